@@ -1,0 +1,43 @@
+//! Turns cells into running code.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::session::{CellError, CellRequest, Completeness, Event};
+
+/// An evaluator of Rust cells that keeps state from one cell to the next.
+pub trait Engine: Send + 'static {
+    /// Runs a cell to its end; see [`crate::session::Session::execute`].
+    fn execute(
+        &mut self,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> impl Future<Output = Result<(), CellError>> + Send;
+
+    /// Whether a cell is ready to run.
+    fn is_complete(&self, code: &str) -> Completeness;
+
+    /// A handle that interrupts the running cell.
+    fn interrupter(&self) -> Interrupter;
+
+    /// Ends what the engine has started and removes what it keeps on disk.
+    fn shutdown(self) -> impl Future<Output = ()> + Send;
+}
+
+/// Interrupts the running cell of one engine; does nothing while no cell runs.
+#[derive(Clone)]
+pub struct Interrupter(Arc<dyn Fn() + Send + Sync>);
+
+impl Interrupter {
+    /// An interrupter that calls `interrupt`.
+    pub fn new(interrupt: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(interrupt))
+    }
+
+    /// Interrupts the running cell: it ends at its next checkpoint and the variables stay. A second call while the
+    /// first has had no effect for some seconds ends the host process.
+    pub fn interrupt(&self) {
+        (self.0)()
+    }
+}

@@ -1,0 +1,7 @@
+//! The `oxtorch` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    oxtorch_kernel::cli::main()
+}

@@ -1,0 +1,121 @@
+//! One user's running notebook: what a frontend drives, over ZeroMQ or headless.
+//!
+//! A front calls [`Session::execute`] for a cell and forwards the [`Event`]s that arrive meanwhile. The session knows
+//! nothing of sockets or files.
+
+use oxtorch_protocol::Display;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::engine::{Engine, Interrupter};
+
+/// Which of a process's output streams text came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// What a running cell shows, in the order in which the user's code produced it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Text as the cell printed it, carriage returns included.
+    Stream {
+        /// Where it was printed.
+        stream: Stream,
+        /// A piece of text; pieces need not end at line ends.
+        text: String,
+    },
+    /// A display, an update of one, or the value of the trailing expression.
+    Display(Display),
+    /// Clear the cell's output.
+    ClearOutput {
+        /// Wait with clearing until the next output comes.
+        wait: bool,
+    },
+    /// The cell asks for a line of input. Dropping `reply` or sending `None` says that nobody can be asked.
+    Input {
+        /// Shown ahead of the field.
+        prompt: String,
+        /// Whether to hide what is typed.
+        password: bool,
+        /// Takes the line, without its end.
+        reply: oneshot::Sender<Option<String>>,
+    },
+}
+
+/// A failed cell, as a frontend shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellError {
+    /// The kind of failure: `CompileError`, `Panic`, `Error`, `KeyboardInterrupt`, `HostDied`.
+    pub ename: String,
+    /// One line that says what went wrong.
+    pub evalue: String,
+    /// The report for the user, in lines, with ANSI colours.
+    pub traceback: Vec<String>,
+}
+
+/// Whether a cell is ready to run, for frontends that ask on Enter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completeness {
+    /// Enter should run it.
+    Complete,
+    /// Enter should start a new line, with this indentation.
+    Incomplete {
+        /// White space for the next line.
+        indent: String,
+    },
+    /// It can never become valid by adding to it.
+    Invalid,
+}
+
+/// One cell to run.
+#[derive(Debug, Clone, Copy)]
+pub struct CellRequest<'a> {
+    /// The user's text.
+    pub code: &'a str,
+    /// The number in the cell's prompt, `[5]`; messages name the cell by it.
+    pub execution_count: u32,
+    /// Whether `input()` may ask the frontend.
+    pub allow_stdin: bool,
+}
+
+/// One user's running notebook.
+pub struct Session<E> {
+    engine: E,
+}
+
+impl<E: Engine> Session<E> {
+    /// A session on a started engine.
+    pub fn new(engine: E) -> Self {
+        Self { engine }
+    }
+
+    /// Runs a cell to its end. Everything that it shows has been sent to `events` when this returns.
+    ///
+    /// A slow receiver slows the cell down rather than filling memory.
+    pub async fn execute(
+        &mut self,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), CellError> {
+        self.engine.execute(request, events).await
+    }
+
+    /// Whether a cell is ready to run.
+    pub fn is_complete(&self, code: &str) -> Completeness {
+        self.engine.is_complete(code)
+    }
+
+    /// A handle that interrupts the running cell, from any thread, while `execute` waits.
+    pub fn interrupter(&self) -> Interrupter {
+        self.engine.interrupter()
+    }
+
+    /// Ends the host process and removes what the session kept on disk.
+    pub async fn shutdown(self) {
+        self.engine.shutdown().await
+    }
+}

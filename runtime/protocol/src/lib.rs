@@ -1,0 +1,199 @@
+//! The messages between the kernel and its host process: one JSON object a line over a Unix socket.
+//!
+//! The kernel compiles cells and the host runs them. What the user's code prints does not pass through here: it goes
+//! over the host's stdout and stderr pipes as raw bytes. The host flushes stdout before it sends a message, and the
+//! kernel drains both pipes before it acts on one, so the order the user wrote is the order the user sees.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The file descriptor number on which the host finds its end of the control socket.
+pub const CONTROL_FD: i32 = 3;
+
+/// What the kernel asks of the host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToHost {
+    /// Load a compiled cell (if it is not loaded yet) and run it.
+    Run(Run),
+    /// The answer to [`FromHost::Input`]; `None` when the frontend cannot ask its user.
+    Input {
+        /// What the user typed, without the line end.
+        value: Option<String>,
+    },
+    /// Drop variables from the store.
+    Forget {
+        /// The variables' names.
+        names: Vec<String>,
+    },
+    /// End the process in an orderly way.
+    Shutdown,
+}
+
+/// One cell to run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The cell's shared library.
+    pub library: PathBuf,
+    /// The exported function in it; `None` loads the library only (a cell of items alone).
+    pub symbol: Option<String>,
+    /// Whether `input()` may ask the frontend.
+    pub allow_stdin: bool,
+}
+
+/// What the host tells the kernel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromHost {
+    /// The runtime is loaded; cells can run.
+    Ready(Ready),
+    /// Something to show.
+    Display(Display),
+    /// Clear the output of the running cell.
+    ClearOutput {
+        /// Wait with clearing until the next output comes.
+        wait: bool,
+    },
+    /// The cell asks for a line of input.
+    Input {
+        /// Shown to the user ahead of the field.
+        prompt: String,
+        /// Whether the frontend should hide what is typed.
+        password: bool,
+    },
+    /// The cell that was asked for last has ended.
+    Done(Done),
+}
+
+/// What the host found at its start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The process id, for signals.
+    pub pid: u32,
+    /// The default device: `cpu`, `cuda:0`...
+    pub device: String,
+    /// Anything a user should know about the device, such as why a GPU is not used.
+    pub note: Option<String>,
+}
+
+/// How a display reaches the frontend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisplayKind {
+    /// `display_data`
+    Data,
+    /// `update_display_data`
+    Update,
+    /// `execute_result`, the value of the trailing expression
+    Result,
+}
+
+/// A MIME bundle on its way to the frontend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Display {
+    /// The Jupyter message this becomes.
+    pub kind: DisplayKind,
+    /// MIME type to data; binary types (images) in base64.
+    pub data: Map<String, Value>,
+    /// MIME type to metadata, such as an image's width and height.
+    #[serde(default)]
+    pub metadata: Map<String, Value>,
+    /// Names the display for later updates.
+    #[serde(default)]
+    pub display_id: Option<String>,
+}
+
+/// How a cell ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// What became of the cell's code.
+    pub outcome: Outcome,
+    /// The variables put into the store by this cell.
+    pub kept: Vec<String>,
+}
+
+/// What became of a cell's code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It ran to its end.
+    Ok,
+    /// A `?` at the top level met an error.
+    Failed {
+        /// The error and its causes, one a line.
+        message: String,
+    },
+    /// It panicked.
+    Panicked {
+        /// The panic's message.
+        message: String,
+        /// The frames of the backtrace that have a source line, innermost first.
+        frames: Vec<Frame>,
+    },
+    /// An interrupt was taken at a checkpoint.
+    Interrupted,
+    /// The cell's library could not be loaded.
+    NotLoaded {
+        /// The dynamic linker's message.
+        message: String,
+    },
+}
+
+/// A line of source in a backtrace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The file as the compiler named it.
+    pub file: String,
+    /// 1-based.
+    pub line: u32,
+    /// 1-based; 0 where unknown.
+    pub column: u32,
+}
+
+/// Writes one message as a line.
+pub fn write_message<T: Serialize>(to: &mut impl io::Write, message: &T) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    to.write_all(&line)?;
+    to.flush()
+}
+
+/// Reads the next message; `None` when the other side has closed the socket.
+pub fn read_message<T: DeserializeOwned>(from: &mut impl io::BufRead) -> io::Result<Option<T>> {
+    let mut line = Vec::new();
+    if from.read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_slice(&line)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_reads_back_as_it_was_written() {
+        let message = FromHost::Done(Done {
+            outcome: Outcome::Panicked {
+                message: "a\nb".into(),
+                frames: vec![Frame { file: "cell_1.rs".into(), line: 3, column: 7 }],
+            },
+            kept: vec!["net".into()],
+        });
+        let mut bytes = Vec::new();
+        write_message(&mut bytes, &message).expect("writes to memory");
+        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 1);
+        let read: Option<FromHost> = read_message(&mut bytes.as_slice()).expect("reads back");
+        assert_eq!(read, Some(message));
+    }
+
+    #[test]
+    fn a_closed_socket_is_the_end_and_not_an_error() {
+        let read: Option<ToHost> = read_message(&mut io::empty()).expect("the end of a stream is no error");
+        assert_eq!(read, None);
+    }
+}
