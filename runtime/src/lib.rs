@@ -3,9 +3,13 @@
 pub mod cell;
 pub mod channel;
 pub mod checkpoint;
+pub mod digits;
+pub mod display;
 #[doc(hidden)]
 pub mod host;
+pub mod input;
 pub mod prelude;
+pub mod tensor;
 
 pub use checkpoint::checkpoint;
 pub use {anyhow, image, ndarray, plotters, rand, tch};
