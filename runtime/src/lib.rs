@@ -3,11 +3,15 @@
 pub mod cell;
 pub mod channel;
 pub mod checkpoint;
+pub mod device;
 pub mod digits;
 pub mod display;
+pub mod font;
 #[doc(hidden)]
 pub mod host;
 pub mod input;
+pub mod picture;
+pub mod plot;
 pub mod prelude;
 pub mod tensor;
 

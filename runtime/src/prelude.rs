@@ -13,9 +13,12 @@ pub use anyhow::{Context, Result, anyhow, bail, ensure};
 pub use tch::nn::{Module, ModuleT, OptimizerConfig};
 pub use tch::{Device, IndexOp, Kind, Reduction, TchError, Tensor, nn, no_grad, no_grad_guard};
 
+pub use crate::device::device;
 pub use crate::digits::{Digits, digits};
 pub use crate::display::{
     DisplayHandle, Html, Latex, Markdown, MimeBundle, RichDisplay, clear_output, display, display_with_id,
     update_display,
 };
 pub use crate::input::{input, password};
+pub use crate::picture::{Image, image, show_image};
+pub use crate::plot::Figure;
