@@ -21,7 +21,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::imageops::{self, FilterType};
-use image::{ImageFormat, ImageResult, Rgba, RgbaImage};
+use image::{GrayImage, ImageFormat, ImageResult, Rgba, RgbaImage};
 use plotters::style::{FontDesc, FontFamily, FontStyle};
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 use thiserror::Error;
@@ -38,6 +38,7 @@ const GAP: u32 = 4;
 /// The height of a caption's line.
 const CAPTION: u32 = 18;
 const CAPTION_SIZE: f64 = 13.0;
+const OVERSAMPLING: u32 = 3;
 /// The width that a grid keeps to when it chooses its columns.
 const GRID_WIDTH: u32 = 640;
 /// Larger pictures than that would freeze a notebook page.
@@ -221,7 +222,7 @@ impl Image {
             let y = u64::from(GAP) + (index / columns) as u64 * step_y;
             imageops::overlay(&mut picture, &enlarged(cell, width, height), x as i64, y as i64);
             if let Some(caption) = self.captions.get(index) {
-                write_centred(&mut picture, caption, x as i64, y as i64 + i64::from(height), width);
+                write_centred(&mut picture, caption, x as u32, y as u32 + height, width);
             }
         }
         Ok(picture)
@@ -294,28 +295,34 @@ fn best_columns(count: usize, width: u32) -> usize {
 }
 
 /// Draws a line of text below an image, cut where it is too long for it.
-fn write_centred(picture: &mut RgbaImage, text: &str, left: i64, top: i64, width: u32) {
+fn write_centred(picture: &mut RgbaImage, text: &str, left: u32, top: u32, width: u32) {
     font::register();
-    let font = FontDesc::new(FontFamily::SansSerif, CAPTION_SIZE, FontStyle::Normal);
+    // The text is drawn larger and reduced, which smooths its letters and the gaps between them.
+    let font = FontDesc::new(FontFamily::SansSerif, CAPTION_SIZE * f64::from(OVERSAMPLING), FontStyle::Normal);
+    let room = width * OVERSAMPLING;
     let length = |text: &str| font.box_size(text).map_or(0, |(length, _)| length);
     let mut kept: Vec<char> = text.chars().collect();
     let mut text = text.to_owned();
-    while length(&text) > width && kept.pop().is_some() {
+    while length(&text) > room && kept.pop().is_some() {
         text = kept.iter().collect::<String>() + "…";
     }
-    let x = left + i64::from(width.saturating_sub(length(&text)) / 2);
-    let (picture_width, picture_height) = picture.dimensions();
-    // Without its caption an image is still worth showing, so a failure is let pass.
-    let _ = font.draw(&text, (0, 0), |dx, dy, opacity| {
-        let (x, y) = (x + i64::from(dx), top + 3 + i64::from(dy));
-        if (0..picture_width.into()).contains(&x) && (0..picture_height.into()).contains(&y) {
-            let pixel = picture.get_pixel_mut(x as u32, y as u32);
-            for channel in &mut pixel.0[..3] {
-                *channel = (f32::from(*channel) * (1.0 - opacity.clamp(0.0, 1.0))) as u8;
-            }
+    let mut large = GrayImage::new(room, CAPTION * OVERSAMPLING);
+    let start = (room.saturating_sub(length(&text)) / 2) as i32;
+    let drawn = font.draw(&text, (start, (3 * OVERSAMPLING) as i32), |x, y, opacity| {
+        let at = u32::try_from(x).ok().zip(u32::try_from(y).ok());
+        if let Some(pixel) = at.and_then(|(x, y)| large.get_pixel_mut_checked(x, y)) {
+            pixel.0[0] = pixel.0[0].max((opacity.clamp(0.0, 1.0) * 255.0) as u8);
         }
         Ok::<(), std::convert::Infallible>(())
     });
+    if drawn.is_err() {
+        // Without its caption an image is still worth showing.
+        return;
+    }
+    for (x, y, ink) in imageops::thumbnail(&large, width, CAPTION).enumerate_pixels() {
+        let grey = 255 - ink.0[0];
+        picture.put_pixel(left + x, top + y, Rgba([grey, grey, grey, 255]));
+    }
 }
 
 #[cfg(test)]

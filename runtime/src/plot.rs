@@ -377,8 +377,8 @@ impl Figure {
                 let (mark, half, radius) = (series.mark, px(9.0) as i32, px(3.2));
                 entry.label(&series.label);
                 match mark {
-                    Mark::Line => entry.legend(move |(x, y)| PathElement::new([(x - half, y), (x + half, y)], line)),
-                    Mark::Points => entry.legend(move |(x, y)| Circle::new((x, y), radius, colour.filled())),
+                    Mark::Line => entry.legend(move |(x, y)| PathElement::new([(x, y), (x + 2 * half, y)], line)),
+                    Mark::Points => entry.legend(move |(x, y)| Circle::new((x + half, y), radius, colour.filled())),
                 };
             }
             for piece in pieces {
