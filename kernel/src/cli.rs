@@ -258,12 +258,8 @@ async fn run(arguments: RunArgs) -> ExitCode {
     };
     let start = {
         let started = started.clone();
-        move |_: UnboundedSender<String>| async move {
-            started.asked.store(true, Ordering::Relaxed);
-            // Ahead of the first cell the terminal is set-up's own, so it draws there itself.
-            set_up_in_terminal(Home::from_environment()?).await?;
-            started.engine(progress::for_stderr()).await
-        }
+        // Ahead of the first cell the terminal is set-up's own, so it draws there itself and sends no lines.
+        move |_: UnboundedSender<String>| async move { started.engine(progress::for_stderr()).await }
     };
     match headless::run(options, start).await {
         Ok(report) if report.failed => ExitCode::from(FAILED),
