@@ -39,7 +39,7 @@ impl Toolchain {
 
     /// The folder of the standard library as a shared library.
     pub(crate) fn libraries(&self) -> PathBuf {
-        self.sysroot.join("lib")
+        self.sysroot.join("lib/rustlib").join(self.triple()).join("lib")
     }
 }
 
