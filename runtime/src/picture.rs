@@ -37,8 +37,8 @@ const VISIBLE_CELL: u32 = 64;
 /// Pixels between the images of a grid.
 const GAP: u32 = 4;
 /// The height of a caption's line.
-const CAPTION: u32 = 18;
-const CAPTION_SIZE: f64 = 13.0;
+const CAPTION: u32 = 20;
+const CAPTION_SIZE: f64 = 15.0;
 const OVERSAMPLING: u32 = 3;
 /// The width that a grid keeps to when it chooses its columns.
 const GRID_WIDTH: u32 = 640;

@@ -350,7 +350,7 @@ impl Figure {
         if self.title.is_empty() {
             builder.margin_top(px(12.0));
         } else {
-            builder.caption(&self.title, text(17.0));
+            builder.caption(&self.title, text(19.0));
         }
         let widest = y_axis.longest_name() as f64;
         let y_label = if self.y_label.is_empty() { 0.0 } else { 20.0 };
@@ -364,8 +364,8 @@ impl Figure {
             .light_line_style(TRANSPARENT)
             .axis_style(INK.stroke_width(px(1.0)))
             .set_all_tick_mark_size(px(4.0))
-            .label_style(text(12.0))
-            .axis_desc_style(text(13.0))
+            .label_style(text(14.0))
+            .axis_desc_style(text(15.0))
             .x_desc(&self.x_label)
             .y_desc(&self.y_label)
             .draw()
@@ -405,7 +405,7 @@ impl Figure {
                 .legend_area_size(px(26.0))
                 .background_style(WHITE.mix(0.85))
                 .border_style(GRID.stroke_width(px(1.0)))
-                .label_font(text(12.0))
+                .label_font(text(14.0))
                 .draw()
                 .map_err(error)?;
         }
