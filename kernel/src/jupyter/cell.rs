@@ -20,10 +20,6 @@ use crate::session::{CellError, CellRequest, Event, Session, Stream};
 /// Events that may wait for the frontend before the cell has to.
 const EVENTS: usize = 256;
 
-/// Waiting pieces of a stream are joined up to this size. One message a piece would cost a frontend a second for
-/// every few thousand lines.
-const JOINED: usize = 256 * 1024;
-
 /// Where a running cell's output goes.
 pub(super) struct CellOutput<'a> {
     /// The request that everything is about.
@@ -64,38 +60,22 @@ impl CellOutput<'_> {
     async fn forward(&self, mut events: Receiver<Event>, ended: oneshot::Receiver<()>) {
         let mut ended = pin!(ended);
         let mut open = true;
-        let mut ahead = None;
         loop {
-            let event = match ahead.take() {
-                Some(event) => event,
-                None => tokio::select! {
-                    biased;
-                    event = events.recv() => match event {
-                        Some(event) => event,
-                        None => return,
-                    },
-                    _ = &mut ended, if open => {
-                        // What was sent is still delivered; a thread that outlives its cell shows nothing more.
-                        events.close();
-                        open = false;
-                        continue;
-                    }
+            let event = tokio::select! {
+                biased;
+                event = events.recv() => match event {
+                    Some(event) => event,
+                    None => return,
                 },
+                _ = &mut ended, if open => {
+                    // What was sent is still delivered; a thread that outlives its cell shows nothing more.
+                    events.close();
+                    open = false;
+                    continue;
+                }
             };
             match event {
-                Event::Stream { stream, mut text } => {
-                    while text.len() < JOINED {
-                        match events.try_recv() {
-                            Ok(Event::Stream { stream: next, text: more }) if next == stream => text.push_str(&more),
-                            Ok(other) => {
-                                ahead = Some(other);
-                                break;
-                            }
-                            Err(_) => break,
-                        }
-                    }
-                    self.stream(stream, text).await;
-                }
+                Event::Stream { stream, text } => self.stream(stream, text).await,
                 Event::Display(display) => self.display(display).await,
                 Event::ClearOutput { wait } => self.iopub.publish(ClearOutput { wait }, self.request).await,
                 Event::Input { prompt, password, reply } => self.input(prompt, password, reply).await,

@@ -49,7 +49,7 @@ pub enum ConnectionFileError {
         /// The address in the file.
         address: String,
         /// What the socket library said.
-        source: jupyter_zmq_client::RuntimeError,
+        source: Box<jupyter_zmq_client::RuntimeError>,
     },
 }
 

@@ -60,7 +60,7 @@ where
             path: connection_file.to_path_buf(),
             channel,
             address,
-            source,
+            source: source.into(),
         }
     };
     let id = uuid::Uuid::new_v4().to_string();
