@@ -1,6 +1,354 @@
-//! Stand-in.
+//! The command line: what `oxtorch` can be asked for, and how it says that something went wrong.
 
-/// Stand-in.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::engine::native::NativeEngine;
+use crate::home::{Home, Scratch};
+use crate::kernelspec::{self, Kernelspec, KernelspecError, Location};
+use crate::setup::progress::{self, Lines};
+use crate::setup::{self, Progress, Runtime, SetupError, doctor};
+use crate::{headless, jupyter};
+
+/// A cell failed, or something else did.
+const FAILED: u8 = 1;
+/// The command was used wrongly, or what it was given cannot be read.
+const MISUSE: u8 = 2;
+
+/// A Jupyter kernel for deep learning in Rust.
+#[derive(Debug, Parser)]
+#[command(name = "oxtorch", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  oxtorch run notebooks/quickstart.ipynb    execute a notebook, outputs go into it
+  oxtorch install                           register with Jupyter, then choose \"Rust (Oxtorch)\" there
+  oxtorch doctor                            see what is missing";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Execute a notebook without a frontend and write its outputs into it
+    #[command(after_help = "\
+Examples:
+  oxtorch run homework.ipynb                         outputs go into the notebook itself
+  oxtorch run homework.ipynb -o graded.ipynb         the notebook stays as it is
+  oxtorch run homework.ipynb --timeout 60 --allow-errors
+
+Exit status: 0 when every cell ran, 1 when a cell failed, 2 when the notebook cannot be read.")]
+    Run(RunArgs),
+    /// Register the kernel with Jupyter
+    #[command(after_help = "\
+Examples:
+  oxtorch install                       for your user, in every Jupyter
+  oxtorch install --sys-prefix          in the active virtual or conda environment
+  oxtorch install --prefix /usr/local   for everybody on this machine")]
+    Install(InstallArgs),
+    /// Remove the kernel from Jupyter
+    #[command(after_help = "\
+Examples:
+  oxtorch uninstall
+  oxtorch uninstall --sys-prefix --name oxtorch-dev")]
+    Uninstall(PlaceArgs),
+    /// Serve a Jupyter frontend; Jupyter itself calls this
+    Kernel {
+        /// The connection file that the frontend has written
+        #[arg(long, value_name = "FILE")]
+        connection_file: PathBuf,
+    },
+    /// Provide libtorch and build the runtime; every command that needs them does so by itself
+    #[command(after_help = "\
+What is there is used: LIBTORCH, the active Python's torch of the right version, an earlier set-up. Else libtorch is
+downloaded (0.6 GB, 1.2 GB unpacked; with a GPU several times that). Interrupted, it goes on where it was.
+
+OXTORCH_HOME names the folder for all this (default: oxtorch in your data directory).")]
+    Setup,
+    /// Show what is installed and what is missing, with the command that mends it
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The notebook, an .ipynb file
+    notebook: PathBuf,
+    /// Write the executed notebook here instead of into NOTEBOOK
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// Interrupt a cell that runs longer than this; it counts as failed
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// Go on after a cell that failed
+    #[arg(long)]
+    allow_errors: bool,
+}
+
+#[derive(Debug, Args)]
+struct PlaceArgs {
+    /// In your own Jupyter folder (the default)
+    #[arg(long, conflicts_with_all = ["sys_prefix", "prefix"])]
+    user: bool,
+    /// In the active Python environment
+    #[arg(long, conflicts_with = "prefix")]
+    sys_prefix: bool,
+    /// In share/jupyter below DIR
+    #[arg(long, value_name = "DIR")]
+    prefix: Option<PathBuf>,
+    /// The kernelspec's name, which `--kernel` of Jupyter's tools takes
+    #[arg(long, default_value = kernelspec::DEFAULT_NAME)]
+    name: String,
+}
+
+#[derive(Debug, Args)]
+struct InstallArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// What frontends call the kernel
+    #[arg(long, value_name = "TEXT", default_value = kernelspec::DEFAULT_DISPLAY_NAME)]
+    display_name: String,
+}
+
+impl PlaceArgs {
+    fn location(&self) -> Location {
+        match &self.prefix {
+            Some(folder) => Location::Prefix(folder.clone()),
+            None if self.sys_prefix => Location::SysPrefix,
+            None => Location::User,
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(duration) }
+}
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&anyhow::Error::new(error).context("cannot start"), FAILED),
+    };
+    let code = runtime.block_on(async {
+        match command {
+            Command::Run(arguments) => run(arguments).await,
+            Command::Install(arguments) => result(install(arguments).await),
+            Command::Uninstall(place) => result(uninstall(&place)),
+            Command::Kernel { connection_file } => kernel(&connection_file).await,
+            Command::Setup => result(set_up_and_say().await),
+            Command::Doctor => diagnose(),
+        }
+    });
+    // A kernel that is told to end while it sets up must not wait for the end of that.
+    setup::end_children();
+    runtime.shutdown_background();
+    code
+}
+
+fn result(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let misused = matches!(error.downcast_ref(), Some(KernelspecError::Name(_)));
+            report(&error, if misused { MISUSE } else { FAILED })
+        }
+    }
+}
+
+/// Tells the user what went wrong and what to do next.
+fn report(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("error: {error:#}");
+    if let Some(help) = help(error) {
+        eprintln!("help: {help}");
+    }
+    ExitCode::from(code)
+}
+
+fn help(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        let setup = cause.downcast_ref::<SetupError>().and_then(SetupError::help);
+        setup.or_else(|| cause.downcast_ref::<KernelspecError>().and_then(KernelspecError::help))
+    })
+}
+
+/// What an engine needs for as long as it runs, and what is known of its start.
+#[derive(Default)]
+struct Started {
+    /// Whether the front has read its input and asked for an engine.
+    asked: AtomicBool,
+    /// Removed when this is dropped.
+    scratch: Mutex<Option<Scratch>>,
+}
+
+impl Started {
+    /// The exit code for an error of the front: before it asks for an engine it only reads what it was given.
+    fn exit_code(&self) -> u8 {
+        if self.asked.load(Ordering::Relaxed) { FAILED } else { MISUSE }
+    }
+
+    /// Sets up if needed and starts the engine.
+    async fn engine(&self, progress: Box<dyn Progress>) -> anyhow::Result<NativeEngine> {
+        self.asked.store(true, Ordering::Relaxed);
+        let home = Home::from_environment()?;
+        let runtime = set_up(home.clone(), progress).await?;
+        let scratch = home.scratch()?;
+        let engine = NativeEngine::start(runtime, scratch.path().to_owned()).await?;
+        *self.scratch.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(scratch);
+        Ok(engine)
+    }
+}
+
+async fn set_up(home: Home, progress: Box<dyn Progress>) -> anyhow::Result<Runtime> {
+    let work = tokio::task::spawn_blocking(move || setup::ensure(&home, &*progress));
+    Ok(work.await.context("set-up failed")??)
+}
+
+/// Sets up for a command in a terminal, which Ctrl-C ends.
+async fn set_up_in_terminal(home: Home) -> anyhow::Result<Runtime> {
+    tokio::select! {
+        result = set_up(home, progress::for_stderr()) => result,
+        signal = told_to_end() => {
+            setup::end_children();
+            eprintln!("\nset-up was interrupted; `oxtorch setup` goes on where it was");
+            std::process::exit(128 + signal);
+        }
+    }
+}
+
+/// Waits for a signal that ends a command; returns its number.
+async fn told_to_end() -> i32 {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let (says, mut hears) = tokio::sync::mpsc::channel(1);
+    for kind in kinds {
+        // Where a signal cannot be watched it keeps its usual effect.
+        let Ok(mut stream) = signal(kind) else { continue };
+        let says = says.clone();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                let _ = says.try_send(kind.as_raw_value());
+            }
+        });
+    }
+    match hears.recv().await {
+        Some(signal) => signal,
+        None => std::future::pending().await,
+    }
+}
+
+async fn run(arguments: RunArgs) -> ExitCode {
+    let started = Arc::new(Started::default());
+    let options = headless::RunOptions {
+        notebook: arguments.notebook,
+        output: arguments.output,
+        timeout: arguments.timeout,
+        allow_errors: arguments.allow_errors,
+    };
+    let start = {
+        let started = started.clone();
+        // Ahead of the first cell the terminal is set-up's own, so it draws there itself and sends no lines.
+        move |_: UnboundedSender<String>| async move { started.engine(progress::for_stderr()).await }
+    };
+    match headless::run(options, start).await {
+        Ok(report) if report.failed => ExitCode::from(FAILED),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => report(&error, started.exit_code()),
+    }
+}
+
+async fn kernel(connection_file: &Path) -> ExitCode {
+    let started = Arc::new(Started::default());
+    let start = {
+        let started = started.clone();
+        move |lines: UnboundedSender<String>| async move {
+            let progress = Lines::new(move |line| {
+                // Nobody listens any more once the frontend is gone.
+                let _ = lines.send(line);
+            });
+            started.engine(Box::new(progress)).await.map_err(|error| match help(&error) {
+                Some(help) => anyhow::anyhow!("{error:#}\nhelp: {help}"),
+                None => error,
+            })
+        }
+    };
+    match jupyter::serve(connection_file, start).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error, started.exit_code()),
+    }
+}
+
+async fn install(arguments: InstallArgs) -> anyhow::Result<()> {
+    let folder = kernelspec::folder(&arguments.place.location(), &arguments.place.name)?;
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
+    let spec = Kernelspec::new(&program, &arguments.display_name, kernelspec::kept_variables());
+    // Registered first: that is quick, and whatever it has to refuse it refuses before the long work.
+    kernelspec::install(&folder, &spec)?;
+    set_up_in_terminal(Home::from_environment()?).await?;
+    println!("Registered \"{}\" in {}", arguments.display_name, folder.display());
+    Ok(())
+}
+
+fn uninstall(place: &PlaceArgs) -> anyhow::Result<()> {
+    let folder = kernelspec::folder(&place.location(), &place.name)?;
+    kernelspec::uninstall(&folder)?;
+    println!("Removed {}", folder.display());
+    Ok(())
+}
+
+async fn set_up_and_say() -> anyhow::Result<()> {
+    let home = Home::from_environment()?;
+    set_up_in_terminal(home.clone()).await?;
+    println!("Oxtorch is set up in {}", home.root().display());
+    Ok(())
+}
+
+fn diagnose() -> ExitCode {
+    match Home::from_environment() {
+        Ok(home) => {
+            let findings = doctor::examine(&home);
+            print!("{}", doctor::table(&findings));
+            if doctor::is_well(&findings) { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+        }
+        Err(error) => report(&error.into(), FAILED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn places_exclude_each_other() {
+        for arguments in [["--user", "--sys-prefix"], ["--sys-prefix", "--prefix=/x"], ["--user", "--prefix=/x"]] {
+            let parsed = Cli::try_parse_from(["oxtorch", "install"].into_iter().chain(arguments));
+            assert!(parsed.is_err(), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_a_positive_number_of_seconds() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for text in ["0", "-1", "NaN", "inf", "1e30", "ten", ""] {
+            assert!(seconds(text).is_err(), "{text:?}");
+        }
+    }
 }

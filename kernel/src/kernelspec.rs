@@ -1,1 +1,296 @@
-//! Stand-in.
+//! Registers Oxtorch with Jupyter: the kernelspec, a folder with `kernel.json` and logos in a place that Jupyter reads.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+use crate::setup;
+
+/// The folder name under which the kernelspec stands unless the user asks for another one.
+pub const DEFAULT_NAME: &str = "oxtorch";
+/// What frontends call the kernel unless the user asks for something else.
+pub const DEFAULT_DISPLAY_NAME: &str = "Rust (Oxtorch)";
+
+const LOGOS: [(&str, &[u8]); 3] = [
+    ("logo-svg.svg", include_bytes!("kernelspec/logo-svg.svg")),
+    ("logo-32x32.png", include_bytes!("kernelspec/logo-32x32.png")),
+    ("logo-64x64.png", include_bytes!("kernelspec/logo-64x64.png")),
+];
+
+/// Variables that are written into the kernelspec where they are set, so that Jupyter's kernels find the same home.
+const KEPT_VARIABLES: [&str; 2] = ["OXTORCH_HOME", "LIBTORCH"];
+
+/// Where a kernelspec goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// The user's own Jupyter folder, for all their Pythons.
+    User,
+    /// The active Python environment.
+    SysPrefix,
+    /// `share/jupyter` below a folder.
+    Prefix(PathBuf),
+}
+
+/// A failure to register or to unregister.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum KernelspecError {
+    /// Jupyter would not accept the name.
+    #[error("`{0}` is no name for a kernelspec: it takes letters, digits, `.`, `_` and `-`, and begins with a letter or digit")]
+    Name(String),
+    /// There is no active Python.
+    #[error("there is no active Python environment to install into (no VIRTUAL_ENV or CONDA_PREFIX, no python3)")]
+    NoPython,
+    /// There is no home directory.
+    #[error("there is no home directory, so Jupyter has no folder for this user")]
+    NoHome,
+    /// The place is taken by another kernel.
+    #[error("{} belongs to another kernel", .0.display())]
+    Foreign(PathBuf),
+    /// There is nothing to unregister.
+    #[error("no kernelspec `{name}` in {}", folder.display())]
+    NotThere {
+        /// The name that was asked for.
+        name: String,
+        /// The folder that holds kernelspecs.
+        folder: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl KernelspecError {
+    /// What the user can do about it.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Name(_) => format!("for example: oxtorch install --name {DEFAULT_NAME}"),
+            Self::NoPython => "activate the environment first, or install for your user: oxtorch install --user".to_owned(),
+            Self::NoHome => "name a folder: oxtorch install --prefix DIR".to_owned(),
+            Self::Foreign(_) => "choose another name with --name".to_owned(),
+            Self::NotThere { .. } => "`oxtorch doctor` lists the kernelspecs that are registered".to_owned(),
+            Self::Io { .. } => "choose another place with --user, --sys-prefix or --prefix DIR".to_owned(),
+        })
+    }
+
+    fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// The contents of `kernel.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kernelspec {
+    /// The command that starts the kernel.
+    pub argv: Vec<String>,
+    /// What frontends show.
+    pub display_name: String,
+    /// The kernel's language.
+    pub language: String,
+    /// How a frontend interrupts: by `message`, since a signal does not reach a kernel on another machine.
+    #[serde(default)]
+    pub interrupt_mode: String,
+    /// What frontends need to know besides.
+    #[serde(default)]
+    pub metadata: Map<String, Value>,
+    /// Variables for the kernel's process.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub env: Map<String, Value>,
+}
+
+impl Kernelspec {
+    /// The kernelspec that starts `program`.
+    pub fn new(program: &Path, display_name: &str, env: Map<String, Value>) -> Self {
+        let argv = [&program.display().to_string(), "kernel", "--connection-file", "{connection_file}"];
+        Self {
+            argv: argv.map(str::to_owned).into(),
+            display_name: display_name.to_owned(),
+            language: "rust".to_owned(),
+            interrupt_mode: "message".to_owned(),
+            metadata: Map::from_iter([("debugger".to_owned(), json!(false))]),
+            env,
+        }
+    }
+
+    fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(folder.join("kernel.json")).ok()?).ok()
+    }
+
+    /// Whether it starts Oxtorch and not another kernel.
+    fn is_ours(&self) -> bool {
+        let program = self.argv.first().map(Path::new).and_then(Path::file_stem);
+        program.is_some_and(|program| program == "oxtorch") && self.argv.get(1).is_some_and(|argument| argument == "kernel")
+    }
+}
+
+/// The folder of the kernelspec of this name in a place. Checks the name.
+pub fn folder(location: &Location, name: &str) -> Result<PathBuf, KernelspecError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(allowed) {
+        return Err(KernelspecError::Name(name.to_owned()));
+    }
+    Ok(kernels(location)?.join(name))
+}
+
+/// The folder that holds a place's kernelspecs.
+fn kernels(location: &Location) -> Result<PathBuf, KernelspecError> {
+    let data = match location {
+        Location::User => user_data().ok_or(KernelspecError::NoHome)?,
+        Location::SysPrefix => setup::python_prefix().ok_or(KernelspecError::NoPython)?.join("share/jupyter"),
+        Location::Prefix(folder) => {
+            std::path::absolute(folder).map_err(KernelspecError::at("find", folder))?.join("share/jupyter")
+        }
+    };
+    Ok(data.join("kernels"))
+}
+
+/// Jupyter's data folder of this user.
+fn user_data() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("JUPYTER_DATA_DIR").filter(|folder| !folder.is_empty()) {
+        return Some(folder.into());
+    }
+    if cfg!(target_os = "macos") { Some(dirs::home_dir()?.join("Library/Jupyter")) } else { Some(dirs::data_dir()?.join("jupyter")) }
+}
+
+/// The variables of this process that the kernelspec keeps.
+pub fn kept_variables() -> Map<String, Value> {
+    let set = KEPT_VARIABLES.iter().filter_map(|name| {
+        let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+        let path = std::path::absolute(value).ok()?;
+        Some(((*name).to_owned(), json!(path)))
+    });
+    set.collect()
+}
+
+/// Writes a kernelspec into its folder. One of Oxtorch's own is replaced.
+pub fn install(folder: &Path, spec: &Kernelspec) -> Result<(), KernelspecError> {
+    if folder.exists() && !Kernelspec::read(folder).is_some_and(|spec| spec.is_ours()) {
+        return Err(KernelspecError::Foreign(folder.to_owned()));
+    }
+    let kernels = folder.parent().unwrap_or(folder);
+    fs::create_dir_all(kernels).map_err(KernelspecError::at("create", kernels))?;
+    // Written beside its place and renamed: Jupyter reads these folders at any time.
+    let written = tempfile::Builder::new()
+        .prefix(".oxtorch-")
+        .tempdir_in(kernels)
+        .map_err(KernelspecError::at("create a folder in", kernels))?;
+    let new = written.path().join("new");
+    fs::create_dir(&new).map_err(KernelspecError::at("create", &new))?;
+    let json = serde_json::to_vec_pretty(spec).map_err(|error| KernelspecError::at("write", &new)(error.into()))?;
+    for (name, contents) in [("kernel.json", json.as_slice())].into_iter().chain(LOGOS) {
+        fs::write(new.join(name), contents).map_err(KernelspecError::at("write", &folder.join(name)))?;
+    }
+    if folder.exists() {
+        fs::rename(folder, written.path().join("old")).map_err(KernelspecError::at("replace", folder))?;
+    }
+    fs::rename(&new, folder).map_err(KernelspecError::at("create", folder))
+}
+
+/// Removes a kernelspec of Oxtorch's.
+pub fn uninstall(folder: &Path) -> Result<(), KernelspecError> {
+    if !folder.exists() {
+        return Err(KernelspecError::NotThere {
+            name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            folder: folder.parent().unwrap_or(folder).to_owned(),
+        });
+    }
+    if !Kernelspec::read(folder).is_some_and(|spec| spec.is_ours()) {
+        return Err(KernelspecError::Foreign(folder.to_owned()));
+    }
+    fs::remove_dir_all(folder).map_err(KernelspecError::at("remove", folder))
+}
+
+/// The folders of Oxtorch's kernelspecs that Jupyter would find.
+pub fn registered() -> Vec<(PathBuf, Kernelspec)> {
+    let own = [Location::User, Location::SysPrefix].into_iter().filter_map(|location| kernels(&location).ok());
+    let system = ["/usr/local/share/jupyter/kernels", "/usr/share/jupyter/kernels"].map(PathBuf::from);
+    let mut folders: Vec<PathBuf> = own.chain(system).collect();
+    folders.dedup();
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let specs = entries.filter_map(|entry| Some((entry.path(), Kernelspec::read(&entry.path())?)));
+    specs.filter(|(_, spec)| spec.is_ours()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> Kernelspec {
+        Kernelspec::new(Path::new("/opt/bin/oxtorch"), DEFAULT_DISPLAY_NAME, Map::new())
+    }
+
+    #[test]
+    fn kernel_json_is_what_jupyter_asks_for() {
+        let json = serde_json::to_value(spec()).expect("is JSON");
+        assert_eq!(
+            json,
+            json!({
+                "argv": ["/opt/bin/oxtorch", "kernel", "--connection-file", "{connection_file}"],
+                "display_name": "Rust (Oxtorch)",
+                "language": "rust",
+                "interrupt_mode": "message",
+                "metadata": {"debugger": false},
+            })
+        );
+    }
+
+    #[test]
+    fn it_is_installed_whole_and_replaced_and_removed() {
+        let prefix = tempfile::tempdir().expect("a temporary folder");
+        let place = folder(&Location::Prefix(prefix.path().into()), "oxtorch").expect("is a name");
+        assert_eq!(place, prefix.path().join("share/jupyter/kernels/oxtorch"));
+        for display_name in ["One", "Two"] {
+            install(&place, &Kernelspec { display_name: display_name.into(), ..spec() }).expect("installs");
+            assert_eq!(Kernelspec::read(&place).expect("is there").display_name, display_name);
+        }
+        let mut names: Vec<_> = fs::read_dir(&place).expect("is there").flatten().map(|entry| entry.file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["kernel.json", "logo-32x32.png", "logo-64x64.png", "logo-svg.svg"]);
+        assert_eq!(fs::read_dir(place.parent().expect("has one")).expect("is there").count(), 1);
+        uninstall(&place).expect("removes");
+        assert!(!place.exists());
+    }
+
+    #[test]
+    fn what_is_not_there_cannot_be_removed_and_the_message_says_where_it_was_sought() {
+        let prefix = tempfile::tempdir().expect("a temporary folder");
+        let place = folder(&Location::Prefix(prefix.path().into()), "mine").expect("is a name");
+        let error = uninstall(&place).expect_err("nothing is there").to_string();
+        assert!(error.starts_with("no kernelspec `mine` in ") && error.ends_with("share/jupyter/kernels"), "{error}");
+    }
+
+    #[test]
+    fn another_kernels_folder_is_left_alone() {
+        let prefix = tempfile::tempdir().expect("a temporary folder");
+        let place = folder(&Location::Prefix(prefix.path().into()), "python3").expect("is a name");
+        fs::create_dir_all(&place).expect("creates");
+        let other = r#"{"argv": ["python", "-m", "ipykernel"], "display_name": "Python 3", "language": "python"}"#;
+        fs::write(place.join("kernel.json"), other).expect("writes");
+        assert!(matches!(install(&place, &spec()), Err(KernelspecError::Foreign(_))));
+        assert!(matches!(uninstall(&place), Err(KernelspecError::Foreign(_))));
+        assert_eq!(fs::read_to_string(place.join("kernel.json")).expect("is there"), other);
+    }
+
+    #[test]
+    fn names_that_leave_the_folder_or_that_jupyter_refuses_are_refused() {
+        let location = Location::Prefix("/nowhere".into());
+        for name in ["", ".", "..", "../x", "a/b", "-x", "a b", "\u{e9}"] {
+            assert!(matches!(folder(&location, name), Err(KernelspecError::Name(_))), "{name:?}");
+        }
+        for name in ["oxtorch", "oxtorch-0.1", "Ox_torch"] {
+            assert!(folder(&location, name).is_ok(), "{name:?}");
+        }
+    }
+}

@@ -1,1 +1,197 @@
-//! stub
+//! Looks at everything that Oxtorch needs or uses, and says how to mend what is missing. Changes nothing.
+
+use std::fmt::Write as _;
+
+use super::child::find_program;
+use super::error::INSTALL_COMPILER;
+use super::progress::size;
+use super::toolchain::{self, Toolchain};
+use super::{build, gpu, libtorch, python, shim, sources};
+use crate::home::{Home, free_space};
+use crate::kernelspec;
+
+/// What the examination of one thing gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub name: &'static str,
+    /// How it is.
+    pub state: State,
+    /// What was found, in a line.
+    pub detail: String,
+}
+
+/// How one thing is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// As it should be.
+    Good,
+    /// Not there, and nothing needs it here.
+    Optional,
+    /// Not as it should be; Oxtorch does not work without it.
+    Bad {
+        /// The command or the step that mends it.
+        mend: String,
+    },
+}
+
+/// Looks at everything.
+pub fn examine(home: &Home) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let toolchain = toolchain::find();
+    findings.push(match &toolchain {
+        Ok(toolchain) => good("Rust toolchain", format!("{} in {}", toolchain.release(), toolchain.sysroot.display())),
+        Err(error) => bad("Rust toolchain", error.to_string(), error.help().unwrap_or_default()),
+    });
+    let compiler = toolchain::find_compiler();
+    findings.push(match &compiler {
+        Ok(compiler) => good("C++ compiler", format!("{} ({})", compiler.path.display(), compiler.version)),
+        Err(error) => bad("C++ compiler", error.to_string(), error.help().unwrap_or_default()),
+    });
+    findings.push(match toolchain::find_linker() {
+        Some(path) => good("linker", path.display().to_string()),
+        None => bad("linker", "no `cc`".to_owned(), INSTALL_COMPILER.to_owned()),
+    });
+    findings.extend(examine_python());
+    findings.push(match gpu::driver() {
+        Some(driver) => good("GPU driver", driver),
+        None => optional("GPU driver", "none; tensors live on the CPU"),
+    });
+
+    let found = libtorch::find(home, &mut Vec::new());
+    findings.push(match &found {
+        Ok(Some(libtorch)) => good("libtorch", format!("{} from {}", libtorch.root.display(), libtorch.origin)),
+        Ok(None) => bad("libtorch", format!("no libtorch {}", libtorch::VERSION), set_up()),
+        Err(error) => bad("libtorch", error.to_string(), error.help().unwrap_or_default()),
+    });
+    match (&toolchain, &compiler, found.ok().flatten()) {
+        (Ok(toolchain), Ok(compiler), Some(libtorch)) => {
+            findings.extend(examine_built(home, toolchain, compiler, &libtorch));
+        }
+        _ => findings.push(bad("runtime", "needs what is missing above".to_owned(), set_up())),
+    }
+
+    findings.push(match free_space(home.root()) {
+        Some(free) => good("disk space", format!("{} free in {}", size(free), home.root().display())),
+        None => optional("disk space", "cannot be told"),
+    });
+    findings.push(match find_program(["jupyter", "jupyter-lab"]) {
+        Some(path) => good("Jupyter", path.display().to_string()),
+        None => optional("Jupyter", "not on the search path; `oxtorch run` works without it"),
+    });
+    let registered = kernelspec::registered();
+    if registered.is_empty() {
+        findings.push(optional("kernelspec", "not registered with Jupyter; to do so: oxtorch install"));
+    }
+    for (folder, spec) in registered {
+        let program = spec.argv.first().cloned().unwrap_or_default();
+        findings.push(if super::child::is_executable(program.as_ref()) {
+            good("kernelspec", format!("\"{}\" in {}", spec.display_name, folder.display()))
+        } else {
+            let detail = format!("{} starts {program}, which is gone", folder.display());
+            bad("kernelspec", detail, "oxtorch install".to_owned())
+        });
+    }
+    findings
+}
+
+fn examine_python() -> Vec<Finding> {
+    let Some(python) = python::find() else {
+        return vec![optional("Python", "none; libtorch then comes from the PyTorch site")];
+    };
+    let pip = match python::pip_version(&python) {
+        Some(version) => good("pip", version),
+        None => optional("pip", "none; libtorch then comes from the PyTorch site"),
+    };
+    vec![good("Python", python.display().to_string()), pip]
+}
+
+fn examine_built(
+    home: &Home,
+    toolchain: &Toolchain,
+    compiler: &toolchain::Compiler,
+    libtorch: &libtorch::Libtorch,
+) -> Vec<Finding> {
+    let (version, sources) = match (sources::torch_sys_version(), sources::all()) {
+        (Ok(version), Ok(sources)) => (version, sources),
+        (Err(error), _) | (_, Err(error)) => return vec![bad("runtime", error.to_string(), "install oxtorch again".to_owned())],
+    };
+    let place = shim::place(home, &version, libtorch, compiler);
+    let library = shim::library(&place);
+    let shim = if library.is_file() {
+        good("C++ shim", library.display().to_string())
+    } else {
+        bad("C++ shim", "not compiled yet".to_owned(), set_up())
+    };
+    let inputs = build::Inputs { sources: &sources, toolchain, libtorch, shim: &place };
+    let runtime = match build::built(home, &inputs.key(), inputs) {
+        Some(runtime) => good("runtime", runtime.library.display().to_string()),
+        None => bad("runtime", "not built yet".to_owned(), set_up()),
+    };
+    vec![shim, runtime]
+}
+
+/// Whether nothing that is needed is missing.
+pub fn is_well(findings: &[Finding]) -> bool {
+    !findings.iter().any(|finding| matches!(finding.state, State::Bad { .. }))
+}
+
+/// The findings as lines for a terminal.
+pub fn table(findings: &[Finding]) -> String {
+    let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Finding { name, state, detail } in findings {
+        let mark = match state {
+            State::Good => "\u{2713}",
+            State::Optional => "-",
+            State::Bad { .. } => "\u{2717}",
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{mark} {name:width$}  {detail}");
+        if let State::Bad { mend } = state {
+            let _ = writeln!(text, "  {:width$}  to mend it: {mend}", "");
+        }
+    }
+    text
+}
+
+fn set_up() -> String {
+    "oxtorch setup".to_owned()
+}
+
+fn good(name: &'static str, detail: String) -> Finding {
+    Finding { name, state: State::Good, detail }
+}
+
+fn optional(name: &'static str, detail: &str) -> Finding {
+    Finding { name, state: State::Optional, detail: detail.to_owned() }
+}
+
+fn bad(name: &'static str, detail: String, mend: String) -> Finding {
+    Finding { name, state: State::Bad { mend }, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_shown_with_what_mends_it() {
+        let findings =
+            [good("linker", "/usr/bin/cc".into()), optional("Jupyter", "none"), bad("libtorch", "none".into(), set_up())];
+        assert_eq!(
+            table(&findings),
+            "\u{2713} linker    /usr/bin/cc\n- Jupyter   none\n\u{2717} libtorch  none\n            to mend it: oxtorch setup\n"
+        );
+        assert!(!is_well(&findings));
+        assert!(is_well(&findings[..2]));
+    }
+
+    #[test]
+    fn an_empty_home_is_not_well() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let findings = examine(&Home::at(folder.path().join("home")));
+        assert!(!is_well(&findings));
+        assert!(!folder.path().join("home").exists(), "looking changes nothing");
+    }
+}

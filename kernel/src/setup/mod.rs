@@ -96,6 +96,11 @@ fn provide(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> 
     Ok(runtime)
 }
 
+/// The prefix of the active Python, where Jupyter looks for the kernels of that environment.
+pub fn python_prefix() -> Option<PathBuf> {
+    python::find().as_deref().and_then(python::prefix)
+}
+
 /// The error for a disk that is full, or too full for what is to be done.
 fn disk_full(what: &str, folder: &Path, needed: u64) -> SetupError {
     SetupError::DiskFull { what: what.to_owned(), folder: folder.to_owned(), needed, free: free_space(folder) }
