@@ -20,7 +20,7 @@ class OxtorchKernelTests(jupyter_kernel_test.KernelTests):
     ]
     code_display_data = [
         {"code": 'display(&Figure::new().line("loss", &[3.0, 2.0, 1.0]));', "mime": "image/png"},
-        {"code": "display(&image(&Tensor::rand([8, 8], (Kind::Float, Device::Cpu))));", "mime": "image/png"},
+        {"code": "display(&image(&Tensor::rand([8, 8], (Kind::Float, Device::Cpu)))?);", "mime": "image/png"},
         {"code": "display(&Tensor::from_slice(&[1.0f32]));", "mime": "text/plain"},
     ]
     code_generate_error = "let x: i32 = \"not a number\";"
