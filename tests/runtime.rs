@@ -13,10 +13,10 @@ fn the_runtimes_own_tests_pass() {
     let runtime = session::runtime();
     let host =
         runtime.toolchain.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc says what it runs on");
-    let sysroot = Command::new(&runtime.rustc).args(["--print", "sysroot"]).output().expect("rustc runs").stdout;
-    let sysroot = String::from_utf8(sysroot).expect("a path in UTF-8");
+    let std = Command::new(&runtime.rustc).args(["--print", "target-libdir"]).output().expect("rustc runs").stdout;
+    let std = String::from_utf8(std).expect("a path in UTF-8");
 
-    let mut flags = format!("-C prefer-dynamic -C link-arg=-Wl,-rpath,{}/lib", sysroot.trim());
+    let mut flags = format!("-C prefer-dynamic -C link-arg=-Wl,-rpath,{}", std.trim());
     let mut search = Vec::new();
     for folder in &runtime.native {
         flags += &format!(" -C link-arg=-Wl,-rpath,{}", folder.display());
