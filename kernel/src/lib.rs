@@ -14,3 +14,6 @@ pub mod jupyter;
 pub mod kernelspec;
 pub mod session;
 pub mod setup;
+
+#[cfg(test)]
+mod scripted;

@@ -96,11 +96,7 @@ impl<E: Engine> Session<E> {
     /// Runs a cell to its end. Everything that it shows has been sent to `events` when this returns.
     ///
     /// A slow receiver slows the cell down rather than filling memory.
-    pub async fn execute(
-        &mut self,
-        request: CellRequest<'_>,
-        events: &mpsc::Sender<Event>,
-    ) -> Result<(), CellError> {
+    pub async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
         self.engine.execute(request, events).await
     }
 

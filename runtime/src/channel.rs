@@ -70,14 +70,10 @@ pub(crate) fn ask(prompt: &str, password: bool) -> io::Result<String> {
                     "this frontend cannot ask for input (a headless run has nobody to ask)",
                 ));
             }
-            Err(RecvTimeoutError::Timeout) => checkpoint(),
+            Err(RecvTimeoutError::Timeout) => checkpoint::checkpoint(),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the kernel is gone"));
             }
         }
     }
-}
-
-fn checkpoint() {
-    checkpoint::checkpoint();
 }

@@ -1,8 +1,11 @@
 //! The points at which a running cell notices an interrupt: the head of every loop body and function body.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The run that interrupts are for; 0 while none is.
+static RUNNING: AtomicU64 = AtomicU64::new(0);
 
 /// The payload of the unwinding that an interrupt starts.
 pub(crate) struct Interrupt;
@@ -26,17 +29,22 @@ fn unwind() {
     }
 }
 
-/// Asks the running cell to end at its next checkpoint. Safe to call from a signal handler.
-pub(crate) fn interrupt() {
-    INTERRUPTED.store(true, Ordering::Relaxed);
-}
-
-/// Forgets an interrupt, ahead of the next cell.
-pub(crate) fn clear() {
+/// Makes a cell the one that interrupts are for. Called as the request to run it arrives, ahead of any request to
+/// interrupt it, so that no interrupt is lost and none reaches a later cell.
+pub(crate) fn begin(run: u64) {
     INTERRUPTED.store(false, Ordering::Relaxed);
+    RUNNING.store(run, Ordering::Release);
 }
 
-/// Whether an interrupt waits for a checkpoint.
-pub(crate) fn pending() -> bool {
-    INTERRUPTED.load(Ordering::Relaxed)
+/// Asks a cell to end at its next checkpoint, if it still runs.
+pub(crate) fn interrupt(run: u64) {
+    if RUNNING.load(Ordering::Acquire) == run {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// No cell runs.
+pub(crate) fn end() {
+    RUNNING.store(0, Ordering::Release);
+    INTERRUPTED.store(false, Ordering::Relaxed);
 }

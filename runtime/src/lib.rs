@@ -3,9 +3,17 @@
 pub mod cell;
 pub mod channel;
 pub mod checkpoint;
+pub mod device;
+pub mod digits;
+pub mod display;
+pub mod font;
 #[doc(hidden)]
 pub mod host;
+pub mod input;
+pub mod picture;
+pub mod plot;
 pub mod prelude;
+pub mod tensor;
 
 pub use checkpoint::checkpoint;
 pub use {anyhow, image, ndarray, plotters, rand, tch};

@@ -1,6 +1,24 @@
 //! What every cell has in scope. Its names lose to anything that the user defines.
+//!
+//! - Tensors and networks: [`Tensor`], [`nn`], [`Kind`], [`Device`], [`IndexOp`] (`x.i((.., 0))`), [`no_grad`], and the traits
+//!   of layers and optimisers,.
+//! - Errors: anyhow's [`Result`], [`Context`], [`anyhow!`], [`bail!`] and [`ensure!`]. `Result<T>` stands for any error,
+//!   `Result<T, E>` is the one of the standard library.
+//! - Output and input: [`display`], [`Html`] and its like, [`input`].
+//! - Data: [`digits`].
+//! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image` and `plotters`, so that a cell can say `use tch::vision;`.
 
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch};
 pub use anyhow::{Context, Result, anyhow, bail, ensure};
 pub use tch::nn::{Module, ModuleT, OptimizerConfig};
 pub use tch::{Device, IndexOp, Kind, Reduction, TchError, Tensor, nn, no_grad, no_grad_guard};
+
+pub use crate::device::device;
+pub use crate::digits::{Digits, digits};
+pub use crate::display::{
+    DisplayHandle, Html, Latex, Markdown, MimeBundle, RichDisplay, clear_output, display, display_with_id,
+    update_display,
+};
+pub use crate::input::{input, password};
+pub use crate::picture::{Image, image, show_image};
+pub use crate::plot::Figure;

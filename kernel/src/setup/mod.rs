@@ -1,8 +1,32 @@
 //! Provides what cells run against: libtorch, the C++ shim of `tch`, and the runtime built by the user's toolchain.
+//!
+//! Each step leaves its result under a key by one rename, so a set-up that was interrupted goes on where it was. When
+//! everything is there, [`ensure`] reads one small file and looks at a few others, and starts no process: every start
+//! of a kernel goes through it.
 
-use std::path::PathBuf;
+mod archive;
+mod build;
+pub mod child;
+pub mod doctor;
+mod error;
+mod gpu;
+pub mod libtorch;
+pub mod progress;
+mod python;
+mod ready;
+mod shim;
+mod sources;
+pub mod toolchain;
+
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+pub use child::end_children;
+pub use error::SetupError;
+pub use progress::Progress;
+
+use crate::home::{Home, free_space};
 
 /// A built runtime: everything the engine needs to compile cells and to start a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,4 +45,58 @@ pub struct Runtime {
     pub native: Vec<PathBuf>,
     /// The host's executable; it finds its libraries by itself (rpath).
     pub host: PathBuf,
+}
+
+/// The lock under which all set-up in one home happens.
+const LOCK: &str = "setup";
+
+/// The runtime for this environment, built now if it is not there yet.
+///
+/// Blocks, for minutes where something has to be downloaded or built: call it on a thread of its own.
+pub fn ensure(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> {
+    if let Some(runtime) = ready::read(home)? {
+        return Ok(runtime);
+    }
+    let lock = home.lock(LOCK, || progress.step("Waiting for another oxtorch that is setting up"))?;
+    // The other one may have done it.
+    if let Some(runtime) = ready::read(home)? {
+        return Ok(runtime);
+    }
+    home.sweep_unfinished(&lock);
+    let runtime = provide(home, progress)?;
+    progress.done();
+    Ok(runtime)
+}
+
+fn provide(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> {
+    let toolchain = toolchain::find()?;
+    let compiler = toolchain::find_compiler()?;
+    toolchain::find_linker().ok_or(SetupError::NoLinker)?;
+    let libtorch = libtorch::ensure(home, progress)?;
+    let torch_sys = sources::torch_sys_version()?;
+    let sources = sources::all()?;
+    let shim = shim::place(home, &torch_sys, &libtorch, &compiler);
+    let inputs = build::Inputs { sources: &sources, toolchain: &toolchain, libtorch: &libtorch, shim: &shim };
+    let key = inputs.key();
+
+    let there = shim::library(&shim).is_file();
+    let runtime = match build::built(home, &key, inputs).filter(|_| there) {
+        Some(runtime) => runtime,
+        None => {
+            let crates = build::fetch(home, &key, inputs, progress)?;
+            if !there {
+                shim::compile(home, &shim, &crates.torch_sys, &libtorch, &compiler, progress)?;
+            }
+            build::build(home, &key, &crates, inputs, progress)?;
+            build::built(home, &key, inputs)
+                .ok_or_else(|| SetupError::Build { log: "cargo succeeded but left no library and host".to_owned() })?
+        }
+    };
+    ready::write(home, &runtime, &libtorch)?;
+    Ok(runtime)
+}
+
+/// The error for a disk that is full, or too full for what is to be done.
+fn disk_full(what: &str, folder: &Path, needed: u64) -> SetupError {
+    SetupError::DiskFull { what: what.to_owned(), folder: folder.to_owned(), needed, free: free_space(folder) }
 }

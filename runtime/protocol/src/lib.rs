@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The file descriptor number on which the host finds its end of the control socket.
-pub const CONTROL_FD: i32 = 3;
+/// The file descriptor on which the host finds its end of the control socket: stdin, which a cell has no other use for.
+pub const CONTROL_FD: i32 = 0;
 
 /// What the kernel asks of the host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,11 @@ pub const CONTROL_FD: i32 = 3;
 pub enum ToHost {
     /// Load a compiled cell (if it is not loaded yet) and run it.
     Run(Run),
+    /// End the cell of that number at its next checkpoint; nothing if it has ended already.
+    Interrupt {
+        /// The number in its [`Run`].
+        id: u64,
+    },
     /// The answer to [`FromHost::Input`]; `None` when the frontend cannot ask its user.
     Input {
         /// What the user typed, without the line end.
@@ -37,6 +42,8 @@ pub enum ToHost {
 /// One cell to run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
+    /// Counts the runs of this host, from 1.
+    pub id: u64,
     /// The cell's shared library.
     pub library: PathBuf,
     /// The exported function in it; `None` loads the library only (a cell of items alone).
@@ -113,7 +120,16 @@ pub struct Done {
     /// What became of the cell's code.
     pub outcome: Outcome,
     /// The variables put into the store by this cell.
-    pub kept: Vec<String>,
+    pub kept: Vec<Kept>,
+}
+
+/// A variable that a cell has put into the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its name.
+    pub name: String,
+    /// Which of the cell's variables of that name it is, as the kernel numbered them.
+    pub id: usize,
 }
 
 /// What became of a cell's code.
@@ -182,7 +198,7 @@ mod tests {
                 message: "a\nb".into(),
                 frames: vec![Frame { file: "cell_1.rs".into(), line: 3, column: 7 }],
             },
-            kept: vec!["net".into()],
+            kept: vec![Kept { name: "net".into(), id: 0 }],
         });
         let mut bytes = Vec::new();
         write_message(&mut bytes, &message).expect("writes to memory");

@@ -1,0 +1,91 @@
+//! Says whether a cell is ready to run, for frontends that ask on Enter.
+
+use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
+use syn::Block;
+use syn::parse::Parser;
+
+use crate::session::Completeness;
+
+const INDENT: &str = "    ";
+
+/// Whether the text is a whole cell.
+pub fn is_complete(code: &str) -> Completeness {
+    let mut open = Vec::new();
+    for token in tokenize(code, FrontmatterAllowed::No) {
+        match token.kind {
+            TokenKind::OpenParen => open.push(TokenKind::CloseParen),
+            TokenKind::OpenBrace => open.push(TokenKind::CloseBrace),
+            TokenKind::OpenBracket => open.push(TokenKind::CloseBracket),
+            TokenKind::CloseParen | TokenKind::CloseBrace | TokenKind::CloseBracket => {
+                if open.pop() != Some(token.kind) {
+                    return Completeness::Invalid;
+                }
+            }
+            TokenKind::BlockComment { terminated: false, .. } => return incomplete(0),
+            TokenKind::Literal { kind, .. } if !terminated(kind) => return incomplete(0),
+            _ => {}
+        }
+    }
+    if !open.is_empty() {
+        return incomplete(open.len());
+    }
+    match Block::parse_within.parse_str(code) {
+        Ok(_) => Completeness::Complete,
+        Err(error) if error.to_string().starts_with("unexpected end of input") => incomplete(0),
+        // Two statements in a row lack a semicolon between them; at the very end one may still be typed.
+        Err(_) => Completeness::Invalid,
+    }
+}
+
+fn incomplete(depth: usize) -> Completeness {
+    Completeness::Incomplete { indent: INDENT.repeat(depth) }
+}
+
+fn terminated(kind: LiteralKind) -> bool {
+    match kind {
+        LiteralKind::Char { terminated }
+        | LiteralKind::Byte { terminated }
+        | LiteralKind::Str { terminated }
+        | LiteralKind::ByteStr { terminated }
+        | LiteralKind::CStr { terminated } => terminated,
+        LiteralKind::RawStr { n_hashes } | LiteralKind::RawByteStr { n_hashes } | LiteralKind::RawCStr { n_hashes } => {
+            n_hashes.is_some()
+        }
+        LiteralKind::Int { .. } | LiteralKind::Float { .. } => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: &str, expected: Completeness) {
+        assert_eq!(is_complete(code), expected, "{code:?}");
+    }
+
+    #[test]
+    fn whole_cells_are_complete() {
+        check("let x = 1;", Completeness::Complete);
+        check("1 + 1", Completeness::Complete);
+        check("struct A { x: i32 }\nimpl A {}", Completeness::Complete);
+        check("", Completeness::Complete);
+        check("// a comment", Completeness::Complete);
+    }
+
+    #[test]
+    fn open_braces_strings_and_comments_go_on() {
+        check("fn f() {", Completeness::Incomplete { indent: "    ".into() });
+        check("fn f() {\n    if a {", Completeness::Incomplete { indent: "        ".into() });
+        check("let s = \"abc", Completeness::Incomplete { indent: String::new() });
+        check("let s = r#\"abc\"", Completeness::Incomplete { indent: String::new() });
+        check("/* open", Completeness::Incomplete { indent: String::new() });
+        check("let x =", Completeness::Incomplete { indent: String::new() });
+    }
+
+    #[test]
+    fn what_nothing_can_mend_is_invalid() {
+        check("fn f() }", Completeness::Invalid);
+        check("let = 3;", Completeness::Invalid);
+        check("(]", Completeness::Invalid);
+    }
+}

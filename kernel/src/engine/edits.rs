@@ -1,0 +1,308 @@
+//! What is inserted into the user's code: visibility, so that later cells can use an item, and checkpoints, so that a
+//! loop can be interrupted.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::visit::{self, Visit};
+use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, Visibility};
+
+use super::fragment::Edit;
+
+const CHECKPOINT: &str = "::oxtorch::checkpoint();";
+
+/// The edits of one item or statement, and what its visit has found out.
+#[derive(Debug, Default)]
+pub struct Edits {
+    /// In order of position once [`Edits::finish`]ed.
+    edits: Vec<Edit>,
+    /// Whether it holds a loop, a closure or a function: code that is worth optimising.
+    pub heavy: bool,
+    /// Inside a const item, const fn or const block, where a checkpoint cannot be called.
+    const_depth: usize,
+    loop_depth: usize,
+}
+
+impl Edits {
+    /// The edits in order of position.
+    pub fn finish(mut self) -> Vec<Edit> {
+        self.edits.sort_by_key(|edit| edit.at);
+        self.edits
+    }
+
+    /// Makes an item of a cell visible to later cells: the item, its fields, and the methods of an inherent impl.
+    pub fn publish(&mut self, item: &Item) {
+        match item {
+            Item::Const(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Enum(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Fn(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Mod(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Static(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Trait(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::TraitAlias(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Type(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Struct(it) => {
+                self.make_public(&it.vis, it.to_token_stream());
+                self.publish_fields(&it.fields);
+            }
+            Item::Union(it) => {
+                self.make_public(&it.vis, it.to_token_stream());
+                for field in &it.fields.named {
+                    self.make_public(&field.vis, field.to_token_stream());
+                }
+            }
+            Item::ForeignMod(it) => {
+                for foreign in &it.items {
+                    match foreign {
+                        syn::ForeignItem::Fn(it) => self.make_public(&it.vis, it.to_token_stream()),
+                        syn::ForeignItem::Static(it) => self.make_public(&it.vis, it.to_token_stream()),
+                        syn::ForeignItem::Type(it) => self.make_public(&it.vis, it.to_token_stream()),
+                        _ => {}
+                    }
+                }
+            }
+            Item::Impl(it) if it.trait_.is_none() => {
+                for member in &it.items {
+                    match member {
+                        syn::ImplItem::Fn(it) => self.make_public(&it.vis, it.to_token_stream()),
+                        syn::ImplItem::Const(it) => self.make_public(&it.vis, it.to_token_stream()),
+                        _ => {}
+                    }
+                }
+            }
+            Item::Macro(it) if it.ident.is_some() => {
+                if !it.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")) {
+                    self.insert(after_attributes(it.to_token_stream()), "#[macro_export] ");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn publish_fields(&mut self, fields: &Fields) {
+        for field in fields {
+            self.make_public(&field.vis, field.to_token_stream());
+        }
+    }
+
+    fn make_public(&mut self, visibility: &Visibility, tokens: TokenStream) {
+        match visibility {
+            Visibility::Public(_) => {}
+            Visibility::Inherited => self.insert(after_attributes(tokens), "pub "),
+            Visibility::Restricted(restricted) => {
+                // Another cell is another crate, so `pub(crate)` has to become `pub`, with the columns kept.
+                let range = syn::spanned::Spanned::span(restricted).byte_range();
+                let insert = format!("{:<width$}", "pub", width = range.len());
+                self.edits.push(Edit { at: range.start, replaces: range.len(), insert });
+            }
+        }
+    }
+
+    fn insert(&mut self, at: Option<usize>, text: &str) {
+        if let Some(at) = at {
+            self.edits.push(Edit { at, replaces: 0, insert: text.to_owned() });
+        }
+    }
+
+    fn checkpoint(&mut self, block: &Block, attributes: &[Attribute]) {
+        if self.const_depth == 0 {
+            let open = block.brace_token.span.open().byte_range().end;
+            let inner = attributes.iter().filter(|attribute| matches!(attribute.style, AttrStyle::Inner(_)));
+            let after = inner.map(|attribute| syn::spanned::Spanned::span(attribute).byte_range().end).max();
+            self.insert(Some(after.unwrap_or(open).max(open)), CHECKPOINT);
+        }
+    }
+
+    fn in_loop(&mut self, body: &Block) {
+        self.heavy = true;
+        self.loop_depth += 1;
+        self.visit_block(body);
+        self.loop_depth -= 1;
+    }
+
+    fn in_const(&mut self, visit: impl FnOnce(&mut Self)) {
+        self.const_depth += 1;
+        visit(self);
+        self.const_depth -= 1;
+    }
+
+    fn function(&mut self, signature: &syn::Signature, block: &Block, attributes: &[Attribute]) {
+        self.heavy = true;
+        let outer_loops = std::mem::take(&mut self.loop_depth);
+        self.visit_signature(signature);
+        if signature.constness.is_some() {
+            self.in_const(|edits| edits.visit_block(block));
+        } else {
+            // Unwinding out of an `extern "C"` function would abort the process.
+            if signature.abi.is_none() {
+                self.checkpoint(block, attributes);
+            }
+            self.visit_block(block);
+        }
+        self.loop_depth = outer_loops;
+    }
+}
+
+/// Where an item's own tokens start, after its attributes and doc comments.
+fn after_attributes(tokens: TokenStream) -> Option<usize> {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let is_attribute = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '#')
+            && matches!(tokens.peek(), Some(TokenTree::Group(_)));
+        if !is_attribute {
+            return Some(first_span(&token).byte_range().start);
+        }
+        tokens.next();
+    }
+    None
+}
+
+fn first_span(token: &TokenTree) -> Span {
+    match token {
+        TokenTree::Group(group) => group.span_open(),
+        other => other.span(),
+    }
+}
+
+impl<'ast> Visit<'ast> for Edits {
+    fn visit_expr_for_loop(&mut self, it: &'ast syn::ExprForLoop) {
+        self.visit_expr(&it.expr);
+        // The outer loop has a checkpoint, and without one the compiler can vectorise the inner loop.
+        if self.loop_depth == 0 || calls(&it.body) {
+            self.checkpoint(&it.body, &it.attrs);
+        }
+        self.in_loop(&it.body);
+    }
+
+    fn visit_expr_while(&mut self, it: &'ast syn::ExprWhile) {
+        self.visit_expr(&it.cond);
+        self.checkpoint(&it.body, &it.attrs);
+        self.in_loop(&it.body);
+    }
+
+    fn visit_expr_loop(&mut self, it: &'ast syn::ExprLoop) {
+        self.checkpoint(&it.body, &it.attrs);
+        self.in_loop(&it.body);
+    }
+
+    fn visit_expr_closure(&mut self, it: &'ast syn::ExprClosure) {
+        self.heavy = true;
+        visit::visit_expr_closure(self, it);
+    }
+
+    fn visit_item_fn(&mut self, it: &'ast syn::ItemFn) {
+        self.function(&it.sig, &it.block, &it.attrs);
+    }
+
+    fn visit_impl_item_fn(&mut self, it: &'ast syn::ImplItemFn) {
+        self.function(&it.sig, &it.block, &it.attrs);
+    }
+
+    fn visit_trait_item_fn(&mut self, it: &'ast syn::TraitItemFn) {
+        if let Some(block) = &it.default {
+            self.function(&it.sig, block, &it.attrs);
+        }
+    }
+
+    fn visit_item_const(&mut self, it: &'ast syn::ItemConst) {
+        self.in_const(|edits| visit::visit_item_const(edits, it));
+    }
+
+    fn visit_impl_item_const(&mut self, it: &'ast syn::ImplItemConst) {
+        self.in_const(|edits| visit::visit_impl_item_const(edits, it));
+    }
+
+    fn visit_trait_item_const(&mut self, it: &'ast syn::TraitItemConst) {
+        self.in_const(|edits| visit::visit_trait_item_const(edits, it));
+    }
+
+    fn visit_item_static(&mut self, it: &'ast syn::ItemStatic) {
+        self.in_const(|edits| visit::visit_item_static(edits, it));
+    }
+
+    fn visit_expr_const(&mut self, it: &'ast syn::ExprConst) {
+        self.in_const(|edits| visit::visit_expr_const(edits, it));
+    }
+
+    fn visit_variant(&mut self, it: &'ast syn::Variant) {
+        self.in_const(|edits| visit::visit_variant(edits, it));
+    }
+
+    fn visit_type(&mut self, it: &'ast syn::Type) {
+        self.in_const(|edits| visit::visit_type(edits, it));
+    }
+
+    fn visit_expr_repeat(&mut self, it: &'ast syn::ExprRepeat) {
+        self.visit_expr(&it.expr);
+        self.in_const(|edits| edits.visit_expr(&it.len));
+    }
+
+    fn visit_generic_argument(&mut self, it: &'ast syn::GenericArgument) {
+        self.in_const(|edits| visit::visit_generic_argument(edits, it));
+    }
+}
+
+/// Whether the block calls anything, macros included: it may then run for long.
+fn calls(block: &Block) -> bool {
+    struct Calls(bool);
+    impl<'ast> Visit<'ast> for Calls {
+        fn visit_expr(&mut self, it: &'ast Expr) {
+            self.0 |= matches!(it, Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) | Expr::Await(_));
+            visit::visit_expr(self, it);
+        }
+        fn visit_stmt_macro(&mut self, _: &'ast syn::StmtMacro) {
+            self.0 = true;
+        }
+    }
+    let mut calls = Calls(false);
+    calls.visit_block(block);
+    calls.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: &str, expected: &str) {
+        let item: Item = syn::parse_str(code).expect("the test's code is an item");
+        let mut edits = Edits::default();
+        edits.publish(&item);
+        edits.visit_item(&item);
+        let mut edited = code.to_owned();
+        for edit in edits.finish().iter().rev() {
+            edited.replace_range(edit.at..edit.at + edit.replaces, &edit.insert);
+        }
+        assert_eq!(edited, expected.replace('@', CHECKPOINT));
+    }
+
+    #[test]
+    fn items_fields_and_methods_become_public() {
+        check("#[derive(Debug)] struct Net { a: i32, pub b: i32 }", "#[derive(Debug)] pub struct Net { pub a: i32, pub b: i32 }");
+        check("/// Doc.\nstruct P(f32, /* c */ f32);", "/// Doc.\npub struct P(pub f32, /* c */ pub f32);");
+        check("pub(crate) fn f() {}", "pub        fn f() {@}");
+        check("impl Net { fn new() -> Self { Self } }", "impl Net { pub fn new() -> Self {@ Self } }");
+        check("macro_rules! m { () => {} }", "#[macro_export] macro_rules! m { () => {} }");
+    }
+
+    #[test]
+    fn a_trait_impl_and_enum_variants_stay_as_they_are() {
+        check("impl A for B { fn f(&self); }".replace(';', " {}").as_str(), "impl A for B { fn f(&self) {@} }");
+        check("enum E { A, B(i32) }", "pub enum E { A, B(i32) }");
+    }
+
+    #[test]
+    fn loops_and_functions_get_checkpoints_but_const_code_does_not() {
+        check("fn f() { loop { g(); } }", "pub fn f() {@ loop {@ g(); } }");
+        check("const fn f() { while true {} }", "pub const fn f() { while true {} }");
+        check("const X: [i32; { loop {} }] = [];", "pub const X: [i32; { loop {} }] = [];");
+        check("extern \"C\" fn f() { loop {} }", "pub extern \"C\" fn f() { loop {@} }");
+    }
+
+    #[test]
+    fn an_inner_loop_without_calls_can_be_vectorised() {
+        check(
+            "fn f() { for i in a { for j in b { s += x[i] * y[j]; } } }",
+            "pub fn f() {@ for i in a {@ for j in b { s += x[i] * y[j]; } } }",
+        );
+        check("fn f() { for i in a { for j in b { g(j); } } }", "pub fn f() {@ for i in a {@ for j in b {@ g(j); } } }");
+    }
+}

@@ -1,0 +1,458 @@
+//! Writes the crate of a cell: the user's text, and around it imports, variables and stages.
+//!
+//! ```text
+//! <attributes> #![allow(...)] use ::oxtorch::prelude::*; use ::cell_3::Net; use std::fs;
+//! <the user's items, on the user's own lines>
+//! #[unsafe(export_name = "oxtorch_run")] pub fn __oxtorch_run() { let mut net: ::cell_3::Net = take("net");
+//! if let Some((mut opt,)) = stage(|| { <the user's statements> probe(&opt); Ok((opt,)) }) {
+//! if let Some(()) = stage(|| { <more statements> Ok(()) }) { } put("opt", 1, opt); } put("net", 0, net); }
+//! <items that moved here from earlier cells>
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use super::mentions::Names;
+use super::names::hashed_name;
+use super::parse::{Binding, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
+use super::scope::{Import, Plan};
+use super::source_map::{Place, Source};
+use super::variables::Variable;
+
+/// The function that runs a cell, as the host finds it.
+pub const RUN_SYMBOL: &str = "oxtorch_run";
+
+/// Identifies a variable within its cell: first those taken, then the bindings in order.
+pub type VariableId = usize;
+
+/// A variable that the cell takes or declares.
+#[derive(Debug, Clone)]
+pub struct CellVariable {
+    /// Its name.
+    pub name: String,
+    /// Whether it was declared `mut`.
+    pub mutable: bool,
+    /// Where it was declared.
+    pub declared: Place,
+    /// What the store knows of it, for one that is taken.
+    pub taken: Option<Variable>,
+    /// The statement that declares it, for one that is not.
+    statement: usize,
+}
+
+/// Something that we wrote into the crate, and that a diagnostic may be about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// The line that takes a variable out of the store.
+    Take(VariableId),
+    /// The check that a new variable borrows nothing, which also tells its type.
+    Probe(VariableId),
+    /// The line that puts a variable into the store.
+    Put(VariableId),
+    /// The tuple that a stage returns.
+    Return,
+    /// What shows the trailing expression.
+    Show,
+    /// A `use` of an earlier cell.
+    Use(UseLeaf),
+    /// The text of an item that moved here; the names to leave behind if it no longer compiles.
+    Moved(Names),
+}
+
+/// What earlier tries to compile the cell have taught.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decisions {
+    /// Run all statements as one stage: they borrow from each other.
+    pub one_stage: bool,
+    /// Run the trailing expression without showing its value: it has none (`std::process::exit`).
+    pub tail_without_value: bool,
+    /// New variables that cannot be kept.
+    pub not_kept: BTreeSet<VariableId>,
+    /// Variables that the cell moves.
+    pub moved: BTreeSet<VariableId>,
+    /// Variables of earlier cells that cannot be taken.
+    pub not_taken: Names,
+    /// Items of earlier cells that no longer fit.
+    pub stale: Names,
+    /// `use` declarations of earlier cells that no longer hold.
+    pub dropped_uses: Vec<UseLeaf>,
+}
+
+/// A crate ready to compile.
+#[derive(Debug)]
+pub struct Emission {
+    /// The text and its map.
+    pub source: Source,
+    /// What is ours in it.
+    pub marks: Vec<(Range<usize>, Mark)>,
+    /// The cell's variables.
+    pub variables: Vec<CellVariable>,
+    /// The crates of earlier cells that it links.
+    pub crates: BTreeSet<String>,
+    /// Whether there is anything to run.
+    pub runs: bool,
+    /// Whether the statements were split.
+    pub stages: usize,
+}
+
+/// All that a crate is written from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The cell.
+    pub cell: &'a ParsedCell,
+    /// What the crate holds.
+    pub plan: &'a Plan,
+    /// What it imports.
+    pub imports: &'a [Import],
+    /// `use` declarations of earlier cells.
+    pub uses: &'a [UseLeaf],
+    /// The variables in the store.
+    pub live: &'a BTreeMap<String, Variable>,
+    /// The names that mentioned macros bring with them.
+    pub macro_mentions: &'a Names,
+    /// What earlier tries have taught.
+    pub decisions: &'a Decisions,
+}
+
+/// Writes the crate.
+pub fn emit(input: Input<'_>) -> Emission {
+    let mut emitter = Emitter {
+        input,
+        out: Emission {
+            source: Source::default(),
+            marks: Vec::new(),
+            variables: cell_variables(&input),
+            crates: BTreeSet::new(),
+            runs: !input.cell.statements.is_empty(),
+            stages: 0,
+        },
+    };
+    emitter.head();
+    emitter.own_items();
+    if emitter.out.runs {
+        emitter.run_function();
+    }
+    emitter.moved_items(|kind| kind != ItemKind::Macro);
+    emitter.out.crates = crates_in(&emitter.out.source.text);
+    emitter.out
+}
+
+/// The variables that a cell takes, then those that it declares.
+fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
+    let mut declared = Names::new();
+    let mut taken: Vec<CellVariable> = Vec::new();
+    let mut new = Vec::new();
+    for (index, statement) in input.cell.statements.iter().enumerate() {
+        for name in statement.reads.iter().chain(input.macro_mentions) {
+            if let Some(variable) = input.live.get(name)
+                && !declared.contains(name)
+                && !taken.iter().any(|other| other.name == *name)
+                && !input.decisions.not_taken.contains(name)
+            {
+                taken.push(CellVariable {
+                    name: name.clone(),
+                    mutable: variable.mutable,
+                    declared: variable.declared.clone(),
+                    taken: Some(variable.clone()),
+                    statement: 0,
+                });
+            }
+        }
+        if let StatementKind::Let { bindings, .. } = &statement.kind {
+            for Binding { name, mutable, range } in bindings {
+                declared.insert(name.clone());
+                let place = Place { cell: statement.fragment.cell.clone(), range: range.clone() };
+                new.push(CellVariable {
+                    name: name.clone(),
+                    mutable: *mutable,
+                    declared: place,
+                    taken: None,
+                    statement: index,
+                });
+            }
+        }
+    }
+    taken.extend(new);
+    taken
+}
+
+/// Splits the statements: a stage ends behind `let`s where the next statement may fail or run long.
+fn stages(statements: &[Statement]) -> Vec<Range<usize>> {
+    let mut stages = Vec::new();
+    let (mut start, mut declares, mut deferred) = (0, false, false);
+    for (index, statement) in statements.iter().enumerate() {
+        if declares && !deferred && (statement.risky || statement.kind == StatementKind::Tail) {
+            stages.push(start..index);
+            (start, declares) = (index, false);
+        }
+        if let StatementKind::Let { bindings, deferred: later } = &statement.kind {
+            declares |= !bindings.is_empty();
+            // `let x;` is assigned by some later statement, so the rest stays together.
+            deferred |= later;
+        }
+    }
+    stages.push(start..statements.len());
+    stages
+}
+
+/// The crates of earlier cells that the text names; all our references to them are absolute paths.
+fn crates_in(text: &str) -> BTreeSet<String> {
+    let names = text.match_indices("cell_").filter_map(|(at, _)| {
+        let len = hashed_name(&text[at..])?;
+        text[..at].trim_end().ends_with("::").then(|| text[at..at + len].to_owned())
+    });
+    names.collect()
+}
+
+struct Emitter<'a> {
+    input: Input<'a>,
+    out: Emission,
+}
+
+impl Emitter<'_> {
+    fn glue(&mut self, text: &str) {
+        self.out.source.glue(text);
+    }
+
+    fn marked(&mut self, text: &str, mark: Mark) {
+        let range = self.out.source.glue(text);
+        self.out.marks.push((range, mark));
+    }
+
+    fn head(&mut self) {
+        for attribute in &self.input.cell.attributes {
+            self.out.source.fragment(attribute);
+            self.glue(" ");
+        }
+        self.glue(
+            "#![allow(unused, nonstandard_style, private_interfaces, private_bounds, uncommon_codepoints, static_mut_refs)] \
+             #[allow(unused_imports)] use ::oxtorch::prelude::*; ",
+        );
+        for import in self.input.imports {
+            let rename = if import.anonymous { " as _" } else { "" };
+            self.glue(&format!("use ::{}::{}{rename}; ", import.home, raw(&import.name)));
+        }
+        for leaf in self.input.uses {
+            if !self.input.decisions.dropped_uses.contains(leaf) {
+                self.marked(&format!("{} ", leaf.code), Mark::Use(leaf.clone()));
+            }
+        }
+        // A macro is in scope only below its definition.
+        self.moved_items(|kind| kind == ItemKind::Macro);
+    }
+
+    fn own_items(&mut self) {
+        let plan = self.input.plan;
+        let uses = self.input.cell.uses.iter().map(|declaration| &declaration.fragment);
+        let items = plan.new_items.iter().map(|item| &item.fragment);
+        let impls = plan.new_impls.iter().map(|block| &block.fragment);
+        let mut fragments: Vec<_> = uses.chain(items).chain(impls).collect();
+        fragments.sort_by_key(|fragment| fragment.range.start);
+        for fragment in fragments {
+            self.out.source.align(fragment);
+            self.out.source.fragment(fragment);
+            // A line comment of the user's may stand at the end.
+            self.glue("\n");
+        }
+    }
+
+    fn moved_items(&mut self, wanted: impl Fn(ItemKind) -> bool) {
+        let plan = self.input.plan;
+        for item in plan.moved_items.iter().filter(|item| wanted(item.kind)) {
+            let range = self.out.source.fragment(&item.fragment);
+            self.out.marks.push((range, Mark::Moved(item.names.iter().cloned().collect())));
+            self.glue("\n");
+        }
+        if wanted(ItemKind::Other) {
+            for block in &plan.moved_impls {
+                let range = self.out.source.fragment(&block.fragment);
+                self.out.marks.push((range, Mark::Moved(Names::from([super::scope::stale_impl_name(block)]))));
+                self.glue("\n");
+            }
+        }
+    }
+
+    fn run_function(&mut self) {
+        self.glue(&format!(
+            "#[unsafe(export_name = \"{RUN_SYMBOL}\")] pub fn __oxtorch_run() {{ \
+             use ::oxtorch::cell::{{ViaDebug as _, ViaName as _, ViaRich as _}}; "
+        ));
+        let taken: Vec<VariableId> =
+            (0..self.out.variables.len()).filter(|id| self.out.variables[*id].taken.is_some()).collect();
+        for id in &taken {
+            self.take(*id);
+        }
+        let statements = &self.input.cell.statements;
+        let stages = if self.input.decisions.one_stage { vec![0..statements.len()] } else { stages(statements) };
+        self.out.stages = stages.len();
+        self.stages(&stages);
+        for id in taken.into_iter().rev() {
+            self.put(id);
+        }
+        self.glue(" }\n");
+    }
+
+    fn take(&mut self, id: VariableId) {
+        let variable = self.out.variables[id].clone();
+        let Some(stored) = &variable.taken else { return };
+        let start = self.out.source.text.len();
+        self.glue("let ");
+        self.pattern(&variable);
+        let (name, ty) = (&variable.name, &stored.ty);
+        if stored.moved_home {
+            // SAFETY (of the emitted code): `Variables::rehome` keeps a variable only if no definition has changed.
+            self.glue(&format!(": {ty} = unsafe {{ ::oxtorch::cell::carry({name:?}) }}; "));
+        } else {
+            self.glue(&format!(": {ty} = ::oxtorch::cell::take({name:?}); "));
+        }
+        self.out.marks.push((start..self.out.source.text.len(), Mark::Take(id)));
+    }
+
+    /// The name of a variable in a pattern of ours, which stands for the place where the user declared it.
+    fn pattern(&mut self, variable: &CellVariable) {
+        if variable.mutable {
+            self.glue("mut ");
+        }
+        self.out.source.glue_for(&raw(&variable.name), &variable.declared);
+    }
+
+    fn stages(&mut self, stages: &[Range<usize>]) {
+        let Some((stage, later)) = stages.split_first() else { return };
+        let declared = self.declared_in(stage);
+        let decisions = self.input.decisions;
+        let keepable: Vec<VariableId> =
+            declared.iter().copied().filter(|id| !decisions.not_kept.contains(id)).collect();
+        // What a later stage may use is returned even if no later cell can have it.
+        let returned = if later.is_empty() { keepable.clone() } else { declared.clone() };
+        let returned: Vec<VariableId> = returned
+            .into_iter()
+            .filter(|id| !(decisions.moved.contains(id) && decisions.not_kept.contains(id)))
+            .collect();
+
+        self.glue("if let ::core::option::Option::Some((");
+        for id in &returned {
+            let variable = self.out.variables[*id].clone();
+            self.pattern(&variable);
+            self.glue(", ");
+        }
+        self.glue(")) = ::oxtorch::cell::stage(|| {\n");
+        for index in stage.clone() {
+            self.statement(&self.input.cell.statements[index].clone());
+        }
+        for id in &keepable {
+            let name = raw(&self.out.variables[*id].name);
+            self.glue("#[warn(unused_results)] { ");
+            self.marked(&format!("::oxtorch::cell::probe(&{name});"), Mark::Probe(*id));
+            self.glue(" } ");
+        }
+        let tuple = returned.iter().fold(String::new(), |mut tuple, id| {
+            let _ = write!(tuple, "{}, ", raw(&self.out.variables[*id].name));
+            tuple
+        });
+        self.marked(&format!("::core::result::Result::Ok(({tuple}))"), Mark::Return);
+        self.glue(" }) { ");
+        self.stages(later);
+        for id in declared.into_iter().rev() {
+            if keepable.contains(&id) {
+                self.put(id);
+            } else {
+                self.forget(id);
+            }
+        }
+        self.glue("} ");
+    }
+
+    /// The variables that the statements leave behind: of several with one name the last.
+    fn declared_in(&self, stage: &Range<usize>) -> Vec<VariableId> {
+        let mut declared: Vec<VariableId> = Vec::new();
+        for (id, variable) in self.out.variables.iter().enumerate() {
+            if variable.taken.is_none() && stage.contains(&variable.statement) {
+                declared.retain(|other| self.out.variables[*other].name != variable.name);
+                declared.push(id);
+            }
+        }
+        declared
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        self.out.source.align(&statement.fragment);
+        if statement.kind == StatementKind::Tail && !self.input.decisions.tail_without_value {
+            self.marked("match &(", Mark::Show);
+            self.out.source.fragment(&statement.fragment);
+            self.marked("\n) { value => (&&&::oxtorch::cell::Show(value)).oxtorch_show() }", Mark::Show);
+        } else {
+            self.out.source.fragment(&statement.fragment);
+        }
+        self.glue(if statement.kind == StatementKind::Tail { ";\n" } else { "\n" });
+    }
+
+    fn put(&mut self, id: VariableId) {
+        if self.input.decisions.moved.contains(&id) {
+            return self.forget(id);
+        }
+        let name = self.out.variables[id].name.clone();
+        self.marked(&format!("::oxtorch::cell::put({name:?}, {id}, {}); ", raw(&name)), Mark::Put(id));
+    }
+
+    /// Hides an older variable of the same name, which the user believes to be gone.
+    fn forget(&mut self, id: VariableId) {
+        let name = self.out.variables[id].name.clone();
+        self.glue(&format!("::oxtorch::cell::forget({name:?}); "));
+    }
+}
+
+/// A name as code; keywords need their `r#`.
+fn raw(name: &str) -> String {
+    if syn::parse_str::<syn::Ident>(name).is_ok() { name.to_owned() } else { format!("r#{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fragment::CellText;
+    use crate::engine::parse::parse;
+    use crate::engine::scope::Scope;
+    use std::sync::Arc;
+
+    fn emitted(text: &str, decisions: &Decisions) -> Emission {
+        let cell = parse(&CellText::new(1, text)).expect("the test's cell parses");
+        let plan = Scope::default().plan(&cell, &Names::new());
+        emit(Input {
+            cell: &cell,
+            plan: &plan,
+            imports: &[],
+            uses: &[],
+            live: &BTreeMap::new(),
+            macro_mentions: &Names::new(),
+            decisions,
+        })
+    }
+
+    #[test]
+    fn the_users_lines_keep_their_numbers() {
+        let text = "struct A;\n\nlet a = A;\nlet b = f(a);\nloop {}";
+        let emission = emitted(text, &Decisions::default());
+        let lines: Vec<&str> = emission.source.text.lines().collect();
+        assert!(lines[0].ends_with("pub struct A;"), "{}", emission.source.text);
+        assert_eq!(emission.stages, 3);
+        let place = emission.source.place_of_line(3, 5).map(|place| (place.line(), place.column()));
+        assert_eq!(lines[2].trim_end(), "let a = A;");
+        assert_eq!(place, Some((3, 5)));
+    }
+
+    #[test]
+    fn a_stage_ends_where_the_next_statement_may_fail() {
+        let stages = |text: &str| emitted(text, &Decisions::default()).stages;
+        assert_eq!(stages("let a = 1; let b = 2;"), 1);
+        assert_eq!(stages("let a = 1; f(a); let b = g(); b"), 3);
+        assert_eq!(stages("let a; a = f(); g(a);"), 1);
+        let one = Decisions { one_stage: true, ..Decisions::default() };
+        assert_eq!(emitted("let a = 1; f(a); let b = g(); b", &one).stages, 1);
+    }
+
+    #[test]
+    fn a_cell_of_items_alone_has_nothing_to_run() {
+        assert!(!emitted("fn f() {}", &Decisions::default()).runs);
+    }
+}

@@ -1,0 +1,67 @@
+//! Pieces of the user's text, and the small changes made to them.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The whole text of one cell.
+#[derive(Debug)]
+pub struct CellText {
+    /// The user's text, with `\n` line ends.
+    pub text: String,
+    number: AtomicU32,
+}
+
+impl CellText {
+    /// The text of the cell with that number in its prompt.
+    pub fn new(number: u32, text: &str) -> Arc<Self> {
+        Arc::new(Self { text: text.replace("\r\n", "\n"), number: AtomicU32::new(number) })
+    }
+
+    /// The number in the cell's prompt.
+    pub fn number(&self) -> u32 {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// The same text was run again, unchanged, under another number: that is what the user sees now.
+    pub fn renumber(&self, number: u32) {
+        self.number.store(number, Ordering::Relaxed);
+    }
+}
+
+impl PartialEq for CellText {
+    fn eq(&self, other: &Self) -> bool {
+        self.number() == other.number() && self.text == other.text
+    }
+}
+
+impl Eq for CellText {}
+
+/// An insertion into the user's text, or a replacement of the same length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Byte offset in the cell's text.
+    pub at: usize,
+    /// Bytes of the user's text that `insert` stands for; 0 for a plain insertion.
+    pub replaces: usize,
+    /// The new text.
+    pub insert: String,
+}
+
+/// A part of a cell that is emitted as one: an item or a statement, verbatim but for the edits.
+#[derive(Debug, Clone)]
+pub struct Fragment {
+    /// The cell that it was written in.
+    pub cell: Arc<CellText>,
+    /// Where in the cell's text.
+    pub range: Range<usize>,
+    /// In order of `at`, inside `range`.
+    pub edits: Vec<Edit>,
+}
+
+impl Fragment {
+    /// The user's own text.
+    pub fn text(&self) -> &str {
+        &self.cell.text[self.range.clone()]
+    }
+}

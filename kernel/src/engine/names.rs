@@ -1,0 +1,146 @@
+//! The names of cells' crates, and how they are kept from the user's eyes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::source_map::{Place, Source};
+use crate::host::Rewritten;
+
+/// Enough that two cells never share a name, and few enough to read in a file name.
+const HASH_DIGITS: usize = 16;
+
+/// The name of the crate with this source, compiled against that runtime with those flags.
+pub fn crate_name(runtime_key: &str, optimise: bool, source: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [runtime_key, if optimise { "2" } else { "0" }, source] {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("cell_{}", &digits[..HASH_DIGITS])
+}
+
+/// A message without the names that only we know.
+pub fn readable(text: &str) -> String {
+    let mut readable = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("cell_") {
+        readable.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match hashed_name(rest) {
+            Some(len) => {
+                let after = &rest[len..];
+                // `crate::` and `::` ahead of it would make `::Net` of `::cell_x::Net`.
+                let stripped = after.strip_prefix("::__oxtorch_run::").or_else(|| after.strip_prefix("::"));
+                if stripped.is_some() && readable.ends_with("::") {
+                    readable.truncate(readable.len() - 2);
+                }
+                rest = match (stripped, after.strip_prefix(".rs")) {
+                    (Some(after), _) => after,
+                    (None, Some(after)) => {
+                        readable.push_str("the cell");
+                        after
+                    }
+                    (None, None) => {
+                        readable.push_str("an earlier cell");
+                        after
+                    }
+                };
+            }
+            None => {
+                readable.push_str("cell_");
+                rest = &rest["cell_".len()..];
+            }
+        }
+    }
+    readable.push_str(rest);
+    readable.replace("oxtorch::tch::", "tch::").replace("oxtorch::prelude::", "")
+}
+
+/// The length of a crate's name at the start of the text.
+pub fn hashed_name(text: &str) -> Option<usize> {
+    let hash = text.strip_prefix("cell_")?;
+    let digits = hash.chars().take_while(char::is_ascii_hexdigit).count();
+    (digits == HASH_DIGITS).then_some("cell_".len() + digits)
+}
+
+/// The emitted sources of all cells, by the names of their crates.
+pub type Sources = HashMap<String, Arc<Source>>;
+
+/// Where a line of a file comes from, if the file is the source of a cell.
+pub fn place_in(sources: &Sources, file: &str, line: u32, column: u32) -> Option<Place> {
+    let name = file.rsplit('/').next()?.strip_suffix(".rs")?;
+    sources.get(name)?.place_of_line(line, column)
+}
+
+/// Writes `cell [5]:3:7` where `dbg!` or a panicking thread has printed the name of the file that rustc saw.
+pub fn rewrite_places(text: &str, sources: &Sources) -> Rewritten {
+    let mut ready = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("cell_") {
+        ready.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let candidate = rest.find(|char: char| !(char.is_ascii_alphanumeric() || "_.:".contains(char)));
+        let Some(end) = candidate else {
+            // More of it may follow, unless it cannot be one of ours any more.
+            let could_be = rest.len() < 64 && (hashed_name(rest).is_some() || rest.len() < "cell_".len() + HASH_DIGITS);
+            if could_be {
+                return Rewritten { ready, held: rest.len() };
+            }
+            break;
+        };
+        match place_in_text(&rest[..end], sources) {
+            Some((place, len)) => {
+                ready.push_str(&format!("cell [{}]:{}:{}", place.cell.number(), place.line(), place.column()));
+                rest = &rest[len..];
+            }
+            None => {
+                ready.push_str("cell_");
+                rest = &rest["cell_".len()..];
+            }
+        }
+    }
+    ready.push_str(rest);
+    Rewritten { ready, held: 0 }
+}
+
+/// The place that `cell_<hash>.rs:3:7` at the start of the text means, and its length.
+fn place_in_text(text: &str, sources: &Sources) -> Option<(Place, usize)> {
+    let file = hashed_name(text)?;
+    let numbers = text[file..].strip_prefix(".rs:")?;
+    let (line, rest) = numbers.split_once(':')?;
+    let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let place = sources.get(&text[..file])?.place_of_line(line.parse().ok()?, column.parse().ok()?)?;
+    Some((place, file + ".rs:".len() + line.len() + 1 + column.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fragment::{CellText, Fragment};
+
+    #[test]
+    fn hashes_never_reach_the_user() {
+        assert_eq!(readable("expected `cell_0123456789abcdef::Net`"), "expected `Net`");
+        assert_eq!(readable("use ::cell_0123456789abcdef::Net;"), "use Net;");
+        assert_eq!(readable("in cell_0123456789abcdef.rs"), "in the cell");
+        assert_eq!(readable("my cell_count"), "my cell_count");
+    }
+
+    #[test]
+    fn the_place_of_a_dbg_is_the_users() {
+        let mut source = Source::default();
+        source.glue("header\n");
+        let text = "dbg!(x)";
+        source.fragment(&Fragment { cell: CellText::new(5, text), range: 0..text.len(), edits: vec![] });
+        let sources = Sources::from([("cell_0123456789abcdef".to_owned(), Arc::new(source))]);
+        let rewritten = rewrite_places("[cell_0123456789abcdef.rs:2:1] x = 1", &sources);
+        assert_eq!(rewritten, Rewritten { ready: "[cell [5]:1:1] x = 1".into(), held: 0 });
+        let rewritten = rewrite_places("[cell_0123456789abc", &sources);
+        assert_eq!(rewritten, Rewritten { ready: "[".into(), held: 18 });
+        let rewritten = rewrite_places("a cell_count of 3", &sources);
+        assert_eq!(rewritten.ready, "a cell_count of 3");
+    }
+}

@@ -1,0 +1,517 @@
+//! Sorts a cell's text into items, impls, `use` declarations and statements.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::visit::Visit;
+use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
+
+use super::edits::Edits;
+use super::fragment::{CellText, Fragment};
+use super::mentions::{Names, mentions, unraw};
+
+/// A cell, sorted.
+#[derive(Debug)]
+pub struct ParsedCell {
+    /// Inner attributes, `#![...]`.
+    pub attributes: Vec<Fragment>,
+    /// `use` declarations and `extern crate`.
+    pub uses: Vec<UseDeclaration>,
+    /// Everything else that has a name.
+    pub items: Vec<Item>,
+    /// Inherent and trait impls.
+    pub impls: Vec<Impl>,
+    /// What runs, in order.
+    pub statements: Vec<Statement>,
+    /// What the statements mention.
+    pub mentions: Names,
+    /// Whether the cell holds loops, closures or functions.
+    pub heavy: bool,
+}
+
+/// One `use` declaration of the user's, and the names that it brings.
+#[derive(Debug, Clone)]
+pub struct UseDeclaration {
+    /// As written.
+    pub fragment: Fragment,
+    /// One for each name.
+    pub leaves: Vec<UseLeaf>,
+}
+
+/// One name that a `use` declaration brings into scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UseLeaf {
+    /// The name in scope; `None` for a glob or `as _`.
+    pub name: Option<String>,
+    /// A declaration of this name alone.
+    pub code: String,
+    /// The path's names.
+    pub mentions: Names,
+}
+
+/// What a kind of item means for the cells that use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemKind {
+    /// `struct`, `enum`, `union`, `type`: its definition decides the layout of variables.
+    Type,
+    /// `trait`: its methods are in scope wherever it is live.
+    Trait,
+    /// `const`: may decide the length of an array.
+    Const,
+    /// `macro_rules!`: what it mentions is looked up where it is used.
+    Macro,
+    /// `mod`: may hold any of these.
+    Module,
+    /// `fn`, `static`, foreign functions.
+    Other,
+}
+
+/// A named item.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Usually one; a foreign module has several, an unnamed const none.
+    pub names: Vec<String>,
+    /// What it is.
+    pub kind: ItemKind,
+    /// The text, with its edits.
+    pub fragment: Fragment,
+    /// The tokens as one string: two definitions with the same tokens are the same.
+    pub tokens: String,
+    /// The names that it mentions, its own among them.
+    pub mentions: Names,
+}
+
+/// An impl block.
+#[derive(Debug, Clone)]
+pub struct Impl {
+    /// The name at the head of the type it is for: `Net` of `&mut Box<Net>`.
+    pub self_name: Option<String>,
+    /// The trait's first name.
+    pub trait_name: Option<String>,
+    /// Everything ahead of the braces: a second trait impl with the same header replaces the first.
+    pub header: String,
+    /// The names of methods and constants, and where they stand: a second method of that name replaces the first.
+    pub members: Vec<(String, Range<usize>)>,
+    /// The text, with its edits.
+    pub fragment: Fragment,
+    /// The tokens as one string.
+    pub tokens: String,
+    /// The names that it mentions.
+    pub mentions: Names,
+}
+
+/// A statement at the top level of a cell.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// The text, with its edits.
+    pub fragment: Fragment,
+    /// What it is.
+    pub kind: StatementKind,
+    /// The names that it mentions other than to declare them.
+    pub reads: Names,
+    /// Whether it may fail or run long: it holds a call, a macro, a loop, `?` or an index.
+    pub risky: bool,
+}
+
+/// What a statement means for the stages of its cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatementKind {
+    /// `let`
+    Let {
+        /// The variables of its pattern.
+        bindings: Vec<Binding>,
+        /// Whether it is assigned later, `let x;`.
+        deferred: bool,
+    },
+    /// The trailing expression, whose value is shown.
+    Tail,
+    /// Anything else.
+    Other,
+}
+
+/// A variable in a `let` pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The name.
+    pub name: String,
+    /// Whether it was declared `mut`.
+    pub mutable: bool,
+    /// Where the name stands in the cell.
+    pub range: Range<usize>,
+}
+
+/// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not.
+pub fn parse(cell: &Arc<CellText>) -> syn::Result<ParsedCell> {
+    let (attributes, statements) = cell_parser.parse_str(&cell.text)?;
+    let mut sorter = Sorter {
+        cell,
+        parsed: ParsedCell {
+            attributes: Vec::new(),
+            uses: Vec::new(),
+            items: Vec::new(),
+            impls: Vec::new(),
+            statements: Vec::new(),
+            mentions: Names::new(),
+            heavy: false,
+        },
+    };
+    for attribute in &attributes {
+        let fragment = sorter.fragment(attribute, Edits::default());
+        sorter.parsed.attributes.push(fragment);
+    }
+    let last = statements.len().saturating_sub(1);
+    for (index, statement) in statements.iter().enumerate() {
+        match statement {
+            Stmt::Item(item) => sorter.item(item),
+            other => sorter.statement(other, index == last),
+        }
+    }
+    let parsed = sorter.parsed;
+    // The spans are read; without this each cell's text would stay in memory for ever.
+    proc_macro2::extra::invalidate_current_thread_spans();
+    Ok(parsed)
+}
+
+fn cell_parser(input: ParseStream) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {
+    Ok((input.call(Attribute::parse_inner)?, input.call(Block::parse_within)?))
+}
+
+struct Sorter<'a> {
+    cell: &'a Arc<CellText>,
+    parsed: ParsedCell,
+}
+
+impl Sorter<'_> {
+    fn fragment(&self, node: &impl ToTokens, edits: Edits) -> Fragment {
+        Fragment { cell: Arc::clone(self.cell), range: node.span().byte_range(), edits: edits.finish() }
+    }
+
+    fn item(&mut self, item: &SynItem) {
+        let mut edits = Edits::default();
+        edits.publish(item);
+        edits.visit_item(item);
+        self.parsed.heavy |= edits.heavy;
+        let fragment = self.fragment(item, edits);
+        let tokens = item.to_token_stream();
+        let names = mentions(tokens.clone());
+        match item {
+            SynItem::Use(it) => {
+                let leading = if it.leading_colon.is_some() { "::" } else { "" };
+                let mut leaves = Vec::new();
+                use_leaves(&it.tree, leading.to_owned(), &Names::new(), &mut leaves);
+                self.parsed.uses.push(UseDeclaration { fragment, leaves });
+            }
+            SynItem::ExternCrate(it) => {
+                let name = it.rename.as_ref().map_or(&it.ident, |(_, name)| name).to_string();
+                let leaf = UseLeaf { name: Some(name), code: fragment.text().to_owned(), mentions: names };
+                self.parsed.uses.push(UseDeclaration { fragment, leaves: vec![leaf] });
+            }
+            SynItem::Impl(it) => {
+                let header = {
+                    let mut header = it.clone();
+                    header.items.clear();
+                    header.attrs.clear();
+                    header.to_token_stream().to_string()
+                };
+                let members = it.items.iter().filter_map(|member| {
+                    let name = match member {
+                        syn::ImplItem::Fn(it) => &it.sig.ident,
+                        syn::ImplItem::Const(it) => &it.ident,
+                        syn::ImplItem::Type(it) => &it.ident,
+                        _ => return None,
+                    };
+                    Some((unraw(&name.to_string()), member.span().byte_range()))
+                });
+                self.parsed.impls.push(Impl {
+                    self_name: head_name(&it.self_ty),
+                    trait_name: it.trait_.as_ref().and_then(|(path, _)| path_name(path)),
+                    header,
+                    members: members.collect(),
+                    fragment,
+                    tokens: tokens.to_string(),
+                    mentions: names,
+                });
+            }
+            // `thread_local! { ... }` and the like: an item whose names only its expansion knows.
+            SynItem::Macro(it) if it.ident.is_none() => {
+                let names_defined = defined_by_macro(it);
+                self.push_item(names_defined, ItemKind::Other, fragment, tokens.to_string(), names);
+            }
+            _ => {
+                let (names_defined, kind) = item_names(item);
+                self.push_item(names_defined, kind, fragment, tokens.to_string(), names);
+            }
+        }
+    }
+
+    fn push_item(&mut self, names: Vec<String>, kind: ItemKind, fragment: Fragment, tokens: String, mentions: Names) {
+        self.parsed.items.push(Item { names, kind, fragment, tokens, mentions });
+    }
+
+    fn statement(&mut self, statement: &Stmt, is_last: bool) {
+        if let Stmt::Macro(it) = statement
+            && it.mac.path.is_ident("thread_local")
+        {
+            let item = syn::ItemMacro {
+                attrs: it.attrs.clone(),
+                modifiers: Default::default(),
+                ident: None,
+                mac: it.mac.clone(),
+                semi_token: it.semi_token,
+            };
+            return self.item(&SynItem::Macro(item));
+        }
+        let mut edits = Edits::default();
+        edits.visit_stmt(statement);
+        self.parsed.heavy |= edits.heavy;
+        let fragment = self.fragment(statement, edits);
+        self.parsed.mentions.extend(mentions(statement.to_token_stream()));
+        let reads = match statement {
+            Stmt::Local(local) => local.init.as_ref().map_or_else(Names::new, |init| {
+                let mut tokens = init.expr.to_token_stream();
+                tokens.extend(init.diverge.as_ref().map(|(_, expr)| expr.to_token_stream()));
+                mentions(tokens)
+            }),
+            other => mentions(other.to_token_stream()),
+        };
+        let kind = match statement {
+            Stmt::Local(local) => {
+                let mut bindings = Bindings(Vec::new());
+                bindings.visit_pat(&local.pat);
+                StatementKind::Let { bindings: bindings.0, deferred: local.init.is_none() }
+            }
+            Stmt::Expr(expr, None) if is_last && has_value(expr) => StatementKind::Tail,
+            Stmt::Macro(it) if is_last && it.semi_token.is_none() => StatementKind::Tail,
+            _ => StatementKind::Other,
+        };
+        let mut risk = Risk(false);
+        risk.visit_stmt(statement);
+        self.parsed.statements.push(Statement { fragment, kind, reads, risky: risk.0 });
+    }
+}
+
+fn item_names(item: &SynItem) -> (Vec<String>, ItemKind) {
+    let (ident, kind) = match item {
+        SynItem::Const(it) => (&it.ident, ItemKind::Const),
+        SynItem::Enum(it) => (&it.ident, ItemKind::Type),
+        SynItem::Struct(it) => (&it.ident, ItemKind::Type),
+        SynItem::Union(it) => (&it.ident, ItemKind::Type),
+        SynItem::Type(it) => (&it.ident, ItemKind::Type),
+        SynItem::Trait(it) => (&it.ident, ItemKind::Trait),
+        SynItem::TraitAlias(it) => (&it.ident, ItemKind::Trait),
+        SynItem::Mod(it) => (&it.ident, ItemKind::Module),
+        SynItem::Fn(it) => (&it.sig.ident, ItemKind::Other),
+        SynItem::Static(it) => (&it.ident, ItemKind::Other),
+        SynItem::Macro(it) => match &it.ident {
+            Some(ident) => (ident, ItemKind::Macro),
+            None => return (Vec::new(), ItemKind::Other),
+        },
+        SynItem::ForeignMod(it) => {
+            let names = it.items.iter().filter_map(|item| match item {
+                syn::ForeignItem::Fn(it) => Some(unraw(&it.sig.ident.to_string())),
+                syn::ForeignItem::Static(it) => Some(unraw(&it.ident.to_string())),
+                syn::ForeignItem::Type(it) => Some(unraw(&it.ident.to_string())),
+                _ => None,
+            });
+            return (names.collect(), ItemKind::Other);
+        }
+        _ => return (Vec::new(), ItemKind::Other),
+    };
+    let name = unraw(&ident.to_string());
+    // `const _: () = ...;` has no name to import.
+    (if name == "_" { Vec::new() } else { vec![name] }, kind)
+}
+
+/// The statics that a `thread_local!` defines.
+fn defined_by_macro(item: &syn::ItemMacro) -> Vec<String> {
+    if !item.mac.path.is_ident("thread_local") {
+        return Vec::new();
+    }
+    let mut names = Vec::new();
+    let mut after_static = false;
+    for token in item.mac.tokens.clone() {
+        if let proc_macro2::TokenTree::Ident(ident) = token {
+            if after_static {
+                names.push(unraw(&ident.to_string()));
+            }
+            after_static = ident == "static";
+        }
+    }
+    names
+}
+
+/// Loops without a value and `if` without `else` are `()` whatever happens, and need no parentheses around them.
+fn has_value(expr: &Expr) -> bool {
+    match expr {
+        Expr::ForLoop(_) | Expr::While(_) => false,
+        Expr::If(it) => it.else_branch.is_some(),
+        _ => true,
+    }
+}
+
+fn path_name(path: &syn::Path) -> Option<String> {
+    path.segments.first().map(|segment| unraw(&segment.ident.to_string()))
+}
+
+fn head_name(ty: &syn::Type) -> Option<String> {
+    match ty {
+        syn::Type::Reference(it) => head_name(&it.elem),
+        syn::Type::Paren(it) => head_name(&it.elem),
+        syn::Type::Group(it) => head_name(&it.elem),
+        syn::Type::TraitObject(it) => it.bounds.iter().find_map(|bound| match bound {
+            syn::TypeParamBound::Trait(bound) => path_name(&bound.path),
+            _ => None,
+        }),
+        syn::Type::Path(it) => {
+            let last = it.path.segments.last()?;
+            // `Box` and `Pin` are fundamental: an impl for `Box<Net>` is an impl for `Net` to the orphan rule.
+            if let ("Box" | "Pin", syn::PathArguments::AngleBracketed(arguments)) =
+                (last.ident.to_string().as_str(), &last.arguments)
+                && let Some(syn::GenericArgument::Type(inner)) = arguments.args.first()
+            {
+                return head_name(inner);
+            }
+            path_name(&it.path)
+        }
+        _ => None,
+    }
+}
+
+fn use_leaves(tree: &UseTree, prefix: String, path: &Names, leaves: &mut Vec<UseLeaf>) {
+    let mut leaf = |name: Option<String>, tail: String, last: Option<&syn::Ident>| {
+        let mut mentions = path.clone();
+        mentions.extend(last.map(|ident| unraw(&ident.to_string())));
+        leaves.push(UseLeaf { name, code: format!("use {prefix}{tail};"), mentions });
+    };
+    match tree {
+        UseTree::Path(it) => {
+            let mut path = path.clone();
+            path.insert(unraw(&it.ident.to_string()));
+            use_leaves(&it.tree, format!("{prefix}{}::", it.ident), &path, leaves);
+        }
+        UseTree::Name(it) if it.ident == "self" => {
+            let parent = prefix.trim_end_matches("::");
+            let name = parent.rsplit("::").next().map(unraw);
+            leaves.push(UseLeaf { name, code: format!("use {parent};"), mentions: path.clone() });
+        }
+        UseTree::Name(it) => leaf(Some(unraw(&it.ident.to_string())), it.ident.to_string(), Some(&it.ident)),
+        UseTree::Rename(it) => {
+            let name = Some(unraw(&it.rename.to_string())).filter(|name| name != "_");
+            if it.ident == "self" {
+                let parent = prefix.trim_end_matches("::");
+                leaves.push(UseLeaf { name, code: format!("use {parent} as {};", it.rename), mentions: path.clone() });
+            } else {
+                leaf(name, format!("{} as {}", it.ident, it.rename), Some(&it.ident));
+            }
+        }
+        UseTree::Glob(_) => leaf(None, "*".to_owned(), None),
+        UseTree::Group(it) => {
+            for tree in &it.items {
+                use_leaves(tree, prefix.clone(), path, leaves);
+            }
+        }
+        _ => {}
+    }
+}
+
+struct Bindings(Vec<Binding>);
+
+impl<'ast> Visit<'ast> for Bindings {
+    fn visit_pat(&mut self, pat: &'ast Pat) {
+        if let Pat::Ident(it) = pat {
+            let name = unraw(&it.ident.to_string());
+            // An upper-case name without `mut` or `@` is a constant or a unit variant, `None` for one.
+            let is_constant = name.starts_with(char::is_uppercase)
+                && it.mutability.is_none()
+                && it.by_ref.is_none()
+                && it.subpat.is_none();
+            if !is_constant {
+                self.0.push(Binding { name, mutable: it.mutability.is_some(), range: it.ident.span().byte_range() });
+            }
+        }
+        syn::visit::visit_pat(self, pat);
+    }
+
+    // Blocks inside patterns (`const { ... }`) bind nothing outside.
+    fn visit_expr(&mut self, _: &'ast Expr) {}
+}
+
+struct Risk(bool);
+
+impl<'ast> Visit<'ast> for Risk {
+    fn visit_expr(&mut self, it: &'ast Expr) {
+        self.0 |= matches!(
+            it,
+            Expr::Call(_)
+                | Expr::MethodCall(_)
+                | Expr::Macro(_)
+                | Expr::Index(_)
+                | Expr::ForLoop(_)
+                | Expr::While(_)
+                | Expr::Loop(_)
+                | Expr::Try(_)
+                | Expr::Await(_)
+                | Expr::Binary(_)
+        );
+        if !self.0 {
+            syn::visit::visit_expr(self, it);
+        }
+    }
+
+    fn visit_stmt_macro(&mut self, _: &'ast syn::StmtMacro) {
+        self.0 = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> ParsedCell {
+        parse(&CellText::new(1, text)).expect("the test's cell parses")
+    }
+
+    #[test]
+    fn a_cell_is_sorted_into_items_statements_and_a_tail() {
+        let cell = parsed("use std::fmt;\nstruct A;\nimpl A { fn f(&self) {} }\nlet a = A;\na.f();\n1 + 1");
+        assert_eq!(cell.uses[0].leaves[0].code, "use std::fmt;");
+        assert_eq!(cell.items[0].names, ["A"]);
+        assert_eq!(cell.impls[0].self_name.as_deref(), Some("A"));
+        assert_eq!(cell.impls[0].members[0].0, "f");
+        assert_eq!(cell.statements.len(), 3);
+        assert_eq!(cell.statements[2].kind, StatementKind::Tail);
+    }
+
+    #[test]
+    fn use_groups_are_split_into_one_declaration_a_name() {
+        let cell = parsed("use std::{collections::{self, HashMap as Map}, fmt::*, io::Write as _};");
+        let leaves: Vec<_> = cell.uses[0].leaves.iter().map(|leaf| (leaf.name.as_deref(), leaf.code.as_str())).collect();
+        assert_eq!(
+            leaves,
+            [
+                (Some("collections"), "use std::collections;"),
+                (Some("Map"), "use std::collections::HashMap as Map;"),
+                (None, "use std::fmt::*;"),
+                (None, "use std::io::Write as _;"),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_pattern_gives_its_bindings() {
+        let cell = parsed("let (mut a, P { x, y: b, .. }, [c, .., d @ 1], Some(e)) = t else { return };\nlet None = n else { panic!() };");
+        let StatementKind::Let { bindings, .. } = &cell.statements[0].kind else { panic!("a let") };
+        let names: Vec<_> = bindings.iter().map(|binding| (binding.name.as_str(), binding.mutable)).collect();
+        assert_eq!(names, [("a", true), ("x", false), ("b", false), ("c", false), ("d", false), ("e", false)]);
+        assert_eq!(cell.statements[1].kind, StatementKind::Let { bindings: vec![], deferred: false });
+    }
+
+    #[test]
+    fn thread_local_is_an_item() {
+        let cell = parsed("thread_local! { static A: i32 = 1; }\nA.with(|a| *a)");
+        assert_eq!(cell.items[0].names, ["A"]);
+    }
+}

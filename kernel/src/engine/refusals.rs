@@ -1,0 +1,146 @@
+//! Learns from what rustc refuses about the code around a cell, so that the next try leaves that out.
+//!
+//! The borrow checker decides which variables a cell moved and which cannot be kept. It speaks of the lines that we
+//! wrote (see [`Mark`]); what it says of the user's own lines alone is the user's error.
+
+use std::ops::Range;
+
+use super::emit::{Decisions, Emission, Mark};
+use super::mentions::Names;
+use super::rustc::{Diagnostic, Span};
+
+/// A move out of a place that was moved, or never assigned, or is borrowed.
+const MOVED: [&str; 3] = ["E0382", "E0381", "E0505"];
+/// A borrow that ends too early.
+const BORROWED: [&str; 9] = ["E0597", "E0716", "E0515", "E0373", "E0521", "E0310", "E0499", "E0502", "E0506"];
+/// Inference that a later statement would have settled.
+const UNINFERRED: [&str; 3] = ["E0282", "E0283", "E0284"];
+
+/// What the errors of one try ask for: the decisions for the next; `None` when all of them are the user's own.
+pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions: &Decisions) -> Option<Decisions> {
+    let mut next = decisions.clone();
+    for error in errors {
+        let marks = marks_of(error, emission, file);
+        learn_one(error, &marks, emission, &mut next);
+    }
+    (next != *decisions).then_some(next)
+}
+
+struct Marked<'a> {
+    mark: &'a Mark,
+    primary: bool,
+}
+
+fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<Marked<'a>> {
+    let mut marks = Vec::new();
+    for span in &error.spans {
+        let Some(range) = own_range(span, file) else { continue };
+        let overlapping = emission.marks.iter().filter(|(marked, _)| marked.start < range.end.max(range.start + 1) && range.start < marked.end);
+        marks.extend(overlapping.map(|(_, mark)| Marked { mark, primary: span.is_primary }));
+    }
+    marks
+}
+
+/// Where a span lies in the emitted source; for a span in a macro of elsewhere, where that macro was used.
+pub fn own_range(span: &Span, file: &str) -> Option<Range<usize>> {
+    let mut span = span;
+    loop {
+        if span.file_name.ends_with(file) {
+            return Some(span.byte_start..span.byte_end);
+        }
+        span = &span.expansion.as_ref()?.span;
+    }
+}
+
+fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, next: &mut Decisions) {
+    let code = error.code();
+    let primary = |wanted: fn(&Mark) -> bool| marks.iter().find(|marked| marked.primary && wanted(marked.mark)).map(|marked| marked.mark);
+
+    if let Some(Mark::Use(leaf)) = primary(|mark| matches!(mark, Mark::Use(_))) {
+        next.dropped_uses.push(leaf.clone());
+        return;
+    }
+    if let Some(Mark::Moved(names)) = primary(|mark| matches!(mark, Mark::Moved(_))) {
+        next.stale.extend(names.iter().cloned());
+        return;
+    }
+    let in_take = primary(|mark| matches!(mark, Mark::Take(_)));
+    // A borrow error whose primary place is the variable itself is about what the user does with it.
+    if let Some(Mark::Take(id)) = in_take
+        && !MOVED.contains(&code)
+        && !BORROWED.contains(&code)
+        && !matches!(code, "E0384" | "E0596")
+    {
+        next.not_taken.insert(emission.variables[*id].name.clone());
+        return;
+    }
+    if let Some(Mark::Show) = primary(|mark| matches!(mark, Mark::Show))
+        && UNINFERRED.contains(&code)
+    {
+        next.tail_without_value = true;
+        return;
+    }
+    let borrow_error = MOVED.contains(&code) || BORROWED.contains(&code) || code.is_empty();
+    if borrow_error {
+        // `argument requires that ... is borrowed for 'static`: this variable is the one that borrows.
+        let borrower = marks.iter().find_map(|marked| match marked.mark {
+            Mark::Probe(id) if !(marked.primary && MOVED.contains(&code)) => Some(*id),
+            _ => None,
+        });
+        if let Some(id) = borrower {
+            next.not_kept.insert(id);
+            return;
+        }
+        if let Some(Mark::Probe(id)) = primary(|mark| matches!(mark, Mark::Probe(_))) {
+            // Moved or unassigned at the end of its own stage: a later stage must be the one to complain.
+            next.not_kept.insert(*id);
+            next.moved.insert(*id);
+            if used_later(*id, emission) {
+                next.one_stage = true;
+            }
+            return;
+        }
+        if let Some(Mark::Put(id)) = primary(|mark| matches!(mark, Mark::Put(_))) {
+            next.moved.insert(*id);
+            return;
+        }
+        // A put of something that the user still borrows elsewhere in the cell.
+        let put = marks.iter().find_map(|marked| match marked.mark {
+            Mark::Put(id) => Some(*id),
+            _ => None,
+        });
+        if let Some(id) = put {
+            next.moved.insert(id);
+            return;
+        }
+    }
+    if (borrow_error || UNINFERRED.contains(&code)) && emission.stages > 1 {
+        next.one_stage = true;
+    }
+}
+
+fn used_later(id: usize, emission: &Emission) -> bool {
+    // In one stage there is no later one; in several, asking again in one stage is cheap and gives the user's own error.
+    emission.stages > 1 && emission.variables[id].taken.is_none()
+}
+
+/// The types that the lint has told, by variable.
+pub fn probed_types(diagnostics: &[Diagnostic], emission: &Emission, file: &str) -> Vec<(usize, String)> {
+    let mut types = Vec::new();
+    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.code() == "unused_results") {
+        for marked in marks_of(diagnostic, emission, file) {
+            if let Mark::Probe(id) = marked.mark
+                && let Some(ty) = diagnostic.message.split_once("type `&").and_then(|(_, rest)| rest.rsplit_once('`'))
+            {
+                types.push((*id, ty.0.to_owned()));
+            }
+        }
+    }
+    types
+}
+
+/// The names that the errors say do not exist.
+pub fn unresolved_names(errors: &[&Diagnostic]) -> Names {
+    let unresolved = errors.iter().filter(|error| matches!(error.code(), "E0425" | "E0423" | "E0433" | "E0432" | "E0412"));
+    unresolved.filter_map(|error| error.message.split('`').nth(1).map(str::to_owned)).collect()
+}

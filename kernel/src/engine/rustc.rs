@@ -1,0 +1,195 @@
+//! Calls rustc for one crate, and reads what it says.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::Context;
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::setup::Runtime;
+
+/// One of rustc's messages, as far as we read it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Diagnostic {
+    /// The text.
+    pub message: String,
+    /// `E0308` and the like.
+    pub code: Option<Code>,
+    /// `error`, `warning`, `note`, `help`, `failure-note`.
+    pub level: String,
+    /// The places it is about.
+    pub spans: Vec<Span>,
+    /// Notes, help and suggestions.
+    #[serde(default)]
+    pub children: Vec<Diagnostic>,
+}
+
+/// A diagnostic's code.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Code {
+    /// `E0308`, or the name of a lint.
+    pub code: String,
+}
+
+/// A place that a diagnostic is about.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Span {
+    /// The file.
+    pub file_name: String,
+    /// Byte offset of the start.
+    pub byte_start: usize,
+    /// Byte offset of the end.
+    pub byte_end: usize,
+    /// Whether this is what the message is about.
+    pub is_primary: bool,
+    /// The text at the place.
+    pub label: Option<String>,
+    /// The text to put there instead.
+    pub suggested_replacement: Option<String>,
+    /// How sure rustc is of that.
+    pub suggestion_applicability: Option<String>,
+    /// Where the macro was used that the place is in.
+    pub expansion: Option<Box<Expansion>>,
+}
+
+/// A macro that a span lies in.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Expansion {
+    /// Where it was used.
+    pub span: Span,
+}
+
+impl Diagnostic {
+    /// Whether it stops the compilation.
+    pub fn is_error(&self) -> bool {
+        self.level == "error" || self.level == "error: internal compiler error"
+    }
+
+    /// The code, or nothing.
+    pub fn code(&self) -> &str {
+        self.code.as_ref().map_or("", |code| &code.code)
+    }
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The library, if there were no errors.
+    pub library: Option<PathBuf>,
+    /// All messages.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What rustc wrote that is no message (a crash).
+    pub other: String,
+}
+
+/// What to compile.
+#[derive(Debug, Clone, Copy)]
+pub struct Crate<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its source.
+    pub source: &'a str,
+    /// The crates of earlier cells that it names.
+    pub crates: &'a BTreeSet<String>,
+    /// Whether to optimise.
+    pub optimise: bool,
+    /// Whether types are named in full, as code needs them, or as a reader likes them.
+    pub full_paths: bool,
+}
+
+/// The compiler of a session's cells.
+#[derive(Debug, Clone)]
+pub struct Rustc {
+    runtime: Runtime,
+    dir: PathBuf,
+}
+
+impl Rustc {
+    /// Compiles into `dir`.
+    pub fn new(runtime: Runtime, dir: PathBuf) -> Self {
+        Self { runtime, dir }
+    }
+
+    /// Where a crate's library lies.
+    pub fn library(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("lib{name}.so"))
+    }
+
+    /// The key of the runtime, which is part of each crate's name.
+    pub fn runtime_key(&self) -> &str {
+        &self.runtime.key
+    }
+
+    /// Compiles one crate. Dropping the future ends rustc.
+    pub async fn compile(&self, krate: Crate<'_>) -> anyhow::Result<Compiled> {
+        let source = self.dir.join(format!("{}.rs", krate.name));
+        tokio::fs::write(&source, krate.source)
+            .await
+            .with_context(|| format!("cannot write the cell's source to {}", source.display()))?;
+        let library = self.library(krate.name);
+        let mut command = self.command(krate, &source, &library);
+        let output = command.output().await.with_context(|| format!("cannot start {}", self.runtime.rustc.display()))?;
+        let mut compiled = Compiled { library: None, diagnostics: Vec::new(), other: String::new() };
+        for line in String::from_utf8_lossy(&output.stderr).lines() {
+            match serde_json::from_str::<Diagnostic>(line) {
+                Ok(diagnostic) => compiled.diagnostics.push(diagnostic),
+                Err(_) => {
+                    compiled.other.push_str(line);
+                    compiled.other.push('\n');
+                }
+            }
+        }
+        compiled.library = output.status.success().then_some(library);
+        Ok(compiled)
+    }
+
+    fn command(&self, krate: Crate<'_>, source: &Path, library: &Path) -> Command {
+        let mut command = Command::new(&self.runtime.rustc);
+        command
+            .current_dir(&self.dir)
+            .arg(source)
+            .args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", krate.name])
+            .args(["--error-format", "json", "-C", "prefer-dynamic", "-C", "debuginfo=line-tables-only"])
+            .args(["-C", "target-cpu=native", "-C", "overflow-checks=on", "-C", "embed-bitcode=no"])
+            .args(["-C", if krate.optimise { "opt-level=2" } else { "opt-level=0" }])
+            // A later cell finds the library by this name, loaded already or beside itself.
+            .arg("-C")
+            .arg(format!("link-arg=-Wl,-soname,lib{}.so", krate.name))
+            .args(["-C", "link-arg=-Wl,-rpath,$ORIGIN"])
+            .arg("--extern")
+            .arg(with_path("oxtorch=", &self.runtime.library))
+            .arg("-L")
+            .arg(with_path("dependency=", &self.dir))
+            .arg("-o")
+            .arg(library)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        for dir in &self.runtime.dependencies {
+            command.arg("-L").arg(with_path("dependency=", dir));
+        }
+        for dir in &self.runtime.native {
+            command.arg("-L").arg(with_path("native=", dir));
+        }
+        for name in krate.crates {
+            command.arg("--extern").arg(with_path(&format!("{name}="), &self.library(name)));
+        }
+        // Flags of the user's own builds must not change what a cell's crate is.
+        for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
+            command.env_remove(variable);
+        }
+        if krate.full_paths {
+            command.env("RUSTC_BOOTSTRAP", krate.name).arg("-Ztrim-diagnostic-paths=no");
+        }
+        command
+    }
+}
+
+fn with_path(prefix: &str, path: &Path) -> std::ffi::OsString {
+    let mut argument = std::ffi::OsString::from(prefix);
+    argument.push(path);
+    argument
+}

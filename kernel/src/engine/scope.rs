@@ -1,0 +1,426 @@
+//! The items, impls and `use` declarations that are live in a session, and where each has its home.
+//!
+//! An item lives in the crate of the cell that defined it, and later cells import it. Rust's rules give three reasons
+//! to move one to a new home: an inherent impl or a trait impl needs its type (or trait) in the same crate; a
+//! redefinition must be seen by everything that uses the name; and what names a moved item has to name its new home.
+//! [`Scope::plan`] finds what a cell's crate has to hold for that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::fragment::{Edit, Fragment};
+use super::mentions::Names;
+use super::parse::{Impl, Item, ItemKind, ParsedCell, UseLeaf};
+
+/// The name of a cell's crate, `cell_<hash>`.
+pub type CrateName = String;
+
+/// An item that later cells can use.
+#[derive(Debug, Clone)]
+pub struct LiveItem {
+    /// The item as the user wrote it.
+    pub item: Arc<Item>,
+    /// The crate that holds it.
+    pub home: CrateName,
+    /// Whether a later `use` has taken its name.
+    hidden: bool,
+}
+
+/// An impl that is in force.
+#[derive(Debug, Clone)]
+pub struct LiveImpl {
+    /// The impl, less the members that later impls have replaced.
+    pub block: Arc<Impl>,
+    /// The crate that holds it.
+    pub home: CrateName,
+}
+
+/// Everything with a name that later cells can use, but for variables.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    items: Vec<LiveItem>,
+    impls: Vec<LiveImpl>,
+    uses: Vec<UseLeaf>,
+}
+
+/// What a cell's crate holds, and what that changes for the session.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The cell's own items that are new or changed.
+    pub new_items: Vec<Arc<Item>>,
+    /// The cell's own impls that are new or changed.
+    pub new_impls: Vec<Arc<Impl>>,
+    /// Items of earlier cells that move here.
+    pub moved_items: Vec<Arc<Item>>,
+    /// Impls of earlier cells that move here.
+    pub moved_impls: Vec<Arc<Impl>>,
+    /// Names of redefined items whose definition, or that of something in it, is another one now.
+    pub changed: Names,
+    /// Former homes of moved and redefined items.
+    pub former_homes: BTreeMap<String, CrateName>,
+    /// Live items that are gone after this cell: replaced, moved, or stale.
+    replaced: BTreeSet<usize>,
+    replaced_impls: BTreeSet<usize>,
+}
+
+/// An import at the head of a cell's crate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The item's name.
+    pub name: String,
+    /// Its home.
+    pub home: CrateName,
+    /// Whether only a trait's methods are wanted, not its name.
+    pub anonymous: bool,
+}
+
+impl Plan {
+    /// Whether the crate would hold no items and no impls.
+    pub fn is_empty(&self) -> bool {
+        self.new_items.is_empty() && self.new_impls.is_empty() && self.moved_items.is_empty() && self.moved_impls.is_empty()
+    }
+}
+
+impl Scope {
+    /// Finds what the crate of a cell has to hold. Items of earlier cells in `stale` are left behind: they no longer
+    /// fit what the cell redefines.
+    pub fn plan(&self, cell: &ParsedCell, stale: &Names) -> Plan {
+        let mut plan = Plan::default();
+        for item in &cell.items {
+            if !self.items.iter().any(|live| live.item.tokens == item.tokens && !item.names.is_empty()) {
+                plan.new_items.push(Arc::new(item.clone()));
+            }
+        }
+        for block in &cell.impls {
+            if !self.impls.iter().any(|live| live.block.tokens == block.tokens) {
+                plan.new_impls.push(Arc::new(block.clone()));
+            }
+        }
+
+        let mut unsettled = Names::new();
+        let new_names: Names = plan.new_items.iter().flat_map(|item| item.names.iter().cloned()).collect();
+        for (index, live) in self.items.iter().enumerate() {
+            if live.item.names.iter().any(|name| new_names.contains(name)) {
+                plan.replaced.insert(index);
+                unsettled.extend(live.item.names.iter().cloned());
+                if live.item.kind != ItemKind::Other {
+                    plan.changed.extend(live.item.names.iter().cloned());
+                }
+                plan.former_homes.extend(live.item.names.iter().map(|name| (name.clone(), live.home.clone())));
+            }
+        }
+        for block in &plan.new_impls {
+            unsettled.extend(self.needed_home(block, &new_names));
+        }
+        self.move_dependents(&mut plan, unsettled, stale);
+        self.carry_impls(&mut plan, stale);
+        plan
+    }
+
+    /// The earlier item that must come to live with an impl, by the orphan rule.
+    fn needed_home(&self, block: &Impl, new_names: &Names) -> Option<String> {
+        let is_new = |name: &Option<String>| name.as_ref().is_some_and(|name| new_names.contains(name));
+        if is_new(&block.self_name) || is_new(&block.trait_name) {
+            return None;
+        }
+        let is_live = |name: &String| self.find(name).is_some();
+        let candidates = [&block.self_name, &block.trait_name];
+        let head = candidates.into_iter().flatten().find(|name| is_live(name)).cloned();
+        // `impl From<Net> for f64` and `impl Sum<Net> for Vec<f64>` are allowed because of a type argument.
+        head.or_else(|| {
+            let types = block.mentions.iter().filter(|name| self.find(name).is_some_and(|live| live.item.kind == ItemKind::Type));
+            types.cloned().next()
+        })
+    }
+
+    fn move_dependents(&self, plan: &mut Plan, mut unsettled: Names, stale: &Names) {
+        let mut moved = BTreeSet::new();
+        loop {
+            let mut more = Names::new();
+            for (index, live) in self.items.iter().enumerate() {
+                let item = &live.item;
+                if plan.replaced.contains(&index) || moved.contains(&index) {
+                    continue;
+                }
+                let is_stale = item.names.iter().any(|name| stale.contains(name));
+                if is_stale || item.names.iter().any(|name| unsettled.contains(name)) || mentions_any(item, &unsettled) {
+                    moved.insert(index);
+                    more.extend(item.names.iter().cloned());
+                    let layout_changes = item.kind != ItemKind::Other
+                        && item.mentions.iter().any(|name| plan.changed.contains(name) && !item.names.contains(name));
+                    if layout_changes || is_stale {
+                        plan.changed.extend(item.names.iter().cloned());
+                    }
+                }
+            }
+            if more.is_empty() {
+                break;
+            }
+            unsettled.extend(more);
+        }
+        // A change may have been found after an item that mentions it.
+        loop {
+            let before = plan.changed.len();
+            for index in &moved {
+                let item = &self.items[*index].item;
+                if item.kind != ItemKind::Other && item.mentions.iter().any(|name| plan.changed.contains(name)) {
+                    plan.changed.extend(item.names.iter().cloned());
+                }
+            }
+            if plan.changed.len() == before {
+                break;
+            }
+        }
+        for index in moved {
+            let live = &self.items[index];
+            plan.replaced.insert(index);
+            plan.former_homes.extend(live.item.names.iter().map(|name| (name.clone(), live.home.clone())));
+            if !live.item.names.iter().any(|name| stale.contains(name)) {
+                plan.moved_items.push(Arc::clone(&live.item));
+            }
+        }
+        for (index, live) in self.impls.iter().enumerate() {
+            if live.block.mentions.iter().any(|name| unsettled.contains(name)) {
+                plan.replaced_impls.insert(index);
+                plan.moved_impls.push(Arc::clone(&live.block));
+            }
+        }
+    }
+
+    /// Takes out of the moved impls what the cell's own impls replace.
+    fn carry_impls(&self, plan: &mut Plan, stale: &Names) {
+        let new_impls = &plan.new_impls;
+        plan.moved_impls = std::mem::take(&mut plan.moved_impls)
+            .into_iter()
+            .filter_map(|block| {
+                if stale.contains(&stale_impl_name(&block)) {
+                    return None;
+                }
+                let same = |other: &&Arc<Impl>| other.header == block.header;
+                if block.trait_name.is_some() {
+                    return (!new_impls.iter().any(|other| same(&other))).then_some(block);
+                }
+                let overridden: BTreeSet<&String> =
+                    new_impls.iter().filter(same).flat_map(|other| other.members.iter().map(|(name, _)| name)).collect();
+                without_members(&block, &overridden)
+            })
+            .collect();
+    }
+
+    /// What the crate of a plan imports: every live item that something in it mentions, and every trait's methods.
+    pub fn imports(&self, plan: &Plan, cell: &ParsedCell) -> Vec<Import> {
+        let mut wanted = cell.mentions.clone();
+        for item in plan.new_items.iter().chain(&plan.moved_items) {
+            wanted.extend(item.mentions.iter().cloned());
+        }
+        for block in plan.new_impls.iter().chain(&plan.moved_impls) {
+            wanted.extend(block.mentions.iter().cloned());
+        }
+        for leaf in cell.uses.iter().flat_map(|declaration| &declaration.leaves).chain(&self.uses) {
+            wanted.extend(leaf.mentions.iter().cloned());
+        }
+        self.close_over_macros(&mut wanted);
+
+        let own_uses: BTreeSet<&String> =
+            cell.uses.iter().flat_map(|declaration| &declaration.leaves).filter_map(|leaf| leaf.name.as_ref()).collect();
+        let mut imports = Vec::new();
+        for (index, live) in self.items.iter().enumerate() {
+            if plan.replaced.contains(&index) || live.hidden {
+                continue;
+            }
+            for name in &live.item.names {
+                let named = wanted.contains(name) && !own_uses.contains(name);
+                if named || live.item.kind == ItemKind::Trait {
+                    imports.push(Import { name: name.clone(), home: live.home.clone(), anonymous: !named });
+                }
+            }
+        }
+        imports
+    }
+
+    /// The `use` declarations of earlier cells, less those whose name the cell takes for itself.
+    pub fn uses(&self, plan: &Plan, cell: &ParsedCell) -> Vec<UseLeaf> {
+        let own: BTreeSet<&String> = plan
+            .new_items
+            .iter()
+            .flat_map(|item| &item.names)
+            .chain(cell.uses.iter().flat_map(|declaration| &declaration.leaves).filter_map(|leaf| leaf.name.as_ref()))
+            .collect();
+        let kept = self.uses.iter().filter(|leaf| leaf.name.as_ref().is_none_or(|name| !own.contains(name)));
+        kept.cloned().collect()
+    }
+
+    /// Adds what mentioned macros mention: their names are looked up where the macro is used.
+    pub fn close_over_macros(&self, wanted: &mut Names) {
+        loop {
+            let more: Names = self
+                .items
+                .iter()
+                .filter(|live| live.item.kind == ItemKind::Macro && live.item.names.iter().any(|name| wanted.contains(name)))
+                .flat_map(|live| live.item.mentions.iter().filter(|name| !wanted.contains(*name)).cloned())
+                .collect();
+            if more.is_empty() {
+                return;
+            }
+            wanted.extend(more);
+        }
+    }
+
+    /// Makes a compiled plan the session's state.
+    pub fn commit(&mut self, plan: &Plan, cell: &ParsedCell, home: &CrateName) {
+        remove_indices(&mut self.items, &plan.replaced);
+        remove_indices(&mut self.impls, &plan.replaced_impls);
+        for item in plan.new_items.iter().chain(&plan.moved_items) {
+            self.uses.retain(|leaf| leaf.name.as_ref().is_none_or(|name| !item.names.contains(name)));
+            self.items.push(LiveItem { item: Arc::clone(item), home: home.clone(), hidden: false });
+        }
+        for block in plan.new_impls.iter().chain(&plan.moved_impls) {
+            self.impls.push(LiveImpl { block: Arc::clone(block), home: home.clone() });
+        }
+        // Items that the cell repeats as they are come back from behind a `use`.
+        for live in &mut self.items {
+            live.hidden &= !cell.items.iter().any(|item| item.tokens == live.item.tokens);
+        }
+        for leaf in cell.uses.iter().flat_map(|declaration| &declaration.leaves) {
+            if let Some(name) = &leaf.name {
+                self.uses.retain(|other| other.name.as_ref() != Some(name));
+                for live in &mut self.items {
+                    live.hidden |= live.home != *home && live.item.names.contains(name);
+                }
+            } else {
+                self.uses.retain(|other| other != leaf);
+            }
+            self.uses.push(leaf.clone());
+        }
+    }
+
+    /// Forgets a `use` declaration that no longer compiles.
+    pub fn drop_use(&mut self, leaf: &UseLeaf) {
+        self.uses.retain(|other| other != leaf);
+    }
+
+    /// The impl that went stale under that name.
+    pub fn find_impl(&self, name: &str) -> Option<&Impl> {
+        self.impls.iter().map(|live| &*live.block).find(|block| stale_impl_name(block) == name)
+    }
+
+    /// The live item of that name.
+    pub fn find(&self, name: &str) -> Option<&LiveItem> {
+        self.items.iter().find(|live| !live.hidden && live.item.names.iter().any(|other| other == name))
+    }
+}
+
+/// What a stale impl is known by; no identifier looks like this.
+pub fn stale_impl_name(block: &Impl) -> String {
+    block.tokens.clone()
+}
+
+fn mentions_any(item: &Item, names: &Names) -> bool {
+    item.mentions.iter().any(|name| names.contains(name) && !item.names.contains(name))
+}
+
+fn remove_indices<T>(list: &mut Vec<T>, indices: &BTreeSet<usize>) {
+    let mut index = 0;
+    list.retain(|_| {
+        index += 1;
+        !indices.contains(&(index - 1))
+    });
+}
+
+/// An inherent impl less some of its members; `None` when nothing is left.
+fn without_members(block: &Arc<Impl>, overridden: &BTreeSet<&String>) -> Option<Arc<Impl>> {
+    let (gone, left): (Vec<_>, Vec<_>) = block.members.iter().cloned().partition(|(name, _)| overridden.contains(name));
+    if gone.is_empty() {
+        return Some(Arc::clone(block));
+    }
+    if left.is_empty() {
+        return None;
+    }
+    let mut edits: Vec<Edit> = block.fragment.edits.clone();
+    for (_, range) in &gone {
+        edits.retain(|edit| !(range.start..=range.end).contains(&edit.at));
+        edits.push(Edit { at: range.start, replaces: range.len(), insert: String::new() });
+    }
+    edits.sort_by_key(|edit| edit.at);
+    let fragment = Fragment { edits, ..block.fragment.clone() };
+    // The tokens no longer say what is in force, so the impl as first written counts as another one.
+    let tokens = format!("{} less {gone:?}", block.tokens);
+    Some(Arc::new(Impl { members: left, fragment, tokens, ..Impl::clone(block) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fragment::CellText;
+    use crate::engine::parse::parse;
+
+    fn cell(text: &str) -> ParsedCell {
+        parse(&CellText::new(1, text)).expect("the test's cell parses")
+    }
+
+    fn scope(cells: &[&str]) -> Scope {
+        let mut scope = Scope::default();
+        for (index, text) in cells.iter().enumerate() {
+            let parsed = cell(text);
+            let plan = scope.plan(&parsed, &Names::new());
+            scope.commit(&plan, &parsed, &format!("cell_{index}"));
+        }
+        scope
+    }
+
+    fn moved(plan: &Plan) -> Vec<&str> {
+        plan.moved_items.iter().flat_map(|item| item.names.iter().map(String::as_str)).collect()
+    }
+
+    #[test]
+    fn an_impl_for_an_earlier_type_moves_the_type_and_what_uses_it() {
+        let scope = scope(&["struct Net;", "fn train(net: &Net) {}", "fn other() {}"]);
+        let plan = scope.plan(&cell("impl Net { fn f(&self) {} }"), &Names::new());
+        assert_eq!(moved(&plan), ["Net", "train"]);
+        assert!(plan.changed.is_empty());
+        assert_eq!(plan.former_homes["Net"], "cell_0");
+    }
+
+    #[test]
+    fn callers_of_a_redefined_function_move() {
+        let scope = scope(&["fn a() {}", "fn b() { a() }", "fn c() { b() }", "static S: i32 = 1;"]);
+        let plan = scope.plan(&cell("fn a() { S; }"), &Names::new());
+        assert_eq!(moved(&plan), ["b", "c"]);
+        let imports = scope.imports(&plan, &cell("fn a() { S; }"));
+        assert_eq!(imports, [Import { name: "S".into(), home: "cell_3".into(), anonymous: false }]);
+    }
+
+    #[test]
+    fn a_changed_type_changes_the_types_that_hold_it_but_no_functions() {
+        let scope = scope(&["struct A;", "struct B(A);", "fn f(b: &B) {}"]);
+        let plan = scope.plan(&cell("struct A(i32);"), &Names::new());
+        assert_eq!(plan.changed.iter().map(String::as_str).collect::<Vec<_>>(), ["A", "B"]);
+        assert_eq!(moved(&plan), ["B", "f"]);
+    }
+
+    #[test]
+    fn the_same_definition_again_changes_nothing() {
+        let scope = scope(&["struct A { x: i32 }\nimpl A { fn f() {} }"]);
+        let plan = scope.plan(&cell("struct A {\n    x: i32 // comment\n}\nimpl A { fn f() {} }"), &Names::new());
+        assert!(plan.new_items.is_empty() && plan.new_impls.is_empty() && plan.moved_items.is_empty());
+    }
+
+    #[test]
+    fn a_method_defined_again_replaces_only_itself() {
+        let scope = scope(&["struct A;\nimpl A { fn f() -> i32 { 1 } fn g() {} }"]);
+        let plan = scope.plan(&cell("impl A { fn f() -> i32 { 2 } }"), &Names::new());
+        assert_eq!(moved(&plan), ["A"]);
+        assert_eq!(plan.moved_impls[0].members.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["g"]);
+    }
+
+    #[test]
+    fn a_later_use_hides_an_item_and_a_later_item_removes_a_use() {
+        let mut scope = scope(&["struct HashMap;", "use std::collections::HashMap;"]);
+        assert!(scope.find("HashMap").is_none());
+        let parsed = cell("struct HashMap(i32);");
+        let plan = scope.plan(&parsed, &Names::new());
+        scope.commit(&plan, &parsed, &"cell_2".to_owned());
+        assert!(scope.find("HashMap").is_some());
+        assert!(scope.uses(&Plan::default(), &cell("")).is_empty());
+    }
+}

@@ -1,0 +1,229 @@
+//! The variables of a session: which there are, of what type, and why others are not there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use syn::visit_mut::VisitMut;
+
+use super::scope::{CrateName, Plan};
+use super::source_map::Place;
+
+/// A variable in the host's store.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// Whether it was declared `mut`.
+    pub mutable: bool,
+    /// Its type, with every path absolute, as code.
+    pub ty: String,
+    /// Where it was declared.
+    pub declared: Place,
+    /// Whether its type has moved to a new home since it was stored.
+    pub moved_home: bool,
+}
+
+/// Why a name that a cell declared is not there for later cells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gone {
+    /// It borrows from something that ended with its cell.
+    Borrows,
+    /// Its type has no name that another cell could write.
+    Unnameable(String),
+    /// A cell moved it.
+    Moved,
+    /// The cell ended before it was made.
+    NotReached,
+    /// A type in it was defined anew and differently.
+    TypeChanged(String),
+    /// The host process ended.
+    HostLost,
+}
+
+/// A name that is gone, and the cell that it was lost in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// The number of the cell.
+    pub cell: u32,
+    /// Why.
+    pub why: Gone,
+}
+
+impl Loss {
+    /// What to tell a user who names it.
+    pub fn explain(&self, name: &str) -> String {
+        format!("`{name}` {}", Explanation(self))
+    }
+}
+
+struct Explanation<'a>(&'a Loss);
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cell = self.0.cell;
+        match &self.0.why {
+            Gone::Borrows => write!(
+                f,
+                "was not kept by cell [{cell}]: it borrows from a value that ended with the cell. Keep an owned value \
+                 instead, such as `.clone()`, `.to_vec()` or `.to_string()` gives"
+            ),
+            Gone::Unnameable(ty) => write!(
+                f,
+                "was not kept by cell [{cell}]: its type, {ty}, cannot be named by another cell. Box it, as in \
+                 `let f: Box<dyn Fn(f64) -> f64> = Box::new(...)`, or define a `fn`"
+            ),
+            Gone::Moved => write!(f, "was moved by cell [{cell}]. Run the cell that makes it again, or `.clone()` it there"),
+            Gone::NotReached => write!(f, "was not made: cell [{cell}] ended before its `let`"),
+            Gone::TypeChanged(ty) => write!(
+                f,
+                "was dropped in cell [{cell}]: its type `{ty}` has another definition now. Run the cell that makes it again"
+            ),
+            Gone::HostLost => write!(f, "was lost with the host process in cell [{cell}]. Run the cell that makes it again"),
+        }
+    }
+}
+
+/// The variables of a session, and the losses.
+#[derive(Debug, Clone, Default)]
+pub struct Variables {
+    /// In the host's store, by name.
+    pub live: BTreeMap<String, Variable>,
+    /// Declared once, and not there now.
+    pub lost: BTreeMap<String, Loss>,
+}
+
+impl Variables {
+    /// Puts down that a variable is in the store.
+    pub fn keep(&mut self, name: &str, variable: Variable) {
+        self.lost.remove(name);
+        self.live.insert(name.to_owned(), variable);
+    }
+
+    /// Puts down that a variable is not, or no longer, in the store.
+    pub fn lose(&mut self, name: &str, cell: u32, why: Gone) {
+        self.live.remove(name);
+        self.lost.insert(name.to_owned(), Loss { cell, why });
+    }
+
+    /// Follows types to their new home, which is `crate` as seen from the new home itself, and loses variables whose types changed. Returns the names of those.
+    pub fn rehome(&mut self, plan: &Plan, home: &CrateName, cell: u32) -> Vec<(String, String)> {
+        let mut dropped = Vec::new();
+        for (name, variable) in &mut self.live {
+            let mut rehome = Rehome { plan, home, changed: None, moved: false };
+            let Ok(mut ty) = syn::parse_str::<syn::Type>(&variable.ty) else { continue };
+            rehome.visit_type_mut(&mut ty);
+            if let Some(changed) = rehome.changed {
+                dropped.push((name.clone(), changed));
+            } else if rehome.moved {
+                variable.ty = quote::ToTokens::to_token_stream(&ty).to_string();
+                variable.moved_home = true;
+            }
+        }
+        for (name, ty) in &dropped {
+            self.lose(name, cell, Gone::TypeChanged(ty.clone()));
+        }
+        dropped
+    }
+
+    /// Loses everything: the host process is gone. Returns the names.
+    pub fn lose_all(&mut self, cell: u32) -> Vec<String> {
+        let names: Vec<String> = self.live.keys().cloned().collect();
+        for name in &names {
+            self.lose(name, cell, Gone::HostLost);
+        }
+        names
+    }
+}
+
+struct Rehome<'a> {
+    plan: &'a Plan,
+    home: &'a CrateName,
+    changed: Option<String>,
+    moved: bool,
+}
+
+impl VisitMut for Rehome<'_> {
+    fn visit_path_mut(&mut self, path: &mut syn::Path) {
+        let mut segments = path.segments.iter_mut();
+        if let (Some(krate), Some(item)) = (segments.next(), segments.next())
+            && let name = item.ident.to_string()
+            && self.plan.former_homes.get(&name).is_some_and(|former| krate.ident == former)
+        {
+            if self.plan.changed.contains(&name) {
+                self.changed = Some(name);
+            } else {
+                if self.home == "crate" {
+                    path.leading_colon = None;
+                    krate.ident = syn::Token![crate](krate.ident.span()).into();
+                } else {
+                    krate.ident = syn::Ident::new(self.home, krate.ident.span());
+                }
+                self.moved = true;
+            }
+        }
+        syn::visit_mut::visit_path_mut(self, path);
+    }
+}
+
+/// A type as rustc names it in a message, as code that another cell can write; `None` where it has no such name.
+///
+/// rustc writes items of the crate itself without a path, so `local` says which those are.
+pub fn nameable(message: &str, local: &[String], home: &CrateName) -> Option<String> {
+    let mut ty = syn::parse_str::<syn::Type>(message).ok()?;
+    let mut absolute = Absolute { local, home, nameable: true };
+    absolute.visit_type_mut(&mut ty);
+    absolute.nameable.then(|| quote::ToTokens::to_token_stream(&ty).to_string())
+}
+
+struct Absolute<'a> {
+    local: &'a [String],
+    home: &'a CrateName,
+    nameable: bool,
+}
+
+impl VisitMut for Absolute<'_> {
+    fn visit_type_mut(&mut self, ty: &mut syn::Type) {
+        self.nameable &= !matches!(ty, syn::Type::ImplTrait(_) | syn::Type::Infer(_) | syn::Type::Macro(_) | syn::Type::Verbatim(_));
+        syn::visit_mut::visit_type_mut(self, ty);
+    }
+
+    fn visit_path_mut(&mut self, path: &mut syn::Path) {
+        if let Some(first) = path.segments.first()
+            && path.leading_colon.is_none()
+        {
+            let name = first.ident.to_string();
+            if self.local.contains(&name) {
+                let home = syn::Ident::new(self.home, first.ident.span());
+                path.segments.insert(0, home.into());
+                path.leading_colon = Some(Default::default());
+            } else if path.segments.len() > 1 {
+                path.leading_colon = Some(Default::default());
+            }
+        }
+        syn::visit_mut::visit_path_mut(self, path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(message: &str, expected: Option<&str>) {
+        let code = nameable(message, &["Net".to_owned()], &"cell_a".to_owned());
+        assert_eq!(code.map(|code| code.replace(' ', "")), expected.map(|code| code.replace(' ', "")), "{message}");
+    }
+
+    #[test]
+    fn paths_become_absolute_and_local_types_get_their_crate() {
+        check("std::vec::Vec<Net>", Some("::std::vec::Vec<::cell_a::Net>"));
+        check("(i32, &str, [f32; 3])", Some("(i32, &str, [f32; 3])"));
+        check("std::boxed::Box<dyn std::ops::Fn(i32) -> Net>", Some("::std::boxed::Box<dyn ::std::ops::Fn(i32) -> ::cell_a::Net>"));
+        check("oxtorch::tch::Tensor", Some("::oxtorch::tch::Tensor"));
+    }
+
+    #[test]
+    fn closures_and_opaque_types_have_no_name() {
+        check("{closure@cell_a.rs:1:2: 1:5}", None);
+        check("impl std::iter::Iterator<Item = i32>", None);
+        check("std::iter::Map<std::ops::Range<i32>, {closure@x.rs:1:1: 1:2}>", None);
+        check("fn(i32) -> i32 {double}", None);
+    }
+}

@@ -1,0 +1,248 @@
+//! The front for `oxtorch run`: executes a notebook file from its first cell to its last, without a frontend.
+
+mod notebook;
+mod outputs;
+mod progress;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::engine::Engine;
+use crate::session::{CellError, CellRequest, Session};
+
+pub use notebook::NotebookError;
+use notebook::{CodeCell, Notebook};
+use outputs::Outputs;
+use progress::Progress;
+
+/// Events that may wait to be taken before the cell has to.
+const EVENTS: usize = 256;
+
+/// How long an interrupted cell has to end, before it is interrupted again (which ends its host), and then again.
+const AFTER_INTERRUPT: Duration = Duration::from_secs(6);
+
+/// A cell with one of these tags may fail.
+const MAY_FAIL: &str = "raises-exception";
+
+/// A cell with this tag is not executed.
+const SKIP: &str = "skip-execution";
+
+/// What to run, and how.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The notebook.
+    pub notebook: PathBuf,
+    /// Where the executed notebook goes; in place of the notebook where not given.
+    pub output: Option<PathBuf>,
+    /// The longest that a cell may run.
+    pub timeout: Option<Duration>,
+    /// Go on after a cell that failed, and do not count it as a failure.
+    pub allow_errors: bool,
+}
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct RunReport {
+    /// A cell failed that may not, or the user interrupted the run.
+    pub failed: bool,
+    /// SIGINT or SIGTERM ended the run.
+    pub interrupted: bool,
+    /// The cells that were executed.
+    pub executed: usize,
+    /// The first cell that failed and may not.
+    pub failure: Option<Failure>,
+    /// Where the executed notebook is.
+    pub output: PathBuf,
+}
+
+/// A cell that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its place among the cells that are executed, from 1.
+    pub number: usize,
+    /// How many those are.
+    pub total: usize,
+    /// The number in its prompt.
+    pub execution_count: u32,
+    /// Its text.
+    pub source: String,
+    /// What went wrong.
+    pub error: CellError,
+}
+
+/// How a cell ended, seen from outside it.
+struct Ended {
+    outcome: Result<(), CellError>,
+    interrupted: bool,
+    /// It did not react to interrupts; nothing more can be run.
+    lost: bool,
+}
+
+/// Executes a notebook and writes it with its outputs, also where a cell failed or the user pressed Ctrl-C (then the
+/// cells so far). A line a cell goes to stderr, and at the end the first failure.
+///
+/// `start` makes the engine and may send lines of progress.
+///
+/// # Errors
+///
+/// A [`NotebookError`] where the notebook cannot be read or written; else whatever kept the engine from starting. A cell
+/// that fails is not an error but in the report.
+pub async fn run<E, F, Fut>(options: RunOptions, start: F) -> anyhow::Result<RunReport>
+where
+    E: Engine,
+    F: FnOnce(mpsc::UnboundedSender<String>) -> Fut,
+    Fut: Future<Output = anyhow::Result<E>>,
+{
+    let output = options.output.as_ref().unwrap_or(&options.notebook).clone();
+    let mut notebook = Notebook::read(&options.notebook)?;
+    notebook::check_writable(&output)?;
+    let cells: Vec<CodeCell> = notebook
+        .code_cells()
+        .into_iter()
+        .filter(|cell| !cell.source.trim().is_empty() && !cell.tags.iter().any(|tag| tag == SKIP))
+        .collect();
+    let mut signals = Signals::new().context("cannot listen for signals")?;
+    let mut progress = Progress::new(cells.len());
+    let mut session = start_session(start, &progress, &mut signals).await?;
+
+    let mut outputs = Outputs::default();
+    let mut report = RunReport { failed: false, interrupted: false, executed: 0, failure: None, output };
+    for (number, cell) in (1..).zip(&cells) {
+        let execution_count = number as u32;
+        progress.begin(number, execution_count, &cell.source);
+        let began = Instant::now();
+        outputs.next_cell(execution_count);
+        let ended = run_cell(&mut session, cell, execution_count, options.timeout, &mut outputs, &mut signals).await;
+        let error = ended.outcome.err();
+        let ename = error.as_ref().map(|error| error.ename.as_str());
+        progress.end(number, execution_count, &cell.source, began.elapsed(), ename);
+        report.executed = number;
+        report.interrupted = ended.interrupted;
+        let may_fail = options.allow_errors || cell.tags.iter().any(|tag| tag == MAY_FAIL);
+        if let Some(error) = error {
+            outputs.error(&error);
+            if !may_fail || ended.interrupted || ended.lost {
+                let source = cell.source.clone();
+                report.failure = Some(Failure { number, total: cells.len(), execution_count, source, error });
+            }
+        }
+        if ended.interrupted || report.failure.is_some() {
+            break;
+        }
+    }
+    report.failed = report.failure.is_some() || report.interrupted;
+
+    for ((number, cell), outputs) in (1..).zip(&cells).zip(outputs.cells()) {
+        notebook.set_outputs(cell, number, outputs).context("cannot write the outputs as JSON")?;
+    }
+    notebook.write(&report.output)?;
+    session.shutdown().await;
+    if let Some(failure) = &report.failure {
+        progress::report(failure);
+    }
+    eprintln!("{} of {} cells executed; wrote {}", report.executed, cells.len(), report.output.display());
+    Ok(report)
+}
+
+async fn start_session<E, F, Fut>(start: F, progress: &Progress, signals: &mut Signals) -> anyhow::Result<Session<E>>
+where
+    E: Engine,
+    F: FnOnce(mpsc::UnboundedSender<String>) -> Fut,
+    Fut: Future<Output = anyhow::Result<E>>,
+{
+    let (lines, mut lines_end) = mpsc::unbounded_channel();
+    let mut start = pin!(start(lines));
+    loop {
+        tokio::select! {
+            biased;
+            Some(line) = lines_end.recv() => progress.set_up(&line),
+            engine = &mut start => return Ok(Session::new(engine?)),
+            () = signals.next() => anyhow::bail!("interrupted before the first cell; nothing was written"),
+        }
+    }
+}
+
+async fn run_cell<E: Engine>(
+    session: &mut Session<E>,
+    cell: &CodeCell,
+    execution_count: u32,
+    timeout: Option<Duration>,
+    outputs: &mut Outputs,
+    signals: &mut Signals,
+) -> Ended {
+    let (events, mut events_end) = mpsc::channel(EVENTS);
+    let interrupter = session.interrupter();
+    let request = CellRequest { code: &cell.source, execution_count, allow_stdin: false };
+    let mut running = pin!(session.execute(request, &events));
+    let mut patience = pin!(tokio::time::sleep(timeout.unwrap_or(Duration::MAX)));
+    let mut interrupted = false;
+    let mut too_long = false;
+    let mut attempts = 0;
+    let outcome = loop {
+        tokio::select! {
+            Some(event) = events_end.recv() => {
+                outputs.take(event);
+                continue;
+            }
+            outcome = &mut running => break Some(outcome),
+            () = signals.next() => interrupted = true,
+            () = &mut patience => too_long |= !interrupted,
+        }
+        attempts += 1;
+        if attempts > 2 {
+            break None;
+        }
+        interrupter.interrupt();
+        patience.as_mut().reset(tokio::time::Instant::now() + AFTER_INTERRUPT);
+    };
+    while let Ok(event) = events_end.try_recv() {
+        outputs.take(event);
+    }
+    let lost = outcome.is_none();
+    let outcome = match outcome {
+        // It ended by itself in the very moment; that counts.
+        Some(Ok(())) => Ok(()),
+        _ if too_long => Err(timed_out(timeout.unwrap_or_default())),
+        Some(Err(error)) => Err(error),
+        None => Err(plain_error("KeyboardInterrupt", "interrupted, but the cell did not end")),
+    };
+    Ended { outcome, interrupted, lost }
+}
+
+fn timed_out(timeout: Duration) -> CellError {
+    plain_error("Timeout", &format!("the cell ran longer than {} s and was interrupted", timeout.as_secs_f64()))
+}
+
+fn plain_error(ename: &str, evalue: &str) -> CellError {
+    CellError {
+        ename: ename.into(),
+        evalue: evalue.into(),
+        traceback: vec![format!("\u{1b}[1;31m{ename}\u{1b}[0m: {evalue}")],
+    }
+}
+
+/// Ctrl-C, and the request to end that a batch system sends.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

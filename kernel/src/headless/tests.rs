@@ -1,0 +1,246 @@
+//! Whole runs over files, with a scripted engine.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::scripted::Scripted;
+
+/// A notebook in a folder of its own.
+struct File {
+    folder: tempfile::TempDir,
+}
+
+impl File {
+    fn of(cells: &[&str]) -> Self {
+        let cells: Vec<_> = cells.iter().map(|source| code(source, json!({}))).collect();
+        Self::with(&json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}))
+    }
+
+    fn with(notebook: &Value) -> Self {
+        Self::text(&notebook.to_string())
+    }
+
+    fn text(text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("a.ipynb"), text).expect("writes");
+        Self { folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("a.ipynb")
+    }
+
+    fn options(&self) -> RunOptions {
+        RunOptions { notebook: self.path(), output: None, timeout: None, allow_errors: false }
+    }
+
+    async fn run(&self, options: RunOptions) -> (RunReport, Value) {
+        let report = run(options, |_| async { Ok(Scripted::default()) }).await.expect("runs");
+        let written = read(&report.output);
+        (report, written)
+    }
+
+    async fn refused(&self) -> NotebookError {
+        let error = run(self.options(), |_| async { Ok(Scripted::default()) }).await.expect_err("is refused");
+        error.downcast().expect("is about the notebook")
+    }
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).expect("reads")).expect("is JSON")
+}
+
+fn code(source: &str, metadata: Value) -> Value {
+    // No two cells of a test have the same text, so the text names them.
+    let id: String = source.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+    let stale = json!([{"output_type": "stream", "name": "stdout", "text": "stale"}]);
+    json!({"cell_type": "code", "id": format!("{id}_"), "metadata": metadata, "source": source, "outputs": stale,
+        "execution_count": 99})
+}
+
+#[tokio::test]
+async fn outputs_are_kept_as_a_frontend_keeps_them() {
+    let file = File::of(&["print a\nprint b\nwarn c\nrewrite 1\nrewrite 2\nresult 7", "image"]);
+    let (report, notebook) = file.run(file.options()).await;
+    assert!(!report.failed);
+    assert_eq!(report.executed, 2);
+    assert_eq!(
+        notebook["cells"][0]["outputs"],
+        json!([
+            {"output_type": "stream", "name": "stdout", "text": ["a\n", "b\n"]},
+            {"output_type": "stream", "name": "stderr", "text": ["c\n"]},
+            {"output_type": "stream", "name": "stdout", "text": ["\r1\r2"]},
+            {"output_type": "execute_result", "execution_count": 1, "data": {"text/plain": ["7"]}, "metadata": {}},
+        ])
+    );
+    assert_eq!(
+        notebook["cells"][1]["outputs"],
+        json!([{"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo=", "text/plain": ["a\n", "b"]},
+            "metadata": {"image/png": {"width": 8}}}])
+    );
+    assert_eq!(notebook["cells"][1]["execution_count"], 2);
+    assert_eq!(notebook["metadata"]["kernelspec"]["name"], "oxtorch");
+    assert_eq!(notebook["metadata"]["language_info"]["name"], "rust");
+}
+
+#[tokio::test]
+async fn a_display_is_updated_from_a_later_cell() {
+    let file = File::of(&["display x old", "update x new\nupdate unknown lost\nprint done"]);
+    let (_, notebook) = file.run(file.options()).await;
+    assert_eq!(notebook["cells"][0]["outputs"][0]["data"]["text/plain"], json!(["new"]));
+    assert_eq!(notebook["cells"][1]["outputs"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn clearing_drops_what_the_cell_showed_and_waits_when_asked() {
+    let file = File::of(&["print a\nclear\nprint b", "print a\nclear wait", "print a\nclear wait\nprint c"]);
+    let (_, notebook) = file.run(file.options()).await;
+    let text = |cell: usize| notebook["cells"][cell]["outputs"][0]["text"].clone();
+    assert_eq!([text(0), text(1), text(2)], [json!(["b\n"]), json!(["a\n"]), json!(["c\n"])]);
+}
+
+#[tokio::test]
+async fn the_first_failure_ends_the_run_and_no_stale_output_stays() {
+    let file = File::of(&["print a", "fail it broke", "print never"]);
+    let (report, notebook) = file.run(file.options()).await;
+    assert!(report.failed);
+    let failure = report.failure.expect("is reported");
+    assert_eq!((failure.number, failure.error.evalue.as_str()), (2, "it broke"));
+    assert_eq!(notebook["cells"][1]["outputs"][0]["ename"], "Panic");
+    assert_eq!(notebook["cells"][2]["outputs"], json!([]));
+    assert_eq!(notebook["cells"][2]["execution_count"], Value::Null);
+}
+
+#[tokio::test]
+async fn errors_that_are_allowed_or_expected_do_not_end_the_run() {
+    let file = File::of(&["fail one", "print b"]);
+    let (report, notebook) = file.run(RunOptions { allow_errors: true, ..file.options() }).await;
+    assert!(!report.failed);
+    assert_eq!(notebook["cells"][1]["outputs"][0]["text"], json!(["b\n"]));
+
+    let cells = json!([
+        code("fail x", json!({"tags": [MAY_FAIL]})),
+        code("fail y", json!({"tags": [SKIP]})),
+        code("print z", json!({}))
+    ]);
+    let file = File::with(&json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}));
+    let (report, notebook) = file.run(file.options()).await;
+    assert!(!report.failed);
+    assert_eq!(notebook["cells"][0]["outputs"][0]["ename"], "Panic");
+    assert_eq!(notebook["cells"][1]["execution_count"], Value::Null);
+    assert_eq!(notebook["cells"][2]["execution_count"], 2);
+}
+
+#[tokio::test]
+async fn a_cell_that_runs_too_long_is_interrupted() {
+    let file = File::of(&["print a\nforever", "print never"]);
+    let options = RunOptions { timeout: Some(Duration::from_millis(50)), ..file.options() };
+    let (report, notebook) = file.run(options).await;
+    assert!(report.failed && !report.interrupted);
+    assert_eq!(notebook["cells"][0]["outputs"][0]["text"], json!(["a\n"]));
+    assert_eq!(notebook["cells"][0]["outputs"][1]["ename"], "Timeout");
+}
+
+#[tokio::test]
+async fn a_question_to_the_user_is_declined() {
+    let file = File::of(&["input name?"]);
+    let (report, _) = file.run(file.options()).await;
+    assert_eq!(report.failure.expect("fails").error.ename, "NoInput");
+}
+
+#[tokio::test]
+async fn what_the_author_wrote_passes_through() {
+    let metadata = json!({"tags": ["a"], "scrolled": "auto", "custom": {"deep": [1, null]}, "nothing": null});
+    let picture = json!({"picture.png": {"image/png": "iVBORw0KGgo="}});
+    let original = json!({
+        "nbformat": 4, "nbformat_minor": 4,
+        "metadata": {"kernelspec": {"name": "rust", "display_name": "Rust", "language": "rust"}, "title": "T", "x": null},
+        "cells": [
+            {"cell_type": "markdown", "metadata": {"m": 1}, "source": "# A\nB", "attachments": picture},
+            {"cell_type": "raw", "metadata": {"format": "text/x-rst"}, "source": ["r"], "attachments": picture},
+            {"cell_type": "code", "metadata": metadata, "source": ["print a\n", "print b"], "outputs": [{"odd": 1}],
+                "execution_count": null},
+        ],
+    });
+    let file = File::with(&original);
+    let output = file.folder.path().join("out.ipynb");
+    let (report, notebook) = file.run(RunOptions { output: Some(output.clone()), ..file.options() }).await;
+    assert_eq!(report.output, output);
+    assert_eq!(read(&file.path()), original, "the notebook itself is not touched");
+    assert_eq!(notebook["nbformat_minor"], 5);
+    assert_eq!(notebook["metadata"]["title"], "T");
+    assert_eq!(notebook["cells"][0]["source"], json!(["# A\n", "B"]));
+    for cell in 0..2 {
+        assert_eq!(notebook["cells"][cell]["attachments"], picture);
+        assert_eq!(notebook["cells"][cell]["metadata"], original["cells"][cell]["metadata"]);
+    }
+    assert_eq!(notebook["cells"][2]["metadata"], metadata);
+    assert_eq!(notebook["cells"][2]["outputs"][0]["text"], json!(["a\n", "b\n"]));
+    assert!(notebook["cells"].as_array().into_iter().flatten().all(|cell| cell["id"].is_string()));
+}
+
+#[tokio::test]
+async fn double_cell_ids_are_mended() {
+    let cell = code("print a", json!({}));
+    let file = File::with(&json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell, cell]}));
+    let (_, notebook) = file.run(file.options()).await;
+    assert_eq!(notebook["cells"][0]["id"], cell["id"]);
+    assert_ne!(notebook["cells"][1]["id"], cell["id"]);
+}
+
+#[tokio::test]
+async fn what_is_no_notebook_for_this_kernel_is_refused_and_left_alone() {
+    let python = json!({"nbformat": 4, "nbformat_minor": 5, "cells": [],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}});
+    let kind = |error: &NotebookError| match error {
+        NotebookError::NotJson { .. } => "not JSON",
+        NotebookError::NotANotebook { .. } => "not a notebook",
+        NotebookError::Version { .. } => "version",
+        NotebookError::OtherKernel { .. } => "other kernel",
+        NotebookError::Unreadable { .. } => "unreadable",
+        NotebookError::Unwritable { .. } => "unwritable",
+    };
+    let cases = [
+        (String::new(), "not JSON"),
+        ("{\"nbformat\": 4,".into(), "not JSON"),
+        ("[1]".into(), "not a notebook"),
+        ("{}".into(), "not a notebook"),
+        (json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}}).to_string(), "not a notebook"),
+        (
+            json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "x"}]}).to_string(),
+            "not a notebook",
+        ),
+        (json!({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": []}).to_string(), "version"),
+        (json!({"nbformat": 4, "nbformat_minor": 9, "metadata": {}, "cells": []}).to_string(), "version"),
+        (python.to_string(), "other kernel"),
+    ];
+    for (text, expected) in cases {
+        let file = File::text(&text);
+        let error = file.refused().await;
+        assert_eq!(kind(&error), expected, "{text}: {error}");
+        assert_eq!(std::fs::read_to_string(file.path()).expect("reads"), text);
+    }
+    let error = File::with(&python).refused().await;
+    assert!(error.to_string().contains("Python 3"), "{error}");
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_is_known_before_the_first_cell() {
+    let file = File::of(&["print a"]);
+    let options = RunOptions { output: Some(file.folder.path().join("no/such/a.ipynb")), ..file.options() };
+    let never = |_| async { Err::<Scripted, _>(anyhow::anyhow!("the engine was started")) };
+    let error = run(options, never).await.expect_err("cannot be written");
+    assert!(matches!(error.downcast_ref(), Some(NotebookError::Unwritable { .. })), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_set_up_that_fails_leaves_the_notebook_as_it_was() {
+    let file = File::of(&["print a"]);
+    let before = read(&file.path());
+    let failing = |_| async { Err::<Scripted, _>(anyhow::anyhow!("no libtorch")) };
+    let error = run(file.options(), failing).await.expect_err("cannot start");
+    assert_eq!(error.to_string(), "no libtorch");
+    assert_eq!(read(&file.path()), before);
+}

@@ -1,0 +1,378 @@
+//! The host process as the kernel sees it: starts it, has it run cells, and turns what it says into events.
+//!
+//! Text comes over two pipes and everything else over the control socket. The host flushes before it sends a message,
+//! and this side empties the pipes before it acts on one, so events keep the order in which the user's code made them.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use oxtorch_protocol::{Done, FromHost, Ready, Run, ToHost};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::session::{Event, Stream};
+use crate::setup::Runtime;
+
+/// How much a pipe can hold: what was written ahead of a message is at most this.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// When to tell a user that an interrupt has had no effect yet.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running host process.
+pub struct Host {
+    child: Child,
+    control: Lines<BufReader<UnixStream>>,
+    requests: Requests,
+    stdout: Text,
+    stderr: Text,
+    runs: u64,
+    interrupted: Arc<Mutex<Option<Instant>>>,
+    ready: Option<Ready>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The cell ended by itself.
+    Done(Done),
+    /// The process ended with the cell.
+    Died(ExitStatus),
+}
+
+/// Interrupts one run of one host.
+#[derive(Clone)]
+pub struct RunInterrupter {
+    requests: Requests,
+    pid: Option<Pid>,
+    run: u64,
+    interrupted: Arc<Mutex<Option<Instant>>>,
+}
+
+impl RunInterrupter {
+    /// Asks the cell to end at its next checkpoint. When that was asked for [`PATIENCE`] ago, ends the process.
+    pub fn interrupt(&self) {
+        let mut interrupted = self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let asked_before = interrupted.is_some_and(|since| since.elapsed() >= PATIENCE);
+        let signal = if asked_before {
+            Signal::KILL
+        } else {
+            interrupted.get_or_insert_with(Instant::now);
+            // A host that is gone is noticed where its messages are read.
+            let _ = self.requests.send(&ToHost::Interrupt { id: self.run });
+            Signal::INT
+        };
+        if let Some(pid) = self.pid {
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+/// The sending side of the control socket.
+#[derive(Clone)]
+struct Requests(Arc<Mutex<StdUnixStream>>);
+
+impl Requests {
+    fn send(&self, message: &ToHost) -> io::Result<()> {
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
+        let mut socket = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut rest = line.as_slice();
+        while !rest.is_empty() {
+            match socket.write(rest) {
+                Ok(written) => rest = &rest[written..],
+                // The socket does not block; the host always reads, so a full buffer is soon empty.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Host {
+    /// Starts a host; it loads libtorch while this returns.
+    pub fn start(runtime: &Runtime) -> anyhow::Result<Self> {
+        let (ours, theirs) = StdUnixStream::pair().context("cannot make a socket for the host process")?;
+        ours.set_nonblocking(true)?;
+        let mut child = Command::new(&runtime.host)
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C in a terminal is the kernel's to handle.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start the host process {}", runtime.host.display()))?;
+        let stdout = child.stdout.take().context("the host has no stdout")?.into_owned_fd()?;
+        let stderr = child.stderr.take().context("the host has no stderr")?.into_owned_fd()?;
+        let requests = Requests(Arc::new(Mutex::new(ours.try_clone()?)));
+        Ok(Self {
+            child,
+            control: BufReader::new(UnixStream::from_std(ours)?).lines(),
+            requests,
+            stdout: Text::new(stdout, Stream::Stdout)?,
+            stderr: Text::new(stderr, Stream::Stderr)?,
+            runs: 0,
+            interrupted: Arc::default(),
+            ready: None,
+        })
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// What the host found at its start, once it has said so.
+    pub fn ready(&self) -> Option<&Ready> {
+        self.ready.as_ref()
+    }
+
+    /// A handle that interrupts the next run.
+    pub fn next_run_interrupter(&self) -> RunInterrupter {
+        RunInterrupter {
+            requests: self.requests.clone(),
+            pid: self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())),
+            run: self.runs + 1,
+            interrupted: Arc::clone(&self.interrupted),
+        }
+    }
+
+    /// Drops variables from the store.
+    pub fn forget(&self, names: Vec<String>) {
+        // A host that is gone has dropped them already.
+        let _ = self.requests.send(&ToHost::Forget { names });
+    }
+
+    /// Runs a cell to its end. `rewrite` sees text on stderr before the user does, and returns how much of it is ready.
+    pub async fn run(
+        &mut self,
+        library: std::path::PathBuf,
+        symbol: Option<String>,
+        allow_stdin: bool,
+        events: &mpsc::Sender<Event>,
+        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
+    ) -> io::Result<Ended> {
+        self.runs += 1;
+        let interrupted = Arc::clone(&self.interrupted);
+        let set_interrupted = |to| *interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = to;
+        set_interrupted(None);
+        let run = Run { id: self.runs, library, symbol, allow_stdin };
+        if self.requests.send(&ToHost::Run(run)).is_err() {
+            return self.died(events, rewrite).await;
+        }
+        let mut told = false;
+        let mut answer: Option<oneshot::Receiver<Option<String>>> = None;
+        loop {
+            let since = *self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            tokio::select! {
+                biased;
+                result = self.stdout.pipe.readable(), if !self.stdout.closed => {
+                    result?;
+                    self.stdout.forward(events, &plain).await?;
+                }
+                result = self.stderr.pipe.readable(), if !self.stderr.closed => {
+                    result?;
+                    self.stderr.forward(events, rewrite).await?;
+                }
+                line = self.control.next_line() => {
+                    let Ok(Some(line)) = line else { return self.died(events, rewrite).await };
+                    self.stdout.drain(events, &plain).await?;
+                    self.stderr.drain(events, rewrite).await?;
+                    match serde_json::from_str(&line)? {
+                        FromHost::Ready(ready) => self.ready = Some(ready),
+                        FromHost::Display(display) => {
+                            self.stdout.flush(events).await;
+                            self.stderr.flush(events).await;
+                            send(events, Event::Display(display)).await;
+                        }
+                        FromHost::ClearOutput { wait } => send(events, Event::ClearOutput { wait }).await,
+                        FromHost::Input { .. } if !allow_stdin => {
+                            let _ = self.requests.send(&ToHost::Input { value: None });
+                        }
+                        FromHost::Input { prompt, password } => {
+                            let (reply, receiver) = oneshot::channel();
+                            answer = Some(receiver);
+                            send(events, Event::Input { prompt, password, reply }).await;
+                        }
+                        FromHost::Done(done) => {
+                            self.stdout.flush(events).await;
+                            self.stderr.flush(events).await;
+                            return Ok(Ended::Done(done));
+                        }
+                    }
+                }
+                value = async { answer.as_mut().expect("guarded by the condition").await }, if answer.is_some() => {
+                    answer = None;
+                    let _ = self.requests.send(&ToHost::Input { value: value.ok().flatten() });
+                }
+                () = tokio::time::sleep(time_to_tell(since)), if !told => {
+                    let since = *self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    if since.is_some_and(|since| since.elapsed() >= PATIENCE) {
+                        told = true;
+                        let text = "The cell has not reached a point where it can be interrupted: it may be inside one \
+                                    long call. Interrupt again to end its process; all variables are lost then.\n";
+                        send(events, Event::Stream { stream: Stream::Stderr, text: text.into() }).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn died(
+        &mut self,
+        events: &mpsc::Sender<Event>,
+        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
+    ) -> io::Result<Ended> {
+        let status = self.child.wait().await?;
+        self.stdout.drain(events, &plain).await?;
+        self.stderr.drain(events, rewrite).await?;
+        self.stdout.flush(events).await;
+        self.stderr.flush(events).await;
+        Ok(Ended::Died(status))
+    }
+
+    /// Ends the process: in an orderly way, or by force when that takes long.
+    pub async fn shutdown(mut self) {
+        let _ = self.requests.send(&ToHost::Shutdown);
+        if tokio::time::timeout(Duration::from_millis(500), self.child.wait()).await.is_err() {
+            let _ = self.child.kill().await;
+        }
+    }
+}
+
+/// How long until a look at the interrupt is due; it may not have come yet, so this is short enough to find it soon.
+fn time_to_tell(since: Option<Instant>) -> Duration {
+    let waited = since.map_or(Duration::ZERO, |since| since.elapsed());
+    PATIENCE.saturating_sub(waited).clamp(Duration::from_millis(10), Duration::from_secs(1))
+}
+
+async fn send(events: &mpsc::Sender<Event>, event: Event) {
+    // A front that no longer listens has asked for the cell to run all the same.
+    let _ = events.send(event).await;
+}
+
+/// Text after a rewrite: what can be shown, and the bytes at the end that need more text to be understood.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// For the user.
+    pub ready: String,
+    /// Bytes at the end of the given text that are to be given again with what follows.
+    pub held: usize,
+}
+
+fn plain(text: &str) -> Rewritten {
+    Rewritten { ready: text.to_owned(), held: 0 }
+}
+
+/// One of the host's output pipes.
+struct Text {
+    pipe: pipe::Receiver,
+    stream: Stream,
+    /// The start of a character, or of something that a rewrite waits for.
+    held: VecDeque<u8>,
+    closed: bool,
+}
+
+impl Text {
+    fn new(fd: OwnedFd, stream: Stream) -> io::Result<Self> {
+        Ok(Self { pipe: pipe::Receiver::from_owned_fd(fd)?, stream, held: VecDeque::new(), closed: false })
+    }
+
+    /// Sends what can be read at once; says how many bytes that was.
+    async fn forward(
+        &mut self,
+        events: &mpsc::Sender<Event>,
+        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
+    ) -> io::Result<usize> {
+        let mut buffer = vec![0; PIPE_BYTES];
+        let read = match self.pipe.try_read(&mut buffer) {
+            Ok(0) => {
+                self.closed = true;
+                return Ok(0);
+            }
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        let mut bytes: Vec<u8> = self.held.drain(..).collect();
+        bytes.extend_from_slice(&buffer[..read]);
+        let whole = bytes.len() - incomplete_character(&bytes);
+        let text = String::from_utf8_lossy(&bytes[..whole]).into_owned();
+        let Rewritten { ready, held } = rewrite(&text);
+        self.held.extend(&text.as_bytes()[text.len() - held..]);
+        self.held.extend(&bytes[whole..]);
+        if !ready.is_empty() {
+            send(events, Event::Stream { stream: self.stream, text: ready }).await;
+        }
+        Ok(read)
+    }
+
+    /// Sends all that was written before now.
+    async fn drain(
+        &mut self,
+        events: &mpsc::Sender<Event>,
+        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
+    ) -> io::Result<()> {
+        let mut drained = 0;
+        while drained < PIPE_BYTES {
+            match self.forward(events, rewrite).await? {
+                0 => break,
+                read => drained += read,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what was held back: nothing will complete it.
+    async fn flush(&mut self, events: &mpsc::Sender<Event>) {
+        if !self.held.is_empty() {
+            let bytes: Vec<u8> = self.held.drain(..).collect();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            send(events, Event::Stream { stream: self.stream, text }).await;
+        }
+    }
+}
+
+/// How many bytes at the end begin a UTF-8 character that is not whole yet.
+fn incomplete_character(bytes: &[u8]) -> usize {
+    for back in 1..=bytes.len().min(3) {
+        let byte = bytes[bytes.len() - back];
+        let needed = match byte {
+            0xC0..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF7 => 4,
+            0x80..=0xBF => continue,
+            _ => return 0,
+        };
+        return if needed > back { back } else { 0 };
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_that_is_cut_waits_for_its_rest() {
+        let text = "损失".as_bytes();
+        assert_eq!(incomplete_character(text), 0);
+        assert_eq!(incomplete_character(&text[..5]), 2);
+        assert_eq!(incomplete_character(&text[..4]), 1);
+        assert_eq!(incomplete_character(b"abc"), 0);
+        assert_eq!(incomplete_character(&[0xFF]), 0);
+    }
+}

@@ -1,0 +1,69 @@
+//! The control socket: what must be answered at once, also while a cell runs.
+
+use jupyter_protocol::{
+    ConnectionInfo, InterruptReply, JupyterMessage, JupyterMessageContent, ReplyStatus, ShutdownReply, ShutdownRequest,
+    Status,
+};
+use jupyter_zmq_client::KernelControlConnection;
+use tokio::sync::watch;
+
+use super::interrupts::Interrupts;
+use super::iopub::IoPub;
+use super::{replies, wire};
+
+/// What the control socket acts on.
+pub(super) struct Control {
+    /// For `connect_request`.
+    pub(super) connection: ConnectionInfo,
+    /// For status, and to tell every frontend of a shutdown.
+    pub(super) iopub: IoPub,
+    /// For `interrupt_request`.
+    pub(super) interrupts: Interrupts,
+    /// For `shutdown_request`.
+    pub(super) shutdown: watch::Sender<bool>,
+}
+
+impl Control {
+    /// Answers requests until the task is dropped.
+    pub(super) async fn serve(self, mut connection: KernelControlConnection) {
+        loop {
+            let request = wire::receive(&mut connection, "control").await;
+            let Some(reply) = self.answer(&request) else {
+                wire::log(format_args!("control: dropped a {}", request.header.msg_type));
+                continue;
+            };
+            self.iopub.publish_urgent(Status::busy(), Some(&request));
+            let ends = matches!(request.content, JupyterMessageContent::ShutdownRequest(_));
+            if let Err(error) = connection.send(wire::message(reply.clone(), Some(&request))).await {
+                wire::log(format_args!("control: cannot reply: {error}"));
+            }
+            if ends {
+                self.iopub.publish_urgent(reply, Some(&request));
+            }
+            self.iopub.publish_urgent(Status::idle(), Some(&request));
+            if ends {
+                self.shutdown.send_replace(true);
+            }
+        }
+    }
+
+    /// Acts on a request; `None` where it is none that this socket knows.
+    fn answer(&self, request: &JupyterMessage) -> Option<JupyterMessageContent> {
+        match &request.content {
+            JupyterMessageContent::InterruptRequest(_) => {
+                self.interrupts.interrupt();
+                Some(InterruptReply::new().into())
+            }
+            JupyterMessageContent::ShutdownRequest(request) => Some(shutdown_reply(request).into()),
+            content => replies::standing(content, &self.connection).or_else(|| match content {
+                JupyterMessageContent::UnknownMessage(unknown) => replies::malformed(unknown),
+                _ => None,
+            }),
+        }
+    }
+}
+
+/// The reply says whether the frontend will start the kernel again.
+pub(super) fn shutdown_reply(request: &ShutdownRequest) -> ShutdownReply {
+    ShutdownReply { restart: request.restart, status: ReplyStatus::Ok, error: None }
+}

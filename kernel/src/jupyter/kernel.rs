@@ -1,0 +1,206 @@
+//! Takes the shell's requests one after the other: runs cells, answers questions, aborts what a failed cell held up.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use jupyter_protocol::{
+    CommClose, ConnectionInfo, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult,
+    IsCompleteReply, JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, Status,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::cell::{self, CellOutput};
+use super::interrupts::Interrupts;
+use super::iopub::IoPub;
+use super::startup::Startup;
+use super::stdin::Stdin;
+use super::{control, replies, wire};
+use crate::engine::Engine;
+use crate::session::CellError;
+
+/// A frontend that runs all cells sends their requests at once. A first cell that fails within a millisecond must
+/// still abort those that are on the wire, so they get this long to arrive before its reply is sent.
+const ON_THE_WIRE: Duration = Duration::from_millis(20);
+
+/// What answers the shell's requests.
+pub(super) struct Kernel<E> {
+    pub(super) engine: Startup<E>,
+    pub(super) requests: mpsc::UnboundedReceiver<JupyterMessage>,
+    pub(super) replies: mpsc::UnboundedSender<JupyterMessage>,
+    pub(super) iopub: IoPub,
+    pub(super) stdin: Stdin,
+    pub(super) interrupts: Interrupts,
+    pub(super) shutdown: watch::Sender<bool>,
+    pub(super) connection: ConnectionInfo,
+    /// Requests that were read while looking for those to abort, ahead of `requests`.
+    pub(super) queue: VecDeque<JupyterMessage>,
+    /// The number that the next cell's prompt gets.
+    pub(super) execution_count: u32,
+}
+
+impl<E: Engine> Kernel<E> {
+    /// Serves until the kernel shall end, then ends the engine, also in the middle of a cell.
+    pub(super) async fn run(mut self) {
+        let mut shutdown = self.shutdown.subscribe();
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|shutdown| *shutdown) => {}
+            () = self.serve() => {}
+        }
+        self.engine.shutdown().await;
+    }
+
+    async fn serve(&mut self) {
+        loop {
+            let request = match self.queue.pop_front() {
+                Some(request) => request,
+                None => match self.requests.recv().await {
+                    Some(request) => request,
+                    None => return,
+                },
+            };
+            self.handle(&request).await;
+        }
+    }
+
+    async fn handle(&mut self, request: &JupyterMessage) {
+        let reply = match &request.content {
+            JupyterMessageContent::ExecuteRequest(content) => return self.execute(request, content).await,
+            JupyterMessageContent::IsCompleteRequest(content) => {
+                let found = match &self.engine {
+                    Startup::Ready(session) => replies::is_complete(session.is_complete(&content.code)),
+                    // The frontend has rules of its own for a kernel that cannot tell.
+                    Startup::Starting { .. } | Startup::Failed(_) => IsCompleteReply::unknown(),
+                };
+                Some(found.into())
+            }
+            JupyterMessageContent::ShutdownRequest(content) => Some(control::shutdown_reply(content).into()),
+            JupyterMessageContent::CommOpen(_)
+            | JupyterMessageContent::CommMsg(_)
+            | JupyterMessageContent::CommClose(_) => None,
+            content => match replies::standing(content, &self.connection) {
+                Some(reply) => Some(reply),
+                None => match content {
+                    JupyterMessageContent::UnknownMessage(unknown) if let Some(reply) = replies::malformed(unknown) => {
+                        Some(reply)
+                    }
+                    _ => return wire::log(format_args!("shell: dropped a {}", request.header.msg_type)),
+                },
+            },
+        };
+        self.iopub.publish(Status::busy(), request).await;
+        if let Some(reply) = reply {
+            let ends = matches!(reply, JupyterMessageContent::ShutdownReply(_));
+            self.reply(reply.clone(), request);
+            if ends {
+                self.iopub.publish_urgent(reply, Some(request));
+                self.shutdown.send_replace(true);
+            }
+        }
+        if let JupyterMessageContent::CommOpen(open) = &request.content {
+            // Nothing here takes a comm, and the frontend has to know.
+            let close = CommClose { comm_id: open.comm_id.clone(), data: serde_json::Map::new() };
+            self.iopub.publish(close, request).await;
+        }
+        self.iopub.publish(Status::idle(), request).await;
+    }
+
+    fn reply(&self, content: impl Into<JupyterMessageContent>, request: &JupyterMessage) {
+        let _ = self.replies.send(wire::message(content, Some(request)));
+    }
+
+    async fn execute(&mut self, request: &JupyterMessage, content: &ExecuteRequest) {
+        self.iopub.publish(Status::busy(), request).await;
+        let count = self.execution_count;
+        let execution_count = ExecutionCount::new(count as usize);
+        if !content.silent {
+            let code = content.code.clone();
+            self.iopub.publish(ExecuteInput { code, execution_count }, request).await;
+            if content.store_history {
+                self.execution_count += 1;
+            }
+        }
+        let reply = match self.run_cell(request, content, count).await {
+            Ok(expressions) => ExecuteReply {
+                status: ReplyStatus::Ok,
+                execution_count,
+                payload: Vec::new(),
+                user_expressions: Some(expressions),
+                error: None,
+            },
+            Err(CellError { ename, evalue, traceback }) => ExecuteReply {
+                status: ReplyStatus::Error,
+                execution_count,
+                payload: Vec::new(),
+                user_expressions: Some(HashMap::new()),
+                error: Some(Box::new(ReplyError { ename, evalue, traceback })),
+            },
+        };
+        let aborts = reply.status == ReplyStatus::Error && content.stop_on_error && !content.silent;
+        // Looked for before the reply: a client that has the reply may go on, and that is not to be aborted.
+        let aborted = if aborts { self.take_waiting_cells().await } else { Vec::new() };
+        self.reply(reply, request);
+        self.iopub.publish(Status::idle(), request).await;
+        for request in &aborted {
+            self.abort(request).await;
+        }
+    }
+
+    async fn run_cell(
+        &mut self,
+        request: &JupyterMessage,
+        content: &ExecuteRequest,
+        execution_count: u32,
+    ) -> Result<HashMap<String, ExpressionResult>, CellError> {
+        let output = CellOutput {
+            request,
+            execution_count,
+            silent: content.silent,
+            iopub: &self.iopub,
+            stdin: &self.stdin,
+            interrupts: &self.interrupts,
+        };
+        let outcome = match self.engine.session(&output).await {
+            Ok(session) => output.run(session, &content.code, content.allow_stdin).await.map(|()| session),
+            Err(error) => Err(error),
+        };
+        let session = match outcome {
+            Ok(session) => session,
+            Err(error) => {
+                output.error(&error).await;
+                return Err(error);
+            }
+        };
+        let mut results = HashMap::new();
+        for (name, expression) in content.user_expressions.iter().flatten() {
+            let result = match cell::evaluate(session, expression, execution_count).await {
+                Ok(value) => ExpressionResult::Ok { data: cell::media(value.data), metadata: value.metadata },
+                Err(CellError { ename, evalue, traceback }) => ExpressionResult::Error { ename, evalue, traceback },
+            };
+            results.insert(name.clone(), result);
+        }
+        Ok(results)
+    }
+
+    /// Takes the cells that wait behind a failed one; other requests stay.
+    async fn take_waiting_cells(&mut self) -> Vec<JupyterMessage> {
+        let deadline = Instant::now() + ON_THE_WIRE;
+        while let Ok(Some(request)) = timeout_at(deadline, self.requests.recv()).await {
+            self.queue.push_back(request);
+        }
+        let (cells, others) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition::<Vec<_>, _>(|request| matches!(request.content, JupyterMessageContent::ExecuteRequest(_)));
+        self.queue = others.into();
+        cells
+    }
+
+    async fn abort(&mut self, request: &JupyterMessage) {
+        self.iopub.publish(Status::busy(), request).await;
+        let execution_count = ExecutionCount::new(self.execution_count.saturating_sub(1) as usize);
+        let reply = ExecuteReply { status: ReplyStatus::Aborted, execution_count, ..ExecuteReply::default() };
+        self.reply(ExecuteReply { user_expressions: Some(HashMap::new()), ..reply }, request);
+        self.iopub.publish(Status::idle(), request).await;
+    }
+}

@@ -1,0 +1,98 @@
+//! The engine while it starts: cells wait for it and show what it reports.
+
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::task::JoinHandle;
+
+use super::cell::CellOutput;
+use crate::engine::Engine;
+use crate::session::{CellError, Session, Stream};
+
+/// An engine on its way to a session.
+pub(super) enum Startup<E> {
+    /// It starts; the first set-up downloads and compiles for minutes.
+    Starting {
+        /// Ends with the engine.
+        task: JoinHandle<anyhow::Result<E>>,
+        /// Lines for the user.
+        progress: UnboundedReceiver<String>,
+    },
+    /// Cells can run.
+    Ready(Session<E>),
+    /// It will not start; every cell says why.
+    Failed(CellError),
+}
+
+impl<E: Engine> Startup<E> {
+    /// Starts an engine in the background.
+    pub(super) fn begin<F, Fut>(start: F) -> Self
+    where
+        F: FnOnce(mpsc::UnboundedSender<String>) -> Fut + Send + 'static,
+        Fut: Future<Output = anyhow::Result<E>> + Send + 'static,
+    {
+        let (lines, progress) = mpsc::unbounded_channel();
+        Self::Starting { task: tokio::spawn(async move { start(lines).await }), progress }
+    }
+
+    /// The session, as soon as there is one. Meanwhile the cell shows the set-up's progress; an interrupt ends the
+    /// wait, not the set-up.
+    pub(super) async fn session(&mut self, cell: &CellOutput<'_>) -> Result<&mut Session<E>, CellError> {
+        if let Self::Starting { task, progress } = self {
+            // The progress of a start that is over already interests nobody, unless it failed.
+            let waits = !task.is_finished();
+            let started = loop {
+                tokio::select! {
+                    biased;
+                    Some(line) = progress.recv(), if waits => {
+                        let mut lines = line + "\n";
+                        while let Ok(line) = progress.try_recv() {
+                            lines = lines + &line + "\n";
+                        }
+                        cell.stream(Stream::Stderr, lines).await;
+                    }
+                    started = &mut *task => break started,
+                    () = cell.interrupts.next() => return Err(CellError {
+                        ename: "KeyboardInterrupt".into(),
+                        evalue: "interrupted while the set-up was running; it goes on".into(),
+                        traceback: vec!["Interrupted while the set-up was running; it goes on.".into()],
+                    }),
+                }
+            };
+            *self = match started {
+                Ok(Ok(engine)) => {
+                    let session = Session::new(engine);
+                    cell.interrupts.engine_started(session.interrupter());
+                    Self::Ready(session)
+                }
+                Ok(Err(error)) => Self::Failed(setup_error(&format!("{error:#}"))),
+                // It panicked, and the kernel's log has the message.
+                Err(error) => Self::Failed(setup_error(&format!("the set-up ended early: {error}"))),
+            };
+        }
+        match self {
+            Self::Ready(session) => Ok(session),
+            Self::Failed(error) => Err(error.clone()),
+            Self::Starting { .. } => unreachable!("the start was waited for above"),
+        }
+    }
+
+    /// Ends what was started.
+    pub(super) async fn shutdown(self) {
+        match self {
+            Self::Ready(session) => session.shutdown().await,
+            Self::Starting { task, .. } if task.is_finished() => {
+                if let Ok(Ok(engine)) = task.await {
+                    engine.shutdown().await;
+                }
+            }
+            Self::Starting { task, .. } => task.abort(),
+            Self::Failed(_) => {}
+        }
+    }
+}
+
+fn setup_error(reason: &str) -> CellError {
+    let mut traceback: Vec<String> =
+        format!("\u{1b}[1;31mOxtorch is not set up\u{1b}[0m: {reason}").lines().map(str::to_string).collect();
+    traceback.push("Run `oxtorch doctor` in a terminal to see what is missing, then restart the kernel.".into());
+    CellError { ename: "SetupError".into(), evalue: reason.lines().next().unwrap_or_default().to_string(), traceback }
+}

@@ -1,0 +1,255 @@
+//! Builds the runtime's library and the host with the toolchain that will compile the cells.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use super::child::{Output, command, run};
+use super::error::SetupError;
+use super::libtorch::Libtorch;
+use super::progress::{Progress, Update};
+use super::sources::{self, Source};
+use super::toolchain::Toolchain;
+use super::{Runtime, disk_full};
+use crate::home::{Home, HomeError, is_disk_full};
+
+/// What the build takes on disk while it runs.
+const NEEDED_SPACE: u64 = 600_000_000;
+
+/// The crates of the runtime in a build folder: what is fetched, and not yet built.
+#[derive(Debug)]
+pub(crate) struct Crates {
+    /// The workspace.
+    folder: PathBuf,
+    /// The unpacked torch-sys crate.
+    pub(crate) torch_sys: PathBuf,
+    /// How many crates the build takes.
+    count: u64,
+}
+
+/// Everything that decides what the build gives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    pub(crate) sources: &'a [Source],
+    pub(crate) toolchain: &'a Toolchain,
+    pub(crate) libtorch: &'a Libtorch,
+    /// The folder of the shim.
+    pub(crate) shim: &'a Path,
+}
+
+impl Inputs<'_> {
+    /// Names the runtime that these give.
+    pub(crate) fn key(&self) -> String {
+        let sources = sources::sources_key(self.sources);
+        let flags = self.flags();
+        sources::key([&sources, &self.toolchain.version, &self.libtorch.identity, &flags].map(|part| part.as_bytes()))
+    }
+
+    /// rustc's flags, in the form that allows spaces in paths.
+    fn flags(&self) -> String {
+        // One shared standard library for the host, the runtime and all cells.
+        let mut flags = vec!["-Cprefer-dynamic".to_owned()];
+        let beside = if cfg!(target_os = "macos") { "@loader_path" } else { "$ORIGIN" };
+        let folders = [
+            PathBuf::from(beside),
+            self.toolchain.libraries(),
+            self.shim.to_owned(),
+            self.libtorch.libraries(),
+        ];
+        for folder in folders {
+            for argument in ["-rpath".to_owned(), folder.display().to_string()] {
+                flags.extend(["-Clink-arg=-Xlinker".to_owned(), format!("-Clink-arg={argument}")]);
+            }
+        }
+        if cfg!(target_os = "linux") {
+            // The shim calls back into the runtime, and libtorch's own libraries are not for us to resolve.
+            flags.extend(["-Clink-arg=-Xlinker".to_owned(), "-Clink-arg=--allow-shlib-undefined".to_owned()]);
+        }
+        flags.join("\u{1f}")
+    }
+}
+
+/// Where the runtime of a key stands, whether it is there or not.
+pub(crate) fn place(home: &Home, key: &str) -> PathBuf {
+    home.place("runtime", key)
+}
+
+/// The runtime of a key, if it is there.
+pub(crate) fn built(home: &Home, key: &str, inputs: Inputs<'_>) -> Option<Runtime> {
+    let place = place(home, key);
+    let runtime = Runtime {
+        key: key.to_owned(),
+        rustc: inputs.toolchain.rustc.clone(),
+        toolchain: inputs.toolchain.version.clone(),
+        library: place.join(library_name()),
+        dependencies: vec![place.join("deps")],
+        native: vec![inputs.shim.to_owned()],
+        host: place.join("oxtorch-host"),
+    };
+    (runtime.library.is_file() && runtime.host.is_file()).then_some(runtime)
+}
+
+fn library_name() -> String {
+    format!("{}oxtorch{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+}
+
+/// Lays out the sources and has cargo fetch the crates that they need.
+pub(crate) fn fetch(home: &Home, key: &str, inputs: Inputs<'_>, progress: &dyn Progress) -> Result<Crates, SetupError> {
+    progress.step("Getting the crates that the runtime is built from");
+    let folder = home.place("build", key);
+    sources::write(inputs.sources, &folder).map_err(|error| not_written(error, &folder))?;
+    let mut cargo = cargo(inputs, &folder, "metadata");
+    cargo.args(["--format-version", "1", "--filter-platform", inputs.toolchain.triple()]);
+    let output = run(&mut cargo, |line| {
+        if let Some((_, name)) = line.trim().split_once("Download") {
+            progress.update(Update::Doing(name.trim_start_matches("ed").trim_start_matches("ing").trim()));
+        }
+    })
+    .map_err(SetupError::tool(&inputs.toolchain.cargo))?;
+    if !output.status.success() {
+        return Err(failed(home, key, &output, |log| SetupError::NoCrates { log }));
+    }
+    let metadata: Value =
+        serde_json::from_str(&output.stdout).map_err(|error| SetupError::NoCrates { log: error.to_string() })?;
+    let torch_sys = torch_sys_folder(&metadata)
+        .ok_or_else(|| SetupError::Sources("the runtime does not depend on torch-sys".to_owned()))?;
+    Ok(Crates { folder, torch_sys, count: count_crates(&metadata) })
+}
+
+fn torch_sys_folder(metadata: &Value) -> Option<PathBuf> {
+    let packages = metadata["packages"].as_array()?;
+    let package = packages.iter().find(|package| package["name"] == "torch-sys")?;
+    Some(Path::new(package["manifest_path"].as_str()?).parent()?.to_owned())
+}
+
+/// How many packages the runtime is built from: those that it reaches other than for tests.
+fn count_crates(metadata: &Value) -> u64 {
+    let empty = Vec::new();
+    let list = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
+    let nodes: HashMap<&str, Vec<Value>> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap_or(&empty)
+        .iter()
+        .filter_map(|node| Some((node["id"].as_str()?, list(&node["deps"]))))
+        .collect();
+    let root = metadata["packages"].as_array().unwrap_or(&empty).iter().find(|package| package["name"] == "oxtorch");
+    let mut todo: Vec<String> = root.and_then(|root| root["id"].as_str()).map(str::to_owned).into_iter().collect();
+    let mut seen = HashSet::new();
+    while let Some(id) = todo.pop() {
+        if !seen.insert(id.clone()) {
+            continue;
+        }
+        for dependency in nodes.get(id.as_str()).into_iter().flatten() {
+            let only_tests = list(&dependency["dep_kinds"]).iter().all(|kind| kind["kind"] == "dev");
+            if !only_tests && let Some(package) = dependency["pkg"].as_str() {
+                todo.push(package.to_owned());
+            }
+        }
+    }
+    seen.len() as u64
+}
+
+/// Builds the fetched crates and moves what is needed of them to the runtime's place.
+pub(crate) fn build(
+    home: &Home,
+    key: &str,
+    crates: &Crates,
+    inputs: Inputs<'_>,
+    progress: &dyn Progress,
+) -> Result<(), SetupError> {
+    progress.step("Building the runtime");
+    let triple = inputs.toolchain.triple();
+    let target = crates.folder.join("target");
+    let search = toml_edit::Value::from(format!("native={}", inputs.shim.display()));
+    let mut cargo = cargo(inputs, &crates.folder, "build");
+    cargo.args(["--release", "--locked", "--package", "oxtorch", "--message-format", "json-render-diagnostics"]);
+    cargo.args(["--target", triple, "--target-dir"]).arg(&target);
+    // This takes the place of torch-sys's build script, which would compile the shim anew as a static library.
+    cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-lib=[\"tch\"]")]);
+    cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-search=[{search}]")]);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", inputs.flags());
+
+    let done = Mutex::new(HashSet::new());
+    let output = run(&mut cargo, |line| {
+        let Some(package) = finished_package(line) else { return };
+        let mut done = done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let name = package.rsplit(['/', '#']).next().unwrap_or(&package).split('@').next().unwrap_or_default().to_owned();
+        done.insert(package);
+        progress.update(Update::Count { done: done.len() as u64, total: crates.count, name: &name });
+    })
+    .map_err(SetupError::tool(&inputs.toolchain.cargo))?;
+    if !output.status.success() {
+        return Err(failed(home, key, &output, |log| SetupError::Build { log }));
+    }
+
+    let release = target.join(triple).join("release");
+    let work = home.unfinished()?;
+    let finished = work.path().join("runtime");
+    gather(&release, &finished).map_err(|error| not_written(error, &finished))?;
+    home.finish(&finished, &place(home, key))?;
+    // What remains is cargo's own bookkeeping. It would only take space.
+    let _ = fs::remove_dir_all(&crates.folder);
+    Ok(())
+}
+
+/// The package that a message of cargo's says is compiled.
+fn finished_package(line: &str) -> Option<String> {
+    if !line.starts_with('{') {
+        return None;
+    }
+    let message: Value = serde_json::from_str(line).ok()?;
+    (message["reason"] == "compiler-artifact").then(|| message["package_id"].as_str().map(str::to_owned))?
+}
+
+/// Collects the library, the host, and the crates below them that cells are compiled against.
+fn gather(release: &Path, finished: &Path) -> io::Result<()> {
+    let dependencies = finished.join("deps");
+    fs::create_dir_all(&dependencies)?;
+    for name in [library_name(), "oxtorch-host".to_owned()] {
+        link(&release.join(&name), &finished.join(&name))?;
+    }
+    for entry in fs::read_dir(release.join("deps"))? {
+        let path = entry?.path();
+        let kept = path.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta");
+        if let (true, Some(name)) = (kept, path.file_name()) {
+            link(&path, &dependencies.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// A second name for a file, or a copy where the file system has no such thing.
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(|_| ()))
+}
+
+fn cargo(inputs: Inputs<'_>, folder: &Path, subcommand: &str) -> Command {
+    let mut cargo = command(&inputs.toolchain.cargo);
+    cargo.arg(subcommand).arg("--manifest-path").arg(folder.join("Cargo.toml"));
+    // Settings in the user's cargo home still say how to reach crates, but not how to build.
+    cargo.env("RUSTC", &inputs.toolchain.rustc).env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
+    cargo.env("CARGO_TERM_COLOR", "never").env("CARGO_INCREMENTAL", "0");
+    cargo
+}
+
+fn not_written(error: io::Error, path: &Path) -> SetupError {
+    if is_disk_full(&error) {
+        disk_full("building the runtime", path, NEEDED_SPACE)
+    } else {
+        HomeError::Io { action: "write", path: path.to_owned(), source: error }.into()
+    }
+}
+
+fn failed(home: &Home, key: &str, output: &Output, other: impl FnOnce(String) -> SetupError) -> SetupError {
+    if output.is_disk_full() {
+        // What cargo could not write whole it must not find later.
+        let _ = fs::remove_dir_all(home.place("build", key));
+        return disk_full("building the runtime", home.root(), NEEDED_SPACE);
+    }
+    other(output.tail(30))
+}

@@ -1,0 +1,185 @@
+//! Runs the tools that set-up needs (pip, the C++ compiler, cargo) without what the user's shell has set for them, and
+//! ends them when set-up ends.
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+
+/// The process groups of the tools that run now; `None` once they were all ended and no more may start.
+static RUNNING: Mutex<Option<Vec<i32>>> = Mutex::new(Some(Vec::new()));
+
+/// Variables through which a user's shell or an enclosing cargo would change what gets built.
+const BUILD_SETTINGS: [&str; 12] = [
+    "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "RUSTDOCFLAGS", "RUSTDOC", "RUSTC_BOOTSTRAP",
+    "RUSTC_LOG", "RUSTUP_TOOLCHAIN", "LD_PRELOAD", "MAKEFLAGS", "RUSTC_FORCE_INCR_COMP",
+];
+
+/// Of cargo's own variables only those that say how to reach crates are kept.
+const KEPT_CARGO_SETTINGS: [&str; 5] =
+    ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_"];
+
+/// What a tool said and how it ended.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// Both streams, for a search.
+    pub(crate) fn all(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+
+    /// The last lines of the error stream, or of the output where that is empty.
+    pub(crate) fn tail(&self, lines: usize) -> String {
+        let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+
+    /// Whether the tool failed for want of disk space.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        let all = self.all();
+        ["No space left on device", "Disk quota exceeded", "os error 28"].iter().any(|sign| all.contains(sign))
+    }
+}
+
+/// A command that does not see the user's build settings and does not depend on the current folder.
+///
+/// Tools look for settings in the folders above the one that they are started in; the root folder has none above it.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir("/").stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let Some(text) = name.to_str() else { continue };
+        let cargo = text.starts_with("CARGO") && !KEPT_CARGO_SETTINGS.iter().any(|kept| text.starts_with(kept));
+        if cargo || BUILD_SETTINGS.contains(&text) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Runs a command to its end. `line` gets each line of its output as it comes, from whichever stream.
+pub(crate) fn run(command: &mut Command, line: impl Fn(&str) + Sync) -> io::Result<Output> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    end_with_parent(command);
+    let mut child = {
+        let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let groups = running.as_mut().ok_or(io::ErrorKind::Interrupted)?;
+        let child = command.spawn()?;
+        groups.push(child.id() as i32);
+        child
+    };
+    let group = child.id() as i32;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (stdout, stderr) = std::thread::scope(|scope| {
+        let errors = scope.spawn(|| collect(stderr, &line));
+        let output = collect(stdout, &line);
+        (output, errors.join().unwrap_or_default())
+    });
+    let status = child.wait();
+    let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    match running.as_mut() {
+        Some(groups) => groups.retain(|other| *other != group),
+        None => return Err(io::ErrorKind::Interrupted.into()),
+    }
+    Ok(Output { status: status?, stdout, stderr })
+}
+
+/// Runs a command whose output is short and of which nothing is told meanwhile.
+pub(crate) fn ask(command: &mut Command) -> io::Result<Output> {
+    run(command, |_| ())
+}
+
+/// Ends every tool that set-up has started and lets it start no more. For a process that is about to exit.
+pub fn end_children() {
+    let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    for group in running.take().into_iter().flatten() {
+        // SAFETY: sends a signal; the group is that of a child which has not been waited for, so it is still ours.
+        unsafe { libc::kill(-group, libc::SIGTERM) };
+    }
+}
+
+/// Lines also end at a carriage return: that is how progress bars are drawn.
+fn collect(stream: Option<impl Read>, line: impl Fn(&str)) -> String {
+    let Some(stream) = stream else { return String::new() };
+    let mut reader = BufReader::new(stream);
+    let mut all = String::new();
+    let mut bytes = Vec::new();
+    while matches!(reader.read_until(b'\n', &mut bytes), Ok(1..)) {
+        let text = String::from_utf8_lossy(&bytes);
+        for piece in text.split(['\r', '\n']).filter(|piece| !piece.is_empty()) {
+            line(piece);
+        }
+        all.push_str(&text);
+        bytes.clear();
+    }
+    all
+}
+
+#[cfg(target_os = "linux")]
+fn end_with_parent(command: &mut Command) {
+    // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed; prctl is a plain system call.
+    unsafe {
+        command.pre_exec(|| {
+            // Where this is refused the tool merely runs on to its end if we are killed.
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM as libc::c_ulong);
+            Ok(())
+        });
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent(_command: &mut Command) {}
+
+/// The first program of these names that the search path holds.
+pub(crate) fn find_program<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    names.into_iter().find_map(|name| {
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| is_executable(program))
+    })
+}
+
+/// Whether a file is there and may be run.
+pub(crate) fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_told_as_they_come_and_kept_as_they_were() {
+        let told = Mutex::new(Vec::new());
+        let output = run(command("sh").args(["-c", r"printf 'a\rb\nc'; exit 3"]), |line| {
+            told.lock().expect("no thread panicked").push(line.to_owned());
+        })
+        .expect("sh runs");
+        assert_eq!(told.into_inner().expect("no thread panicked"), ["a", "b", "c"]);
+        assert_eq!((output.status.code(), output.stdout.as_str()), (Some(3), "a\rb\nc"));
+    }
+
+    #[test]
+    fn the_settings_of_an_enclosing_cargo_do_not_reach_a_tool() {
+        // Tests run under cargo, which sets CARGO_PKG_NAME and many more.
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some());
+        let output = ask(command("sh").args(["-c", "env; pwd"])).expect("sh runs");
+        assert!(!output.stdout.contains("CARGO_PKG_NAME"), "{}", output.stdout);
+        assert!(output.stdout.ends_with("\n/\n"), "{}", output.stdout);
+    }
+
+    #[test]
+    fn a_full_disk_is_recognised_in_what_a_tool_says() {
+        let output = ask(command("sh").args(["-c", "echo 'ar: No space left on device' >&2; exit 1"])).expect("sh runs");
+        assert!(output.is_disk_full());
+        assert_eq!(output.tail(1), "ar: No space left on device");
+    }
+}

@@ -1,0 +1,181 @@
+//! Finds libtorch, or provides it: the first source that has the right version is taken.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::child::{ask, command, find_program};
+use super::error::SetupError;
+use super::progress::Progress;
+use super::{archive, gpu, python};
+use crate::home::{Home, free_space};
+
+/// The version that the `tch` crate goes with.
+pub(crate) const VERSION: &str = "2.13.0";
+
+/// The kind of thing that libtorch is in the home.
+const KIND: &str = "libtorch";
+
+/// A libtorch to build and run against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Libtorch {
+    /// The folder with `include` and `lib`.
+    pub root: PathBuf,
+    /// Tells it from others, including one that takes its place in the same folder.
+    pub identity: String,
+    /// Which source it came from, for people.
+    pub origin: &'static str,
+}
+
+impl Libtorch {
+    /// The folder of its shared libraries.
+    pub fn libraries(&self) -> PathBuf {
+        self.root.join("lib")
+    }
+
+    /// Its main shared library.
+    pub(crate) fn main_library(&self) -> PathBuf {
+        main_library(&self.root)
+    }
+}
+
+fn main_library(root: &Path) -> PathBuf {
+    root.join("lib").join(format!("{}torch_cpu{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
+}
+
+/// What an earlier set-up may have left, best first.
+const LEFT: [(&str, &str, bool); 4] = [
+    ("wheel-cuda", "torch", true),
+    ("archive-cuda", "libtorch", true),
+    ("wheel-cpu", "torch", false),
+    ("archive-cpu", "libtorch", false),
+];
+
+fn place(home: &Home, variant: &str) -> PathBuf {
+    home.place(KIND, &format!("{VERSION}-{variant}"))
+}
+
+/// The libtorch that is there without any download: `LIBTORCH`, the active Python's, or what an earlier set-up left.
+/// A Python torch of another version adds a line to `tried`.
+pub(crate) fn find(home: &Home, tried: &mut Vec<(String, String)>) -> Result<Option<Libtorch>, SetupError> {
+    if let Some(folder) = std::env::var_os("LIBTORCH").filter(|folder| !folder.is_empty()).map(PathBuf::from) {
+        return match check(&folder, "LIBTORCH") {
+            Ok(libtorch) => Ok(Some(libtorch)),
+            Err(why) => Err(SetupError::BadLibtorch { folder, why }),
+        };
+    }
+    match python::find().as_deref().and_then(python::torch_folder) {
+        Some(folder) => match check(&folder, "the active Python") {
+            Ok(libtorch) => return Ok(Some(libtorch)),
+            Err(why) => tried.push((format!("the active Python's torch in {}", folder.display()), why)),
+        },
+        None => tried.push(("the active Python".to_owned(), "it has no torch".to_owned())),
+    }
+    let gpu = gpu::wanted();
+    let left = LEFT.iter().filter(|(_, _, cuda)| *cuda || !gpu);
+    Ok(left.into_iter().find_map(|(variant, folder, _)| check(&place(home, variant).join(folder), "an earlier set-up").ok()))
+}
+
+/// The libtorch that is there, or one that is provided now.
+pub(crate) fn ensure(home: &Home, progress: &dyn Progress) -> Result<Libtorch, SetupError> {
+    let mut tried = Vec::new();
+    if let Some(libtorch) = find(home, &mut tried)? {
+        return Ok(libtorch);
+    }
+    let gpu = gpu::wanted();
+    progress.step(&format!("Getting libtorch {VERSION} {}", if gpu { "with CUDA" } else { "for the CPU" }));
+    let variant = if gpu { "cuda" } else { "cpu" };
+
+    match python::find() {
+        Some(python) => {
+            require_space(home, "libtorch", python::needed_space(gpu))?;
+            let work = home.unfinished()?;
+            let (target, temporary) = (work.path().join("site"), work.path().join("tmp"));
+            fs::create_dir(&temporary).map_err(|source| crate::home::HomeError::Io {
+                action: "create",
+                path: temporary.clone(),
+                source,
+            })?;
+            let source = format!("PyPI, with {} -m pip", python.display());
+            match python::install_torch(&python, &target, &temporary, gpu, progress)? {
+                Ok(()) => match check(&target.join("torch"), "PyPI") {
+                    Ok(_) => return settle(home, &target, &format!("wheel-{variant}"), "torch", "PyPI"),
+                    Err(why) => tried.push((source, format!("what pip installed cannot be used: {why}"))),
+                },
+                Err(why) => tried.push((source, why)),
+            }
+        }
+        None => tried.push(("PyPI".to_owned(), "there is no python3 on the search path".to_owned())),
+    }
+
+    require_space(home, "libtorch", archive::needed_space(gpu))?;
+    let work = home.unfinished()?;
+    let target = work.path().join("archive");
+    let source = "the archive from the PyTorch site".to_owned();
+    match archive::install(home, archive::SITE, &target, gpu, progress)? {
+        Ok(()) => match check(&target.join("libtorch"), "the PyTorch site") {
+            Ok(_) => return settle(home, &target, &format!("archive-{variant}"), "libtorch", "the PyTorch site"),
+            Err(why) => tried.push((source, format!("what it holds cannot be used: {why}"))),
+        },
+        Err(why) => tried.push((source, why)),
+    }
+    Err(SetupError::NoLibtorch { tried })
+}
+
+/// Moves a libtorch that was checked to its place.
+fn settle(home: &Home, from: &Path, variant: &str, folder: &str, origin: &'static str) -> Result<Libtorch, SetupError> {
+    let place = place(home, variant);
+    home.finish(from, &place)?;
+    let root = place.join(folder);
+    check(&root, origin).map_err(|why| SetupError::BadLibtorch { folder: root, why })
+}
+
+fn require_space(home: &Home, what: &str, needed: u64) -> Result<(), SetupError> {
+    match free_space(home.root()) {
+        Some(free) if free < needed => {
+            Err(SetupError::DiskFull { what: what.to_owned(), folder: home.root().to_owned(), needed, free: Some(free) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a folder holds a libtorch of the right version, whole and loadable; else why not.
+pub(crate) fn check(root: &Path, origin: &'static str) -> Result<Libtorch, String> {
+    let root = root.canonicalize().map_err(|error| format!("cannot be opened ({error})"))?;
+    let library = main_library(&root);
+    let length = library.metadata().map_err(|_| format!("has no {}", below(&library, &root)))?.len();
+    let header = root.join("include/torch/csrc/api/include/torch/torch.h");
+    if !header.is_file() {
+        return Err("has no C++ headers (include/torch)".to_owned());
+    }
+    let version = version(&root).ok_or("does not say its version (no build-version, no version.py)")?;
+    if version.split('+').next() != Some(VERSION) {
+        return Err(format!("is version {version}, not {VERSION}"));
+    }
+    if let Some(missing) = missing_libraries(&library) {
+        return Err(format!("needs {missing}, which cannot be found"));
+    }
+    let identity = format!("{}\n{version}\n{length}", root.display());
+    Ok(Libtorch { root, identity, origin })
+}
+
+fn below(path: &Path, root: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
+}
+
+/// The version that an archive (`build-version`) or a wheel (`version.py`) says it is.
+fn version(root: &Path) -> Option<String> {
+    if let Ok(text) = fs::read_to_string(root.join("build-version")) {
+        return Some(text.trim().to_owned());
+    }
+    let text = fs::read_to_string(root.join("version.py")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("__version__"))?;
+    line.split(['\'', '"']).nth(1).map(str::to_owned)
+}
+
+/// The libraries that the dynamic linker would not find. Where it cannot be asked, none.
+fn missing_libraries(library: &Path) -> Option<String> {
+    let answer = ask(command(find_program(["ldd"])?).arg(library)).ok()?;
+    let missing: Vec<&str> =
+        answer.stdout.lines().filter_map(|line| line.trim().split_once(" => not found")).map(|(name, _)| name).collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
+}

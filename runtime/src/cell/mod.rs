@@ -1,0 +1,25 @@
+//! What the code that the kernel writes around a cell calls: variables, stages, and the value to show.
+//!
+//! A cell's statements run in *stages*, closures that end at a `let`. Around them the generated function takes the
+//! variables of earlier cells from the [store](self::store) and puts back what is alive, however the stages ended:
+//!
+//! ```text
+//! let mut net: ::cell_3::Net = take("net");
+//! if let Some((mut opt,)) = stage(|| { let mut opt = ...; Ok((opt,)) }) {
+//!     if let Some(()) = stage(|| { for ... { ... } Ok(()) }) {}
+//!     put("opt", opt);
+//! }
+//! put("net", net);
+//! ```
+
+mod panic;
+mod show;
+mod stage;
+mod store;
+
+pub(crate) use panic::install_hook;
+pub use show::{Show, ViaDebug, ViaName, ViaRich};
+pub use stage::{Error, stage};
+pub(crate) use stage::{begin, end, record_stray};
+pub(crate) use store::forget_all;
+pub use store::{carry, forget, probe, put, take};

@@ -1,0 +1,59 @@
+//! Shows the value of a cell's trailing expression, in the richest form that its type has.
+//!
+//! The kernel writes `(&&&Show(&value)).oxtorch_show()`. Method lookup tries `&&&Show` first, then strips one reference
+//! after the other, so the first of these that the type satisfies is called: [`ViaRich`], [`ViaDebug`], [`ViaName`].
+//! This decides in one compile, without specialisation.
+
+use std::fmt::Debug;
+
+use oxtorch_protocol::{Display, DisplayKind, FromHost};
+
+use crate::channel;
+use crate::display::{MimeBundle, RichDisplay};
+
+/// A reference to the value to show.
+pub struct Show<'a, T: ?Sized>(pub &'a T);
+
+/// Shows a type by its own rich display.
+pub trait ViaRich {
+    /// Sends the value as the cell's result.
+    fn oxtorch_show(&self);
+}
+
+impl<T: RichDisplay + ?Sized> ViaRich for &&Show<'_, T> {
+    fn oxtorch_show(&self) {
+        send(self.0.mime_bundle());
+    }
+}
+
+/// Shows a type by its `Debug` form.
+pub trait ViaDebug {
+    /// Sends the value as the cell's result; nothing for `()`.
+    fn oxtorch_show(&self);
+}
+
+impl<T: Debug + ?Sized> ViaDebug for &Show<'_, T> {
+    fn oxtorch_show(&self) {
+        // `TypeId` would ask for `'static`, and the value of a cell may borrow.
+        if std::any::type_name::<T>() != "()" {
+            send(MimeBundle::text(format!("{:?}", self.0)));
+        }
+    }
+}
+
+/// Shows the name of a type that has nothing else to show.
+pub trait ViaName {
+    /// Sends the type's name as the cell's result.
+    fn oxtorch_show(&self);
+}
+
+impl<T: ?Sized> ViaName for Show<'_, T> {
+    fn oxtorch_show(&self) {
+        send(MimeBundle::text(format!("a value of type {}", std::any::type_name::<T>())));
+    }
+}
+
+fn send(bundle: MimeBundle) {
+    let (data, metadata) = bundle.into_parts();
+    channel::send(&FromHost::Display(Display { kind: DisplayKind::Result, data, metadata, display_id: None }));
+}

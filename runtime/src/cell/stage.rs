@@ -1,0 +1,62 @@
+//! Runs the stages of a cell, and remembers how the first one that did not end well ended.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use oxtorch_protocol::{Done, Outcome};
+
+use super::{panic, store};
+use crate::checkpoint;
+
+/// What `?` turns an error into at the top level of a cell: anything that can be displayed.
+pub struct Error(String);
+
+// `Error` is itself not `Display`, so this does not overlap with `impl From<T> for T`.
+impl<E: Display> From<E> for Error {
+    fn from(error: E) -> Self {
+        // The alternate form of `anyhow::Error` is the whole chain of causes; others ignore the flag.
+        Self(format!("{error:#}"))
+    }
+}
+
+thread_local! {
+    static OUTCOME: RefCell<Outcome> = const { RefCell::new(Outcome::Ok) };
+}
+
+/// Runs one stage; `None` when it failed, panicked or was interrupted.
+pub fn stage<T>(body: impl FnOnce() -> Result<T, Error>) -> Option<T> {
+    // What the closure borrows lives on in the cell whatever happens: the user can look at it and decide.
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(value)) => Some(value),
+        Ok(Err(Error(message))) => {
+            record(Outcome::Failed { message: panic::first_sentence(&message) });
+            None
+        }
+        Err(payload) => {
+            record(panic::outcome(payload));
+            None
+        }
+    }
+}
+
+fn record(outcome: Outcome) {
+    OUTCOME.set(outcome);
+}
+
+/// Prepares for a cell.
+pub(crate) fn begin() {
+    OUTCOME.set(Outcome::Ok);
+    store::begin();
+}
+
+/// How the cell ended, and what it kept.
+pub(crate) fn end() -> Done {
+    checkpoint::end();
+    Done { outcome: OUTCOME.replace(Outcome::Ok), kept: store::kept() }
+}
+
+/// Records a panic that happened outside every stage, such as in the `Drop` of a replaced variable.
+pub(crate) fn record_stray(payload: Box<dyn std::any::Any + Send>) {
+    record(panic::outcome(payload));
+}

@@ -1,0 +1,212 @@
+//! The variables that cells leave for later cells.
+//!
+//! Invariant: a variable is read back as the type it was stored as, or as a type whose definition is the same token for
+//! token (the kernel compares the definitions before it writes a [`carry`]). Both are compiled by one toolchain with
+//! the same flags, so they have the same layout.
+
+use std::alloc::Layout;
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use oxtorch_protocol::Kept;
+
+struct Variable {
+    value: *mut (),
+    type_id: TypeId,
+    layout: Layout,
+    drop: unsafe fn(*mut ()),
+}
+
+impl Variable {
+    fn new<T: 'static>(value: T) -> Self {
+        Self {
+            value: Box::into_raw(Box::new(value)).cast(),
+            type_id: TypeId::of::<T>(),
+            layout: Layout::new::<T>(),
+            drop: drop_box::<T>,
+        }
+    }
+
+    /// # Safety
+    /// The stored type is `T`, or one with the same definition.
+    unsafe fn into_inner<T>(self) -> T {
+        let value = self.value;
+        std::mem::forget(self);
+        // SAFETY: `value` came from `Box::into_raw` in `new`, is owned by `self` alone, and by the caller's promise
+        // points to a `T`.
+        *unsafe { Box::from_raw(value.cast()) }
+    }
+}
+
+impl Drop for Variable {
+    fn drop(&mut self) {
+        // SAFETY: `value` and `drop` were made for the same type in `new`, and `into_inner` forgets `self`.
+        unsafe { (self.drop)(self.value) }
+    }
+}
+
+/// # Safety
+/// `value` is owned and came from `Box::<T>::into_raw`.
+unsafe fn drop_box<T>(value: *mut ()) {
+    // SAFETY: the caller's promise.
+    drop(unsafe { Box::<T>::from_raw(value.cast()) })
+}
+
+#[derive(Default)]
+struct Store {
+    variables: HashMap<String, Variable>,
+    /// The names that the running cell has settled; the innermost of several variables of one name comes first.
+    settled: Vec<String>,
+    kept: Vec<Kept>,
+}
+
+thread_local! {
+    // Cells run on one thread, so variables need not be `Send`.
+    static STORE: RefCell<Store> = RefCell::default();
+}
+
+fn remove<T>(name: &str) -> Variable {
+    let variable = STORE.with_borrow_mut(|store| store.variables.remove(name));
+    variable.unwrap_or_else(|| {
+        panic!("the variable `{name}` of type `{}` is not in the store", std::any::type_name::<T>())
+    })
+}
+
+/// Takes a variable of an earlier cell.
+///
+/// # Panics
+/// When there is none of that name and type; the kernel writes a `take` only where there is.
+pub fn take<T: 'static>(name: &str) -> T {
+    let variable = remove::<T>(name);
+    assert!(
+        variable.type_id == TypeId::of::<T>(),
+        "the variable `{name}` is not of type `{}`",
+        std::any::type_name::<T>()
+    );
+    // SAFETY: the type id says that the stored type is `T`.
+    unsafe { variable.into_inner() }
+}
+
+/// Takes a variable whose type has moved to a newer crate with its definition unchanged.
+///
+/// # Safety
+/// The stored type and `T` have the same definition, and so have all types in them.
+///
+/// # Panics
+/// As [`take`]; also when the layouts differ after all.
+pub unsafe fn carry<T: 'static>(name: &str) -> T {
+    let variable = remove::<T>(name);
+    assert!(
+        variable.layout == Layout::new::<T>(),
+        "the layout of `{}` has changed: run the cell that makes `{name}` again",
+        std::any::type_name::<T>()
+    );
+    // SAFETY: the caller's promise.
+    unsafe { variable.into_inner() }
+}
+
+/// Keeps a variable for later cells. The first `put` of a name in a cell wins; `id` says which one that was.
+pub fn put<T: 'static>(name: &str, id: usize, value: T) {
+    let new = Variable::new(value);
+    let replaced = STORE.with_borrow_mut(|store| {
+        if store.settled.iter().any(|settled| settled == name) {
+            return Some(new);
+        }
+        store.settled.push(name.to_owned());
+        store.kept.push(Kept { name: name.to_owned(), id });
+        store.variables.insert(name.to_owned(), new)
+    });
+    // The user's `Drop` runs here, outside the borrow.
+    drop(replaced);
+}
+
+/// Says that a variable of this name existed but is not kept, so that an older one of the same name is not either.
+pub fn forget(name: &str) {
+    let old = STORE.with_borrow_mut(|store| {
+        if store.settled.iter().any(|settled| settled == name) {
+            return None;
+        }
+        store.settled.push(name.to_owned());
+        store.variables.remove(name)
+    });
+    drop(old);
+}
+
+/// Drops variables of earlier cells.
+pub(crate) fn forget_all(names: &[String]) {
+    for name in names {
+        let old = STORE.with_borrow_mut(|store| store.variables.remove(name));
+        drop(old);
+    }
+}
+
+/// Lets the compiler say the type of a variable, and refuse one that borrows from its cell.
+pub fn probe<T: 'static>(value: &T) -> &T {
+    value
+}
+
+/// Forgets what the last cell settled.
+pub(super) fn begin() {
+    STORE.with_borrow_mut(|store| {
+        store.settled.clear();
+        store.kept.clear();
+    });
+}
+
+/// The names that the cell has put.
+pub(super) fn kept() -> Vec<Kept> {
+    STORE.with_borrow_mut(|store| std::mem::take(&mut store.kept))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    #[test]
+    fn a_variable_is_taken_as_it_was_put() {
+        begin();
+        put("names", 4, vec![String::from("a")]);
+        assert_eq!(kept(), [Kept { name: "names".into(), id: 4 }]);
+        assert_eq!(take::<Vec<String>>("names"), ["a"]);
+    }
+
+    #[test]
+    fn the_innermost_variable_of_a_name_wins_and_the_others_are_dropped() {
+        let outer = Rc::new(1);
+        begin();
+        put("x", 1, 2_u8);
+        put("x", 0, outer.clone());
+        assert_eq!(Rc::strong_count(&outer), 1);
+        assert_eq!(take::<u8>("x"), 2);
+    }
+
+    #[test]
+    fn a_forgotten_name_hides_an_older_variable() {
+        begin();
+        put("y", 0, 1);
+        begin();
+        forget("y");
+        put("y", 0, 2);
+        assert!(kept().is_empty());
+        assert!(std::panic::catch_unwind(|| take::<i32>("y")).is_err());
+    }
+
+    #[test]
+    fn another_type_of_the_same_definition_carries_over() {
+        mod old {
+            pub struct Net {
+                pub width: i64,
+            }
+        }
+        struct Net {
+            width: i64,
+        }
+        begin();
+        put("net", 0, vec![old::Net { width: 3 }]);
+        // SAFETY: both `Net` have the same definition.
+        let nets: Vec<Net> = unsafe { carry("net") };
+        assert_eq!(nets[0].width, 3);
+    }
+}

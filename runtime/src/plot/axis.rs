@@ -1,0 +1,195 @@
+//! The arithmetic of an axis: its range, where its ticks stand and how they are written.
+
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{BoldPoints, KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::coord::types::RangedCoordf64;
+
+/// An axis with its ticks. On a logarithmic one, values are the exponents of ten.
+pub(super) struct Axis {
+    coordinate: RangedCoordf64,
+    ticks: Vec<f64>,
+    logarithmic: bool,
+}
+
+impl Axis {
+    /// At most `count` ticks; only whole ones where the data are `whole`.
+    pub(super) fn linear((low, high): (f64, f64), count: usize, whole: bool) -> Self {
+        let ticks = linear_ticks((low, high), count, whole);
+        Self { coordinate: RangedCoordf64::from(low..high), ticks, logarithmic: false }
+    }
+
+    /// From `10^low` to `10^high`.
+    pub(super) fn logarithmic((low, high): (f64, f64)) -> Self {
+        Self { coordinate: RangedCoordf64::from(low..high), ticks: log_ticks((low, high)), logarithmic: true }
+    }
+
+    /// The number of letters in the longest name of a tick.
+    pub(super) fn longest_name(&self) -> usize {
+        self.ticks.iter().map(|tick| self.format_ext(tick).chars().count()).max().unwrap_or(0)
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        self.coordinate.map(value, limit)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.coordinate.range()
+    }
+}
+
+impl ValueFormatter<f64> for Axis {
+    fn format_ext(&self, tick: &f64) -> String {
+        if self.logarithmic {
+            // Powers of ten differ too much in size to share a number of digits.
+            let value = 10f64.powf(*tick);
+            name(value, &[value])
+        } else {
+            name(*tick, &self.ticks)
+        }
+    }
+}
+
+/// A range that holds all finite values, with a `margin` (as a fraction of it) at either end.
+pub(super) fn around(values: impl Iterator<Item = f64>, margin: f64) -> (f64, f64) {
+    let (low, high) = values
+        .filter(|value| value.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    if low > high {
+        return (0.0, 1.0);
+    }
+    // One value alone, or several that rounding cannot tell apart.
+    let smallest = low.abs().max(high.abs()) * 1e-9;
+    if high - low <= smallest {
+        let half = if low == 0.0 { 0.5 } else { low.abs() * 0.1 };
+        return (low - half, high + half);
+    }
+    let margin = (high / 2.0 - low / 2.0) * 2.0 * margin;
+    ((low - margin).max(f64::MIN / 4.0), (high + margin).min(f64::MAX / 4.0))
+}
+
+/// At most `count` round values within a range; only whole ones where the data are whole.
+fn linear_ticks((low, high): (f64, f64), count: usize, whole: bool) -> Vec<f64> {
+    let mut ticks = RangedCoordf64::from(low..high).key_points(BoldPoints(count));
+    if whole && ticks.iter().any(|tick| tick.fract() == 0.0) {
+        ticks.retain(|tick| tick.fract() == 0.0);
+    }
+    ticks
+}
+
+/// Ticks of a logarithmic axis over `10^low` to `10^high`, as exponents: powers of ten, or fewer or more of them so that
+/// there are some and not too many.
+fn log_ticks((low, high): (f64, f64)) -> Vec<f64> {
+    let powers: Vec<f64> = (low.ceil() as i64..=high.floor() as i64).map(|power| power as f64).collect();
+    if powers.len() > 8 {
+        let step = powers.len().div_ceil(8);
+        return powers.into_iter().filter(|power| *power as i64 % step as i64 == 0).collect();
+    }
+    if powers.len() >= 3 {
+        return powers;
+    }
+    let within = |tick: &f64| (low..=high).contains(tick);
+    let ticks: Vec<f64> = (low.floor() as i64..=high.ceil() as i64)
+        .flat_map(|power| [1.0f64, 2.0, 5.0].map(|digit| power as f64 + digit.log10()))
+        .filter(within)
+        .collect();
+    if ticks.len() >= 3 {
+        return ticks;
+    }
+    // Less than a decade: round values, as on a linear axis.
+    let linear = linear_ticks((10f64.powf(low), 10f64.powf(high)), 5, false);
+    linear.into_iter().filter(|tick| *tick > 0.0).map(f64::log10).filter(within).collect()
+}
+
+/// A tick's text, with as many digits as it takes to tell the `ticks` apart.
+fn name(tick: f64, ticks: &[f64]) -> String {
+    let largest = ticks.iter().fold(0.0, |largest: f64, tick| largest.max(tick.abs()));
+    // A tick that should be 0 can come out of a subtraction as a little more.
+    let tick = if tick.abs() < largest * 1e-9 { 0.0 } else { tick };
+    let round = |tick: f64, decimals: i32| {
+        let shifted = tick * 10f64.powi(decimals);
+        (shifted - shifted.round()).abs() < 1e-6 * shifted.abs().max(1e-3)
+    };
+    match (0..=5).find(|decimals| ticks.iter().all(|tick| round(*tick, *decimals))) {
+        Some(decimals) if largest < 1e6 => format!("{tick:.*}", decimals as usize),
+        _ if tick == 0.0 => "0".to_owned(),
+        _ => exponential(tick),
+    }
+}
+
+/// `2e-7`, `1.25e6`.
+fn exponential(value: f64) -> String {
+    let text = format!("{value:.3e}");
+    match text.split_once('e') {
+        Some((mantissa, exponent)) => {
+            format!("{}e{exponent}", mantissa.trim_end_matches('0').trim_end_matches('.'))
+        }
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_holds_the_finite_values_and_is_never_empty() {
+        let cases: [(&[f64], (f64, f64)); 6] = [
+            (&[], (0.0, 1.0)),
+            (&[f64::NAN, f64::INFINITY], (0.0, 1.0)),
+            (&[0.0, f64::NAN, 10.0], (-1.0, 11.0)),
+            (&[5.0], (4.5, 5.5)),
+            (&[-5.0, -5.0], (-5.5, -4.5)),
+            (&[0.0], (-0.5, 0.5)),
+        ];
+        for (values, expected) in cases {
+            assert_eq!(around(values.iter().copied(), 0.1), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn the_widest_range_stays_finite() {
+        let (low, high) = around([f64::MIN, f64::MAX].into_iter(), 0.1);
+        assert!((high - low).is_finite());
+    }
+
+    #[test]
+    fn whole_data_get_whole_ticks() {
+        assert_eq!(linear_ticks((-0.1, 3.1), 9, true), [0.0, 1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn ticks_are_written_with_the_digits_they_need() {
+        let cases: [(&[f64], &[&str]); 6] = [
+            (&[0.0, 1.0, 2.0], &["0", "1", "2"]),
+            (&[0.0, 0.25, 0.5], &["0.00", "0.25", "0.50"]),
+            (&[-1e-17, 0.1, 0.2], &["0.0", "0.1", "0.2"]),
+            (&[0.0, 500_000.0, 1_000_000.0], &["0", "5e5", "1e6"]),
+            (&[1e-7, 2e-7], &["1e-7", "2e-7"]),
+            (&[-20.0, 0.0], &["-20", "0"]),
+        ];
+        for (ticks, expected) in cases {
+            let names: Vec<_> = ticks.iter().map(|tick| name(*tick, ticks)).collect();
+            assert_eq!(names, expected);
+        }
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_ticks_whatever_it_spans() {
+        assert_eq!(log_ticks((-2.1, 1.1)), [-2.0, -1.0, 0.0, 1.0]);
+        for range in [(-300.0, 300.0), (0.01, 0.02), (0.9, 1.1), (-4.5, -3.9), (0.0, 1.0)] {
+            let ticks = log_ticks(range);
+            assert!((2..=9).contains(&ticks.len()), "{range:?}: {ticks:?}");
+            assert!(ticks.iter().all(|tick| (range.0..=range.1).contains(tick)));
+        }
+    }
+}
