@@ -257,7 +257,6 @@ impl Sorter<'_> {
         {
             let item = syn::ItemMacro {
                 attrs: it.attrs.clone(),
-                modifiers: Default::default(),
                 ident: None,
                 mac: it.mac.clone(),
                 semi_token: it.semi_token,
@@ -413,7 +412,6 @@ fn use_leaves(tree: &UseTree, prefix: String, path: &Names, leaves: &mut Vec<Use
                 use_leaves(tree, prefix.clone(), path, leaves);
             }
         }
-        _ => {}
     }
 }
 

@@ -48,8 +48,6 @@ pub struct Span {
     pub label: Option<String>,
     /// The text to put there instead.
     pub suggested_replacement: Option<String>,
-    /// How sure rustc is of that.
-    pub suggestion_applicability: Option<String>,
     /// Where the macro was used that the place is in.
     pub expansion: Option<Box<Expansion>>,
 }

@@ -26,20 +26,12 @@ pub struct LiveItem {
     hidden: bool,
 }
 
-/// An impl that is in force.
-#[derive(Debug, Clone)]
-pub struct LiveImpl {
-    /// The impl, less the members that later impls have replaced.
-    pub block: Arc<Impl>,
-    /// The crate that holds it.
-    pub home: CrateName,
-}
-
 /// Everything with a name that later cells can use, but for variables.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
     items: Vec<LiveItem>,
-    impls: Vec<LiveImpl>,
+    /// Less the members that later impls have replaced.
+    impls: Vec<Arc<Impl>>,
     uses: Vec<UseLeaf>,
 }
 
@@ -92,7 +84,7 @@ impl Scope {
             }
         }
         for block in &cell.impls {
-            if !self.impls.iter().any(|live| live.block.tokens == block.tokens) {
+            if !self.impls.iter().any(|live| live.tokens == block.tokens) {
                 plan.new_impls.push(Arc::new(block.clone()));
             }
         }
@@ -179,10 +171,10 @@ impl Scope {
                 plan.moved_items.push(Arc::clone(&live.item));
             }
         }
-        for (index, live) in self.impls.iter().enumerate() {
-            if live.block.mentions.iter().any(|name| unsettled.contains(name)) {
+        for (index, block) in self.impls.iter().enumerate() {
+            if block.mentions.iter().any(|name| unsettled.contains(name)) {
                 plan.replaced_impls.insert(index);
-                plan.moved_impls.push(Arc::clone(&live.block));
+                plan.moved_impls.push(Arc::clone(block));
             }
         }
     }
@@ -275,7 +267,7 @@ impl Scope {
             self.items.push(LiveItem { item: Arc::clone(item), home: home.clone(), hidden: false });
         }
         for block in plan.new_impls.iter().chain(&plan.moved_impls) {
-            self.impls.push(LiveImpl { block: Arc::clone(block), home: home.clone() });
+            self.impls.push(Arc::clone(block));
         }
         // Items that the cell repeats as they are come back from behind a `use`.
         for live in &mut self.items {
@@ -301,7 +293,7 @@ impl Scope {
 
     /// The impl that went stale under that name.
     pub fn find_impl(&self, name: &str) -> Option<&Impl> {
-        self.impls.iter().map(|live| &*live.block).find(|block| stale_impl_name(block) == name)
+        self.impls.iter().map(|block| &**block).find(|block| stale_impl_name(block) == name)
     }
 
     /// The live item of that name.
