@@ -1,6 +1,7 @@
 //! Builds the runtime's library and the host with the toolchain that will compile the cells.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -215,8 +216,11 @@ fn gather(release: &Path, finished: &Path) -> io::Result<()> {
     }
     for entry in fs::read_dir(release.join("deps"))? {
         let path = entry?.path();
-        let kept = path.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta");
-        if let (true, Some(name)) = (kept, path.file_name()) {
+        // Shared libraries among them are procedural macros: rustc asks for those too when it reads a crate's metadata.
+        let kept = path.extension().and_then(OsStr::to_str).is_some_and(|extension| {
+            ["rlib", "rmeta", &std::env::consts::DLL_SUFFIX[1..]].contains(&extension)
+        });
+        if let (true, Some(name)) = (kept, path.file_name().filter(|name| *name != library_name().as_str())) {
             link(&path, &dependencies.join(name))?;
         }
     }
