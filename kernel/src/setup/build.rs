@@ -189,9 +189,10 @@ pub(crate) fn build(
     }
 
     let release = target.join(triple).join("release");
+    let macros = target.join("release/deps");
     let work = home.unfinished()?;
     let finished = work.path().join("runtime");
-    gather(&release, &finished).map_err(|error| not_written(error, &finished))?;
+    gather(&release, &macros, &finished).map_err(|error| not_written(error, &finished))?;
     home.finish(&finished, &place(home, key))?;
     // What remains is cargo's own bookkeeping. It would only take space.
     let _ = fs::remove_dir_all(&crates.folder);
@@ -208,20 +209,25 @@ fn finished_package(line: &str) -> Option<String> {
 }
 
 /// Collects the library, the host, and the crates below them that cells are compiled against.
-fn gather(release: &Path, finished: &Path) -> io::Result<()> {
+fn gather(release: &Path, macros: &Path, finished: &Path) -> io::Result<()> {
     let dependencies = finished.join("deps");
     fs::create_dir_all(&dependencies)?;
     for name in [library_name(), "oxtorch-host".to_owned()] {
         link(&release.join(&name), &finished.join(&name))?;
     }
-    for entry in fs::read_dir(release.join("deps"))? {
+    link_all(&release.join("deps"), &["rlib", "rmeta"], &dependencies)?;
+    // Procedural macros run in the compiler, so cargo keeps them apart. rustc asks for them as well when it reads the
+    // metadata of a crate that was built with one.
+    link_all(macros, &[std::env::consts::DLL_EXTENSION], &dependencies)
+}
+
+/// Links the files of a folder that have one of these extensions.
+fn link_all(from: &Path, extensions: &[&str], to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
         let path = entry?.path();
-        // Shared libraries among them are procedural macros: rustc asks for those too when it reads a crate's metadata.
-        let kept = path.extension().and_then(OsStr::to_str).is_some_and(|extension| {
-            ["rlib", "rmeta", &std::env::consts::DLL_SUFFIX[1..]].contains(&extension)
-        });
-        if let (true, Some(name)) = (kept, path.file_name().filter(|name| *name != library_name().as_str())) {
-            link(&path, &dependencies.join(name))?;
+        let kept = path.extension().and_then(OsStr::to_str).is_some_and(|extension| extensions.contains(&extension));
+        if let (true, Some(name)) = (kept, path.file_name()) {
+            link(&path, &to.join(name))?;
         }
     }
     Ok(())
