@@ -129,7 +129,14 @@ fn cuda() -> &'static Result<usize, String> {
         load_beside_cpu_part()?;
         match Cuda::device_count() {
             count @ 1.. => Ok(count as usize),
-            _ => Err(NO_GPU.to_owned()),
+            // Hidden on purpose, or there is none.
+            _ if env::var_os("CUDA_VISIBLE_DEVICES").is_some() || !Path::new("/dev/nvidia0").exists() => {
+                Err(NO_GPU.to_owned())
+            }
+            _ => {
+                Err("CUDA does not start on the GPU that is here; its driver may be too old for this libtorch"
+                    .to_owned())
+            }
         }
     })
 }

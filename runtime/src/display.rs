@@ -19,6 +19,7 @@
 //! shown.update(&Accuracy(0.97)); // in place of the first
 //! ```
 
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
@@ -146,6 +147,16 @@ impl<T: RichDisplay + ?Sized> RichDisplay for &T {
 impl<T: RichDisplay + ?Sized> RichDisplay for Box<T> {
     fn mime_bundle(&self) -> MimeBundle {
         (**self).mime_bundle()
+    }
+}
+
+/// So that a cell may end with `image(&x)` as well as with `image(&x)?`.
+impl<T: RichDisplay, E: Debug> RichDisplay for Result<T, E> {
+    fn mime_bundle(&self) -> MimeBundle {
+        match self {
+            Ok(value) => value.mime_bundle(),
+            Err(error) => MimeBundle::text(format!("Err({error:?})")),
+        }
     }
 }
 
@@ -317,6 +328,14 @@ mod tests {
         let values: Vec<Box<dyn RichDisplay>> = vec![Box::new(Html("<i>x</i>")), Box::new(Latex("$x$".to_owned()))];
         assert_eq!(values[1].mime_bundle().plain(), "$x$");
         assert_eq!(display(&values[0]).mime_bundle(), MimeBundle::empty());
+    }
+
+    #[test]
+    fn a_result_is_shown_as_what_it_holds() {
+        let ok: Result<Html<&str>, String> = Ok(Html("<i>x</i>"));
+        assert_eq!(ok.mime_bundle(), MimeBundle::html("<i>x</i>"));
+        let err: Result<Html<&str>, String> = Err("no".to_owned());
+        assert_eq!(err.mime_bundle().plain(), "Err(\"no\")");
     }
 
     #[test]

@@ -127,8 +127,10 @@ fn flush_while_a_cell_runs() {
 fn run_cells(queue: Receiver<Job>) {
     cell::install_hook();
     let note = crate::device::load_cuda();
-    let device = format!("{:?}", crate::device::device()).to_lowercase();
+    // A request for a device that is not there stands in the note; the cell that calls `device()` gets the error.
+    let device = crate::tensor::device_name(crate::device::try_device().unwrap_or(tch::Device::Cpu));
     control::send(&FromHost::Ready(Ready { pid: std::process::id(), device, note }));
+    crate::font::register();
     // The first tensor initialises libtorch's dispatcher and allocator; do it while the user still types.
     let _ = tch::Tensor::from_slice(&[0.0_f32]);
 

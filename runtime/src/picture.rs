@@ -13,10 +13,11 @@
 //! ```
 //! use oxtorch::prelude::*;
 //! let digits = digits();
-//! image(&digits.images.narrow(0, 0, 32))?.columns(8).save("/tmp/digits.png")?;
+//! image(&digits.images.narrow(0, 0, 32))?.columns(8);
 //! # anyhow::Ok(())
 //! ```
 
+use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -36,8 +37,8 @@ const VISIBLE_CELL: u32 = 64;
 /// Pixels between the images of a grid.
 const GAP: u32 = 4;
 /// The height of a caption's line.
-const CAPTION: u32 = 18;
-const CAPTION_SIZE: f64 = 13.0;
+const CAPTION: u32 = 20;
+const CAPTION_SIZE: f64 = 15.0;
 const OVERSAMPLING: u32 = 3;
 /// The width that a grid keeps to when it chooses its columns.
 const GRID_WIDTH: u32 = 640;
@@ -79,7 +80,7 @@ pub enum ImageError {
 }
 
 /// A picture made of a tensor. Shown as PNG.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Image {
     /// All of one size.
     cells: Vec<RgbaImage>,
@@ -229,15 +230,21 @@ impl Image {
     }
 }
 
+/// How many images of which size: their pixels would fill pages.
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (width, height) = self.cells[0].dimensions();
+        match self.cells.len() {
+            1 => write!(f, "<image, {width} x {height}>"),
+            count => write!(f, "<{count} images, {width} x {height} each>"),
+        }
+    }
+}
+
 impl RichDisplay for Image {
     fn mime_bundle(&self) -> MimeBundle {
-        let (width, height) = self.cells[0].dimensions();
-        let text = match self.cells.len() {
-            1 => format!("<image, {width} x {height}>"),
-            count => format!("<{count} images, {width} x {height} each>"),
-        };
         match self.png() {
-            Ok(png) => MimeBundle::png(&png).with("text/plain", text),
+            Ok(png) => MimeBundle::png(&png).with("text/plain", format!("{self:?}")),
             Err(error) => MimeBundle::text(error.to_string()),
         }
     }

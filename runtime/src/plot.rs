@@ -9,6 +9,7 @@
 //!
 //! Values that are not finite leave a gap. For other kinds of plot, `plotters` is in scope in every cell.
 
+use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -138,8 +139,11 @@ struct Series {
     ys: Vec<f64>,
 }
 
+/// Points that are drawn as one stroke.
+type Piece = Vec<(f64, f64)>;
+
 /// A plot of lines and points. Shown as PNG; [`Figure::svg`] and [`Figure::save`] give it as SVG.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Figure {
     title: String,
     x_label: String,
@@ -310,7 +314,7 @@ impl Figure {
     }
 
     /// The points of a series where they are drawn, divided where a value is not finite.
-    fn pieces(&self, series: &Series) -> Vec<Vec<(f64, f64)>> {
+    fn pieces(&self, series: &Series) -> Vec<Piece> {
         let points = series.xs.iter().zip(&series.ys).map(|(x, y)| (*x, self.place(*y)));
         let points: Vec<_> = points.collect();
         points
@@ -328,7 +332,7 @@ impl Figure {
         let px = |size: f64| (size * scale).round() as u32;
         let text = |size: f64| ("sans-serif", size * scale).into_font().color(&INK);
 
-        let series: Vec<(&Series, Vec<Vec<(f64, f64)>>)> =
+        let series: Vec<(&Series, Vec<Piece>)> =
             self.series.iter().map(|series| (series, self.pieces(series))).collect();
         let points = || series.iter().flat_map(|(_, pieces)| pieces.iter().flatten().copied());
         let x_range = self.x_range.unwrap_or_else(|| around(points().map(|(x, _)| x), 0.03));
@@ -346,7 +350,7 @@ impl Figure {
         if self.title.is_empty() {
             builder.margin_top(px(12.0));
         } else {
-            builder.caption(&self.title, text(17.0));
+            builder.caption(&self.title, text(19.0));
         }
         let widest = y_axis.longest_name() as f64;
         let y_label = if self.y_label.is_empty() { 0.0 } else { 20.0 };
@@ -360,8 +364,8 @@ impl Figure {
             .light_line_style(TRANSPARENT)
             .axis_style(INK.stroke_width(px(1.0)))
             .set_all_tick_mark_size(px(4.0))
-            .label_style(text(12.0))
-            .axis_desc_style(text(13.0))
+            .label_style(text(14.0))
+            .axis_desc_style(text(15.0))
             .x_desc(&self.x_label)
             .y_desc(&self.y_label)
             .draw()
@@ -401,7 +405,7 @@ impl Figure {
                 .legend_area_size(px(26.0))
                 .background_style(WHITE.mix(0.85))
                 .border_style(GRID.stroke_width(px(1.0)))
-                .label_font(text(12.0))
+                .label_font(text(14.0))
                 .draw()
                 .map_err(error)?;
         }
@@ -409,24 +413,31 @@ impl Figure {
     }
 }
 
+/// The title and the labels: the data would fill pages.
+impl fmt::Debug for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let labels = self.series.iter().map(|series| series.label.as_str()).filter(|label| !label.is_empty());
+        let labels = labels.collect::<Vec<_>>().join(", ");
+        match (self.title.as_str(), labels.as_str()) {
+            ("", "") => write!(f, "<figure>"),
+            ("", labels) => write!(f, "<figure: {labels}>"),
+            (title, "") => write!(f, "<figure: {title}>"),
+            (title, labels) => write!(f, "<figure: {title} ({labels})>"),
+        }
+    }
+}
+
 impl RichDisplay for Figure {
     fn mime_bundle(&self) -> MimeBundle {
-        let names: Vec<_> = self.series.iter().map(|series| series.label.as_str()).filter(|l| !l.is_empty()).collect();
-        let text = match (self.title.as_str(), names.is_empty()) {
-            ("", true) => "<figure>".to_owned(),
-            ("", false) => format!("<figure: {}>", names.join(", ")),
-            (title, true) => format!("<figure: {title}>"),
-            (title, false) => format!("<figure: {title} ({})>", names.join(", ")),
-        };
         match self.png() {
-            Ok(png) => MimeBundle::png(&png).with("text/plain", text),
+            Ok(png) => MimeBundle::png(&png).with("text/plain", format!("{self:?}")),
             Err(error) => MimeBundle::text(error.to_string()),
         }
     }
 }
 
 /// A long line with the lowest and highest point of each stretch alone, which looks the same.
-fn thinned(line: &[(f64, f64)]) -> Vec<(f64, f64)> {
+fn thinned(line: &[(f64, f64)]) -> Piece {
     if line.len() <= MOST_POINTS {
         return line.to_vec();
     }
@@ -529,7 +540,7 @@ mod tests {
         let tensor = Tensor::from_slice(&[1i64, 2, 3, 4]).view([2, 2]).set_requires_grad(false);
         assert_eq!(tensor.numbers(), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!([1u8, 2].numbers(), vec![1.0f32, 2.0].numbers());
-        assert_eq!((&[0.5f32][..]).numbers(), [0.5]);
+        assert_eq!([0.5f32][..].numbers(), [0.5]);
     }
 
     #[test]

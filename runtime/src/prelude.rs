@@ -1,18 +1,21 @@
 //! What every cell has in scope. Its names lose to anything that the user defines.
 //!
-//! - Tensors and networks: [`Tensor`], [`nn`], [`Kind`], [`Device`], [`IndexOp`] (`x.i((.., 0))`), [`no_grad`], and the traits
-//!   of layers and optimisers,.
+//! - Tensors and networks: [`Tensor`], [`nn`], [`Kind`], [`Device`], [`IndexOp`] (`x.i((.., 0))`), [`no_grad`], the traits
+//!   of layers and optimisers, and [`device()`] for the best device at hand.
 //! - Errors: anyhow's [`Result`], [`Context`], [`anyhow!`], [`bail!`] and [`ensure!`]. `Result<T>` stands for any error,
 //!   `Result<T, E>` is the one of the standard library.
-//! - Output and input: [`display`], [`Html`] and its like, [`input`].
+//! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
+//!   [`Figure`] for plots, [`input`].
 //! - Data: [`digits`].
 //! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image` and `plotters`, so that a cell can say `use tch::vision;`.
+//!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
 
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch};
 pub use anyhow::{Context, Result, anyhow, bail, ensure};
 pub use tch::nn::{Module, ModuleT, OptimizerConfig};
 pub use tch::{Device, IndexOp, Kind, Reduction, TchError, Tensor, nn, no_grad, no_grad_guard};
 
+pub use crate::checkpoint::checkpoint;
 pub use crate::device::device;
 pub use crate::digits::{Digits, digits};
 pub use crate::display::{

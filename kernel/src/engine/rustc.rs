@@ -122,14 +122,15 @@ impl Rustc {
 
     /// Compiles one crate. Dropping the future ends rustc.
     pub async fn compile(&self, krate: Crate<'_>) -> anyhow::Result<Compiled> {
-        let source = self.dir.join(format!("{}.rs", krate.name));
+        // Named without its folder, as `file!()` and `dbg!` are to show it.
+        let file = format!("{}.rs", krate.name);
+        let source = self.dir.join(&file);
         tokio::fs::write(&source, krate.source)
             .await
             .with_context(|| format!("cannot write the cell's source to {}", source.display()))?;
         let library = self.library(krate.name);
-        let mut command = self.command(krate, &source, &library);
-        let output =
-            command.output().await.with_context(|| format!("cannot start {}", self.runtime.rustc.display()))?;
+        let mut command = self.command(krate, &file, &library);
+        let output = command.output().await.with_context(|| format!("cannot start {}", self.runtime.rustc.display()))?;
         let mut compiled = Compiled { library: None, diagnostics: Vec::new(), other: String::new() };
         for line in String::from_utf8_lossy(&output.stderr).lines() {
             match serde_json::from_str::<Diagnostic>(line) {
@@ -144,11 +145,11 @@ impl Rustc {
         Ok(compiled)
     }
 
-    fn command(&self, krate: Crate<'_>, source: &Path, library: &Path) -> Command {
+    fn command(&self, krate: Crate<'_>, file: &str, library: &Path) -> Command {
         let mut command = Command::new(&self.runtime.rustc);
         command
             .current_dir(&self.dir)
-            .arg(source)
+            .arg(file)
             .args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", krate.name])
             .args(["--error-format", "json", "-C", "prefer-dynamic", "-C", "debuginfo=line-tables-only"])
             .args(["-C", "target-cpu=native", "-C", "overflow-checks=on", "-C", "embed-bitcode=no"])

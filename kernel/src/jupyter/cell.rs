@@ -28,6 +28,8 @@ pub(super) struct CellOutput<'a> {
     pub(super) execution_count: u32,
     /// Whether the frontend asked not to see the value of the cell.
     pub(super) silent: bool,
+    /// Whether the frontend takes questions to the user.
+    pub(super) allow_stdin: bool,
     /// For output.
     pub(super) iopub: &'a IoPub,
     /// For input.
@@ -38,13 +40,9 @@ pub(super) struct CellOutput<'a> {
 
 impl CellOutput<'_> {
     /// Runs code and forwards what it shows; it has all been handed to the iopub socket when this returns.
-    pub(super) async fn run<E: Engine>(
-        &self,
-        session: &mut Session<E>,
-        code: &str,
-        allow_stdin: bool,
-    ) -> Result<(), CellError> {
-        let request = CellRequest { code, execution_count: self.execution_count, allow_stdin };
+    pub(super) async fn run<E: Engine>(&self, session: &mut Session<E>, code: &str) -> Result<(), CellError> {
+        let Self { execution_count, allow_stdin, .. } = *self;
+        let request = CellRequest { code, execution_count, allow_stdin };
         let (events, events_end) = mpsc::channel(EVENTS);
         let (ended, ended_end) = oneshot::channel();
         let run = async {
@@ -121,6 +119,9 @@ impl CellOutput<'_> {
 
     /// Asks the user; an interrupt, or the end of the cell, withdraws the question.
     async fn input(&self, prompt: String, password: bool, mut reply: oneshot::Sender<Option<String>>) {
+        if !self.allow_stdin {
+            return drop(reply.send(None));
+        }
         let answer = self.stdin.ask(prompt, password, self.request);
         let line = tokio::select! {
             line = answer => line.ok(),

@@ -185,3 +185,68 @@ pub(super) async fn serve(mut connection: KernelIoPubXPubConnection, mut outgoin
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jupyter_protocol::{ExecuteRequest, Status, StreamContent};
+
+    use super::*;
+
+    fn request() -> JupyterMessage {
+        JupyterMessage::new(ExecuteRequest::new(String::new()), None)
+    }
+
+    async fn sent(mut outgoing: Outgoing) -> Vec<String> {
+        let mut sent = Vec::new();
+        while let Some((message, _)) = outgoing.next().await {
+            sent.push(match message.content {
+                JupyterMessageContent::StreamContent(stream) => format!("{:?} {}", stream.name, stream.text),
+                other => other.message_type().into(),
+            });
+        }
+        sent
+    }
+
+    #[tokio::test]
+    async fn waiting_text_is_joined_within_one_stream_of_one_request() {
+        let (iopub, outgoing) = channel();
+        let (first, second) = (request(), request());
+        for (content, parent) in [
+            (StreamContent::stdout("a"), &first),
+            (StreamContent::stdout("b"), &first),
+            (StreamContent::stderr("c"), &first),
+            (StreamContent::stdout("d"), &first),
+            (StreamContent::stdout("e"), &second),
+        ] {
+            iopub.publish(content, parent).await;
+        }
+        iopub.publish(Status::idle(), &second).await;
+        iopub.publish(StreamContent::stdout("f"), &second).await;
+        iopub.publish_urgent(Status::busy(), None);
+        drop(iopub);
+        assert_eq!(
+            sent(outgoing).await,
+            ["status", "Stdout ab", "Stderr c", "Stdout d", "Stdout e", "status", "Stdout f"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cell_waits_when_the_backlog_is_full_and_goes_on_when_it_is_read() {
+        let (iopub, mut outgoing) = channel();
+        let request = request();
+        let half = "x".repeat(BACKLOG / 2);
+        iopub.publish(StreamContent::stdout(&half), &request).await;
+        let mut second = std::pin::pin!(iopub.publish(StreamContent::stdout(&half), &request));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        drop(outgoing.next().await);
+        second.await;
+    }
+
+    #[tokio::test]
+    async fn a_message_larger_than_the_backlog_still_goes_out() {
+        let (iopub, mut outgoing) = channel();
+        iopub.publish(StreamContent::stdout(&"x".repeat(BACKLOG + 1)), &request()).await;
+        assert!(outgoing.next().await.is_some());
+    }
+}

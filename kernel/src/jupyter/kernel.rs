@@ -157,12 +157,13 @@ impl<E: Engine> Kernel<E> {
             request,
             execution_count,
             silent: content.silent,
+            allow_stdin: content.allow_stdin,
             iopub: &self.iopub,
             stdin: &self.stdin,
             interrupts: &self.interrupts,
         };
         let outcome = match self.engine.session(&output).await {
-            Ok(session) => output.run(session, &content.code, content.allow_stdin).await.map(|()| session),
+            Ok(session) => output.run(session, &content.code).await.map(|()| session),
             Err(error) => Err(error),
         };
         let session = match outcome {

@@ -302,6 +302,13 @@ async fn input_comes_from_the_frontend_that_runs_the_cell() {
 }
 
 #[tokio::test]
+async fn a_frontend_that_takes_no_questions_is_not_asked() {
+    let mut client = Client::new().await;
+    let (reply, _) = client.run("input your name?").await;
+    assert_eq!(reply.error.expect("has an error").ename, "NoInput");
+}
+
+#[tokio::test]
 async fn an_interrupt_ends_a_running_cell_and_one_that_waits_for_input() {
     let mut client = Client::new().await;
     for (code, expected) in [("print on\nforever", "KeyboardInterrupt"), ("print on\ninput ?", "NoInput")] {

@@ -37,7 +37,7 @@ impl Toolchain {
         self.version.lines().find_map(|line| line.strip_prefix(name))
     }
 
-    /// The folder of the standard library as a shared library.
+    /// The folder of the standard library as a shared library; only some toolchains have a copy in `lib` itself.
     pub(crate) fn libraries(&self) -> PathBuf {
         self.sysroot.join("lib/rustlib").join(self.triple()).join("lib")
     }

@@ -54,6 +54,10 @@ impl<T: ?Sized> ViaName for Show<'_, T> {
 }
 
 fn send(bundle: MimeBundle) {
+    // A display handle, for one: `display(&x)` at a cell's end has shown its value already.
+    if bundle.is_empty() {
+        return;
+    }
     let (data, metadata) = bundle.into_parts();
     channel::send(&FromHost::Display(Display { kind: DisplayKind::Result, data, metadata, display_id: None }));
 }

@@ -98,12 +98,14 @@ fn log_ticks((low, high): (f64, f64)) -> Vec<f64> {
         return powers;
     }
     let within = |tick: &f64| (low..=high).contains(tick);
-    let ticks: Vec<f64> = (low.floor() as i64..=high.ceil() as i64)
-        .flat_map(|power| [1.0f64, 2.0, 5.0].map(|digit| power as f64 + digit.log10()))
-        .filter(within)
-        .collect();
-    if ticks.len() >= 3 {
-        return ticks;
+    for digits in [&[1.0f64, 2.0, 5.0][..], &[1.0, 2.0, 3.0, 5.0, 7.0]] {
+        let ticks: Vec<f64> = (low.floor() as i64..=high.ceil() as i64)
+            .flat_map(|power| digits.iter().map(move |digit| power as f64 + digit.log10()))
+            .filter(within)
+            .collect();
+        if ticks.len() >= 3 {
+            return ticks;
+        }
     }
     // Less than a decade: round values, as on a linear axis.
     let linear = linear_ticks((10f64.powf(low), 10f64.powf(high)), 5, false);

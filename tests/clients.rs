@@ -1,0 +1,80 @@
+//! Runs the tests with real Jupyter clients, `tests/clients/test_*.py`, in a Python environment that it makes.
+//!
+//! Where Python, pip or the network is missing, they are skipped and one line says why; under CI that is a failure.
+
+mod python;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// The binary that the kernelspec starts.
+const OXTORCH: &str = env!("CARGO_BIN_EXE_oxtorch");
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    let files = test_files();
+    let python = if arguments.list { Err("not asked for".to_owned()) } else { python::environment() };
+    let missing = python.as_ref().err().filter(|_| !arguments.list);
+    if let Some(missing) = missing {
+        eprintln!("clients: skipped, because there is {missing}");
+        if in_ci() {
+            eprintln!("clients: in CI nothing may be skipped");
+            return ExitCode::FAILURE;
+        }
+    }
+    let skip = missing.is_some();
+    let trials = files
+        .into_iter()
+        .map(|path| {
+            let name = path.file_stem().expect("a listed file has a name").to_string_lossy().into_owned();
+            let python = python.clone().unwrap_or_default();
+            Trial::test(name, move || run(&python, &path)).with_ignored_flag(skip)
+        })
+        .collect();
+    // These tests measure times and memory, so they run one after the other.
+    arguments.test_threads.get_or_insert(1);
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
+fn test_files() -> Vec<PathBuf> {
+    let folder = folder();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()))
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("test_") && name.ends_with(".py")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients")
+}
+
+/// Runs one file of tests; what they print is shown where one fails.
+fn run(python: &Path, path: &Path) -> Result<(), Failed> {
+    let output = Command::new(python)
+        .args(["-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5", "--timeout=240"])
+        .arg(path)
+        .current_dir(folder())
+        .env("OXTORCH", OXTORCH)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::null())
+        .output()?;
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.success() {
+        // The names of what ran, for the log.
+        println!("{}", text.trim().lines().last().unwrap_or_default());
+        return Ok(());
+    }
+    Err(text.into())
+}

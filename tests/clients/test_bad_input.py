@@ -1,0 +1,196 @@
+"""What should never come, and does: each is dropped quietly or answered with a clear message, and nothing crashes."""
+
+import json
+import subprocess
+
+import nbformat
+import pytest
+import zmq
+from conftest import OXTORCH
+from jupyter_client.session import Session
+
+
+@pytest.fixture(scope="module")
+def wire(shared_kernel):
+    """A socket of our own on the kernel's shell port, with the right key."""
+    info = shared_kernel.manager.get_connection_info()
+    context = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.connect(f"tcp://{info['ip']}:{info['shell_port']}")
+    session = Session(key=info["key"], signature_scheme=info["signature_scheme"])
+    yield socket, session
+    socket.close()
+    context.term()
+
+
+def frames_of(session, kind="kernel_info_request", content=None):
+    """A valid message as frames: delimiter, signature, header, parent, metadata, content."""
+    message = session.msg(kind, content={} if content is None else content)
+    return session.serialize(message)
+
+
+def answers(wire, message=None):
+    """Whether the socket's next well-made request is the next thing that is answered."""
+    socket, session = wire
+    request = session.msg("kernel_info_request")
+    socket.send_multipart(session.serialize(request))
+    assert socket.poll(30_000), "the kernel does not answer any more"
+    _, frames = session.feed_identities(socket.recv_multipart())
+    reply = session.deserialize(frames)
+    return reply["msg_type"] == "kernel_info_reply" and reply["parent_header"]["msg_id"] == request["msg_id"]
+
+
+def test_a_wrong_signature_is_dropped(wire):
+    socket, session = wire
+    frames = frames_of(session)
+    frames[1] = b"0" * 64
+    socket.send_multipart(frames)
+    assert answers(wire)
+
+
+def test_a_missing_signature_is_dropped(wire):
+    socket, session = wire
+    frames = frames_of(session)
+    frames[1] = b""
+    socket.send_multipart(frames)
+    assert answers(wire)
+
+
+@pytest.mark.parametrize("keep", range(6))
+def test_a_truncated_message_is_dropped(wire, keep):
+    socket, session = wire
+    frames = frames_of(session)
+    socket.send_multipart(frames[:keep] or [b""])
+    assert answers(wire)
+
+
+def test_a_message_without_a_delimiter_is_dropped(wire):
+    socket, session = wire
+    socket.send_multipart(frames_of(session)[1:])
+    assert answers(wire)
+
+
+def test_an_unknown_message_type_is_dropped(wire):
+    socket, session = wire
+    socket.send_multipart(frames_of(session, "make_coffee_request", {"sugar": 2}))
+    assert answers(wire)
+
+
+@pytest.mark.parametrize("place", range(2, 6))
+@pytest.mark.parametrize("text", [b"{", b"\xff\xfe", b"[]", b"null", b'{"msg_type": 3}'])
+def test_malformed_json_is_dropped(wire, place, text):
+    socket, session = wire
+    frames = frames_of(session, "is_complete_request", {"code": "1"})
+    frames[place] = text
+    # The signature is right: what is wrong is what was signed.
+    frames[1] = session.sign(frames[2:])
+    socket.send_multipart(frames)
+    request = session.msg("kernel_info_request")
+    socket.send_multipart(session.serialize(request))
+    while True:
+        # A message that is odd but can be read, such as one without metadata, may well be answered.
+        assert socket.poll(30_000), "the kernel does not answer any more"
+        _, reply = session.feed_identities(socket.recv_multipart())
+        if session.deserialize(reply)["parent_header"].get("msg_id") == request["msg_id"]:
+            break
+
+
+def test_an_execute_request_without_code_is_survived(wire, shared_kernel):
+    socket, session = wire
+    socket.send_multipart(frames_of(session, "execute_request", {"silent": "maybe"}))
+    while not answers_or_error(wire):
+        pass
+    assert shared_kernel.alive()
+
+
+def answers_or_error(wire):
+    """Reads what comes up to the answer of a well-made request."""
+    socket, session = wire
+    request = session.msg("kernel_info_request")
+    socket.send_multipart(session.serialize(request))
+    assert socket.poll(30_000), "the kernel does not answer any more"
+    _, frames = session.feed_identities(socket.recv_multipart())
+    return session.deserialize(frames)["parent_header"].get("msg_id") == request["msg_id"]
+
+
+def test_bytes_that_are_no_zeromq_are_survived(shared_kernel):
+    import socket
+
+    info = shared_kernel.manager.get_connection_info()
+    for port in ("shell_port", "control_port", "iopub_port", "hb_port", "stdin_port"):
+        with socket.create_connection((info["ip"], info[port])) as raw:
+            raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" + bytes(range(256)))
+    assert shared_kernel.alive()
+
+
+def test_a_cell_with_a_syntax_error_is_told_and_the_kernel_goes_on(shared_kernel):
+    cell = shared_kernel.run("let x = ;\n")
+    assert not cell.ok
+    assert cell.reply["ename"] == "CompileError"
+    assert "let x = ;" in "\n".join(cell.reply["traceback"])
+    assert shared_kernel.alive()
+
+
+def test_a_cell_of_nothing_but_odd_characters_is_survived(shared_kernel):
+    for code in ["\0", "\u202e", "}" * 1000, "(" * 1000, "\ufeff1", "a\rb", "'", '"', "r#", "\\", "🦀"]:
+        shared_kernel.run(code)
+        assert shared_kernel.alive(), repr(code)
+
+
+def oxtorch(*arguments):
+    return subprocess.run([OXTORCH, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
+def fails_clearly(done, code, *words):
+    """A failed command: its exit code, one short message that names what it is about, no panic and no debug output."""
+    assert done.returncode == code, done
+    assert "panicked" not in done.stderr and "RUST_BACKTRACE" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 8, done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "not json", "[]", "{}", '{"shell_port": "many"}', json.dumps({"ip": "127.0.0.1", "shell_port": 1})],
+)
+def test_an_unreadable_connection_file_is_named(tmp_path, text):
+    connection = tmp_path / "connection.json"
+    if text is not None:
+        connection.write_text(text)
+    fails_clearly(oxtorch("kernel", "--connection-file", connection), 2, "connection.json")
+
+
+def test_a_connection_file_that_is_a_folder_is_named(tmp_path):
+    fails_clearly(oxtorch("kernel", "--connection-file", tmp_path), 2, str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[1, 2]", '{"cells": 3}', '{"nbformat": 99, "cells": []}', "\xff"])
+def test_a_notebook_that_is_none_is_named(tmp_path, text):
+    notebook = tmp_path / "broken.ipynb"
+    notebook.write_text(text, encoding="latin-1")
+    fails_clearly(oxtorch("run", notebook, "-o", tmp_path / "out.ipynb"), 2, "broken.ipynb")
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_notebook_that_is_not_there_is_named(tmp_path):
+    fails_clearly(oxtorch("run", tmp_path / "absent.ipynb"), 2, "absent.ipynb")
+
+
+def test_a_notebook_for_another_kernel_is_refused(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('hello')")])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["language_info"] = {"name": "python"}
+    path = tmp_path / "python.ipynb"
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    fails_clearly(oxtorch("run", path), 2, "python")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["frobnicate"], ["kernel"], ["run", "a", "--timeout", "soon"]])
+def test_misuse_is_exit_code_2(arguments):
+    done = oxtorch(*arguments)
+    assert done.returncode == 2
+    assert "Usage" in done.stderr

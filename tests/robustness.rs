@@ -1,0 +1,316 @@
+//! What happens when a cell is interrupted, or takes the host process down with it.
+//!
+//! Nothing here waits for a time to pass: a test acts when the cell has printed what it waits for.
+
+mod session;
+
+use std::time::{Duration, Instant};
+
+use session::{Notebook, Shown};
+
+/// How soon a cell ends after an interrupt, where it has checkpoints.
+const SOON: Duration = Duration::from_secs(1);
+
+/// A cell's text that tells the test which process to end.
+const PRINT_HOST: &str = r#"println!("host {} runs", std::process::id());"#;
+
+/// Runs a test on a runtime with a thread for timers beside the one that waits.
+fn notebook_test<F: Future<Output = ()>>(test: impl FnOnce(Notebook) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a tokio runtime").block_on(async { test(Notebook::start().await).await });
+}
+
+/// Runs a cell that never ends by itself and interrupts it once it has printed `ready`; returns how long the
+/// interrupt took as well.
+async fn interrupted(notebook: &mut Notebook, code: &str) -> (Shown, Duration) {
+    let interrupter = notebook.session.interrupter();
+    let mut at = None;
+    let shown = notebook
+        .run_with(code, vec![], |shown| {
+            if at.is_none() && shown.stdout.contains("ready") {
+                at = Some(Instant::now());
+                interrupter.interrupt();
+            }
+        })
+        .await;
+    let at = at.unwrap_or_else(|| panic!("the cell never got ready: {shown:?}"));
+    (shown, at.elapsed())
+}
+
+/// Runs a cell that prints its process with [`PRINT_HOST`], and sends that process a signal once it did.
+async fn signalled(notebook: &mut Notebook, code: &str, signal: i32) -> Shown {
+    let mut host = None;
+    let shown = notebook
+        .run_with(code, vec![], |shown| {
+            if host.is_none()
+                && let Some(line) = shown.stdout.lines().find(|line| line.ends_with(" runs"))
+            {
+                let pid: i32 = line.split(' ').nth(1).and_then(|pid| pid.parse().ok()).expect("a process id");
+                host = Some(pid);
+                // SAFETY: `kill` takes any number; this one is a process that this session started and that runs.
+                assert_eq!(unsafe { libc::kill(pid, signal) }, 0, "the host can be signalled");
+            }
+        })
+        .await;
+    assert!(host.is_some(), "the cell has not printed its process: {shown:?}");
+    shown
+}
+
+async fn expect_result(notebook: &mut Notebook, code: &str, result: &str) {
+    let shown = notebook.run(code).await;
+    assert_eq!(shown.text(), Some(result), "{code}\n{shown:?}");
+}
+
+/// After a lost host: an error that names the lost variables, then items that work and variables that are explained.
+async fn expect_lost_host(notebook: &mut Notebook, shown: &Shown) {
+    assert_eq!(shown.ending(), "HostDied", "{shown:?}");
+    let told = format!("{}\n{}", shown.report().unwrap_or_default(), session::without_colours(&shown.stderr));
+    assert!(told.contains("weights"), "the lost variable is named: {told}");
+    expect_result(notebook, "double(21)", "42").await;
+    let shown = notebook.run("weights").await;
+    assert_eq!(shown.ending(), "CompileError", "{shown:?}");
+    assert!(shown.report().is_some_and(|report| report.contains("weights")), "{shown:?}");
+    let shown = notebook.run("let weights = vec![double(4)];\nweights").await;
+    assert_eq!(shown.text(), Some("[8]"), "{shown:?}");
+    expect_result(notebook, "weights[0]", "8").await;
+}
+
+async fn with_items_and_weights(notebook: &mut Notebook) {
+    let shown = notebook.run("fn double(n: i32) -> i32 { n * 2 }\nlet weights = vec![1.0, 2.0];").await;
+    assert_eq!(shown.ending(), "ok", "{shown:?}");
+}
+
+#[test]
+fn an_interrupt_ends_a_busy_loop_within_a_second_and_keeps_variables() {
+    notebook_test(async |mut notebook| {
+        notebook.run("let mut kept = vec![1, 2, 3];").await;
+        let code = "println!(\"ready\");\nkept.push(4);\nloop { std::hint::black_box(0); }";
+        let (shown, took) = interrupted(&mut notebook, code).await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        assert!(took < SOON, "the interrupt took {took:?}");
+        expect_result(&mut notebook, "kept", "[1, 2, 3, 4]").await;
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn an_interrupt_reaches_loops_in_functions_of_earlier_cells() {
+    notebook_test(async |mut notebook| {
+        notebook.run("fn forever() { let mut n = 0u64; while n < u64::MAX { n = n.wrapping_mul(3); } }").await;
+        let (shown, took) = interrupted(&mut notebook, "println!(\"ready\");\nforever()").await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        assert!(took < SOON, "the interrupt took {took:?}");
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn an_interrupt_reaches_loops_in_closures() {
+    notebook_test(async |mut notebook| {
+        let code = "println!(\"ready\");\nlet step = |n: u64| { let mut n = n; for _ in 0..10 { n += 1; } n };\n\
+                    let mut n = 0;\nwhile n > 0 || step(n) > 0 { n = step(n) % 1000; }";
+        let (shown, took) = interrupted(&mut notebook, code).await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        assert!(took < SOON, "the interrupt took {took:?}");
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn a_cell_that_makes_a_network_and_trains_for_ever_keeps_both_when_interrupted() {
+    notebook_test(async |mut notebook| {
+        let code = r#"let vs = nn::VarStore::new(Device::Cpu);
+let net = nn::linear(vs.root(), 4, 2, Default::default());
+let mut opt = nn::Adam::default().build(&vs, 1e-2)?;
+let mut steps = 0;
+loop {
+    let loss = net.forward(&Tensor::ones([8, 4], (Kind::Float, Device::Cpu))).square().mean(Kind::Float);
+    opt.backward_step(&loss);
+    steps += 1;
+    if steps == 10 { println!("ready"); }
+}"#;
+        let (shown, took) = interrupted(&mut notebook, code).await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        assert!(took < SOON, "the interrupt took {took:?}");
+        let code = "opt.set_lr(0.5);\n\
+                    (steps >= 10, net.forward(&Tensor::ones([3, 4], (Kind::Float, Device::Cpu))).size(), vs.len())";
+        expect_result(&mut notebook, code, "(true, [3, 2], 2)").await;
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn an_interrupt_while_no_cell_runs_does_nothing() {
+    notebook_test(async |mut notebook| {
+        notebook.run("let x = 1;").await;
+        notebook.session.interrupter().interrupt();
+        let code = "let mut n = 0;\nfor _ in 0..1000 { n += x; }\nn";
+        expect_result(&mut notebook, code, "1000").await;
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn a_cell_runs_well_after_one_that_was_interrupted() {
+    notebook_test(async |mut notebook| {
+        for _ in 0..3 {
+            let (shown, _) = interrupted(&mut notebook, "println!(\"ready\");\nloop {}").await;
+            assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        }
+        expect_result(&mut notebook, "let mut n = 0;\nwhile n < 10 { n += 1; }\nn", "10").await;
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn an_interrupt_ends_a_cell_that_sleeps_again_and_again() {
+    notebook_test(async |mut notebook| {
+        let code = "println!(\"ready\");\nloop { std::thread::sleep(std::time::Duration::from_millis(20)); }";
+        let (shown, took) = interrupted(&mut notebook, code).await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        assert!(took < SOON, "the interrupt took {took:?}");
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn a_second_interrupt_ends_a_cell_that_reaches_no_checkpoint() {
+    notebook_test(async |mut notebook| {
+        with_items_and_weights(&mut notebook).await;
+        let interrupter = notebook.session.interrupter();
+        let mut told_at = None;
+        let mut first = true;
+        // One long sleep has no checkpoint. The kernel says so after some seconds; that is the event waited for.
+        let code = "println!(\"ready\");\nstd::thread::sleep(std::time::Duration::from_secs(3600));";
+        let shown = notebook
+            .run_with(code, vec![], |shown| {
+                if first && shown.stdout.contains("ready") {
+                    first = false;
+                    interrupter.interrupt();
+                }
+                if told_at.is_none() && shown.stderr.contains("interrupt") {
+                    told_at = Some(Instant::now());
+                    interrupter.interrupt();
+                }
+            })
+            .await;
+        let took = told_at.expect("the user is told that the cell does not react").elapsed();
+        assert!(took < Duration::from_secs(5), "the second interrupt took {took:?}");
+        expect_lost_host(&mut notebook, &shown).await;
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn a_host_killed_in_the_middle_of_a_cell_is_replaced() {
+    notebook_test(async |mut notebook| {
+        with_items_and_weights(&mut notebook).await;
+        let shown = signalled(&mut notebook, &format!("{PRINT_HOST}\nloop {{}}"), libc::SIGKILL).await;
+        expect_lost_host(&mut notebook, &shown).await;
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn a_host_killed_between_two_cells_is_replaced() {
+    notebook_test(async |mut notebook| {
+        with_items_and_weights(&mut notebook).await;
+        let shown = signalled(&mut notebook, PRINT_HOST, libc::SIGKILL).await;
+        // The signal may arrive before or after this cell's end; what counts is that the next one that needs
+        // `weights` says what became of it, and that those after it run.
+        let shown = if shown.ending() == "ok" { notebook.run("weights").await } else { shown };
+        assert_ne!(shown.ending(), "ok", "{shown:?}");
+        let told = format!("{}\n{}", shown.report().unwrap_or_default(), shown.stderr);
+        assert!(told.contains("weights"), "{told}");
+        expect_result(&mut notebook, "double(4)", "8").await;
+        notebook.end().await;
+    });
+}
+
+/// A cell that ends its own process: the error says how, and the session goes on.
+fn ends_the_host(code: &str, says: &str) {
+    notebook_test(async |mut notebook| {
+        with_items_and_weights(&mut notebook).await;
+        let shown = notebook.run(code).await;
+        let report = shown.report().unwrap_or_default();
+        assert!(report.to_lowercase().contains(says), "the report says `{says}`: {shown:?}");
+        assert!(shown.stdout.contains("before"), "what was printed before the end arrives: {shown:?}");
+        expect_lost_host(&mut notebook, &shown).await;
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn process_exit_is_told_with_its_status() {
+    ends_the_host("println!(\"before\");\nstd::process::exit(3)", "3");
+}
+
+#[test]
+fn an_abort_is_told() {
+    ends_the_host("println!(\"before\");\nstd::process::abort()", "abort");
+}
+
+#[test]
+fn a_stack_overflow_is_told() {
+    let code = "println!(\"before\");\n\
+                fn deep(n: u64) -> u64 { let pad = [n; 64]; std::hint::black_box(&pad); deep(n + 1) + pad[0] }\n\
+                deep(std::hint::black_box(0))";
+    ends_the_host(code, "stack");
+}
+
+#[test]
+fn a_segmentation_fault_is_told() {
+    ends_the_host(
+        "println!(\"before\");\nunsafe { std::ptr::dangling_mut::<u32>().write_volatile(1) }",
+        "segmentation",
+    );
+}
+
+#[test]
+fn what_a_killed_cell_printed_arrives() {
+    notebook_test(async |mut notebook| {
+        let code = "for i in 0..1000 { println!(\"line {i}\"); }\nstd::process::exit(0)";
+        let shown = notebook.run(code).await;
+        assert_eq!(shown.ending(), "HostDied", "{shown:?}");
+        let expected: String = (0..1000).map(|i| format!("line {i}\n")).collect();
+        assert_eq!(shown.stdout, expected);
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn a_million_lines_arrive_complete_and_in_order() {
+    notebook_test(async |mut notebook| {
+        let shown = notebook.run("for i in 0..1_000_000 { println!(\"{i}\"); }").await;
+        assert_eq!(shown.ending(), "ok");
+        let mut lines = shown.stdout.lines();
+        assert!((0..1_000_000).all(|i| lines.next() == Some(i.to_string().as_str())), "the lines are in order");
+        assert_eq!(lines.next(), None);
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn output_that_is_not_utf8_arrives_with_replacements() {
+    notebook_test(async |mut notebook| {
+        let code = r#"use std::io::Write as _;
+std::io::stdout().write_all(b"a\xffb\n")?;
+for byte in "é🦀\n".bytes() { std::io::stdout().write_all(&[byte])?; std::io::stdout().flush()?; }"#;
+        let shown = notebook.run(code).await;
+        assert_eq!(shown.stdout, "a\u{fffd}b\né🦀\n", "{shown:?}");
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn output_of_a_thread_that_outlives_its_cell_reaches_a_later_one() {
+    notebook_test(async |mut notebook| {
+        let code = "let (go, wait) = std::sync::mpsc::channel::<()>();\n\
+                    let worker = std::thread::spawn(move || { wait.recv().unwrap(); println!(\"late\"); });";
+        let shown = notebook.run(code).await;
+        assert_eq!(shown.ending(), "ok", "{shown:?}");
+        let shown = notebook.run("go.send(())?;\nworker.join().unwrap();").await;
+        assert_eq!(shown.stdout, "late\n", "{shown:?}");
+        notebook.end().await;
+    });
+}

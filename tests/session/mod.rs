@@ -1,0 +1,145 @@
+//! A session with the real engine and a real host, and what its cells showed.
+//!
+//! The set-up runs once in a test process, and does nothing where an earlier one has left its results.
+
+#![allow(dead_code, reason = "each test binary uses its own part of this module")]
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use oxtorch_kernel::engine::native::NativeEngine;
+use oxtorch_kernel::home::{Home, Scratch};
+use oxtorch_kernel::session::{CellError, CellRequest, Event, Session, Stream};
+use oxtorch_kernel::setup;
+use oxtorch_protocol::{Display, DisplayKind};
+use tokio::sync::mpsc;
+
+/// A cell that has not ended by then never will.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a cell showed, and how it ended.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// What the user's code printed.
+    pub stdout: String,
+    /// What the user's code printed to stderr, and what the kernel says about the cell.
+    pub stderr: String,
+    /// Displays that are not the cell's result, in order.
+    pub displays: Vec<Display>,
+    /// The value of the trailing expression.
+    pub result: Option<Display>,
+    /// How often the cell cleared its output.
+    pub cleared: usize,
+    /// Why it failed, where it did.
+    pub error: Option<CellError>,
+}
+
+impl Shown {
+    /// The result as plain text.
+    pub fn text(&self) -> Option<&str> {
+        self.result.as_ref().map(plain)
+    }
+
+    /// The error's report without colours.
+    pub fn report(&self) -> Option<String> {
+        self.error.as_ref().map(|error| without_colours(&error.traceback.join("\n")))
+    }
+
+    /// The kind of error that ended the cell, or `ok`.
+    pub fn ending(&self) -> &str {
+        self.error.as_ref().map_or("ok", |error| error.ename.as_str())
+    }
+
+    fn take(&mut self, event: Event, answers: &mut std::vec::IntoIter<String>) {
+        match event {
+            Event::Stream { stream: Stream::Stdout, text } => self.stdout.push_str(&text),
+            Event::Stream { stream: Stream::Stderr, text } => self.stderr.push_str(&text),
+            Event::Display(display) if display.kind == DisplayKind::Result => self.result = Some(display),
+            Event::Display(display) => self.displays.push(display),
+            Event::ClearOutput { .. } => self.cleared += 1,
+            Event::Input { reply, .. } => {
+                // The cell may have been interrupted meanwhile; then nobody waits for the answer.
+                let _ = reply.send(answers.next());
+            }
+            other => panic!("the harness does not know this event: {other:?}"),
+        }
+    }
+}
+
+/// A display's plain text.
+pub fn plain(display: &Display) -> &str {
+    display.data.get("text/plain").and_then(|text| text.as_str()).unwrap_or("")
+}
+
+/// Text as a terminal without colours shows it.
+pub fn without_colours(text: &str) -> String {
+    String::from_utf8_lossy(&strip_ansi_escapes::strip(text)).into_owned()
+}
+
+/// A running notebook: counts its cells as a frontend does.
+pub struct Notebook {
+    /// The session itself, for what is not a plain cell.
+    pub session: Session<NativeEngine>,
+    count: u32,
+    _scratch: Scratch,
+}
+
+impl Notebook {
+    /// Starts an engine on the runtime that the set-up provides.
+    pub async fn start() -> Self {
+        let scratch = home().scratch().expect("a folder for the session's cells");
+        let engine = NativeEngine::start(runtime(), scratch.path().to_owned())
+            .await
+            .expect("the engine starts with a fresh host");
+        Self { session: Session::new(engine), count: 0, _scratch: scratch }
+    }
+
+    /// Runs a cell to its end.
+    pub async fn run(&mut self, code: &str) -> Shown {
+        self.run_with(code, vec![], |_| {}).await
+    }
+
+    /// Runs a cell, answers its questions, and calls `watch` after each event with what was shown so far.
+    pub async fn run_with(&mut self, code: &str, answers: Vec<String>, mut watch: impl FnMut(&Shown)) -> Shown {
+        self.count += 1;
+        let request = CellRequest { code, execution_count: self.count, allow_stdin: !answers.is_empty() };
+        let mut answers = answers.into_iter();
+        let (sender, mut events) = mpsc::channel(64);
+        let mut shown = Shown::default();
+        let session = &mut self.session;
+        // The sender moves into this future, so the loop below ends with the cell.
+        let cell = async move { session.execute(request, &sender).await };
+        let receive = async {
+            while let Some(event) = events.recv().await {
+                shown.take(event, &mut answers);
+                watch(&shown);
+            }
+        };
+        let (ended, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(cell, receive) })
+            .await
+            .unwrap_or_else(|_| panic!("cell [{}] has not ended within {PATIENCE:?}:\n{code}", self.count));
+        shown.error = ended.err();
+        shown
+    }
+
+    /// Ends the session.
+    pub async fn end(self) {
+        self.session.shutdown().await;
+    }
+}
+
+/// The runtime that cells run against, set up where that was not done yet.
+pub fn runtime() -> setup::Runtime {
+    static RUNTIME: OnceLock<setup::Runtime> = OnceLock::new();
+    RUNTIME
+        .get_or_init(|| {
+            let progress = setup::progress::for_stderr();
+            setup::ensure(&home(), progress.as_ref()).expect("the set-up provides libtorch and the runtime")
+        })
+        .clone()
+}
+
+/// The home that the user has as well: what was set up for the one serves the other.
+fn home() -> Home {
+    Home::from_environment().expect("a folder for Oxtorch's own files")
+}
