@@ -40,7 +40,9 @@ pub enum Location {
 #[non_exhaustive]
 pub enum KernelspecError {
     /// Jupyter would not accept the name.
-    #[error("`{0}` is no name for a kernelspec: it takes letters, digits, `.`, `_` and `-`, and begins with a letter or digit")]
+    #[error(
+        "`{0}` is no name for a kernelspec: it takes letters, digits, `.`, `_` and `-`, and begins with a letter or digit"
+    )]
     Name(String),
     /// There is no active Python.
     #[error("there is no active Python environment to install into (no VIRTUAL_ENV or CONDA_PREFIX, no python3)")]
@@ -76,7 +78,9 @@ impl KernelspecError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Name(_) => format!("for example: oxtorch install --name {DEFAULT_NAME}"),
-            Self::NoPython => "activate the environment first, or install for your user: oxtorch install --user".to_owned(),
+            Self::NoPython => {
+                "activate the environment first, or install for your user: oxtorch install --user".to_owned()
+            }
             Self::NoHome => "name a folder: oxtorch install --prefix DIR".to_owned(),
             Self::Foreign(_) => "choose another name with --name".to_owned(),
             Self::NotThere { .. } => "`oxtorch doctor` lists the kernelspecs that are registered".to_owned(),
@@ -131,7 +135,8 @@ impl Kernelspec {
     /// Whether it starts Oxtorch and not another kernel.
     fn is_ours(&self) -> bool {
         let program = self.argv.first().map(Path::new).and_then(Path::file_stem);
-        program.is_some_and(|program| program == "oxtorch") && self.argv.get(1).is_some_and(|argument| argument == "kernel")
+        program.is_some_and(|program| program == "oxtorch")
+            && self.argv.get(1).is_some_and(|argument| argument == "kernel")
     }
 }
 
@@ -161,7 +166,11 @@ fn user_data() -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os("JUPYTER_DATA_DIR").filter(|folder| !folder.is_empty()) {
         return Some(folder.into());
     }
-    if cfg!(target_os = "macos") { Some(dirs::home_dir()?.join("Library/Jupyter")) } else { Some(dirs::data_dir()?.join("jupyter")) }
+    if cfg!(target_os = "macos") {
+        Some(dirs::home_dir()?.join("Library/Jupyter"))
+    } else {
+        Some(dirs::data_dir()?.join("jupyter"))
+    }
 }
 
 /// The variables of this process that the kernelspec keeps.
@@ -255,7 +264,8 @@ mod tests {
             install(&place, &Kernelspec { display_name: display_name.into(), ..spec() }).expect("installs");
             assert_eq!(Kernelspec::read(&place).expect("is there").display_name, display_name);
         }
-        let mut names: Vec<_> = fs::read_dir(&place).expect("is there").flatten().map(|entry| entry.file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(&place).expect("is there").flatten().map(|entry| entry.file_name()).collect();
         names.sort();
         assert_eq!(names, ["kernel.json", "logo-32x32.png", "logo-64x64.png", "logo-svg.svg"]);
         assert_eq!(fs::read_dir(place.parent().expect("has one")).expect("is there").count(), 1);

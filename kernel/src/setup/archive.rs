@@ -114,7 +114,16 @@ type Transfer = fn(&Path, &str, &Path) -> Command;
 fn transfer_program() -> Option<(PathBuf, Transfer)> {
     fn curl(program: &Path, url: &str, part: &Path) -> Command {
         let mut curl = command(program);
-        curl.args(["--fail", "--location", "--silent", "--show-error", "--connect-timeout", "30", "--speed-time", "60"]);
+        curl.args([
+            "--fail",
+            "--location",
+            "--silent",
+            "--show-error",
+            "--connect-timeout",
+            "30",
+            "--speed-time",
+            "60",
+        ]);
         curl.args(["--speed-limit", "1000", "--continue-at", "-", "--output"]).arg(part).arg(url);
         curl
     }

@@ -1,7 +1,6 @@
 //! Builds the runtime's library and the host with the toolchain that will compile the cells.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,12 +55,8 @@ impl Inputs<'_> {
         // One shared standard library for the host, the runtime and all cells.
         let mut flags = vec!["-Cprefer-dynamic".to_owned()];
         let beside = if cfg!(target_os = "macos") { "@loader_path" } else { "$ORIGIN" };
-        let folders = [
-            PathBuf::from(beside),
-            self.toolchain.libraries(),
-            self.shim.to_owned(),
-            self.libtorch.libraries(),
-        ];
+        let folders =
+            [PathBuf::from(beside), self.toolchain.libraries(), self.shim.to_owned(), self.libtorch.libraries()];
         for folder in folders {
             for argument in ["-rpath".to_owned(), folder.display().to_string()] {
                 flags.extend(["-Clink-arg=-Xlinker".to_owned(), format!("-Clink-arg={argument}")]);
@@ -73,6 +68,15 @@ impl Inputs<'_> {
         }
         flags.join("\u{1f}")
     }
+}
+
+/// The folder that cargo builds in. It stays, so that another version of the runtime's own sources costs only their own
+/// compilation; what cells need of it has a second name elsewhere, which takes no space.
+fn workspace(home: &Home, inputs: Inputs<'_>) -> PathBuf {
+    let flags = inputs.flags();
+    let manifests = inputs.sources.iter().filter(|source| source.path.starts_with("Cargo."));
+    let parts = manifests.map(|source| source.contents.as_slice());
+    home.place("build", &sources::key(parts.chain([inputs.toolchain.version.as_bytes(), flags.as_bytes()])))
 }
 
 /// Where the runtime of a key stands, whether it is there or not.
@@ -100,9 +104,9 @@ fn library_name() -> String {
 }
 
 /// Lays out the sources and has cargo fetch the crates that they need.
-pub(crate) fn fetch(home: &Home, key: &str, inputs: Inputs<'_>, progress: &dyn Progress) -> Result<Crates, SetupError> {
+pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) -> Result<Crates, SetupError> {
     progress.step("Getting the crates that the runtime is built from");
-    let folder = home.place("build", key);
+    let folder = workspace(home, inputs);
     sources::write(inputs.sources, &folder).map_err(|error| not_written(error, &folder))?;
     let mut cargo = cargo(inputs, &folder, "metadata");
     cargo.args(["--format-version", "1", "--filter-platform", inputs.toolchain.triple()]);
@@ -113,7 +117,7 @@ pub(crate) fn fetch(home: &Home, key: &str, inputs: Inputs<'_>, progress: &dyn P
     })
     .map_err(SetupError::tool(&inputs.toolchain.cargo))?;
     if !output.status.success() {
-        return Err(failed(home, key, &output, |log| SetupError::NoCrates { log }));
+        return Err(failed(home, inputs, &output, |log| SetupError::NoCrates { log }));
     }
     let metadata: Value =
         serde_json::from_str(&output.stdout).map_err(|error| SetupError::NoCrates { log: error.to_string() })?;
@@ -177,57 +181,64 @@ pub(crate) fn build(
 
     let done = Mutex::new(HashSet::new());
     let output = run(&mut cargo, |line| {
-        let Some(package) = finished_package(line) else { return };
+        let Some(Artifact { package, .. }) = artifact(line) else { return };
         let mut done = done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let name = package.rsplit(['/', '#']).next().unwrap_or(&package).split('@').next().unwrap_or_default().to_owned();
+        let name =
+            package.rsplit(['/', '#']).next().unwrap_or(&package).split('@').next().unwrap_or_default().to_owned();
         done.insert(package);
         progress.update(Update::Count { done: done.len() as u64, total: crates.count, name: &name });
     })
     .map_err(SetupError::tool(&inputs.toolchain.cargo))?;
     if !output.status.success() {
-        return Err(failed(home, key, &output, |log| SetupError::Build { log }));
+        return Err(failed(home, inputs, &output, |log| SetupError::Build { log }));
     }
 
-    let release = target.join(triple).join("release");
-    let macros = target.join("release/deps");
     let work = home.unfinished()?;
     let finished = work.path().join("runtime");
-    gather(&release, &macros, &finished).map_err(|error| not_written(error, &finished))?;
+    gather(&output.stdout, &target.join(triple).join("release"), &finished)
+        .map_err(|error| not_written(error, &finished))?;
     home.finish(&finished, &place(home, key))?;
-    // What remains is cargo's own bookkeeping. It would only take space.
-    let _ = fs::remove_dir_all(&crates.folder);
     Ok(())
 }
 
-/// The package that a message of cargo's says is compiled.
-fn finished_package(line: &str) -> Option<String> {
+/// What cargo says of a package that is compiled, now or earlier.
+struct Artifact {
+    package: String,
+    files: Vec<PathBuf>,
+    is_macro: bool,
+}
+
+fn artifact(line: &str) -> Option<Artifact> {
     if !line.starts_with('{') {
         return None;
     }
-    let message: Value = serde_json::from_str(line).ok()?;
-    (message["reason"] == "compiler-artifact").then(|| message["package_id"].as_str().map(str::to_owned))?
+    let message: Value =
+        serde_json::from_str(line).ok().filter(|message: &Value| message["reason"] == "compiler-artifact")?;
+    let files = message["filenames"].as_array()?.iter().filter_map(|file| Some(PathBuf::from(file.as_str()?)));
+    Some(Artifact {
+        package: message["package_id"].as_str()?.to_owned(),
+        files: files.collect(),
+        is_macro: message["target"]["kind"].as_array()?.iter().any(|kind| kind == "proc-macro"),
+    })
 }
 
-/// Collects the library, the host, and the crates below them that cells are compiled against.
-fn gather(release: &Path, macros: &Path, finished: &Path) -> io::Result<()> {
+/// Collects the library, the host, and the crates below them that the compiler reads for a cell: those in the library,
+/// and the macros that these were written with.
+fn gather(messages: &str, release: &Path, finished: &Path) -> io::Result<()> {
     let dependencies = finished.join("deps");
     fs::create_dir_all(&dependencies)?;
+    // Cargo may write the packages of its own workspace anew in place, so they are copied.
     for name in [library_name(), "oxtorch-host".to_owned()] {
-        link(&release.join(&name), &finished.join(&name))?;
+        fs::copy(release.join(&name), finished.join(&name))?;
     }
-    link_all(&release.join("deps"), &["rlib", "rmeta"], &dependencies)?;
-    // Procedural macros run in the compiler, so cargo keeps them apart. rustc asks for them as well when it reads the
-    // metadata of a crate that was built with one.
-    link_all(macros, &[std::env::consts::DLL_EXTENSION], &dependencies)
-}
-
-/// Links the files of a folder that have one of these extensions.
-fn link_all(from: &Path, extensions: &[&str], to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let path = entry?.path();
-        let kept = path.extension().and_then(OsStr::to_str).is_some_and(|extension| extensions.contains(&extension));
-        if let (true, Some(name)) = (kept, path.file_name()) {
-            link(&path, &to.join(name))?;
+    for artifact in messages.lines().filter_map(artifact) {
+        for file in artifact.files {
+            let is_crate = file.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta");
+            let Some(name) = file.file_name() else { continue };
+            if artifact.is_macro || (is_crate && file.starts_with(release)) {
+                let to = dependencies.join(name);
+                if artifact.package.starts_with("path+") { fs::copy(&file, &to).map(drop)? } else { link(&file, &to)? }
+            }
         }
     }
     Ok(())
@@ -235,7 +246,7 @@ fn link_all(from: &Path, extensions: &[&str], to: &Path) -> io::Result<()> {
 
 /// A second name for a file, or a copy where the file system has no such thing.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
-    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(|_| ()))
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
 }
 
 fn cargo(inputs: Inputs<'_>, folder: &Path, subcommand: &str) -> Command {
@@ -255,10 +266,10 @@ fn not_written(error: io::Error, path: &Path) -> SetupError {
     }
 }
 
-fn failed(home: &Home, key: &str, output: &Output, other: impl FnOnce(String) -> SetupError) -> SetupError {
+fn failed(home: &Home, inputs: Inputs<'_>, output: &Output, other: impl FnOnce(String) -> SetupError) -> SetupError {
     if output.is_disk_full() {
         // What cargo could not write whole it must not find later.
-        let _ = fs::remove_dir_all(home.place("build", key));
+        let _ = fs::remove_dir_all(workspace(home, inputs));
         return disk_full("building the runtime", home.root(), NEEDED_SPACE);
     }
     other(output.tail(30))

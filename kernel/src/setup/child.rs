@@ -13,8 +13,18 @@ static RUNNING: Mutex<Option<Vec<i32>>> = Mutex::new(Some(Vec::new()));
 
 /// Variables through which a user's shell or an enclosing cargo would change what gets built.
 const BUILD_SETTINGS: [&str; 12] = [
-    "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "RUSTDOCFLAGS", "RUSTDOC", "RUSTC_BOOTSTRAP",
-    "RUSTC_LOG", "RUSTUP_TOOLCHAIN", "LD_PRELOAD", "MAKEFLAGS", "RUSTC_FORCE_INCR_COMP",
+    "RUSTC",
+    "RUSTC_WRAPPER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTFLAGS",
+    "RUSTDOCFLAGS",
+    "RUSTDOC",
+    "RUSTC_BOOTSTRAP",
+    "RUSTC_LOG",
+    "RUSTUP_TOOLCHAIN",
+    "LD_PRELOAD",
+    "MAKEFLAGS",
+    "RUSTC_FORCE_INCR_COMP",
 ];
 
 /// Of cargo's own variables only those that say how to reach crates are kept.
@@ -178,7 +188,8 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_recognised_in_what_a_tool_says() {
-        let output = ask(command("sh").args(["-c", "echo 'ar: No space left on device' >&2; exit 1"])).expect("sh runs");
+        let output =
+            ask(command("sh").args(["-c", "echo 'ar: No space left on device' >&2; exit 1"])).expect("sh runs");
         assert!(output.is_disk_full());
         assert_eq!(output.tail(1), "ar: No space left on device");
     }

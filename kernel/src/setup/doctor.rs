@@ -114,7 +114,9 @@ fn examine_built(
 ) -> Vec<Finding> {
     let (version, sources) = match (sources::torch_sys_version(), sources::all()) {
         (Ok(version), Ok(sources)) => (version, sources),
-        (Err(error), _) | (_, Err(error)) => return vec![bad("runtime", error.to_string(), "install oxtorch again".to_owned())],
+        (Err(error), _) | (_, Err(error)) => {
+            return vec![bad("runtime", error.to_string(), "install oxtorch again".to_owned())];
+        }
     };
     let place = shim::place(home, &version, libtorch, compiler);
     let library = shim::library(&place);
@@ -177,8 +179,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_shown_with_what_mends_it() {
-        let findings =
-            [good("linker", "/usr/bin/cc".into()), optional("Jupyter", "none"), bad("libtorch", "none".into(), set_up())];
+        let findings = [
+            good("linker", "/usr/bin/cc".into()),
+            optional("Jupyter", "none"),
+            bad("libtorch", "none".into(), set_up()),
+        ];
         assert_eq!(
             table(&findings),
             "\u{2713} linker    /usr/bin/cc\n- Jupyter   none\n\u{2717} libtorch  none\n            to mend it: oxtorch setup\n"

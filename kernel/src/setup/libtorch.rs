@@ -72,7 +72,9 @@ pub(crate) fn find(home: &Home, tried: &mut Vec<(String, String)>) -> Result<Opt
     }
     let gpu = gpu::wanted();
     let left = LEFT.iter().filter(|(_, _, cuda)| *cuda || !gpu);
-    Ok(left.into_iter().find_map(|(variant, folder, _)| check(&place(home, variant).join(folder), "an earlier set-up").ok()))
+    Ok(left
+        .into_iter()
+        .find_map(|(variant, folder, _)| check(&place(home, variant).join(folder), "an earlier set-up").ok()))
 }
 
 /// The libtorch that is there, or one that is provided now.
@@ -131,9 +133,12 @@ fn settle(home: &Home, from: &Path, variant: &str, folder: &str, origin: &'stati
 
 fn require_space(home: &Home, what: &str, needed: u64) -> Result<(), SetupError> {
     match free_space(home.root()) {
-        Some(free) if free < needed => {
-            Err(SetupError::DiskFull { what: what.to_owned(), folder: home.root().to_owned(), needed, free: Some(free) })
-        }
+        Some(free) if free < needed => Err(SetupError::DiskFull {
+            what: what.to_owned(),
+            folder: home.root().to_owned(),
+            needed,
+            free: Some(free),
+        }),
         _ => Ok(()),
     }
 }
@@ -175,7 +180,11 @@ fn version(root: &Path) -> Option<String> {
 /// The libraries that the dynamic linker would not find. Where it cannot be asked, none.
 fn missing_libraries(library: &Path) -> Option<String> {
     let answer = ask(command(find_program(["ldd"])?).arg(library)).ok()?;
-    let missing: Vec<&str> =
-        answer.stdout.lines().filter_map(|line| line.trim().split_once(" => not found")).map(|(name, _)| name).collect();
+    let missing: Vec<&str> = answer
+        .stdout
+        .lines()
+        .filter_map(|line| line.trim().split_once(" => not found"))
+        .map(|(name, _)| name)
+        .collect();
     (!missing.is_empty()).then(|| missing.join(", "))
 }

@@ -83,7 +83,7 @@ fn provide(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> 
     let runtime = match build::built(home, &key, inputs).filter(|_| there) {
         Some(runtime) => runtime,
         None => {
-            let crates = build::fetch(home, &key, inputs, progress)?;
+            let crates = build::fetch(home, inputs, progress)?;
             if !there {
                 shim::compile(home, &shim, &crates.torch_sys, &libtorch, &compiler, progress)?;
             }

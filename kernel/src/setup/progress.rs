@@ -41,7 +41,11 @@ pub trait Progress: Send + Sync {
 
 /// The right kind of progress for standard error.
 pub fn for_stderr() -> Box<dyn Progress> {
-    if std::io::stderr().is_terminal() { Box::new(Terminal::new()) } else { Box::new(Lines::new(|line| eprintln!("{line}"))) }
+    if std::io::stderr().is_terminal() {
+        Box::new(Terminal::new())
+    } else {
+        Box::new(Lines::new(|line| eprintln!("{line}")))
+    }
 }
 
 /// A bar for each step, drawn on standard error.
@@ -66,7 +70,8 @@ impl Progress for Terminal {
     fn step(&self, what: &str) {
         let mut slot = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         Self::close(&mut slot);
-        let bar = ProgressBar::no_length().with_message(what.to_owned()).with_style(style("{spinner} {msg} {elapsed:.dim}"));
+        let bar =
+            ProgressBar::no_length().with_message(what.to_owned()).with_style(style("{spinner} {msg} {elapsed:.dim}"));
         bar.enable_steady_tick(Duration::from_millis(120));
         *slot = Some((bar, what.to_owned()));
     }

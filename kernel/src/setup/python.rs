@@ -94,7 +94,15 @@ fn pip(
     progress: &dyn Progress,
 ) -> Result<Output, SetupError> {
     let mut pip = command(python);
-    pip.args(["-m", "pip", "install", "--only-binary=:all:", "--no-cache-dir", "--no-compile", "--disable-pip-version-check"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--only-binary=:all:",
+        "--no-cache-dir",
+        "--no-compile",
+        "--disable-pip-version-check",
+    ]);
     pip.args(["--progress-bar", "off", "--no-input", "--target"]).arg(target).args(wheels);
     pip.arg(format!("torch=={VERSION}"));
     if !gpu {
@@ -104,7 +112,11 @@ fn pip(
         }
     }
     // pip unpacks here and then moves to the target: the same file system, and not a small /tmp in memory.
-    pip.env("TMPDIR", work).env("PIP_USER", "0").env("PIP_REQUIRE_VIRTUALENV", "0").env_remove("PIP_TARGET").env_remove("PIP_PREFIX");
+    pip.env("TMPDIR", work)
+        .env("PIP_USER", "0")
+        .env("PIP_REQUIRE_VIRTUALENV", "0")
+        .env_remove("PIP_TARGET")
+        .env_remove("PIP_PREFIX");
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {

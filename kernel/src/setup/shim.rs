@@ -17,8 +17,7 @@ use crate::home::Home;
 const FILES: [&str; 2] = ["torch_api", "torch_api_generated"];
 
 /// The wrappers only forward, so more optimisation than this costs time and gains none.
-const FLAGS: [&str; 6] =
-    ["-std=c++17", "-O1", "-fPIC", "-w", "-DGLOG_USE_GLOG_EXPORT", "-D_GLIBCXX_USE_CXX11_ABI=1"];
+const FLAGS: [&str; 6] = ["-std=c++17", "-O1", "-fPIC", "-w", "-DGLOG_USE_GLOG_EXPORT", "-D_GLIBCXX_USE_CXX11_ABI=1"];
 
 /// What the shim takes on disk, with what the compiler needs meanwhile.
 const NEEDED_SPACE: u64 = 30_000_000;

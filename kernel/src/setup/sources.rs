@@ -34,10 +34,12 @@ pub(crate) fn all() -> Result<Vec<Source>, SetupError> {
 }
 
 fn collect(folder: &Dir<'_>, sources: &mut Vec<Source>) {
-    sources.extend(folder.files().map(|file| Source {
-        path: format!("runtime/{}", file.path().display()),
-        contents: file.contents().into(),
-    }));
+    sources.extend(
+        folder.files().map(|file| Source {
+            path: format!("runtime/{}", file.path().display()),
+            contents: file.contents().into(),
+        }),
+    );
     for folder in folder.dirs() {
         collect(folder, sources);
     }
@@ -47,7 +49,10 @@ fn collect(folder: &Dir<'_>, sources: &mut Vec<Source>) {
 fn manifest(whole: &str) -> Result<String, SetupError> {
     let damaged = |why: &str| SetupError::Sources(format!("the workspace manifest {why}"));
     let mut manifest: DocumentMut = whole.parse().map_err(|_| damaged("is no TOML"))?;
-    let workspace = manifest.get_mut("workspace").and_then(|item| item.as_table_mut()).ok_or_else(|| damaged("has no workspace"))?;
+    let workspace = manifest
+        .get_mut("workspace")
+        .and_then(|item| item.as_table_mut())
+        .ok_or_else(|| damaged("has no workspace"))?;
     workspace.remove("default-members");
     workspace["members"] = toml_edit::value(Array::from_iter(["runtime", "runtime/protocol"]));
     Ok(manifest.to_string())
@@ -82,8 +87,9 @@ pub(crate) fn sources_key(sources: &[Source]) -> String {
 }
 
 /// Lays the workspace out in a folder. Files that are there already keep their time, so that cargo goes on where an
-/// interrupted build was.
+/// interrupted build was; files of other versions go.
 pub(crate) fn write(sources: &[Source], folder: &Path) -> std::io::Result<()> {
+    remove_others(sources, folder, &folder.join("runtime"))?;
     for source in sources {
         let path = folder.join(&source.path);
         if fs::read(&path).is_ok_and(|contents| contents == source.contents) {
@@ -93,6 +99,19 @@ pub(crate) fn write(sources: &[Source], folder: &Path) -> std::io::Result<()> {
             fs::create_dir_all(parent)?;
         }
         fs::write(&path, &source.contents)?;
+    }
+    Ok(())
+}
+
+fn remove_others(sources: &[Source], root: &Path, folder: &Path) -> std::io::Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            remove_others(sources, root, &path)?;
+        } else if !sources.iter().any(|source| root.join(&source.path) == path) {
+            fs::remove_file(path)?;
+        }
     }
     Ok(())
 }
@@ -141,6 +160,17 @@ mod tests {
         assert_eq!(changed(), time);
         write(&source("two"), folder.path()).expect("writes");
         assert_ne!(changed(), time);
+    }
+
+    #[test]
+    fn a_source_of_another_version_goes() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let source = |path: &str| [Source { path: path.into(), contents: b"one".to_vec() }];
+        write(&source("runtime/src/old.rs"), folder.path()).expect("writes");
+        write(&source("runtime/src/new.rs"), folder.path()).expect("writes");
+        let names: Vec<_> = fs::read_dir(folder.path().join("runtime/src")).expect("is there").flatten().collect();
+        assert_eq!(names.len(), 1);
+        assert_eq!(names[0].file_name(), "new.rs");
     }
 
     #[test]

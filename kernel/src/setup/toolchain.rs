@@ -47,7 +47,8 @@ impl Toolchain {
 pub fn find() -> Result<Toolchain, SetupError> {
     let rustup = program("rustup");
     if let Some(rustup) = &rustup
-        && let Ok(answer) = ask(command(rustup).args(["which", "--toolchain", CHANNEL, "rustc"]).env("RUSTUP_AUTO_INSTALL", "0"))
+        && let Ok(answer) =
+            ask(command(rustup).args(["which", "--toolchain", CHANNEL, "rustc"]).env("RUSTUP_AUTO_INSTALL", "0"))
         && answer.status.success()
         && let Some(toolchain) = at(Path::new(answer.stdout.trim()))
     {
@@ -78,7 +79,8 @@ fn at(rustc: &Path) -> Option<Toolchain> {
 /// A Rust program on the search path, or where rustup puts it: kernels are often started with a short search path.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
     find_program([name]).or_else(|| {
-        let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(dirs::home_dir()?.join(".cargo")))?;
+        let cargo_home =
+            std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(dirs::home_dir()?.join(".cargo")))?;
         Some(cargo_home.join("bin").join(name)).filter(|path| is_executable(path))
     })
 }
