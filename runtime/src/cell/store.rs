@@ -68,9 +68,8 @@ thread_local! {
 
 fn remove<T>(name: &str) -> Variable {
     let variable = STORE.with_borrow_mut(|store| store.variables.remove(name));
-    variable.unwrap_or_else(|| {
-        panic!("the variable `{name}` of type `{}` is not in the store", std::any::type_name::<T>())
-    })
+    variable
+        .unwrap_or_else(|| panic!("the variable `{name}` of type `{}` is not in the store", std::any::type_name::<T>()))
 }
 
 /// Takes a variable of an earlier cell.
@@ -196,17 +195,15 @@ mod tests {
     #[test]
     fn another_type_of_the_same_definition_carries_over() {
         mod old {
-            pub struct Net {
-                pub width: i64,
-            }
+            pub struct Net(pub i64);
         }
-        struct Net {
-            width: i64,
-        }
+        struct Net(i64);
         begin();
-        put("net", 0, vec![old::Net { width: 3 }]);
+        let nets = vec![old::Net(3), old::Net(4)];
+        assert_eq!(nets[0].0, 3);
+        put("net", 0, nets);
         // SAFETY: both `Net` have the same definition.
         let nets: Vec<Net> = unsafe { carry("net") };
-        assert_eq!(nets[0].width, 3);
+        assert_eq!(nets.iter().map(|net| net.0).collect::<Vec<_>>(), [3, 4]);
     }
 }
