@@ -210,7 +210,10 @@ mod tests {
         let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(body));
     }
 
-    fn try_install(site: &str) -> Option<(tempfile::TempDir, Result<Result<(), String>, SetupError>)> {
+    /// The folder that was worked in, and what came of it.
+    type Tried = (tempfile::TempDir, Result<Result<(), String>, SetupError>);
+
+    fn try_install(site: &str) -> Option<Tried> {
         if transfer_program().is_none() || name(false).is_none() {
             eprintln!("skipped: there is no curl or wget here, or no archive for this platform");
             return None;
