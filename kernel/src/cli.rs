@@ -1,6 +1,7 @@
 //! The command line: what `oxtorch` can be asked for, and how it says that something went wrong.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,9 @@ use crate::{headless, jupyter};
 const FAILED: u8 = 1;
 /// The command was used wrongly, or what it was given cannot be read.
 const MISUSE: u8 = 2;
+
+/// How long an interrupted set-up may take to remove what it had half done.
+const TO_CLEAN_UP: Duration = Duration::from_secs(5);
 
 /// A Jupyter kernel for deep learning in Rust.
 #[derive(Debug, Parser)]
@@ -216,10 +220,14 @@ async fn set_up(home: Home, progress: Box<dyn Progress>) -> anyhow::Result<Runti
 
 /// Sets up for a command in a terminal, which Ctrl-C ends.
 async fn set_up_in_terminal(home: Home) -> anyhow::Result<Runtime> {
+    let mut work = pin!(set_up(home, progress::for_stderr()));
     tokio::select! {
-        result = set_up(home, progress::for_stderr()) => result,
+        result = &mut work => result,
         signal = told_to_end() => {
-            setup::end_children();
+            if setup::end_children() {
+                // What it had half done it now removes.
+                let _ = tokio::time::timeout(TO_CLEAN_UP, work).await;
+            }
             eprintln!("\nset-up was interrupted; `oxtorch setup` goes on where it was");
             std::process::exit(128 + signal);
         }

@@ -107,13 +107,16 @@ pub(crate) fn ask(command: &mut Command) -> io::Result<Output> {
     run(command, |_| ())
 }
 
-/// Ends every tool that set-up has started and lets it start no more. For a process that is about to exit.
-pub fn end_children() {
+/// Ends every tool that set-up has started and lets it start no more. For a process that is about to exit; says whether
+/// there was one, in which case set-up now cleans up and fails.
+pub fn end_children() -> bool {
     let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    for group in running.take().into_iter().flatten() {
+    let groups = running.take().unwrap_or_default();
+    for group in &groups {
         // SAFETY: sends a signal; the group is that of a child which has not been waited for, so it is still ours.
-        unsafe { libc::kill(-group, libc::SIGTERM) };
+        unsafe { libc::kill(-*group, libc::SIGTERM) };
     }
+    !groups.is_empty()
 }
 
 /// Lines also end at a carriage return: that is how progress bars are drawn.
