@@ -161,7 +161,7 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {
             Ok(function) => function,
             Err(error) => return not_loaded(error),
         };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| function())) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(*function)) {
             cell::record_stray(payload);
         }
     }

@@ -1,8 +1,8 @@
 //! Turns cells into running code.
 //!
-//! A cell goes downward through these: [`parse`] sorts its text, [`scope`] plans what its crate holds, [`emit`] writes
-//! the crate, [`rustc`] compiles it, [`refusals`] learns from what rustc refuses, [`render`] draws what is the user's
-//! error; [`native`] has the host run the result and commits it.
+//! A cell goes downward through these: `parse` sorts its text, `scope` plans what its crate holds, `emit` writes
+//! the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render` draws what is the user's
+//! error; `native` has the host run the result and commits it.
 
 mod complete;
 mod edits;

@@ -130,7 +130,8 @@ impl Rustc {
             .with_context(|| format!("cannot write the cell's source to {}", source.display()))?;
         let library = self.library(krate.name);
         let mut command = self.command(krate, &file, &library);
-        let output = command.output().await.with_context(|| format!("cannot start {}", self.runtime.rustc.display()))?;
+        let output =
+            command.output().await.with_context(|| format!("cannot start {}", self.runtime.rustc.display()))?;
         let mut compiled = Compiled { library: None, diagnostics: Vec::new(), other: String::new() };
         for line in String::from_utf8_lossy(&output.stderr).lines() {
             match serde_json::from_str::<Diagnostic>(line) {

@@ -1,15 +1,15 @@
 //! What the code that the kernel writes around a cell calls: variables, stages, and the value to show.
 //!
 //! A cell's statements run in *stages*, closures that end at a `let`. Around them the generated function takes the
-//! variables of earlier cells from the [store](self::store) and puts back what is alive, however the stages ended:
+//! variables of earlier cells from the store and puts back what is alive, however the stages ended:
 //!
 //! ```text
 //! let mut net: ::cell_3::Net = take("net");
 //! if let Some((mut opt,)) = stage(|| { let mut opt = ...; Ok((opt,)) }) {
 //!     if let Some(()) = stage(|| { for ... { ... } Ok(()) }) {}
-//!     put("opt", opt);
+//!     put("opt", 1, opt);
 //! }
-//! put("net", net);
+//! put("net", 0, net);
 //! ```
 
 mod panic;

@@ -196,17 +196,15 @@ mod tests {
     #[test]
     fn another_type_of_the_same_definition_carries_over() {
         mod old {
-            pub struct Net {
-                pub width: i64,
-            }
+            pub struct Net(pub i64);
         }
-        struct Net {
-            width: i64,
-        }
+        struct Net(i64);
         begin();
-        put("net", 0, vec![old::Net { width: 3 }]);
+        let nets = vec![old::Net(3), old::Net(4)];
+        assert_eq!(nets[0].0, 3);
+        put("net", 0, nets);
         // SAFETY: both `Net` have the same definition.
         let nets: Vec<Net> = unsafe { carry("net") };
-        assert_eq!(nets[0].width, 3);
+        assert_eq!(nets.iter().map(|net| net.0).collect::<Vec<_>>(), [3, 4]);
     }
 }
