@@ -68,9 +68,8 @@ thread_local! {
 
 fn remove<T>(name: &str) -> Variable {
     let variable = STORE.with_borrow_mut(|store| store.variables.remove(name));
-    variable.unwrap_or_else(|| {
-        panic!("the variable `{name}` of type `{}` is not in the store", std::any::type_name::<T>())
-    })
+    variable
+        .unwrap_or_else(|| panic!("the variable `{name}` of type `{}` is not in the store", std::any::type_name::<T>()))
 }
 
 /// Takes a variable of an earlier cell.
