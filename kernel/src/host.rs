@@ -4,7 +4,8 @@
 //! and this side empties the pipes before it acts on one, so events keep the order in which the user's code made them.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::{ExitStatus, Stdio};
@@ -280,6 +281,9 @@ fn plain(text: &str) -> Rewritten {
 /// One of the host's output pipes.
 struct Text {
     pipe: pipe::Receiver,
+    /// The same pipe, read without asking tokio: it learns that something was written only when it next waits, and by
+    /// then the message that was sent after that text may have been acted on.
+    now: File,
     stream: Stream,
     /// The start of a character, or of something that a rewrite waits for.
     held: VecDeque<u8>,
@@ -288,7 +292,8 @@ struct Text {
 
 impl Text {
     fn new(fd: OwnedFd, stream: Stream) -> io::Result<Self> {
-        Ok(Self { pipe: pipe::Receiver::from_owned_fd(fd)?, stream, held: VecDeque::new(), closed: false })
+        let now = File::from(fd.try_clone()?);
+        Ok(Self { pipe: pipe::Receiver::from_owned_fd(fd)?, now, stream, held: VecDeque::new(), closed: false })
     }
 
     /// Sends what can be read at once; says how many bytes that was.
@@ -299,6 +304,10 @@ impl Text {
     ) -> io::Result<usize> {
         let mut buffer = vec![0; PIPE_BYTES];
         let read = match self.pipe.try_read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => (&self.now).read(&mut buffer),
+            result => result,
+        };
+        let read = match read {
             Ok(0) => {
                 self.closed = true;
                 return Ok(0);

@@ -97,8 +97,8 @@ impl Expected {
             "report!" => self.absent.push(rest.to_owned()),
             "report<" => self.report_limit = Some(rest.parse().map_err(|_| format!("`{rest}` is not a number"))?),
             "error" => {
-                let (ename, evalue) = rest.split_once(": ").unwrap_or((rest, ""));
-                self.error = Some((ename.to_owned(), evalue.to_owned()));
+                let (ename, evalue) = rest.split_once(':').unwrap_or((rest, ""));
+                self.error = Some((ename.to_owned(), evalue.trim_start().to_owned()));
             }
             "display" => self.displays.push(rest.to_owned()),
             "clear" => self.cleared += 1,
