@@ -162,7 +162,7 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {
             Err(error) => return not_loaded(error),
         };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(*function)) {
-            cell::record_stray(payload);
+            cell::record_panic(payload);
         }
     }
     cell::end()

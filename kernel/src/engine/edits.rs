@@ -276,7 +276,10 @@ mod tests {
 
     #[test]
     fn items_fields_and_methods_become_public() {
-        check("#[derive(Debug)] struct Net { a: i32, pub b: i32 }", "#[derive(Debug)] pub struct Net { pub a: i32, pub b: i32 }");
+        check(
+            "#[derive(Debug)] struct Net { a: i32, pub b: i32 }",
+            "#[derive(Debug)] pub struct Net { pub a: i32, pub b: i32 }",
+        );
         check("/// Doc.\nstruct P(f32, /* c */ f32);", "/// Doc.\npub struct P(pub f32, /* c */ pub f32);");
         check("pub(crate) fn f() {}", "pub        fn f() {@}");
         check("impl Net { fn new() -> Self { Self } }", "impl Net { pub fn new() -> Self {@ Self } }");
@@ -303,6 +306,9 @@ mod tests {
             "fn f() { for i in a { for j in b { s += x[i] * y[j]; } } }",
             "pub fn f() {@ for i in a {@ for j in b { s += x[i] * y[j]; } } }",
         );
-        check("fn f() { for i in a { for j in b { g(j); } } }", "pub fn f() {@ for i in a {@ for j in b {@ g(j); } } }");
+        check(
+            "fn f() { for i in a { for j in b { g(j); } } }",
+            "pub fn f() {@ for i in a {@ for j in b {@ g(j); } } }",
+        );
     }
 }

@@ -55,9 +55,9 @@ fn inline_arguments(literal: &str) -> Vec<String> {
         names.extend(is_name(name.trim()).then(|| name.trim().to_owned()));
         // `width$` and `.precision$` name variables too.
         for part in format.split_inclusive('$').filter_map(|part| part.strip_suffix('$')) {
-            let start = part.rfind(|char: char| !is_name_char(char)).map_or(0, |at| {
-                at + part[at..].chars().next().map_or(1, char::len_utf8)
-            });
+            let start = part
+                .rfind(|char: char| !is_name_char(char))
+                .map_or(0, |at| at + part[at..].chars().next().map_or(1, char::len_utf8));
             names.extend(is_name(&part[start..]).then(|| part[start..].to_owned()));
         }
         rest = &rest[close + 1..];

@@ -165,8 +165,12 @@ impl NativeEngine {
             let compiled = self.rustc_or_interrupt(krate).await?;
             let file = format!("{name}.rs");
             if compiled.library.is_some() {
-                let local: Vec<String> =
-                    plan.new_items.iter().chain(&plan.moved_items).flat_map(|item| item.names.iter().cloned()).collect();
+                let local: Vec<String> = plan
+                    .new_items
+                    .iter()
+                    .chain(&plan.moved_items)
+                    .flat_map(|item| item.names.iter().cloned())
+                    .collect();
                 let types = probed_types(&compiled.diagnostics, &emission, &file).into_iter();
                 let types = types.map(|(id, ty)| (id, nameable(&ty, &local, &name).unwrap_or_else(|| unnameable(&ty))));
                 let lessons = Lessons { decisions, types: types.collect() };
@@ -177,9 +181,13 @@ impl NativeEngine {
                 self.sources.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(name.clone(), source);
                 return Ok(Ready { plan, emission, lessons, name, library: true });
             }
-            let errors: Vec<&Diagnostic> = compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+            let errors: Vec<&Diagnostic> =
+                compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
             if errors.is_empty() {
-                return Err(internal(format!("rustc ended without a library and without a message\n{}", compiled.other)));
+                return Err(internal(format!(
+                    "rustc ended without a library and without a message\n{}",
+                    compiled.other
+                )));
             }
             match learn(&errors, &emission, &file, &decisions) {
                 Some(next) => decisions = next,
@@ -230,7 +238,9 @@ impl NativeEngine {
             let lost = self.variables.lost.get(name).map(|loss| loss.explain(name));
             lost.or_else(|| {
                 let (cell, by) = self.stale.get(name)?;
-                Some(format!("`{name}` of cell [{cell}] no longer fits what cell [{by}] defines. Run cell [{cell}] again"))
+                Some(format!(
+                    "`{name}` of cell [{cell}] no longer fits what cell [{by}] defines. Run cell [{cell}] again"
+                ))
             })
         })
     }
@@ -248,8 +258,11 @@ impl NativeEngine {
             Ok(compiled) => compiled,
             Err(error) => return error,
         };
-        let errors: Vec<&Diagnostic> =
-            compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error() && !diagnostic.spans.is_empty()).collect();
+        let errors: Vec<&Diagnostic> = compiled
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.is_error() && !diagnostic.spans.is_empty())
+            .collect();
         if !errors.is_empty() {
             return compile_error(render::errors(&errors, &source, &format!("{name}.rs"), |_| None));
         }
@@ -265,12 +278,16 @@ impl NativeEngine {
         for name in &ready.lessons.decisions.stale {
             if let Some(live) = self.scope.find(name) {
                 let from = live.item.fragment.cell.number();
-                notes.push(format!("`{name}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."));
+                notes.push(format!(
+                    "`{name}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."
+                ));
                 self.stale.insert(name.clone(), (from, number));
             } else if let Some(block) = self.scope.find_impl(name) {
                 let from = block.fragment.cell.number();
                 let header = block.fragment.text().split('{').next().unwrap_or("impl").trim().to_owned();
-                notes.push(format!("`{header}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."));
+                notes.push(format!(
+                    "`{header}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."
+                ));
             }
         }
         for leaf in &ready.lessons.decisions.dropped_uses {
@@ -285,11 +302,14 @@ impl NativeEngine {
         }
         let dropped = self.variables.rehome(&ready.plan, &ready.name, number);
         for (name, ty) in &dropped {
-            notes.push(format!("`{name}` was dropped: its type `{ty}` has another definition now. Run the cell that makes it again."));
+            notes.push(format!(
+                "`{name}` was dropped: its type `{ty}` has another definition now. Run the cell that makes it again."
+            ));
         }
         // A function or constant defined now takes the name from an older variable.
         let values = ready.plan.new_items.iter().flat_map(|item| &item.names);
-        let mut forget: Vec<String> = values.filter(|name| self.variables.live.remove(*name).is_some()).cloned().collect();
+        let mut forget: Vec<String> =
+            values.filter(|name| self.variables.live.remove(*name).is_some()).cloned().collect();
         forget.extend(dropped.into_iter().map(|(name, _)| name));
         if let Some(host) = &self.host
             && !forget.is_empty()
@@ -299,7 +319,12 @@ impl NativeEngine {
         tell(events, &notes).await;
     }
 
-    async fn run(&mut self, ready: &Ready, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<Done, CellError> {
+    async fn run(
+        &mut self,
+        ready: &Ready,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<Done, CellError> {
         if self.host.is_none() {
             self.host = Some(Host::start(&self.runtime).map_err(|error| internal(format!("{error:#}")))?);
         }
@@ -352,7 +377,11 @@ impl NativeEngine {
             let Some(variable) = ready.emission.variables.get(entry.id) else { continue };
             let stored = match &variable.taken {
                 // Its type may have moved to this cell's crate; `rehome` has followed it there.
-                Some(taken) => self.variables.live.get(&variable.name).map_or_else(|| Err(taken.ty.clone()), |live| Ok(live.ty.clone())),
+                Some(taken) => self
+                    .variables
+                    .live
+                    .get(&variable.name)
+                    .map_or_else(|| Err(taken.ty.clone()), |live| Ok(live.ty.clone())),
                 None => match ready.lessons.types.get(&entry.id) {
                     Some(ty) => unnameable_type(ty).map_or_else(|| Ok(ty.clone()), |ty| Err(ty.to_owned())),
                     None => Err("which the compiler did not tell".to_owned()),
@@ -416,7 +445,9 @@ impl NativeEngine {
                 let mut places: Vec<Place> = Vec::new();
                 for frame in &frames {
                     if let Some(place) = place_in(&sources, &frame.file, frame.line, frame.column)
-                        && !places.iter().any(|other| Arc::ptr_eq(&other.cell, &place.cell) && other.line() == place.line())
+                        && !places
+                            .iter()
+                            .any(|other| Arc::ptr_eq(&other.cell, &place.cell) && other.line() == place.line())
                     {
                         places.push(place);
                     }
@@ -424,7 +455,9 @@ impl NativeEngine {
                 let report = render::failure("panic", &message, &places, &[]);
                 Err(CellError { ename: "Panic".into(), evalue: report.summary, traceback: report.lines })
             }
-            Outcome::NotLoaded { message } => Err(internal(format!("the compiled cell could not be loaded: {message}"))),
+            Outcome::NotLoaded { message } => {
+                Err(internal(format!("the compiled cell could not be loaded: {message}")))
+            }
         }
     }
 }
@@ -510,15 +543,24 @@ fn interrupted() -> CellError {
 }
 
 fn internal(message: String) -> CellError {
-    let report = render::failure("error", &message, &[], &["this is a fault of Oxtorch or of its set-up: `oxtorch doctor` may tell".to_owned()]);
+    let report = render::failure(
+        "error",
+        &message,
+        &[],
+        &["this is a fault of Oxtorch or of its set-up: `oxtorch doctor` may tell".to_owned()],
+    );
     CellError { ename: "EngineError".into(), evalue: report.summary, traceback: report.lines }
 }
 
 fn ended_how(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
-        (Some(9), _) => "was killed (SIGKILL): by a second interrupt, by somebody, or because memory ran out".to_owned(),
+        (Some(9), _) => {
+            "was killed (SIGKILL): by a second interrupt, by somebody, or because memory ran out".to_owned()
+        }
         (Some(11), _) => "crashed (SIGSEGV): unsafe code, or recursion without end".to_owned(),
-        (Some(6), _) => "aborted (SIGABRT): a panic that cannot unwind, a stack overflow, or `std::process::abort`".to_owned(),
+        (Some(6), _) => {
+            "aborted (SIGABRT): a panic that cannot unwind, a stack overflow, or `std::process::abort`".to_owned()
+        }
         (Some(signal), _) => format!("was ended by signal {signal}"),
         (None, Some(code)) => format!("exited with code {code}"),
         (None, None) => "ended".to_owned(),

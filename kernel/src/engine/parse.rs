@@ -255,12 +255,8 @@ impl Sorter<'_> {
         if let Stmt::Macro(it) = statement
             && it.mac.path.is_ident("thread_local")
         {
-            let item = syn::ItemMacro {
-                attrs: it.attrs.clone(),
-                ident: None,
-                mac: it.mac.clone(),
-                semi_token: it.semi_token,
-            };
+            let item =
+                syn::ItemMacro { attrs: it.attrs.clone(), ident: None, mac: it.mac.clone(), semi_token: it.semi_token };
             return self.item(&SynItem::Macro(item));
         }
         let mut edits = Edits::default();
@@ -486,7 +482,8 @@ mod tests {
     #[test]
     fn use_groups_are_split_into_one_declaration_a_name() {
         let cell = parsed("use std::{collections::{self, HashMap as Map}, fmt::*, io::Write as _};");
-        let leaves: Vec<_> = cell.uses[0].leaves.iter().map(|leaf| (leaf.name.as_deref(), leaf.code.as_str())).collect();
+        let leaves: Vec<_> =
+            cell.uses[0].leaves.iter().map(|leaf| (leaf.name.as_deref(), leaf.code.as_str())).collect();
         assert_eq!(
             leaves,
             [
@@ -500,7 +497,9 @@ mod tests {
 
     #[test]
     fn every_pattern_gives_its_bindings() {
-        let cell = parsed("let (mut a, P { x, y: b, .. }, [c, .., d @ 1], Some(e)) = t else { return };\nlet None = n else { panic!() };");
+        let cell = parsed(
+            "let (mut a, P { x, y: b, .. }, [c, .., d @ 1], Some(e)) = t else { return };\nlet None = n else { panic!() };",
+        );
         let StatementKind::Let { bindings, .. } = &cell.statements[0].kind else { panic!("a let") };
         let names: Vec<_> = bindings.iter().map(|binding| (binding.name.as_str(), binding.mutable)).collect();
         assert_eq!(names, [("a", true), ("x", false), ("b", false), ("c", false), ("d", false), ("e", false)]);

@@ -35,7 +35,10 @@ fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<M
     let mut marks = Vec::new();
     for span in &error.spans {
         let Some(range) = own_range(span, file) else { continue };
-        let overlapping = emission.marks.iter().filter(|(marked, _)| marked.start < range.end.max(range.start + 1) && range.start < marked.end);
+        let overlapping = emission
+            .marks
+            .iter()
+            .filter(|(marked, _)| marked.start < range.end.max(range.start + 1) && range.start < marked.end);
         marks.extend(overlapping.map(|(_, mark)| Marked { mark, primary: span.is_primary }));
     }
     marks
@@ -54,7 +57,9 @@ pub fn own_range(span: &Span, file: &str) -> Option<Range<usize>> {
 
 fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, next: &mut Decisions) {
     let code = error.code();
-    let primary = |wanted: fn(&Mark) -> bool| marks.iter().find(|marked| marked.primary && wanted(marked.mark)).map(|marked| marked.mark);
+    let primary = |wanted: fn(&Mark) -> bool| {
+        marks.iter().find(|marked| marked.primary && wanted(marked.mark)).map(|marked| marked.mark)
+    };
 
     if let Some(Mark::Use(leaf)) = primary(|mark| matches!(mark, Mark::Use(_))) {
         next.dropped_uses.push(leaf.clone());
@@ -141,6 +146,7 @@ pub fn probed_types(diagnostics: &[Diagnostic], emission: &Emission, file: &str)
 
 /// The names that the errors say do not exist.
 pub fn unresolved_names(errors: &[&Diagnostic]) -> Names {
-    let unresolved = errors.iter().filter(|error| matches!(error.code(), "E0425" | "E0423" | "E0433" | "E0432" | "E0412"));
+    let unresolved =
+        errors.iter().filter(|error| matches!(error.code(), "E0425" | "E0423" | "E0433" | "E0432" | "E0412"));
     unresolved.filter_map(|error| error.message.split('`').nth(1).map(str::to_owned)).collect()
 }

@@ -108,13 +108,19 @@ fn snippet<T: Clone>(cell: &CellText) -> Snippet<'static, T> {
 /// A suggestion, as a patch where it changes the user's text and as text where it adds a `use`.
 fn suggestion(message: &str, spans: &[&Span], source: &Source, file: &str) -> Option<Group<'static>> {
     let replacement = |span: &&Span| span.suggested_replacement.clone().unwrap_or_default();
-    let imports: Vec<String> =
-        spans.iter().map(replacement).filter(|code| code.trim_start().starts_with("use ")).map(|code| code.trim().to_owned()).collect();
+    let imports: Vec<String> = spans
+        .iter()
+        .map(replacement)
+        .filter(|code| code.trim_start().starts_with("use "))
+        .map(|code| code.trim().to_owned())
+        .collect();
     if !imports.is_empty() {
         let mut imports: Vec<String> = imports.into_iter().map(|code| readable(&code)).collect();
         imports.dedup();
         imports.truncate(MAX_SUGGESTIONS);
-        return Some(Group::with_title(Level::HELP.secondary_title(format!("{message}: `{}`", imports.join("` or `")))));
+        return Some(Group::with_title(
+            Level::HELP.secondary_title(format!("{message}: `{}`", imports.join("` or `"))),
+        ));
     }
     let mut patches: Vec<(Place, String)> = Vec::new();
     for span in spans {

@@ -69,7 +69,10 @@ pub struct Import {
 impl Plan {
     /// Whether the crate would hold no items and no impls.
     pub fn is_empty(&self) -> bool {
-        self.new_items.is_empty() && self.new_impls.is_empty() && self.moved_items.is_empty() && self.moved_impls.is_empty()
+        self.new_items.is_empty()
+            && self.new_impls.is_empty()
+            && self.moved_items.is_empty()
+            && self.moved_impls.is_empty()
     }
 }
 
@@ -120,7 +123,10 @@ impl Scope {
         let head = candidates.into_iter().flatten().find(|name| is_live(name)).cloned();
         // `impl From<Net> for f64` and `impl Sum<Net> for Vec<f64>` are allowed because of a type argument.
         head.or_else(|| {
-            let types = block.mentions.iter().filter(|name| self.find(name).is_some_and(|live| live.item.kind == ItemKind::Type));
+            let types = block
+                .mentions
+                .iter()
+                .filter(|name| self.find(name).is_some_and(|live| live.item.kind == ItemKind::Type));
             types.cloned().next()
         })
     }
@@ -135,7 +141,8 @@ impl Scope {
                     continue;
                 }
                 let is_stale = item.names.iter().any(|name| stale.contains(name));
-                if is_stale || item.names.iter().any(|name| unsettled.contains(name)) || mentions_any(item, &unsettled) {
+                if is_stale || item.names.iter().any(|name| unsettled.contains(name)) || mentions_any(item, &unsettled)
+                {
                     moved.insert(index);
                     more.extend(item.names.iter().cloned());
                     let layout_changes = item.kind != ItemKind::Other
@@ -192,8 +199,11 @@ impl Scope {
                 if block.trait_name.is_some() {
                     return (!new_impls.iter().any(|other| same(&other))).then_some(block);
                 }
-                let overridden: BTreeSet<&String> =
-                    new_impls.iter().filter(same).flat_map(|other| other.members.iter().map(|(name, _)| name)).collect();
+                let overridden: BTreeSet<&String> = new_impls
+                    .iter()
+                    .filter(same)
+                    .flat_map(|other| other.members.iter().map(|(name, _)| name))
+                    .collect();
                 without_members(&block, &overridden)
             })
             .collect();
@@ -213,8 +223,12 @@ impl Scope {
         }
         self.close_over_macros(&mut wanted);
 
-        let own_uses: BTreeSet<&String> =
-            cell.uses.iter().flat_map(|declaration| &declaration.leaves).filter_map(|leaf| leaf.name.as_ref()).collect();
+        let own_uses: BTreeSet<&String> = cell
+            .uses
+            .iter()
+            .flat_map(|declaration| &declaration.leaves)
+            .filter_map(|leaf| leaf.name.as_ref())
+            .collect();
         let mut imports = Vec::new();
         for (index, live) in self.items.iter().enumerate() {
             if plan.replaced.contains(&index) || live.hidden {
@@ -248,7 +262,9 @@ impl Scope {
             let more: Names = self
                 .items
                 .iter()
-                .filter(|live| live.item.kind == ItemKind::Macro && live.item.names.iter().any(|name| wanted.contains(name)))
+                .filter(|live| {
+                    live.item.kind == ItemKind::Macro && live.item.names.iter().any(|name| wanted.contains(name))
+                })
                 .flat_map(|live| live.item.mentions.iter().filter(|name| !wanted.contains(*name)).cloned())
                 .collect();
             if more.is_empty() {

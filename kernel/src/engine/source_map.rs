@@ -183,10 +183,7 @@ mod tests {
 
     #[test]
     fn wide_characters_count_as_one_column() {
-        let place = Place {
-            cell: CellText::new(1, "let 数据 = x;"),
-            range: 13..14,
-        };
+        let place = Place { cell: CellText::new(1, "let 数据 = x;"), range: 13..14 };
         assert_eq!(place.column(), 10);
     }
 }

@@ -70,13 +70,17 @@ impl fmt::Display for Explanation<'_> {
                 "was not kept by cell [{cell}]: its type, {ty}, cannot be named by another cell. Box it, as in \
                  `let f: Box<dyn Fn(f64) -> f64> = Box::new(...)`, or define a `fn`"
             ),
-            Gone::Moved => write!(f, "was moved by cell [{cell}]. Run the cell that makes it again, or `.clone()` it there"),
+            Gone::Moved => {
+                write!(f, "was moved by cell [{cell}]. Run the cell that makes it again, or `.clone()` it there")
+            }
             Gone::NotReached => write!(f, "was not made: cell [{cell}] ended before its `let`"),
             Gone::TypeChanged(ty) => write!(
                 f,
                 "was dropped in cell [{cell}]: its type `{ty}` has another definition now. Run the cell that makes it again"
             ),
-            Gone::HostLost => write!(f, "was lost with the host process in cell [{cell}]. Run the cell that makes it again"),
+            Gone::HostLost => {
+                write!(f, "was lost with the host process in cell [{cell}]. Run the cell that makes it again")
+            }
         }
     }
 }
@@ -181,7 +185,8 @@ struct Absolute<'a> {
 
 impl VisitMut for Absolute<'_> {
     fn visit_type_mut(&mut self, ty: &mut syn::Type) {
-        self.nameable &= !matches!(ty, syn::Type::ImplTrait(_) | syn::Type::Infer(_) | syn::Type::Macro(_) | syn::Type::Verbatim(_));
+        self.nameable &=
+            !matches!(ty, syn::Type::ImplTrait(_) | syn::Type::Infer(_) | syn::Type::Macro(_) | syn::Type::Verbatim(_));
         syn::visit_mut::visit_type_mut(self, ty);
     }
 
@@ -215,7 +220,10 @@ mod tests {
     fn paths_become_absolute_and_local_types_get_their_crate() {
         check("std::vec::Vec<Net>", Some("::std::vec::Vec<::cell_a::Net>"));
         check("(i32, &str, [f32; 3])", Some("(i32, &str, [f32; 3])"));
-        check("std::boxed::Box<dyn std::ops::Fn(i32) -> Net>", Some("::std::boxed::Box<dyn ::std::ops::Fn(i32) -> ::cell_a::Net>"));
+        check(
+            "std::boxed::Box<dyn std::ops::Fn(i32) -> Net>",
+            Some("::std::boxed::Box<dyn ::std::ops::Fn(i32) -> ::cell_a::Net>"),
+        );
         check("oxtorch::tch::Tensor", Some("::oxtorch::tch::Tensor"));
     }
 

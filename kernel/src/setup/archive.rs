@@ -157,3 +157,109 @@ fn watch<T>(part: &Path, progress: &dyn Progress, work: impl FnOnce() -> T) -> T
 fn length(file: &Path) -> u64 {
     file.metadata().map_or(0, |found| found.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::setup::progress::Lines;
+
+    fn archive() -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        writer.start_file("libtorch/build-version", stored).expect("writes to memory");
+        writer.write_all(&b"2.13.0+cpu".repeat(20_000)).expect("writes to memory");
+        writer.finish().expect("writes to memory").into_inner()
+    }
+
+    /// Answers requests until the test ends: `serve` gets the offset that was asked for and the connection. What was
+    /// asked for is told to the test.
+    fn server(serve: impl Fn(u64, TcpStream) + Send + 'static) -> (String, std::sync::mpsc::Receiver<(String, u64)>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let site = format!("http://{}/libtorch", listener.local_addr().expect("is bound"));
+        let (says, hears) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let connection = connection.expect("connects");
+                let lines = BufReader::new(&connection).lines().map_while(Result::ok);
+                let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let range = request.iter().find_map(|line| {
+                    let value = line.to_ascii_lowercase();
+                    value.strip_prefix("range: bytes=")?.trim_end_matches('-').parse().ok()
+                });
+                let offset = range.unwrap_or(0);
+                if says.send((request[0].clone(), offset)).is_err() {
+                    return;
+                }
+                serve(offset, connection);
+            }
+        });
+        (site, hears)
+    }
+
+    fn answer(mut connection: &TcpStream, offset: u64, whole: u64, body: &[u8]) {
+        let (status, range) = match offset {
+            0 => ("200 OK", String::new()),
+            _ => ("206 Partial Content", format!("Content-Range: bytes {offset}-{}/{whole}\r\n", whole - 1)),
+        };
+        let length = whole - offset;
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{range}Connection: close\r\n\r\n");
+        // The program at the other end may hang up early.
+        let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(body));
+    }
+
+    fn try_install(site: &str) -> Option<(tempfile::TempDir, Result<Result<(), String>, SetupError>)> {
+        if transfer_program().is_none() || name(false).is_none() {
+            eprintln!("skipped: there is no curl or wget here, or no archive for this platform");
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let home = Home::at(folder.path().join("home"));
+        let result = install(&home, site, &folder.path().join("target"), false, &Lines::new(|_| ()));
+        Some((folder, result))
+    }
+
+    #[test]
+    fn a_transfer_that_breaks_goes_on_where_it_was() {
+        let whole = archive();
+        let length = whole.len() as u64;
+        let (site, requests) = server(move |offset, connection| {
+            let rest = &whole[offset as usize..];
+            // The first answer promises everything and stops half way.
+            let sent = if offset == 0 { &rest[..rest.len() / 2] } else { rest };
+            answer(&connection, offset, length, sent);
+        });
+        let Some((folder, result)) = try_install(&site) else { return };
+        assert!(matches!(result, Ok(Ok(()))), "{result:?}");
+        let unpacked = folder.path().join("target/libtorch/build-version");
+        assert_eq!(unpacked.metadata().expect("is there").len(), 200_000);
+        let asked: Vec<_> = requests.try_iter().collect();
+        assert!(asked[0].0.contains("/libtorch/cpu/libtorch-shared-with-deps-2.13.0%2Bcpu.zip"), "{asked:?}");
+        assert_eq!(asked.iter().map(|(_, offset)| *offset).collect::<Vec<_>>(), [0, length / 2]);
+        assert_eq!(fs::read_dir(folder.path().join("home/downloads")).expect("is there").count(), 0);
+    }
+
+    #[test]
+    fn a_truncated_archive_is_an_error_and_is_not_kept() {
+        let whole = archive();
+        // A proxy cut it and says that this is all.
+        let (site, _requests) = server(move |_, connection| answer(&connection, 0, 1000, &whole[..1000]));
+        let Some((folder, result)) = try_install(&site) else { return };
+        let why = result.expect("another source may do").expect_err("it is damaged");
+        assert!(why.starts_with("what was downloaded is damaged"), "{why}");
+        assert_eq!(fs::read_dir(folder.path().join("home/downloads")).expect("is there").count(), 0);
+    }
+
+    #[test]
+    fn what_the_server_refuses_is_told() {
+        let (site, requests) = server(|_, mut connection| {
+            let _ = connection.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        });
+        let Some((_folder, result)) = try_install(&site) else { return };
+        let why = result.expect("another source may do").expect_err("nothing is there");
+        assert!(why.contains("404"), "{why}");
+        assert_eq!(requests.try_iter().count(), 1, "what is not there is not asked for again");
+    }
+}

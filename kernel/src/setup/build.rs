@@ -70,13 +70,11 @@ impl Inputs<'_> {
     }
 }
 
-/// The folder that cargo builds in. It stays, so that another version of the runtime's own sources costs only their own
-/// compilation; what cells need of it has a second name elsewhere, which takes no space.
+/// The folder that cargo builds in. It stays, so that another version of the runtime costs only what changed; what cells
+/// need of it has a second name elsewhere, which takes no space.
 fn workspace(home: &Home, inputs: Inputs<'_>) -> PathBuf {
     let flags = inputs.flags();
-    let manifests = inputs.sources.iter().filter(|source| source.path.starts_with("Cargo."));
-    let parts = manifests.map(|source| source.contents.as_slice());
-    home.place("build", &sources::key(parts.chain([inputs.toolchain.version.as_bytes(), flags.as_bytes()])))
+    home.place("build", &sources::key([inputs.toolchain.version.as_bytes(), flags.as_bytes()]))
 }
 
 /// Where the runtime of a key stands, whether it is there or not.

@@ -20,6 +20,6 @@ mod store;
 pub(crate) use panic::install_hook;
 pub use show::{Show, ViaDebug, ViaName, ViaRich};
 pub use stage::{Error, stage};
-pub(crate) use stage::{begin, end, record_stray};
+pub(crate) use stage::{begin, end, record_panic};
 pub(crate) use store::forget_all;
 pub use store::{carry, forget, probe, put, take};

@@ -37,10 +37,11 @@ pub(crate) fn install_hook() {
 
 fn report(info: &PanicHookInfo<'_>) -> Report {
     let message = info.payload_as_str().unwrap_or("a panic with a value that is not text").to_owned();
-    let location = info
-        .location()
-        .filter(|location| is_cell(location.file()))
-        .map(|location| Frame { file: location.file().to_owned(), line: location.line(), column: location.column() });
+    let location = info.location().filter(|location| is_cell(location.file())).map(|location| Frame {
+        file: location.file().to_owned(),
+        line: location.line(),
+        column: location.column(),
+    });
     let mut frames = user_frames();
     if let Some(location) = location {
         // `#[track_caller]` knows the exact place; the backtrace has the same frame, less exactly.

@@ -4,7 +4,7 @@
 //! after the other, so the first of these that the type satisfies is called: [`ViaRich`], [`ViaDebug`], [`ViaName`].
 //! This decides in one compile, without specialisation.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use oxtorch_protocol::{Display, DisplayKind, FromHost};
 
@@ -36,7 +36,7 @@ impl<T: Debug + ?Sized> ViaDebug for &Show<'_, T> {
     fn oxtorch_show(&self) {
         // `TypeId` would ask for `'static`, and the value of a cell may borrow.
         if std::any::type_name::<T>() != "()" {
-            send(MimeBundle::text(format!("{:?}", self.0)));
+            show_text(format_args!("{:?}", self.0));
         }
     }
 }
@@ -49,8 +49,13 @@ pub trait ViaName {
 
 impl<T: ?Sized> ViaName for Show<'_, T> {
     fn oxtorch_show(&self) {
-        send(MimeBundle::text(format!("a value of type {}", std::any::type_name::<T>())));
+        show_text(format_args!("a value of type {}", std::any::type_name::<T>()));
     }
+}
+
+/// Not generic, and so compiled once and not into every cell.
+fn show_text(text: fmt::Arguments<'_>) {
+    send(MimeBundle::text(text.to_string()));
 }
 
 fn send(bundle: MimeBundle) {

@@ -29,19 +29,19 @@ pub fn stage<T>(body: impl FnOnce() -> Result<T, Error>) -> Option<T> {
     // What the closure borrows lives on in the cell whatever happens: the user can look at it and decide.
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => Some(value),
-        Ok(Err(Error(message))) => {
-            record(Outcome::Failed { message: panic::first_sentence(&message) });
+        Ok(Err(error)) => {
+            record_failure(error);
             None
         }
         Err(payload) => {
-            record(panic::outcome(payload));
+            record_panic(payload);
             None
         }
     }
 }
 
-fn record(outcome: Outcome) {
-    OUTCOME.set(outcome);
+fn record_failure(Error(message): Error) {
+    OUTCOME.set(Outcome::Failed { message: panic::first_sentence(&message) });
 }
 
 /// Prepares for a cell.
@@ -56,7 +56,7 @@ pub(crate) fn end() -> Done {
     Done { outcome: OUTCOME.replace(Outcome::Ok), kept: store::kept() }
 }
 
-/// Records a panic that happened outside every stage, such as in the `Drop` of a replaced variable.
-pub(crate) fn record_stray(payload: Box<dyn std::any::Any + Send>) {
-    record(panic::outcome(payload));
+/// Records a panic, of a stage or outside every stage, such as in the `Drop` of a replaced variable.
+pub(crate) fn record_panic(payload: Box<dyn std::any::Any + Send>) {
+    OUTCOME.set(panic::outcome(payload));
 }

@@ -28,20 +28,15 @@ impl Variable {
         }
     }
 
-    /// # Safety
-    /// The stored type is `T`, or one with the same definition.
-    unsafe fn into_inner<T>(self) -> T {
-        let value = self.value;
-        std::mem::forget(self);
-        // SAFETY: `value` came from `Box::into_raw` in `new`, is owned by `self` alone, and by the caller's promise
-        // points to a `T`.
-        *unsafe { Box::from_raw(value.cast()) }
+    /// The box, which the caller owns from now on.
+    fn into_raw(self) -> *mut () {
+        std::mem::ManuallyDrop::new(self).value
     }
 }
 
 impl Drop for Variable {
     fn drop(&mut self) {
-        // SAFETY: `value` and `drop` were made for the same type in `new`, and `into_inner` forgets `self`.
+        // SAFETY: `value` and `drop` were made for the same type in `new`, and `into_raw` does not drop `self`.
         unsafe { (self.drop)(self.value) }
     }
 }
@@ -66,11 +61,24 @@ thread_local! {
     static STORE: RefCell<Store> = RefCell::default();
 }
 
-fn remove<T>(name: &str) -> Variable {
+// Generic functions are compiled into every cell that calls them, so those below only name the type; the work is done in
+// functions that are compiled once.
+
+fn remove(name: &str, ty: &str) -> Variable {
     let variable = STORE.with_borrow_mut(|store| store.variables.remove(name));
-    variable.unwrap_or_else(|| {
-        panic!("the variable `{name}` of type `{}` is not in the store", std::any::type_name::<T>())
-    })
+    variable.unwrap_or_else(|| panic!("the variable `{name}` of type `{ty}` is not in the store"))
+}
+
+fn remove_typed(name: &str, type_id: TypeId, ty: &str) -> *mut () {
+    let variable = remove(name, ty);
+    assert!(variable.type_id == type_id, "the variable `{name}` is not of type `{ty}`");
+    variable.into_raw()
+}
+
+fn remove_of_layout(name: &str, layout: Layout, ty: &str) -> *mut () {
+    let variable = remove(name, ty);
+    assert!(variable.layout == layout, "the layout of `{ty}` has changed: run the cell that makes `{name}` again");
+    variable.into_raw()
 }
 
 /// Takes a variable of an earlier cell.
@@ -78,14 +86,9 @@ fn remove<T>(name: &str) -> Variable {
 /// # Panics
 /// When there is none of that name and type; the kernel writes a `take` only where there is.
 pub fn take<T: 'static>(name: &str) -> T {
-    let variable = remove::<T>(name);
-    assert!(
-        variable.type_id == TypeId::of::<T>(),
-        "the variable `{name}` is not of type `{}`",
-        std::any::type_name::<T>()
-    );
-    // SAFETY: the type id says that the stored type is `T`.
-    unsafe { variable.into_inner() }
+    let value = remove_typed(name, TypeId::of::<T>(), std::any::type_name::<T>());
+    // SAFETY: an owned box, and the type id says that it holds a `T`.
+    *unsafe { Box::from_raw(value.cast()) }
 }
 
 /// Takes a variable whose type has moved to a newer crate with its definition unchanged.
@@ -96,19 +99,17 @@ pub fn take<T: 'static>(name: &str) -> T {
 /// # Panics
 /// As [`take`]; also when the layouts differ after all.
 pub unsafe fn carry<T: 'static>(name: &str) -> T {
-    let variable = remove::<T>(name);
-    assert!(
-        variable.layout == Layout::new::<T>(),
-        "the layout of `{}` has changed: run the cell that makes `{name}` again",
-        std::any::type_name::<T>()
-    );
-    // SAFETY: the caller's promise.
-    unsafe { variable.into_inner() }
+    let value = remove_of_layout(name, Layout::new::<T>(), std::any::type_name::<T>());
+    // SAFETY: an owned box, and by the caller's promise what it holds can be read as a `T`.
+    *unsafe { Box::from_raw(value.cast()) }
 }
 
 /// Keeps a variable for later cells. The first `put` of a name in a cell wins; `id` says which one that was.
 pub fn put<T: 'static>(name: &str, id: usize, value: T) {
-    let new = Variable::new(value);
+    put_variable(name, id, Variable::new(value));
+}
+
+fn put_variable(name: &str, id: usize, new: Variable) {
     let replaced = STORE.with_borrow_mut(|store| {
         if store.settled.iter().any(|settled| settled == name) {
             return Some(new);

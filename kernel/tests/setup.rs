@@ -1,0 +1,449 @@
+//! Set-up as a user meets it: the `oxtorch` program, with stand-ins for the tools that it calls.
+//!
+//! The stand-ins leave what the real tools leave, in a moment, and keep a log of how they were called. One of them can
+//! be made to wait in the middle: it then reads from a named pipe, and a writer of that pipe knows that it got there.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+const OXTORCH: &str = env!("CARGO_BIN_EXE_oxtorch");
+
+const RUSTC: &str = r#"
+case "$*" in
+    "--print sysroot") echo "$STAGE/sysroot" ;;
+    "-vV") printf 'rustc 1.95.0 (stand-in)\nhost: x86_64-unknown-linux-gnu\nrelease: %s\n' "${STAGE_RELEASE:-1.95.0}" ;;
+esac
+"#;
+
+const CARGO: &str = r#"
+case "$1" in
+metadata)
+    if [ -n "$STAGE_OFFLINE" ]; then
+        echo "error: failed to download from the registry" >&2
+        exit 101
+    fi
+    printf '{"packages": [{"name": "torch-sys", "id": "t", "manifest_path": "%s/torch-sys/Cargo.toml"},
+        {"name": "oxtorch", "id": "o", "manifest_path": "o"}],
+        "resolve": {"nodes": [{"id": "o", "deps": [{"pkg": "t", "dep_kinds": [{"kind": null}]}]}]}}' "$STAGE" ;;
+build)
+    wait_here cargo
+    release="$(dirname "$3")/target/x86_64-unknown-linux-gnu/release"
+    mkdir -p "$release/deps" && touch "$release/deps/libtch-1.rlib" || exit 1
+    echo library > "$release/liboxtorch.so"
+    printf '#!/bin/sh\n' > "$release/oxtorch-host"
+    printf '{"reason": "compiler-artifact", "package_id": "registry+x#tch@0.26.0", "target": {"kind": ["lib"]}, "filenames": ["%s"]}\n' \
+        "$release/deps/libtch-1.rlib" ;;
+esac
+"#;
+
+const CXX: &str = r#"
+if [ "$1" = --version ]; then echo "c++ (stand-in) 1.0"; exit; fi
+wait_here c++
+while [ $# -gt 0 ]; do
+    if [ "$1" = -o ]; then head -c "${STAGE_OBJECT_SIZE:-10}" /dev/zero > "$2" || exit 1; fi
+    shift
+done
+"#;
+
+const PYTHON: &str = r#"
+case "$*" in
+    *find_spec*) echo "$STAGE_PYTHON_TORCH" ;;
+    *"pip install"*)
+        no_wheel="ERROR: No matching distribution found for torch==2.13.0"
+        case "$STAGE_PIP:$*" in
+            none:*) echo "$0: No module named pip" >&2; exit 1 ;;
+            offline:*) printf 'WARNING: Retrying after NewConnectionError\n%s\n' "$no_wheel" >&2; exit 1 ;;
+            other-python:*--platform*) ;;
+            other-python:*) echo "$no_wheel" >&2; exit 1 ;;
+        esac
+        while [ "$1" != --target ]; do shift; done
+        mkdir -p "$2" && cp -r "$STAGE/libtorch" "$2/torch" ;;
+esac
+"#;
+
+const NO_NETWORK: &str = "echo 'curl: (6) Could not resolve host' >&2; exit 6\n";
+
+/// A folder of stand-ins, and a home.
+struct Stage {
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let stage = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        for (name, script) in
+            [("rustc", RUSTC), ("cargo", CARGO), ("c++", CXX), ("cc", ""), ("python3", PYTHON), ("curl", NO_NETWORK)]
+        {
+            stage.tool(name, script);
+        }
+        stage.libtorch("libtorch", "2.13.0+cpu");
+        stage
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn home(&self) -> PathBuf {
+        self.path("home")
+    }
+
+    /// A stand-in that logs its call and then runs `script`.
+    fn tool(&self, name: &str, script: &str) {
+        fs::create_dir_all(self.path("bin")).expect("creates");
+        let tool = self.path("bin").join(name);
+        let text = format!(
+            "#!/bin/sh\necho \"{name} $*\" >> \"$STAGE/log\"\n\
+             wait_here() {{ if [ \"$STAGE_WAIT\" = \"$1\" ]; then cat \"$STAGE/pipe\" > \"$STAGE/went-on\"; fi; }}\n{script}"
+        );
+        fs::write(&tool, text).expect("writes");
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).expect("may be run");
+    }
+
+    /// A folder that looks like a libtorch.
+    fn libtorch(&self, name: &str, version: &str) -> PathBuf {
+        let root = self.path(name);
+        for (file, contents) in [
+            ("lib/libtorch_cpu.so", "library"),
+            ("include/torch/csrc/api/include/torch/torch.h", ""),
+            ("build-version", version),
+        ] {
+            let file = root.join(file);
+            fs::create_dir_all(file.parent().expect("has one")).expect("creates");
+            fs::write(file, contents).expect("writes");
+        }
+        root
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(OXTORCH);
+        command.args(arguments).env_clear().stdin(Stdio::null());
+        command.env("PATH", format!("{}:/usr/bin:/bin", self.path("bin").display()));
+        command
+            .env("STAGE", self.folder.path())
+            .env("HOME", self.path("user"))
+            .env("CARGO_HOME", self.path("no-cargo"));
+        command.env("OXTORCH_HOME", self.home()).env("OXTORCH_DEVICE", "cpu");
+        command
+    }
+
+    /// `oxtorch setup` with some variables set.
+    fn setup(&self, variables: &[(&str, &str)]) -> Command {
+        let mut setup = self.command(&["setup"]);
+        setup.envs(variables.iter().copied());
+        setup
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// How often a stand-in was called with arguments that begin in this way.
+    fn calls(&self, start: &str) -> usize {
+        self.log().lines().filter(|line| line.starts_with(start)).count()
+    }
+
+    /// Starts a set-up that waits in the stand-in of this name, and returns when it does; it goes on once the file is
+    /// dropped.
+    fn start_and_wait_in(&self, tool: &str) -> (Child, File) {
+        let pipe = self.path("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+        let mut setup = self.setup(&[("STAGE_WAIT", tool)]);
+        let setup = setup.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("oxtorch runs");
+        // Opening a pipe to write waits for its reader.
+        let go_on = File::options().write(true).open(&pipe).expect("the stand-in reads");
+        (setup, go_on)
+    }
+
+    /// Whether nothing of work in progress is left in the home.
+    fn is_tidy(&self) -> bool {
+        fs::read_dir(self.home().join("tmp")).map_or(true, |mut entries| entries.next().is_none())
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("is text")
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn succeeds(mut command: Command) {
+    let output = command.output().expect("oxtorch runs");
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+}
+
+/// Expects exit code 1, an `error:` line and a `help:` line, and gives all that was said.
+#[track_caller]
+fn fails(mut command: Command) -> String {
+    let output = command.output().expect("oxtorch runs");
+    let errors = errors(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("error: ") && errors.contains("\nhelp: "), "{errors}");
+    errors
+}
+
+#[test]
+fn once_everything_is_there_no_tool_is_called() {
+    let stage = Stage::new();
+    succeeds(stage.setup(&[]));
+    assert_eq!(stage.calls("cargo build"), 1, "{}", stage.log());
+    assert!(stage.is_tidy());
+    let before = stage.log();
+    succeeds(stage.setup(&[]));
+    assert_eq!(stage.log(), before);
+}
+
+#[test]
+fn what_is_gone_is_provided_again_and_nothing_else() {
+    let stage = Stage::new();
+    succeeds(stage.setup(&[]));
+    fs::remove_dir_all(stage.home().join("shim")).expect("removes");
+    succeeds(stage.setup(&[]));
+    assert_eq!(stage.calls("c++ -shared"), 2, "{}", stage.log());
+    assert_eq!(stage.calls("python3 -m pip install"), 1, "{}", stage.log());
+}
+
+#[test]
+fn another_libtorch_gets_a_runtime_of_its_own() {
+    let stage = Stage::new();
+    succeeds(stage.setup(&[]));
+    let other = stage.libtorch("other", "2.13.0+cu130");
+    succeeds(stage.setup(&[("LIBTORCH", text(&other))]));
+    assert_eq!(fs::read_dir(stage.home().join("runtime")).expect("is there").count(), 2);
+}
+
+#[test]
+fn the_active_pythons_torch_is_taken_if_its_version_matches() {
+    for (version, downloads) in [("2.13.0+cu130", 0), ("2.12.1", 1)] {
+        let stage = Stage::new();
+        let torch = stage.libtorch("python-torch", version);
+        succeeds(stage.setup(&[("STAGE_PYTHON_TORCH", text(&torch))]));
+        assert_eq!(stage.calls("python3 -m pip install"), downloads, "{version}");
+    }
+}
+
+#[test]
+fn a_python_without_a_wheel_of_its_own_takes_that_of_another() {
+    let stage = Stage::new();
+    succeeds(stage.setup(&[("STAGE_PIP", "other-python")]));
+    let log = stage.log();
+    let calls: Vec<_> = log.lines().filter(|line| line.contains("pip install")).collect();
+    assert_eq!(calls.len(), 2, "{log}");
+    assert!(calls.iter().all(|call| call.contains("--only-binary=:all:") && call.contains("--no-deps")), "{log}");
+    assert!(calls.iter().all(|call| call.contains("nvidia-cuda-cupti==13.0.*")), "{log}");
+    assert!(calls[1].contains("--python-version 3.12") && calls[1].contains("--platform manylinux_2_28_"), "{log}");
+}
+
+#[test]
+fn without_a_network_each_source_and_what_to_do_is_named() {
+    for (pip, why) in [("offline", "the package index cannot be reached"), ("none", "has no pip")] {
+        let stage = Stage::new();
+        let errors = fails(stage.setup(&[("STAGE_PIP", pip)]));
+        for part in ["the active Python: it has no torch", "PyPI", why, "PyTorch site: curl: (6)", "set LIBTORCH"] {
+            assert!(errors.contains(part), "{part} is missing in:\n{errors}");
+        }
+        assert!(stage.is_tidy());
+    }
+    let stage = Stage::new();
+    let errors = fails(stage.setup(&[("STAGE_OFFLINE", "yes")]));
+    assert!(errors.contains("cannot get the crates") && errors.contains("this step needs the network"), "{errors}");
+}
+
+#[test]
+fn a_libtorch_that_was_asked_for_is_checked_and_never_silently_replaced() {
+    let stage = Stage::new();
+    let without = |name: &str, file: &str| {
+        let root = stage.libtorch(name, "2.13.0");
+        fs::remove_file(root.join(file)).expect("removes");
+        root
+    };
+    for (root, why) in [
+        (stage.path("nowhere"), "cannot be opened"),
+        (stage.libtorch("older", "2.12.0+cpu"), "is version 2.12.0+cpu, not 2.13.0"),
+        (without("no-library", "lib/libtorch_cpu.so"), "has no lib/libtorch_cpu.so"),
+        (without("no-headers", "include/torch/csrc/api/include/torch/torch.h"), "has no C++ headers"),
+        (without("no-version", "build-version"), "does not say its version"),
+    ] {
+        let errors = fails(stage.setup(&[("LIBTORCH", text(&root))]));
+        assert!(errors.contains(why) && errors.contains(text(&root)), "{errors}");
+    }
+    assert_eq!(stage.calls("python3 -m pip install"), 0);
+}
+
+#[test]
+fn a_missing_tool_is_named_with_the_command_that_brings_it() {
+    let stage = Stage::new();
+    let errors = fails(stage.setup(&[("STAGE_RELEASE", "1.80.1")]));
+    assert!(errors.contains("1.80.1") && errors.contains("rustup toolchain install 1.95.0"), "{errors}");
+    let errors = fails(stage.setup(&[("CXX", "no-such-compiler")]));
+    assert!(errors.contains("no-such-compiler") && errors.contains("set CXX"), "{errors}");
+}
+
+#[test]
+fn two_at_once_wait_for_each_other_and_share_the_work() {
+    let stage = Stage::new();
+    let (first, mut go_on) = stage.start_and_wait_in("cargo");
+    let mut second = stage.setup(&[]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("oxtorch runs");
+    let mut lines = BufReader::new(second.stderr.take().expect("is piped"));
+    let mut line = String::new();
+    lines.read_line(&mut line).expect("says something");
+    assert_eq!(line, "Waiting for another oxtorch that is setting up\n");
+
+    go_on.write_all(b"go on").expect("the first one listens");
+    drop(go_on);
+    let first = first.wait_with_output().expect("ends");
+    assert_eq!(first.status.code(), Some(0), "{}", errors(&first));
+    lines.read_to_string(&mut line).expect("ends");
+    assert_eq!(second.wait().expect("ends").code(), Some(0), "{line}");
+    assert_eq!((stage.calls("cargo build"), stage.calls("c++ -shared")), (1, 1), "{}", stage.log());
+}
+
+#[test]
+fn an_interrupted_set_up_ends_its_tools_and_goes_on_where_it_was() {
+    for (signal, code) in [("INT", Some(130)), ("TERM", Some(143)), ("KILL", None)] {
+        let stage = Stage::new();
+        let (setup, go_on) = stage.start_and_wait_in("cargo");
+        let sent = Command::new("kill").args(["-s", signal, &setup.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        let output = setup.wait_with_output().expect("ends");
+        assert_eq!(output.status.code(), code, "{}", errors(&output));
+        // Killed, it can only take its own children with it, not theirs.
+        assert!(signal == "KILL" || loses_its_reader(&go_on), "the tool still runs after {signal}");
+        drop(go_on);
+
+        succeeds(stage.setup(&[]));
+        let log = stage.log();
+        assert_eq!(stage.calls("python3 -m pip install"), 1, "{signal}: {log}");
+        assert_eq!(stage.calls("c++ -shared"), 1, "{signal}: {log}");
+        assert_eq!(stage.calls("cargo build"), 2, "{signal}: {log}");
+        assert!(stage.is_tidy());
+    }
+}
+
+/// Waits until nobody reads from a pipe any more; false where somebody still does after 10 s.
+fn loses_its_reader(pipe: &File) -> bool {
+    let mut watched = libc::pollfd { fd: pipe.as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: `watched` is one valid entry, and its descriptor stays open as long as `pipe` is borrowed.
+    let changed = unsafe { libc::poll(&mut watched, 1, 10_000) };
+    changed == 1 && watched.revents & libc::POLLERR != 0
+}
+
+#[test]
+fn a_home_that_cannot_be_made_is_named() {
+    let stage = Stage::new();
+    fs::write(stage.path("file"), "").expect("writes");
+    let home = stage.path("file").join("home");
+    let errors = fails(stage.setup(&[("OXTORCH_HOME", text(&home))]));
+    assert!(errors.contains(text(&home)) && errors.contains("set OXTORCH_HOME"), "{errors}");
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_names_the_folder_and_leaves_nothing_half_done() {
+    let stage = Stage::new();
+    let Some(disk) = TinyDisk::mount(&stage.path("disk")) else {
+        eprintln!("skipped: only root may mount the small file system that this needs");
+        return;
+    };
+    let home = disk.0.join("home");
+    let libtorch = stage.path("libtorch");
+    let errors = fails(stage.setup(&[
+        ("OXTORCH_HOME", text(&home)),
+        ("LIBTORCH", text(&libtorch)),
+        ("STAGE_OBJECT_SIZE", "8000000"),
+    ]));
+    assert!(errors.contains("compiling the C++ shim needs about") && errors.contains("are free"), "{errors}");
+    assert!(errors.contains(text(&home)), "{errors}");
+    assert!(!home.join("shim").exists());
+    assert_eq!(fs::read_dir(home.join("tmp")).expect("is there").count(), 0);
+
+    // A download that cannot fit is not begun.
+    let errors = fails(stage.setup(&[("OXTORCH_HOME", text(&home))]));
+    assert!(errors.contains("libtorch needs about 2.0 GB"), "{errors}");
+    assert_eq!(stage.calls("python3 -m pip install"), 0, "{}", stage.log());
+}
+
+/// A file system of 4 MB.
+struct TinyDisk(PathBuf);
+
+impl TinyDisk {
+    fn mount(at: &Path) -> Option<Self> {
+        fs::create_dir(at).expect("creates");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=4m", "none"]).arg(at).stderr(Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for TinyDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn the_doctor_says_what_is_missing_and_is_content_when_nothing_is() {
+    let stage = Stage::new();
+    let before = stage.command(&["doctor"]).output().expect("oxtorch runs");
+    let table = String::from_utf8_lossy(&before.stdout);
+    assert_eq!(before.status.code(), Some(1), "{table}");
+    assert!(table.contains("\u{2717} libtorch") && table.contains("to mend it: oxtorch setup"), "{table}");
+    assert!(!stage.home().exists(), "looking changes nothing");
+
+    succeeds(stage.setup(&[]));
+    let after = stage.command(&["doctor"]).output().expect("oxtorch runs");
+    let table = String::from_utf8_lossy(&after.stdout);
+    assert_eq!(after.status.code(), Some(0), "{table}");
+    assert!(table.contains("\u{2713} runtime") && !table.contains('\u{2717}'), "{table}");
+}
+
+#[test]
+fn install_sets_up_and_registers_and_uninstall_removes() {
+    let stage = Stage::new();
+    let data = stage.path("jupyter");
+    let command = |arguments: &[&str]| {
+        let mut command = stage.command(arguments);
+        command.env("JUPYTER_DATA_DIR", &data);
+        command
+    };
+    succeeds(command(&["install", "--name", "mine", "--display-name", "My Rust"]));
+    let json = fs::read(data.join("kernels/mine/kernel.json")).expect("is there");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("is JSON");
+    assert_eq!(json["argv"][0], OXTORCH);
+    assert_eq!(json["display_name"], "My Rust");
+    assert_eq!(json["env"]["OXTORCH_HOME"], text(&stage.home()));
+    assert_eq!(stage.calls("cargo build"), 1);
+
+    succeeds(command(&["uninstall", "--name", "mine"]));
+    assert!(!data.join("kernels/mine").exists());
+    let errors = fails(command(&["uninstall", "--name", "mine"]));
+    assert!(errors.contains("no kernelspec `mine`"), "{errors}");
+}
+
+#[test]
+fn input_that_cannot_be_read_is_misuse_and_sets_nothing_up() {
+    let stage = Stage::new();
+    fs::write(stage.path("bad"), "not JSON").expect("writes");
+    let bad = stage.path("bad");
+    for arguments in [
+        &["run", "/no/such/notebook.ipynb"][..],
+        &["run", text(&bad)],
+        &["kernel", "--connection-file", "/no/such/file"],
+        &["kernel", "--connection-file", text(&bad)],
+        &["install", "--name", "a/b"],
+        &["run", "x.ipynb", "--timeout", "-1"],
+        &["frobnicate"],
+        &[],
+    ] {
+        let output = stage.command(arguments).output().expect("oxtorch runs");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
+    }
+    assert_eq!(stage.log(), "");
+    assert!(!stage.home().exists());
+}
