@@ -79,8 +79,9 @@ def test_an_interrupt_ends_a_cell_that_waits_for_input(kernel):
 
 def test_an_idle_kernel_is_not_hurt_by_an_interrupt(kernel):
     kernel.run("let kept = 5;")
-    kernel.manager.interrupt_kernel()
-    os.kill(kernel.manager.provisioner.pid, signal.SIGINT)
+    control = kernel.client.control_channel
+    control.send(kernel.client.session.msg("interrupt_request"))
+    assert control.get_msg(timeout=30)["msg_type"] == "interrupt_reply"
     assert kernel.run("let mut n = 0;\nfor _ in 0..100 { n += kept; }\nn").result == "500"
 
 
