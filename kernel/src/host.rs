@@ -61,7 +61,7 @@ pub struct RunInterrupter {
 }
 
 impl RunInterrupter {
-    /// Asks the cell to end at its next checkpoint. When that was asked for [`PATIENCE`] ago, ends the process.
+    /// Asks the cell to end at its next checkpoint. When that was asked for 5 s ago, ends the process.
     pub fn interrupt(&self) {
         let mut interrupted = self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let asked_before = interrupted.is_some_and(|since| since.elapsed() >= PATIENCE);

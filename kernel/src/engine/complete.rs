@@ -11,20 +11,22 @@ const INDENT: &str = "    ";
 /// Whether the text is a whole cell.
 pub fn is_complete(code: &str) -> Completeness {
     let mut open = Vec::new();
+    let mut closes_what_is_open = true;
     for token in tokenize(code, FrontmatterAllowed::No) {
         match token.kind {
             TokenKind::OpenParen => open.push(TokenKind::CloseParen),
             TokenKind::OpenBrace => open.push(TokenKind::CloseBrace),
             TokenKind::OpenBracket => open.push(TokenKind::CloseBracket),
             TokenKind::CloseParen | TokenKind::CloseBrace | TokenKind::CloseBracket => {
-                if open.pop() != Some(token.kind) {
-                    return Completeness::Invalid;
-                }
+                closes_what_is_open &= open.pop() == Some(token.kind);
             }
             TokenKind::BlockComment { terminated: false, .. } => return incomplete(0),
             TokenKind::Literal { kind, .. } if !terminated(kind) => return incomplete(0),
             _ => {}
         }
+    }
+    if !closes_what_is_open {
+        return Completeness::Invalid;
     }
     if !open.is_empty() {
         return incomplete(open.len());

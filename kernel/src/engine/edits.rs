@@ -69,10 +69,8 @@ impl Edits {
                     }
                 }
             }
-            Item::Macro(it) if it.ident.is_some() => {
-                if !it.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")) {
-                    self.insert(after_attributes(it.to_token_stream()), "#[macro_export] ");
-                }
+            Item::Macro(it) if it.ident.is_some() && !has_attribute(&it.attrs, "macro_export") => {
+                self.insert(after_attributes(it.to_token_stream()), "#[macro_export] ");
             }
             _ => {}
         }
@@ -140,6 +138,10 @@ impl Edits {
         }
         self.loop_depth = outer_loops;
     }
+}
+
+fn has_attribute(attributes: &[Attribute], name: &str) -> bool {
+    attributes.iter().any(|attribute| attribute.path().is_ident(name))
 }
 
 /// Where an item's own tokens start, after its attributes and doc comments.

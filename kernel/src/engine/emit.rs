@@ -178,11 +178,11 @@ fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
 }
 
 /// Splits the statements: a stage ends behind `let`s where the next statement may fail or run long.
-fn stages(statements: &[Statement]) -> Vec<Range<usize>> {
+fn stages(statements: &[Statement], one_stage: bool) -> Vec<Range<usize>> {
     let mut stages = Vec::new();
     let (mut start, mut declares, mut deferred) = (0, false, false);
     for (index, statement) in statements.iter().enumerate() {
-        if declares && !deferred && (statement.risky || statement.kind == StatementKind::Tail) {
+        if declares && !deferred && !one_stage && (statement.risky || statement.kind == StatementKind::Tail) {
             stages.push(start..index);
             (start, declares) = (index, false);
         }
@@ -284,7 +284,7 @@ impl Emitter<'_> {
             self.take(*id);
         }
         let statements = &self.input.cell.statements;
-        let stages = if self.input.decisions.one_stage { vec![0..statements.len()] } else { stages(statements) };
+        let stages = stages(statements, self.input.decisions.one_stage);
         self.out.stages = stages.len();
         self.stages(&stages);
         for id in taken.into_iter().rev() {
@@ -413,7 +413,6 @@ mod tests {
     use crate::engine::fragment::CellText;
     use crate::engine::parse::parse;
     use crate::engine::scope::Scope;
-    use std::sync::Arc;
 
     fn emitted(text: &str, decisions: &Decisions) -> Emission {
         let cell = parse(&CellText::new(1, text)).expect("the test's cell parses");

@@ -123,11 +123,11 @@ impl Scope {
         let head = candidates.into_iter().flatten().find(|name| is_live(name)).cloned();
         // `impl From<Net> for f64` and `impl Sum<Net> for Vec<f64>` are allowed because of a type argument.
         head.or_else(|| {
-            let types = block
+            let mut types = block
                 .mentions
                 .iter()
                 .filter(|name| self.find(name).is_some_and(|live| live.item.kind == ItemKind::Type));
-            types.cloned().next()
+            types.next().cloned()
         })
     }
 
