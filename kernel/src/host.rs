@@ -198,8 +198,14 @@ impl Host {
                             self.stdout.flush(events).await;
                             self.stderr.flush(events).await;
                             send(events, Event::Display(display)).await;
+                            let _ = self.requests.send(&ToHost::Shown);
                         }
-                        FromHost::ClearOutput { wait } => send(events, Event::ClearOutput { wait }).await,
+                        FromHost::ClearOutput { wait } => {
+                            self.stdout.flush(events).await;
+                            self.stderr.flush(events).await;
+                            send(events, Event::ClearOutput { wait }).await;
+                            let _ = self.requests.send(&ToHost::Shown);
+                        }
                         FromHost::Input { .. } if !allow_stdin => {
                             let _ = self.requests.send(&ToHost::Input { value: None });
                         }

@@ -16,24 +16,33 @@ use crate::checkpoint;
 struct Kernel {
     socket: Mutex<UnixStream>,
     answers: Mutex<Receiver<Option<String>>>,
+    shown: Mutex<Receiver<()>>,
 }
 
 static KERNEL: OnceLock<Kernel> = OnceLock::new();
 
-/// Connects this process to a kernel; answers to input requests arrive on `answers`.
-pub(crate) fn connect(socket: UnixStream, answers: Receiver<Option<String>>) {
-    let kernel = Kernel { socket: Mutex::new(socket), answers: Mutex::new(answers) };
+/// Connects this process to a kernel; answers to input requests arrive on `answers`, one `shown` for each display.
+pub(crate) fn connect(socket: UnixStream, answers: Receiver<Option<String>>, shown: Receiver<()>) {
+    let kernel = Kernel { socket: Mutex::new(socket), answers: Mutex::new(answers), shown: Mutex::new(shown) };
     assert!(KERNEL.set(kernel).is_ok(), "the host connects once, at its start");
 }
 
-/// Sends a message to the kernel, after what the cell has printed so far.
+/// Sends a message to the kernel, after what the cell has printed so far. Returns once what it prints next can no longer
+/// overtake it.
 pub(crate) fn send(message: &FromHost) {
     let _ = io::stdout().flush();
     match KERNEL.get() {
         Some(kernel) => {
+            let waits = matches!(message, FromHost::Display(_) | FromHost::ClearOutput { .. });
+            // Held from the sending to the answer, so that each thread gets its own.
+            let shown = waits.then(|| kernel.shown.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
             let mut socket = kernel.socket.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             // A kernel that is gone takes this process with it (see `host`); there is nobody left to tell.
-            let _ = write_message(&mut *socket, message);
+            let sent = write_message(&mut *socket, message);
+            drop(socket);
+            if let (Some(shown), Ok(())) = (shown, sent) {
+                let _ = shown.recv();
+            }
         }
         None => print_plain(message),
     }
@@ -65,6 +74,8 @@ pub(crate) fn ask(prompt: &str, password: bool) -> io::Result<String> {
         match answers.recv_timeout(Duration::from_millis(50)) {
             Ok(Some(line)) => return Ok(line),
             Ok(None) => {
+                // A frontend whose user interrupts has no answer either.
+                checkpoint::checkpoint();
                 return Err(io::Error::new(
                     io::ErrorKind::Unsupported,
                     "this frontend cannot ask for input (a headless run has nobody to ask)",

@@ -47,7 +47,8 @@ pub fn main() {
     end_system_calls_on_sigint();
     let (jobs, queue) = channel();
     let (answers, answered) = channel();
-    control::connect(socket, answered);
+    let (shows, shown) = channel();
+    control::connect(socket, answered, shown);
     let cells = thread::Builder::new().name("cell".into()).stack_size(CELL_STACK_BYTES).spawn(move || run_cells(queue));
     if let Err(error) = cells {
         eprintln!("cannot start the thread that runs cells: {error}");
@@ -68,6 +69,7 @@ pub fn main() {
                 true
             }
             ToHost::Forget { names } => jobs.send(Job::Forget(names)).is_ok(),
+            ToHost::Shown => shows.send(()).is_ok(),
             ToHost::Input { value } => answers.send(value).is_ok(),
             ToHost::Shutdown => break,
         };

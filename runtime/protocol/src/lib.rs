@@ -30,6 +30,10 @@ pub enum ToHost {
         /// What the user typed, without the line end.
         value: Option<String>,
     },
+    /// The [`FromHost::Display`] or [`FromHost::ClearOutput`] that was sent last has been passed on, after everything
+    /// that was printed ahead of it. The host prints nothing more until this comes: the pipes tell no order against
+    /// the socket.
+    Shown,
     /// Drop variables from the store.
     Forget {
         /// The variables' names.
