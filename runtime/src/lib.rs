@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod device;
 pub mod digits;
 pub mod display;
+mod errors;
 pub mod font;
 #[doc(hidden)]
 pub mod host;

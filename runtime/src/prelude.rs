@@ -11,7 +11,8 @@
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
 
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch};
-pub use anyhow::{Context, Result, anyhow, bail, ensure};
+pub use crate::{bail, ensure};
+pub use anyhow::{Context, Result, anyhow};
 pub use tch::nn::{Module, ModuleT, OptimizerConfig};
 pub use tch::{Device, IndexOp, Kind, Reduction, TchError, Tensor, nn, no_grad, no_grad_guard};
 

@@ -72,7 +72,21 @@ impl Edits {
             Item::Macro(it) if it.ident.is_some() && !has_attribute(&it.attrs, "macro_export") => {
                 self.insert(after_attributes(it.to_token_stream()), "#[macro_export] ");
             }
+            Item::Macro(it) if it.mac.path.is_ident("thread_local") => self.publish_statics(it.mac.tokens.clone()),
             _ => {}
+        }
+    }
+
+    /// Makes the statics of a `thread_local!` visible.
+    fn publish_statics(&mut self, tokens: TokenStream) {
+        let mut is_public = false;
+        for token in tokens {
+            if let TokenTree::Ident(ident) = &token {
+                if ident == "static" && !is_public {
+                    self.insert(Some(ident.span().byte_range().start), "pub ");
+                }
+                is_public = ident == "pub";
+            }
         }
     }
 
@@ -285,6 +299,10 @@ mod tests {
         check("/// Doc.\nstruct P(f32, /* c */ f32);", "/// Doc.\npub struct P(pub f32, /* c */ pub f32);");
         check("pub(crate) fn f() {}", "pub        fn f() {@}");
         check("impl Net { fn new() -> Self { Self } }", "impl Net { pub fn new() -> Self {@ Self } }");
+        check(
+            "thread_local! { static A: i32 = 1; pub static B: i32 = 2; }",
+            "thread_local! { pub static A: i32 = 1; pub static B: i32 = 2; }",
+        );
         check("macro_rules! m { () => {} }", "#[macro_export] macro_rules! m { () => {} }");
     }
 

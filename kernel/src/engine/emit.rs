@@ -10,7 +10,6 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::mentions::Names;
@@ -50,8 +49,12 @@ pub enum Mark {
     Probe(VariableId),
     /// The line that puts a variable into the store.
     Put(VariableId),
-    /// The tuple that a stage returns.
-    Return,
+    /// The drop of a new variable that is not kept.
+    Drop(VariableId),
+    /// A variable in the tuple that a stage returns.
+    Return(VariableId),
+    /// The head of a stage's closure, which captures what the statements use.
+    Stage(usize),
     /// What shows the trailing expression.
     Show,
     /// A `use` of an earlier cell.
@@ -71,6 +74,8 @@ pub struct Decisions {
     pub not_kept: BTreeSet<VariableId>,
     /// Variables that the cell moves.
     pub moved: BTreeSet<VariableId>,
+    /// Variables that a stage moves and gives a new value, `x = x + 1.0`: it takes and returns them.
+    pub passed: BTreeSet<(VariableId, usize)>,
     /// Variables of earlier cells that cannot be taken.
     pub not_taken: Names,
     /// Items of earlier cells that no longer fit.
@@ -92,8 +97,20 @@ pub struct Emission {
     pub crates: BTreeSet<String>,
     /// Whether there is anything to run.
     pub runs: bool,
-    /// Whether the statements were split.
-    pub stages: usize,
+    /// The statements of each stage.
+    pub stages: Vec<Range<usize>>,
+}
+
+impl Emission {
+    /// The variable that a name means at the end of a stage.
+    pub fn variable_in(&self, name: &str, stage: usize) -> Option<VariableId> {
+        let visible = |variable: &CellVariable| {
+            variable.name == name
+                && (variable.taken.is_some()
+                    || self.stages[..=stage].iter().any(|stage| stage.contains(&variable.statement)))
+        };
+        self.variables.iter().rposition(visible)
+    }
 }
 
 /// All that a crate is written from.
@@ -125,7 +142,7 @@ pub fn emit(input: Input<'_>) -> Emission {
             variables: cell_variables(&input),
             crates: BTreeSet::new(),
             runs: !input.cell.statements.is_empty(),
-            stages: 0,
+            stages: Vec::new(),
         },
     };
     emitter.head();
@@ -285,10 +302,10 @@ impl Emitter<'_> {
         }
         let statements = &self.input.cell.statements;
         let stages = stages(statements, self.input.decisions.one_stage);
-        self.out.stages = stages.len();
-        self.stages(&stages);
+        self.out.stages = stages;
+        self.stages_from(0);
         for id in taken.into_iter().rev() {
-            self.put(id);
+            self.put(id, 0);
         }
         self.glue(" }\n");
     }
@@ -317,18 +334,18 @@ impl Emitter<'_> {
         self.out.source.glue_for(&raw(&variable.name), &variable.declared);
     }
 
-    fn stages(&mut self, stages: &[Range<usize>]) {
-        let Some((stage, later)) = stages.split_first() else { return };
-        let declared = self.declared_in(stage);
+    /// Writes a stage, and inside what follows its success the later ones.
+    fn stages_from(&mut self, number: usize) {
+        let Some(stage) = self.out.stages.get(number).cloned() else { return };
+        let is_last = number + 1 == self.out.stages.len();
         let decisions = self.input.decisions;
-        let keepable: Vec<VariableId> =
-            declared.iter().copied().filter(|id| !decisions.not_kept.contains(id)).collect();
+        let declared = self.declared_in(&stage);
+        let (gone, alive): (Vec<_>, Vec<_>) = declared.iter().copied().partition(|id| decisions.moved.contains(id));
+        let (unkept, kept): (Vec<_>, Vec<_>) = alive.iter().copied().partition(|id| decisions.not_kept.contains(id));
+        let passed = decisions.passed.iter().filter(|(_, stage)| *stage == number).map(|(id, _)| *id);
         // What a later stage may use is returned even if no later cell can have it.
-        let returned = if later.is_empty() { keepable.clone() } else { declared.clone() };
-        let returned: Vec<VariableId> = returned
-            .into_iter()
-            .filter(|id| !(decisions.moved.contains(id) && decisions.not_kept.contains(id)))
-            .collect();
+        let returned: Vec<VariableId> = if is_last { kept.clone() } else { alive.clone() };
+        let returned: Vec<VariableId> = returned.into_iter().chain(passed).collect();
 
         self.glue("if let ::core::option::Option::Some((");
         for id in &returned {
@@ -336,31 +353,45 @@ impl Emitter<'_> {
             self.pattern(&variable);
             self.glue(", ");
         }
-        self.glue(")) = ::oxtorch::cell::stage(|| {\n");
-        for index in stage.clone() {
+        self.glue(")) = ");
+        self.marked("::oxtorch::cell::stage(|| {\n", Mark::Stage(number));
+        for index in stage {
             self.statement(&self.input.cell.statements[index].clone());
         }
-        for id in &keepable {
+        for id in &kept {
             let name = raw(&self.out.variables[*id].name);
             self.glue("#[warn(unused_results)] { ");
             self.marked(&format!("::oxtorch::cell::probe(&{name});"), Mark::Probe(*id));
             self.glue(" } ");
         }
-        let tuple = returned.iter().fold(String::new(), |mut tuple, id| {
-            let _ = write!(tuple, "{}, ", raw(&self.out.variables[*id].name));
-            tuple
-        });
-        self.marked(&format!("::core::result::Result::Ok(({tuple}))"), Mark::Return);
-        self.glue(" }) { ");
-        self.stages(later);
-        for id in declared.into_iter().rev() {
-            if keepable.contains(&id) {
-                self.put(id);
-            } else {
-                self.forget(id);
-            }
+        if is_last {
+            self.drop_all(&unkept);
+        }
+        self.glue("::core::result::Result::Ok((");
+        for id in &returned {
+            let name = raw(&self.out.variables[*id].name);
+            self.marked(&format!("{name}, "), Mark::Return(*id));
+        }
+        self.glue(")) }) { ");
+        self.stages_from(number + 1);
+        if !is_last {
+            self.drop_all(&unkept);
+        }
+        for id in unkept.iter().chain(&gone) {
+            self.forget(*id);
+        }
+        for id in returned.iter().rev().filter(|id| !unkept.contains(id)) {
+            self.put(*id, number + 1);
         }
         self.glue("} ");
+    }
+
+    /// Ends what is not kept, the last one first, while what it may borrow is still there.
+    fn drop_all(&mut self, ids: &[VariableId]) {
+        for id in ids.iter().rev() {
+            let name = raw(&self.out.variables[*id].name);
+            self.marked(&format!("::core::mem::drop({name}); "), Mark::Drop(*id));
+        }
     }
 
     /// The variables that the statements leave behind: of several with one name the last.
@@ -387,8 +418,11 @@ impl Emitter<'_> {
         self.glue(if statement.kind == StatementKind::Tail { ";\n" } else { "\n" });
     }
 
-    fn put(&mut self, id: VariableId) {
-        if self.input.decisions.moved.contains(&id) {
+    /// Puts a variable into the store as it is behind `level` stages.
+    fn put(&mut self, id: VariableId, level: usize) {
+        let decisions = self.input.decisions;
+        let passed_on = decisions.passed.iter().any(|(other, stage)| *other == id && *stage >= level);
+        if passed_on || decisions.moved.contains(&id) {
             return self.forget(id);
         }
         let name = self.out.variables[id].name.clone();
@@ -434,7 +468,7 @@ mod tests {
         let emission = emitted(text, &Decisions::default());
         let lines: Vec<&str> = emission.source.text.lines().collect();
         assert!(lines[0].ends_with("pub struct A;"), "{}", emission.source.text);
-        assert_eq!(emission.stages, 3);
+        assert_eq!(emission.stages.len(), 3);
         let place = emission.source.place_of_line(3, 5).map(|place| (place.line(), place.column()));
         assert_eq!(lines[2].trim_end(), "let a = A;");
         assert_eq!(place, Some((3, 5)));
@@ -442,12 +476,12 @@ mod tests {
 
     #[test]
     fn a_stage_ends_where_the_next_statement_may_fail() {
-        let stages = |text: &str| emitted(text, &Decisions::default()).stages;
+        let stages = |text: &str| emitted(text, &Decisions::default()).stages.len();
         assert_eq!(stages("let a = 1; let b = 2;"), 1);
         assert_eq!(stages("let a = 1; f(a); let b = g(); b"), 3);
         assert_eq!(stages("let a; a = f(); g(a);"), 1);
         let one = Decisions { one_stage: true, ..Decisions::default() };
-        assert_eq!(emitted("let a = 1; f(a); let b = g(); b", &one).stages, 1);
+        assert_eq!(emitted("let a = 1; f(a); let b = g(); b", &one).stages.len(), 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
@@ -78,7 +79,7 @@ pub struct Item {
     pub kind: ItemKind,
     /// The text, with its edits.
     pub fragment: Fragment,
-    /// The tokens as one string: two definitions with the same tokens are the same.
+    /// The tokens as one string, without doc comments: two definitions with the same tokens are the same.
     pub tokens: String,
     /// The names that it mentions, its own among them.
     pub mentions: Names,
@@ -231,18 +232,18 @@ impl Sorter<'_> {
                     header,
                     members: members.collect(),
                     fragment,
-                    tokens: tokens.to_string(),
+                    tokens: canonical(tokens),
                     mentions: names,
                 });
             }
             // `thread_local! { ... }` and the like: an item whose names only its expansion knows.
             SynItem::Macro(it) if it.ident.is_none() => {
                 let names_defined = defined_by_macro(it);
-                self.push_item(names_defined, ItemKind::Other, fragment, tokens.to_string(), names);
+                self.push_item(names_defined, ItemKind::Other, fragment, canonical(tokens), names);
             }
             _ => {
                 let (names_defined, kind) = item_names(item);
-                self.push_item(names_defined, kind, fragment, tokens.to_string(), names);
+                self.push_item(names_defined, kind, fragment, canonical(tokens), names);
             }
         }
     }
@@ -288,6 +289,44 @@ impl Sorter<'_> {
     }
 }
 
+/// Tokens as a string in which layout, doc comments and trailing commas make no difference.
+fn canonical(tokens: TokenStream) -> String {
+    let mut text = String::new();
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let is = |token: &TokenTree, char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == char);
+        match &token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                text.push_str(&canonical(group.stream()));
+                text.push_str(close);
+            }
+            punct if is(punct, '#') && tokens.peek().is_some_and(is_doc) => {
+                tokens.next();
+            }
+            // `(T,)` is a tuple and `(T)` is not, but no definition differs from another in that alone.
+            punct if is(punct, ',') && tokens.peek().is_none() => {}
+            TokenTree::Punct(punct) => text.push(punct.as_char()),
+            other => {
+                text.push(' ');
+                text.push_str(&other.to_string());
+            }
+        }
+    }
+    text
+}
+
+fn is_doc(token: &TokenTree) -> bool {
+    let TokenTree::Group(group) = token else { return false };
+    matches!(group.stream().into_iter().next(), Some(TokenTree::Ident(ident)) if ident == "doc")
+}
+
 fn item_names(item: &SynItem) -> (Vec<String>, ItemKind) {
     let (ident, kind) = match item {
         SynItem::Const(it) => (&it.ident, ItemKind::Const),
@@ -328,7 +367,7 @@ fn defined_by_macro(item: &syn::ItemMacro) -> Vec<String> {
     let mut names = Vec::new();
     let mut after_static = false;
     for token in item.mac.tokens.clone() {
-        if let proc_macro2::TokenTree::Ident(ident) = token {
+        if let TokenTree::Ident(ident) = token {
             if after_static {
                 names.push(unraw(&ident.to_string()));
             }

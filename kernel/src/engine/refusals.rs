@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::emit::{Decisions, Emission, Mark};
+use super::emit::{Decisions, Emission, Mark, VariableId};
 use super::mentions::Names;
 use super::rustc::{Diagnostic, Span};
 
@@ -96,37 +96,49 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, next
             next.not_kept.insert(id);
             return;
         }
-        if let Some(Mark::Probe(id)) = primary(|mark| matches!(mark, Mark::Probe(_))) {
-            // Moved or unassigned at the end of its own stage: a later stage must be the one to complain.
-            next.not_kept.insert(*id);
+        if let Some(Mark::Probe(id) | Mark::Drop(id)) = primary(|mark| matches!(mark, Mark::Probe(_) | Mark::Drop(_))) {
+            // Moved or unassigned at the end of its own stage. A later stage that uses it must be the one to complain.
             next.moved.insert(*id);
-            if used_later(*id, emission) {
-                next.one_stage = true;
+            next.one_stage |= emission.stages.len() > 1;
+            return;
+        }
+        if let Some(Mark::Return(id)) = primary(|mark| matches!(mark, Mark::Return(_))) {
+            if next.passed.iter().any(|(passed, _)| passed == id) {
+                // It got no new value after all.
+                next.passed.retain(|(passed, _)| passed != id);
+                next.moved.insert(*id);
+                return;
             }
+        } else if code == "E0382"
+            && let Some((id, stage)) = moved_into_stage(error, marks, emission)
+            && emission.variables[id].mutable
+            && !next.moved.contains(&id)
+            && next.passed.insert((id, stage))
+        {
             return;
         }
-        if let Some(Mark::Put(id)) = primary(|mark| matches!(mark, Mark::Put(_))) {
+        let put = primary(|mark| matches!(mark, Mark::Put(_)));
+        // Else a put of something that the user still borrows elsewhere in the cell.
+        let put = put.or_else(|| marks.iter().map(|marked| marked.mark).find(|mark| matches!(mark, Mark::Put(_))));
+        if let Some(Mark::Put(id)) = put {
             next.moved.insert(*id);
-            return;
-        }
-        // A put of something that the user still borrows elsewhere in the cell.
-        let put = marks.iter().find_map(|marked| match marked.mark {
-            Mark::Put(id) => Some(*id),
-            _ => None,
-        });
-        if let Some(id) = put {
-            next.moved.insert(id);
             return;
         }
     }
-    if (borrow_error || UNINFERRED.contains(&code)) && emission.stages > 1 {
+    if (borrow_error || UNINFERRED.contains(&code)) && emission.stages.len() > 1 {
         next.one_stage = true;
     }
 }
 
-fn used_later(id: usize, emission: &Emission) -> bool {
-    // In one stage there is no later one; in several, asking again in one stage is cheap and gives the user's own error.
-    emission.stages > 1 && emission.variables[id].taken.is_none()
+/// The variable that an error says was moved, and the stage whose closure moved it.
+fn moved_into_stage(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission) -> Option<(VariableId, usize)> {
+    let stage = marks.iter().find_map(|marked| match marked.mark {
+        Mark::Stage(stage) => Some(*stage),
+        _ => None,
+    })?;
+    // "use of moved value: `x`", "borrow of partially moved value: `x.field`"
+    let name = error.message.split('`').nth(1)?.split(['.', '[']).next()?;
+    Some((emission.variable_in(name.trim_start_matches('*'), stage)?, stage))
 }
 
 /// The types that the lint has told, by variable.

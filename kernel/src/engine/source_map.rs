@@ -36,6 +36,8 @@ struct Segment {
     /// Equal to `len` for text taken over as it is.
     user_len: usize,
     cell: Arc<CellText>,
+    /// Text of our own that stands for a place of the user's: no code of the user's runs there.
+    stands_for: bool,
 }
 
 /// The emitted source of a crate, and where each part of it comes from.
@@ -59,6 +61,9 @@ impl Source {
     /// Appends text of our own that stands for a place of the user's, such as the name of a variable.
     pub fn glue_for(&mut self, text: &str, place: &Place) {
         self.segment(text.len(), &place.cell, place.range.start, place.range.len());
+        if let Some(segment) = self.segments.last_mut() {
+            segment.stands_for = true;
+        }
         self.push(text);
     }
 
@@ -93,7 +98,8 @@ impl Source {
 
     fn segment(&mut self, len: usize, cell: &Arc<CellText>, user_start: usize, user_len: usize) {
         if len > 0 {
-            self.segments.push(Segment { start: self.text.len(), len, user_start, user_len, cell: Arc::clone(cell) });
+            let (start, cell) = (self.text.len(), Arc::clone(cell));
+            self.segments.push(Segment { start, len, user_start, user_len, cell, stands_for: false });
         }
     }
 
@@ -111,11 +117,12 @@ impl Source {
     pub fn place(&self, range: Range<usize>) -> Option<Place> {
         let first = self.segment_at(range.start)?;
         let start = first.user_offset(range.start, false);
-        let last = if range.is_empty() { first } else { self.segment_at(range.end - 1)? };
+        let last = if range.is_empty() { first } else { self.segment_at(range.end - 1).unwrap_or(first) };
         if !Arc::ptr_eq(&first.cell, &last.cell) {
             return None;
         }
-        let end = last.user_offset(range.end, true).max(start);
+        // A string that is never closed goes on into our own text.
+        let end = last.user_offset(range.end.min(last.start + last.len), true).max(start);
         Some(Place { cell: Arc::clone(&first.cell), range: start..end })
     }
 
@@ -128,9 +135,10 @@ impl Source {
         };
         let text = self.text[start..].lines().next().unwrap_or("");
         let column = text.char_indices().nth((column as usize).saturating_sub(1)).map_or(text.len(), |(at, _)| at);
-        let exact = self.place(start + column..start + column);
+        let runs =
+            |at: usize| self.segment_at(at).filter(|segment| !segment.stands_for).and_then(|_| self.place(at..at));
         // A column of our own text, such as that of a call around the user's expression: take the line's first.
-        exact.or_else(|| (start..start + text.len()).find_map(|at| self.place(at..at)))
+        runs(start + column).or_else(|| (start..start + text.len()).find_map(runs))
     }
 
     fn segment_at(&self, offset: usize) -> Option<&Segment> {

@@ -22,17 +22,31 @@ thread_local! {
     static IS_CELL_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// Makes panics on this thread part of the cell's outcome; those on other threads are printed as usual.
+/// Makes panics on this thread part of the cell's outcome; those on other threads are printed, in two lines.
 pub(crate) fn install_hook() {
     IS_CELL_THREAD.set(true);
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
+    std::panic::set_hook(Box::new(|info| {
+        let report = report(info);
         if IS_CELL_THREAD.get() {
-            REPORT.set(Some(report(info)));
+            REPORT.set(Some(report));
         } else {
-            print(info);
+            print(&report);
         }
     }));
+}
+
+/// The frames of the standard library would say nothing to the user; the kernel maps the file to a cell.
+fn print(report: &Report) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("<unnamed>");
+    let message = first_sentence(&report.message);
+    match report.frames.first() {
+        Some(Frame { file, line, column }) => {
+            let file = file.rsplit('/').next().unwrap_or(file);
+            eprintln!("thread '{name}' panicked at {file}:{line}:{column}:\n{message}");
+        }
+        None => eprintln!("thread '{name}' panicked:\n{message}"),
+    }
 }
 
 fn report(info: &PanicHookInfo<'_>) -> Report {
