@@ -76,6 +76,8 @@ pub struct Decisions {
     pub moved: BTreeSet<VariableId>,
     /// Variables that a stage moves and gives a new value, `x = x + 1.0`: it takes and returns them.
     pub passed: BTreeSet<(VariableId, usize)>,
+    /// Variables that are not kept and have to end before what they borrow: guards of locks, for one.
+    pub dropped: BTreeSet<VariableId>,
     /// Variables of earlier cells that cannot be taken.
     pub not_taken: Names,
     /// Items of earlier cells that no longer fit.
@@ -102,6 +104,11 @@ pub struct Emission {
 }
 
 impl Emission {
+    /// The last variable of a name.
+    pub fn variable(&self, name: &str) -> Option<VariableId> {
+        self.variables.iter().rposition(|variable| variable.name == name)
+    }
+
     /// The variable that a name means at the end of a stage.
     pub fn variable_in(&self, name: &str, stage: usize) -> Option<VariableId> {
         let visible = |variable: &CellVariable| {
@@ -364,8 +371,9 @@ impl Emitter<'_> {
             self.marked(&format!("::oxtorch::cell::probe(&{name});"), Mark::Probe(*id));
             self.glue(" } ");
         }
+        let dropped: Vec<VariableId> = unkept.iter().copied().filter(|id| decisions.dropped.contains(id)).collect();
         if is_last {
-            self.drop_all(&unkept);
+            self.drop_all(&dropped);
         }
         self.glue("::core::result::Result::Ok((");
         for id in &returned {
@@ -375,7 +383,7 @@ impl Emitter<'_> {
         self.glue(")) }) { ");
         self.stages_from(number + 1);
         if !is_last {
-            self.drop_all(&unkept);
+            self.drop_all(&dropped);
         }
         for id in unkept.iter().chain(&gone) {
             self.forget(*id);
@@ -386,7 +394,7 @@ impl Emitter<'_> {
         self.glue("} ");
     }
 
-    /// Ends what is not kept, the last one first, while what it may borrow is still there.
+    /// Ends variables, the last one first, while what they borrow is still there.
     fn drop_all(&mut self, ids: &[VariableId]) {
         for id in ids.iter().rev() {
             let name = raw(&self.out.variables[*id].name);

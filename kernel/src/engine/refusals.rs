@@ -21,7 +21,13 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
     let mut next = decisions.clone();
     for error in errors {
         let marks = marks_of(error, emission, file);
-        learn_one(error, &marks, emission, &mut next);
+        learn_one(error, &marks, emission, decisions, &mut next);
+    }
+    if next.one_stage && !decisions.one_stage {
+        // What was learnt of the stages does not hold without them.
+        let Decisions { tail_without_value, not_taken, stale, dropped_uses, .. } = next;
+        next =
+            Decisions { one_stage: true, tail_without_value, not_taken, stale, dropped_uses, ..Decisions::default() };
     }
     (next != *decisions).then_some(next)
 }
@@ -55,7 +61,7 @@ pub fn own_range(span: &Span, file: &str) -> Option<Range<usize>> {
     }
 }
 
-fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, next: &mut Decisions) {
+fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, before: &Decisions, next: &mut Decisions) {
     let code = error.code();
     let primary = |wanted: fn(&Mark) -> bool| {
         marks.iter().find(|marked| marked.primary && wanted(marked.mark)).map(|marked| marked.mark)
@@ -113,8 +119,15 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, next
             && let Some((id, stage)) = moved_into_stage(error, marks, emission)
             && emission.variables[id].mutable
             && !next.moved.contains(&id)
-            && next.passed.insert((id, stage))
+            && !before.passed.contains(&(id, stage))
         {
+            next.passed.insert((id, stage));
+            return;
+        }
+        if let Some(id) = dropped_too_late(error, emission)
+            && !before.dropped.contains(&id)
+        {
+            next.dropped.insert(id);
             return;
         }
         let put = primary(|mark| matches!(mark, Mark::Put(_)));
@@ -139,6 +152,14 @@ fn moved_into_stage(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emissio
     // "use of moved value: `x`", "borrow of partially moved value: `x.field`"
     let name = error.message.split('`').nth(1)?.split(['.', '[']).next()?;
     Some((emission.variable_in(name.trim_start_matches('*'), stage)?, stage))
+}
+
+/// A variable whose destructor uses a borrow after what it borrows was moved.
+fn dropped_too_late(error: &Diagnostic, emission: &Emission) -> Option<VariableId> {
+    // "borrow might be used here, when `guard` is dropped and runs the destructor for type `...`"
+    let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
+    let name = labels.filter_map(|label| label.split_once("when `")?.1.split_once("` is dropped")).next()?.0;
+    emission.variable(name)
 }
 
 /// The types that the lint has told, by variable.

@@ -183,7 +183,8 @@ impl Rustc {
             command.env_remove(variable);
         }
         if krate.full_paths {
-            command.env("RUSTC_BOOTSTRAP", krate.name).arg("-Ztrim-diagnostic-paths=no");
+            // A long type would be cut in the middle to fit a terminal.
+            command.env("RUSTC_BOOTSTRAP", krate.name).args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"]);
         }
         command
     }
