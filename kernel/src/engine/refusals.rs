@@ -93,11 +93,15 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
     }
     let borrow_error = MOVED.contains(&code) || BORROWED.contains(&code) || code.is_empty();
     if borrow_error {
-        // `argument requires that ... is borrowed for 'static`: this variable is the one that borrows.
-        let borrower = marks.iter().find_map(|marked| match marked.mark {
-            Mark::Probe(id) if !(marked.primary && MOVED.contains(&code)) => Some(*id),
-            _ => None,
-        });
+        // `argument requires that ... is borrowed for 'static`, `first borrow later used here`: this variable is the one
+        // that borrows. What it borrows from may be under its own probe.
+        let probed = |primary: bool| {
+            marks.iter().find_map(|marked| match marked.mark {
+                Mark::Probe(id) if marked.primary == primary => Some(*id),
+                _ => None,
+            })
+        };
+        let borrower = probed(false).or_else(|| probed(true).filter(|_| !MOVED.contains(&code)));
         if let Some(id) = borrower {
             next.not_kept.insert(id);
             return;

@@ -184,7 +184,9 @@ impl Rustc {
         }
         if krate.full_paths {
             // A long type would be cut in the middle to fit a terminal.
-            command.env("RUSTC_BOOTSTRAP", krate.name).args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"]);
+            command
+                .env("RUSTC_BOOTSTRAP", krate.name)
+                .args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"]);
         }
         command
     }
