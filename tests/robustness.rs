@@ -260,10 +260,7 @@ fn a_stack_overflow_is_told() {
 
 #[test]
 fn a_segmentation_fault_is_told() {
-    ends_the_host(
-        "println!(\"before\");\nunsafe { std::ptr::dangling_mut::<u32>().write_volatile(1) }",
-        "sigsegv",
-    );
+    ends_the_host("println!(\"before\");\nunsafe { std::ptr::dangling_mut::<u32>().write_volatile(1) }", "sigsegv");
 }
 
 #[test]
