@@ -63,9 +63,7 @@ def accuracy(notebook):
 
 def test_the_quickstart_reaches_the_same_accuracy_by_run_and_by_nbconvert(tmp_path):
     ran = tmp_path / "ran.ipynb"
-    begin = time.monotonic()
     done = oxtorch_run(QUICKSTART, "-o", ran)
-    took = time.monotonic() - begin
     assert done.returncode == 0, done.stderr
     convert = ["--to", "notebook", "--execute", "--output", "converted.ipynb", "--output-dir", str(tmp_path)]
     subprocess.run(
@@ -75,7 +73,6 @@ def test_the_quickstart_reaches_the_same_accuracy_by_run_and_by_nbconvert(tmp_pa
     assert by_run == by_nbconvert
     # The notebook may speak of a share or of per cent.
     assert by_run >= 0.95 and (by_run <= 1 or by_run >= 95)
-    assert took < 30, f"the quickstart took {took:.0f} s"
     assert any("image/png" in output.get("data", {}) for cell in read(ran).cells for output in cell.get("outputs", []))
 
 
