@@ -104,6 +104,7 @@ impl NativeEngine {
             Err(error) => return Err(self.syntax_error(&text, &error).await),
         };
         let ready = self.compile(&text, &cell).await?;
+        self.scope.renumber(&text);
         if !ready.library {
             return Ok(());
         }
@@ -152,7 +153,7 @@ impl NativeEngine {
             if let Some(lessons) = known.filter(|lessons| lessons.decisions == decisions)
                 && self.rustc.library(&name).exists()
             {
-                self.renumber(&name, text);
+                self.remember_source(&name, &emission.source);
                 return Ok(Ready { plan, emission, lessons: lessons.clone(), name, library: true });
             }
             let krate = Crate {
@@ -197,12 +198,11 @@ impl NativeEngine {
         Err(internal("rustc refused every way to run this cell".to_owned()))
     }
 
-    /// A cell that is run again unchanged is the crate that it was; its text now stands under another number.
-    fn renumber(&self, name: &str, text: &Arc<CellText>) {
-        let sources = self.sources.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(source) = sources.get(name) {
-            source.cells().filter(|cell| cell.text == text.text).for_each(|cell| cell.renumber(text.number()));
-        }
+    /// The same crate may come from another cell, or from the same one under another number: the last one is the one that
+    /// the user is looking at.
+    fn remember_source(&self, name: &str, source: &Source) {
+        let mut sources = self.sources.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        sources.insert(name.to_owned(), Arc::new(source.clone()));
     }
 
     async fn rustc_or_interrupt(&self, krate: Crate<'_>) -> Result<super::rustc::Compiled, CellError> {

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::fragment::{Edit, Fragment};
+use super::fragment::{CellText, Edit, Fragment};
 use super::mentions::Names;
 use super::parse::{Impl, Item, ItemKind, ParsedCell, UseLeaf};
 
@@ -300,6 +300,13 @@ impl Scope {
             }
             self.uses.push(leaf.clone());
         }
+    }
+
+    /// Items that are defined again unchanged stay where they are, and their cell has another number now.
+    pub fn renumber(&self, cell: &CellText) {
+        let items = self.items.iter().map(|live| &live.item.fragment.cell);
+        let cells = items.chain(self.impls.iter().map(|block| &block.fragment.cell));
+        cells.filter(|other| other.text == cell.text).for_each(|other| other.renumber(cell.number()));
     }
 
     /// Forgets a `use` declaration that no longer compiles.

@@ -108,11 +108,6 @@ impl Source {
         self.text.push_str(text);
     }
 
-    /// The cells that the text comes from, some of them more than once.
-    pub fn cells(&self) -> impl Iterator<Item = &Arc<CellText>> {
-        self.segments.iter().map(|segment| &segment.cell)
-    }
-
     /// Where a stretch of emitted text comes from; `None` for text of our own.
     pub fn place(&self, range: Range<usize>) -> Option<Place> {
         let first = self.segment_at(range.start)?;
