@@ -178,8 +178,7 @@ impl NativeEngine {
                 if let Some(first) = first_name {
                     self.compiled.insert(first, lessons.clone());
                 }
-                let source = Arc::new(emission.source.clone());
-                self.sources.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(name.clone(), source);
+                self.remember_source(&name, &emission.source);
                 return Ok(Ready { plan, emission, lessons, name, library: true });
             }
             let errors: Vec<&Diagnostic> =
