@@ -437,8 +437,9 @@ impl NativeEngine {
         match outcome {
             Outcome::Ok => Ok(()),
             Outcome::Interrupted => Err(interrupted()),
-            Outcome::Failed { message } => {
-                let report = render::failure("error", &message, &[], &[]);
+            Outcome::Failed { message, place } => {
+                let place = place.and_then(|frame| place_in(&sources, &frame.file, frame.line, frame.column));
+                let report = render::failure("error", &message, place.as_slice(), &[]);
                 Err(CellError { ename: "Error".into(), evalue: report.summary, traceback: report.lines })
             }
             Outcome::Panicked { message, frames } => {

@@ -144,8 +144,10 @@ pub enum Outcome {
     Ok,
     /// A `?` at the top level met an error.
     Failed {
-        /// The error and its causes, one a line.
+        /// The error and its causes.
         message: String,
+        /// Where the `?` stands.
+        place: Option<Frame>,
     },
     /// It panicked.
     Panicked {

@@ -2,8 +2,10 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::{CStr, c_void};
-use std::panic::PanicHookInfo;
+use std::panic::{Location, PanicHookInfo};
+use std::path::PathBuf;
 
 use oxtorch_protocol::{Frame, Outcome};
 
@@ -51,11 +53,7 @@ fn print(report: &Report) {
 
 fn report(info: &PanicHookInfo<'_>) -> Report {
     let message = info.payload_as_str().unwrap_or("a panic with a value that is not text").to_owned();
-    let location = info.location().filter(|location| is_cell(location.file())).map(|location| Frame {
-        file: location.file().to_owned(),
-        line: location.line(),
-        column: location.column(),
-    });
+    let location = info.location().and_then(user_place);
     let mut frames = user_frames();
     if let Some(location) = location {
         // `#[track_caller]` knows the exact place; the backtrace has the same frame, less exactly.
@@ -69,20 +67,26 @@ fn is_cell(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.starts_with(CELL))
 }
 
+/// A place that lies in a cell.
+pub(super) fn user_place(place: &Location<'_>) -> Option<Frame> {
+    let (file, line, column) = (place.file().to_owned(), place.line(), place.column());
+    is_cell(&file).then_some(Frame { file, line, column })
+}
+
 /// The frames of the current backtrace that lie in cells, innermost first.
 ///
-/// Only those are resolved: reading the symbols of libtorch would take seconds.
+/// Only those are resolved, each in its own library: reading the symbols of libtorch would take seconds, and what looks
+/// at all libraries of the process does so once, before later cells are loaded.
 fn user_frames() -> Vec<Frame> {
     let mut frames = Vec::new();
+    let mut loaded: HashMap<PathBuf, Option<addr2line::Loader>> = HashMap::new();
     backtrace::trace(|frame| {
-        if in_cell_library(frame.ip()) {
-            backtrace::resolve_frame(frame, |symbol| {
-                if let (Some(file), Some(line)) = (symbol.filename().and_then(|file| file.to_str()), symbol.lineno())
-                    && is_cell(file)
-                {
-                    frames.push(Frame { file: file.to_owned(), line, column: symbol.colno().unwrap_or(0) });
-                }
-            });
+        if let Some((library, offset)) = cell_library(frame.ip()) {
+            let loader = loaded.entry(library).or_insert_with_key(|path| addr2line::Loader::new(path).ok());
+            if let Some(loader) = loader {
+                // The address is the one to return to; the call stands before it.
+                frames.extend(frames_at(loader, offset.saturating_sub(1)));
+            }
         }
         true
     });
@@ -90,20 +94,36 @@ fn user_frames() -> Vec<Frame> {
     frames
 }
 
-fn in_cell_library(address: *mut c_void) -> bool {
+/// The places of a cell's source at an address, innermost first: several where functions were inlined.
+fn frames_at(loader: &addr2line::Loader, address: u64) -> Vec<Frame> {
+    let mut places = Vec::new();
+    let Ok(mut frames) = loader.find_frames(address) else { return places };
+    while let Ok(Some(frame)) = frames.next() {
+        if let Some(addr2line::Location { file: Some(file), line: Some(line), column }) = frame.location
+            && is_cell(file)
+        {
+            places.push(Frame { file: file.to_owned(), line, column: column.unwrap_or(0) });
+        }
+    }
+    places
+}
+
+/// The cell's library that an address lies in, and the address within it.
+fn cell_library(address: *mut c_void) -> Option<(PathBuf, u64)> {
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
     // SAFETY: `info` is writable and large enough; `dladdr` accepts any address.
     if unsafe { libc::dladdr(address, info.as_mut_ptr()) } == 0 {
-        return false;
+        return None;
     }
     // SAFETY: `dladdr` has filled it, and zeroes are valid for what it has not.
-    let name = unsafe { info.assume_init() }.dli_fname;
-    if name.is_null() {
-        return false;
+    let info = unsafe { info.assume_init() };
+    if info.dli_fname.is_null() {
+        return None;
     }
     // SAFETY: not null, so a C string that lives as long as its library, and cells are never unloaded.
-    let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
-    name.rsplit('/').next().is_some_and(|name| name.starts_with("libcell_"))
+    let path = PathBuf::from(unsafe { CStr::from_ptr(info.dli_fname) }.to_str().ok()?);
+    let is_cells = path.file_name()?.to_str()?.starts_with("libcell_");
+    is_cells.then(|| (path, (address as u64).saturating_sub(info.dli_fbase as u64)))
 }
 
 /// What became of a stage that unwound with this payload.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use oxtorch_protocol::{Done, Outcome};
 
@@ -10,13 +10,18 @@ use super::{panic, store};
 use crate::checkpoint;
 
 /// What `?` turns an error into at the top level of a cell: anything that can be displayed.
-pub struct Error(String);
+pub struct Error {
+    message: String,
+    place: &'static Location<'static>,
+}
 
 // `Error` is itself not `Display`, so this does not overlap with `impl From<T> for T`.
 impl<E: Display> From<E> for Error {
+    // `?` passes on where it stands.
+    #[track_caller]
     fn from(error: E) -> Self {
         // The alternate form of `anyhow::Error` is the whole chain of causes; others ignore the flag.
-        Self(format!("{error:#}"))
+        Self { message: format!("{error:#}"), place: Location::caller() }
     }
 }
 
@@ -40,8 +45,9 @@ pub fn stage<T>(body: impl FnOnce() -> Result<T, Error>) -> Option<T> {
     }
 }
 
-fn record_failure(Error(message): Error) {
-    OUTCOME.set(Outcome::Failed { message: panic::first_sentence(&message) });
+fn record_failure(Error { message, place }: Error) {
+    let message = panic::first_sentence(&message);
+    OUTCOME.set(Outcome::Failed { message, place: panic::user_place(place) });
 }
 
 /// Prepares for a cell.
