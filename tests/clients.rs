@@ -16,6 +16,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     let files = test_files();
     let python = if arguments.list { Err("not asked for".to_owned()) } else { python::environment() };
+    // The first of the tests that need libtorch and the runtime: here the set-up can show its progress.
+    if !arguments.list && !Command::new(OXTORCH).arg("setup").status().is_ok_and(|status| status.success()) {
+        return ExitCode::FAILURE;
+    }
     let missing = python.as_ref().err().filter(|_| !arguments.list);
     if let Some(missing) = missing {
         eprintln!("clients: skipped, because there is {missing}");
@@ -72,8 +76,9 @@ fn run(python: &Path, path: &Path) -> Result<(), Failed> {
         .output()?;
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if output.status.success() {
-        // The names of what ran, for the log.
-        println!("{}", text.trim().lines().last().unwrap_or_default());
+        // How many tests ran, for the log.
+        let counts = text.lines().rfind(|line| line.starts_with('=')).unwrap_or_default();
+        println!("{}", counts.trim_matches(['=', ' ']));
         return Ok(());
     }
     Err(text.into())
