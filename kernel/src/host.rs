@@ -195,14 +195,12 @@ impl Host {
                     match serde_json::from_str(&line)? {
                         FromHost::Ready(ready) => self.ready = Some(ready),
                         FromHost::Display(display) => {
-                            self.stdout.flush(events).await;
-                            self.stderr.flush(events).await;
+                            self.flush(events).await;
                             send(events, Event::Display(display)).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
                         FromHost::ClearOutput { wait } => {
-                            self.stdout.flush(events).await;
-                            self.stderr.flush(events).await;
+                            self.flush(events).await;
                             send(events, Event::ClearOutput { wait }).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
@@ -215,8 +213,7 @@ impl Host {
                             send(events, Event::Input { prompt, password, reply }).await;
                         }
                         FromHost::Done(done) => {
-                            self.stdout.flush(events).await;
-                            self.stderr.flush(events).await;
+                            self.flush(events).await;
                             return Ok(Ended::Done(done));
                         }
                     }
@@ -246,9 +243,14 @@ impl Host {
         let status = self.child.wait().await?;
         self.stdout.drain(events, &plain).await?;
         self.stderr.drain(events, rewrite).await?;
+        self.flush(events).await;
+        Ok(Ended::Died(status))
+    }
+
+    /// Sends what either pipe held back.
+    async fn flush(&mut self, events: &mpsc::Sender<Event>) {
         self.stdout.flush(events).await;
         self.stderr.flush(events).await;
-        Ok(Ended::Died(status))
     }
 
     /// Ends the process: in an orderly way, or by force when that takes long.

@@ -116,15 +116,15 @@ impl NativeEngine {
 
     /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
     async fn compile(&mut self, text: &Arc<CellText>, cell: &ParsedCell) -> Result<Ready, CellError> {
+        let mut macro_mentions = cell.mentions.clone();
+        self.scope.close_over_macros(&mut macro_mentions);
+        macro_mentions.retain(|name| !cell.mentions.contains(name));
         let mut decisions = Decisions::default();
         let mut first_name: Option<String> = None;
         for _ in 0..MAX_TRIES {
             let plan = self.scope.plan(cell, &decisions.stale);
             let mut live = self.variables.clone();
             live.rehome(&plan, &"crate".to_owned(), text.number());
-            let mut macro_mentions = cell.mentions.clone();
-            self.scope.close_over_macros(&mut macro_mentions);
-            macro_mentions.retain(|name| !cell.mentions.contains(name));
             let emission = emit::emit(Input {
                 cell,
                 plan: &plan,
@@ -222,9 +222,7 @@ impl NativeEngine {
     /// Draws the user's errors. rustc is asked once more, for types as a reader likes them.
     async fn compile_error(&self, krate: Crate<'_>, source: &Source) -> Result<CellError, CellError> {
         let compiled = self.rustc_or_interrupt(Crate { full_paths: false, ..krate }).await?;
-        let errors: Vec<&Diagnostic> = compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
-        // "aborting due to 2 previous errors" has no place and says nothing.
-        let errors: Vec<&Diagnostic> = errors.into_iter().filter(|error| !error.spans.is_empty()).collect();
+        let errors = compiled.placed_errors();
         let file = format!("{}.rs", krate.name);
         let report = render::errors(&errors, source, &file, |error| self.explain_loss(error));
         Ok(compile_error(report))
@@ -257,11 +255,7 @@ impl NativeEngine {
             Ok(compiled) => compiled,
             Err(error) => return error,
         };
-        let errors: Vec<&Diagnostic> = compiled
-            .diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.is_error() && !diagnostic.spans.is_empty())
-            .collect();
+        let errors = compiled.placed_errors();
         if !errors.is_empty() {
             return compile_error(render::errors(&errors, &source, &format!("{name}.rs"), |_| None));
         }

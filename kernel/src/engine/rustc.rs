@@ -82,6 +82,13 @@ pub struct Compiled {
     pub other: String,
 }
 
+impl Compiled {
+    /// The errors to draw. "aborting due to 2 previous errors" has no place and says nothing.
+    pub fn placed_errors(&self) -> Vec<&Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error() && !diagnostic.spans.is_empty()).collect()
+    }
+}
+
 /// What to compile.
 #[derive(Debug, Clone, Copy)]
 pub struct Crate<'a> {

@@ -145,9 +145,7 @@ impl Scope {
                 {
                     moved.insert(index);
                     more.extend(item.names.iter().cloned());
-                    let layout_changes = item.kind != ItemKind::Other
-                        && item.mentions.iter().any(|name| plan.changed.contains(name) && !item.names.contains(name));
-                    if layout_changes || is_stale {
+                    if is_stale {
                         plan.changed.extend(item.names.iter().cloned());
                     }
                 }
@@ -157,7 +155,7 @@ impl Scope {
             }
             unsettled.extend(more);
         }
-        // A change may have been found after an item that mentions it.
+        // What holds a changed type is changed as well, through any number of moved items.
         loop {
             let before = plan.changed.len();
             for index in &moved {
