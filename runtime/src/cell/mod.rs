@@ -12,14 +12,18 @@
 //! put("net", 0, net);
 //! ```
 
+mod describe;
 mod panic;
 mod show;
 mod stage;
 mod store;
+mod timeit;
 
+pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
 pub(crate) use panic::install_hook;
 pub use show::{Show, ViaDebug, ViaName, ViaRich};
 pub use stage::{Error, stage};
 pub(crate) use stage::{begin, end, record_panic};
 pub(crate) use store::forget_all;
-pub use store::{carry, forget, probe, put, take};
+pub use store::{TypeOf, carry, forget, probe, put, take, type_of};
+pub use timeit::timeit;
