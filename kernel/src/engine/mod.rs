@@ -19,6 +19,7 @@ mod render;
 mod rustc;
 mod scope;
 mod source_map;
+mod type_names;
 mod variables;
 
 use std::sync::Arc;

@@ -12,9 +12,9 @@ use crate::host::Rewritten;
 const HASH_DIGITS: usize = 16;
 
 /// The name of the crate with this source, compiled against that runtime with those flags.
-pub fn crate_name(runtime_key: &str, optimise: bool, source: &str) -> String {
+pub fn crate_name(runtime_key: &str, opt_level: u8, source: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [runtime_key, if optimise { "2" } else { "0" }, source] {
+    for part in [runtime_key, &opt_level.to_string(), source] {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }

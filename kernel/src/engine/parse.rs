@@ -12,7 +12,7 @@ use syn::visit::Visit;
 use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
 
 use super::edits::Edits;
-use super::fragment::{CellText, Fragment};
+use super::fragment::{CellText, Edit, Fragment};
 use super::mentions::{Names, mentions, unraw};
 
 /// A cell, sorted.
@@ -32,6 +32,31 @@ pub struct ParsedCell {
     pub mentions: Names,
     /// Whether the cell holds loops, closures or functions.
     pub heavy: bool,
+    /// Whether it is to be as fast as can be, whatever the user has said of other cells.
+    pub measured: bool,
+}
+
+impl ParsedCell {
+    /// A cell of ours that mentions variables of the user's. For whoever looks at it, it stands at the start of the text.
+    pub fn ours(cell: &Arc<CellText>, code: String, mentions: Names) -> Self {
+        let edits = vec![Edit { at: 0, replaces: 0, insert: code }];
+        let fragment = Fragment { cell: Arc::clone(cell), range: 0..0, edits };
+        let statement = Statement { fragment, kind: StatementKind::Other, reads: mentions.clone(), risky: true };
+        Self { statements: vec![statement], mentions, ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
+            attributes: Vec::new(),
+            uses: Vec::new(),
+            items: Vec::new(),
+            impls: Vec::new(),
+            statements: Vec::new(),
+            mentions: Names::new(),
+            heavy: false,
+            measured: false,
+        }
+    }
 }
 
 /// One `use` declaration of the user's, and the names that it brings.
@@ -148,18 +173,7 @@ pub struct Binding {
 /// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not.
 pub fn parse(cell: &Arc<CellText>) -> syn::Result<ParsedCell> {
     let (attributes, statements) = cell_parser.parse_str(&cell.text)?;
-    let mut sorter = Sorter {
-        cell,
-        parsed: ParsedCell {
-            attributes: Vec::new(),
-            uses: Vec::new(),
-            items: Vec::new(),
-            impls: Vec::new(),
-            statements: Vec::new(),
-            mentions: Names::new(),
-            heavy: false,
-        },
-    };
+    let mut sorter = Sorter { cell, parsed: ParsedCell::empty() };
     for attribute in &attributes {
         let fragment = sorter.fragment(attribute, Edits::default());
         sorter.parsed.attributes.push(fragment);
@@ -175,6 +189,28 @@ pub fn parse(cell: &Arc<CellText>) -> syn::Result<ParsedCell> {
     // The spans are read; without this each cell's text would stay in memory for ever.
     proc_macro2::extra::invalidate_current_thread_spans();
     Ok(parsed)
+}
+
+/// Reads a cell as one statement: its items stay within it, its variables end with it. Puts code of ours at offsets of
+/// the text, such as around the whole.
+pub fn parse_as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> syn::Result<ParsedCell> {
+    let (_, statements) = cell_parser.parse_str(&cell.text)?;
+    let mut edits = Edits::default();
+    let mut names = Names::new();
+    for statement in &statements {
+        edits.visit_stmt(statement);
+        names.extend(mentions(statement.to_token_stream()));
+    }
+    proc_macro2::extra::invalidate_current_thread_spans();
+    let heavy = edits.heavy;
+    // At one offset the ends of ours stand behind what the statements get, and the rest ahead of it.
+    let ours = ours.iter().map(|(at, code)| Edit { at: *at, replaces: 0, insert: code.clone() });
+    let (ends, begins): (Vec<_>, Vec<_>) = ours.partition(|edit| edit.at == cell.text.len());
+    let mut edits: Vec<Edit> = begins.into_iter().chain(edits.finish()).chain(ends).collect();
+    edits.sort_by_key(|edit| edit.at);
+    let fragment = Fragment { cell: Arc::clone(cell), range: 0..cell.text.len(), edits };
+    let statement = Statement { fragment, kind: StatementKind::Other, reads: names.clone(), risky: true };
+    Ok(ParsedCell { statements: vec![statement], mentions: names, heavy, ..ParsedCell::empty() })
 }
 
 fn cell_parser(input: ParseStream) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {

@@ -102,7 +102,7 @@ fn snippets(spans: &[Span], source: &Source, file: &str) -> Vec<Snippet<'static,
 }
 
 fn snippet<T: Clone>(cell: &CellText) -> Snippet<'static, T> {
-    Snippet::source(cell.text.clone()).path(format!("cell [{}]", cell.number()))
+    Snippet::source(cell.shown.clone()).path(format!("cell [{}]", cell.number()))
 }
 
 /// A suggestion, as a patch where it changes the user's text and as text where it adds a `use`.

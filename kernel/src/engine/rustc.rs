@@ -99,8 +99,10 @@ pub struct Crate<'a> {
     pub source: &'a str,
     /// The crates of earlier cells that it names.
     pub crates: &'a BTreeSet<String>,
-    /// Whether to optimise.
-    pub optimise: bool,
+    /// How far to optimise, 0 to 3.
+    pub opt_level: u8,
+    /// Whether the messages are all that is wanted.
+    pub check: bool,
     /// Whether types are named in full, as code needs them, or as a reader likes them.
     pub full_paths: bool,
 }
@@ -146,8 +148,8 @@ impl Rustc {
     }
 
     /// The name of the crate with this source: the same wherever it is compiled to the same.
-    pub fn crate_name(&self, optimise: bool, source: &str) -> String {
-        crate_name(&self.identity, optimise, source)
+    pub fn crate_name(&self, opt_level: u8, source: &str) -> String {
+        crate_name(&self.identity, opt_level, source)
     }
 
     /// Compiles one crate. Dropping the future ends rustc.
@@ -186,7 +188,7 @@ impl Rustc {
             .args(FLAGS)
             // Where a session keeps its crates must not change what they are.
             .arg(remap(&self.dir))
-            .args(["-C", if krate.optimise { "opt-level=2" } else { "opt-level=0" }])
+            .args(["-C", &format!("opt-level={}", krate.opt_level)])
             // A later cell finds the library by this name, loaded already or beside itself.
             .arg("-C")
             .arg(format!("link-arg=-Wl,-soname,lib{}.so", krate.name))
@@ -196,11 +198,14 @@ impl Rustc {
             .arg("-L")
             .arg(with_path("dependency=", &self.dir))
             .arg("-o")
-            .arg(library)
+            .arg(if krate.check { library.with_extension("checked") } else { library.to_owned() })
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        if krate.check {
+            command.args(["--emit", "metadata"]);
+        }
         for dir in &self.runtime.dependencies {
             command.arg("-L").arg(with_path("dependency=", dir));
         }
@@ -250,7 +255,7 @@ const LEARNING: [&str; 5] = [
 /// compiles for: a home may be shared by different machines.
 fn identity(runtime: &Runtime) -> String {
     let built = runtime.library.metadata().ok().map(|found| (found.len(), found.modified().ok()));
-    crate_name(&format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor()), false, &LEARNING.concat())
+    crate_name(&format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor()), 0, &LEARNING.concat())
 }
 
 /// The processor's model and what it can do, as far as the system tells.

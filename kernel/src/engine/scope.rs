@@ -317,6 +317,21 @@ impl Scope {
         self.impls.iter().map(|block| &**block).find(|block| stale_impl_name(block) == name)
     }
 
+    /// The items that later cells can use, but for those whose names a `use` has taken.
+    pub fn items(&self) -> impl Iterator<Item = &Arc<Item>> {
+        self.items.iter().filter(|live| !live.hidden).map(|live| &live.item)
+    }
+
+    /// The impls in force.
+    pub fn impls(&self) -> impl Iterator<Item = &Arc<Impl>> {
+        self.impls.iter()
+    }
+
+    /// The `use` declarations in force, one a name.
+    pub fn declared_uses(&self) -> &[UseLeaf] {
+        &self.uses
+    }
+
     /// The live item of that name.
     pub fn find(&self, name: &str) -> Option<&LiveItem> {
         self.items.iter().find(|live| !live.hidden && live.item.names.iter().any(|other| other == name))

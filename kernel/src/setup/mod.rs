@@ -15,7 +15,7 @@ pub mod progress;
 mod python;
 mod ready;
 mod shim;
-mod sources;
+pub(crate) mod sources;
 pub mod toolchain;
 
 use std::path::{Path, PathBuf};

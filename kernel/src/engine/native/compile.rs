@@ -92,6 +92,11 @@ impl Compiler {
         Self { rustc, cache, keeping: Mutex::default(), sources: Arc::default(), compiled: Mutex::default() }
     }
 
+    /// What keeps compiled cells on disk.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
     /// Where the compiled crates lie.
     pub fn rustc(&self) -> &Rustc {
         &self.rustc
@@ -99,9 +104,7 @@ impl Compiler {
 
     /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
     pub async fn compile(&self, state: &State, text: &Arc<CellText>, cell: &ParsedCell) -> Result<Ready, CellError> {
-        let mut macro_mentions = cell.mentions.clone();
-        state.scope.close_over_macros(&mut macro_mentions);
-        macro_mentions.retain(|name| !cell.mentions.contains(name));
+        let macro_mentions = macro_mentions(state, cell);
         let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
 
         let mut next = attempt(Decisions::default());
@@ -119,21 +122,48 @@ impl Compiler {
                 return Ok(next.ready(lessons.types, true));
             }
         }
+        let (next, compiled) = self.try_until_compiled(state, cell, next, attempt, false).await?;
+        let types = next.types(&compiled.diagnostics);
+        let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
+        self.learnt(first_name, &next.name, lessons);
+        self.remember_source(&next);
+        Ok(next.ready(types, true))
+    }
+
+    /// What rustc says about a cell that is not to be run.
+    pub async fn check(
+        &self,
+        state: &State,
+        text: &Arc<CellText>,
+        cell: &ParsedCell,
+    ) -> Result<Vec<Diagnostic>, CellError> {
+        let macro_mentions = macro_mentions(state, cell);
+        let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
+        let first = attempt(Decisions::default());
+        let (_, compiled) = self.try_until_compiled(state, cell, first, attempt, true).await?;
+        Ok(compiled.diagnostics)
+    }
+
+    async fn try_until_compiled(
+        &self,
+        state: &State,
+        cell: &ParsedCell,
+        mut next: Attempt,
+        attempt: impl Fn(Decisions) -> Attempt,
+        check: bool,
+    ) -> Result<(Attempt, Compiled), CellError> {
         for _ in 0..MAX_TRIES {
             let krate = Crate {
                 name: &next.name,
                 source: &next.emission.source.text,
                 crates: &next.emission.crates,
-                optimise: cell.heavy,
+                opt_level: state.opt_level(cell),
+                check,
                 full_paths: true,
             };
             let compiled = self.call(krate).await?;
             if compiled.library.is_some() {
-                let types = next.types(&compiled.diagnostics);
-                let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
-                self.learnt(first_name, &next.name, lessons);
-                self.remember_source(&next);
-                return Ok(next.ready(types, true));
+                return Ok((next, compiled));
             }
             let errors: Vec<&Diagnostic> =
                 compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
@@ -170,7 +200,7 @@ impl Compiler {
             macro_mentions,
             decisions: &decisions,
         });
-        let name = self.rustc.crate_name(cell.heavy, &emission.source.text);
+        let name = self.rustc.crate_name(state.opt_level(cell), &emission.source.text);
         Attempt { plan, emission, name, decisions }
     }
 
@@ -227,9 +257,16 @@ impl Compiler {
         source.glue("#![allow(unused)] fn __oxtorch_run() { ");
         source.fragment(&Fragment { cell: Arc::clone(text), range: 0..text.text.len(), edits: Vec::new() });
         source.glue("\n}\n");
-        let name = self.rustc.crate_name(false, &source.text);
+        let name = self.rustc.crate_name(0, &source.text);
         let crates = BTreeSet::new();
-        let krate = Crate { name: &name, source: &source.text, crates: &crates, optimise: false, full_paths: false };
+        let krate = Crate {
+            name: &name,
+            source: &source.text,
+            crates: &crates,
+            opt_level: 0,
+            check: true,
+            full_paths: false,
+        };
         let compiled = match self.call(krate).await {
             Ok(compiled) => compiled,
             Err(error) => return error,
@@ -243,6 +280,14 @@ impl Compiler {
         let place = Place { cell: Arc::clone(text), range };
         compile_error(render::failure("error", &error.to_string(), &[place], &[]))
     }
+}
+
+/// The names that the macros which a cell mentions bring with them.
+fn macro_mentions(state: &State, cell: &ParsedCell) -> Names {
+    let mut mentions = cell.mentions.clone();
+    state.scope.close_over_macros(&mut mentions);
+    mentions.retain(|name| !cell.mentions.contains(name));
+    mentions
 }
 
 /// How a type without a name is put down among those with one; no type's code starts like this.

@@ -26,7 +26,7 @@ impl NativeEngine {
         events: &mpsc::Sender<Event>,
     ) -> Result<Done, CellError> {
         if self.host.is_none() {
-            self.host = Some(Host::start(&self.runtime).map_err(|error| internal(format!("{error:#}")))?);
+            self.host = Some(Host::start(&self.runtime, &self.surroundings).map_err(|error| internal(format!("{error:#}")))?);
         }
         let Some(host) = &mut self.host else { return Err(internal("the host process is not there".to_owned())) };
         {
