@@ -31,6 +31,7 @@ const PIPE_BYTES: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running host process.
+#[derive(Debug)]
 pub struct Host {
     child: Child,
     control: Lines<BufReader<UnixStream>>,
@@ -80,7 +81,7 @@ impl RunInterrupter {
 }
 
 /// The sending side of the control socket.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Requests(Arc<Mutex<StdUnixStream>>);
 
 impl Requests {
@@ -134,6 +135,11 @@ impl Host {
     /// Its process id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// What the host found at its start, once it has said so.
@@ -287,6 +293,7 @@ fn plain(text: &str) -> Rewritten {
 }
 
 /// One of the host's output pipes.
+#[derive(Debug)]
 struct Text {
     pipe: pipe::Receiver,
     /// The same pipe, read without asking tokio: it learns that something was written only when it next waits, and by
