@@ -31,6 +31,7 @@ const PIPE_BYTES: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running host process.
+#[derive(Debug)]
 pub struct Host {
     child: Child,
     control: Lines<BufReader<UnixStream>>,
@@ -80,7 +81,7 @@ impl RunInterrupter {
 }
 
 /// The sending side of the control socket.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Requests(Arc<Mutex<StdUnixStream>>);
 
 impl Requests {
@@ -147,6 +148,11 @@ impl Host {
     /// Its process id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// What the host found at its start, once it has said so.
@@ -311,6 +317,7 @@ pub fn plain(text: &str) -> Rewritten {
 }
 
 /// The output pipe of a process.
+#[derive(Debug)]
 pub struct Text {
     /// Readable when there is something to forward.
     pub pipe: pipe::Receiver,

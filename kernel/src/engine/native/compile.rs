@@ -16,6 +16,7 @@ use crate::engine::names::{Sources, readable};
 use crate::engine::parse::ParsedCell;
 use crate::engine::refusals::{learn, probed_types};
 use crate::engine::render;
+pub(super) use crate::engine::rustc::Urgency;
 use crate::engine::rustc::{Compiled, Crate, Diagnostic, Rustc};
 use crate::engine::scope::{CrateName, Plan};
 use crate::engine::source_map::{Place, Source};
@@ -44,6 +45,15 @@ pub(super) struct Ready {
     pub name: CrateName,
     /// Whether there is a library at all: a cell of comments has none.
     pub library: bool,
+}
+
+/// What a cell is compiled for.
+#[derive(Debug, Clone, Copy)]
+enum Purpose {
+    /// To be run.
+    Run(Urgency),
+    /// For the messages alone.
+    Check,
 }
 
 /// One way to write the crate of a cell.
@@ -103,7 +113,13 @@ impl Compiler {
     }
 
     /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
-    pub async fn compile(&self, state: &State, text: &Arc<CellText>, cell: &ParsedCell) -> Result<Ready, CellError> {
+    pub async fn compile(
+        &self,
+        state: &State,
+        text: &Arc<CellText>,
+        cell: &ParsedCell,
+        urgency: Urgency,
+    ) -> Result<Ready, CellError> {
         let macro_mentions = macro_mentions(state, cell);
         let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
 
@@ -122,7 +138,7 @@ impl Compiler {
                 return Ok(next.ready(lessons.types, true));
             }
         }
-        let (next, compiled) = self.try_until_compiled(state, cell, next, attempt, false).await?;
+        let (next, compiled) = self.try_until_compiled(state, cell, next, attempt, Purpose::Run(urgency)).await?;
         let types = next.types(&compiled.diagnostics);
         let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
         self.learnt(first_name, &next.name, lessons);
@@ -140,7 +156,7 @@ impl Compiler {
         let macro_mentions = macro_mentions(state, cell);
         let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
         let first = attempt(Decisions::default());
-        let (_, compiled) = self.try_until_compiled(state, cell, first, attempt, true).await?;
+        let (_, compiled) = self.try_until_compiled(state, cell, first, attempt, Purpose::Check).await?;
         Ok(compiled.diagnostics)
     }
 
@@ -150,8 +166,12 @@ impl Compiler {
         cell: &ParsedCell,
         mut next: Attempt,
         attempt: impl Fn(Decisions) -> Attempt,
-        check: bool,
+        purpose: Purpose,
     ) -> Result<(Attempt, Compiled), CellError> {
+        let (check, urgency) = match purpose {
+            Purpose::Check => (true, Urgency::Now),
+            Purpose::Run(urgency) => (false, urgency),
+        };
         for _ in 0..MAX_TRIES {
             let krate = Crate {
                 name: &next.name,
@@ -160,6 +180,7 @@ impl Compiler {
                 opt_level: state.opt_level(cell),
                 check,
                 full_paths: true,
+                urgency,
             };
             let compiled = self.call(krate).await?;
             if compiled.library.is_some() {
@@ -266,6 +287,7 @@ impl Compiler {
             opt_level: 0,
             check: true,
             full_paths: false,
+            urgency: Urgency::Now,
         };
         let compiled = match self.call(krate).await {
             Ok(compiled) => compiled,

@@ -1,9 +1,11 @@
 //! The engine: one cell, one crate, compiled by rustc and run by the host.
 
+mod ahead;
 mod commands;
 mod compile;
 mod reports;
 mod run;
+mod standby;
 mod state;
 
 use std::path::PathBuf;
@@ -15,9 +17,11 @@ use anyhow::Context;
 use oxtorch_protocol::{Cost, Described, Surroundings, Timing};
 use tokio::sync::{Notify, mpsc};
 
+use self::ahead::Ahead;
 use self::commands::ShellInterrupter;
-use self::compile::{Compiler, Ready};
+use self::compile::{Compiler, Ready, Urgency};
 use self::reports::{interrupted, tell};
+use self::standby::Standby;
 use self::state::{Committed, State};
 use super::cache::Cache;
 use super::commands::{Segment, segments};
@@ -31,8 +35,9 @@ use crate::setup::Runtime;
 
 /// The native engine.
 pub struct NativeEngine {
-    runtime: Runtime,
-    compiler: Compiler,
+    compiler: Arc<Compiler>,
+    ahead: Ahead,
+    standby: Standby,
     scratch: PathBuf,
     host: Option<Host>,
     state: State,
@@ -80,8 +85,9 @@ impl NativeEngine {
         // What is not swept now is swept by a later session.
         tokio::task::spawn_blocking(move || drop(swept.sweep()));
         Ok(Self {
-            compiler: Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache),
-            runtime,
+            compiler: Arc::new(Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache)),
+            ahead: Ahead::default(),
+            standby: Standby::new(runtime),
             scratch,
             host: Some(host),
             state: State::default(),
@@ -91,6 +97,12 @@ impl NativeEngine {
             previous_dir: None,
             spent: Spent::default(),
         })
+    }
+
+    /// Keeps a second host waiting, so that the session goes on at once when the first one is gone.
+    pub fn with_standby(mut self) -> Self {
+        self.standby = self.standby.enabled();
+        self
     }
 
     /// The process id of the host, for tests that end it.
@@ -130,9 +142,10 @@ impl NativeEngine {
         events: &mpsc::Sender<Event>,
     ) -> Result<Told, CellError> {
         let start = Instant::now();
+        let cancelled = self.cancelled();
         let compiled = tokio::select! {
-            compiled = self.compile(text, parsed) => compiled,
-            () = self.cancelled() => Err(interrupted()),
+            compiled = async { self.ahead.wait_for(&text.text).await; self.compile(text, parsed).await } => compiled,
+            () = cancelled => Err(interrupted()),
         };
         self.spent.compiling += start.elapsed();
         let (cell, ready) = compiled?;
@@ -142,6 +155,7 @@ impl NativeEngine {
         }
         let committed = self.state.commit_items(&ready, &cell, text.number());
         self.pass_on(committed, events).await;
+        self.ahead.go_on(&self.compiler, &self.state, &ready);
         let done = self.run(&ready, request, events).await?;
         let kept: Vec<_> = done.kept.iter().map(|entry| entry.id).collect();
         let committed = self.state.commit_variables(&ready, &kept, text.number());
@@ -161,7 +175,7 @@ impl NativeEngine {
     ) -> Result<(ParsedCell, Ready), CellError> {
         match parsed {
             Ok(cell) => {
-                let ready = self.compiler.compile(&self.state, text, &cell).await?;
+                let ready = self.compiler.compile(&self.state, text, &cell, Urgency::Now).await?;
                 Ok((cell, ready))
             }
             Err(error) => Err(self.compiler.syntax_error(text, &error).await),
@@ -169,11 +183,14 @@ impl NativeEngine {
     }
 
     /// Resolves when the user interrupts the compilation.
-    async fn cancelled(&self) {
-        match self.cancel() {
-            // A permit is stored for an interrupt that came before this waits.
-            Some(cancel) => cancel.notified().await,
-            None => std::future::pending().await,
+    fn cancelled(&self) -> impl Future<Output = ()> + use<> {
+        let cancel = self.cancel();
+        async move {
+            match cancel {
+                // A permit is stored for an interrupt that came before this waits.
+                Some(cancel) => cancel.notified().await,
+                None => std::future::pending().await,
+            }
         }
     }
 
@@ -201,7 +218,12 @@ impl Engine for NativeEngine {
         let segments = segments(&code, &|name| self.state.knows(name));
         let result = self.run_segments(segments, CellRequest { code: &code, ..request }, events).await;
         self.set_phase(Phase::Idle);
+        self.standby.prepare();
         result
+    }
+
+    fn expect(&mut self, cells: Vec<String>) {
+        self.ahead.expect(cells);
     }
 
     fn is_complete(&self, code: &str) -> Completeness {
@@ -228,6 +250,7 @@ impl Engine for NativeEngine {
         if let Some(host) = self.host {
             host.shutdown().await;
         }
+        self.standby.shutdown().await;
         self.compiler.finish().await;
         // What cannot be removed now is swept when a later kernel starts.
         let _ = tokio::fs::remove_dir_all(&self.scratch).await;

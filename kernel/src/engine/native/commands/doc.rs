@@ -66,8 +66,8 @@ impl NativeEngine {
 
     /// Reads many files, on a thread of its own. Gets the folder of the standard library's pages.
     async fn aside<T: Send + 'static>(&self, work: impl FnOnce(PathBuf) -> T + Send + 'static) -> Result<T, CellError> {
-        let sysroot = self.runtime.rustc.parent().and_then(|bin| bin.parent()).map(PathBuf::from);
-        let docs = sysroot.unwrap_or_default().join("share/doc/rust/html/std");
+        let docs = self.compiler.rustc().sysroot().map(|sysroot| sysroot.join("share/doc/rust/html/std"));
+        let docs = docs.unwrap_or_default();
         tokio::select! {
             found = tokio::task::spawn_blocking(move || work(docs)) => {
                 found.map_err(|error| internal(format!("the documentation cannot be read: {error}")))

@@ -8,7 +8,6 @@ use crate::engine::native::NativeEngine;
 use crate::engine::native::reports::internal;
 use crate::engine::native::state::State;
 use crate::engine::variables::Variables;
-use crate::host::Host;
 use crate::session::{CellError, Event};
 
 impl NativeEngine {
@@ -56,7 +55,7 @@ impl NativeEngine {
         }
         // What the user has set, rather than made, stays.
         self.state = State { optimise: self.state.optimise, ..State::default() };
-        let new = Host::start(&self.runtime, &self.surroundings).map_err(|error| internal(format!("{error:#}")))?;
+        let new = self.standby.take(&self.surroundings).map_err(|error| internal(format!("{error:#}")))?;
         if let Some(old) = self.host.replace(new) {
             // Its memory is wanted back, and nobody waits for how it ends.
             tokio::spawn(old.shutdown());
