@@ -149,8 +149,8 @@ const REPEATS: u32 = 7;
 /// Reads the command that begins at an offset of the cell. Returns it with where it ends.
 fn read(cell: &str, at: usize, is_name: &dyn Fn(&str) -> bool) -> (Command, usize) {
     let line_end = line_end(cell, at);
-    let start = at + (cell[at..].len() - cell[at..].trim_start_matches([' ', '\t']).len());
-    let line = &cell[start..line_end];
+    let line = cell[at..line_end].trim_start();
+    let start = line_end - line.len();
     if line.starts_with('!') {
         let end = continued(cell, start);
         let script = cell[start..end].trim_start_matches('!').trim().to_owned();
@@ -233,8 +233,8 @@ impl Line<'_> {
             ("dep", _) => Command::Dep { lines: vec![self.raw().to_owned()] },
             ("env", _) => env(self.raw()).map_or_else(misused, Command::Env),
             ("sx" | "bash", [_, ..]) => shell(self.raw().to_owned()),
-            (_, []) => misused("something is missing behind it".to_owned()),
-            (_, _) => misused(format!("`{}` says nothing to it", self.plain())),
+            (_, []) => misused(format!("there is nothing behind `{name}`")),
+            (_, _) => misused(format!("`{name}` does not take `{}`", self.plain())),
         };
         Some((command, if self.takes_rest { self.cell.len() } else { self.end }))
     }
@@ -284,7 +284,7 @@ impl Line<'_> {
         let end = if self.takes_rest { self.cell.len() } else { code_end(self.cell, self.arguments) };
         let code = only(self.cell, self.arguments..end);
         if code.trim().is_empty() {
-            return (misused("an expression is missing behind it".to_owned()), end);
+            return (misused("there is no expression behind it".to_owned()), end);
         }
         (Command::Type { code }, end)
     }
@@ -463,7 +463,7 @@ mod tests {
     #[test]
     fn code_behind_a_command_goes_on_while_brackets_are_open() {
         let (command, end) = read(":type f(\n  1,\n)\nlet x = 2;", 0, &|_| false);
-        assert_eq!(end, 16);
+        assert_eq!(end, 15);
         assert_eq!(command, Command::Type { code: "      f(\n  1,\n)\n          ".into() });
     }
 

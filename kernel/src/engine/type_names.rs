@@ -16,7 +16,7 @@ pub fn readable_type(ty: &str) -> String {
             text
         }
         // Closures and functions have names that are no code.
-        Err(_) => without_paths(&readable(ty)),
+        Err(_) => without_paths(&readable(&without_places(ty))),
     }
 }
 
@@ -35,6 +35,9 @@ impl VisitMut for Shorten {
 /// How many names at the start of a path a user leaves out.
 fn hidden(path: &[&str]) -> usize {
     match path {
+        // `io::Error` says more than `Error`.
+        ["std" | "core" | "alloc", .., "Error" | "Iter" | "IntoIter" | "Keys" | "Values"] => path.len() - 2,
+        ["oxtorch", "prelude", _, ..] => 2,
         // The prelude has `nn` and `Tensor`; what lies deeper in `tch` is named from there.
         ["oxtorch", "tch", _] | ["oxtorch", "tch", "nn", ..] => 2,
         ["oxtorch", "tch", ..] => 1,
@@ -45,6 +48,17 @@ fn hidden(path: &[&str]) -> usize {
         ["crate", _, ..] => 1,
         _ => 0,
     }
+}
+
+/// `{closure}` for `{closure@cell.rs:1:2: 1:5}`.
+fn without_places(text: &str) -> String {
+    let mut short = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('@') {
+        short.push_str(&rest[..at]);
+        rest = rest[at..].find('}').map_or("", |end| &rest[at + end..]);
+    }
+    short + rest
 }
 
 /// Paths of the standard library in text that is no type.
@@ -126,7 +140,9 @@ mod tests {
         check("::cell_0123456789abcdef::Net", "Net");
         check("oxtorch::tch::nn::Linear", "nn::Linear");
         check("oxtorch::tch::vision::dataset::Dataset", "tch::vision::dataset::Dataset");
+        check("oxtorch::prelude::nn::VarStore", "nn::VarStore");
         check("oxtorch::plot::Figure", "Figure");
+        check("std::result::Result<(), std::io::Error>", "Result<(), io::Error>");
         check("&'static str", "&'static str");
         check("serde_json::Value", "serde_json::Value");
         check("Box<dyn Iterator<Item = i32>>", "Box<dyn Iterator<Item = i32>>");
@@ -136,5 +152,6 @@ mod tests {
     #[test]
     fn what_has_no_type_in_code_is_readable_all_the_same() {
         check("fn(std::vec::Vec<i32>) -> i32 {sum}", "fn(Vec<i32>) -> i32 {sum}");
+        check("std::boxed::Box<{closure@cell_0123456789abcdef.rs:1:2: 1:5}>", "Box<{closure}>");
     }
 }

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
 use std::fmt::{self, Debug, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
 use super::Show;
+use crate::checkpoint::Interrupt;
 use crate::tensor::{device_name, dtype_name};
 
 /// A value that is longer as text is cut.
@@ -215,7 +217,15 @@ pub trait DescribedByText {
 
 impl<T: Debug + ?Sized> DescribedByText for &Show<'_, T> {
     fn oxtorch_describe(&self, name: &str) {
-        let description = preview(&self.0).map_or_else(|| size(self.0), Description::plain);
+        let text = catch_unwind(AssertUnwindSafe(|| preview(&self.0)));
+        let description = match text {
+            Ok(Some(text)) => Description::plain(text),
+            Ok(None) => size(self.0),
+            // The user wants the whole to end.
+            Err(payload) if payload.is::<Interrupt>() => resume_unwind(payload),
+            // One variable that cannot be looked at hides no others.
+            Err(_) => Description::plain("(its `Debug` panics)"),
+        };
         description.record(name);
     }
 }
@@ -311,6 +321,13 @@ mod tests {
         check!(Config { rate: 0.1 }, "Config { rate: 0.1 }", None);
         check!((1, vec!["text"; 1000]), "32 bytes", None);
         check!(Opaque([0; 4]), "32 bytes", None);
+        struct Loud;
+        impl Debug for Loud {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                panic!("too loud")
+            }
+        }
+        check!(Loud, "(its `Debug` panics)", None);
         assert_eq!(Opaque([0; 4]).0.len(), 4);
     }
 }

@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_of_any_text() {
-        for cell in ["", ":", "%", "!", "?", "%%", "!\\", "%%time", ":timeit -n", "é\n!é", "\"", "'\n:vars", "r#\"\n%cd"] {
+        for cell in ["", ":", "%", "!", "?", "%%", "!\\", "%%time", ":timeit -n", "é\n!é", "\u{3000}:vars", "\u{3000}!ls", "%é", ":timeit é", "%timeit -é", "\"", "'\n:vars", "r#\"\n%cd"] {
             let found = segments(cell, &|_| false);
             assert!(!found.is_empty(), "{cell}");
         }

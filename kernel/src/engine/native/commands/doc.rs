@@ -14,10 +14,10 @@ use crate::engine::parse::Impl;
 use crate::engine::type_names::readable_type;
 use crate::session::CellError;
 
-/// More names than this are counted and not listed.
+/// More methods than this are counted and not listed.
 const MOST_MEMBERS: usize = 60;
 
-/// Where names that cells can use without a path are defined.
+/// Where names of the standard library are found that the toolchain has no pages of.
 const SEARCH: &str = "https://doc.rust-lang.org/std/?search=";
 
 impl NativeEngine {
@@ -59,7 +59,7 @@ impl NativeEngine {
                 let search = || Shown::text(format!("{}\n\n{SEARCH}{}", wanted.path, wanted.name));
                 return standard().or_else(|| Some(search()));
             }
-            library::find(&wanted).map(shown).or_else(standard)
+            library::find(&wanted).map(|found| shown(&wanted, found)).or_else(standard)
         })
         .await
     }
@@ -105,7 +105,7 @@ fn of_session(state: &State, wanted: &Wanted) -> Option<Shown> {
     }
     let methods: Vec<String> =
         impls_of(&wanted.name).flat_map(|block| block.members.iter().map(|(name, _)| name.clone())).collect();
-    parts.extend(listed("Methods", methods));
+    parts.extend(listed(&wanted.name, methods));
     parts.push(format!("Defined in cell [{}].", live.item.fragment.cell.number()));
     Some(Shown::text(parts.join("\n\n")))
 }
@@ -120,21 +120,23 @@ fn member(block: &Arc<Impl>, name: &str) -> Option<Shown> {
     Some(Shown::text(format!("{text}{doc}\n\nDefined in cell [{}].", block.fragment.cell.number())))
 }
 
-fn shown(Found { signature: Signature { text, doc }, place, members }: Found) -> Shown {
+fn shown(wanted: &Wanted, found: Found) -> Shown {
+    let Found { signature: Signature { text, doc }, place, members } = found;
     let mut parts = vec![text];
     if !doc.is_empty() {
         parts.push(doc);
     }
-    parts.extend(listed("Methods", members));
+    parts.extend(listed(&wanted.name, members));
     parts.push(place);
     Shown::text(parts.join("\n\n"))
 }
 
-fn listed(what: &str, mut names: Vec<String>) -> Option<String> {
+fn listed(owner: &str, mut names: Vec<String>) -> Option<String> {
     names.sort();
     names.dedup();
-    let more = names.len().saturating_sub(MOST_MEMBERS);
-    names.truncate(MOST_MEMBERS);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!names.is_empty()).then(|| format!("{what}: {}{more}", names.join(", ")))
+    match names.len() {
+        0 => None,
+        count if count > MOST_MEMBERS => Some(format!("{count} methods; `:doc {owner}::NAME` documents one.")),
+        _ => Some(format!("Methods: {}", names.join(", "))),
+    }
 }

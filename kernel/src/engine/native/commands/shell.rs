@@ -26,20 +26,24 @@ pub(in crate::engine::native) struct ShellInterrupter(Arc<Mutex<Group>>);
 struct Group {
     /// The process group, while its leader runs.
     leader: Option<Pid>,
-    interrupted: bool,
+    interrupts: u32,
 }
 
 impl ShellInterrupter {
     fn new(child: &Child) -> Self {
         let leader = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        Self(Arc::new(Mutex::new(Group { leader, interrupted: false })))
+        Self(Arc::new(Mutex::new(Group { leader, interrupts: 0 })))
     }
 
-    /// Sends SIGINT as Ctrl-C does; the second time SIGKILL.
+    /// Sends SIGINT as Ctrl-C does; to what ignores that SIGTERM the second time, and then SIGKILL.
     pub fn interrupt(&self) {
         let mut group = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let signal = if group.interrupted { Signal::KILL } else { Signal::INT };
-        group.interrupted = true;
+        let signal = match group.interrupts {
+            0 => Signal::INT,
+            1 => Signal::TERM,
+            _ => Signal::KILL,
+        };
+        group.interrupts += 1;
         group.send(signal);
     }
 
@@ -47,7 +51,7 @@ impl ShellInterrupter {
     fn ended(&self) -> bool {
         let mut group = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         group.leader = None;
-        group.interrupted
+        group.interrupts > 0
     }
 }
 
