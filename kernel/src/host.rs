@@ -30,6 +30,11 @@ const PIPE_BYTES: usize = 64 << 10;
 /// When to tell a user that an interrupt has had no effect yet.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How the threads of an operation wait for the next one. By itself GNU's OpenMP lets them spin for a millisecond, which
+/// slows training tenfold as soon as anything else uses the processors; a twentieth of that is long enough for the next
+/// operation of a small network to come. A user who sets either variable decides.
+const WAITING: [(&str, Option<&str>); 2] = [("GOMP_SPINCOUNT", Some("1000")), ("OMP_WAIT_POLICY", None)];
+
 /// A running host process.
 #[derive(Debug)]
 pub struct Host {
@@ -108,7 +113,11 @@ impl Host {
     pub fn start(runtime: &Runtime) -> anyhow::Result<Self> {
         let (ours, theirs) = StdUnixStream::pair().context("cannot make a socket for the host process")?;
         ours.set_nonblocking(true)?;
-        let mut child = Command::new(&runtime.host)
+        let mut command = Command::new(&runtime.host);
+        if WAITING.iter().all(|(name, _)| std::env::var_os(name).is_none()) {
+            command.envs(WAITING.iter().filter_map(|(name, value)| Some((name, (*value)?))));
+        }
+        let mut child = command
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
