@@ -30,6 +30,11 @@ const PIPE_BYTES: usize = 64 << 10;
 /// When to tell a user that an interrupt has had no effect yet.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How the threads of an operation wait for the next one. By itself GNU's OpenMP lets them spin for a millisecond, which
+/// slows training tenfold as soon as anything else uses the processors; a twentieth of that is long enough for the next
+/// operation of a small network to come. A user who sets either variable decides.
+const WAITING: [(&str, Option<&str>); 2] = [("GOMP_SPINCOUNT", Some("1000")), ("OMP_WAIT_POLICY", None)];
+
 /// A running host process.
 #[derive(Debug)]
 pub struct Host {
@@ -109,6 +114,10 @@ impl Host {
         let (ours, theirs) = StdUnixStream::pair().context("cannot make a socket for the host process")?;
         ours.set_nonblocking(true)?;
         let mut command = Command::new(&runtime.host);
+        let is_set = |name: &str| std::env::var_os(name).is_some() || surroundings.env.contains_key(name);
+        if !WAITING.iter().any(|(name, _)| is_set(name)) {
+            command.envs(WAITING.iter().filter_map(|(name, value)| Some((name, (*value)?))));
+        }
         // Some variables are read as libtorch loads, so they are there from the start.
         set_variables(&mut command, surroundings);
         let mut child = command
