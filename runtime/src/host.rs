@@ -203,7 +203,8 @@ impl Spent {
 }
 
 fn duration(time: libc::timeval) -> Duration {
-    Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_micros(u64::from(time.tv_usec.unsigned_abs() as u32))
+    Duration::from_secs(time.tv_sec.unsigned_abs())
+        + Duration::from_micros(u64::from(time.tv_usec.unsigned_abs() as u32))
 }
 
 fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {

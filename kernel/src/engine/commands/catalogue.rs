@@ -47,7 +47,11 @@ pub const CATALOGUE: [Entry; 16] = [
         "%timeit [-n LOOPS] [-r RUNS] EXPRESSION",
         "run many times at full optimisation; `%%timeit [SETUP;]` for the rest of the cell",
     ),
-    entry(&["reset", "clear", "reset_selective"], ":reset [vars]", "forget everything (or the variables) and start anew"),
+    entry(
+        &["reset", "clear", "reset_selective"],
+        ":reset [vars]",
+        "forget everything (or the variables) and start anew",
+    ),
     entry(&["dep", "dependency"], ":dep NAME = \"VERSION\"", "use a crate, as in Cargo.toml"),
     entry(
         &["opt", "optimise", "optimize"],
@@ -63,7 +67,11 @@ pub const CATALOGUE: [Entry; 16] = [
     entry(&["cd", "chdir"], "%cd [FOLDER]", "go to a folder; to the one before with `-`"),
     entry(&["pwd"], "%pwd", "the folder that cells and shell commands work in"),
     entry(&["sx", "system"], "!COMMAND", "run a shell command"),
-    entry(&["bash", "sh", "script"], "%%bash", "run the rest of the cell as a shell script; the cell fails where it does"),
+    entry(
+        &["bash", "sh", "script"],
+        "%%bash",
+        "run the rest of the cell as a shell script; the cell fails where it does",
+    ),
 ];
 
 /// The command of that name.
@@ -76,7 +84,10 @@ pub const SHELL_ALIASES: [&str; 9] = ["ls", "ll", "cat", "cp", "mv", "mkdir", "r
 
 /// Commands of other kernels that have nothing to do here, and what to say instead.
 const REMARKS: [(&[&str], &str); 5] = [
-    (&["matplotlib", "pylab", "config"], "nothing to set up: `display`, `image` and `Figure` show pictures in the notebook"),
+    (
+        &["matplotlib", "pylab", "config"],
+        "nothing to set up: `display`, `image` and `Figure` show pictures in the notebook",
+    ),
     (
         &["load_ext", "reload_ext", "unload_ext", "autoreload", "aimport"],
         "there are no extensions here; a function that is defined again is seen by its callers at once",
@@ -103,7 +114,8 @@ pub fn remark(name: &str) -> Option<&'static str> {
 /// The command that a user may have meant.
 pub fn nearest(name: &str) -> Option<&'static Entry> {
     let distance = |entry: &Entry| entry.names.iter().map(|other| strsim::osa_distance(name, other)).min();
-    let (distance, entry) = CATALOGUE.iter().filter_map(|entry| Some((distance(entry)?, entry))).min_by_key(|it| it.0)?;
+    let (distance, entry) =
+        CATALOGUE.iter().filter_map(|entry| Some((distance(entry)?, entry))).min_by_key(|it| it.0)?;
     (distance <= (name.chars().count() / 3).clamp(1, 3)).then_some(entry)
 }
 

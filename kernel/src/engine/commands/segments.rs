@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 
-use super::{Command, catalogue, only, read};
+use super::read::{only, read};
+use super::{Command, catalogue};
 
 /// A part of a cell that runs as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,10 @@ pub fn segments(cell: &str, is_name: &dyn Fn(&str) -> bool) -> Vec<Segment> {
 /// Nothing for blanks and comments between commands, which say nothing to the compiler.
 fn code(cell: &str, range: std::ops::Range<usize>) -> Option<Segment> {
     let blank = |kind| {
-        matches!(kind, TokenKind::Whitespace | TokenKind::LineComment { .. } | TokenKind::BlockComment { terminated: true, .. })
+        matches!(
+            kind,
+            TokenKind::Whitespace | TokenKind::LineComment { .. } | TokenKind::BlockComment { terminated: true, .. }
+        )
     };
     let text = &cell[range.clone()];
     let says_nothing = tokenize(text, FrontmatterAllowed::No).all(|token| blank(token.kind));
@@ -80,8 +84,25 @@ enum Head {
 
 const TO_SEMICOLON: [&str; 7] = ["let", "static", "use", "type", "return", "break", "extern"];
 const KEYWORDS: [&str; 19] = [
-    "fn", "struct", "enum", "union", "impl", "trait", "mod", "macro_rules", "unsafe", "async", "if", "match", "while",
-    "for", "loop", "move", "where", "else", "yield",
+    "fn",
+    "struct",
+    "enum",
+    "union",
+    "impl",
+    "trait",
+    "mod",
+    "macro_rules",
+    "unsafe",
+    "async",
+    "if",
+    "match",
+    "while",
+    "for",
+    "loop",
+    "move",
+    "where",
+    "else",
+    "yield",
 ];
 
 struct Reader<'a> {
@@ -139,8 +160,8 @@ impl<'a> Reader<'a> {
                     return;
                 }
                 ends_value = true;
-                ends_block = kind == TokenKind::CloseBrace
-                    && !matches!(statement.head, Some(Head::ToSemicolon | Head::Const));
+                ends_block =
+                    kind == TokenKind::CloseBrace && !matches!(statement.head, Some(Head::ToSemicolon | Head::Const));
             }
             TokenKind::Semi if self.depth == 0 => {
                 *statement = Statement::default();
@@ -286,7 +307,9 @@ mod tests {
 
     #[test]
     fn a_negation_stays_rust_and_a_shell_command_is_one() {
-        for code in ["!flag", "!v.is_empty()", "!(a && b)", "!0u8", "!true", "!matches!(x, 1)", "!f(x)", "!*p", "!!flag"] {
+        for code in
+            ["!flag", "!v.is_empty()", "!(a && b)", "!0u8", "!true", "!matches!(x, 1)", "!f(x)", "!*p", "!!flag"]
+        {
             is_code(code);
             is_code(&format!("f();\n{code}"));
         }
@@ -325,7 +348,26 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_of_any_text() {
-        for cell in ["", ":", "%", "!", "?", "%%", "!\\", "%%time", ":timeit -n", "é\n!é", "\u{3000}:vars", "\u{3000}!ls", "%é", ":timeit é", "%timeit -é", "\"", "'\n:vars", "r#\"\n%cd"] {
+        for cell in [
+            "",
+            ":",
+            "%",
+            "!",
+            "?",
+            "%%",
+            "!\\",
+            "%%time",
+            ":timeit -n",
+            "é\n!é",
+            "\u{3000}:vars",
+            "\u{3000}!ls",
+            "%é",
+            ":timeit é",
+            "%timeit -é",
+            "\"",
+            "'\n:vars",
+            "r#\"\n%cd",
+        ] {
             let found = segments(cell, &|_| false);
             assert!(!found.is_empty(), "{cell}");
         }

@@ -1,8 +1,8 @@
 //! `:items`: what the session has defined and imported.
 
+use super::Shown;
 use super::signature::{one_line, signature};
 use super::table::table;
-use super::Shown;
 use crate::engine::native::state::State;
 use crate::engine::parse::{Item, ItemKind};
 

@@ -77,7 +77,8 @@ fn runtime() -> impl Iterator<Item = File> {
     let sources = sources::all().unwrap_or_default().into_iter();
     sources.filter_map(|source| {
         let path = source.path.strip_prefix("runtime/src/")?.strip_suffix(".rs")?;
-        let hidden = ["cell", "host", "main", "channel"].iter().any(|hidden| path == *hidden || path.starts_with("cell/"));
+        let hidden =
+            ["cell", "host", "main", "channel"].iter().any(|hidden| path == *hidden || path.starts_with("cell/"));
         let module = format!("oxtorch::{}", path.replace('/', "::"));
         Some(File { module, text: String::from_utf8(source.contents).ok()? }).filter(|_| !hidden)
     })
@@ -156,7 +157,12 @@ fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)>
             Item::Impl(it) if it.trait_.is_none() => {
                 let owner = self_name(it);
                 let members = it.items.iter().filter_map(|member| of_member(&file.text, member));
-                (owner, members.filter(|(_, member)| member.text.starts_with("pub ")).find(|(name, _)| *name == wanted.name))
+                (
+                    owner,
+                    members
+                        .filter(|(_, member)| member.text.starts_with("pub "))
+                        .find(|(name, _)| *name == wanted.name),
+                )
             }
             Item::Trait(it) => {
                 let mut members = it.items.iter().filter_map(|member| of_trait_member(&file.text, member));
@@ -224,7 +230,8 @@ fn methods(text: &str, ty: &str) -> Vec<String> {
     let mut inside = false;
     for line in text.lines() {
         if line.starts_with("impl") {
-            let subject = line.split('{').next().unwrap_or(line).rsplit(' ').find(|word| !word.is_empty()).unwrap_or("");
+            let subject =
+                line.split('{').next().unwrap_or(line).rsplit(' ').find(|word| !word.is_empty()).unwrap_or("");
             inside = !line.contains(" for ") && subject.split('<').next() == Some(ty);
         } else if line.starts_with('}') {
             inside = false;

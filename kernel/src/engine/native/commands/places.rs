@@ -22,7 +22,8 @@ impl NativeEngine {
 
     /// The folder that cells and shell commands work in.
     pub(super) fn current_dir(&self) -> Result<PathBuf, CellError> {
-        self.dir().ok_or_else(|| failure("the folder that the kernel works in is gone", &["go to another by `%cd`".into()]))
+        self.dir()
+            .ok_or_else(|| failure("the folder that the kernel works in is gone", &["go to another by `%cd`".into()]))
     }
 
     /// Goes to a folder.

@@ -23,8 +23,7 @@ impl NativeEngine {
     /// Says how full the cache is, or empties it.
     pub(super) fn cache(&self, clear: bool) -> Result<String, CellError> {
         let cache = self.compiler.cache();
-        let refused =
-            |what: &str, error: std::io::Error| failure(&format!("the cache cannot be {what}: {error}"), &[]);
+        let refused = |what: &str, error: std::io::Error| failure(&format!("the cache cannot be {what}: {error}"), &[]);
         let usage = cache.usage().map_err(|error| refused("read", error))?;
         let Some(folder) = &usage.folder else {
             return Ok("there is no cache: OXTORCH_CACHE_MB is 0".to_owned());

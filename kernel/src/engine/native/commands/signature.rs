@@ -76,7 +76,8 @@ pub(super) fn of_member(source: &str, member: &ImplItem) -> Option<(String, Sign
             Some((it.sig.ident.to_string(), Signature { text, doc: doc(&it.attrs) }))
         }
         ImplItem::Const(it) => {
-            let text = one_line(source.get(start(&it.vis, it.const_token.span)..it.eq_token.span().byte_range().start)?);
+            let text =
+                one_line(source.get(start(&it.vis, it.const_token.span)..it.eq_token.span().byte_range().start)?);
             Some((it.ident.to_string(), Signature { text, doc: doc(&it.attrs) }))
         }
         _ => None,
