@@ -52,7 +52,7 @@ pub struct Host {
 #[derive(Debug)]
 pub enum Ended {
     /// The cell ended by itself.
-    Done(Done),
+    Done(Box<Done>),
     /// The process ended with the cell.
     Died(ExitStatus),
 }
@@ -242,7 +242,7 @@ impl Host {
                         }
                         FromHost::Done(done) => {
                             self.flush(events).await;
-                            return Ok(Ended::Done(done));
+                            return Ok(Ended::Done(Box::new(done)));
                         }
                     }
                 }

@@ -49,7 +49,7 @@ impl NativeEngine {
                 {
                     tell(events, &[note]).await;
                 }
-                Ok(done)
+                Ok(*done)
             }
             Ok(Ended::Died(status)) => Err(self.host_died(&ended_how(status), request.execution_count)),
             Err(error) => Err(self.host_died(&format!("could not be reached ({error})"), request.execution_count)),
