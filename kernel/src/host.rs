@@ -108,6 +108,8 @@ impl Host {
         let (ours, theirs) = StdUnixStream::pair().context("cannot make a socket for the host process")?;
         ours.set_nonblocking(true)?;
         let mut child = Command::new(&runtime.host)
+            // Rust's runtime would print the frames of the runtime and of the standard library where memory runs out.
+            .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

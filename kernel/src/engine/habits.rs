@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::advice::Advice;
+use super::refusals::own_range;
 use super::rustc::Diagnostic;
-use super::source_map::Place;
+use super::source_map::{Place, Source};
 
 const BLOCK: &str = "a block stands in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
 
@@ -73,6 +74,13 @@ const MEMBERS: [(&str, &str); 12] = [
     ("length", "`list.len()`"),
     ("size", "`list.len()`"),
 ];
+
+/// Help for an error in a cell that cannot be parsed.
+pub fn of(error: &Diagnostic, source: &Source, file: &str) -> Advice {
+    let primary = error.spans.iter().find(|span| span.is_primary);
+    let place = primary.and_then(|span| source.place(own_range(span, file)?));
+    place.and_then(|place| advice(error, &place)).unwrap_or_default()
+}
 
 /// Help for an error at a place of the user's.
 pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {

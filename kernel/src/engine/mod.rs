@@ -4,11 +4,15 @@
 //! the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render` draws what is the user's
 //! error; `native` has the host run the result and commits it.
 
+mod advice;
 mod commands;
 mod complete;
 mod edits;
 mod emit;
+mod extent;
+mod failures;
 mod fragment;
+mod habits;
 mod mentions;
 mod names;
 pub mod native;
@@ -18,6 +22,7 @@ mod render;
 mod rustc;
 mod scope;
 mod source_map;
+mod unbalanced;
 mod variables;
 
 use std::sync::Arc;

@@ -317,6 +317,12 @@ impl Scope {
         self.impls.iter().map(|block| &**block).find(|block| stale_impl_name(block) == name)
     }
 
+    /// The names of all live items.
+    pub fn names(&self) -> impl Iterator<Item = (&str, ItemKind)> {
+        let live = self.items.iter().filter(|live| !live.hidden);
+        live.flat_map(|live| live.item.names.iter().map(|name| (name.as_str(), live.item.kind)))
+    }
+
     /// The live item of that name.
     pub fn find(&self, name: &str) -> Option<&LiveItem> {
         self.items.iter().find(|live| !live.hidden && live.item.names.iter().any(|other| other == name))

@@ -2,6 +2,7 @@
 
 mod commands;
 mod compile;
+mod last_words;
 mod reports;
 mod run;
 mod state;
