@@ -41,9 +41,9 @@ fn sort(list: &mut [i64]) {
 WORK = {
     "training": "for _ in 0..150 {\n    let loss = net.forward(&inputs).square().mean(Kind::Float);\n"
     "    opt.backward_step(&loss);\n    steps += 1;\n}",
-    "sort": "for _ in 0..20 {\n    list.reverse();\n    sort(&mut list);\n}",
+    "sort": "for _ in 0..60 {\n    list.reverse();\n    sort(&mut list);\n}",
     "sleep": "for _ in 0..15 {\n    std::thread::sleep(std::time::Duration::from_millis(10));\n    ticks += 1;\n}",
-    "matmul": "for _ in 0..60 {\n    let product = matrix.matmul(&matrix);\n    products += product.size()[0] / 256;\n}",
+    "matmul": "for _ in 0..150 {\n    let product = matrix.matmul(&matrix);\n    products += product.size()[0] / 256;\n}",
 }
 # Longer than any of them takes on a machine that does other things as well.
 LONGEST_DELAY = 0.25

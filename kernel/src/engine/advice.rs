@@ -249,6 +249,9 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
     };
     let text = place.and_then(|place| place.cell.text.get(place.range.clone())).unwrap_or("");
     match (error.code(), &quoted[..]) {
+        ("E0432" | "E0433", [krate]) if tells_of(error, "unlinked crate") && !offers_import(error) => {
+            Some(Advice::help(format!("the line `:dep {krate} = \"*\"` ahead of the code brings the crate `{krate}`")))
+        }
         ("E0277", [one, other]) if message.starts_with("cannot ") && is_number(one) && is_number(other) => {
             let to = [one, other].into_iter().find(|ty| ty.starts_with('f')).map_or("f64", |ty| ty);
             Some(Advice::help(format!(
@@ -274,6 +277,12 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
         )),
         _ => None,
     }
+}
+
+/// Whether rustc knows what to import.
+fn offers_import(error: &Diagnostic) -> bool {
+    let suggested = error.children.iter().flat_map(|child| &child.spans);
+    suggested.filter_map(|span| span.suggested_replacement.as_deref()).any(|code| code.trim_start().starts_with("use "))
 }
 
 /// Whether a label or a note of an error has this text.

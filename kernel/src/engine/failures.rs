@@ -77,7 +77,7 @@ pub fn help(message: &str) -> Option<&'static str> {
     // The system's message names no file; one that tells more was given context already.
     message
         .starts_with("No such file or directory")
-        .then_some("`.context(\"reading the data\")?` in place of `?` says which; a relative path starts where the notebook lies")
+        .then_some("`.context(\"reading the data\")?` in place of `?` says which; a relative path starts in `std::env::current_dir()?`")
 }
 
 #[cfg(test)]

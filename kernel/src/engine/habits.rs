@@ -87,13 +87,13 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
     let text = place.cell.text.as_str();
     let spot = Spot::new(text, place.range.clone());
     match error.code() {
-        "E0423" | "E0425" => of_a_name(error, &spot),
+        "E0423" | "E0425" => of_a_name(error, &spot, text),
         "E0599" | "E0609" | "E0615" => {
             let advice = MEMBERS.iter().find(|(name, _)| *name == spot.word).map(|(_, rust)| Advice::help(*rust));
             // `size` is the name of a tensor's shape, and no habit there.
             advice.filter(|_| spot.word != "size" || error.message.contains("Vec<"))
         }
-        "E0614" if spot.word.starts_with("**") => Some(Advice::instead("a power is `x.powi(3)` of a float, `x.pow(3)` of an integer")),
+        "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => Some(Advice::instead("a power is `x.powi(3)` of a float, `x.pow(3)` of an integer")),
         "E0369" if spot.before.trim_end().ends_with(']') && error.message.starts_with("cannot multiply `[") => {
             Some(Advice::instead("a list of equal values is `vec![0; 10]`"))
         }
@@ -127,7 +127,7 @@ impl<'a> Spot<'a> {
 
     /// Whether a plain `=` follows.
     fn is_assigned(&self) -> bool {
-        self.after.trim_start().strip_prefix('=').is_some_and(|rest| !rest.starts_with(['=', '>']))
+        begins_with_assignment(self.after, "")
     }
 
     /// Whether the error is inside the arguments of a call on this line.
@@ -137,7 +137,13 @@ impl<'a> Spot<'a> {
     }
 }
 
-fn of_a_name(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
+/// Whether a line is `name = ...`.
+fn begins_with_assignment(line: &str, name: &str) -> bool {
+    let rest = line.trim_start().strip_prefix(name).map(str::trim_start);
+    rest.and_then(|rest| rest.strip_prefix('=')).is_some_and(|rest| !rest.starts_with(['=', '>']))
+}
+
+fn of_a_name(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> {
     let name = spot.word;
     if name == "print" {
         return Some(Advice::instead("write `println!(\"{x}\")`, or `println!(\"{x:?}\")` for what has no text of its own"));
@@ -145,8 +151,9 @@ fn of_a_name(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     if !error.message.starts_with("cannot find") {
         return None;
     }
-    if spot.is_assigned() {
-        return Some(if spot.in_arguments() {
+    let assigned_above = || text.lines().any(|line| begins_with_assignment(line, name));
+    if spot.is_assigned() || assigned_above() {
+        return Some(if spot.is_assigned() && spot.in_arguments() {
             Advice::instead("arguments have no names: write their values in the order of the function's parameters")
         } else {
             Advice::instead(format!("a new variable begins with `let`: `let {name} = ...;`, or `let mut {name} = ...;` to change it later"))

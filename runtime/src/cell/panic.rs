@@ -19,6 +19,9 @@ struct Report {
     frames: Vec<Frame>,
 }
 
+/// What Rust says where a panic cannot go on: the process aborts.
+const NOT_UNWINDING: [&str; 2] = ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
+
 thread_local! {
     static REPORT: RefCell<Option<Report>> = const { RefCell::new(None) };
     static IS_CELL_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
@@ -30,11 +33,11 @@ pub(crate) fn install_hook() {
     std::panic::set_hook(Box::new(|info| {
         let report = report(info);
         if IS_CELL_THREAD.get() {
-            if let Some(first) = REPORT.replace(Some(report)) {
-                // A panic inside a panic ends the process: nobody will read either of them later.
-                print(&first);
-                REPORT.with_borrow(|second| second.iter().for_each(print));
+            // The process ends behind such a panic, so nobody will read what the one before it was about.
+            if NOT_UNWINDING.contains(&report.message.as_str()) {
+                REPORT.with_borrow(|before| before.iter().for_each(print));
             }
+            REPORT.set(Some(report));
         } else {
             print(&report);
         }

@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
 use super::reports::{compile_error, internal};
 use super::state::State;
+use crate::engine::cache::Cache;
 use crate::engine::emit::{self, Decisions, Emission, Input, VariableId};
 use crate::engine::fragment::{CellText, Fragment};
 use crate::engine::habits;
 use crate::engine::mentions::Names;
-use crate::engine::names::{Sources, crate_name, readable};
+use crate::engine::names::{Sources, readable};
 use crate::engine::parse::ParsedCell;
 use crate::engine::refusals::{learn, probed_types};
 use crate::engine::render;
@@ -24,7 +28,7 @@ use crate::session::CellError;
 const MAX_TRIES: usize = 24;
 
 /// What compiling a crate has taught.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Lessons {
     /// What had to be left out.
     pub decisions: Decisions,
@@ -75,6 +79,9 @@ impl Attempt {
 #[derive(Debug)]
 pub(super) struct Compiler {
     rustc: Rustc,
+    cache: Arc<Cache>,
+    /// What is being written to the cache.
+    keeping: Mutex<JoinSet<()>>,
     /// The emitted sources of all cells, to find the user's places in messages.
     pub sources: Arc<RwLock<Sources>>,
     /// What compiling has taught about a crate, by its name at the first try.
@@ -82,9 +89,9 @@ pub(super) struct Compiler {
 }
 
 impl Compiler {
-    /// A compiler that calls `rustc`.
-    pub fn new(rustc: Rustc) -> Self {
-        Self { rustc, sources: Arc::default(), compiled: Mutex::default() }
+    /// A compiler that calls `rustc`, and keeps what it compiled.
+    pub fn new(rustc: Rustc, cache: Arc<Cache>) -> Self {
+        Self { rustc, cache, keeping: Mutex::default(), sources: Arc::default(), compiled: Mutex::default() }
     }
 
     /// Where the compiled crates lie.
@@ -126,7 +133,7 @@ impl Compiler {
             if compiled.library.is_some() {
                 let types = next.types(&compiled.diagnostics);
                 let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
-                self.learnt(first_name, lessons);
+                self.learnt(first_name, &next.name, lessons);
                 self.remember_source(&next);
                 return Ok(next.ready(types, true));
             }
@@ -165,16 +172,35 @@ impl Compiler {
             macro_mentions,
             decisions: &decisions,
         });
-        let name = crate_name(self.rustc.runtime_key(), cell.heavy, &emission.source.text);
+        let name = self.rustc.crate_name(cell.heavy, &emission.source.text);
         Attempt { plan, emission, name, decisions }
     }
 
     fn lessons(&self, first_name: &str) -> Option<Lessons> {
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(first_name).cloned()
+        let compiled = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lessons) = compiled().get(first_name) {
+            return Some(lessons.clone());
+        }
+        let lessons: Lessons = self.cache.get(first_name, self.rustc.folder())?;
+        compiled().insert(first_name.to_owned(), lessons.clone());
+        Some(lessons)
     }
 
-    fn learnt(&self, first_name: CrateName, lessons: Lessons) {
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(first_name, lessons);
+    fn learnt(&self, first_name: CrateName, name: &str, lessons: Lessons) {
+        let (cache, library) = (Arc::clone(&self.cache), self.rustc.library(name));
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(first_name.clone(), lessons.clone());
+        let mut keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        while keeping.try_join_next().is_some() {}
+        keeping.spawn_blocking(move || {
+            // A cell runs as well without being kept: the disk may be full, or the cache not ours to write.
+            let _ = cache.put(&first_name, &library, &lessons);
+        });
+    }
+
+    /// Waits until all that was compiled is kept.
+    pub async fn finish(&self) {
+        let mut keeping = std::mem::take(&mut *self.keeping.lock().unwrap_or_else(PoisonError::into_inner));
+        while keeping.join_next().await.is_some() {}
     }
 
     /// The same crate may come from another cell, or from the same one under another number: the last one is the one that
@@ -206,7 +232,7 @@ impl Compiler {
         source.glue("#![allow(unused)] fn __oxtorch_run() { ");
         source.fragment(&Fragment { cell: Arc::clone(text), range: 0..text.text.len(), edits: Vec::new() });
         source.glue("\n}\n");
-        let name = crate_name(self.rustc.runtime_key(), false, &source.text);
+        let name = self.rustc.crate_name(false, &source.text);
         let crates = BTreeSet::new();
         let krate = Crate { name: &name, source: &source.text, crates: &crates, optimise: false, full_paths: false };
         let compiled = match self.call(krate).await {

@@ -16,19 +16,27 @@ enum Cause {
 }
 
 impl LastWords {
-    /// Takes such lines out of text on stderr: the error that follows says the same in other words.
-    pub fn take(&self, text: &str) -> String {
+    /// Takes such lines out of text on stderr, and says how many bytes at its end may be the start of one: the error that
+    /// follows says the same in other words.
+    pub fn take(&self, text: &str) -> (String, usize) {
+        let mut cause_told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rest = String::with_capacity(text.len());
         for line in text.split_inclusive('\n') {
-            match cause(line) {
-                Some(cause) => {
-                    self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(cause);
+            if let Some(cause) = cause(line) {
+                // The first of them is written behind an empty line.
+                if rest == "\n" {
+                    rest.clear();
                 }
-                None => rest.push_str(line),
+                cause_told.get_or_insert(cause);
+            } else if !(cause_told.is_some() && line.starts_with("note: run with `RUST_BACKTRACE=1`")) {
+                rest.push_str(line);
             }
         }
-        // The first of them begins with an empty line.
-        if rest.trim().is_empty() && rest.len() < text.len() { String::new() } else { rest }
+        let last = text.split_inclusive('\n').next_back().unwrap_or("");
+        let begins_one = !last.ends_with('\n') && BEGINNINGS.iter().any(|start| last.starts_with(start) || start.starts_with(last));
+        let held = if text == "\n" || begins_one { last.len() } else { 0 };
+        rest.truncate(rest.len().saturating_sub(held));
+        (rest, held)
     }
 
     /// How the process ended, as a predicate.
@@ -58,6 +66,10 @@ impl LastWords {
         }
     }
 }
+
+/// How lines about the end begin. Rust's runtime writes them in pieces.
+const BEGINNINGS: [&str; 5] =
+    ["thread '", "fatal runtime error: ", "thread caused non-unwinding", "memory allocation of ", "note: run with `RUST"];
 
 /// The cause that a line of Rust's runtime tells.
 fn cause(line: &str) -> Option<Cause> {
@@ -94,15 +106,25 @@ mod tests {
     fn last_words_are_taken_out_and_told() {
         let words = LastWords::default();
         let text = "\nthread 'cell' (12) has overflowed its stack\nfatal runtime error: stack overflow, aborting\n";
-        assert_eq!(words.take(text), "");
+        assert_eq!(words.take(text), (String::new(), 0));
         assert!(words.ended(ExitStatus::from_raw(libc::SIGABRT)).contains("stack"));
+    }
+
+    #[test]
+    fn a_line_that_comes_in_pieces_is_waited_for() {
+        let words = LastWords::default();
+        assert_eq!(words.take("\n"), (String::new(), 1));
+        assert_eq!(words.take("a\nthread 'ce"), ("a\n".to_owned(), 10));
+        assert_eq!(words.take("a\nmem"), ("a\n".to_owned(), 3));
     }
 
     #[test]
     fn other_text_stays() {
         let words = LastWords::default();
-        assert_eq!(words.take("loss 0.5\n\nmemory is cheap\n"), "loss 0.5\n\nmemory is cheap\n");
-        assert_eq!(words.take("a\nmemory allocation of 70368744177664 bytes failed\n"), "a\n");
+        let take = |text: &str| words.take(text);
+        assert_eq!(take("loss 0.5\n\nmemory is cheap\n"), ("loss 0.5\n\nmemory is cheap\n".to_owned(), 0));
+        assert_eq!(take("a\nmemory allocation of 70368744177664 bytes failed\n"), ("a\n".to_owned(), 0));
+        assert_eq!(take("step 3"), ("step 3".to_owned(), 0));
         assert!(words.ended(ExitStatus::from_raw(libc::SIGABRT)).ends_with("70 TB at once"));
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use self::compile::{Compiler, Ready};
 use self::reports::{interrupted, tell};
 use self::state::{Committed, State};
+use super::cache::Cache;
 use super::commands::{Segment, segments};
 use super::fragment::CellText;
 use super::parse::{ParsedCell, parse};
@@ -44,14 +45,18 @@ enum Phase {
 }
 
 impl NativeEngine {
-    /// Starts a host on a runtime; cells are compiled in `scratch`, which is removed at the end.
-    pub async fn start(runtime: Runtime, scratch: PathBuf) -> anyhow::Result<Self> {
+    /// Starts a host on a runtime; cells are compiled in `scratch`, which is removed at the end, and kept in `cache`.
+    pub async fn start(runtime: Runtime, scratch: PathBuf, cache: Cache) -> anyhow::Result<Self> {
         tokio::fs::create_dir_all(&scratch)
             .await
             .with_context(|| format!("cannot create the folder for compiled cells, {}", scratch.display()))?;
         let host = Host::start(&runtime)?;
+        let cache = Arc::new(cache);
+        let swept = Arc::clone(&cache);
+        // What is not swept now is swept by a later session.
+        tokio::task::spawn_blocking(move || drop(swept.sweep()));
         Ok(Self {
-            compiler: Compiler::new(Rustc::new(runtime.clone(), scratch.clone())),
+            compiler: Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache),
             runtime,
             scratch,
             host: Some(host),
@@ -164,6 +169,7 @@ impl Engine for NativeEngine {
         if let Some(host) = self.host {
             host.shutdown().await;
         }
+        self.compiler.finish().await;
         // What cannot be removed now is swept when a later kernel starts.
         let _ = tokio::fs::remove_dir_all(&self.scratch).await;
     }

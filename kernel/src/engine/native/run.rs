@@ -39,8 +39,9 @@ impl NativeEngine {
         let sources = Arc::clone(&self.compiler.sources);
         let last_words = LastWords::default();
         let rewrite = |text: &str| {
-            let rewritten = rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner));
-            Rewritten { ready: last_words.take(&rewritten.ready), ..rewritten }
+            let (text, held) = last_words.take(text);
+            let rewritten = rewrite_places(&text, &sources.read().unwrap_or_else(PoisonError::into_inner));
+            Rewritten { held: rewritten.held + held, ..rewritten }
         };
         let library = self.compiler.rustc().library(&ready.name);
         let ended = host.run(library, symbol, request.allow_stdin, events, &rewrite).await;
