@@ -19,6 +19,8 @@ const CELL: &str = "=== ";
 const GIVEN: &str = "given";
 /// Ahead of the name of a case whose snapshot shows the colours.
 const COLOURED: &str = "[coloured] ";
+/// Ahead of the name of a case that is interrupted once it has printed `ready`.
+const INTERRUPTED: &str = "[interrupted] ";
 /// A report has fewer lines than this, so that a reader sees all of it at once.
 const MOST_LINES: usize = 25;
 
@@ -69,6 +71,7 @@ fn file_stem(path: &Path) -> String {
 struct Cell {
     name: String,
     coloured: bool,
+    interrupted: bool,
     code: String,
 }
 
@@ -78,12 +81,12 @@ fn cells(text: &str) -> Result<Vec<Cell>, String> {
     let mut names = BTreeSet::new();
     for (index, line) in text.lines().enumerate() {
         if let Some(name) = line.strip_prefix(CELL) {
-            let coloured = name.starts_with(COLOURED);
-            let name = name.trim_start_matches(COLOURED).to_owned();
+            let (coloured, interrupted) = (name.starts_with(COLOURED), name.starts_with(INTERRUPTED));
+            let name = name.trim_start_matches(COLOURED).trim_start_matches(INTERRUPTED).to_owned();
             if name != GIVEN && !names.insert(name.clone()) {
                 return Err(format!("{}: there are two cases `{name}`", index + 1));
             }
-            cells.push(Cell { name, coloured, code: String::new() });
+            cells.push(Cell { name, coloured, interrupted, code: String::new() });
         } else if let Some(cell) = cells.last_mut() {
             cell.code.push_str(line);
             cell.code.push('\n');
@@ -108,7 +111,15 @@ fn run(path: &Path) -> Result<(), Failed> {
         let mut notebook = Notebook::start().await;
         let mut all = Vec::new();
         for cell in &cells {
-            all.push(notebook.run(&cell.code).await);
+            let interrupter = notebook.session.interrupter();
+            let mut waits = cell.interrupted;
+            let watch = |shown: &Shown| {
+                if waits && shown.stdout.contains("ready") {
+                    waits = false;
+                    interrupter.interrupt();
+                }
+            };
+            all.push(notebook.run_with(&cell.code, vec![], watch).await);
         }
         notebook.end().await;
         all

@@ -105,7 +105,10 @@ impl Known<'_> {
             return None;
         }
         if let Some(why) = self.why_gone(&nearest) {
-            return Some(Advice::instead(format!("`{nearest}` has a similar name, but {}", why.replacen(&format!("`{nearest}`"), "it", 1))));
+            return Some(Advice::instead(format!(
+                "`{nearest}` has a similar name, but {}",
+                why.replacen(&format!("`{nearest}`"), "it", 1)
+            )));
         }
         let from = match kind {
             Found::Variable => self.variables.live.get(&nearest).map(|variable| variable.declared.cell.number()),
@@ -117,7 +120,8 @@ impl Known<'_> {
         };
         // The place of a name in a format string may be that of the whole string.
         let exact = place.cell.text.get(place.range.clone()) == Some(name);
-        let patch = exact.then(|| Patch { message: message.clone(), place: place.clone(), replacement: nearest.clone() });
+        let patch =
+            exact.then(|| Patch { message: message.clone(), place: place.clone(), replacement: nearest.clone() });
         let help = if exact { Vec::new() } else { vec![format!("{message}: `{nearest}`")] };
         Some(Advice { help, patch, hides_suggestions: true })
     }
@@ -129,7 +133,8 @@ impl Known<'_> {
         let items = self.scope.names().map(|(name, kind)| (name.to_owned(), Found::Item, kind));
         let stale = self.stale.keys().map(|name| (name.clone(), Found::Item, ItemKind::Other));
         let candidates = variables.chain(items).chain(stale).filter(|(_, found, kind)| suits(what, *found, *kind));
-        let measured = candidates.filter_map(|(candidate, found, _)| Some((distance(name, &candidate)?, candidate, found)));
+        let measured =
+            candidates.filter_map(|(candidate, found, _)| Some((distance(name, &candidate)?, candidate, found)));
         let (distance, candidate, found) = measured.min_by_key(|(distance, _, _)| *distance)?;
         Some((candidate, found, distance))
     }
@@ -144,8 +149,11 @@ impl Known<'_> {
         let fragment = &live.item.fragment;
         let (all, head) = (derives(&wanted)?, fragment.text());
         let head = &head[..head.find('{').unwrap_or(head.len())];
-        let missing: Vec<&str> =
-            all.iter().filter(|wanted| !head.contains(&format!("{wanted},")) && !head.contains(&format!("{wanted})"))).copied().collect();
+        let missing: Vec<&str> = all
+            .iter()
+            .filter(|wanted| !head.contains(&format!("{wanted},")) && !head.contains(&format!("{wanted})")))
+            .copied()
+            .collect();
         if missing.is_empty() {
             return None;
         }
@@ -254,11 +262,11 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
         }
         ("E0277", [one, other]) if message.starts_with("cannot ") && is_number(one) && is_number(other) => {
             let to = [one, other].into_iter().find(|ty| ty.starts_with('f')).map_or("f64", |ty| ty);
-            Some(Advice::help(format!(
-                "numbers of different types do not mix. Convert one of them, as in `n as {to}`"
-            )))
+            Some(Advice::help(format!("numbers of different types do not mix. Convert one of them, as in `n as {to}`")))
         }
-        ("E0277", [_, index]) if message.contains("cannot be indexed by") && is_number(index) && *index != "{float}" => {
+        ("E0277", [_, index])
+            if message.contains("cannot be indexed by") && is_number(index) && *index != "{float}" =>
+        {
             let index = if text.chars().all(|char| char.is_alphanumeric() || char == '_') { text } else { "index" };
             Some(Advice::help(format!("an index is a `usize`: write `{index} as usize`")))
         }
@@ -268,9 +276,20 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
         ("E0277", [bound]) if bound.starts_with("Scalar: From<") => {
             Some(Advice::help("a tensor takes `i64` and `f64` as numbers: write `n as i64` or `x as f64`"))
         }
-        ("E0382" | "E0507", _) if tells_of(error, "has type `Tensor`") => Some(Advice::help(
-            "pass a reference, `&x`, or a second handle to the same data, `x.shallow_clone()`",
+        ("E0277", [bound, ..]) if bound.contains(": From<") && bound.contains("Tensor>") => Some(Advice::help(
+            "one number of a tensor is `x.double_value(&[])` or `x.int64_value(&[])`; many are `Vec::<f32>::try_from(&x)?`",
         )),
+        ("E0608", [ty]) if ty.ends_with("Tensor") => Some(Advice::help(
+            "a part of a tensor is `x.get(0)` or `x.i((0, ..))`; one number is `x.double_value(&[0, 1])`",
+        )),
+        ("E0369" | "E0308", _) if ["<", ">", "<=", ">=", "=="].contains(&text) && tells_of(error, "Tensor") => {
+            Some(Advice::help(
+                "`x.gt(0.0)` compares each element; of a single one compare its number, `x.double_value(&[])`",
+            ))
+        }
+        ("E0382" | "E0507", _) if tells_of(error, "has type `Tensor`") => {
+            Some(Advice::help("pass a reference, `&x`, or a second handle to the same data, `x.shallow_clone()`"))
+        }
         ("E0597" | "E0521" | "E0373", _) if tells_of(error, "is borrowed for `'static`") => Some(Advice::help(
             "what outlives the cell, such as a thread, has to own what it uses: give it a clone, with `move ||`, or wait for it \
              inside `std::thread::scope`",
@@ -288,7 +307,9 @@ fn offers_import(error: &Diagnostic) -> bool {
 /// Whether a label or a note of an error has this text.
 fn tells_of(error: &Diagnostic, text: &str) -> bool {
     let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
-    labels.chain(error.children.iter().map(|child| child.message.as_str())).any(|told| readable(told).replace("tch::", "").contains(text))
+    labels
+        .chain(error.children.iter().map(|child| child.message.as_str()))
+        .any(|told| readable(told).replace("tch::", "").contains(text))
 }
 
 #[cfg(test)]

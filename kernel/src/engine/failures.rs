@@ -49,10 +49,7 @@ const HELP: [(&[&str], &str); 21] = [
         &["Attempting to convert a Tensor with", "dimensions to flat vector"],
         "`.flatten(0, -1)` ahead of it makes one dimension of all",
     ),
-    (
-        &["can't allocate memory"],
-        "there is not that much memory: check the shape, or work on smaller batches",
-    ),
+    (&["can't allocate memory"], "there is not that much memory: check the shape, or work on smaller batches"),
     (&["RefCell already"], "an earlier borrow still lives: end it with `drop(...)`, or by a block `{ ... }` around it"),
     (&["on an `Err` value: Any { .. }"], "the thread has panicked; what it said stands above"),
     (
@@ -62,10 +59,7 @@ const HELP: [(&[&str], &str); 21] = [
     (&["attempt to add with overflow"], "the result is above what its type can hold; `i64` and `f64` hold more"),
     (&["attempt to multiply with overflow"], "the result is above what its type can hold; `i64` and `f64` hold more"),
     (&["no entry found for key"], "`.get(key)` gives an `Option` instead: `None` where the key is not there"),
-    (
-        &["capacity overflow"],
-        "no machine has that much memory: check how the length was computed",
-    ),
+    (&["capacity overflow"], "no machine has that much memory: check how the length was computed"),
 ];
 
 /// Help for a failure with this message.

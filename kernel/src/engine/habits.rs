@@ -7,7 +7,8 @@ use super::refusals::own_range;
 use super::rustc::Diagnostic;
 use super::source_map::{Place, Source};
 
-const BLOCK: &str = "a block stands in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
+const BLOCK: &str =
+    "a block stands in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
 
 /// What a line that is not Rust begins with, and the Rust for it.
 const STATEMENTS: [(&str, &str); 12] = [
@@ -18,7 +19,10 @@ const STATEMENTS: [(&str, &str); 12] = [
     ),
     ("import", IMPORT),
     ("from", IMPORT),
-    ("class", "write `struct Net { lr: f64 }` for the data, and `impl Net { fn new() -> Self { ... } }` for the methods"),
+    (
+        "class",
+        "write `struct Net { lr: f64 }` for the data, and `impl Net { fn new() -> Self { ... } }` for the methods",
+    ),
     ("elif", "write `else if`"),
     ("try", EXCEPTIONS),
     ("except", EXCEPTIONS),
@@ -32,8 +36,7 @@ const STATEMENTS: [(&str, &str); 12] = [
 const IMPORT: &str = "`use` brings names, as in `use std::collections::HashMap;`. Tensors and networks are there already: `Tensor`, \
                       `nn`, `Kind`, `Device`";
 
-const EXCEPTIONS: &str =
-    "Rust has no exceptions: what can fail returns a `Result`. `?` passes an error on, `match` handles it, `bail!` makes one";
+const EXCEPTIONS: &str = "Rust has no exceptions: what can fail returns a `Result`. `?` passes an error on, `match` handles it, `bail!` makes one";
 
 /// Functions of Python's, and the Rust for them.
 const FUNCTIONS: [(&str, &str); 17] = [
@@ -93,7 +96,9 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
             // `size` is the name of a tensor's shape, and no habit there.
             advice.filter(|_| spot.word != "size" || error.message.contains("Vec<"))
         }
-        "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => Some(Advice::instead("a power is `x.powi(3)` of a float, `x.pow(3)` of an integer")),
+        "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => {
+            Some(Advice::instead("a power is `x.powi(3)` of a float, `x.pow(3)` of an integer"))
+        }
         "E0369" if spot.before.trim_end().ends_with(']') && error.message.starts_with("cannot multiply `[") => {
             Some(Advice::instead("a list of equal values is `vec![0; 10]`"))
         }
@@ -122,7 +127,13 @@ impl<'a> Spot<'a> {
         let end = text[range.end..].find('\n').map_or(text.len(), |at| range.end + at);
         let line = &text[start..end];
         let first = line.trim_start().split(|char: char| !(char.is_alphanumeric() || char == '_')).next().unwrap_or("");
-        Self { word: &text[range.clone()], before: &text[start..range.start], after: &text[range.end..end], line, first }
+        Self {
+            word: &text[range.clone()],
+            before: &text[start..range.start],
+            after: &text[range.end..end],
+            line,
+            first,
+        }
     }
 
     /// Whether a plain `=` follows.
@@ -146,7 +157,9 @@ fn begins_with_assignment(line: &str, name: &str) -> bool {
 fn of_a_name(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> {
     let name = spot.word;
     if name == "print" {
-        return Some(Advice::instead("write `println!(\"{x}\")`, or `println!(\"{x:?}\")` for what has no text of its own"));
+        return Some(Advice::instead(
+            "write `println!(\"{x}\")`, or `println!(\"{x:?}\")` for what has no text of its own",
+        ));
     }
     if !error.message.starts_with("cannot find") {
         return None;
@@ -156,7 +169,9 @@ fn of_a_name(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> 
         return Some(if spot.is_assigned() && spot.in_arguments() {
             Advice::instead("arguments have no names: write their values in the order of the function's parameters")
         } else {
-            Advice::instead(format!("a new variable begins with `let`: `let {name} = ...;`, or `let mut {name} = ...;` to change it later"))
+            Advice::instead(format!(
+                "a new variable begins with `let`: `let {name} = ...;`, or `let mut {name} = ...;` to change it later"
+            ))
         });
     }
     if spot.after.starts_with('.') && MODULES.contains(&name) {
@@ -171,6 +186,9 @@ fn of_a_name(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> 
 
 fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let message = error.message.as_str();
+    if spot.word == "@" {
+        return Some(Advice::instead("a matrix product is `x.matmul(&w)`"));
+    }
     if message == "prefix `f` is unknown" {
         return Some(Advice::instead("write `format!(\"x is {x}\")`; `println!(\"x is {x}\")` takes such text itself"));
     }
@@ -196,14 +214,19 @@ fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         }
         let opened = spot.before.rfind(['[', '{']).map(|at| &spot.before[at..=at]);
         return match opened {
-            Some("[") => Some(Advice::instead("a part of a list is `&list[1..]`, `&list[..3]` or `&list[1..3]`; of a tensor `x.i(1..3)`")),
+            Some("[") => Some(Advice::instead(
+                "a part of a list is `&list[1..]`, `&list[..3]` or `&list[1..3]`; of a tensor `x.i(1..3)`",
+            )),
             Some("{") => Some(Advice::instead(
                 "a dictionary is `std::collections::HashMap::from([(\"lr\", 0.1)])`; for a fixed set of names define a `struct`",
             )),
             _ => None,
         };
     }
-    if message.starts_with("expected `;`") && spot.after.trim_start().starts_with("//") && spot.after.trim_start().len() < 8 {
+    if message.starts_with("expected `;`")
+        && spot.after.trim_start().starts_with("//")
+        && spot.after.trim_start().len() < 8
+    {
         return Some(Advice::help("`//` begins a comment; `/` between integers divides without a remainder"));
     }
     None

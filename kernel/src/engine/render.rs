@@ -33,12 +33,7 @@ pub struct Report {
 }
 
 /// Draws compile errors. `advice` gives help of our own for a diagnostic.
-pub fn errors(
-    errors: &[&Diagnostic],
-    source: &Source,
-    file: &str,
-    advice: impl Fn(&Diagnostic) -> Advice,
-) -> Report {
+pub fn errors(errors: &[&Diagnostic], source: &Source, file: &str, advice: impl Fn(&Diagnostic) -> Advice) -> Report {
     let distinct = distinct(errors);
     let mut lines: Vec<String> = Vec::new();
     let mut drawn = 0;

@@ -33,7 +33,8 @@ impl LastWords {
             }
         }
         let last = text.split_inclusive('\n').next_back().unwrap_or("");
-        let begins_one = !last.ends_with('\n') && BEGINNINGS.iter().any(|start| last.starts_with(start) || start.starts_with(last));
+        let begins_one =
+            !last.ends_with('\n') && BEGINNINGS.iter().any(|start| last.starts_with(start) || start.starts_with(last));
         let held = if text == "\n" || begins_one { last.len() } else { 0 };
         rest.truncate(rest.len().saturating_sub(held));
         (rest, held)
@@ -68,8 +69,13 @@ impl LastWords {
 }
 
 /// How lines about the end begin. Rust's runtime writes them in pieces.
-const BEGINNINGS: [&str; 5] =
-    ["thread '", "fatal runtime error: ", "thread caused non-unwinding", "memory allocation of ", "note: run with `RUST"];
+const BEGINNINGS: [&str; 5] = [
+    "thread '",
+    "fatal runtime error: ",
+    "thread caused non-unwinding",
+    "memory allocation of ",
+    "note: run with `RUST",
+];
 
 /// The cause that a line of Rust's runtime tells.
 fn cause(line: &str) -> Option<Cause> {
