@@ -1,6 +1,7 @@
 //! Calls rustc for one crate, and reads what it says.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -176,6 +177,16 @@ impl Rustc {
         Ok(compiled)
     }
 
+    fn linking(&self, name: &str) -> Vec<OsString> {
+        let (mut arguments, to_linker) = match &self.runtime.linker {
+            Some(linker) => (linker.arguments(), ""),
+            None => (Vec::new(), "-Wl,"),
+        };
+        arguments.push(format!("-Clink-arg={to_linker}-soname=lib{name}.so").into());
+        arguments.push(format!("-Clink-arg={to_linker}-rpath=$ORIGIN").into());
+        arguments
+    }
+
     fn command(&self, krate: Crate<'_>, file: &str, library: &Path) -> Command {
         let mut command = Command::new(&self.runtime.rustc);
         command
@@ -188,9 +199,7 @@ impl Rustc {
             .arg(remap(&self.dir))
             .args(["-C", if krate.optimise { "opt-level=2" } else { "opt-level=0" }])
             // A later cell finds the library by this name, loaded already or beside itself.
-            .arg("-C")
-            .arg(format!("link-arg=-Wl,-soname,lib{}.so", krate.name))
-            .args(["-C", "link-arg=-Wl,-rpath,$ORIGIN"])
+            .args(self.linking(krate.name))
             .arg("--extern")
             .arg(with_path("oxtorch=", &self.runtime.library))
             .arg("-L")
@@ -224,13 +233,13 @@ impl Rustc {
     }
 }
 
-fn with_path(prefix: &str, path: &Path) -> std::ffi::OsString {
-    let mut argument = std::ffi::OsString::from(prefix);
+fn with_path(prefix: &str, path: &Path) -> OsString {
+    let mut argument = OsString::from(prefix);
     argument.push(path);
     argument
 }
 
-fn remap(dir: &Path) -> std::ffi::OsString {
+fn remap(dir: &Path) -> OsString {
     let mut argument = with_path("--remap-path-prefix=", dir);
     argument.push("=cells");
     argument
