@@ -279,6 +279,13 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
         ("E0277", [bound, ..]) if bound.contains(": From<") && bound.contains("Tensor>") => Some(Advice::help(
             "one number of a tensor is `x.double_value(&[])` or `x.int64_value(&[])`; many are `Vec::<f32>::try_from(&x)?`",
         )),
+        ("E0277", [bound, ..]) if bound.starts_with("Option<Kind>: From<") => Some(Advice::help(
+            "the argument is the kind of the result, as in `x.mean(Kind::Float)`; over one dimension it is \
+             `x.mean_dim(0, false, Kind::Float)`",
+        )),
+        ("E0061", _) if suggestions(error).any(|code| code.contains("dtype")) => {
+            Some(Advice::help("`dtype` is the kind of the result, as in `x.sum(Kind::Float)`"))
+        }
         ("E0608", [ty]) if ty.ends_with("Tensor") => Some(Advice::help(
             "a part of a tensor is `x.get(0)` or `x.i((0, ..))`; one number is `x.double_value(&[0, 1])`",
         )),
@@ -298,10 +305,15 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
     }
 }
 
+/// The code of rustc's suggestions.
+fn suggestions(error: &Diagnostic) -> impl Iterator<Item = &str> {
+    let spans = error.children.iter().flat_map(|child| &child.spans);
+    spans.filter_map(|span| span.suggested_replacement.as_deref())
+}
+
 /// Whether rustc knows what to import.
 fn offers_import(error: &Diagnostic) -> bool {
-    let suggested = error.children.iter().flat_map(|child| &child.spans);
-    suggested.filter_map(|span| span.suggested_replacement.as_deref()).any(|code| code.trim_start().starts_with("use "))
+    suggestions(error).any(|code| code.trim_start().starts_with("use "))
 }
 
 /// Whether a label or a note of an error has this text.

@@ -92,7 +92,8 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
     match error.code() {
         "E0423" | "E0425" => of_a_name(error, &spot, text),
         "E0599" | "E0609" | "E0615" => {
-            let advice = MEMBERS.iter().find(|(name, _)| *name == spot.word).map(|(_, rust)| Advice::help(*rust));
+            let advice =
+                MEMBERS.iter().find(|(name, _)| *name == spot.word).map(|(_, rust)| Advice::instead(write(rust)));
             // `size` is the name of a tensor's shape, and no habit there.
             advice.filter(|_| spot.word != "size" || error.message.contains("Vec<"))
         }
@@ -148,6 +149,11 @@ impl<'a> Spot<'a> {
     }
 }
 
+/// Code alone reads better with a verb.
+fn write(rust: &str) -> String {
+    if rust.starts_with('`') { format!("write {rust}") } else { rust.to_owned() }
+}
+
 /// Whether a line is `name = ...`.
 fn begins_with_assignment(line: &str, name: &str) -> bool {
     let rest = line.trim_start().strip_prefix(name).map(str::trim_start);
@@ -181,7 +187,7 @@ fn of_a_name(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> 
         ));
     }
     let called = spot.after.trim_start().starts_with('(');
-    FUNCTIONS.iter().find(|(function, _)| called && *function == name).map(|(_, rust)| Advice::instead(*rust))
+    FUNCTIONS.iter().find(|(function, _)| called && *function == name).map(|(_, rust)| Advice::instead(write(rust)))
 }
 
 fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {

@@ -239,10 +239,13 @@ impl Compiler {
             Ok(compiled) => compiled,
             Err(error) => return error,
         };
-        let errors = compiled.placed_errors();
+        let file = format!("{name}.rs");
+        let advice = |error: &Diagnostic| habits::of(error, &source, &file);
+        // No name of the session or of the prelude is in scope here: that one is missing means nothing, but for a habit.
+        let mut errors = compiled.placed_errors();
+        errors.retain(|error| error.is_syntax() || !advice(error).help.is_empty());
         if !errors.is_empty() {
-            let file = format!("{name}.rs");
-            return compile_error(render::errors(&errors, &source, &file, |error| habits::of(error, &source, &file)));
+            return compile_error(render::errors(&errors, &source, &file, advice));
         }
         let range = error.span().byte_range();
         let range = range.start.min(text.text.len())..range.end.min(text.text.len());
