@@ -35,29 +35,40 @@ pub struct Report {
 /// Draws compile errors. `advice` gives help of our own for a diagnostic.
 pub fn errors(errors: &[&Diagnostic], source: &Source, file: &str, advice: impl Fn(&Diagnostic) -> Advice) -> Report {
     let distinct = distinct(errors);
-    let mut lines: Vec<String> = Vec::new();
-    let mut drawn = 0;
-    for error in distinct.iter().take(MAX_ERRORS) {
-        let advice = advice(error);
-        // What explains most goes last: a long report is drawn again with less in it.
-        let draws = [Detail::All, Detail::FirstSuggestion, Detail::MessageAndPlace];
-        let draws = draws.map(|detail| draw(error, source, file, &advice, detail));
-        let short = draws.iter().find(|draw| draw.lines().count() <= MAX_LINES).unwrap_or(&draws[2]);
-        if drawn > 0 && lines.len() + short.lines().count() >= MAX_LINES {
-            break;
+    let advice: Vec<Advice> = distinct.iter().take(MAX_ERRORS).map(|error| advice(error)).collect();
+    let draw = |detail| {
+        let drawn = distinct.iter().zip(&advice).map(|(error, advice)| draw(error, source, file, advice, detail));
+        drawn.collect::<Vec<String>>()
+    };
+    // With what rustc suggests for each of them if that can be seen at once, else with less.
+    let details = [Detail::All, Detail::FirstSuggestion, Detail::MessageAndPlace];
+    let draws = details.map(draw);
+    let fits = |draws: &&Vec<String>| height(draws) <= MAX_LINES;
+    let mut shown = draws.iter().find(fits).cloned().unwrap_or_else(|| {
+        // The first error in full, as it is usually the cause.
+        let first = draws.iter().filter_map(|draws| draws.first()).find(|first| first.lines().count() <= MAX_LINES);
+        let mut shown = draws[2].clone();
+        if let (Some(first), Some(place)) = (first, shown.first_mut()) {
+            place.clone_from(first);
         }
-        if drawn > 0 {
-            lines.push(String::new());
-        }
-        lines.extend(short.lines().map(str::to_owned));
-        drawn += 1;
+        shown
+    });
+    while shown.len() > 1 && height(&shown) > MAX_LINES {
+        shown.pop();
     }
+    let drawn = shown.len();
+    let mut lines: Vec<String> = shown.join("\n\n").lines().map(str::to_owned).collect();
     if drawn < distinct.len() {
         let more = distinct.len() - drawn;
         lines.push(String::new());
         lines.push(format!("... and {more} more error{}", if more == 1 { "" } else { "s" }));
     }
     Report { summary: errors.first().map_or_else(String::new, |error| readable(&error.message)), lines }
+}
+
+/// The number of lines that drawn errors take, with a line between two of them.
+fn height(draws: &[String]) -> usize {
+    draws.iter().map(|draw| draw.lines().count() + 1).sum::<usize>().saturating_sub(1)
 }
 
 /// Leaves out errors that only repeat or follow from an earlier one.
