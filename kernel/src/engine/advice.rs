@@ -94,7 +94,8 @@ impl Known<'_> {
     /// The name of an earlier cell that an unknown name is probably a slip for.
     fn meant(&self, error: &Diagnostic, place: &Place) -> Option<Advice> {
         let name = error.message.split('`').nth(1)?;
-        if !error.message.starts_with("cannot find") || !error.message.ends_with("in this scope") {
+        let is_name = error.message.starts_with("cannot find") && error.message.ends_with("in this scope");
+        if !is_name || habits::knows(name) {
             return None;
         }
         let what = error.message.strip_prefix("cannot find ")?.split('`').next()?;

@@ -78,6 +78,11 @@ const MEMBERS: [(&str, &str); 12] = [
     ("size", "`list.len()`"),
 ];
 
+/// Whether a name is one of Python's, so that it is no slip for another.
+pub fn knows(name: &str) -> bool {
+    MODULES.contains(&name) || FUNCTIONS.iter().any(|(function, _)| *function == name)
+}
+
 /// Help for an error in a cell that cannot be parsed.
 pub fn of(error: &Diagnostic, source: &Source, file: &str) -> Advice {
     let primary = error.spans.iter().find(|span| span.is_primary);
@@ -198,10 +203,17 @@ fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     if message == "prefix `f` is unknown" {
         return Some(Advice::instead("write `format!(\"x is {x}\")`; `println!(\"x is {x}\")` takes such text itself"));
     }
-    if spot.first == "" && spot.line.trim_start().starts_with('#') {
+    let line = spot.line.trim_start();
+    if line.starts_with('#') && !line.starts_with("#[") && !line.starts_with("#!") {
         return Some(Advice::instead("a comment begins with `//`"));
     }
-    if let Some((_, rust)) = STATEMENTS.iter().find(|(word, _)| *word == spot.first) {
+    // `print!(...)` and `from = 3` are Rust.
+    let rest = line.strip_prefix(spot.first).unwrap_or("");
+    let is_statement = match rest.trim_start().chars().next() {
+        None | Some(':') => true,
+        Some(next) => rest.starts_with(' ') && (next.is_alphanumeric() || "_\"'".contains(next)),
+    };
+    if let Some((_, rust)) = STATEMENTS.iter().find(|(word, _)| is_statement && *word == spot.first) {
         return Some(Advice::instead(*rust));
     }
     if spot.before.split_whitespace().any(|word| word == "elif") {
@@ -252,6 +264,20 @@ mod tests {
         let spot = spot("let a = 1;\n  train(lr=0.1);\n", "lr");
         assert_eq!((spot.before, spot.after, spot.first), ("  train(", "=0.1);", "train"));
         assert!(spot.is_assigned() && spot.in_arguments());
+    }
+
+    #[test]
+    fn what_is_rust_is_no_habit() {
+        let error = Diagnostic {
+            message: "expected `,`, found `x`".into(),
+            code: None,
+            level: "error".into(),
+            spans: Vec::new(),
+            children: Vec::new(),
+        };
+        let advised = |text: &str| of_syntax(&error, &spot(text, "x")).is_some();
+        assert!(!advised("print!(\"{}\" x)") && !advised("from = 3 x") && !advised("#[derive x]"));
+        assert!(advised("import x") && advised("print x") && advised("# x"));
     }
 
     #[test]

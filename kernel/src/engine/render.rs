@@ -18,7 +18,10 @@ use super::unbalanced::Unbalanced;
 const MAX_ERRORS: usize = 4;
 
 /// A report of more lines than this is not seen at once.
-const MAX_LINES: usize = 22;
+const MAX_LINES: usize = 24;
+
+/// The lines that say how many more errors there are.
+const MORE_LINES: usize = 2;
 
 /// More alternatives than this (of traits to import, say) are noise.
 const MAX_SUGGESTIONS: usize = 3;
@@ -36,34 +39,36 @@ pub struct Report {
 pub fn errors(errors: &[&Diagnostic], source: &Source, file: &str, advice: impl Fn(&Diagnostic) -> Advice) -> Report {
     let distinct = distinct(errors);
     let advice: Vec<Advice> = distinct.iter().take(MAX_ERRORS).map(|error| advice(error)).collect();
-    let draw = |detail| {
+    let draws = [Detail::All, Detail::FirstSuggestion, Detail::MessageAndPlace].map(|detail| {
         let drawn = distinct.iter().zip(&advice).map(|(error, advice)| draw(error, source, file, advice, detail));
         drawn.collect::<Vec<String>>()
-    };
-    // With what rustc suggests for each of them if that can be seen at once, else with less.
-    let details = [Detail::All, Detail::FirstSuggestion, Detail::MessageAndPlace];
-    let draws = details.map(draw);
-    let fits = |draws: &&Vec<String>| height(draws) <= MAX_LINES;
-    let mut shown = draws.iter().find(fits).cloned().unwrap_or_else(|| {
-        // The first error in full, as it is usually the cause.
-        let first = draws.iter().filter_map(|draws| draws.first()).find(|first| first.lines().count() <= MAX_LINES);
-        let mut shown = draws[2].clone();
-        if let (Some(first), Some(place)) = (first, shown.first_mut()) {
-            place.clone_from(first);
-        }
-        shown
     });
-    while shown.len() > 1 && height(&shown) > MAX_LINES {
-        shown.pop();
-    }
-    let drawn = shown.len();
+    let shown = what_fits(&draws, distinct.len());
     let mut lines: Vec<String> = shown.join("\n\n").lines().map(str::to_owned).collect();
-    if drawn < distinct.len() {
-        let more = distinct.len() - drawn;
+    let more = distinct.len() - shown.len();
+    if more > 0 {
         lines.push(String::new());
         lines.push(format!("... and {more} more error{}", if more == 1 { "" } else { "s" }));
     }
     Report { summary: errors.first().map_or_else(String::new, |error| readable(&error.message)), lines }
+}
+
+/// Of errors drawn in ever less detail, what can be seen at once: all of them in as much detail as that allows, else the
+/// first one in full, which is usually the cause, and as many more as there is room for.
+fn what_fits(draws: &[Vec<String>; 3], errors: usize) -> Vec<String> {
+    let room = |shown: usize| if shown < errors { MAX_LINES - MORE_LINES } else { MAX_LINES };
+    if let Some(all) = draws.iter().find(|draws| height(draws) <= room(draws.len())) {
+        return all.clone();
+    }
+    let mut shown = draws[2].clone();
+    let mut firsts = draws.iter().filter_map(|draws| draws.first());
+    if let Some(first) = firsts.find(|first| first.lines().count() <= room(1)) {
+        shown[0].clone_from(first);
+    }
+    while shown.len() > 1 && height(&shown) > room(shown.len()) {
+        shown.pop();
+    }
+    shown
 }
 
 /// The number of lines that drawn errors take, with a line between two of them.
@@ -259,6 +264,20 @@ pub fn unbalanced_text(cell: &CellText, found: &Unbalanced) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_is_shown_of_fewer_errors() {
+        let draws = |all: usize, less: usize, least: usize, errors: usize| {
+            [all, less, least].map(|count| vec!["line\n".repeat(count); errors])
+        };
+        let heights = |draws: &[Vec<String>; 3], errors| -> Vec<usize> {
+            what_fits(draws, errors).iter().map(|draw| draw.lines().count()).collect()
+        };
+        assert_eq!(heights(&draws(11, 9, 5, 2), 2), [11, 11]);
+        assert_eq!(heights(&draws(11, 6, 5, 3), 3), [6, 6, 6]);
+        assert_eq!(heights(&draws(16, 12, 10, 3), 3), [16]);
+        assert_eq!(heights(&draws(30, 26, 20, 1), 1), [20]);
+    }
 
     #[test]
     fn a_failure_points_at_the_word() {
