@@ -4,6 +4,7 @@
 //! the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render` draws what is the user's
 //! error; `native` has the host run the result and commits it.
 
+mod awaits;
 mod complete;
 mod edits;
 mod emit;
