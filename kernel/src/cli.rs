@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::engine::cache::Cache;
 use crate::engine::native::NativeEngine;
 use crate::home::{Home, Scratch};
 use crate::kernelspec::{self, Kernelspec, KernelspecError, Location};
@@ -207,7 +208,8 @@ impl Started {
         let home = Home::from_environment()?;
         let runtime = set_up(home.clone(), progress).await?;
         let scratch = home.scratch()?;
-        let engine = NativeEngine::start(runtime, scratch.path().to_owned()).await?;
+        let cache = Cache::from_environment(home.cache());
+        let engine = NativeEngine::start(runtime, scratch.path().to_owned(), cache).await?;
         *self.scratch.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(scratch);
         Ok(engine)
     }
