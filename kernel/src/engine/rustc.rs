@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use anyhow::Context;
 use serde::Deserialize;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::names::crate_name;
@@ -176,6 +177,30 @@ impl Rustc {
         Ok(compiled)
     }
 
+    /// What the macros of a source make of it. Names that the source lacks do not matter, so it is no whole crate and
+    /// links nothing; what cannot be expanded is left out.
+    pub async fn expand(&self, source: &str) -> anyhow::Result<String> {
+        let mut command = Command::new(&self.runtime.rustc);
+        command
+            .current_dir(&self.dir)
+            .args(["-", "--edition", "2024", "--crate-type", "lib", "--crate-name", "expansion"])
+            .args(["-Zunpretty=expanded", "--cap-lints=allow"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        remove_flags(&mut command);
+        command.env("RUSTC_BOOTSTRAP", "expansion");
+        let starts = || format!("cannot start {}", self.runtime.rustc.display());
+        let mut child = command.spawn().with_context(starts)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // rustc reads all of it before it writes anything; one that has ended says so by what it wrote.
+            let _ = stdin.write_all(source.as_bytes()).await;
+        }
+        let output = child.wait_with_output().await.with_context(starts)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     fn command(&self, krate: Crate<'_>, file: &str, library: &Path) -> Command {
         let mut command = Command::new(&self.runtime.rustc);
         command
@@ -210,10 +235,7 @@ impl Rustc {
         for name in krate.crates {
             command.arg("--extern").arg(with_path(&format!("{name}="), &self.library(name)));
         }
-        // Flags of the user's own builds must not change what a cell's crate is.
-        for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
-            command.env_remove(variable);
-        }
+        remove_flags(&mut command);
         if krate.full_paths {
             // A long type would be cut in the middle to fit a terminal.
             command
@@ -221,6 +243,13 @@ impl Rustc {
                 .args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"]);
         }
         command
+    }
+}
+
+/// Flags of the user's own builds must not change what a cell's crate is.
+fn remove_flags(command: &mut Command) {
+    for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
+        command.env_remove(variable);
     }
 }
 

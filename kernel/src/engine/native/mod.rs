@@ -102,8 +102,9 @@ impl NativeEngine {
     }
 
     async fn compile(&self, text: &Arc<CellText>) -> Result<(ParsedCell, Ready), CellError> {
-        match parse(text) {
-            Ok(cell) => {
+        match parse(text, &self.state.scope.item_macros()) {
+            Ok(mut cell) => {
+                self.compiler.expand(&self.state, &mut cell).await?;
                 let ready = self.compiler.compile(&self.state, text, &cell).await?;
                 Ok((cell, ready))
             }
