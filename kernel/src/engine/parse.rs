@@ -355,6 +355,9 @@ impl Sorter<'_> {
             Stmt::Local(local) => {
                 let mut bindings = Bindings(Vec::new());
                 bindings.visit_pat(&local.pat);
+                // One that is not compiled must not fix an earlier one of its name.
+                let conditional = local.attrs.iter().any(|attribute| attribute.path().is_ident("cfg"));
+                bindings.0.iter_mut().for_each(|binding| binding.mutable |= conditional);
                 StatementKind::Let { bindings: bindings.0, deferred: local.init.is_none() }
             }
             Stmt::Expr(expr, None) if is_last && has_value(expr) => StatementKind::Tail,

@@ -80,6 +80,14 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
         next.stale.extend(names.iter().cloned());
         return;
     }
+    if let Some(Mark::Probe(id)) = primary(|mark| matches!(mark, Mark::Probe(_)))
+        && code == "E0425"
+    {
+        // A `let` that `#[cfg]` has removed.
+        next.moved.insert(*id);
+        next.ended.insert(*id);
+        return;
+    }
     let in_take = primary(|mark| matches!(mark, Mark::Take(_)));
     // A borrow error whose primary place is the variable itself is about what the user does with it.
     if let Some(Mark::Take(id)) = in_take
