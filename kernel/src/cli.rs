@@ -287,9 +287,11 @@ async fn kernel(connection_file: &Path) -> ExitCode {
                 // Nobody listens any more once the frontend is gone.
                 let _ = lines.send(line);
             });
-            started.engine(Box::new(progress)).await.map_err(|error| match help(&error) {
-                Some(help) => anyhow::anyhow!("{error:#}\nhelp: {help}"),
-                None => error,
+            started.engine(Box::new(progress)).await.map(NativeEngine::with_standby).map_err(|error| {
+                match help(&error) {
+                    Some(help) => anyhow::anyhow!("{error:#}\nhelp: {help}"),
+                    None => error,
+                }
             })
         }
     };

@@ -1,16 +1,21 @@
 //! Calls rustc for one crate, and reads what it says.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context;
+use rustix::process::{Pid, setpriority_process};
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::names::crate_name;
 use crate::setup::Runtime;
+
+/// As `nice` counts, where 0 is usual and 19 the lowest.
+const LOW_PRIORITY: i32 = 10;
 
 /// One of rustc's messages, as far as we read it.
 #[derive(Debug, Clone, Deserialize)]
@@ -91,6 +96,15 @@ impl Compiled {
     }
 }
 
+/// Who waits for a crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// The user.
+    Now,
+    /// Nobody yet: whatever else the machine has to do goes first.
+    Ahead,
+}
+
 /// What to compile.
 #[derive(Debug, Clone, Copy)]
 pub struct Crate<'a> {
@@ -104,6 +118,8 @@ pub struct Crate<'a> {
     pub optimise: bool,
     /// Whether types are named in full, as code needs them, or as a reader likes them.
     pub full_paths: bool,
+    /// Who waits for it.
+    pub urgency: Urgency,
 }
 
 /// The compiler of a session's cells.
@@ -161,8 +177,15 @@ impl Rustc {
             .with_context(|| format!("cannot write the cell's source to {}", source.display()))?;
         let library = self.library(krate.name);
         let mut command = self.command(krate, &file, &library);
-        let output =
-            command.output().await.with_context(|| format!("cannot start {}", self.runtime.rustc.display()))?;
+        let not_started = || format!("cannot start {}", self.runtime.rustc.display());
+        let child = command.spawn().with_context(not_started)?;
+        if krate.urgency == Urgency::Ahead
+            && let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
+        {
+            // It is done all the same where the system does not allow this.
+            let _ = setpriority_process(Some(pid), LOW_PRIORITY);
+        }
+        let output = child.wait_with_output().await.with_context(not_started)?;
         let mut compiled = Compiled { library: None, diagnostics: Vec::new(), other: String::new() };
         for line in String::from_utf8_lossy(&output.stderr).lines() {
             match serde_json::from_str::<Diagnostic>(line) {
@@ -201,6 +224,16 @@ impl Rustc {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    fn linking(&self, name: &str) -> Vec<OsString> {
+        let (mut arguments, to_linker) = match &self.runtime.linker {
+            Some(linker) => (linker.arguments(), ""),
+            None => (Vec::new(), "-Wl,"),
+        };
+        arguments.push(format!("-Clink-arg={to_linker}-soname=lib{name}.so").into());
+        arguments.push(format!("-Clink-arg={to_linker}-rpath=$ORIGIN").into());
+        arguments
+    }
+
     fn command(&self, krate: Crate<'_>, file: &str, library: &Path) -> Command {
         let mut command = Command::new(&self.runtime.rustc);
         command
@@ -213,9 +246,7 @@ impl Rustc {
             .arg(remap(&self.dir))
             .args(["-C", if krate.optimise { "opt-level=2" } else { "opt-level=0" }])
             // A later cell finds the library by this name, loaded already or beside itself.
-            .arg("-C")
-            .arg(format!("link-arg=-Wl,-soname,lib{}.so", krate.name))
-            .args(["-C", "link-arg=-Wl,-rpath,$ORIGIN"])
+            .args(self.linking(krate.name))
             .arg("--extern")
             .arg(with_path("oxtorch=", &self.runtime.library))
             .arg("-L")
@@ -253,13 +284,13 @@ fn remove_flags(command: &mut Command) {
     }
 }
 
-fn with_path(prefix: &str, path: &Path) -> std::ffi::OsString {
-    let mut argument = std::ffi::OsString::from(prefix);
+fn with_path(prefix: &str, path: &Path) -> OsString {
+    let mut argument = OsString::from(prefix);
     argument.push(path);
     argument
 }
 
-fn remap(dir: &Path) -> std::ffi::OsString {
+fn remap(dir: &Path) -> OsString {
     let mut argument = with_path("--remap-path-prefix=", dir);
     argument.push("=cells");
     argument
