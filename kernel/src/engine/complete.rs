@@ -5,6 +5,7 @@ use syn::Block;
 use syn::parse::Parser;
 
 use super::commands::{Command, Segment, Shell, Timeit, segments};
+use super::depth::with_stack_for;
 use crate::session::Completeness;
 
 const INDENT: &str = "    ";
@@ -54,12 +55,18 @@ fn is_complete_code(code: &str) -> Completeness {
     if !open.is_empty() {
         return incomplete(open.len());
     }
-    match Block::parse_within.parse_str(code) {
-        Ok(_) => Completeness::Complete,
-        Err(error) if error.to_string().starts_with("unexpected end of input") => incomplete(0),
-        // Two statements in a row lack a semicolon between them; at the very end one may still be typed.
-        Err(_) => Completeness::Invalid,
-    }
+    let parsed = with_stack_for(code, || {
+        let completeness = match Block::parse_within.parse_str(code) {
+            Ok(_) => Completeness::Complete,
+            Err(error) if error.to_string().starts_with("unexpected end of input") => incomplete(0),
+            // Two statements in a row lack a semicolon between them; at the very end one may still be typed.
+            Err(_) => Completeness::Invalid,
+        };
+        proc_macro2::extra::invalidate_current_thread_spans();
+        completeness
+    });
+    // What is wrong is said when it runs.
+    parsed.unwrap_or(Completeness::Complete)
 }
 
 fn incomplete(depth: usize) -> Completeness {

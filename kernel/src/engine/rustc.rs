@@ -8,6 +8,7 @@ use std::process::Stdio;
 use anyhow::Context;
 use rustix::process::{Pid, setpriority_process};
 use serde::Deserialize;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::names::crate_name;
@@ -211,6 +212,30 @@ impl Rustc {
         Ok(compiled)
     }
 
+    /// What the macros of a source make of it. Names that the source lacks do not matter, so it is no whole crate and
+    /// links nothing; what cannot be expanded is left out.
+    pub async fn expand(&self, source: &str) -> anyhow::Result<String> {
+        let mut command = Command::new(&self.runtime.rustc);
+        command
+            .current_dir(&self.dir)
+            .args(["-", "--edition", "2024", "--crate-type", "lib", "--crate-name", "expansion"])
+            .args(["-Zunpretty=expanded", "--cap-lints=allow"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        remove_flags(&mut command);
+        command.env("RUSTC_BOOTSTRAP", "expansion");
+        let starts = || format!("cannot start {}", self.runtime.rustc.display());
+        let mut child = command.spawn().with_context(starts)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // rustc reads all of it before it writes anything; one that has ended says so by what it wrote.
+            let _ = stdin.write_all(source.as_bytes()).await;
+        }
+        let output = child.wait_with_output().await.with_context(starts)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     fn linking(&self, name: &str) -> Vec<OsString> {
         let (mut arguments, to_linker) = match &self.runtime.linker {
             Some(linker) => (linker.arguments(), ""),
@@ -256,10 +281,7 @@ impl Rustc {
         for name in krate.crates {
             command.arg("--extern").arg(with_path(&format!("{name}="), &self.library(name)));
         }
-        // Flags of the user's own builds must not change what a cell's crate is.
-        for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
-            command.env_remove(variable);
-        }
+        remove_flags(&mut command);
         if krate.full_paths {
             // A long type would be cut in the middle to fit a terminal.
             command
@@ -267,6 +289,13 @@ impl Rustc {
                 .args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"]);
         }
         command
+    }
+}
+
+/// Flags of the user's own builds must not change what a cell's crate is.
+fn remove_flags(command: &mut Command) {
+    for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
+        command.env_remove(variable);
     }
 }
 

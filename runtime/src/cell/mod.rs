@@ -12,6 +12,7 @@
 //! put("net", 0, net);
 //! ```
 
+mod asynchronous;
 mod describe;
 mod panic;
 mod show;
@@ -19,10 +20,11 @@ mod stage;
 mod store;
 mod timeit;
 
+pub use asynchronous::{enter_tokio, stage_async};
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
 pub(crate) use panic::install_hook;
 pub use show::{Show, ViaDebug, ViaName, ViaRich};
-pub use stage::{Error, stage};
+pub use stage::{Ending, Error, end_cell, stage};
 pub(crate) use stage::{begin, end, record_panic};
 pub(crate) use store::forget_all;
 pub use store::{TypeOf, carry, forget, probe, put, take, type_of};

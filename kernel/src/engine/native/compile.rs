@@ -10,11 +10,12 @@ use super::reports::{compile_error, internal};
 use super::state::State;
 use crate::engine::cache::Cache;
 use crate::engine::emit::{self, Decisions, Emission, Input, VariableId};
+use crate::engine::expand;
 use crate::engine::fragment::{CellText, Fragment};
 use crate::engine::habits;
 use crate::engine::mentions::Names;
 use crate::engine::names::{Sources, readable};
-use crate::engine::parse::ParsedCell;
+use crate::engine::parse::{ParseError, ParsedCell};
 use crate::engine::refusals::{learn, probed_types};
 use crate::engine::render;
 pub(super) use crate::engine::rustc::Urgency;
@@ -96,12 +97,21 @@ pub(super) struct Compiler {
     pub sources: Arc<RwLock<Sources>>,
     /// What compiling has taught about a crate, by its name at the first try.
     compiled: Mutex<HashMap<String, Lessons>>,
+    /// What macros make of a source.
+    expanded: Mutex<HashMap<String, String>>,
 }
 
 impl Compiler {
     /// A compiler that calls `rustc`, and keeps what it compiled.
     pub fn new(rustc: Rustc, cache: Arc<Cache>) -> Self {
-        Self { rustc, cache, keeping: Mutex::default(), sources: Arc::default(), compiled: Mutex::default() }
+        Self {
+            rustc,
+            cache,
+            keeping: Mutex::default(),
+            sources: Arc::default(),
+            compiled: Mutex::default(),
+            expanded: Mutex::default(),
+        }
     }
 
     /// What keeps compiled cells on disk.
@@ -112,6 +122,22 @@ impl Compiler {
     /// Where the compiled crates lie.
     pub fn rustc(&self) -> &Rustc {
         &self.rustc
+    }
+
+    /// Finds out what the calls of macros that may make items make.
+    pub async fn expand(&self, state: &State, cell: &mut ParsedCell) -> Result<(), CellError> {
+        if cell.calls.is_empty() {
+            return Ok(());
+        }
+        let source = expand::source(cell, &state.scope);
+        let known = self.expanded.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned();
+        let expanded = match known {
+            Some(expanded) => expanded,
+            None => self.rustc.expand(&source).await.map_err(|error| internal(format!("{error:#}")))?,
+        };
+        expand::resolve(cell, &expanded);
+        self.expanded.lock().unwrap_or_else(PoisonError::into_inner).insert(source, expanded);
+        Ok(())
     }
 
     /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
@@ -275,7 +301,7 @@ impl Compiler {
     }
 
     /// rustc explains a syntax error better than syn does.
-    pub async fn syntax_error(&self, text: &Arc<CellText>, error: &syn::Error) -> CellError {
+    pub async fn syntax_error(&self, text: &Arc<CellText>, error: &ParseError) -> CellError {
         if let Some(found) = unbalanced(&text.text) {
             return compile_error(render::unbalanced_text(text, &found));
         }
@@ -306,10 +332,8 @@ impl Compiler {
         if !errors.is_empty() {
             return compile_error(render::errors(&errors, &source, &file, advice));
         }
-        let range = error.span().byte_range();
-        let range = range.start.min(text.text.len())..range.end.min(text.text.len());
-        let place = Place { cell: Arc::clone(text), range };
-        compile_error(render::failure("error", &error.to_string(), &[place], &[]))
+        let place = Place { cell: Arc::clone(text), range: error.range.clone() };
+        compile_error(render::failure("error", &error.message, &[place], &[]))
     }
 }
 

@@ -27,7 +27,7 @@ use self::state::{Committed, State};
 use super::cache::Cache;
 use super::commands::{Segment, segments};
 use super::fragment::CellText;
-use super::parse::{ParsedCell, parse};
+use super::parse::{ParseError, ParsedCell, parse};
 use super::rustc::Rustc;
 use super::{Engine, Interrupter, complete};
 use crate::host::{Host, RunInterrupter};
@@ -126,7 +126,8 @@ impl NativeEngine {
                 match segment {
                     Segment::Code(code) => {
                         let text = CellText::part(request.execution_count, request.code, code);
-                        self.run_cell(&text, parse(&text), request, events).await?;
+                        let parsed = parse(&text, &self.state.scope.item_macros());
+                        self.run_cell(&text, parsed, request, events).await?;
                     }
                     Segment::Command(command) => self.run_command(command, request, events).await?,
                 }
@@ -138,7 +139,7 @@ impl NativeEngine {
     async fn run_cell(
         &mut self,
         text: &Arc<CellText>,
-        parsed: syn::Result<ParsedCell>,
+        parsed: Result<ParsedCell, ParseError>,
         request: CellRequest<'_>,
         events: &mpsc::Sender<Event>,
     ) -> Result<Told, CellError> {
@@ -172,10 +173,11 @@ impl NativeEngine {
     async fn compile(
         &self,
         text: &Arc<CellText>,
-        parsed: syn::Result<ParsedCell>,
+        parsed: Result<ParsedCell, ParseError>,
     ) -> Result<(ParsedCell, Ready), CellError> {
         match parsed {
-            Ok(cell) => {
+            Ok(mut cell) => {
+                self.compiler.expand(&self.state, &mut cell).await?;
                 let ready = self.compiler.compile(&self.state, text, &cell, Urgency::Now).await?;
                 Ok((cell, ready))
             }

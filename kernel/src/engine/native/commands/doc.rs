@@ -92,7 +92,10 @@ fn names_of_session(state: &State) -> Vec<String> {
 fn of_session(state: &State, wanted: &Wanted) -> Option<Shown> {
     let impls_of = |owner: &str| {
         let owner = owner.to_owned();
-        state.scope.impls().filter(move |block| block.self_name.as_deref() == Some(&owner))
+        state
+            .scope
+            .impls()
+            .filter(move |block| block.heads.iter().any(|head| head.self_name.as_deref() == Some(&owner)))
     };
     if let Some(owner) = &wanted.owner {
         return impls_of(owner).find_map(|block| member(block, &wanted.name));
