@@ -7,6 +7,8 @@
 mod complete;
 mod edits;
 mod emit;
+#[cfg(feature = "evcxr")]
+pub mod evcxr;
 mod fragment;
 mod mentions;
 mod names;

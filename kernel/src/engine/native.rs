@@ -546,7 +546,7 @@ fn internal(message: String) -> CellError {
     CellError { ename: "EngineError".into(), evalue: report.summary, traceback: report.lines }
 }
 
-fn ended_how(status: ExitStatus) -> String {
+pub(super) fn ended_how(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
         (Some(9), _) => {
             "was killed (SIGKILL): by a second interrupt, by somebody, or because memory ran out".to_owned()

@@ -18,6 +18,7 @@ mod stage;
 mod store;
 
 pub(crate) use panic::install_hook;
+pub(crate) use show::show_bundle;
 pub use show::{Show, ViaDebug, ViaName, ViaRich};
 pub use stage::{Error, stage};
 pub(crate) use stage::{begin, end, record_panic};
