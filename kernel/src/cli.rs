@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::engine::cache::Cache;
 #[cfg(feature = "evcxr")]
 use crate::engine::evcxr::EvcxrEngine;
 use crate::engine::native::NativeEngine;
@@ -269,7 +270,8 @@ impl Started {
     async fn native(&self, progress: Box<dyn Progress>) -> anyhow::Result<NativeEngine> {
         let (home, runtime) = self.set_up(progress).await?;
         let scratch = home.scratch()?;
-        let engine = NativeEngine::start(runtime, scratch.path().to_owned()).await?;
+        let cache = Cache::from_environment(home.cache());
+        let engine = NativeEngine::start(runtime, scratch.path().to_owned(), cache).await?;
         *self.scratch.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(scratch);
         Ok(engine)
     }

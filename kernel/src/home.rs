@@ -82,6 +82,11 @@ impl Home {
         self.root.join(kind).join(key)
     }
 
+    /// Where compiled cells are kept for later sessions.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
     /// A new folder for work in progress, on the same file system as everything else here; removed when dropped.
     pub fn unfinished(&self) -> Result<tempfile::TempDir, HomeError> {
         let folder = self.root.join(UNFINISHED);

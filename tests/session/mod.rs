@@ -7,6 +7,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use oxtorch_kernel::engine::cache::Cache;
 use oxtorch_kernel::engine::native::NativeEngine;
 use oxtorch_kernel::home::{Home, Scratch};
 use oxtorch_kernel::session::{CellError, CellRequest, Event, Session, Stream};
@@ -88,7 +89,7 @@ impl Notebook {
     /// Starts an engine on the runtime that the set-up provides.
     pub async fn start() -> Self {
         let scratch = home().scratch().expect("a folder for the session's cells");
-        let engine = NativeEngine::start(runtime(), scratch.path().to_owned())
+        let engine = NativeEngine::start(runtime(), scratch.path().to_owned(), Cache::from_environment(home().cache()))
             .await
             .expect("the engine starts with a fresh host");
         Self { session: Session::new(engine), count: 0, _scratch: scratch }

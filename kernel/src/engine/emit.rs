@@ -12,6 +12,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::mentions::Names;
 use super::names::hashed_name;
 use super::parse::{Binding, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
@@ -64,7 +66,7 @@ pub enum Mark {
 }
 
 /// What earlier tries to compile the cell have taught.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decisions {
     /// Run all statements as one stage: they borrow from each other.
     pub one_stage: bool,

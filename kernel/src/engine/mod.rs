@@ -2,8 +2,10 @@
 //!
 //! A cell goes downward through these: `parse` sorts its text, `scope` plans what its crate holds, `emit` writes
 //! the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render` draws what is the user's
-//! error; `native` has the host run the result and commits it.
+//! error; `cache` keeps what was compiled; `native` has the host run the result and commits it.
 
+pub mod cache;
+mod commands;
 mod complete;
 mod edits;
 mod emit;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
+use serde::{Deserialize, Serialize};
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::visit::Visit;
@@ -43,7 +44,7 @@ pub struct UseDeclaration {
 }
 
 /// One name that a `use` declaration brings into scope.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UseLeaf {
     /// The name in scope; `None` for a glob or `as _`.
     pub name: Option<String>,

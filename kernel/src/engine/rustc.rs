@@ -1,6 +1,7 @@
 //! Calls rustc for one crate, and reads what it says.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -8,6 +9,7 @@ use anyhow::Context;
 use serde::Deserialize;
 use tokio::process::Command;
 
+use super::names::crate_name;
 use crate::setup::Runtime;
 
 /// One of rustc's messages, as far as we read it.
@@ -109,12 +111,29 @@ pub struct Crate<'a> {
 pub struct Rustc {
     runtime: Runtime,
     dir: PathBuf,
+    /// Everything but a crate's own source that decides what it is compiled to.
+    identity: String,
 }
+
+/// What is the same for all crates.
+const FLAGS: [&str; 10] = [
+    "-C",
+    "prefer-dynamic",
+    "-C",
+    "debuginfo=line-tables-only",
+    "-C",
+    "target-cpu=native",
+    "-C",
+    "overflow-checks=on",
+    "-C",
+    "embed-bitcode=no",
+];
 
 impl Rustc {
     /// Compiles into `dir`.
     pub fn new(runtime: Runtime, dir: PathBuf) -> Self {
-        Self { runtime, dir }
+        let identity = identity(&runtime);
+        Self { runtime, dir, identity }
     }
 
     /// Where a crate's library lies.
@@ -122,9 +141,14 @@ impl Rustc {
         self.dir.join(format!("lib{name}.so"))
     }
 
-    /// The key of the runtime, which is part of each crate's name.
-    pub fn runtime_key(&self) -> &str {
-        &self.runtime.key
+    /// The folder that holds the compiled crates.
+    pub fn folder(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The name of the crate with this source: the same wherever it is compiled to the same.
+    pub fn crate_name(&self, optimise: bool, source: &str) -> String {
+        crate_name(&self.identity, optimise, source)
     }
 
     /// Compiles one crate. Dropping the future ends rustc.
@@ -153,19 +177,29 @@ impl Rustc {
         Ok(compiled)
     }
 
+    fn linking(&self, name: &str) -> Vec<OsString> {
+        let (mut arguments, to_linker) = match &self.runtime.linker {
+            Some(linker) => (linker.arguments(), ""),
+            None => (Vec::new(), "-Wl,"),
+        };
+        arguments.push(format!("-Clink-arg={to_linker}-soname=lib{name}.so").into());
+        arguments.push(format!("-Clink-arg={to_linker}-rpath=$ORIGIN").into());
+        arguments
+    }
+
     fn command(&self, krate: Crate<'_>, file: &str, library: &Path) -> Command {
         let mut command = Command::new(&self.runtime.rustc);
         command
             .current_dir(&self.dir)
             .arg(file)
             .args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", krate.name])
-            .args(["--error-format", "json", "-C", "prefer-dynamic", "-C", "debuginfo=line-tables-only"])
-            .args(["-C", "target-cpu=native", "-C", "overflow-checks=on", "-C", "embed-bitcode=no"])
+            .args(["--error-format", "json"])
+            .args(FLAGS)
+            // Where a session keeps its crates must not change what they are.
+            .arg(remap(&self.dir))
             .args(["-C", if krate.optimise { "opt-level=2" } else { "opt-level=0" }])
             // A later cell finds the library by this name, loaded already or beside itself.
-            .arg("-C")
-            .arg(format!("link-arg=-Wl,-soname,lib{}.so", krate.name))
-            .args(["-C", "link-arg=-Wl,-rpath,$ORIGIN"])
+            .args(self.linking(krate.name))
             .arg("--extern")
             .arg(with_path("oxtorch=", &self.runtime.library))
             .arg("-L")
@@ -199,8 +233,40 @@ impl Rustc {
     }
 }
 
-fn with_path(prefix: &str, path: &Path) -> std::ffi::OsString {
-    let mut argument = std::ffi::OsString::from(prefix);
+fn with_path(prefix: &str, path: &Path) -> OsString {
+    let mut argument = OsString::from(prefix);
     argument.push(path);
     argument
+}
+
+fn remap(dir: &Path) -> OsString {
+    let mut argument = with_path("--remap-path-prefix=", dir);
+    argument.push("=cells");
+    argument
+}
+
+/// The parts of the engine that decide what is learnt of a crate and kept with it. Another version of them must not read
+/// what this one has kept.
+const LEARNING: [&str; 5] = [
+    include_str!("names.rs"),
+    include_str!("native/compile.rs"),
+    include_str!("refusals.rs"),
+    include_str!("rustc.rs"),
+    include_str!("variables.rs"),
+];
+
+/// Names the runtime as it was built, the flags, what reads rustc's answers, and the processor, which `target-cpu=native`
+/// compiles for: a home may be shared by different machines.
+fn identity(runtime: &Runtime) -> String {
+    let built = runtime.library.metadata().ok().map(|found| (found.len(), found.modified().ok()));
+    crate_name(&format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor()), false, &LEARNING.concat())
+}
+
+/// The processor's model and what it can do, as far as the system tells.
+fn processor() -> String {
+    let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let wanted = ["model name", "flags", "CPU part", "Features"];
+    let lines = told.lines().take_while(|line| !line.is_empty());
+    let lines = lines.filter(|line| wanted.iter().any(|wanted| line.starts_with(wanted)));
+    lines.fold(std::env::consts::ARCH.to_owned(), |told, line| told + "\n" + line)
 }

@@ -92,6 +92,7 @@ pub(crate) fn built(home: &Home, key: &str, inputs: Inputs<'_>) -> Option<Runtim
         library: place.join(library_name()),
         dependencies: vec![place.join("deps")],
         native: vec![inputs.shim.to_owned()],
+        linker: None,
         host: place.join("oxtorch-host"),
     };
     (runtime.library.is_file() && runtime.host.is_file()).then_some(runtime)

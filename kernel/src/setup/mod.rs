@@ -11,6 +11,7 @@ pub mod doctor;
 mod error;
 mod gpu;
 pub mod libtorch;
+pub mod linker;
 pub mod progress;
 mod python;
 mod ready;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use child::end_children;
 pub use error::SetupError;
+pub use linker::Linker;
 pub use progress::Progress;
 
 use crate::home::{Home, free_space};
@@ -45,6 +47,8 @@ pub struct Runtime {
     pub dependencies: Vec<PathBuf>,
     /// Where `libtch.so` lies, for `-L native=`.
     pub native: Vec<PathBuf>,
+    /// The linker to call for cells; rustc's own way of linking where there is none.
+    pub linker: Option<Linker>,
     /// The host's executable; it finds its libraries by itself (rpath).
     pub host: PathBuf,
 }
@@ -94,6 +98,7 @@ fn provide(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> 
                 .ok_or_else(|| SetupError::Build { log: "cargo succeeded but left no library and host".to_owned() })?
         }
     };
+    let runtime = Runtime { linker: linker::find(&toolchain, &compiler.path), ..runtime };
     ready::write(home, &runtime, &libtorch)?;
     Ok(runtime)
 }

@@ -17,6 +17,16 @@ use crate::home::Home;
 const VARIABLES: [&str; 8] =
     ["LIBTORCH", "CXX", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME", "OXTORCH_DEVICE", "PYTHONPATH", "HOME"];
 
+/// What set-up does: another version of it may find something else.
+const STEPS: [&str; 6] = [
+    include_str!("build.rs"),
+    include_str!("libtorch.rs"),
+    include_str!("linker.rs"),
+    include_str!("mod.rs"),
+    include_str!("shim.rs"),
+    include_str!("toolchain.rs"),
+];
+
 /// A finished set-up.
 #[derive(Debug, Serialize, Deserialize)]
 struct Ready {
@@ -53,7 +63,8 @@ pub(super) fn read(home: &Home) -> Result<Option<Runtime>, SetupError> {
 pub(super) fn write(home: &Home, runtime: &Runtime, libtorch: &Libtorch) -> Result<(), SetupError> {
     let shim = runtime.native.iter().map(|folder| super::shim::library(folder));
     let files = [&runtime.rustc, &runtime.library, &runtime.host].into_iter().cloned();
-    let files = files.chain([libtorch.main_library()]).chain(shim);
+    let linker = runtime.linker.iter().flat_map(|linker| [linker.program.clone(), linker.start.clone()]);
+    let files = files.chain([libtorch.main_library()]).chain(shim).chain(linker);
     let ready = Ready { runtime: runtime.clone(), files: files.filter_map(|file| Stamp::of(&file)).collect() };
     let contents = serde_json::to_vec_pretty(&ready).map_err(|error| SetupError::Sources(error.to_string()))?;
     home.write(&place(home)?, &contents)?;
@@ -68,6 +79,7 @@ fn place(home: &Home) -> Result<PathBuf, SetupError> {
         .map(|program| program.unwrap_or_default().into_os_string());
     let gpu = OsString::from(if super::gpu::wanted() { "gpu" } else { "cpu" });
     let parts: Vec<OsString> = variables.into_iter().chain(programs).chain([sources.into(), gpu]).collect();
-    let key = sources::key(parts.iter().map(|part| part.as_encoded_bytes()));
+    let steps = STEPS.map(str::as_bytes);
+    let key = sources::key(parts.iter().map(|part| part.as_encoded_bytes()).chain(steps));
     Ok(home.place("ready", &format!("{key}.json")))
 }

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::lines::{Line, Stdout};
-use crate::engine::native::ended_how;
+use crate::engine::native::run::ended_how;
 use crate::host::incomplete_character;
 
 /// Set by evcxr for the process that it starts.

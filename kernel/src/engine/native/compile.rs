@@ -1,0 +1,267 @@
+//! Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use super::reports::{compile_error, internal};
+use super::state::State;
+use crate::engine::cache::Cache;
+use crate::engine::emit::{self, Decisions, Emission, Input, VariableId};
+use crate::engine::fragment::{CellText, Fragment};
+use crate::engine::mentions::Names;
+use crate::engine::names::{Sources, readable};
+use crate::engine::parse::ParsedCell;
+use crate::engine::refusals::{learn, probed_types};
+use crate::engine::render;
+use crate::engine::rustc::{Compiled, Crate, Diagnostic, Rustc};
+use crate::engine::scope::{CrateName, Plan};
+use crate::engine::source_map::{Place, Source};
+use crate::engine::variables::nameable;
+use crate::session::CellError;
+
+/// More tries than this would be a mistake in how refusals are read: every try decides at least one thing.
+const MAX_TRIES: usize = 24;
+
+/// What compiling a crate has taught.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Lessons {
+    /// What had to be left out.
+    pub decisions: Decisions,
+    /// The types of the new variables, by their ids, as code of later cells.
+    pub types: BTreeMap<VariableId, String>,
+}
+
+/// A compiled cell that waits to be run.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub plan: Plan,
+    pub emission: Emission,
+    pub lessons: Lessons,
+    /// The crate's name.
+    pub name: CrateName,
+    /// Whether there is a library at all: a cell of comments has none.
+    pub library: bool,
+}
+
+/// One way to write the crate of a cell.
+struct Attempt {
+    plan: Plan,
+    emission: Emission,
+    name: CrateName,
+    decisions: Decisions,
+}
+
+impl Attempt {
+    fn file(&self) -> String {
+        format!("{}.rs", self.name)
+    }
+
+    /// The types of the new variables, from what rustc said when it compiled this.
+    fn types(&self, diagnostics: &[Diagnostic]) -> BTreeMap<VariableId, String> {
+        let items = self.plan.new_items.iter().chain(&self.plan.moved_items);
+        let local: Vec<String> = items.flat_map(|item| item.names.iter().cloned()).collect();
+        let probed = probed_types(diagnostics, &self.emission, &self.file()).into_iter();
+        probed.map(|(id, ty)| (id, nameable(&ty, &local, &self.name).unwrap_or_else(|| unnameable(&ty)))).collect()
+    }
+
+    fn ready(self, types: BTreeMap<VariableId, String>, library: bool) -> Ready {
+        let Self { plan, emission, name, decisions } = self;
+        Ready { plan, emission, lessons: Lessons { decisions, types }, name, library }
+    }
+}
+
+/// Compiles the cells of a session. It only reads the session's state, so it can work on a foretold one as well.
+#[derive(Debug)]
+pub(super) struct Compiler {
+    rustc: Rustc,
+    cache: Arc<Cache>,
+    /// What is being written to the cache.
+    keeping: Mutex<JoinSet<()>>,
+    /// The emitted sources of all cells, to find the user's places in messages.
+    pub sources: Arc<RwLock<Sources>>,
+    /// What compiling has taught about a crate, by its name at the first try.
+    compiled: Mutex<HashMap<String, Lessons>>,
+}
+
+impl Compiler {
+    /// A compiler that calls `rustc`, and keeps what it compiled.
+    pub fn new(rustc: Rustc, cache: Arc<Cache>) -> Self {
+        Self { rustc, cache, keeping: Mutex::default(), sources: Arc::default(), compiled: Mutex::default() }
+    }
+
+    /// Where the compiled crates lie.
+    pub fn rustc(&self) -> &Rustc {
+        &self.rustc
+    }
+
+    /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
+    pub async fn compile(&self, state: &State, text: &Arc<CellText>, cell: &ParsedCell) -> Result<Ready, CellError> {
+        let mut macro_mentions = cell.mentions.clone();
+        state.scope.close_over_macros(&mut macro_mentions);
+        macro_mentions.retain(|name| !cell.mentions.contains(name));
+        let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
+
+        let mut next = attempt(Decisions::default());
+        if !next.emission.runs && next.plan.is_empty() && cell.uses.is_empty() {
+            return Ok(next.ready(BTreeMap::new(), false));
+        }
+        // What is learnt is known by the first try's name, which is all that is there before anything is learnt.
+        let first_name = next.name.clone();
+        if let Some(lessons) = self.lessons(&first_name) {
+            if lessons.decisions != next.decisions {
+                next = attempt(lessons.decisions);
+            }
+            if self.rustc.library(&next.name).exists() {
+                self.remember_source(&next);
+                return Ok(next.ready(lessons.types, true));
+            }
+        }
+        for _ in 0..MAX_TRIES {
+            let krate = Crate {
+                name: &next.name,
+                source: &next.emission.source.text,
+                crates: &next.emission.crates,
+                optimise: cell.heavy,
+                full_paths: true,
+            };
+            let compiled = self.call(krate).await?;
+            if compiled.library.is_some() {
+                let types = next.types(&compiled.diagnostics);
+                let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
+                self.learnt(first_name, &next.name, lessons);
+                self.remember_source(&next);
+                return Ok(next.ready(types, true));
+            }
+            let errors: Vec<&Diagnostic> =
+                compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+            if errors.is_empty() {
+                let other = compiled.other;
+                return Err(internal(format!("rustc ended without a library and without a message\n{other}")));
+            }
+            match learn(&errors, &next.emission, &next.file(), &next.decisions) {
+                Some(decisions) => next = attempt(decisions),
+                None => return Err(self.compile_error(state, krate, &next.emission.source).await?),
+            }
+        }
+        Err(internal("rustc refused every way to run this cell".to_owned()))
+    }
+
+    /// The crate of a cell under what was decided so far.
+    fn attempt(
+        &self,
+        state: &State,
+        text: &CellText,
+        cell: &ParsedCell,
+        macro_mentions: &Names,
+        decisions: Decisions,
+    ) -> Attempt {
+        let plan = state.scope.plan(cell, &decisions.stale);
+        let mut variables = state.variables.clone();
+        variables.rehome(&plan, &"crate".to_owned(), text.number());
+        let emission = emit::emit(Input {
+            cell,
+            plan: &plan,
+            imports: &state.scope.imports(&plan, cell),
+            uses: &state.scope.uses(&plan, cell),
+            live: &variables.live,
+            macro_mentions,
+            decisions: &decisions,
+        });
+        let name = self.rustc.crate_name(cell.heavy, &emission.source.text);
+        Attempt { plan, emission, name, decisions }
+    }
+
+    fn lessons(&self, first_name: &str) -> Option<Lessons> {
+        let compiled = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lessons) = compiled().get(first_name) {
+            return Some(lessons.clone());
+        }
+        let lessons: Lessons = self.cache.get(first_name, self.rustc.folder())?;
+        compiled().insert(first_name.to_owned(), lessons.clone());
+        Some(lessons)
+    }
+
+    fn learnt(&self, first_name: CrateName, name: &str, lessons: Lessons) {
+        let (cache, library) = (Arc::clone(&self.cache), self.rustc.library(name));
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(first_name.clone(), lessons.clone());
+        let mut keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        while keeping.try_join_next().is_some() {}
+        keeping.spawn_blocking(move || {
+            // A cell runs as well without being kept: the disk may be full, or the cache not ours to write.
+            let _ = cache.put(&first_name, &library, &lessons);
+        });
+    }
+
+    /// Waits until all that was compiled is kept.
+    pub async fn finish(&self) {
+        let mut keeping = std::mem::take(&mut *self.keeping.lock().unwrap_or_else(PoisonError::into_inner));
+        while keeping.join_next().await.is_some() {}
+    }
+
+    /// The same crate may come from another cell, or from the same one under another number: the last one is the one that
+    /// the user is looking at.
+    fn remember_source(&self, attempt: &Attempt) {
+        let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+        sources.insert(attempt.name.clone(), Arc::new(attempt.emission.source.clone()));
+    }
+
+    async fn call(&self, krate: Crate<'_>) -> Result<Compiled, CellError> {
+        self.rustc.compile(krate).await.map_err(|error| internal(format!("{error:#}")))
+    }
+
+    /// Draws the user's errors. rustc is asked once more, for types as a reader likes them.
+    async fn compile_error(&self, state: &State, krate: Crate<'_>, source: &Source) -> Result<CellError, CellError> {
+        let compiled = self.call(Crate { full_paths: false, ..krate }).await?;
+        let errors = compiled.placed_errors();
+        let file = format!("{}.rs", krate.name);
+        let report = render::errors(&errors, source, &file, |error| state.explain_loss(error));
+        Ok(compile_error(report))
+    }
+
+    /// rustc explains a syntax error better than syn does.
+    pub async fn syntax_error(&self, text: &Arc<CellText>, error: &syn::Error) -> CellError {
+        let mut source = Source::default();
+        source.glue("#![allow(unused)] fn __oxtorch_run() { ");
+        source.fragment(&Fragment { cell: Arc::clone(text), range: 0..text.text.len(), edits: Vec::new() });
+        source.glue("\n}\n");
+        let name = self.rustc.crate_name(false, &source.text);
+        let crates = BTreeSet::new();
+        let krate = Crate { name: &name, source: &source.text, crates: &crates, optimise: false, full_paths: false };
+        let compiled = match self.call(krate).await {
+            Ok(compiled) => compiled,
+            Err(error) => return error,
+        };
+        let errors = compiled.placed_errors();
+        if !errors.is_empty() {
+            return compile_error(render::errors(&errors, &source, &format!("{name}.rs"), |_| None));
+        }
+        let range = error.span().byte_range();
+        let range = range.start.min(text.text.len())..range.end.min(text.text.len());
+        let place = Place { cell: Arc::clone(text), range };
+        compile_error(render::failure("error", &error.to_string(), &[place], &[]))
+    }
+}
+
+/// How a type without a name is put down among those with one; no type's code starts like this.
+const UNNAMEABLE: &str = "?";
+
+fn unnameable(ty: &str) -> String {
+    let what = if ty.contains("{closure") {
+        "a closure's".to_owned()
+    } else if ty.contains("{async") {
+        "an async block's".to_owned()
+    } else if ty.contains('{') {
+        "a function's own".to_owned()
+    } else {
+        format!("`{}`", readable(ty))
+    };
+    format!("{UNNAMEABLE}{what}")
+}
+
+/// What kind of type that is, where a type has no name.
+pub(super) fn unnameable_type(ty: &str) -> Option<&str> {
+    ty.strip_prefix(UNNAMEABLE)
+}

@@ -1,0 +1,189 @@
+//! The engine: one cell, one crate, compiled by rustc and run by the host.
+
+mod commands;
+mod compile;
+mod reports;
+pub(super) mod run;
+mod state;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use tokio::sync::{Notify, mpsc};
+
+use self::compile::{Compiler, Ready};
+use self::reports::{interrupted, tell};
+use self::state::{Committed, State};
+use super::cache::Cache;
+use super::commands::{Segment, segments};
+use super::fragment::CellText;
+use super::parse::{ParsedCell, parse};
+use super::rustc::Rustc;
+use super::{Engine, Interrupter, complete};
+use crate::host::{Host, RunInterrupter};
+use crate::session::{CellError, CellRequest, Completeness, Event};
+use crate::setup::Runtime;
+
+/// The native engine.
+pub struct NativeEngine {
+    runtime: Runtime,
+    compiler: Compiler,
+    scratch: PathBuf,
+    host: Option<Host>,
+    state: State,
+    phase: Arc<Mutex<Phase>>,
+    told_host_note: bool,
+}
+
+/// What an interrupt has to reach.
+enum Phase {
+    Idle,
+    Compiling { cancel: Arc<Notify>, cancelled: bool },
+    Running(RunInterrupter),
+}
+
+impl NativeEngine {
+    /// Starts a host on a runtime; cells are compiled in `scratch`, which is removed at the end, and kept in `cache`.
+    pub async fn start(runtime: Runtime, scratch: PathBuf, cache: Cache) -> anyhow::Result<Self> {
+        tokio::fs::create_dir_all(&scratch)
+            .await
+            .with_context(|| format!("cannot create the folder for compiled cells, {}", scratch.display()))?;
+        let host = Host::start(&runtime)?;
+        let cache = Arc::new(cache);
+        let swept = Arc::clone(&cache);
+        // What is not swept now is swept by a later session.
+        tokio::task::spawn_blocking(move || drop(swept.sweep()));
+        Ok(Self {
+            compiler: Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache),
+            runtime,
+            scratch,
+            host: Some(host),
+            state: State::default(),
+            phase: Arc::new(Mutex::new(Phase::Idle)),
+            told_host_note: false,
+        })
+    }
+
+    /// The process id of the host, for tests that end it.
+    pub fn host_pid(&self) -> Option<u32> {
+        self.host.as_ref().and_then(Host::pid)
+    }
+
+    /// Runs the commands and the code of a cell, in the order in which they were written.
+    async fn run_segments(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
+        for segment in segments(request.code) {
+            self.set_compiling();
+            match segment {
+                Segment::Code(code) => self.run_cell(CellRequest { code: &code, ..request }, events).await?,
+                Segment::Command(command) => self.run_command(command, request, events).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn run_cell(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
+        let text = CellText::new(request.execution_count, request.code);
+        let (cell, ready) = tokio::select! {
+            compiled = self.compile(&text) => compiled?,
+            () = self.cancelled() => return Err(interrupted()),
+        };
+        self.state.scope.renumber(&text);
+        if !ready.library {
+            return Ok(());
+        }
+        let committed = self.state.commit_items(&ready, &cell, text.number());
+        self.pass_on(committed, events).await;
+        let done = self.run(&ready, request, events).await?;
+        let kept: Vec<_> = done.kept.iter().map(|entry| entry.id).collect();
+        let committed = self.state.commit_variables(&ready, &kept, text.number());
+        self.pass_on(committed, events).await;
+        self.outcome(done.outcome)
+    }
+
+    async fn compile(&self, text: &Arc<CellText>) -> Result<(ParsedCell, Ready), CellError> {
+        match parse(text) {
+            Ok(cell) => {
+                let ready = self.compiler.compile(&self.state, text, &cell).await?;
+                Ok((cell, ready))
+            }
+            Err(error) => Err(self.compiler.syntax_error(text, &error).await),
+        }
+    }
+
+    /// Resolves when the user interrupts the compilation.
+    async fn cancelled(&self) {
+        match self.cancel() {
+            // A permit is stored for an interrupt that came before this waits.
+            Some(cancel) => cancel.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn cancel(&self) -> Option<Arc<Notify>> {
+        match &*self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
+            Phase::Compiling { cancel, .. } => Some(Arc::clone(cancel)),
+            Phase::Idle | Phase::Running(_) => None,
+        }
+    }
+
+    async fn pass_on(&self, committed: Committed, events: &mpsc::Sender<Event>) {
+        if let Some(host) = &self.host
+            && !committed.forget.is_empty()
+        {
+            host.forget(committed.forget);
+        }
+        tell(events, &committed.notes).await;
+    }
+}
+
+impl Engine for NativeEngine {
+    async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
+        self.set_phase(Phase::Compiling { cancel: Arc::new(Notify::new()), cancelled: false });
+        let result = self.run_segments(request, events).await;
+        self.set_phase(Phase::Idle);
+        result
+    }
+
+    fn is_complete(&self, code: &str) -> Completeness {
+        complete::is_complete(code)
+    }
+
+    fn interrupter(&self) -> Interrupter {
+        let phase = Arc::clone(&self.phase);
+        Interrupter::new(move || {
+            let mut phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *phase {
+                Phase::Idle => {}
+                Phase::Compiling { cancel, cancelled } => {
+                    *cancelled = true;
+                    cancel.notify_one();
+                }
+                Phase::Running(run) => run.interrupt(),
+            }
+        })
+    }
+
+    async fn shutdown(self) {
+        if let Some(host) = self.host {
+            host.shutdown().await;
+        }
+        self.compiler.finish().await;
+        // What cannot be removed now is swept when a later kernel starts.
+        let _ = tokio::fs::remove_dir_all(&self.scratch).await;
+    }
+}
+
+impl NativeEngine {
+    /// Where an interrupt ends the compilation, also when the cell has run something already.
+    fn set_compiling(&self) {
+        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(&*phase, Phase::Compiling { .. }) {
+            *phase = Phase::Compiling { cancel: Arc::new(Notify::new()), cancelled: false };
+        }
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+}

@@ -1,0 +1,115 @@
+//! Has the host run a compiled cell, and tells the user how it ended.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::{Arc, PoisonError};
+
+use oxtorch_protocol::{Done, Outcome};
+use tokio::sync::mpsc;
+
+use super::compile::Ready;
+use super::reports::{internal, interrupted, tell};
+use super::{NativeEngine, Phase};
+use crate::engine::emit::RUN_SYMBOL;
+use crate::engine::names::{place_in, rewrite_places};
+use crate::engine::render;
+use crate::engine::source_map::Place;
+use crate::host::{Ended, Host};
+use crate::session::{CellError, CellRequest, Event};
+
+impl NativeEngine {
+    /// Runs a compiled cell to its end.
+    pub(super) async fn run(
+        &mut self,
+        ready: &Ready,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<Done, CellError> {
+        if self.host.is_none() {
+            self.host = Some(Host::start(&self.runtime).map_err(|error| internal(format!("{error:#}")))?);
+        }
+        let Some(host) = &mut self.host else { return Err(internal("the host process is not there".to_owned())) };
+        {
+            let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(&*phase, Phase::Compiling { cancelled: true, .. }) {
+                return Err(interrupted());
+            }
+            *phase = Phase::Running(host.next_run_interrupter());
+        }
+        let symbol = ready.emission.runs.then(|| RUN_SYMBOL.to_owned());
+        let sources = Arc::clone(&self.compiler.sources);
+        let rewrite = move |text: &str| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner));
+        let library = self.compiler.rustc().library(&ready.name);
+        let ended = host.run(library, symbol, request.allow_stdin, events, &rewrite).await;
+        match ended {
+            Ok(Ended::Done(done)) => {
+                if let Some(note) = host.ready().and_then(|ready| ready.note.clone())
+                    && !std::mem::replace(&mut self.told_host_note, true)
+                {
+                    tell(events, &[note]).await;
+                }
+                Ok(done)
+            }
+            Ok(Ended::Died(status)) => Err(self.host_died(&ended_how(status), request.execution_count)),
+            Err(error) => Err(self.host_died(&format!("could not be reached ({error})"), request.execution_count)),
+        }
+    }
+
+    fn host_died(&mut self, how: &str, cell: u32) -> CellError {
+        self.host = None;
+        let lost = self.state.variables.lose_all(cell);
+        let message = format!("the process that runs the cells {how}");
+        let mut notes = vec!["a new one starts with the next cell; functions and types stay defined".to_owned()];
+        if !lost.is_empty() {
+            notes.insert(0, format!("these variables are lost: {}", lost.join(", ")));
+        }
+        let report = render::failure("error", &message, &[], &notes);
+        CellError { ename: "HostDied".into(), evalue: message, traceback: report.lines }
+    }
+
+    /// The error that an outcome stands for.
+    pub(super) fn outcome(&self, outcome: Outcome) -> Result<(), CellError> {
+        let sources = self.compiler.sources.read().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Outcome::Ok => Ok(()),
+            Outcome::Interrupted => Err(interrupted()),
+            Outcome::Failed { message, place } => {
+                let place = place.and_then(|frame| place_in(&sources, &frame.file, frame.line, frame.column));
+                let report = render::failure("error", &message, place.as_slice(), &[]);
+                Err(CellError { ename: "Error".into(), evalue: report.summary, traceback: report.lines })
+            }
+            Outcome::Panicked { message, frames } => {
+                let mut places: Vec<Place> = Vec::new();
+                for frame in &frames {
+                    if let Some(place) = place_in(&sources, &frame.file, frame.line, frame.column)
+                        && !places
+                            .iter()
+                            .any(|other| Arc::ptr_eq(&other.cell, &place.cell) && other.line() == place.line())
+                    {
+                        places.push(place);
+                    }
+                }
+                let report = render::failure("panic", &message, &places, &[]);
+                Err(CellError { ename: "Panic".into(), evalue: report.summary, traceback: report.lines })
+            }
+            Outcome::NotLoaded { message } => {
+                Err(internal(format!("the compiled cell could not be loaded: {message}")))
+            }
+        }
+    }
+}
+
+pub(in crate::engine) fn ended_how(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(9), _) => {
+            "was killed (SIGKILL): by a second interrupt, by somebody, or because memory ran out".to_owned()
+        }
+        (Some(11), _) => "crashed (SIGSEGV): unsafe code, or recursion without end".to_owned(),
+        (Some(6), _) => {
+            "aborted (SIGABRT): a panic that cannot unwind, a stack overflow, or `std::process::abort`".to_owned()
+        }
+        (Some(signal), _) => format!("was ended by signal {signal}"),
+        (None, Some(code)) => format!("exited with code {code}"),
+        (None, None) => "ended".to_owned(),
+    }
+}

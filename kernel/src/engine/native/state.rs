@@ -1,0 +1,150 @@
+//! What later cells can see of earlier ones: items, variables, and what became of those that are gone.
+
+use std::collections::BTreeMap;
+
+use super::compile::{Ready, unnameable_type};
+use crate::engine::emit::VariableId;
+use crate::engine::mentions::Names;
+use crate::engine::parse::ParsedCell;
+use crate::engine::refusals::unresolved_names;
+use crate::engine::rustc::Diagnostic;
+use crate::engine::scope::Scope;
+use crate::engine::variables::{Gone, Variable, Variables};
+
+/// The state of a session as its cells see it. A copy of it foretells what a cell that has not ended yet will leave.
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    /// Items, impls and `use` declarations.
+    pub scope: Scope,
+    /// Variables, and losses.
+    pub variables: Variables,
+    /// Items that no longer fit what a later cell redefined: the cell that they were in, and the one that redefined.
+    pub stale: BTreeMap<String, (u32, u32)>,
+}
+
+/// What a change of the state means for others.
+#[derive(Debug, Default)]
+pub(super) struct Committed {
+    /// For the user.
+    pub notes: Vec<String>,
+    /// Variables that the host shall drop.
+    pub forget: Vec<String>,
+}
+
+impl State {
+    /// Makes the items of a compiled cell the session's, whatever becomes of its statements.
+    pub fn commit_items(&mut self, ready: &Ready, cell: &ParsedCell, number: u32) -> Committed {
+        let mut notes = Vec::new();
+        for name in &ready.lessons.decisions.stale {
+            if let Some(live) = self.scope.find(name) {
+                let from = live.item.fragment.cell.number();
+                notes.push(format!(
+                    "`{name}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."
+                ));
+                self.stale.insert(name.clone(), (from, number));
+            } else if let Some(block) = self.scope.find_impl(name) {
+                let from = block.fragment.cell.number();
+                let header = block.fragment.text().split('{').next().unwrap_or("impl").trim().to_owned();
+                notes.push(format!(
+                    "`{header}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."
+                ));
+            }
+        }
+        for leaf in &ready.lessons.decisions.dropped_uses {
+            notes.push(format!("`{}` of an earlier cell no longer holds and was dropped.", leaf.code));
+            self.scope.drop_use(leaf);
+        }
+        self.scope.commit(&ready.plan, cell, &ready.name);
+        for item in ready.plan.new_items.iter().chain(&ready.plan.moved_items) {
+            for name in &item.names {
+                self.stale.remove(name);
+            }
+        }
+        let dropped = self.variables.rehome(&ready.plan, &ready.name, number);
+        for (name, ty) in &dropped {
+            notes.push(format!(
+                "`{name}` was dropped: its type `{ty}` has another definition now. Run the cell that makes it again."
+            ));
+        }
+        // A function or constant defined now takes the name from an older variable.
+        let values = ready.plan.new_items.iter().flat_map(|item| &item.names);
+        let mut forget: Vec<String> =
+            values.filter(|name| self.variables.live.remove(*name).is_some()).cloned().collect();
+        forget.extend(dropped.into_iter().map(|(name, _)| name));
+        Committed { notes, forget }
+    }
+
+    /// Puts down which variables a cell that was run has left in the store, and why others are not there.
+    pub fn commit_variables(&mut self, ready: &Ready, kept_ids: &[VariableId], number: u32) -> Committed {
+        let decisions = &ready.lessons.decisions;
+        let mut notes = Vec::new();
+        let mut forget = Vec::new();
+        let mut kept = Names::new();
+        for id in kept_ids {
+            let Some(variable) = ready.emission.variables.get(*id) else { continue };
+            let stored = match &variable.taken {
+                // Its type may have moved to this cell's crate; `rehome` has followed it there.
+                Some(taken) => self
+                    .variables
+                    .live
+                    .get(&variable.name)
+                    .map_or_else(|| Err(taken.ty.clone()), |live| Ok(live.ty.clone())),
+                None => match ready.lessons.types.get(id) {
+                    Some(ty) => unnameable_type(ty).map_or_else(|| Ok(ty.clone()), |ty| Err(ty.to_owned())),
+                    None => Err("which the compiler did not tell".to_owned()),
+                },
+            };
+            match stored {
+                Ok(ty) => {
+                    let (mutable, declared) = (variable.mutable, variable.declared.clone());
+                    self.variables.keep(&variable.name, Variable { mutable, ty, declared, moved_home: false });
+                    kept.insert(variable.name.clone());
+                }
+                Err(ty) => {
+                    self.variables.lose(&variable.name, number, Gone::Unnameable(ty));
+                    notes.extend(self.loss_note(&variable.name));
+                    forget.push(variable.name.clone());
+                }
+            }
+        }
+        for (id, variable) in ready.emission.variables.iter().enumerate() {
+            let name = &variable.name;
+            if kept.contains(name) || forget.contains(name) {
+                continue;
+            }
+            let shadowed = ready.emission.variables[id + 1..].iter().any(|later| later.name == *name);
+            if shadowed {
+                continue;
+            }
+            if decisions.moved.contains(&id) {
+                self.variables.lose(name, number, Gone::Moved);
+            } else if decisions.not_kept.contains(&id) {
+                self.variables.lose(name, number, Gone::Borrows);
+                notes.extend(self.loss_note(name));
+            } else if variable.taken.is_none() && !self.variables.live.contains_key(name) {
+                self.variables.lose(name, number, Gone::NotReached);
+            }
+        }
+        Committed { notes, forget }
+    }
+
+    /// What we know of a name that rustc cannot find.
+    pub fn explain_loss(&self, error: &Diagnostic) -> Option<String> {
+        let names = unresolved_names(&[error]);
+        names.iter().find_map(|name| {
+            let lost = self.variables.lost.get(name).map(|loss| loss.explain(name));
+            lost.or_else(|| {
+                let (cell, by) = self.stale.get(name)?;
+                Some(format!(
+                    "`{name}` of cell [{cell}] no longer fits what cell [{by}] defines. Run cell [{cell}] again"
+                ))
+            })
+        })
+    }
+
+    fn loss_note(&self, name: &str) -> Option<String> {
+        // `_x` says that nobody is going to miss it.
+        let loss = self.variables.lost.get(name).filter(|_| !name.starts_with('_'))?;
+        Some(format!("{}.", loss.explain(name)))
+    }
+}
