@@ -21,7 +21,9 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|path| {
             let name = path.file_stem().expect("a listed file has a name").to_string_lossy().into_owned();
-            Trial::test(name, move || run(&path))
+            let scenario = read(&path);
+            let kind = if scenario.as_ref().is_ok_and(|scenario| scenario.portable) { "portable" } else { "" };
+            Trial::test(name, move || run(&path, scenario?)).with_kind(kind)
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -38,9 +40,12 @@ fn scenario_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn run(path: &Path) -> Result<(), Failed> {
+fn read(path: &Path) -> Result<Scenario, Failed> {
     let text = std::fs::read_to_string(path)?;
-    let mut scenario = Scenario::parse(&text).map_err(|error| format!("{}:{error}", path.display()))?;
+    Ok(Scenario::parse(&text).map_err(|error| format!("{}:{error}", path.display()))?)
+}
+
+fn run(path: &Path, mut scenario: Scenario) -> Result<(), Failed> {
     let update = std::env::var_os("OXTORCH_UPDATE").is_some_and(|value| value == "1");
 
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

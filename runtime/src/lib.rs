@@ -19,4 +19,4 @@ pub mod prelude;
 pub mod tensor;
 
 pub use checkpoint::checkpoint;
-pub use {anyhow, image, ndarray, plotters, rand, tch};
+pub use {anyhow, image, ndarray, plotters, rand, tch, tokio};

@@ -40,6 +40,8 @@ pub struct CellVariable {
     pub taken: Option<Variable>,
     /// The statement that declares it, for one that is not.
     statement: usize,
+    /// The last statement that means this variable by its name.
+    last_read: usize,
 }
 
 /// Something that we wrote into the crate, and that a diagnostic may be about.
@@ -111,12 +113,19 @@ impl Emission {
         self.variables.iter().rposition(|variable| variable.name == name)
     }
 
-    /// The variable that a name means at the end of a stage.
-    pub fn variable_in(&self, name: &str, stage: usize) -> Option<VariableId> {
+    /// Whether a later stage than the one that declares a variable reads it.
+    pub fn read_later(&self, id: VariableId) -> bool {
+        let variable = &self.variables[id];
+        let stage = self.stages.iter().find(|stage| stage.contains(&variable.statement));
+        stage.is_some_and(|stage| variable.last_read >= stage.end)
+    }
+
+    /// The variable that a stage means by a name that it has from outside.
+    pub fn captured_by(&self, name: &str, stage: usize) -> Option<VariableId> {
         let visible = |variable: &CellVariable| {
             variable.name == name
                 && (variable.taken.is_some()
-                    || self.stages[..=stage].iter().any(|stage| stage.contains(&variable.statement)))
+                    || self.stages[..stage].iter().any(|stage| stage.contains(&variable.statement)))
         };
         self.variables.iter().rposition(visible)
     }
@@ -182,6 +191,7 @@ fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
                     declared: variable.declared.clone(),
                     taken: Some(variable.clone()),
                     statement: 0,
+                    last_read: 0,
                 });
             }
         }
@@ -195,12 +205,29 @@ fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
                     declared: place,
                     taken: None,
                     statement: index,
+                    last_read: last_read(name, index, input),
                 });
             }
         }
     }
     taken.extend(new);
     taken
+}
+
+/// The last statement behind `declared` that reads the variable declared there, and not a later one of its name.
+fn last_read(name: &String, declared: usize, input: &Input<'_>) -> usize {
+    let mut last = declared;
+    for (index, statement) in input.cell.statements.iter().enumerate().skip(declared + 1) {
+        if statement.reads.contains(name) || input.macro_mentions.contains(name) {
+            last = index;
+        }
+        if let StatementKind::Let { bindings, .. } = &statement.kind
+            && bindings.iter().any(|binding| binding.name == *name)
+        {
+            break;
+        }
+    }
+    last
 }
 
 /// Splits the statements: a stage ends behind `let`s where the next statement may fail or run long.
@@ -304,6 +331,9 @@ impl Emitter<'_> {
             "#[unsafe(export_name = \"{RUN_SYMBOL}\")] pub fn __oxtorch_run() {{ \
              use ::oxtorch::cell::{{ViaDebug as _, ViaName as _, ViaRich as _}}; "
         ));
+        if self.input.cell.asynchronous {
+            self.glue("::oxtorch::cell::enter_tokio(); ");
+        }
         let taken: Vec<VariableId> =
             (0..self.out.variables.len()).filter(|id| self.out.variables[*id].taken.is_some()).collect();
         for id in &taken {
@@ -363,7 +393,9 @@ impl Emitter<'_> {
             self.glue(", ");
         }
         self.glue(")) = ");
-        self.marked("::oxtorch::cell::stage(|| {\n", Mark::Stage(number));
+        let awaits = self.input.cell.statements[stage.clone()].iter().any(|statement| statement.awaits);
+        let head = if awaits { "::oxtorch::cell::stage_async(async || {\n" } else { "::oxtorch::cell::stage(|| {\n" };
+        self.marked(head, Mark::Stage(number));
         for index in stage {
             self.statement(&self.input.cell.statements[index].clone());
         }

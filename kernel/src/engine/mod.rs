@@ -4,6 +4,7 @@
 //! the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render` draws what is the user's
 //! error; `cache` keeps what was compiled; `native` has the host run the result and commits it.
 
+mod awaits;
 pub mod cache;
 mod commands;
 mod complete;

@@ -11,6 +11,7 @@ use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
 
+use super::awaits::awaits;
 use super::edits::Edits;
 use super::fragment::{CellText, Fragment};
 use super::mentions::{Names, mentions, unraw};
@@ -32,6 +33,8 @@ pub struct ParsedCell {
     pub mentions: Names,
     /// Whether the cell holds loops, closures or functions.
     pub heavy: bool,
+    /// Whether a statement awaits, or names `tokio`.
+    pub asynchronous: bool,
 }
 
 /// One `use` declaration of the user's, and the names that it brings.
@@ -114,8 +117,10 @@ pub struct Statement {
     pub kind: StatementKind,
     /// The names that it mentions other than to declare them.
     pub reads: Names,
-    /// Whether it may fail or run long: it holds a call, a macro, a loop, `?` or an index.
+    /// Whether it may end the cell or run long: it holds a call, a macro, a loop, `?`, `return` or an index.
     pub risky: bool,
+    /// Whether it awaits something.
+    pub awaits: bool,
 }
 
 /// What a statement means for the stages of its cell.
@@ -158,6 +163,7 @@ pub fn parse(cell: &Arc<CellText>) -> syn::Result<ParsedCell> {
             statements: Vec::new(),
             mentions: Names::new(),
             heavy: false,
+            asynchronous: false,
         },
     };
     for attribute in &attributes {
@@ -171,7 +177,9 @@ pub fn parse(cell: &Arc<CellText>) -> syn::Result<ParsedCell> {
             other => sorter.statement(other, index == last),
         }
     }
-    let parsed = sorter.parsed;
+    let mut parsed = sorter.parsed;
+    parsed.asynchronous =
+        parsed.mentions.contains("tokio") || parsed.statements.iter().any(|statement| statement.awaits);
     // The spans are read; without this each cell's text would stay in memory for ever.
     proc_macro2::extra::invalidate_current_thread_spans();
     Ok(parsed)
@@ -261,8 +269,7 @@ impl Sorter<'_> {
                 syn::ItemMacro { attrs: it.attrs.clone(), ident: None, mac: it.mac.clone(), semi_token: it.semi_token };
             return self.item(&SynItem::Macro(item));
         }
-        let mut edits = Edits::default();
-        edits.visit_stmt(statement);
+        let edits = Edits::of_statement(statement);
         self.parsed.heavy |= edits.heavy;
         let fragment = self.fragment(statement, edits);
         self.parsed.mentions.extend(mentions(statement.to_token_stream()));
@@ -286,7 +293,8 @@ impl Sorter<'_> {
         };
         let mut risk = Risk(false);
         risk.visit_stmt(statement);
-        self.parsed.statements.push(Statement { fragment, kind, reads, risky: risk.0 });
+        let awaits = awaits(statement);
+        self.parsed.statements.push(Statement { fragment, kind, reads, risky: risk.0, awaits });
     }
 }
 
@@ -488,6 +496,7 @@ impl<'ast> Visit<'ast> for Risk {
                 | Expr::Loop(_)
                 | Expr::Try(_)
                 | Expr::Await(_)
+                | Expr::Return(_)
                 | Expr::Binary(_)
         );
         if !self.0 {

@@ -109,7 +109,7 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
         if let Some(Mark::Probe(id) | Mark::Drop(id)) = primary(|mark| matches!(mark, Mark::Probe(_) | Mark::Drop(_))) {
             // Moved or unassigned at the end of its own stage. A later stage that uses it must be the one to complain.
             next.moved.insert(*id);
-            next.one_stage |= emission.stages.len() > 1;
+            next.one_stage |= emission.read_later(*id);
             return;
         }
         if let Some(Mark::Return(id)) = primary(|mark| matches!(mark, Mark::Return(_))) {
@@ -155,7 +155,7 @@ fn moved_into_stage(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emissio
     })?;
     // "use of moved value: `x`", "borrow of partially moved value: `x.field`"
     let name = error.message.split('`').nth(1)?.split(['.', '[']).next()?;
-    Some((emission.variable_in(name.trim_start_matches('*'), stage)?, stage))
+    Some((emission.captured_by(name.trim_start_matches('*'), stage)?, stage))
 }
 
 /// A variable whose destructor uses a borrow after what it borrows was moved.

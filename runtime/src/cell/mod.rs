@@ -12,15 +12,17 @@
 //! put("net", 0, net);
 //! ```
 
+mod asynchronous;
 mod panic;
 mod show;
 mod stage;
 mod store;
 
+pub use asynchronous::{enter_tokio, stage_async};
 pub(crate) use panic::install_hook;
 pub(crate) use show::show_bundle;
 pub use show::{Show, ViaDebug, ViaName, ViaRich};
-pub use stage::{Error, stage};
+pub use stage::{Ending, Error, end_cell, stage};
 pub(crate) use stage::{begin, end, record_panic};
 pub(crate) use store::forget_all;
 pub use store::{carry, forget, probe, put, take};
