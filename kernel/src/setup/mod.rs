@@ -103,6 +103,13 @@ fn provide(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> 
     Ok(runtime)
 }
 
+/// The folder of the libtorch that is set up, with `include` and `lib`.
+pub fn libtorch_folder(home: &Home) -> Result<PathBuf, SetupError> {
+    let mut tried = Vec::new();
+    let found = libtorch::find(home, &mut tried)?;
+    found.map(|libtorch| libtorch.root).ok_or(SetupError::NoLibtorch { tried })
+}
+
 /// The prefix of the active Python, where Jupyter looks for the kernels of that environment.
 pub fn python_prefix() -> Option<PathBuf> {
     python::find().as_deref().and_then(python::prefix)

@@ -314,6 +314,10 @@ impl Evaluator {
     }
 
     fn run(&mut self, job: &Job) {
+        // evcxr forgets what the cells depend on as well.
+        if job.code.lines().any(|line| line.trim() == ":clear") {
+            self.settled = false;
+        }
         let names: Vec<String> = self.context.variables_and_types().map(|(name, _)| name.to_owned()).collect();
         let result = self.bring_runtime(&job.code).and_then(|()| self.evaluate(job));
         let ended = matches!(result, Err(Error::SubprocessTerminated(_)));
