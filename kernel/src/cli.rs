@@ -356,7 +356,10 @@ async fn kernel(connection_file: &Path, engine: EngineName) -> ExitCode {
     let result = match engine {
         EngineName::Native => {
             let started = started.clone();
-            let start = move |lines| async move { started.native(sent(lines)).await.map_err(with_help) };
+            let start = move |lines| async move {
+                let engine = started.native(sent(lines)).await.map_err(with_help)?;
+                Ok(engine.with_standby())
+            };
             jupyter::serve(connection_file, start).await
         }
         #[cfg(feature = "evcxr")]

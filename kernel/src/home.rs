@@ -13,6 +13,8 @@ use thiserror::Error;
 const UNFINISHED: &str = "tmp";
 /// Where running kernels keep their compiled cells.
 const CELLS: &str = "cells";
+/// What the cells of a session may take, in bytes.
+const ROOM_FOR_CELLS: u64 = 64 << 20;
 /// The file in a kernel's folder that the kernel holds locked while it lives.
 const OWNER: &str = "owner.lock";
 
@@ -142,8 +144,23 @@ impl Home {
         Ok(Lock { _file: file })
     }
 
-    /// A fresh folder for the compiled cells of one kernel. Those that dead kernels left behind are removed.
+    /// A fresh folder for the compiled cells of one kernel: here, or among the system's temporary files where this home
+    /// is full or not ours to write.
     pub fn scratch(&self) -> Result<Scratch, HomeError> {
+        let has_room = free_space(&self.root).is_none_or(|free| free >= ROOM_FOR_CELLS);
+        let here = if has_room { self.scratch_here().ok() } else { None };
+        match here {
+            Some(scratch) => Ok(scratch),
+            // Each user has a folder of their own there: what one makes, another cannot write.
+            None => {
+                let user = rustix::process::getuid().as_raw();
+                Self::at(std::env::temp_dir().join(format!("oxtorch-{user}"))).scratch_here()
+            }
+        }
+    }
+
+    /// A fresh folder in this home. Those that dead kernels left behind are removed.
+    fn scratch_here(&self) -> Result<Scratch, HomeError> {
         let cells = self.root.join(CELLS);
         create_folder(&cells)?;
         // A folder is made and gets its owner under this lock, so no other kernel takes it for one left behind.
@@ -285,12 +302,21 @@ mod tests {
     }
 
     #[test]
+    fn cells_are_compiled_elsewhere_where_the_home_cannot_be_written() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("file");
+        fs::write(&file, "").expect("writes");
+        let scratch = Home::at(file).scratch().expect("a folder elsewhere");
+        assert!(scratch.path().starts_with(std::env::temp_dir()) && scratch.path().is_dir());
+    }
+
+    #[test]
     fn a_home_that_cannot_be_made_is_named() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("file");
         fs::write(&file, "").expect("writes");
-        let error = Home::at(file.join("home")).scratch().expect_err("a file is no folder");
-        assert!(error.to_string().contains("file/home/cells"), "{error}");
+        let error = Home::at(file.join("home")).lock("setup", || ()).expect_err("a file is no folder");
+        assert!(error.to_string().contains("file/home/locks"), "{error}");
         assert!(!error.is_disk_full());
     }
 

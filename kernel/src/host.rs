@@ -30,7 +30,13 @@ const PIPE_BYTES: usize = 64 << 10;
 /// When to tell a user that an interrupt has had no effect yet.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How the threads of an operation wait for the next one. By itself GNU's OpenMP lets them spin for a millisecond, which
+/// slows training tenfold as soon as anything else uses the processors; a twentieth of that is long enough for the next
+/// operation of a small network to come. A user who sets either variable decides.
+const WAITING: [(&str, Option<&str>); 2] = [("GOMP_SPINCOUNT", Some("1000")), ("OMP_WAIT_POLICY", None)];
+
 /// A running host process.
+#[derive(Debug)]
 pub struct Host {
     child: Child,
     control: Lines<BufReader<UnixStream>>,
@@ -80,7 +86,7 @@ impl RunInterrupter {
 }
 
 /// The sending side of the control socket.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Requests(Arc<Mutex<StdUnixStream>>);
 
 impl Requests {
@@ -107,7 +113,11 @@ impl Host {
     pub fn start(runtime: &Runtime) -> anyhow::Result<Self> {
         let (ours, theirs) = StdUnixStream::pair().context("cannot make a socket for the host process")?;
         ours.set_nonblocking(true)?;
-        let mut child = Command::new(&runtime.host)
+        let mut command = Command::new(&runtime.host);
+        if WAITING.iter().all(|(name, _)| std::env::var_os(name).is_none()) {
+            command.envs(WAITING.iter().filter_map(|(name, value)| Some((name, (*value)?))));
+        }
+        let mut child = command
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -134,6 +144,11 @@ impl Host {
     /// Its process id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// What the host found at its start, once it has said so.
@@ -287,6 +302,7 @@ fn plain(text: &str) -> Rewritten {
 }
 
 /// One of the host's output pipes.
+#[derive(Debug)]
 struct Text {
     pipe: pipe::Receiver,
     /// The same pipe, read without asking tokio: it learns that something was written only when it next waits, and by

@@ -100,6 +100,11 @@ impl<E: Engine> Session<E> {
         self.engine.execute(request, events).await
     }
 
+    /// Names the cells that will probably follow the next one: the engine may do work for them ahead.
+    pub fn expect(&mut self, cells: Vec<String>) {
+        self.engine.expect(cells);
+    }
+
     /// Whether a cell is ready to run.
     pub fn is_complete(&self, code: &str) -> Completeness {
         self.engine.is_complete(code)

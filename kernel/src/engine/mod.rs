@@ -39,6 +39,9 @@ pub trait Engine: Send + 'static {
         events: &mpsc::Sender<Event>,
     ) -> impl Future<Output = Result<(), CellError>> + Send;
 
+    /// Names the cells that will probably follow the next one, so that work for them can be done ahead.
+    fn expect(&mut self, _cells: Vec<String>) {}
+
     /// Whether a cell is ready to run.
     fn is_complete(&self, code: &str) -> Completeness;
 

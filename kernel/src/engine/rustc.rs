@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context;
+use rustix::process::{Pid, setpriority_process};
 use serde::Deserialize;
 use tokio::process::Command;
 
 use super::names::crate_name;
 use crate::setup::Runtime;
+
+/// As `nice` counts, where 0 is usual and 19 the lowest.
+const LOW_PRIORITY: i32 = 10;
 
 /// One of rustc's messages, as far as we read it.
 #[derive(Debug, Clone, Deserialize)]
@@ -91,6 +95,15 @@ impl Compiled {
     }
 }
 
+/// Who waits for a crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// The user.
+    Now,
+    /// Nobody yet: whatever else the machine has to do goes first.
+    Ahead,
+}
+
 /// What to compile.
 #[derive(Debug, Clone, Copy)]
 pub struct Crate<'a> {
@@ -104,6 +117,8 @@ pub struct Crate<'a> {
     pub optimise: bool,
     /// Whether types are named in full, as code needs them, or as a reader likes them.
     pub full_paths: bool,
+    /// Who waits for it.
+    pub urgency: Urgency,
 }
 
 /// The compiler of a session's cells.
@@ -161,8 +176,15 @@ impl Rustc {
             .with_context(|| format!("cannot write the cell's source to {}", source.display()))?;
         let library = self.library(krate.name);
         let mut command = self.command(krate, &file, &library);
-        let output =
-            command.output().await.with_context(|| format!("cannot start {}", self.runtime.rustc.display()))?;
+        let not_started = || format!("cannot start {}", self.runtime.rustc.display());
+        let child = command.spawn().with_context(not_started)?;
+        if krate.urgency == Urgency::Ahead
+            && let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
+        {
+            // It is done all the same where the system does not allow this.
+            let _ = setpriority_process(Some(pid), LOW_PRIORITY);
+        }
+        let output = child.wait_with_output().await.with_context(not_started)?;
         let mut compiled = Compiled { library: None, diagnostics: Vec::new(), other: String::new() };
         for line in String::from_utf8_lossy(&output.stderr).lines() {
             match serde_json::from_str::<Diagnostic>(line) {

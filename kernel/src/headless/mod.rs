@@ -28,6 +28,9 @@ const EVENTS: usize = 256;
 /// How long an interrupted cell has to end, before it is interrupted again (which ends its host), and then again.
 const AFTER_INTERRUPT: Duration = Duration::from_secs(6);
 
+/// How many cells the engine is told of ahead.
+const AHEAD: usize = 16;
+
 /// A cell with one of these tags may fail.
 const MAY_FAIL: &str = "raises-exception";
 
@@ -119,6 +122,7 @@ where
         progress.begin(number, execution_count, &cell.source);
         let began = Instant::now();
         outputs.next_cell(execution_count);
+        session.expect(cells[number..].iter().take(AHEAD).map(|cell| cell.source.clone()).collect());
         let ended = run_cell(&mut session, cell, execution_count, options.timeout, &mut outputs, &mut signals).await;
         let error = ended.outcome.err();
         let ename = error.as_ref().map(|error| error.ename.as_str());

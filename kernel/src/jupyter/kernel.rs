@@ -23,6 +23,9 @@ use crate::session::CellError;
 /// still abort those that are on the wire, so they get this long to arrive before its reply is sent.
 const ON_THE_WIRE: Duration = Duration::from_millis(20);
 
+/// How many cells the engine is told of ahead.
+const AHEAD: usize = 16;
+
 /// What answers the shell's requests.
 pub(super) struct Kernel<E> {
     pub(super) engine: Startup<E>,
@@ -153,6 +156,7 @@ impl<E: Engine> Kernel<E> {
         content: &ExecuteRequest,
         execution_count: u32,
     ) -> Result<HashMap<String, ExpressionResult>, CellError> {
+        let expected = self.waiting_cells();
         let output = CellOutput {
             request,
             execution_count,
@@ -163,7 +167,10 @@ impl<E: Engine> Kernel<E> {
             interrupts: &self.interrupts,
         };
         let outcome = match self.engine.session(&output).await {
-            Ok(session) => output.run(session, &content.code).await.map(|()| session),
+            Ok(session) => {
+                session.expect(expected);
+                output.run(session, &content.code).await.map(|()| session)
+            }
             Err(error) => Err(error),
         };
         let session = match outcome {
@@ -185,6 +192,18 @@ impl<E: Engine> Kernel<E> {
     }
 
     /// Takes the cells that wait behind a failed one; other requests stay.
+    /// The cells behind the one that is to run now, as far as they have arrived.
+    fn waiting_cells(&mut self) -> Vec<String> {
+        while let Ok(request) = self.requests.try_recv() {
+            self.queue.push_back(request);
+        }
+        let cells = self.queue.iter().filter_map(|request| match &request.content {
+            JupyterMessageContent::ExecuteRequest(content) => Some(content.code.clone()),
+            _ => None,
+        });
+        cells.take(AHEAD).collect()
+    }
+
     async fn take_waiting_cells(&mut self) -> Vec<JupyterMessage> {
         let deadline = Instant::now() + ON_THE_WIRE;
         while let Ok(Some(request)) = timeout_at(deadline, self.requests.recv()).await {

@@ -16,6 +16,7 @@ use crate::engine::names::{Sources, readable};
 use crate::engine::parse::ParsedCell;
 use crate::engine::refusals::{learn, probed_types};
 use crate::engine::render;
+pub(super) use crate::engine::rustc::Urgency;
 use crate::engine::rustc::{Compiled, Crate, Diagnostic, Rustc};
 use crate::engine::scope::{CrateName, Plan};
 use crate::engine::source_map::{Place, Source};
@@ -98,7 +99,13 @@ impl Compiler {
     }
 
     /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
-    pub async fn compile(&self, state: &State, text: &Arc<CellText>, cell: &ParsedCell) -> Result<Ready, CellError> {
+    pub async fn compile(
+        &self,
+        state: &State,
+        text: &Arc<CellText>,
+        cell: &ParsedCell,
+        urgency: Urgency,
+    ) -> Result<Ready, CellError> {
         let mut macro_mentions = cell.mentions.clone();
         state.scope.close_over_macros(&mut macro_mentions);
         macro_mentions.retain(|name| !cell.mentions.contains(name));
@@ -126,6 +133,7 @@ impl Compiler {
                 crates: &next.emission.crates,
                 optimise: cell.heavy,
                 full_paths: true,
+                urgency,
             };
             let compiled = self.call(krate).await?;
             if compiled.library.is_some() {
@@ -229,7 +237,14 @@ impl Compiler {
         source.glue("\n}\n");
         let name = self.rustc.crate_name(false, &source.text);
         let crates = BTreeSet::new();
-        let krate = Crate { name: &name, source: &source.text, crates: &crates, optimise: false, full_paths: false };
+        let krate = Crate {
+            name: &name,
+            source: &source.text,
+            crates: &crates,
+            optimise: false,
+            full_paths: false,
+            urgency: Urgency::Now,
+        };
         let compiled = match self.call(krate).await {
             Ok(compiled) => compiled,
             Err(error) => return error,

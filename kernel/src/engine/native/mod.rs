@@ -1,9 +1,11 @@
 //! The engine: one cell, one crate, compiled by rustc and run by the host.
 
+mod ahead;
 mod commands;
 mod compile;
 mod reports;
 pub(super) mod run;
+mod standby;
 mod state;
 
 use std::path::PathBuf;
@@ -12,8 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use tokio::sync::{Notify, mpsc};
 
-use self::compile::{Compiler, Ready};
+use self::ahead::Ahead;
+use self::compile::{Compiler, Ready, Urgency};
 use self::reports::{interrupted, tell};
+use self::standby::Standby;
 use self::state::{Committed, State};
 use super::cache::Cache;
 use super::commands::{Segment, segments};
@@ -27,8 +31,9 @@ use crate::setup::Runtime;
 
 /// The native engine.
 pub struct NativeEngine {
-    runtime: Runtime,
-    compiler: Compiler,
+    compiler: Arc<Compiler>,
+    ahead: Ahead,
+    standby: Standby,
     scratch: PathBuf,
     host: Option<Host>,
     state: State,
@@ -55,14 +60,21 @@ impl NativeEngine {
         // What is not swept now is swept by a later session.
         tokio::task::spawn_blocking(move || drop(swept.sweep()));
         Ok(Self {
-            compiler: Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache),
-            runtime,
+            compiler: Arc::new(Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache)),
+            ahead: Ahead::default(),
+            standby: Standby::new(runtime),
             scratch,
             host: Some(host),
             state: State::default(),
             phase: Arc::new(Mutex::new(Phase::Idle)),
             told_host_note: false,
         })
+    }
+
+    /// Keeps a second host waiting, so that the session goes on at once when the first one is gone.
+    pub fn with_standby(mut self) -> Self {
+        self.standby = self.standby.enabled();
+        self
     }
 
     /// The process id of the host, for tests that end it.
@@ -84,9 +96,10 @@ impl NativeEngine {
 
     async fn run_cell(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
         let text = CellText::new(request.execution_count, request.code);
+        let cancelled = self.cancelled();
         let (cell, ready) = tokio::select! {
-            compiled = self.compile(&text) => compiled?,
-            () = self.cancelled() => return Err(interrupted()),
+            compiled = async { self.ahead.wait_for(request.code).await; self.compile(&text).await } => compiled?,
+            () = cancelled => return Err(interrupted()),
         };
         self.state.scope.renumber(&text);
         if !ready.library {
@@ -94,6 +107,7 @@ impl NativeEngine {
         }
         let committed = self.state.commit_items(&ready, &cell, text.number());
         self.pass_on(committed, events).await;
+        self.ahead.go_on(&self.compiler, &self.state, &ready);
         let done = self.run(&ready, request, events).await?;
         let kept: Vec<_> = done.kept.iter().map(|entry| entry.id).collect();
         let committed = self.state.commit_variables(&ready, &kept, text.number());
@@ -104,7 +118,7 @@ impl NativeEngine {
     async fn compile(&self, text: &Arc<CellText>) -> Result<(ParsedCell, Ready), CellError> {
         match parse(text) {
             Ok(cell) => {
-                let ready = self.compiler.compile(&self.state, text, &cell).await?;
+                let ready = self.compiler.compile(&self.state, text, &cell, Urgency::Now).await?;
                 Ok((cell, ready))
             }
             Err(error) => Err(self.compiler.syntax_error(text, &error).await),
@@ -112,11 +126,14 @@ impl NativeEngine {
     }
 
     /// Resolves when the user interrupts the compilation.
-    async fn cancelled(&self) {
-        match self.cancel() {
-            // A permit is stored for an interrupt that came before this waits.
-            Some(cancel) => cancel.notified().await,
-            None => std::future::pending().await,
+    fn cancelled(&self) -> impl Future<Output = ()> + use<> {
+        let cancel = self.cancel();
+        async move {
+            match cancel {
+                // A permit is stored for an interrupt that came before this waits.
+                Some(cancel) => cancel.notified().await,
+                None => std::future::pending().await,
+            }
         }
     }
 
@@ -142,7 +159,12 @@ impl Engine for NativeEngine {
         self.set_phase(Phase::Compiling { cancel: Arc::new(Notify::new()), cancelled: false });
         let result = self.run_segments(request, events).await;
         self.set_phase(Phase::Idle);
+        self.standby.prepare();
         result
+    }
+
+    fn expect(&mut self, cells: Vec<String>) {
+        self.ahead.expect(cells);
     }
 
     fn is_complete(&self, code: &str) -> Completeness {
@@ -168,6 +190,7 @@ impl Engine for NativeEngine {
         if let Some(host) = self.host {
             host.shutdown().await;
         }
+        self.standby.shutdown().await;
         self.compiler.finish().await;
         // What cannot be removed now is swept when a later kernel starts.
         let _ = tokio::fs::remove_dir_all(&self.scratch).await;

@@ -14,7 +14,7 @@ use crate::engine::emit::RUN_SYMBOL;
 use crate::engine::names::{place_in, rewrite_places};
 use crate::engine::render;
 use crate::engine::source_map::Place;
-use crate::host::{Ended, Host};
+use crate::host::Ended;
 use crate::session::{CellError, CellRequest, Event};
 
 impl NativeEngine {
@@ -26,7 +26,7 @@ impl NativeEngine {
         events: &mpsc::Sender<Event>,
     ) -> Result<Done, CellError> {
         if self.host.is_none() {
-            self.host = Some(Host::start(&self.runtime).map_err(|error| internal(format!("{error:#}")))?);
+            self.host = Some(self.standby.take().map_err(|error| internal(format!("{error:#}")))?);
         }
         let Some(host) = &mut self.host else { return Err(internal("the host process is not there".to_owned())) };
         {
