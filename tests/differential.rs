@@ -33,10 +33,11 @@ mod engines {
 
     use libtest_mimic::{Arguments, Failed, Trial};
     use oxtorch_kernel::engine::evcxr::EvcxrEngine;
+    use oxtorch_protocol::Display;
     use toml_edit::{DocumentMut, Table};
 
     use crate::scenario::{self, Scenario};
-    use crate::session::{Notebook, Shown, home, runtime};
+    use crate::session::{Notebook, Shown, home, plain, runtime};
     use crate::std_sources;
 
     /// The cells in which the engines differ.
@@ -76,6 +77,8 @@ mod engines {
                 trials.push(Trial::test(name, move || run(&path, &differences, &pool)));
             }
         }
+        let for_interrupt = Arc::clone(&pool);
+        trials.push(Trial::test("an_interrupt_ends_the_cell", move || an_interrupt_ends_the_cell(&for_interrupt)));
         let listed = Arc::clone(&differences);
         trials.push(Trial::test("every_listed_difference_is_of_a_scenario_that_runs", move || listed.check(&names)));
         let conclusion = libtest_mimic::run(&arguments, trials);
@@ -109,8 +112,9 @@ mod engines {
             pool.give_back(evcxr, lost).await;
             found
         });
-        let cells: Vec<usize> = found.keys().copied().collect();
-        let listed = differences.of(&name);
+        let by_chance = differences.of(&name, true);
+        let cells: Vec<usize> = found.keys().copied().filter(|cell| !by_chance.contains(cell)).collect();
+        let listed = differences.of(&name, false);
         if cells == listed {
             return Ok(());
         }
@@ -142,13 +146,52 @@ mod engines {
         if native.stdout.trim_end() != evcxr.stdout.trim_end() {
             complain("stdout", native.stdout.clone(), evcxr.stdout.clone());
         }
+        let displays = |shown: &Shown| {
+            let of = |display| format!("{:?}: {}", Vec::from_iter(display_types(display)), plain(display));
+            format!("{} cleared, {:?}", shown.cleared, Vec::from_iter(shown.displays.iter().map(of)))
+        };
+        if displays(native) != displays(evcxr) {
+            complain("displays", displays(native), displays(evcxr));
+        }
         (!complaints.is_empty()).then_some(complaints)
+    }
+
+    fn display_types(display: &Display) -> impl Iterator<Item = &String> {
+        display.data.keys()
+    }
+
+    fn an_interrupt_ends_the_cell(pool: &Pool) -> Result<(), Failed> {
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        tokio.block_on(async {
+            let mut evcxr = pool.take().await;
+            evcxr.run("fn three() -> i32 { 3 }\nlet kept = 4;").await;
+            let interrupter = evcxr.session.interrupter();
+            let code = "println!(\"ready\");\nloop { std::hint::black_box(0); }";
+            let shown = evcxr
+                .run_with(code, vec![], |shown| {
+                    if shown.stdout.contains("ready") {
+                        interrupter.interrupt();
+                    }
+                })
+                .await;
+            assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+            assert!(
+                shown.report().is_some_and(|report| report.contains("these variables are lost: kept")),
+                "{shown:?}"
+            );
+            let shown = evcxr.run("three()").await;
+            assert_eq!(shown.text(), Some("3"), "{shown:?}");
+            pool.give_back(evcxr, false).await;
+        });
+        Ok(())
     }
 
     /// `differential.toml`.
     struct Differences {
         /// Scenarios that are not portable, since they use the runtime, and run all the same.
         also: Vec<String>,
+        /// Reasons for which a cell differs in one run and not in another.
+        by_chance: Vec<String>,
         reasons: Table,
         scenarios: Table,
     }
@@ -156,19 +199,24 @@ mod engines {
     impl Differences {
         fn read() -> Self {
             let list: DocumentMut = DIFFERENCES.parse().expect("differential.toml is TOML");
-            let also = list["also"].as_array().expect("`also` is a list").iter();
+            let names = |name: &str| {
+                let names = list[name].as_array().unwrap_or_else(|| panic!("`{name}` is a list")).iter();
+                names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+            };
             let table = |name: &str| list[name].as_table().unwrap_or_else(|| panic!("`{name}` is a table")).clone();
             Self {
-                also: also.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+                also: names("also"),
+                by_chance: names("by_chance"),
                 reasons: table("reasons"),
                 scenarios: table("scenarios"),
             }
         }
 
-        /// The cells of a scenario that are listed, in order.
-        fn of(&self, name: &str) -> Vec<usize> {
+        /// The cells of a scenario that are listed, in order: those that differ by chance, or those that always do.
+        fn of(&self, name: &str, by_chance: bool) -> Vec<usize> {
             let listed = self.scenarios.get(name).and_then(|cells| cells.as_table_like());
             let cells = listed.into_iter().flat_map(|listed| listed.iter());
+            let cells = cells.filter(|(reason, _)| self.by_chance.iter().any(|name| name == reason) == by_chance);
             let cells = cells.flat_map(|(_, cells)| cells.as_array().into_iter().flatten());
             let mut cells: Vec<usize> = cells.filter_map(|cell| usize::try_from(cell.as_integer()?).ok()).collect();
             cells.sort_unstable();

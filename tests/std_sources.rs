@@ -37,7 +37,9 @@ fn fetch(cache: &Path, folder: &Path) -> Result<(), String> {
         fs::create_dir_all(&work).map_err(|error| format!("cannot create {}: {error}", work.display()))?;
         let download = |update: bool| {
             let update = if update { "apt-get -qq update && " } else { "" };
-            output(Command::new("sh").args(["-c", &format!("{update}apt-get -qq download {PACKAGE}")]).current_dir(&work))
+            output(
+                Command::new("sh").args(["-c", &format!("{update}apt-get -qq download {PACKAGE}")]).current_dir(&work),
+            )
         };
         download(false).or_else(|_| download(true))?;
         let unpack = "dpkg-deb --fsys-tarfile *.deb | tar -x --wildcards --strip-components=4 './usr/src/*/library'";

@@ -456,6 +456,26 @@ mod tests {
     }
 
     #[test]
+    fn each_engine_has_a_kernelspec_of_its_own() {
+        let name = |arguments: &[&str]| {
+            let parsed = Cli::try_parse_from(["oxtorch", "install"].iter().chain(arguments)).expect("is a command");
+            let Command::Install(arguments) = parsed.command else { panic!("installs") };
+            arguments.place.name().to_owned()
+        };
+        assert_eq!(name(&[]), "oxtorch");
+        assert_eq!(name(&["--engine", "evcxr"]), "oxtorch-evcxr");
+        assert_eq!(name(&["--engine", "evcxr", "--name", "mine"]), "mine");
+    }
+
+    #[test]
+    fn an_engine_that_is_not_built_in_is_refused_with_what_to_do() {
+        let refused = EngineName::Evcxr.check();
+        assert_eq!(refused.is_err(), cfg!(not(feature = "evcxr")));
+        assert!(help(&NotBuilt.into()).is_some_and(|help| help.contains("--features evcxr")));
+        assert!(EngineName::Native.check().is_ok());
+    }
+
+    #[test]
     fn a_timeout_is_a_positive_number_of_seconds() {
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
         for text in ["0", "-1", "NaN", "inf", "1e30", "ten", ""] {
