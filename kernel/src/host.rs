@@ -409,7 +409,7 @@ impl Text {
 }
 
 /// How many bytes at the end begin a UTF-8 character that is not whole yet.
-fn incomplete_character(bytes: &[u8]) -> usize {
+pub(crate) fn incomplete_character(bytes: &[u8]) -> usize {
     for back in 1..=bytes.len().min(3) {
         let byte = bytes[bytes.len() - back];
         let needed = match byte {

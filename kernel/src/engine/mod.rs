@@ -12,6 +12,8 @@ mod complete;
 mod depth;
 mod edits;
 mod emit;
+#[cfg(feature = "evcxr")]
+pub mod evcxr;
 mod expand;
 mod extent;
 mod failures;

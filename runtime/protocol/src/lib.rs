@@ -16,6 +16,12 @@ use serde_json::{Map, Value};
 /// The file descriptor on which the host finds its end of the control socket: stdin, which a cell has no other use for.
 pub const CONTROL_FD: i32 = 0;
 
+/// The environment variable of a process whose messages to the kernel travel on stdout, for want of a control socket.
+pub const STDOUT_CHANNEL: &str = "OXTORCH_STDOUT_CHANNEL";
+
+/// Begins such a message; its line end ends it.
+pub const STDOUT_MARK: char = '\u{1}';
+
 /// What the kernel asks of the host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
