@@ -121,6 +121,8 @@ impl Host {
         // Some variables are read as libtorch loads, so they are there from the start.
         set_variables(&mut command, surroundings);
         let mut child = command
+            // Rust's runtime would print the frames of the runtime and of the standard library where memory runs out.
+            .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,12 +4,16 @@
 //! the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render` draws what is the user's
 //! error; `cache` keeps what was compiled; `native` has the host run the result and commits it.
 
+mod advice;
 pub mod cache;
 mod commands;
 mod complete;
 mod edits;
 mod emit;
+mod extent;
+mod failures;
 mod fragment;
+mod habits;
 mod mentions;
 mod names;
 pub mod native;
@@ -20,6 +24,7 @@ mod rustc;
 mod scope;
 mod source_map;
 mod type_names;
+mod unbalanced;
 mod variables;
 
 use std::sync::Arc;

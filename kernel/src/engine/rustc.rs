@@ -71,6 +71,11 @@ impl Diagnostic {
         self.level == "error" || self.level == "error: internal compiler error"
     }
 
+    /// Whether it is about the text alone: the parser's errors have no code, some of the lexer's have one.
+    pub fn is_syntax(&self) -> bool {
+        matches!(self.code(), "" | "E0586" | "E0758" | "E0762" | "E0763" | "E0765" | "E0766" | "E0768")
+    }
+
     /// The code, or nothing.
     pub fn code(&self) -> &str {
         self.code.as_ref().map_or("", |code| &code.code)

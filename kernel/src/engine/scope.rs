@@ -332,6 +332,11 @@ impl Scope {
         &self.uses
     }
 
+    /// The names of all live items.
+    pub fn names(&self) -> impl Iterator<Item = (&str, ItemKind)> {
+        self.items().flat_map(|item| item.names.iter().map(|name| (name.as_str(), item.kind)))
+    }
+
     /// The live item of that name.
     pub fn find(&self, name: &str) -> Option<&LiveItem> {
         self.items.iter().find(|live| !live.hidden && live.item.names.iter().any(|other| other == name))

@@ -11,6 +11,7 @@ use super::state::State;
 use crate::engine::cache::Cache;
 use crate::engine::emit::{self, Decisions, Emission, Input, VariableId};
 use crate::engine::fragment::{CellText, Fragment};
+use crate::engine::habits;
 use crate::engine::mentions::Names;
 use crate::engine::names::{Sources, readable};
 use crate::engine::parse::ParsedCell;
@@ -20,6 +21,7 @@ pub(super) use crate::engine::rustc::Urgency;
 use crate::engine::rustc::{Compiled, Crate, Diagnostic, Rustc};
 use crate::engine::scope::{CrateName, Plan};
 use crate::engine::source_map::{Place, Source};
+use crate::engine::unbalanced::unbalanced;
 use crate::engine::variables::nameable;
 use crate::session::CellError;
 
@@ -268,12 +270,15 @@ impl Compiler {
         let compiled = self.call(Crate { full_paths: false, ..krate }).await?;
         let errors = compiled.placed_errors();
         let file = format!("{}.rs", krate.name);
-        let report = render::errors(&errors, source, &file, |error| state.explain_loss(error));
+        let report = render::errors(&errors, source, &file, |error| state.known().advice(error, source, &file));
         Ok(compile_error(report))
     }
 
     /// rustc explains a syntax error better than syn does.
     pub async fn syntax_error(&self, text: &Arc<CellText>, error: &syn::Error) -> CellError {
+        if let Some(found) = unbalanced(&text.text) {
+            return compile_error(render::unbalanced_text(text, &found));
+        }
         let mut source = Source::default();
         source.glue("#![allow(unused)] fn __oxtorch_run() { ");
         source.fragment(&Fragment { cell: Arc::clone(text), range: 0..text.text.len(), edits: Vec::new() });
@@ -293,9 +298,13 @@ impl Compiler {
             Ok(compiled) => compiled,
             Err(error) => return error,
         };
-        let errors = compiled.placed_errors();
+        let file = format!("{name}.rs");
+        let advice = |error: &Diagnostic| habits::of(error, &source, &file);
+        // No name of the session or of the prelude is in scope here: that one is missing means nothing, but for a habit.
+        let mut errors = compiled.placed_errors();
+        errors.retain(|error| error.is_syntax() || !advice(error).help.is_empty());
         if !errors.is_empty() {
-            return compile_error(render::errors(&errors, &source, &format!("{name}.rs"), |_| None));
+            return compile_error(render::errors(&errors, &source, &file, advice));
         }
         let range = error.span().byte_range();
         let range = range.start.min(text.text.len())..range.end.min(text.text.len());

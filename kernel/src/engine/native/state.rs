@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::compile::{Ready, unnameable_type};
+use crate::engine::advice::Known;
 use crate::engine::commands::Optimise;
 use crate::engine::emit::VariableId;
 use crate::engine::mentions::Names;
 use crate::engine::parse::ParsedCell;
-use crate::engine::refusals::unresolved_names;
-use crate::engine::rustc::Diagnostic;
 use crate::engine::scope::Scope;
 use crate::engine::variables::{Gone, Variable, Variables};
 
@@ -147,18 +146,9 @@ impl State {
         Committed { notes, forget }
     }
 
-    /// What we know of a name that rustc cannot find.
-    pub fn explain_loss(&self, error: &Diagnostic) -> Option<String> {
-        let names = unresolved_names(&[error]);
-        names.iter().find_map(|name| {
-            let lost = self.variables.lost.get(name).map(|loss| loss.explain(name));
-            lost.or_else(|| {
-                let (cell, by) = self.stale.get(name)?;
-                Some(format!(
-                    "`{name}` of cell [{cell}] no longer fits what cell [{by}] defines. Run cell [{cell}] again"
-                ))
-            })
-        })
+    /// What the errors of a later cell can be explained by.
+    pub fn known(&self) -> Known<'_> {
+        Known { scope: &self.scope, variables: &self.variables, stale: &self.stale }
     }
 
     fn loss_note(&self, name: &str) -> Option<String> {
