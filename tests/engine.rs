@@ -6,7 +6,7 @@
 mod scenario;
 mod session;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -16,8 +16,7 @@ use session::Notebook;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cells");
-    let trials = scenario_files(&folder)
+    let trials = scenario::files()
         .into_iter()
         .map(|path| {
             let name = path.file_stem().expect("a listed file has a name").to_string_lossy().into_owned();
@@ -27,17 +26,6 @@ fn main() -> ExitCode {
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-fn scenario_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()))
-        .map(|entry| entry.expect("a readable folder").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "cells"))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "no scenarios in {}", folder.display());
-    files
 }
 
 fn read(path: &Path) -> Result<Scenario, Failed> {

@@ -7,6 +7,8 @@ pub mod device;
 pub mod digits;
 pub mod display;
 mod errors;
+#[doc(hidden)]
+pub mod evcxr;
 pub mod font;
 #[doc(hidden)]
 pub mod host;

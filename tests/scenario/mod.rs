@@ -3,6 +3,7 @@
 mod expected;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 pub use expected::Expected;
 
@@ -33,6 +34,19 @@ pub struct Cell {
     pub code: String,
     /// What it should show.
     pub expected: Expected,
+}
+
+/// The scenario files, by name.
+pub fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cells");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()))
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cells"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no scenarios in {}", folder.display());
+    files
 }
 
 impl Scenario {

@@ -489,7 +489,7 @@ impl Emitter<'_> {
 }
 
 /// A name as code; keywords need their `r#`.
-fn raw(name: &str) -> String {
+pub fn raw(name: &str) -> String {
     if syn::parse_str::<syn::Ident>(name).is_ok() { name.to_owned() } else { format!("r#{name}") }
 }
 

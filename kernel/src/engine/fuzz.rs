@@ -269,10 +269,10 @@ fn check(u: &mut Unstructured<'_>) -> Result<u64> {
         }
     }
     let text = mutated(&scenario[at], u)?;
-    is_complete(&text);
+    is_complete(&text, &|_| false);
     readable(&text);
     rewrite_places(&text, &Default::default());
-    for segment in segments(&text) {
+    for segment in segments(&text, &|_| false) {
         let Segment::Code(code) = segment else { continue };
         assert_eq!(code.len(), text.len(), "a segment stands where it stood");
         let Some(cell) = session.parse(&code, u)? else { continue };
@@ -336,7 +336,7 @@ fn deep_cells_are_read_or_refused() {
     ] {
         for depth in [50, 3_000, 1_000_000] {
             let text = format!("{}{middle}{}", open.repeat(depth), close.repeat(depth));
-            is_complete(&text);
+            is_complete(&text, &|_| false);
             for text in [
                 text.clone(),
                 format!("let x: {text} = 1;"),

@@ -4,6 +4,7 @@
 //! the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render` draws what is the user's
 //! error; `cache` keeps what was compiled; `native` has the host run the result and commits it.
 
+mod advice;
 mod awaits;
 pub mod cache;
 mod commands;
@@ -11,10 +12,15 @@ mod complete;
 mod depth;
 mod edits;
 mod emit;
+#[cfg(feature = "evcxr")]
+pub mod evcxr;
 mod expand;
+mod extent;
+mod failures;
 mod fragment;
 #[cfg(test)]
 mod fuzz;
+mod habits;
 mod macro_items;
 mod mentions;
 mod names;
@@ -25,6 +31,8 @@ mod render;
 mod rustc;
 mod scope;
 mod source_map;
+mod type_names;
+mod unbalanced;
 mod variables;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
 use super::awaits::awaits;
 use super::depth::{TooDeep, with_stack_for};
 use super::edits::Edits;
-use super::fragment::{CellText, Fragment};
+use super::fragment::{CellText, Edit, Fragment};
 use super::macro_items::makes_items;
 use super::mentions::{Names, mentions, unraw};
 
@@ -39,6 +39,34 @@ pub struct ParsedCell {
     pub heavy: bool,
     /// Whether a statement awaits, or names `tokio`.
     pub asynchronous: bool,
+    /// Whether it is to be as fast as can be, whatever the user has said of other cells.
+    pub measured: bool,
+}
+
+impl ParsedCell {
+    /// A cell of ours that mentions variables of the user's. For whoever looks at it, it stands at the start of the text.
+    pub fn ours(cell: &Arc<CellText>, code: String, mentions: Names) -> Self {
+        let edits = vec![Edit { at: 0, replaces: 0, insert: code }];
+        let fragment = Fragment { cell: Arc::clone(cell), range: 0..0, edits };
+        let statement =
+            Statement { fragment, kind: StatementKind::Other, reads: mentions.clone(), risky: true, awaits: false };
+        Self { statements: vec![statement], mentions, ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
+            attributes: Vec::new(),
+            uses: Vec::new(),
+            items: Vec::new(),
+            impls: Vec::new(),
+            statements: Vec::new(),
+            calls: Vec::new(),
+            mentions: Names::new(),
+            heavy: false,
+            asynchronous: false,
+            measured: false,
+        }
+    }
 }
 
 /// One `use` declaration of the user's, and the names that it brings.
@@ -197,17 +225,28 @@ pub struct ParseError {
 /// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not. Calls of `item_macros`, and of
 /// such macros in the cell itself, are put aside.
 pub fn parse(cell: &Arc<CellText>, item_macros: &Names) -> Result<ParsedCell, ParseError> {
-    let sorted = with_stack_for(&cell.text, || {
-        let sorted = sort(cell, item_macros).map_err(|error| {
+    read(cell, || sort(cell, item_macros))
+}
+
+/// Reads a cell as one statement: its items stay within it, its variables end with it. Puts code of ours at offsets of
+/// the text, such as around the whole.
+pub fn parse_as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> Result<ParsedCell, ParseError> {
+    read(cell, || as_one(cell, ours))
+}
+
+/// Has syn read a cell, with as much stack as that takes.
+fn read(cell: &CellText, read: impl FnOnce() -> syn::Result<ParsedCell> + Send) -> Result<ParsedCell, ParseError> {
+    let parsed = with_stack_for(&cell.text, || {
+        let parsed = read().map_err(|error| {
             let range = error.span().byte_range();
             let (start, end) = (range.start.min(cell.text.len()), range.end.min(cell.text.len()));
             ParseError { message: error.to_string(), range: start..end }
         });
         // The spans are read; without this each cell's text would stay in memory for ever.
         proc_macro2::extra::invalidate_current_thread_spans();
-        sorted
+        parsed
     });
-    sorted.unwrap_or_else(|TooDeep| {
+    parsed.unwrap_or_else(|TooDeep| {
         let message = "this cell nests too deeply; split it into functions or smaller expressions".to_owned();
         Err(ParseError { message, range: 0..0 })
     })
@@ -215,21 +254,7 @@ pub fn parse(cell: &Arc<CellText>, item_macros: &Names) -> Result<ParsedCell, Pa
 
 fn sort(cell: &Arc<CellText>, item_macros: &Names) -> syn::Result<ParsedCell> {
     let (attributes, statements) = cell_parser.parse_str(&cell.text)?;
-    let mut sorter = Sorter {
-        cell,
-        item_macros: item_macros.clone(),
-        parsed: ParsedCell {
-            attributes: Vec::new(),
-            uses: Vec::new(),
-            items: Vec::new(),
-            impls: Vec::new(),
-            statements: Vec::new(),
-            calls: Vec::new(),
-            mentions: Names::new(),
-            heavy: false,
-            asynchronous: false,
-        },
-    };
+    let mut sorter = Sorter { cell, item_macros: item_macros.clone(), parsed: ParsedCell::empty() };
     for attribute in &attributes {
         let fragment = sorter.fragment(attribute, Edits::default());
         sorter.parsed.attributes.push(fragment);
@@ -245,6 +270,26 @@ fn sort(cell: &Arc<CellText>, item_macros: &Names) -> syn::Result<ParsedCell> {
     parsed.asynchronous =
         parsed.mentions.contains("tokio") || parsed.statements.iter().any(|statement| statement.awaits);
     Ok(parsed)
+}
+
+fn as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> syn::Result<ParsedCell> {
+    let (_, statements) = cell_parser.parse_str(&cell.text)?;
+    let mut edits = Edits::default();
+    let mut names = Names::new();
+    for statement in &statements {
+        edits.visit_stmt(statement);
+        names.extend(mentions(statement.to_token_stream()));
+    }
+    let heavy = edits.heavy;
+    // At one offset the ends of ours stand behind what the statements get, and the rest ahead of it.
+    let ours = ours.iter().map(|(at, code)| Edit { at: *at, replaces: 0, insert: code.clone() });
+    let (ends, begins): (Vec<_>, Vec<_>) = ours.partition(|edit| edit.at == cell.text.len());
+    let mut edits: Vec<Edit> = begins.into_iter().chain(edits.finish()).chain(ends).collect();
+    edits.sort_by_key(|edit| edit.at);
+    let fragment = Fragment { cell: Arc::clone(cell), range: 0..cell.text.len(), edits };
+    let statement =
+        Statement { fragment, kind: StatementKind::Other, reads: names.clone(), risky: true, awaits: false };
+    Ok(ParsedCell { statements: vec![statement], mentions: names, heavy, ..ParsedCell::empty() })
 }
 
 fn cell_parser(input: ParseStream) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {

@@ -72,6 +72,11 @@ impl Diagnostic {
         self.level == "error" || self.level == "error: internal compiler error"
     }
 
+    /// Whether it is about the text alone: the parser's errors have no code, some of the lexer's have one.
+    pub fn is_syntax(&self) -> bool {
+        matches!(self.code(), "" | "E0586" | "E0758" | "E0762" | "E0763" | "E0765" | "E0766" | "E0768")
+    }
+
     /// The code, or nothing.
     pub fn code(&self) -> &str {
         self.code.as_ref().map_or("", |code| &code.code)
@@ -114,8 +119,10 @@ pub struct Crate<'a> {
     pub source: &'a str,
     /// The crates of earlier cells that it names.
     pub crates: &'a BTreeSet<String>,
-    /// Whether to optimise.
-    pub optimise: bool,
+    /// How far to optimise, 0 to 3.
+    pub opt_level: u8,
+    /// Whether the messages are all that is wanted.
+    pub check: bool,
     /// Whether types are named in full, as code needs them, or as a reader likes them.
     pub full_paths: bool,
     /// Who waits for it.
@@ -157,14 +164,19 @@ impl Rustc {
         self.dir.join(format!("lib{name}.so"))
     }
 
+    /// The folder of the toolchain.
+    pub fn sysroot(&self) -> Option<&Path> {
+        self.runtime.rustc.parent()?.parent()
+    }
+
     /// The folder that holds the compiled crates.
     pub fn folder(&self) -> &Path {
         &self.dir
     }
 
     /// The name of the crate with this source: the same wherever it is compiled to the same.
-    pub fn crate_name(&self, optimise: bool, source: &str) -> String {
-        crate_name(&self.identity, optimise, source)
+    pub fn crate_name(&self, opt_level: u8, source: &str) -> String {
+        crate_name(&self.identity, opt_level, source)
     }
 
     /// Compiles one crate. Dropping the future ends rustc.
@@ -244,7 +256,7 @@ impl Rustc {
             .args(FLAGS)
             // Where a session keeps its crates must not change what they are.
             .arg(remap(&self.dir))
-            .args(["-C", if krate.optimise { "opt-level=2" } else { "opt-level=0" }])
+            .args(["-C", &format!("opt-level={}", krate.opt_level)])
             // A later cell finds the library by this name, loaded already or beside itself.
             .args(self.linking(krate.name))
             .arg("--extern")
@@ -252,11 +264,14 @@ impl Rustc {
             .arg("-L")
             .arg(with_path("dependency=", &self.dir))
             .arg("-o")
-            .arg(library)
+            .arg(if krate.check { library.with_extension("checked") } else { library.to_owned() })
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        if krate.check {
+            command.args(["--emit", "metadata"]);
+        }
         for dir in &self.runtime.dependencies {
             command.arg("-L").arg(with_path("dependency=", dir));
         }
@@ -310,7 +325,7 @@ const LEARNING: [&str; 5] = [
 /// compiles for: a home may be shared by different machines.
 fn identity(runtime: &Runtime) -> String {
     let built = runtime.library.metadata().ok().map(|found| (found.len(), found.modified().ok()));
-    crate_name(&format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor()), false, &LEARNING.concat())
+    crate_name(&format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor()), 0, &LEARNING.concat())
 }
 
 /// The processor's model and what it can do, as far as the system tells.

@@ -331,6 +331,26 @@ impl Scope {
         self.impls.iter().map(|block| &**block).find(|block| stale_impl_name(block) == name)
     }
 
+    /// The items that later cells can use, but for those whose names a `use` has taken.
+    pub fn items(&self) -> impl Iterator<Item = &Arc<Item>> {
+        self.items.iter().filter(|live| !live.hidden).map(|live| &live.item)
+    }
+
+    /// The impls in force.
+    pub fn impls(&self) -> impl Iterator<Item = &Arc<Impl>> {
+        self.impls.iter()
+    }
+
+    /// The `use` declarations in force, one a name.
+    pub fn declared_uses(&self) -> &[UseLeaf] {
+        &self.uses
+    }
+
+    /// The names of all live items.
+    pub fn names(&self) -> impl Iterator<Item = (&str, ItemKind)> {
+        self.items().flat_map(|item| item.names.iter().map(|name| (name.as_str(), item.kind)))
+    }
+
     /// The live item of that name.
     pub fn find(&self, name: &str) -> Option<&LiveItem> {
         self.items.iter().find(|live| !live.hidden && live.item.names.iter().any(|other| other == name))

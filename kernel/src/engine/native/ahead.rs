@@ -85,7 +85,7 @@ impl Ahead {
 async fn compile(compiler: Arc<Compiler>, mut state: State, cells: Vec<String>, done: watch::Sender<Vec<CrateName>>) {
     for code in cells {
         // What a command does is not foretold.
-        let segments = segments(&code);
+        let segments = segments(&code, &|name| state.knows(name));
         let [Segment::Code(code)] = segments.as_slice() else { return };
         let text = CellText::new(0, code);
         let Ok(mut cell) = parse(&text, &state.scope.item_macros()) else { return };
