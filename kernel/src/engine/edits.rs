@@ -1,12 +1,15 @@
 //! What is inserted into the user's code: visibility, so that later cells can use an item, and checkpoints, so that a
 //! loop can be interrupted.
 
+use std::ops::Range;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, VisRestricted, Visibility};
 
 use super::fragment::Edit;
+use super::macro_items;
 
 const CHECKPOINT: &str = "::oxtorch::checkpoint();";
 
@@ -81,8 +84,11 @@ impl Edits {
                     }
                 }
             }
-            Item::Macro(it) if it.ident.is_some() && !has_attribute(&it.attrs, "macro_export") => {
-                self.insert(after_attributes(it.to_token_stream()), "#[macro_export] ");
+            Item::Macro(it) if it.ident.is_some() => {
+                if !has_attribute(&it.attrs, "macro_export") {
+                    self.insert(after_attributes(it.to_token_stream()), "#[macro_export] ");
+                }
+                macro_items::publish(it.mac.tokens.clone(), self);
             }
             Item::Macro(it) if it.mac.path.is_ident("thread_local") => self.publish_statics(it.mac.tokens.clone()),
             _ => {}
@@ -118,15 +124,20 @@ impl Edits {
 
     /// Another cell is another crate, so `pub(crate)` has to become `pub`, with the columns kept.
     fn lift_restriction(&mut self, restricted: &VisRestricted) {
-        let range = syn::spanned::Spanned::span(restricted).byte_range();
-        let insert = format!("{:<width$}", "pub", width = range.len());
-        self.edits.push(Edit { at: range.start, replaces: range.len(), insert });
+        self.replace(syn::spanned::Spanned::span(restricted).byte_range(), "pub");
     }
 
-    fn insert(&mut self, at: Option<usize>, text: &str) {
+    /// Inserts text at a place, where there is one.
+    pub fn insert(&mut self, at: Option<usize>, text: &str) {
         if let Some(at) = at {
             self.edits.push(Edit { at, replaces: 0, insert: text.to_owned() });
         }
+    }
+
+    /// Puts text in place of other text, with the columns behind it kept where the new text is not longer.
+    pub fn replace(&mut self, range: Range<usize>, text: &str) {
+        let insert = format!("{text:<width$}", width = range.len());
+        self.edits.push(Edit { at: range.start, replaces: range.len(), insert });
     }
 
     fn checkpoint(&mut self, block: &Block, attributes: &[Attribute]) {
@@ -145,7 +156,8 @@ impl Edits {
             return self.insert(Some(end), " ::oxtorch::cell::end_cell(())");
         };
         // Nothing else would say what the error of `Ok(())` is.
-        let hint = if lacks_error_type(value) { "::<_, ::core::result::Result<_, ::oxtorch::cell::Error>>" } else { "" };
+        let hint =
+            if lacks_error_type(value) { "::<_, ::core::result::Result<_, ::oxtorch::cell::Error>>" } else { "" };
         let range = syn::spanned::Spanned::span(value).byte_range();
         self.insert(Some(range.start), &format!("::oxtorch::cell::end_cell{hint}("));
         self.insert(Some(range.end), ")");
@@ -338,7 +350,9 @@ fn lacks_error_type(expr: &Expr) -> bool {
     let Expr::Path(function) = &*call.func else { return false };
     let is_into = |argument: &Expr| match argument {
         Expr::MethodCall(it) => it.method == "into",
-        Expr::Call(it) => matches!(&*it.func, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "into" || last.ident == "from")),
+        Expr::Call(it) => {
+            matches!(&*it.func, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "into" || last.ident == "from"))
+        }
         _ => false,
     };
     match function.path.segments.last() {

@@ -78,6 +78,8 @@ pub struct Decisions {
     pub not_kept: BTreeSet<VariableId>,
     /// Variables that the cell moves.
     pub moved: BTreeSet<VariableId>,
+    /// Those of them that are gone by the end of the stage that declares them: no later stage gets them.
+    pub ended: BTreeSet<VariableId>,
     /// Variables that a stage moves and gives a new value, `x = x + 1.0`: it takes and returns them.
     pub passed: BTreeSet<(VariableId, usize)>,
     /// Variables that are not kept and have to end before what they borrow: guards of locks, for one.
@@ -118,6 +120,13 @@ impl Emission {
         let variable = &self.variables[id];
         let stage = self.stages.iter().find(|stage| stage.contains(&variable.statement));
         stage.is_some_and(|stage| variable.last_read >= stage.end)
+    }
+
+    /// Whether a stage has a variable of its own by that name.
+    pub fn declares(&self, stage: usize, name: &str) -> bool {
+        let own =
+            |variable: &CellVariable| variable.taken.is_none() && self.stages[stage].contains(&variable.statement);
+        self.variables.iter().any(|variable| variable.name == name && own(variable))
     }
 
     /// The variable that a stage means by a name that it has from outside.
@@ -379,8 +388,9 @@ impl Emitter<'_> {
         let is_last = number + 1 == self.out.stages.len();
         let decisions = self.input.decisions;
         let declared = self.declared_in(&stage);
-        let (gone, alive): (Vec<_>, Vec<_>) = declared.iter().copied().partition(|id| decisions.moved.contains(id));
+        let (gone, alive): (Vec<_>, Vec<_>) = declared.iter().copied().partition(|id| decisions.ended.contains(id));
         let (unkept, kept): (Vec<_>, Vec<_>) = alive.iter().copied().partition(|id| decisions.not_kept.contains(id));
+        let probed: Vec<VariableId> = kept.iter().copied().filter(|id| !decisions.moved.contains(id)).collect();
         let passed = decisions.passed.iter().filter(|(_, stage)| *stage == number).map(|(id, _)| *id);
         // What a later stage may use is returned even if no later cell can have it.
         let returned: Vec<VariableId> = if is_last { kept.clone() } else { alive.clone() };
@@ -399,7 +409,7 @@ impl Emitter<'_> {
         for index in stage {
             self.statement(&self.input.cell.statements[index].clone());
         }
-        for id in &kept {
+        for id in &probed {
             let name = raw(&self.out.variables[*id].name);
             self.glue("#[warn(unused_results)] { ");
             self.marked(&format!("::oxtorch::cell::probe(&{name});"), Mark::Probe(*id));
@@ -479,7 +489,7 @@ impl Emitter<'_> {
 }
 
 /// A name as code; keywords need their `r#`.
-fn raw(name: &str) -> String {
+pub fn raw(name: &str) -> String {
     if syn::parse_str::<syn::Ident>(name).is_ok() { name.to_owned() } else { format!("r#{name}") }
 }
 
@@ -491,7 +501,7 @@ mod tests {
     use crate::engine::scope::Scope;
 
     fn emitted(text: &str, decisions: &Decisions) -> Emission {
-        let cell = parse(&CellText::new(1, text)).expect("the test's cell parses");
+        let cell = parse(&CellText::new(1, text), &Names::new()).expect("the test's cell parses");
         let plan = Scope::default().plan(&cell, &Names::new());
         emit(Input {
             cell: &cell,

@@ -16,7 +16,7 @@ pub mod progress;
 mod python;
 mod ready;
 mod shim;
-mod sources;
+pub(crate) mod sources;
 pub mod toolchain;
 
 #[cfg(feature = "evcxr")]

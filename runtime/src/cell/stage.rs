@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
-use oxtorch_protocol::{Done, Outcome};
+use oxtorch_protocol::{Cost, Done, Outcome};
 
-use super::{panic, store};
+use super::{describe, panic, store, timeit};
 use crate::checkpoint;
 
 /// Why a stage ended early: with an error, or by a `return` of the user's, which is no failure.
@@ -102,7 +102,15 @@ pub(crate) fn begin() {
 /// How the cell ended, and what it kept.
 pub(crate) fn end() -> Done {
     checkpoint::end();
-    Done { outcome: OUTCOME.replace(Outcome::Ok), kept: store::kept() }
+    Done {
+        outcome: OUTCOME.replace(Outcome::Ok),
+        kept: store::kept(),
+        described: describe::take(),
+        timing: timeit::take(),
+        // The host knows these.
+        cost: Cost::default(),
+        dir: None,
+    }
 }
 
 /// Records a panic, of a stage or outside every stage, such as in the `Drop` of a replaced variable.
