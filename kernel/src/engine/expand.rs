@@ -10,6 +10,7 @@ use quote::ToTokens;
 use syn::visit::Visit;
 use syn::{Item as SynItem, Visibility};
 
+use super::depth::{TooDeep, with_stack_for};
 use super::edits::Edits;
 use super::fragment::{Edit, Fragment};
 use super::mentions::{Names, mentions};
@@ -42,8 +43,15 @@ pub fn source(cell: &ParsedCell, scope: &Scope) -> String {
 
 /// Makes items and impls of the calls, from what rustc made of [`source`]; statements of those that it made nothing of.
 pub fn resolve(cell: &mut ParsedCell, expanded: &str) {
+    let calls = std::mem::take(&mut cell.calls);
+    if let Err(TooDeep) = with_stack_for(expanded, || settle(cell, calls.clone(), expanded)) {
+        calls.into_iter().for_each(|call| put_back(cell, call));
+    }
+}
+
+fn settle(cell: &mut ParsedCell, calls: Vec<Statement>, expanded: &str) {
     let file = syn::parse_file(expanded).ok();
-    for (number, call) in std::mem::take(&mut cell.calls).into_iter().enumerate() {
+    for (number, call) in calls.into_iter().enumerate() {
         let name = format!("{MODULE}{number}");
         let module = file.iter().flat_map(|file| &file.items).find_map(|item| match item {
             SynItem::Mod(module) if module.ident == name => module.content.as_ref().map(|(_, items)| items),

@@ -36,7 +36,8 @@ pub(super) struct Committed {
 impl State {
     /// Whether a name means something to the cells of the session.
     pub fn knows(&self, name: &str) -> bool {
-        self.variables.live.contains_key(name) || self.scope.find(name).is_some()
+        let is_imported = || self.scope.declared_uses().iter().any(|leaf| leaf.name.as_deref() == Some(name));
+        self.variables.live.contains_key(name) || self.scope.find(name).is_some() || is_imported()
     }
 
     /// How far a cell is optimised, 0 to 3.

@@ -62,6 +62,7 @@ impl NativeEngine {
             Command::Cd { to } => self.change_dir(to.as_deref(), events).await?,
             Command::Pwd => show(events, Shown::text(self.current_dir()?.display().to_string())).await,
             Command::Shell(shell) => self.run_shell(shell, events).await?,
+            Command::WriteFile { path, append, text } => self.write_file(&path, append, &text, events).await?,
             Command::Remark { text } => tell(events, &[text.to_owned()]).await,
             Command::Misused { problem, usage } => {
                 return Err(failure(&problem, &[format!("it is written `{usage}`")]));
