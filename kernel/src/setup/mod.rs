@@ -5,7 +5,7 @@
 //! of a kernel goes through it.
 
 mod archive;
-mod build;
+pub(crate) mod build;
 pub mod child;
 pub mod doctor;
 mod error;
@@ -16,13 +16,14 @@ pub mod progress;
 mod python;
 mod ready;
 mod shim;
-mod sources;
+pub(crate) mod sources;
 pub mod toolchain;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use build::Recipe;
 pub use child::end_children;
 pub use error::SetupError;
 pub use linker::Linker;
@@ -49,6 +50,8 @@ pub struct Runtime {
     pub linker: Option<Linker>,
     /// The host's executable; it finds its libraries by itself (rpath).
     pub host: PathBuf,
+    /// How to build more crates so that they go with it.
+    pub recipe: Recipe,
 }
 
 /// The lock under which all set-up in one home happens.
