@@ -20,6 +20,11 @@ pub enum Segment {
 /// A command of a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
+    /// Crates to build: what follows each `:dep` of lines that follow each other.
+    Dep {
+        /// In order.
+        lines: Vec<String>,
+    },
     /// No command that we know.
     Unknown {
         /// The line.
@@ -37,8 +42,15 @@ pub fn segments(cell: &str) -> Vec<Segment> {
     let mut start = 0;
     for line in lines {
         segments.extend(code(cell, start..line.start));
-        let text = cell[line.clone()].trim().to_owned();
-        segments.push(Segment::Command(Command::Unknown { text }));
+        let text = cell[line.clone()].trim();
+        match (text.strip_prefix(":dep").filter(|rest| !rest.starts_with(is_word)), segments.last_mut()) {
+            // Lines that follow each other are built together.
+            (Some(spec), Some(Segment::Command(Command::Dep { lines }))) => lines.push(spec.trim().to_owned()),
+            (Some(spec), _) => {
+                segments.push(Segment::Command(Command::Dep { lines: vec![spec.trim().to_owned()] }));
+            }
+            (None, _) => segments.push(Segment::Command(Command::Unknown { text: text.to_owned() })),
+        }
         start = line.end;
     }
     segments.extend(code(cell, start..cell.len()));
@@ -99,6 +111,10 @@ fn command_lines(cell: &str) -> Vec<Range<usize>> {
     lines
 }
 
+fn is_word(char: char) -> bool {
+    char == '_' || char.is_alphanumeric()
+}
+
 fn is_command(line: &str) -> bool {
     let line = line.trim_start();
     line.starts_with([':', '%']) && !line.starts_with("::")
@@ -115,6 +131,16 @@ mod tests {
         assert_eq!(found[1], Segment::Code("     \nlet x = 1;\n     \n ".into()));
         assert_eq!(found[3], Segment::Code("     \n          \n     \nx".into()));
         assert_eq!(found.len(), 4);
+    }
+
+    #[test]
+    fn dependencies_that_follow_each_other_are_one_command() {
+        let found = segments(":dep a\n:dep b = \"1\"\n\nlet x = 1;\n:dep c\n:deps");
+        let dep = |lines: &[&str]| {
+            Segment::Command(Command::Dep { lines: lines.iter().map(|line| line.to_string()).collect() })
+        };
+        assert_eq!(found[0], dep(&["a", "b = \"1\""]));
+        assert_eq!(found[2..], [dep(&["c"]), Segment::Command(Command::Unknown { text: ":deps".into() })]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod cache;
 mod commands;
 mod complete;
+mod deps;
 mod edits;
 mod emit;
 mod fragment;

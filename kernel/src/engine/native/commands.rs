@@ -13,9 +13,10 @@ impl NativeEngine {
         &mut self,
         command: Command,
         _request: CellRequest<'_>,
-        _events: &mpsc::Sender<Event>,
+        events: &mpsc::Sender<Event>,
     ) -> Result<(), CellError> {
         match command {
+            Command::Dep { lines } => self.add_dependencies(&lines, events).await,
             Command::Unknown { text } => {
                 let message = format!("`{text}` is not a command");
                 let report = render::failure("error", &message, &[], &[]);

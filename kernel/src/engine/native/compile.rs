@@ -1,6 +1,7 @@
 //! Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use tokio::task::JoinSet;
 use super::reports::{compile_error, internal};
 use super::state::State;
 use crate::engine::cache::Cache;
+use crate::engine::deps::Links;
 use crate::engine::emit::{self, Decisions, Emission, Input, VariableId};
 use crate::engine::fragment::{CellText, Fragment};
 use crate::engine::mentions::Names;
@@ -53,6 +55,8 @@ struct Attempt {
     emission: Emission,
     name: CrateName,
     decisions: Decisions,
+    /// Crates that it names beside those that the session has asked for.
+    externs: Vec<(String, PathBuf)>,
 }
 
 impl Attempt {
@@ -69,7 +73,7 @@ impl Attempt {
     }
 
     fn ready(self, types: BTreeMap<VariableId, String>, library: bool) -> Ready {
-        let Self { plan, emission, name, decisions } = self;
+        let Self { plan, emission, name, decisions, .. } = self;
         Ready { plan, emission, lessons: Lessons { decisions, types }, name, library }
     }
 }
@@ -133,6 +137,8 @@ impl Compiler {
                 crates: &next.emission.crates,
                 optimise: cell.heavy,
                 full_paths: true,
+                links: state.dependencies.links_for_rustc(),
+                externs: &next.externs,
                 urgency,
             };
             let compiled = self.call(krate).await?;
@@ -169,17 +175,24 @@ impl Compiler {
         let plan = state.scope.plan(cell, &decisions.stale);
         let mut variables = state.variables.clone();
         variables.rehome(&plan, &"crate".to_owned(), text.number());
-        let emission = emit::emit(Input {
+        let imports = state.scope.imports(&plan, cell);
+        let earlier_uses = state.scope.uses(&plan, cell);
+        let mut emission = emit::emit(Input {
             cell,
             plan: &plan,
-            imports: &state.scope.imports(&plan, cell),
-            uses: &state.scope.uses(&plan, cell),
+            imports: &imports,
+            uses: &earlier_uses,
             live: &variables.live,
             macro_mentions,
             decisions: &decisions,
         });
+        let items = plan.new_items.iter().chain(&plan.moved_items).flat_map(|item| &item.names);
+        let uses = cell.uses.iter().flat_map(|declaration| &declaration.leaves).chain(&earlier_uses);
+        let uses = uses.filter_map(|leaf| leaf.name.as_ref());
+        let taken = items.chain(imports.iter().map(|import| &import.name)).chain(uses).cloned().collect();
+        let externs = state.dependencies.attach(&mut emission.source, &taken);
         let name = self.rustc.crate_name(cell.heavy, &emission.source.text);
-        Attempt { plan, emission, name, decisions }
+        Attempt { plan, emission, name, decisions, externs }
     }
 
     fn lessons(&self, first_name: &str) -> Option<Lessons> {
@@ -236,13 +249,15 @@ impl Compiler {
         source.fragment(&Fragment { cell: Arc::clone(text), range: 0..text.text.len(), edits: Vec::new() });
         source.glue("\n}\n");
         let name = self.rustc.crate_name(false, &source.text);
-        let crates = BTreeSet::new();
+        let (crates, links) = (BTreeSet::new(), Links::default());
         let krate = Crate {
             name: &name,
             source: &source.text,
             crates: &crates,
             optimise: false,
             full_paths: false,
+            links: &links,
+            externs: &[],
             urgency: Urgency::Now,
         };
         let compiled = match self.call(krate).await {

@@ -3,6 +3,7 @@
 mod ahead;
 mod commands;
 mod compile;
+mod dependencies;
 mod reports;
 mod run;
 mod standby;
