@@ -90,8 +90,9 @@ impl Dependencies {
             let is_fixed = self.used || !self.apart.is_empty();
             let base = if is_fixed { self.sets.clone() } else { Vec::new() };
             let (set, lock) = obtain(self.request(together.clone(), base, site), &tell).await?;
-            let fits = !(is_fixed && self.change(&set).is_some()) && !(set.parts_from_runtime && together.len() > 1);
-            if fits {
+            let changes = is_fixed && self.change(&set).is_some();
+            let parts = set.parts_from_runtime && together.len() > 1;
+            if !changes && !parts {
                 if !is_fixed {
                     self.sets.clear();
                 }

@@ -127,6 +127,8 @@ impl Workspace<'_> {
             let told = |line: &str| {
                 if let Some(name) = downloaded(line).filter(|name| name.contains(" v")) {
                     tell(format!("Getting {}", name.replacen(" v", " ", 1)));
+                } else if line.trim_start().starts_with("Updating ") {
+                    tell("Looking for the crates".to_owned());
                 }
             };
             run_until(&mut cargo, self.stop, told).map_err(self.not_run())

@@ -1,9 +1,10 @@
 //! Has the crates built that a cell asks for by `:dep`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::NativeEngine;
 use super::reports::{interrupted, tell};
@@ -32,18 +33,19 @@ impl NativeEngine {
         let added = {
             let work = dependencies.add(lines, &site, progress);
             tokio::pin!(work);
-            let mut last: Option<Instant> = None;
+            // A line that comes too soon waits, and gives way to a later one.
+            let mut waiting: Option<String> = None;
+            let mut next = Instant::now();
             loop {
                 tokio::select! {
                     biased;
                     () = self.cancelled() => return Err(interrupted()),
-                    Some(line) = told.recv() => {
-                        if last.is_none_or(|last| last.elapsed() >= BETWEEN_LINES) {
-                            last = Some(Instant::now());
-                            let text = format!("{line}\n");
-                            // A front that no longer listens has nobody to tell.
-                            let _ = events.send(Event::Stream { stream: Stream::Stderr, text }).await;
-                        }
+                    Some(line) = told.recv() => waiting = Some(line),
+                    () = tokio::time::sleep_until(next), if waiting.is_some() => {
+                        next = Instant::now() + BETWEEN_LINES;
+                        let text = waiting.take().map(|line| format!("{line}\n")).unwrap_or_default();
+                        // A front that no longer listens has nobody to tell.
+                        let _ = events.send(Event::Stream { stream: Stream::Stderr, text }).await;
                     }
                     added = &mut work => break added,
                 }
