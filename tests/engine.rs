@@ -6,7 +6,7 @@
 mod scenario;
 mod session;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -16,31 +16,24 @@ use session::Notebook;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cells");
-    let trials = scenario_files(&folder)
+    let trials = scenario::files()
         .into_iter()
         .map(|path| {
             let name = path.file_stem().expect("a listed file has a name").to_string_lossy().into_owned();
-            Trial::test(name, move || run(&path))
+            let scenario = read(&path);
+            let kind = if scenario.as_ref().is_ok_and(|scenario| scenario.portable) { "portable" } else { "" };
+            Trial::test(name, move || run(&path, scenario?)).with_kind(kind)
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn scenario_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()))
-        .map(|entry| entry.expect("a readable folder").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "cells"))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "no scenarios in {}", folder.display());
-    files
+fn read(path: &Path) -> Result<Scenario, Failed> {
+    let text = std::fs::read_to_string(path)?;
+    Ok(Scenario::parse(&text).map_err(|error| format!("{}:{error}", path.display()))?)
 }
 
-fn run(path: &Path) -> Result<(), Failed> {
-    let text = std::fs::read_to_string(path)?;
-    let mut scenario = Scenario::parse(&text).map_err(|error| format!("{}:{error}", path.display()))?;
+fn run(path: &Path, mut scenario: Scenario) -> Result<(), Failed> {
     let update = std::env::var_os("OXTORCH_UPDATE").is_some_and(|value| value == "1");
 
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

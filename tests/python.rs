@@ -10,12 +10,21 @@ const REQUIREMENTS: &str = include_str!("clients/requirements.txt");
 /// Written last: an environment without it is one whose making was cut short.
 const COMPLETE: &str = "complete";
 
-/// The interpreter of the environment, made where it is not there yet. The error is one line: what is missing.
+/// The interpreter of the tests' environment, made where it is not there yet. The error is one line: what is missing.
+#[allow(dead_code, reason = "the benchmark has an environment of its own")]
 pub fn environment() -> Result<PathBuf, String> {
+    environment_in(Path::new(env!("CARGO_TARGET_TMPDIR")), &[])
+}
+
+/// The same in another folder, with more packages.
+pub fn environment_in(folder: &Path, more: &[&str]) -> Result<PathBuf, String> {
     let version = output(Command::new("python3").arg("--version")).map_err(|error| format!("no python3: {error}"))?;
     let mut hasher = DefaultHasher::new();
     (REQUIREMENTS, &version).hash(&mut hasher);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{:016x}", hasher.finish()));
+    if !more.is_empty() {
+        more.hash(&mut hasher);
+    }
+    let folder = folder.join(format!("python-{:016x}", hasher.finish()));
     let python = folder.join("bin/python");
 
     let lock = folder.with_extension("lock");
@@ -34,7 +43,8 @@ pub fn environment() -> Result<PathBuf, String> {
     let pip = output(
         Command::new(&python)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-            .arg(&requirements),
+            .arg(&requirements)
+            .args(more),
     );
     pip.map_err(|error| format!("pip cannot install the test packages (no network?): {error}"))?;
     File::create(folder.join(COMPLETE)).map_err(|error| format!("cannot write to {}: {error}", folder.display()))?;

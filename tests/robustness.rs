@@ -174,6 +174,34 @@ fn an_interrupt_ends_a_cell_that_sleeps_again_and_again() {
 }
 
 #[test]
+fn an_interrupt_ends_a_cell_that_awaits_and_keeps_what_it_made() {
+    notebook_test(|mut notebook| async move {
+        expect_result(&mut notebook, "let mut log = vec![1];\nlog.len()", "1").await;
+        let code = "log.push(2);\nlet made = String::from(\"made\");\nprintln!(\"ready\");\n\
+                    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;\nlog.push(3);";
+        let (shown, took) = interrupted(&mut notebook, code).await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        assert!(took < SOON, "the interrupt took {took:?}");
+        expect_result(&mut notebook, "(log, made)", "([1, 2], \"made\")").await;
+        // The next one awaits as before.
+        expect_result(&mut notebook, "async { 5 }.await", "5").await;
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn an_interrupt_keeps_what_a_cell_made_of_a_value_that_it_moved() {
+    notebook_test(|mut notebook| async move {
+        let code = "let words = vec![1, 2];\nlet boxed = Box::new(words);\nlet mut steps = 0;\nprintln!(\"ready\");\n\
+                    loop { steps += 1; }";
+        let (shown, _) = interrupted(&mut notebook, code).await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        expect_result(&mut notebook, "(boxed.len(), steps > 0)", "(2, true)").await;
+        notebook.end().await;
+    });
+}
+
+#[test]
 fn a_second_interrupt_ends_a_cell_that_reaches_no_checkpoint() {
     notebook_test(async |mut notebook| {
         with_items_and_weights(&mut notebook).await;

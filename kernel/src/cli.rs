@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::cache::Cache;
+#[cfg(feature = "evcxr")]
+use crate::engine::evcxr::EvcxrEngine;
 use crate::engine::native::NativeEngine;
 use crate::home::{Home, Scratch};
 use crate::kernelspec::{self, Kernelspec, KernelspecError, Location};
@@ -70,6 +72,9 @@ Examples:
         /// The connection file that the frontend has written
         #[arg(long, value_name = "FILE")]
         connection_file: PathBuf,
+        /// What evaluates the cells
+        #[arg(long, value_name = "ENGINE", default_value = "native")]
+        engine: EngineName,
     },
     /// Provide libtorch and build the runtime; every command that needs them does so by itself
     #[command(after_help = "\
@@ -80,6 +85,15 @@ OXTORCH_HOME names the folder for all this (default: oxtorch in your data direct
     Setup,
     /// Show what is installed and what is missing, with the command that mends it
     Doctor,
+}
+
+/// What evaluates the cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EngineName {
+    /// Oxtorch's own
+    Native,
+    /// The established evaluator, for notebooks written for it
+    Evcxr,
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +109,9 @@ struct RunArgs {
     /// Go on after a cell that failed
     #[arg(long)]
     allow_errors: bool,
+    /// What evaluates the cells
+    #[arg(long, value_name = "ENGINE", default_value = "native")]
+    engine: EngineName,
 }
 
 #[derive(Debug, Args)]
@@ -108,21 +125,59 @@ struct PlaceArgs {
     /// In share/jupyter below DIR
     #[arg(long, value_name = "DIR")]
     prefix: Option<PathBuf>,
-    /// The kernelspec's name, which `--kernel` of Jupyter's tools takes
-    #[arg(long, default_value = kernelspec::DEFAULT_NAME)]
-    name: String,
+    /// The kernelspec's name, which `--kernel` of Jupyter's tools takes [default: oxtorch, or oxtorch-evcxr]
+    #[arg(long)]
+    name: Option<String>,
+    /// What evaluates the cells
+    #[arg(long, value_name = "ENGINE", default_value = "native")]
+    engine: EngineName,
 }
 
 #[derive(Debug, Args)]
 struct InstallArgs {
     #[command(flatten)]
     place: PlaceArgs,
-    /// What frontends call the kernel
-    #[arg(long, value_name = "TEXT", default_value = kernelspec::DEFAULT_DISPLAY_NAME)]
-    display_name: String,
+    /// What frontends call the kernel [default: "Rust (Oxtorch)", or "Rust (evcxr)"]
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+}
+
+impl EngineName {
+    fn kernelspec_name(self) -> &'static str {
+        match self {
+            Self::Native => kernelspec::DEFAULT_NAME,
+            Self::Evcxr => "oxtorch-evcxr",
+        }
+    }
+
+    fn display_name(self) -> &'static str {
+        match self {
+            Self::Native => kernelspec::DEFAULT_DISPLAY_NAME,
+            Self::Evcxr => "Rust (evcxr)",
+        }
+    }
+
+    /// An error where this program was built without the engine.
+    fn check(self) -> Result<(), NotBuilt> {
+        if self == Self::Evcxr && cfg!(not(feature = "evcxr")) { Err(NotBuilt) } else { Ok(()) }
+    }
+}
+
+/// The engine that was asked for is not in this program.
+#[derive(Debug, thiserror::Error)]
+#[error("this oxtorch was built without the evcxr engine")]
+struct NotBuilt;
+
+impl NotBuilt {
+    const HELP: &str =
+        "build it with the engine, in a clone of the repository: cargo install --path kernel --features evcxr";
 }
 
 impl PlaceArgs {
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_else(|| self.engine.kernelspec_name())
+    }
+
     fn location(&self) -> Location {
         match &self.prefix {
             Some(folder) => Location::Prefix(folder.clone()),
@@ -150,7 +205,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run(arguments).await,
             Command::Install(arguments) => result(install(arguments).await),
             Command::Uninstall(place) => result(uninstall(&place)),
-            Command::Kernel { connection_file } => kernel(&connection_file).await,
+            Command::Kernel { connection_file, engine } => kernel(&connection_file, engine).await,
             Command::Setup => result(set_up_and_say().await),
             Command::Doctor => diagnose(),
         }
@@ -165,7 +220,7 @@ fn result(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let misused = matches!(error.downcast_ref(), Some(KernelspecError::Name(_)));
+            let misused = matches!(error.downcast_ref(), Some(KernelspecError::Name(_))) || error.is::<NotBuilt>();
             report(&error, if misused { MISUSE } else { FAILED })
         }
     }
@@ -183,7 +238,8 @@ fn report(error: &anyhow::Error, code: u8) -> ExitCode {
 fn help(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         let setup = cause.downcast_ref::<SetupError>().and_then(SetupError::help);
-        setup.or_else(|| cause.downcast_ref::<KernelspecError>().and_then(KernelspecError::help))
+        let kernelspec = || cause.downcast_ref::<KernelspecError>().and_then(KernelspecError::help);
+        setup.or_else(kernelspec).or_else(|| cause.is::<NotBuilt>().then(|| NotBuilt::HELP.to_owned()))
     })
 }
 
@@ -202,16 +258,30 @@ impl Started {
         if self.asked.load(Ordering::Relaxed) { FAILED } else { MISUSE }
     }
 
-    /// Sets up if needed and starts the engine.
-    async fn engine(&self, progress: Box<dyn Progress>) -> anyhow::Result<NativeEngine> {
+    /// Sets up if needed.
+    async fn set_up(&self, progress: Box<dyn Progress>) -> anyhow::Result<(Home, Runtime)> {
         self.asked.store(true, Ordering::Relaxed);
         let home = Home::from_environment()?;
         let runtime = set_up(home.clone(), progress).await?;
+        Ok((home, runtime))
+    }
+
+    /// Sets up if needed and starts the native engine.
+    async fn native(&self, progress: Box<dyn Progress>) -> anyhow::Result<NativeEngine> {
+        let (home, runtime) = self.set_up(progress).await?;
         let scratch = home.scratch()?;
         let cache = Cache::from_environment(home.cache());
         let engine = NativeEngine::start(runtime, scratch.path().to_owned(), cache).await?;
         *self.scratch.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(scratch);
         Ok(engine)
+    }
+
+    /// Sets up if needed and starts the evcxr engine.
+    #[cfg(feature = "evcxr")]
+    async fn evcxr(&self, progress: Box<dyn Progress>) -> anyhow::Result<EvcxrEngine> {
+        let (home, runtime) = self.set_up(progress).await?;
+        let program = std::env::current_exe().context("cannot find the path of this program")?;
+        EvcxrEngine::start(&home, &runtime, program).await
     }
 }
 
@@ -266,54 +336,83 @@ async fn run(arguments: RunArgs) -> ExitCode {
         timeout: arguments.timeout,
         allow_errors: arguments.allow_errors,
     };
-    let start = {
-        let started = started.clone();
-        // Ahead of the first cell the terminal is set-up's own, so it draws there itself and sends no lines.
-        move |_: UnboundedSender<String>| async move { started.engine(progress::for_stderr()).await }
+    // Ahead of the first cell the terminal is set-up's own, so it draws there itself and sends no lines.
+    let result = match arguments.engine {
+        EngineName::Native => headless::run(options, async |_| started.native(progress::for_stderr()).await).await,
+        #[cfg(feature = "evcxr")]
+        EngineName::Evcxr => headless::run(options, async |_| started.evcxr(progress::for_stderr()).await).await,
+        #[cfg(not(feature = "evcxr"))]
+        EngineName::Evcxr => Err(NotBuilt.into()),
     };
-    match headless::run(options, start).await {
+    match result {
         Ok(report) if report.failed => ExitCode::from(FAILED),
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => report(&error, started.exit_code()),
     }
 }
 
-async fn kernel(connection_file: &Path) -> ExitCode {
+async fn kernel(connection_file: &Path, engine: EngineName) -> ExitCode {
     let started = Arc::new(Started::default());
-    let start = {
-        let started = started.clone();
-        move |lines: UnboundedSender<String>| async move {
-            let progress = Lines::new(move |line| {
-                // Nobody listens any more once the frontend is gone.
-                let _ = lines.send(line);
-            });
-            started.engine(Box::new(progress)).await.map(NativeEngine::with_standby).map_err(|error| {
-                match help(&error) {
-                    Some(help) => anyhow::anyhow!("{error:#}\nhelp: {help}"),
-                    None => error,
-                }
-            })
+    let result = match engine {
+        EngineName::Native => {
+            let started = started.clone();
+            let start = move |lines| async move {
+                let engine = started.native(sent(lines)).await.map_err(with_help)?;
+                Ok(engine.with_standby())
+            };
+            jupyter::serve(connection_file, start).await
         }
+        #[cfg(feature = "evcxr")]
+        EngineName::Evcxr => {
+            let started = started.clone();
+            let start = move |lines| async move { started.evcxr(sent(lines)).await.map_err(with_help) };
+            jupyter::serve(connection_file, start).await
+        }
+        #[cfg(not(feature = "evcxr"))]
+        EngineName::Evcxr => Err(NotBuilt.into()),
     };
-    match jupyter::serve(connection_file, start).await {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error, started.exit_code()),
     }
 }
 
+/// Progress as lines for a frontend.
+fn sent(lines: UnboundedSender<String>) -> Box<dyn Progress> {
+    Box::new(Lines::new(move |line| {
+        // Nobody listens any more once the frontend is gone.
+        let _ = lines.send(line);
+    }))
+}
+
+/// An error whose text says what to do, for where it is all that is shown.
+fn with_help(error: anyhow::Error) -> anyhow::Error {
+    match help(&error) {
+        Some(help) => anyhow::anyhow!("{error:#}\nhelp: {help}"),
+        None => error,
+    }
+}
+
 async fn install(arguments: InstallArgs) -> anyhow::Result<()> {
-    let folder = kernelspec::folder(&arguments.place.location(), &arguments.place.name)?;
+    let engine = arguments.place.engine;
+    engine.check()?;
+    let folder = kernelspec::folder(&arguments.place.location(), arguments.place.name())?;
     let program = std::env::current_exe().context("cannot find the path of this program")?;
-    let spec = Kernelspec::new(&program, &arguments.display_name, kernelspec::kept_variables());
+    let display_name = arguments.display_name.as_deref().unwrap_or_else(|| engine.display_name());
+    let mut spec = Kernelspec::new(&program, display_name, kernelspec::kept_variables());
+    if engine != EngineName::Native {
+        let name = engine.to_possible_value().map(|value| value.get_name().to_owned());
+        spec.argv.extend(["--engine".to_owned(), name.unwrap_or_default()]);
+    }
     // Registered first: that is quick, and whatever it has to refuse it refuses before the long work.
     kernelspec::install(&folder, &spec)?;
     set_up_in_terminal(Home::from_environment()?).await?;
-    println!("Registered \"{}\" in {}", arguments.display_name, folder.display());
+    println!("Registered \"{display_name}\" in {}", folder.display());
     Ok(())
 }
 
 fn uninstall(place: &PlaceArgs) -> anyhow::Result<()> {
-    let folder = kernelspec::folder(&place.location(), &place.name)?;
+    let folder = kernelspec::folder(&place.location(), place.name())?;
     kernelspec::uninstall(&folder)?;
     println!("Removed {}", folder.display());
     Ok(())
@@ -354,6 +453,26 @@ mod tests {
             let parsed = Cli::try_parse_from(["oxtorch", "install"].into_iter().chain(arguments));
             assert!(parsed.is_err(), "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn each_engine_has_a_kernelspec_of_its_own() {
+        let name = |arguments: &[&str]| {
+            let parsed = Cli::try_parse_from(["oxtorch", "install"].iter().chain(arguments)).expect("is a command");
+            let Command::Install(arguments) = parsed.command else { panic!("installs") };
+            arguments.place.name().to_owned()
+        };
+        assert_eq!(name(&[]), "oxtorch");
+        assert_eq!(name(&["--engine", "evcxr"]), "oxtorch-evcxr");
+        assert_eq!(name(&["--engine", "evcxr", "--name", "mine"]), "mine");
+    }
+
+    #[test]
+    fn an_engine_that_is_not_built_in_is_refused_with_what_to_do() {
+        let refused = EngineName::Evcxr.check();
+        assert_eq!(refused.is_err(), cfg!(not(feature = "evcxr")));
+        assert!(help(&NotBuilt.into()).is_some_and(|help| help.contains("--features evcxr")));
+        assert!(EngineName::Native.check().is_ok());
     }
 
     #[test]

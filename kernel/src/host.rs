@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use oxtorch_protocol::{Done, FromHost, Ready, Run, ToHost};
+use oxtorch_protocol::{Done, FromHost, Ready, Run, Surroundings, ToHost};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::UnixStream;
@@ -52,7 +52,7 @@ pub struct Host {
 #[derive(Debug)]
 pub enum Ended {
     /// The cell ended by itself.
-    Done(Done),
+    Done(Box<Done>),
     /// The process ended with the cell.
     Died(ExitStatus),
 }
@@ -109,15 +109,20 @@ impl Requests {
 }
 
 impl Host {
-    /// Starts a host; it loads libtorch while this returns.
-    pub fn start(runtime: &Runtime) -> anyhow::Result<Self> {
+    /// Starts a host in these surroundings; it loads libtorch while this returns.
+    pub fn start(runtime: &Runtime, surroundings: &Surroundings) -> anyhow::Result<Self> {
         let (ours, theirs) = StdUnixStream::pair().context("cannot make a socket for the host process")?;
         ours.set_nonblocking(true)?;
         let mut command = Command::new(&runtime.host);
-        if WAITING.iter().all(|(name, _)| std::env::var_os(name).is_none()) {
+        let is_set = |name: &str| std::env::var_os(name).is_some() || surroundings.env.contains_key(name);
+        if !WAITING.iter().any(|(name, _)| is_set(name)) {
             command.envs(WAITING.iter().filter_map(|(name, value)| Some((name, (*value)?))));
         }
+        // Some variables are read as libtorch loads, so they are there from the start.
+        set_variables(&mut command, surroundings);
         let mut child = command
+            // Rust's runtime would print the frames of the runtime and of the standard library where memory runs out.
+            .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -129,7 +134,7 @@ impl Host {
         let stdout = child.stdout.take().context("the host has no stdout")?.into_owned_fd()?;
         let stderr = child.stderr.take().context("the host has no stderr")?.into_owned_fd()?;
         let requests = Requests(Arc::new(Mutex::new(ours.try_clone()?)));
-        Ok(Self {
+        let host = Self {
             child,
             control: BufReader::new(UnixStream::from_std(ours)?).lines(),
             requests,
@@ -138,7 +143,17 @@ impl Host {
             runs: 0,
             interrupted: Arc::default(),
             ready: None,
-        })
+        };
+        if surroundings.dir.is_some() {
+            host.surround(surroundings);
+        }
+        Ok(host)
+    }
+
+    /// Has the next cells run in these surroundings.
+    pub fn surround(&self, surroundings: &Surroundings) {
+        // A host that is gone is noticed where its messages are read.
+        let _ = self.requests.send(&ToHost::Surroundings(surroundings.clone()));
     }
 
     /// Its process id, while it runs.
@@ -229,7 +244,7 @@ impl Host {
                         }
                         FromHost::Done(done) => {
                             self.flush(events).await;
-                            return Ok(Ended::Done(done));
+                            return Ok(Ended::Done(Box::new(done)));
                         }
                     }
                 }
@@ -277,6 +292,16 @@ impl Host {
     }
 }
 
+/// Gives a process the variables that its user has set.
+pub fn set_variables(command: &mut Command, surroundings: &Surroundings) {
+    for (name, value) in &surroundings.env {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
 /// How long until a look at the interrupt is due; it may not have come yet, so this is short enough to find it soon.
 fn time_to_tell(since: Option<Instant>) -> Duration {
     let waited = since.map_or(Duration::ZERO, |since| since.elapsed());
@@ -297,31 +322,35 @@ pub struct Rewritten {
     pub held: usize,
 }
 
-fn plain(text: &str) -> Rewritten {
+/// Text as it is.
+pub fn plain(text: &str) -> Rewritten {
     Rewritten { ready: text.to_owned(), held: 0 }
 }
 
-/// One of the host's output pipes.
+/// The output pipe of a process.
 #[derive(Debug)]
-struct Text {
-    pipe: pipe::Receiver,
+pub struct Text {
+    /// Readable when there is something to forward.
+    pub pipe: pipe::Receiver,
     /// The same pipe, read without asking tokio: it learns that something was written only when it next waits, and by
     /// then the message that was sent after that text may have been acted on.
     now: File,
     stream: Stream,
     /// The start of a character, or of something that a rewrite waits for.
     held: VecDeque<u8>,
-    closed: bool,
+    /// Whether all that will ever come has been read.
+    pub closed: bool,
 }
 
 impl Text {
-    fn new(fd: OwnedFd, stream: Stream) -> io::Result<Self> {
+    /// What comes out of a pipe, as text of that stream.
+    pub fn new(fd: OwnedFd, stream: Stream) -> io::Result<Self> {
         let now = File::from(fd.try_clone()?);
         Ok(Self { pipe: pipe::Receiver::from_owned_fd(fd)?, now, stream, held: VecDeque::new(), closed: false })
     }
 
     /// Sends what can be read at once; says how many bytes that was.
-    async fn forward(
+    pub async fn forward(
         &mut self,
         events: &mpsc::Sender<Event>,
         rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
@@ -354,7 +383,7 @@ impl Text {
     }
 
     /// Sends all that was written before now.
-    async fn drain(
+    pub async fn drain(
         &mut self,
         events: &mpsc::Sender<Event>,
         rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
@@ -370,7 +399,7 @@ impl Text {
     }
 
     /// Sends what was held back: nothing will complete it.
-    async fn flush(&mut self, events: &mpsc::Sender<Event>) {
+    pub async fn flush(&mut self, events: &mpsc::Sender<Event>) {
         if !self.held.is_empty() {
             let bytes: Vec<u8> = self.held.drain(..).collect();
             let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -380,7 +409,7 @@ impl Text {
 }
 
 /// How many bytes at the end begin a UTF-8 character that is not whole yet.
-fn incomplete_character(bytes: &[u8]) -> usize {
+pub(crate) fn incomplete_character(bytes: &[u8]) -> usize {
     for back in 1..=bytes.len().min(3) {
         let byte = bytes[bytes.len() - back];
         let needed = match byte {

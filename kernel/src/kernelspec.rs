@@ -22,7 +22,7 @@ const LOGOS: [(&str, &[u8]); 3] = [
 ];
 
 /// Variables that are written into the kernelspec where they are set, so that Jupyter's kernels find the same home.
-const KEPT_VARIABLES: [&str; 2] = ["OXTORCH_HOME", "LIBTORCH"];
+const KEPT_VARIABLES: [&str; 3] = ["OXTORCH_HOME", "LIBTORCH", "RUST_SRC_PATH"];
 
 /// Where a kernelspec goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,5 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "evcxr")]
+    oxtorch_kernel::engine::evcxr::hook();
     oxtorch_kernel::cli::main()
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use oxtorch_protocol::{Display, DisplayKind, FromHost, write_message};
 
-use crate::checkpoint;
+use crate::{checkpoint, evcxr};
 
 struct Kernel {
     socket: Mutex<UnixStream>,
@@ -44,6 +44,7 @@ pub(crate) fn send(message: &FromHost) {
                 let _ = shown.recv();
             }
         }
+        None if evcxr::is_channel() => evcxr::send(message),
         None => print_plain(message),
     }
 }
@@ -60,6 +61,9 @@ fn print_plain(message: &FromHost) {
 /// Asks the user for a line. `Err` where no frontend can ask, or the cell was interrupted meanwhile.
 pub(crate) fn ask(prompt: &str, password: bool) -> io::Result<String> {
     let Some(kernel) = KERNEL.get() else {
+        if evcxr::is_channel() {
+            return evcxr::ask(prompt, password)?.ok_or_else(nobody_to_ask);
+        }
         print!("{prompt}");
         io::stdout().flush()?;
         let mut line = String::new();
@@ -76,10 +80,7 @@ pub(crate) fn ask(prompt: &str, password: bool) -> io::Result<String> {
             Ok(None) => {
                 // A frontend whose user interrupts has no answer either.
                 checkpoint::checkpoint();
-                return Err(io::Error::new(
-                    io::ErrorKind::Unsupported,
-                    "this frontend cannot ask for input (a headless run has nobody to ask)",
-                ));
+                return Err(nobody_to_ask());
             }
             Err(RecvTimeoutError::Timeout) => checkpoint::checkpoint(),
             Err(RecvTimeoutError::Disconnected) => {
@@ -87,4 +88,8 @@ pub(crate) fn ask(prompt: &str, password: bool) -> io::Result<String> {
             }
         }
     }
+}
+
+fn nobody_to_ask() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this frontend cannot ask for input (a headless run has nobody to ask)")
 }

@@ -1,11 +1,17 @@
-//! The points at which a running cell notices an interrupt: the head of every loop body and function body.
+//! The points at which a running cell notices an interrupt: the head of every loop body and function body, and every
+//! `await` at its top level.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// The run that interrupts are for; 0 while none is.
 static RUNNING: AtomicU64 = AtomicU64::new(0);
+
+/// Wakes a cell that awaits something.
+static WAKE: Notify = Notify::const_new();
 
 /// The payload of the unwinding that an interrupt starts.
 pub(crate) struct Interrupt;
@@ -40,6 +46,15 @@ pub(crate) fn begin(run: u64) {
 pub(crate) fn interrupt(run: u64) {
     if RUNNING.load(Ordering::Acquire) == run {
         INTERRUPTED.store(true, Ordering::Relaxed);
+        WAKE.notify_one();
+    }
+}
+
+/// Waits until the running cell is interrupted.
+pub(crate) async fn interrupted() {
+    // A wake-up may be left over from an earlier cell.
+    while !INTERRUPTED.load(Ordering::Relaxed) {
+        WAKE.notified().await;
     }
 }
 

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use oxtorch_protocol::{CONTROL_FD, Done, FromHost, Outcome, Ready, Run, ToHost, read_message};
+use oxtorch_protocol::{CONTROL_FD, Cost, Done, FromHost, Outcome, Ready, Run, Surroundings, ToHost, read_message};
 
 use crate::{cell, channel as control, checkpoint};
 
@@ -33,6 +33,7 @@ static CELL_RUNS: AtomicBool = AtomicBool::new(false);
 enum Job {
     Run(Run),
     Forget(Vec<String>),
+    Surroundings(Surroundings),
 }
 
 /// Runs until the kernel says so or is gone.
@@ -69,6 +70,7 @@ pub fn main() {
                 true
             }
             ToHost::Forget { names } => jobs.send(Job::Forget(names)).is_ok(),
+            ToHost::Surroundings(surroundings) => jobs.send(Job::Surroundings(surroundings)).is_ok(),
             ToHost::Shown => shows.send(()).is_ok(),
             ToHost::Input { value } => answers.send(value).is_ok(),
             ToHost::Shutdown => break,
@@ -140,16 +142,69 @@ fn run_cells(queue: Receiver<Job>) {
     for job in queue {
         match job {
             Job::Forget(names) => cell::forget_all(&names),
+            Job::Surroundings(surroundings) => surround(surroundings),
             Job::Run(run) => {
                 cell::begin();
                 CELL_RUNS.store(true, Ordering::Relaxed);
+                let before = Spent::until_now();
                 let done = run_cell(&mut libraries, &run);
+                let cost = before.cost();
                 CELL_RUNS.store(false, Ordering::Relaxed);
                 flush();
-                control::send(&FromHost::Done(done));
+                control::send(&FromHost::Done(Done { cost, dir: std::env::current_dir().ok(), ..done }));
             }
         }
     }
+}
+
+/// Goes to the folder, and sets the variables, that the user has asked for.
+fn surround(Surroundings { dir, env }: Surroundings) {
+    // The kernel has looked: the folder was there a moment ago, and nobody can be told now.
+    let _ = dir.map(std::env::set_current_dir);
+    for (name, value) in env {
+        // SAFETY: no cell runs. Rust code in other threads of the user's reads the environment under the lock of the
+        // standard library, and libtorch's threads read theirs when they start.
+        unsafe {
+            match value {
+                Some(value) => std::env::set_var(name, value),
+                None => std::env::remove_var(name),
+            }
+        }
+    }
+}
+
+/// What the process has used up to a moment.
+struct Spent {
+    wall: Instant,
+    user: Duration,
+    system: Duration,
+}
+
+impl Spent {
+    fn until_now() -> Self {
+        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: `usage` is writable and of the right type; zeroes are valid for it should the call fail.
+        let usage = unsafe {
+            libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+            usage.assume_init()
+        };
+        Self { wall: Instant::now(), user: duration(usage.ru_utime), system: duration(usage.ru_stime) }
+    }
+
+    /// What has been used since.
+    fn cost(&self) -> Cost {
+        let now = Self::until_now();
+        Cost {
+            wall: now.wall.duration_since(self.wall),
+            user: now.user.saturating_sub(self.user),
+            system: now.system.saturating_sub(self.system),
+        }
+    }
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_secs(time.tv_sec.unsigned_abs())
+        + Duration::from_micros(u64::from(time.tv_usec.unsigned_abs() as u32))
 }
 
 fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {

@@ -7,6 +7,8 @@ pub mod device;
 pub mod digits;
 pub mod display;
 mod errors;
+#[doc(hidden)]
+pub mod evcxr;
 pub mod font;
 #[doc(hidden)]
 pub mod host;
@@ -17,4 +19,4 @@ pub mod prelude;
 pub mod tensor;
 
 pub use checkpoint::checkpoint;
-pub use {anyhow, image, ndarray, plotters, rand, tch};
+pub use {anyhow, image, ndarray, plotters, rand, tch, tokio};

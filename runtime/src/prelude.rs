@@ -7,10 +7,10 @@
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
 //!   [`Figure`] for plots, [`input`].
 //! - Data: [`digits`].
-//! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image` and `plotters`, so that a cell can say `use tch::vision;`.
+//! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image`, `plotters` and `tokio`, so that a cell can say `use tch::vision;`.
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
 
-pub use crate::{anyhow, image, ndarray, plotters, rand, tch};
+pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{bail, ensure};
 pub use anyhow::{Context, Result, anyhow};
 pub use tch::nn::{Module, ModuleT, OptimizerConfig};

@@ -60,8 +60,8 @@ class Cell:
 class Kernel:
     """A running kernel and its client."""
 
-    def __init__(self, **options):
-        self.manager, self.client = start_new_kernel(kernel_name="oxtorch", **options)
+    def __init__(self, name="oxtorch", **options):
+        self.manager, self.client = start_new_kernel(kernel_name=name, **options)
 
     def send(self, code, **options):
         return self.client.execute(code, **options)

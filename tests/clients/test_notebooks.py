@@ -61,6 +61,18 @@ def accuracy(notebook):
     return float(found[-1])
 
 
+def test_commands_work_without_a_frontend(tmp_path):
+    path = write(tmp_path, "%%time\nlet x = 6 * 7;", "!echo shell $((x))\n:vars", "%%bash\nexit 3", "x")
+    done = oxtorch_run(path)
+    assert done.returncode == 1, done.stderr
+    assert "exit status 3" in done.stderr
+    cells = read(path).cells
+    assert "Wall time: " in cells[0].outputs[0].text
+    assert cells[1].outputs[0].text == "shell 0\n"
+    assert "i32" in cells[1].outputs[1].data["text/plain"]
+    assert cells[3].outputs == []
+
+
 def test_the_quickstart_reaches_the_same_accuracy_by_run_and_by_nbconvert(tmp_path):
     ran = tmp_path / "ran.ipynb"
     done = oxtorch_run(QUICKSTART, "-o", ran)

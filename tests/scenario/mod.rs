@@ -3,6 +3,7 @@
 mod expected;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 pub use expected::Expected;
 
@@ -10,11 +11,15 @@ pub use expected::Expected;
 const CELL: &str = "=== [";
 /// The line between a cell and what is expected of it.
 const SHOWS: &str = "---";
+/// The second line of a scenario of plain Rust, below its title.
+const PORTABLE: &str = "//! portable";
 
 /// A notebook with the expected outcome of every cell.
 pub struct Scenario {
     /// One line that says what is true.
     pub title: String,
+    /// Whether any evaluator of Rust should show the same: nothing in it is Oxtorch's own.
+    pub portable: bool,
     /// The lines before the first cell, as they stand in the file.
     preamble: String,
     /// The cells, in order.
@@ -29,6 +34,19 @@ pub struct Cell {
     pub code: String,
     /// What it should show.
     pub expected: Expected,
+}
+
+/// The scenario files, by name.
+pub fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cells");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()))
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cells"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no scenarios in {}", folder.display());
+    files
 }
 
 impl Scenario {
@@ -66,10 +84,14 @@ impl Scenario {
         }
         let title = preamble.lines().next().and_then(|line| line.strip_prefix("//! "));
         let title = title.ok_or("1: the first line is `//! ` and what this scenario shows")?.to_owned();
+        let portable = preamble.lines().nth(1) == Some(PORTABLE);
+        if !portable && preamble.lines().any(|line| line.trim() == PORTABLE) {
+            return Err(format!("2: `{PORTABLE}` stands right below the title"));
+        }
         if cells.is_empty() {
             return Err("1: there is no cell; one begins with `=== [1]`".into());
         }
-        Ok(Self { title, preamble, cells })
+        Ok(Self { title, portable, preamble, cells })
     }
 }
 

@@ -7,6 +7,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use oxtorch_kernel::engine::Engine;
 use oxtorch_kernel::engine::cache::Cache;
 use oxtorch_kernel::engine::native::NativeEngine;
 use oxtorch_kernel::home::{Home, Scratch};
@@ -78,11 +79,11 @@ pub fn without_colours(text: &str) -> String {
 }
 
 /// A running notebook: counts its cells as a frontend does.
-pub struct Notebook {
+pub struct Notebook<E = NativeEngine> {
     /// The session itself, for what is not a plain cell.
-    pub session: Session<NativeEngine>,
+    pub session: Session<E>,
     count: u32,
-    _scratch: Scratch,
+    _scratch: Option<Scratch>,
 }
 
 impl Notebook {
@@ -92,7 +93,14 @@ impl Notebook {
         let engine = NativeEngine::start(runtime(), scratch.path().to_owned(), Cache::from_environment(home().cache()))
             .await
             .expect("the engine starts with a fresh host");
-        Self { session: Session::new(engine), count: 0, _scratch: scratch }
+        Self { _scratch: Some(scratch), ..Self::on(engine) }
+    }
+}
+
+impl<E: Engine> Notebook<E> {
+    /// A notebook on a started engine.
+    pub fn on(engine: E) -> Self {
+        Self { session: Session::new(engine), count: 0, _scratch: None }
     }
 
     /// Runs a cell to its end.
@@ -141,6 +149,6 @@ pub fn runtime() -> setup::Runtime {
 }
 
 /// The home that the user has as well: what was set up for the one serves the other.
-fn home() -> Home {
+pub fn home() -> Home {
     Home::from_environment().expect("a folder for Oxtorch's own files")
 }

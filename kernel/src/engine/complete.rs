@@ -4,12 +4,36 @@ use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 use syn::Block;
 use syn::parse::Parser;
 
+use super::commands::{Command, Segment, Shell, Timeit, segments};
+use super::depth::with_stack_for;
 use crate::session::Completeness;
 
 const INDENT: &str = "    ";
 
-/// Whether the text is a whole cell.
-pub fn is_complete(code: &str) -> Completeness {
+/// Whether the text is a whole cell. `is_name` says whether the session knows a name.
+pub fn is_complete(cell: &str, is_name: &dyn Fn(&str) -> bool) -> Completeness {
+    let mut complete = Completeness::Complete;
+    for segment in segments(cell, is_name) {
+        complete = match segment {
+            Segment::Code(code) => is_complete_code(&code),
+            Segment::Command(Command::Time { body }) if matches!(body.last(), Some(Segment::Code(_))) => {
+                let Some(Segment::Code(code)) = body.last() else { continue };
+                is_complete_code(code)
+            }
+            Segment::Command(Command::Type { code } | Command::Timeit(Timeit { code, .. })) => is_complete_code(&code),
+            // What `%%bash` is to run is still to be typed.
+            Segment::Command(Command::Shell(Shell { script, strict: true, .. })) if script.is_empty() => incomplete(0),
+            Segment::Command(Command::Misused { .. }) if cell.trim_start().starts_with("%%") => incomplete(0),
+            Segment::Command(_) => Completeness::Complete,
+        };
+        if complete == Completeness::Invalid {
+            break;
+        }
+    }
+    complete
+}
+
+fn is_complete_code(code: &str) -> Completeness {
     let mut open = Vec::new();
     let mut closes_what_is_open = true;
     for token in tokenize(code, FrontmatterAllowed::No) {
@@ -31,12 +55,18 @@ pub fn is_complete(code: &str) -> Completeness {
     if !open.is_empty() {
         return incomplete(open.len());
     }
-    match Block::parse_within.parse_str(code) {
-        Ok(_) => Completeness::Complete,
-        Err(error) if error.to_string().starts_with("unexpected end of input") => incomplete(0),
-        // Two statements in a row lack a semicolon between them; at the very end one may still be typed.
-        Err(_) => Completeness::Invalid,
-    }
+    let parsed = with_stack_for(code, || {
+        let completeness = match Block::parse_within.parse_str(code) {
+            Ok(_) => Completeness::Complete,
+            Err(error) if error.to_string().starts_with("unexpected end of input") => incomplete(0),
+            // Two statements in a row lack a semicolon between them; at the very end one may still be typed.
+            Err(_) => Completeness::Invalid,
+        };
+        proc_macro2::extra::invalidate_current_thread_spans();
+        completeness
+    });
+    // What is wrong is said when it runs.
+    parsed.unwrap_or(Completeness::Complete)
 }
 
 fn incomplete(depth: usize) -> Completeness {
@@ -62,7 +92,7 @@ mod tests {
     use super::*;
 
     fn check(code: &str, expected: Completeness) {
-        assert_eq!(is_complete(code), expected, "{code:?}");
+        assert_eq!(is_complete(code, &|_| false), expected, "{code:?}");
     }
 
     #[test]
@@ -82,6 +112,18 @@ mod tests {
         check("let s = r#\"abc\"", Completeness::Incomplete { indent: String::new() });
         check("/* open", Completeness::Incomplete { indent: String::new() });
         check("let x =", Completeness::Incomplete { indent: String::new() });
+    }
+
+    #[test]
+    fn commands_are_complete_and_cell_magics_wait_for_their_cell() {
+        check(":vars", Completeness::Complete);
+        check("!echo \"(", Completeness::Complete);
+        check("let x = 1;\n!ls (\nx", Completeness::Complete);
+        check("%%time", Completeness::Incomplete { indent: String::new() });
+        check("%%bash", Completeness::Incomplete { indent: String::new() });
+        check("%%time\nf(", Completeness::Incomplete { indent: "    ".into() });
+        check("%timeit f(x)", Completeness::Complete);
+        check("fn f() }\n:vars", Completeness::Invalid);
     }
 
     #[test]

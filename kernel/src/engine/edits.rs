@@ -1,12 +1,15 @@
 //! What is inserted into the user's code: visibility, so that later cells can use an item, and checkpoints, so that a
 //! loop can be interrupted.
 
+use std::ops::Range;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, Visibility};
+use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, VisRestricted, Visibility};
 
 use super::fragment::Edit;
+use super::macro_items;
 
 const CHECKPOINT: &str = "::oxtorch::checkpoint();";
 
@@ -20,9 +23,18 @@ pub struct Edits {
     /// Inside a const item, const fn or const block, where a checkpoint cannot be called.
     const_depth: usize,
     loop_depth: usize,
+    /// At the top level of a cell, where `return` ends the cell.
+    at_top_level: bool,
 }
 
 impl Edits {
+    /// The edits of a statement at the top level of a cell.
+    pub fn of_statement(statement: &syn::Stmt) -> Self {
+        let mut edits = Self { at_top_level: true, ..Self::default() };
+        edits.visit_stmt(statement);
+        edits
+    }
+
     /// The edits in order of position.
     pub fn finish(mut self) -> Vec<Edit> {
         self.edits.sort_by_key(|edit| edit.at);
@@ -35,7 +47,10 @@ impl Edits {
             Item::Const(it) => self.make_public(&it.vis, it.to_token_stream()),
             Item::Enum(it) => self.make_public(&it.vis, it.to_token_stream()),
             Item::Fn(it) => self.make_public(&it.vis, it.to_token_stream()),
-            Item::Mod(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Mod(it) => {
+                self.make_public(&it.vis, it.to_token_stream());
+                WithinSession { edits: self, depth: 0 }.visit_item_mod(it);
+            }
             Item::Static(it) => self.make_public(&it.vis, it.to_token_stream()),
             Item::Trait(it) => self.make_public(&it.vis, it.to_token_stream()),
             Item::TraitAlias(it) => self.make_public(&it.vis, it.to_token_stream()),
@@ -69,8 +84,11 @@ impl Edits {
                     }
                 }
             }
-            Item::Macro(it) if it.ident.is_some() && !has_attribute(&it.attrs, "macro_export") => {
-                self.insert(after_attributes(it.to_token_stream()), "#[macro_export] ");
+            Item::Macro(it) if it.ident.is_some() => {
+                if !has_attribute(&it.attrs, "macro_export") {
+                    self.insert(after_attributes(it.to_token_stream()), "#[macro_export] ");
+                }
+                macro_items::publish(it.mac.tokens.clone(), self);
             }
             Item::Macro(it) if it.mac.path.is_ident("thread_local") => self.publish_statics(it.mac.tokens.clone()),
             _ => {}
@@ -100,19 +118,26 @@ impl Edits {
         match visibility {
             Visibility::Public(_) => {}
             Visibility::Inherited => self.insert(after_attributes(tokens), "pub "),
-            Visibility::Restricted(restricted) => {
-                // Another cell is another crate, so `pub(crate)` has to become `pub`, with the columns kept.
-                let range = syn::spanned::Spanned::span(restricted).byte_range();
-                let insert = format!("{:<width$}", "pub", width = range.len());
-                self.edits.push(Edit { at: range.start, replaces: range.len(), insert });
-            }
+            Visibility::Restricted(restricted) => self.lift_restriction(restricted),
         }
     }
 
-    fn insert(&mut self, at: Option<usize>, text: &str) {
+    /// Another cell is another crate, so `pub(crate)` has to become `pub`, with the columns kept.
+    fn lift_restriction(&mut self, restricted: &VisRestricted) {
+        self.replace(syn::spanned::Spanned::span(restricted).byte_range(), "pub");
+    }
+
+    /// Inserts text at a place, where there is one.
+    pub fn insert(&mut self, at: Option<usize>, text: &str) {
         if let Some(at) = at {
             self.edits.push(Edit { at, replaces: 0, insert: text.to_owned() });
         }
+    }
+
+    /// Puts text in place of other text, with the columns behind it kept where the new text is not longer.
+    pub fn replace(&mut self, range: Range<usize>, text: &str) {
+        let insert = format!("{text:<width$}", width = range.len());
+        self.edits.push(Edit { at: range.start, replaces: range.len(), insert });
     }
 
     fn checkpoint(&mut self, block: &Block, attributes: &[Attribute]) {
@@ -122,6 +147,20 @@ impl Edits {
             let after = inner.map(|attribute| syn::spanned::Spanned::span(attribute).byte_range().end).max();
             self.insert(Some(after.unwrap_or(open).max(open)), CHECKPOINT);
         }
+    }
+
+    /// A `return` of the cell has to fit every stage, whatever that gives to the next.
+    fn end_of_cell(&mut self, it: &syn::ExprReturn) {
+        let Some(value) = &it.expr else {
+            let end = it.return_token.span.byte_range().end;
+            return self.insert(Some(end), " ::oxtorch::cell::end_cell(())");
+        };
+        // Nothing else would say what the error of `Ok(())` is.
+        let hint =
+            if lacks_error_type(value) { "::<_, ::core::result::Result<_, ::oxtorch::cell::Error>>" } else { "" };
+        let range = syn::spanned::Spanned::span(value).byte_range();
+        self.insert(Some(range.start), &format!("::oxtorch::cell::end_cell{hint}("));
+        self.insert(Some(range.end), ")");
     }
 
     fn in_loop(&mut self, body: &Block) {
@@ -137,9 +176,17 @@ impl Edits {
         self.const_depth -= 1;
     }
 
+    /// Code whose `return` is its own.
+    fn in_body(&mut self, visit: impl FnOnce(&mut Self)) {
+        let at_top_level = std::mem::replace(&mut self.at_top_level, false);
+        visit(self);
+        self.at_top_level = at_top_level;
+    }
+
     fn function(&mut self, signature: &syn::Signature, block: &Block, attributes: &[Attribute]) {
         self.heavy = true;
         let outer_loops = std::mem::take(&mut self.loop_depth);
+        let at_top_level = std::mem::replace(&mut self.at_top_level, false);
         self.visit_signature(signature);
         if signature.constness.is_some() {
             self.in_const(|edits| edits.visit_block(block));
@@ -151,7 +198,36 @@ impl Edits {
             self.visit_block(block);
         }
         self.loop_depth = outer_loops;
+        self.at_top_level = at_top_level;
     }
+}
+
+/// Finds what a module shows to all of its crate: that is the session.
+struct WithinSession<'a> {
+    edits: &'a mut Edits,
+    /// How many modules enclose the place.
+    depth: usize,
+}
+
+impl<'ast> Visit<'ast> for WithinSession<'_> {
+    fn visit_item_mod(&mut self, it: &'ast syn::ItemMod) {
+        if self.depth > 0 {
+            self.visit_visibility(&it.vis);
+        }
+        self.depth += 1;
+        it.content.iter().flat_map(|(_, items)| items).for_each(|item| self.visit_item(item));
+        self.depth -= 1;
+    }
+
+    fn visit_visibility(&mut self, it: &'ast Visibility) {
+        if let Visibility::Restricted(restricted) = it
+            && (restricted.path.is_ident("crate") || (self.depth == 1 && restricted.path.is_ident("super")))
+        {
+            self.edits.lift_restriction(restricted);
+        }
+    }
+
+    fn visit_block(&mut self, _: &'ast Block) {}
 }
 
 fn has_attribute(attributes: &[Attribute], name: &str) -> bool {
@@ -202,7 +278,18 @@ impl<'ast> Visit<'ast> for Edits {
 
     fn visit_expr_closure(&mut self, it: &'ast syn::ExprClosure) {
         self.heavy = true;
-        visit::visit_expr_closure(self, it);
+        self.in_body(|edits| visit::visit_expr_closure(edits, it));
+    }
+
+    fn visit_expr_async(&mut self, it: &'ast syn::ExprAsync) {
+        self.in_body(|edits| visit::visit_expr_async(edits, it));
+    }
+
+    fn visit_expr_return(&mut self, it: &'ast syn::ExprReturn) {
+        if self.at_top_level {
+            self.end_of_cell(it);
+        }
+        visit::visit_expr_return(self, it);
     }
 
     fn visit_item_fn(&mut self, it: &'ast syn::ItemFn) {
@@ -257,6 +344,24 @@ impl<'ast> Visit<'ast> for Edits {
     }
 }
 
+/// Whether the expression is an `Ok(...)`, or an `Err(...)` whose error is still to be turned into something.
+fn lacks_error_type(expr: &Expr) -> bool {
+    let Expr::Call(call) = expr else { return false };
+    let Expr::Path(function) = &*call.func else { return false };
+    let is_into = |argument: &Expr| match argument {
+        Expr::MethodCall(it) => it.method == "into",
+        Expr::Call(it) => {
+            matches!(&*it.func, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "into" || last.ident == "from"))
+        }
+        _ => false,
+    };
+    match function.path.segments.last() {
+        Some(last) if last.ident == "Ok" => true,
+        Some(last) if last.ident == "Err" => call.args.iter().any(is_into),
+        _ => false,
+    }
+}
+
 /// Whether the block calls anything, macros included: it may then run for long.
 fn calls(block: &Block) -> bool {
     struct Calls(bool);
@@ -304,6 +409,31 @@ mod tests {
             "thread_local! { pub static A: i32 = 1; pub static B: i32 = 2; }",
         );
         check("macro_rules! m { () => {} }", "#[macro_export] macro_rules! m { () => {} }");
+    }
+
+    #[test]
+    fn what_a_module_shows_to_its_crate_it_shows_to_the_session() {
+        check(
+            "mod m { pub(crate) fn f() {} pub(super) struct A { pub(crate) x: i32, y: i32 } mod n { pub(super) fn g() {} } }",
+            "pub mod m { pub        fn f() {@} pub        struct A { pub        x: i32, y: i32 } mod n { pub(super) fn g() {@} } }",
+        );
+    }
+
+    #[test]
+    fn a_return_of_the_cell_fits_every_stage_and_other_returns_stay() {
+        let edited = |code: &str| {
+            let statement: syn::Stmt = syn::parse_str(code).expect("the test's code is a statement");
+            let mut edited = code.to_owned();
+            for edit in Edits::of_statement(&statement).finish().iter().rev() {
+                edited.insert_str(edit.at, &edit.insert);
+            }
+            edited.replace("::oxtorch::cell::", "").replace("::<_, ::core::result::Result<_, Error>>", "::<>")
+        };
+        assert_eq!(edited("if a { return; }"), "if a { return end_cell(()); }");
+        assert_eq!(edited("return Ok(());"), "return end_cell::<>(Ok(()));");
+        assert_eq!(edited("return Err(e);"), "return end_cell(Err(e));");
+        assert_eq!(edited("let f = |x| { return x; };"), "let f = |x| { return x; };");
+        assert_eq!(edited("let f = async { return Ok(1); };"), "let f = async { return Ok(1); };");
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct CellVariable {
     pub taken: Option<Variable>,
     /// The statement that declares it, for one that is not.
     statement: usize,
+    /// The last statement that means this variable by its name.
+    last_read: usize,
 }
 
 /// Something that we wrote into the crate, and that a diagnostic may be about.
@@ -76,6 +78,8 @@ pub struct Decisions {
     pub not_kept: BTreeSet<VariableId>,
     /// Variables that the cell moves.
     pub moved: BTreeSet<VariableId>,
+    /// Those of them that are gone by the end of the stage that declares them: no later stage gets them.
+    pub ended: BTreeSet<VariableId>,
     /// Variables that a stage moves and gives a new value, `x = x + 1.0`: it takes and returns them.
     pub passed: BTreeSet<(VariableId, usize)>,
     /// Variables that are not kept and have to end before what they borrow: guards of locks, for one.
@@ -111,12 +115,26 @@ impl Emission {
         self.variables.iter().rposition(|variable| variable.name == name)
     }
 
-    /// The variable that a name means at the end of a stage.
-    pub fn variable_in(&self, name: &str, stage: usize) -> Option<VariableId> {
+    /// Whether a later stage than the one that declares a variable reads it.
+    pub fn read_later(&self, id: VariableId) -> bool {
+        let variable = &self.variables[id];
+        let stage = self.stages.iter().find(|stage| stage.contains(&variable.statement));
+        stage.is_some_and(|stage| variable.last_read >= stage.end)
+    }
+
+    /// Whether a stage has a variable of its own by that name.
+    pub fn declares(&self, stage: usize, name: &str) -> bool {
+        let own =
+            |variable: &CellVariable| variable.taken.is_none() && self.stages[stage].contains(&variable.statement);
+        self.variables.iter().any(|variable| variable.name == name && own(variable))
+    }
+
+    /// The variable that a stage means by a name that it has from outside.
+    pub fn captured_by(&self, name: &str, stage: usize) -> Option<VariableId> {
         let visible = |variable: &CellVariable| {
             variable.name == name
                 && (variable.taken.is_some()
-                    || self.stages[..=stage].iter().any(|stage| stage.contains(&variable.statement)))
+                    || self.stages[..stage].iter().any(|stage| stage.contains(&variable.statement)))
         };
         self.variables.iter().rposition(visible)
     }
@@ -182,6 +200,7 @@ fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
                     declared: variable.declared.clone(),
                     taken: Some(variable.clone()),
                     statement: 0,
+                    last_read: 0,
                 });
             }
         }
@@ -195,12 +214,29 @@ fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
                     declared: place,
                     taken: None,
                     statement: index,
+                    last_read: last_read(name, index, input),
                 });
             }
         }
     }
     taken.extend(new);
     taken
+}
+
+/// The last statement behind `declared` that reads the variable declared there, and not a later one of its name.
+fn last_read(name: &String, declared: usize, input: &Input<'_>) -> usize {
+    let mut last = declared;
+    for (index, statement) in input.cell.statements.iter().enumerate().skip(declared + 1) {
+        if statement.reads.contains(name) || input.macro_mentions.contains(name) {
+            last = index;
+        }
+        if let StatementKind::Let { bindings, .. } = &statement.kind
+            && bindings.iter().any(|binding| binding.name == *name)
+        {
+            break;
+        }
+    }
+    last
 }
 
 /// Splits the statements: a stage ends behind `let`s where the next statement may fail or run long.
@@ -304,6 +340,9 @@ impl Emitter<'_> {
             "#[unsafe(export_name = \"{RUN_SYMBOL}\")] pub fn __oxtorch_run() {{ \
              use ::oxtorch::cell::{{ViaDebug as _, ViaName as _, ViaRich as _}}; "
         ));
+        if self.input.cell.asynchronous {
+            self.glue("::oxtorch::cell::enter_tokio(); ");
+        }
         let taken: Vec<VariableId> =
             (0..self.out.variables.len()).filter(|id| self.out.variables[*id].taken.is_some()).collect();
         for id in &taken {
@@ -349,8 +388,9 @@ impl Emitter<'_> {
         let is_last = number + 1 == self.out.stages.len();
         let decisions = self.input.decisions;
         let declared = self.declared_in(&stage);
-        let (gone, alive): (Vec<_>, Vec<_>) = declared.iter().copied().partition(|id| decisions.moved.contains(id));
+        let (gone, alive): (Vec<_>, Vec<_>) = declared.iter().copied().partition(|id| decisions.ended.contains(id));
         let (unkept, kept): (Vec<_>, Vec<_>) = alive.iter().copied().partition(|id| decisions.not_kept.contains(id));
+        let probed: Vec<VariableId> = kept.iter().copied().filter(|id| !decisions.moved.contains(id)).collect();
         let passed = decisions.passed.iter().filter(|(_, stage)| *stage == number).map(|(id, _)| *id);
         // What a later stage may use is returned even if no later cell can have it.
         let returned: Vec<VariableId> = if is_last { kept.clone() } else { alive.clone() };
@@ -363,11 +403,13 @@ impl Emitter<'_> {
             self.glue(", ");
         }
         self.glue(")) = ");
-        self.marked("::oxtorch::cell::stage(|| {\n", Mark::Stage(number));
+        let awaits = self.input.cell.statements[stage.clone()].iter().any(|statement| statement.awaits);
+        let head = if awaits { "::oxtorch::cell::stage_async(async || {\n" } else { "::oxtorch::cell::stage(|| {\n" };
+        self.marked(head, Mark::Stage(number));
         for index in stage {
             self.statement(&self.input.cell.statements[index].clone());
         }
-        for id in &kept {
+        for id in &probed {
             let name = raw(&self.out.variables[*id].name);
             self.glue("#[warn(unused_results)] { ");
             self.marked(&format!("::oxtorch::cell::probe(&{name});"), Mark::Probe(*id));
@@ -447,7 +489,7 @@ impl Emitter<'_> {
 }
 
 /// A name as code; keywords need their `r#`.
-fn raw(name: &str) -> String {
+pub fn raw(name: &str) -> String {
     if syn::parse_str::<syn::Ident>(name).is_ok() { name.to_owned() } else { format!("r#{name}") }
 }
 
@@ -459,7 +501,7 @@ mod tests {
     use crate::engine::scope::Scope;
 
     fn emitted(text: &str, decisions: &Decisions) -> Emission {
-        let cell = parse(&CellText::new(1, text)).expect("the test's cell parses");
+        let cell = parse(&CellText::new(1, text), &Names::new()).expect("the test's cell parses");
         let plan = Scope::default().plan(&cell, &Names::new());
         emit(Input {
             cell: &cell,

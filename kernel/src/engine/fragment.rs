@@ -7,15 +7,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The whole text of one cell.
 #[derive(Debug)]
 pub struct CellText {
-    /// The user's text, with `\n` line ends.
+    /// The user's code, with `\n` line ends, and blanks in place of commands.
     pub text: String,
+    /// The cell as the user sees it, commands and all; its offsets are the same.
+    pub shown: String,
     number: AtomicU32,
 }
 
 impl CellText {
     /// The text of the cell with that number in its prompt.
     pub fn new(number: u32, text: &str) -> Arc<Self> {
-        Arc::new(Self { text: text.replace("\r\n", "\n"), number: AtomicU32::new(number) })
+        let text = text.replace("\r\n", "\n");
+        Arc::new(Self { shown: text.clone(), text, number: AtomicU32::new(number) })
+    }
+
+    /// A part of the cell: the same text with blanks in place of the rest.
+    pub fn part(number: u32, cell: &str, part: String) -> Arc<Self> {
+        debug_assert_eq!(cell.len(), part.len(), "a part keeps the cell's offsets");
+        Arc::new(Self { text: part, shown: cell.to_owned(), number: AtomicU32::new(number) })
     }
 
     /// The number in the cell's prompt.

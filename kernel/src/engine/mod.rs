@@ -1,16 +1,28 @@
 //! Turns cells into running code.
 //!
-//! A cell goes downward through these: `parse` sorts its text, `scope` plans what its crate holds, `emit` writes
+//! A cell goes downward through these: `parse` sorts its text, `expand` asks what macros make of it, `scope` plans what its crate holds, `emit` writes
 //! the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render` draws what is the user's
 //! error; `cache` keeps what was compiled; `native` has the host run the result and commits it.
 
+mod advice;
+mod awaits;
 pub mod cache;
 mod commands;
 mod complete;
 mod deps;
+mod depth;
 mod edits;
 mod emit;
+#[cfg(feature = "evcxr")]
+pub mod evcxr;
+mod expand;
+mod extent;
+mod failures;
 mod fragment;
+#[cfg(test)]
+mod fuzz;
+mod habits;
+mod macro_items;
 mod mentions;
 mod names;
 pub mod native;
@@ -20,6 +32,8 @@ mod render;
 mod rustc;
 mod scope;
 mod source_map;
+mod type_names;
+mod unbalanced;
 mod variables;
 
 use std::sync::Arc;

@@ -12,9 +12,9 @@ use crate::host::Rewritten;
 const HASH_DIGITS: usize = 16;
 
 /// The name of the crate with this source, compiled against that runtime with those flags.
-pub fn crate_name(runtime_key: &str, optimise: bool, source: &str) -> String {
+pub fn crate_name(runtime_key: &str, opt_level: u8, source: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [runtime_key, if optimise { "2" } else { "0" }, source] {
+    for part in [runtime_key, &opt_level.to_string(), source] {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
@@ -56,8 +56,26 @@ pub fn readable(text: &str) -> String {
         }
     }
     readable.push_str(rest);
-    readable.replace("oxtorch::tch::", "tch::").replace("oxtorch::prelude::", "")
+    let readable = readable.replace("oxtorch::tch::", "tch::").replace("oxtorch::prelude::", "");
+    // Where two crates have a name, rustc writes the path even of what every program has in scope.
+    PRELUDE.iter().fold(readable, |text, (path, name)| text.replace(path, name))
 }
+
+/// Names that need no path, as rustc may write them.
+const PRELUDE: [(&str, &str); 12] = [
+    ("std::string::String", "String"),
+    ("std::string::ToString", "ToString"),
+    ("std::vec::Vec", "Vec"),
+    ("std::option::Option", "Option"),
+    ("std::boxed::Box", "Box"),
+    ("std::iter::Iterator", "Iterator"),
+    ("std::iter::IntoIterator", "IntoIterator"),
+    ("std::ops::FnOnce", "FnOnce"),
+    ("std::ops::FnMut", "FnMut"),
+    ("std::ops::Fn(", "Fn("),
+    ("std::clone::Clone", "Clone"),
+    ("std::marker::Copy", "Copy"),
+];
 
 /// The length of a crate's name at the start of the text.
 pub fn hashed_name(text: &str) -> Option<usize> {
@@ -127,6 +145,7 @@ mod tests {
         assert_eq!(readable("use ::cell_0123456789abcdef::Net;"), "use Net;");
         assert_eq!(readable("in cell_0123456789abcdef.rs"), "in the cell");
         assert_eq!(readable("my cell_count"), "my cell_count");
+        assert_eq!(readable("std::vec::Vec<std::string::String>"), "Vec<String>");
     }
 
     #[test]

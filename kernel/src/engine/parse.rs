@@ -11,8 +11,11 @@ use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
 
+use super::awaits::awaits;
+use super::depth::{TooDeep, with_stack_for};
 use super::edits::Edits;
-use super::fragment::{CellText, Fragment};
+use super::fragment::{CellText, Edit, Fragment};
+use super::macro_items::makes_items;
 use super::mentions::{Names, mentions, unraw};
 
 /// A cell, sorted.
@@ -28,10 +31,42 @@ pub struct ParsedCell {
     pub impls: Vec<Impl>,
     /// What runs, in order.
     pub statements: Vec<Statement>,
+    /// Calls of the user's macros that may stand for items; [`super::expand`] says what they are.
+    pub calls: Vec<Statement>,
     /// What the statements mention.
     pub mentions: Names,
     /// Whether the cell holds loops, closures or functions.
     pub heavy: bool,
+    /// Whether a statement awaits, or names `tokio`.
+    pub asynchronous: bool,
+    /// Whether it is to be as fast as can be, whatever the user has said of other cells.
+    pub measured: bool,
+}
+
+impl ParsedCell {
+    /// A cell of ours that mentions variables of the user's. For whoever looks at it, it stands at the start of the text.
+    pub fn ours(cell: &Arc<CellText>, code: String, mentions: Names) -> Self {
+        let edits = vec![Edit { at: 0, replaces: 0, insert: code }];
+        let fragment = Fragment { cell: Arc::clone(cell), range: 0..0, edits };
+        let statement =
+            Statement { fragment, kind: StatementKind::Other, reads: mentions.clone(), risky: true, awaits: false };
+        Self { statements: vec![statement], mentions, ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
+            attributes: Vec::new(),
+            uses: Vec::new(),
+            items: Vec::new(),
+            impls: Vec::new(),
+            statements: Vec::new(),
+            calls: Vec::new(),
+            mentions: Names::new(),
+            heavy: false,
+            asynchronous: false,
+            measured: false,
+        }
+    }
 }
 
 /// One `use` declaration of the user's, and the names that it brings.
@@ -84,15 +119,39 @@ pub struct Item {
     pub tokens: String,
     /// The names that it mentions, its own among them.
     pub mentions: Names,
+    /// For a macro, whether its calls may stand for items.
+    pub makes_items: bool,
+    /// The impls among what a macro made.
+    pub heads: Vec<ImplHead>,
+}
+
+/// What an impl is of, which decides where the orphan rule lets it stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImplHead {
+    /// The name at the head of the type it is for: `Net` of `&mut Box<Net>`.
+    pub self_name: Option<String>,
+    /// The trait's first name.
+    pub trait_name: Option<String>,
+    /// The names that the impl mentions.
+    pub mentions: Names,
+}
+
+impl ImplHead {
+    /// The head of an impl as parsed.
+    pub fn of(it: &syn::ItemImpl) -> Self {
+        Self {
+            self_name: head_name(&it.self_ty),
+            trait_name: it.trait_.as_ref().and_then(|(path, _)| path_name(path)),
+            mentions: mentions(it.to_token_stream()),
+        }
+    }
 }
 
 /// An impl block.
 #[derive(Debug, Clone)]
 pub struct Impl {
-    /// The name at the head of the type it is for: `Net` of `&mut Box<Net>`.
-    pub self_name: Option<String>,
-    /// The trait's first name.
-    pub trait_name: Option<String>,
+    /// What it is of: one, or as many as a macro made.
+    pub heads: Vec<ImplHead>,
     /// Everything ahead of the braces: a second trait impl with the same header replaces the first.
     pub header: String,
     /// The names of methods and constants, and where they stand: a second method of that name replaces the first.
@@ -105,6 +164,13 @@ pub struct Impl {
     pub mentions: Names,
 }
 
+impl Impl {
+    /// Whether it can only be replaced as a whole: an impl of a trait, or what a macro made.
+    pub fn is_whole(&self) -> bool {
+        self.members.is_empty() || self.heads.iter().any(|head| head.trait_name.is_some())
+    }
+}
+
 /// A statement at the top level of a cell.
 #[derive(Debug, Clone)]
 pub struct Statement {
@@ -114,8 +180,10 @@ pub struct Statement {
     pub kind: StatementKind,
     /// The names that it mentions other than to declare them.
     pub reads: Names,
-    /// Whether it may fail or run long: it holds a call, a macro, a loop, `?` or an index.
+    /// Whether it may end the cell or run long: it holds a call, a macro, a loop, `?`, `return` or an index.
     pub risky: bool,
+    /// Whether it awaits something.
+    pub awaits: bool,
 }
 
 /// What a statement means for the stages of its cell.
@@ -145,21 +213,48 @@ pub struct Binding {
     pub range: Range<usize>,
 }
 
-/// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not.
-pub fn parse(cell: &Arc<CellText>) -> syn::Result<ParsedCell> {
+/// What syn has to say of a cell that is not Rust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, as byte offsets in the cell's text.
+    pub range: Range<usize>,
+}
+
+/// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not. Calls of `item_macros`, and of
+/// such macros in the cell itself, are put aside.
+pub fn parse(cell: &Arc<CellText>, item_macros: &Names) -> Result<ParsedCell, ParseError> {
+    read(cell, || sort(cell, item_macros))
+}
+
+/// Reads a cell as one statement: its items stay within it, its variables end with it. Puts code of ours at offsets of
+/// the text, such as around the whole.
+pub fn parse_as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> Result<ParsedCell, ParseError> {
+    read(cell, || as_one(cell, ours))
+}
+
+/// Has syn read a cell, with as much stack as that takes.
+fn read(cell: &CellText, read: impl FnOnce() -> syn::Result<ParsedCell> + Send) -> Result<ParsedCell, ParseError> {
+    let parsed = with_stack_for(&cell.text, || {
+        let parsed = read().map_err(|error| {
+            let range = error.span().byte_range();
+            let (start, end) = (range.start.min(cell.text.len()), range.end.min(cell.text.len()));
+            ParseError { message: error.to_string(), range: start..end }
+        });
+        // The spans are read; without this each cell's text would stay in memory for ever.
+        proc_macro2::extra::invalidate_current_thread_spans();
+        parsed
+    });
+    parsed.unwrap_or_else(|TooDeep| {
+        let message = "this cell nests too deeply; split it into functions or smaller expressions".to_owned();
+        Err(ParseError { message, range: 0..0 })
+    })
+}
+
+fn sort(cell: &Arc<CellText>, item_macros: &Names) -> syn::Result<ParsedCell> {
     let (attributes, statements) = cell_parser.parse_str(&cell.text)?;
-    let mut sorter = Sorter {
-        cell,
-        parsed: ParsedCell {
-            attributes: Vec::new(),
-            uses: Vec::new(),
-            items: Vec::new(),
-            impls: Vec::new(),
-            statements: Vec::new(),
-            mentions: Names::new(),
-            heavy: false,
-        },
-    };
+    let mut sorter = Sorter { cell, item_macros: item_macros.clone(), parsed: ParsedCell::empty() };
     for attribute in &attributes {
         let fragment = sorter.fragment(attribute, Edits::default());
         sorter.parsed.attributes.push(fragment);
@@ -171,10 +266,30 @@ pub fn parse(cell: &Arc<CellText>) -> syn::Result<ParsedCell> {
             other => sorter.statement(other, index == last),
         }
     }
-    let parsed = sorter.parsed;
-    // The spans are read; without this each cell's text would stay in memory for ever.
-    proc_macro2::extra::invalidate_current_thread_spans();
+    let mut parsed = sorter.parsed;
+    parsed.asynchronous =
+        parsed.mentions.contains("tokio") || parsed.statements.iter().any(|statement| statement.awaits);
     Ok(parsed)
+}
+
+fn as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> syn::Result<ParsedCell> {
+    let (_, statements) = cell_parser.parse_str(&cell.text)?;
+    let mut edits = Edits::default();
+    let mut names = Names::new();
+    for statement in &statements {
+        edits.visit_stmt(statement);
+        names.extend(mentions(statement.to_token_stream()));
+    }
+    let heavy = edits.heavy;
+    // At one offset the ends of ours stand behind what the statements get, and the rest ahead of it.
+    let ours = ours.iter().map(|(at, code)| Edit { at: *at, replaces: 0, insert: code.clone() });
+    let (ends, begins): (Vec<_>, Vec<_>) = ours.partition(|edit| edit.at == cell.text.len());
+    let mut edits: Vec<Edit> = begins.into_iter().chain(edits.finish()).chain(ends).collect();
+    edits.sort_by_key(|edit| edit.at);
+    let fragment = Fragment { cell: Arc::clone(cell), range: 0..cell.text.len(), edits };
+    let statement =
+        Statement { fragment, kind: StatementKind::Other, reads: names.clone(), risky: true, awaits: false };
+    Ok(ParsedCell { statements: vec![statement], mentions: names, heavy, ..ParsedCell::empty() })
 }
 
 fn cell_parser(input: ParseStream) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {
@@ -183,6 +298,7 @@ fn cell_parser(input: ParseStream) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {
 
 struct Sorter<'a> {
     cell: &'a Arc<CellText>,
+    item_macros: Names,
     parsed: ParsedCell,
 }
 
@@ -228,8 +344,7 @@ impl Sorter<'_> {
                     Some((unraw(&name.to_string()), member.span().byte_range()))
                 });
                 self.parsed.impls.push(Impl {
-                    self_name: head_name(&it.self_ty),
-                    trait_name: it.trait_.as_ref().and_then(|(path, _)| path_name(path)),
+                    heads: vec![ImplHead::of(it)],
                     header,
                     members: members.collect(),
                     fragment,
@@ -239,18 +354,26 @@ impl Sorter<'_> {
             }
             // `thread_local! { ... }` and the like: an item whose names only its expansion knows.
             SynItem::Macro(it) if it.ident.is_none() => {
-                let names_defined = defined_by_macro(it);
-                self.push_item(names_defined, ItemKind::Other, fragment, canonical(tokens), names);
+                let (tokens, makes_items, heads) = (canonical(tokens), false, Vec::new());
+                let (names, kind, mentions) = (defined_by_macro(it), ItemKind::Other, names);
+                self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, makes_items, heads });
             }
             _ => {
-                let (names_defined, kind) = item_names(item);
-                self.push_item(names_defined, kind, fragment, canonical(tokens), names);
+                let mentions = names;
+                let (names, kind) = item_names(item);
+                let makes_items = match item {
+                    SynItem::Macro(it) => makes_items(it.mac.tokens.clone(), &self.item_macros),
+                    _ => false,
+                };
+                if kind == ItemKind::Macro {
+                    // What a call further down means is decided by this definition.
+                    self.item_macros.retain(|other| !names.contains(other));
+                    self.item_macros.extend(names.iter().filter(|_| makes_items).cloned());
+                }
+                let (tokens, heads) = (canonical(tokens), Vec::new());
+                self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, makes_items, heads });
             }
         }
-    }
-
-    fn push_item(&mut self, names: Vec<String>, kind: ItemKind, fragment: Fragment, tokens: String, mentions: Names) {
-        self.parsed.items.push(Item { names, kind, fragment, tokens, mentions });
     }
 
     fn statement(&mut self, statement: &Stmt, is_last: bool) {
@@ -261,8 +384,7 @@ impl Sorter<'_> {
                 syn::ItemMacro { attrs: it.attrs.clone(), ident: None, mac: it.mac.clone(), semi_token: it.semi_token };
             return self.item(&SynItem::Macro(item));
         }
-        let mut edits = Edits::default();
-        edits.visit_stmt(statement);
+        let edits = Edits::of_statement(statement);
         self.parsed.heavy |= edits.heavy;
         let fragment = self.fragment(statement, edits);
         self.parsed.mentions.extend(mentions(statement.to_token_stream()));
@@ -278,6 +400,9 @@ impl Sorter<'_> {
             Stmt::Local(local) => {
                 let mut bindings = Bindings(Vec::new());
                 bindings.visit_pat(&local.pat);
+                // One that is not compiled must not fix an earlier one of its name.
+                let conditional = local.attrs.iter().any(|attribute| attribute.path().is_ident("cfg"));
+                bindings.0.iter_mut().for_each(|binding| binding.mutable |= conditional);
                 StatementKind::Let { bindings: bindings.0, deferred: local.init.is_none() }
             }
             Stmt::Expr(expr, None) if is_last && has_value(expr) => StatementKind::Tail,
@@ -286,12 +411,23 @@ impl Sorter<'_> {
         };
         let mut risk = Risk(false);
         risk.visit_stmt(statement);
-        self.parsed.statements.push(Statement { fragment, kind, reads, risky: risk.0 });
+        let awaits = awaits(statement);
+        let sorted = Statement { fragment, kind, reads, risky: risk.0, awaits };
+        if self.makes_items(statement) {
+            self.parsed.calls.push(sorted);
+        } else {
+            self.parsed.statements.push(sorted);
+        }
+    }
+
+    fn makes_items(&self, statement: &Stmt) -> bool {
+        let Stmt::Macro(call) = statement else { return false };
+        call.mac.path.get_ident().is_some_and(|name| self.item_macros.contains(&unraw(&name.to_string())))
     }
 }
 
 /// Tokens as a string in which layout, doc comments and trailing commas make no difference.
-fn canonical(tokens: TokenStream) -> String {
+pub fn canonical(tokens: TokenStream) -> String {
     let mut text = String::new();
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -328,7 +464,8 @@ fn is_doc(token: &TokenTree) -> bool {
     matches!(group.stream().into_iter().next(), Some(TokenTree::Ident(ident)) if ident == "doc")
 }
 
-fn item_names(item: &SynItem) -> (Vec<String>, ItemKind) {
+/// The names that an item defines.
+pub fn item_names(item: &SynItem) -> (Vec<String>, ItemKind) {
     let (ident, kind) = match item {
         SynItem::Const(it) => (&it.ident, ItemKind::Const),
         SynItem::Enum(it) => (&it.ident, ItemKind::Type),
@@ -488,6 +625,7 @@ impl<'ast> Visit<'ast> for Risk {
                 | Expr::Loop(_)
                 | Expr::Try(_)
                 | Expr::Await(_)
+                | Expr::Return(_)
                 | Expr::Binary(_)
         );
         if !self.0 {
@@ -505,7 +643,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> ParsedCell {
-        parse(&CellText::new(1, text)).expect("the test's cell parses")
+        parse(&CellText::new(1, text), &Names::new()).expect("the test's cell parses")
     }
 
     #[test]
@@ -513,7 +651,7 @@ mod tests {
         let cell = parsed("use std::fmt;\nstruct A;\nimpl A { fn f(&self) {} }\nlet a = A;\na.f();\n1 + 1");
         assert_eq!(cell.uses[0].leaves[0].code, "use std::fmt;");
         assert_eq!(cell.items[0].names, ["A"]);
-        assert_eq!(cell.impls[0].self_name.as_deref(), Some("A"));
+        assert_eq!(cell.impls[0].heads[0].self_name.as_deref(), Some("A"));
         assert_eq!(cell.impls[0].members[0].0, "f");
         assert_eq!(cell.statements.len(), 3);
         assert_eq!(cell.statements[2].kind, StatementKind::Tail);

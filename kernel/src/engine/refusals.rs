@@ -19,7 +19,8 @@ const UNINFERRED: [&str; 3] = ["E0282", "E0283", "E0284"];
 /// What the errors of one try ask for: the decisions for the next; `None` when all of them are the user's own.
 pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions: &Decisions) -> Option<Decisions> {
     let mut next = decisions.clone();
-    for error in errors {
+    // "aborting due to 2 previous errors" has no place.
+    for error in errors.iter().filter(|error| !error.spans.is_empty()) {
         let marks = marks_of(error, emission, file);
         learn_one(error, &marks, emission, decisions, &mut next);
     }
@@ -41,10 +42,14 @@ fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<M
     let mut marks = Vec::new();
     for span in &error.spans {
         let Some(range) = own_range(span, file) else { continue };
+        let overlaps =
+            |marked: &Range<usize>| marked.start < range.end.max(range.start + 1) && range.start < marked.end;
+        // A span may reach over much of the crate, such as the whole body of an async closure: it is about its beginning.
+        let begins_marked = emission.marks.iter().any(|(marked, _)| marked.contains(&range.start));
         let overlapping = emission
             .marks
             .iter()
-            .filter(|(marked, _)| marked.start < range.end.max(range.start + 1) && range.start < marked.end);
+            .filter(|(marked, _)| if begins_marked { marked.contains(&range.start) } else { overlaps(marked) });
         marks.extend(overlapping.map(|(_, mark)| Marked { mark, primary: span.is_primary }));
     }
     marks
@@ -73,6 +78,14 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
     }
     if let Some(Mark::Moved(names)) = primary(|mark| matches!(mark, Mark::Moved(_))) {
         next.stale.extend(names.iter().cloned());
+        return;
+    }
+    if let Some(Mark::Probe(id)) = primary(|mark| matches!(mark, Mark::Probe(_)))
+        && code == "E0425"
+    {
+        // A `let` that `#[cfg]` has removed.
+        next.moved.insert(*id);
+        next.ended.insert(*id);
         return;
     }
     let in_take = primary(|mark| matches!(mark, Mark::Take(_)));
@@ -109,7 +122,8 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
         if let Some(Mark::Probe(id) | Mark::Drop(id)) = primary(|mark| matches!(mark, Mark::Probe(_) | Mark::Drop(_))) {
             // Moved or unassigned at the end of its own stage. A later stage that uses it must be the one to complain.
             next.moved.insert(*id);
-            next.one_stage |= emission.stages.len() > 1;
+            next.ended.insert(*id);
+            next.one_stage |= emission.read_later(*id);
             return;
         }
         if let Some(Mark::Return(id)) = primary(|mark| matches!(mark, Mark::Return(_))) {
@@ -119,9 +133,16 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
                 next.moved.insert(*id);
                 return;
             }
+            if matches!(code, "E0382" | "E0381") {
+                next.moved.insert(*id);
+                next.ended.insert(*id);
+                next.one_stage |= emission.read_later(*id);
+                return;
+            }
         } else if code == "E0382"
             && let Some((id, stage)) = moved_into_stage(error, marks, emission)
             && emission.variables[id].mutable
+            && !emission.declares(stage, &emission.variables[id].name)
             && !next.moved.contains(&id)
             && !before.passed.contains(&(id, stage))
         {
@@ -155,7 +176,7 @@ fn moved_into_stage(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emissio
     })?;
     // "use of moved value: `x`", "borrow of partially moved value: `x.field`"
     let name = error.message.split('`').nth(1)?.split(['.', '[']).next()?;
-    Some((emission.variable_in(name.trim_start_matches('*'), stage)?, stage))
+    Some((emission.captured_by(name.trim_start_matches('*'), stage)?, stage))
 }
 
 /// A variable whose destructor uses a borrow after what it borrows was moved.

@@ -4,14 +4,24 @@ use std::sync::Arc;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
+use super::advice::Advice;
+use super::extent::extent;
+use super::failures;
 use super::fragment::CellText;
 use super::names::readable;
 use super::refusals::own_range;
 use super::rustc::{Diagnostic, Span};
 use super::source_map::{Place, Source};
+use super::unbalanced::Unbalanced;
 
 /// More errors than this are seldom read, and the first is usually the cause.
 const MAX_ERRORS: usize = 4;
+
+/// A report of more lines than this is not seen at once.
+const MAX_LINES: usize = 24;
+
+/// The lines that say how many more errors there are.
+const MORE_LINES: usize = 2;
 
 /// More alternatives than this (of traits to import, say) are noise.
 const MAX_SUGGESTIONS: usize = 3;
@@ -25,27 +35,85 @@ pub struct Report {
     pub lines: Vec<String>,
 }
 
-/// Draws compile errors. `extra` gives help of our own for a diagnostic.
-pub fn errors(
-    errors: &[&Diagnostic],
-    source: &Source,
-    file: &str,
-    extra: impl Fn(&Diagnostic) -> Option<String>,
-) -> Report {
-    let mut lines = Vec::new();
-    for error in errors.iter().take(MAX_ERRORS) {
-        lines.extend(draw(error, source, file, extra(error)).lines().map(str::to_owned));
+/// Draws compile errors. `advice` gives help of our own for a diagnostic.
+pub fn errors(errors: &[&Diagnostic], source: &Source, file: &str, advice: impl Fn(&Diagnostic) -> Advice) -> Report {
+    let distinct = distinct(errors);
+    let advice: Vec<Advice> = distinct.iter().take(MAX_ERRORS).map(|error| advice(error)).collect();
+    let draws = [Detail::All, Detail::FirstSuggestion, Detail::MessageAndPlace].map(|detail| {
+        let drawn = distinct.iter().zip(&advice).map(|(error, advice)| draw(error, source, file, advice, detail));
+        drawn.collect::<Vec<String>>()
+    });
+    let shown = what_fits(&draws, distinct.len());
+    let mut lines: Vec<String> = shown.join("\n\n").lines().map(str::to_owned).collect();
+    let more = distinct.len() - shown.len();
+    if more > 0 {
         lines.push(String::new());
-    }
-    lines.pop();
-    if errors.len() > MAX_ERRORS {
-        lines.push(String::new());
-        lines.push(format!("... and {} more errors", errors.len() - MAX_ERRORS));
+        lines.push(format!("... and {more} more error{}", if more == 1 { "" } else { "s" }));
     }
     Report { summary: errors.first().map_or_else(String::new, |error| readable(&error.message)), lines }
 }
 
-fn draw(error: &Diagnostic, source: &Source, file: &str, extra: Option<String>) -> String {
+/// Of errors drawn in ever less detail, what can be seen at once: all of them in as much detail as that allows, else the
+/// first one in full, which is usually the cause, and as many more as there is room for.
+fn what_fits(draws: &[Vec<String>; 3], errors: usize) -> Vec<String> {
+    let room = |shown: usize| if shown < errors { MAX_LINES - MORE_LINES } else { MAX_LINES };
+    if let Some(all) = draws.iter().find(|draws| height(draws) <= room(draws.len())) {
+        return all.clone();
+    }
+    let mut shown = draws[2].clone();
+    let mut firsts = draws.iter().filter_map(|draws| draws.first());
+    if let Some(first) = firsts.find(|first| first.lines().count() <= room(1)) {
+        shown[0].clone_from(first);
+    }
+    while shown.len() > 1 && height(&shown) > room(shown.len()) {
+        shown.pop();
+    }
+    shown
+}
+
+/// The number of lines that drawn errors take, with a line between two of them.
+fn height(draws: &[String]) -> usize {
+    draws.iter().map(|draw| draw.lines().count() + 1).sum::<usize>().saturating_sub(1)
+}
+
+/// Leaves out errors that only repeat or follow from an earlier one.
+fn distinct<'a>(errors: &[&'a Diagnostic]) -> Vec<&'a Diagnostic> {
+    // Where a letter or a quote is wrong, what follows is guesswork.
+    let lexical = |error: &&Diagnostic| {
+        error.message.starts_with("unknown start of token") || error.message.starts_with("prefix `")
+    };
+    if let Some(first) = errors.first().filter(|error| lexical(error)) {
+        return vec![first];
+    }
+    let mut distinct: Vec<&Diagnostic> = Vec::new();
+    for error in errors {
+        let subject = |error: &Diagnostic| {
+            let is_name = error.message.starts_with("cannot find") || error.message.starts_with("use of undeclared");
+            is_name.then(|| error.message.split('`').nth(1).map(str::to_owned)).flatten()
+        };
+        let primary = |error: &Diagnostic| {
+            error.spans.iter().find(|span| span.is_primary).map(|span| (span.byte_start, span.byte_end))
+        };
+        let repeats = |earlier: &&Diagnostic| {
+            (subject(error).is_some() && subject(error) == subject(earlier))
+                || (primary(error).is_some() && primary(error) == primary(earlier))
+        };
+        if !distinct.iter().any(repeats) {
+            distinct.push(error);
+        }
+    }
+    distinct
+}
+
+/// How much of a diagnostic is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    All,
+    FirstSuggestion,
+    MessageAndPlace,
+}
+
+fn draw(error: &Diagnostic, source: &Source, file: &str, advice: &Advice, detail: Detail) -> String {
     let message = readable(&error.message);
     let mut title = level(&error.level).primary_title(message);
     let code = error.code().to_owned();
@@ -53,26 +121,43 @@ fn draw(error: &Diagnostic, source: &Source, file: &str, extra: Option<String>) 
         title = title.id(code);
     }
     let mut main = Group::with_title(title).elements(snippets(&error.spans, source, file));
+    let mut notes = Vec::new();
     let mut suggestions = Vec::new();
-    for child in &error.children {
+    for child in error.children.iter().filter(|_| detail != Detail::MessageAndPlace) {
         let message = readable(&child.message);
         let suggested: Vec<&Span> = child.spans.iter().filter(|span| span.suggested_replacement.is_some()).collect();
         if suggested.is_empty() {
             let places = snippets(&child.spans, source, file);
             // A note about a place in the standard library or the runtime says nothing to the user.
-            if child.spans.is_empty() || !places.is_empty() {
-                main = main.element(level(&child.level).message(message)).elements(places);
+            if child.spans.is_empty() && !is_long_list(&message) {
+                main = main.element(level(&child.level).message(message));
+            } else if !places.is_empty() && detail == Detail::All {
+                notes.push(Group::with_title(level(&child.level).secondary_title(message)).elements(places));
             }
-        } else {
+        } else if !advice.hides_suggestions {
             suggestions.extend(suggestion(&message, &suggested, source, file));
         }
     }
-    if let Some(extra) = extra {
-        main = main.element(Level::HELP.message(extra));
+    for help in &advice.help {
+        main = main.element(Level::HELP.message(help.clone()));
+    }
+    if detail != Detail::All {
+        suggestions.truncate(1);
     }
     let mut groups = vec![main];
+    groups.extend(notes);
+    if let Some(patch) = &advice.patch {
+        let change = Patch::new(patch.place.range.clone(), patch.replacement.clone());
+        let title = Level::HELP.secondary_title(patch.message.clone());
+        groups.push(Group::with_title(title).element(snippet(&patch.place.cell).patch(change)));
+    }
     groups.extend(suggestions);
     Renderer::styled().render(&groups)
+}
+
+/// "the following other types implement trait `Mul<Rhs>`", and 177 types, helps nobody.
+fn is_long_list(message: &str) -> bool {
+    message.starts_with("the following other types implement") && message.lines().count() > 4
 }
 
 fn level(name: &str) -> Level<'static> {
@@ -102,7 +187,7 @@ fn snippets(spans: &[Span], source: &Source, file: &str) -> Vec<Snippet<'static,
 }
 
 fn snippet<T: Clone>(cell: &CellText) -> Snippet<'static, T> {
-    Snippet::source(cell.text.clone()).path(format!("cell [{}]", cell.number()))
+    Snippet::source(cell.shown.clone()).path(format!("cell [{}]", cell.number()))
 }
 
 /// A suggestion, as a patch where it changes the user's text and as text where it adds a `use`.
@@ -142,33 +227,57 @@ fn suggestion(message: &str, spans: &[&Span], source: &Source, file: &str) -> Op
 pub fn failure(kind: &'static str, message: &str, places: &[Place], notes: &[String]) -> Report {
     let summary = message.lines().next().unwrap_or("").to_owned();
     let mut main = Group::with_title(Level::ERROR.with_name(kind).primary_title(message.to_owned()));
-    if let Some((first, callers)) = places.split_first() {
-        main = main.element(snippet(&first.cell).annotation(AnnotationKind::Primary.span(word(first))));
+    let mut callers = None;
+    if let Some((first, frames)) = places.split_first() {
+        let at = extent(first, message);
+        main = main.element(snippet(&first.cell).annotation(AnnotationKind::Primary.span(at)));
         // The outermost frame is the statement of the cell that ran.
-        if let Some(caller) = callers.last() {
-            main = main
-                .element(Level::NOTE.message("called from here"))
-                .element(snippet(&caller.cell).annotation(AnnotationKind::Primary.span(word(caller))));
-        }
+        callers = frames.last().map(|caller| {
+            let at = AnnotationKind::Primary.span(extent(caller, ""));
+            Group::with_title(Level::NOTE.secondary_title("called from here"))
+                .element(snippet(&caller.cell).annotation(at))
+        });
     }
     for note in notes {
         main = main.element(Level::NOTE.message(note.clone()));
     }
-    let text = Renderer::styled().render(&[main]);
+    if let Some(help) = failures::help(message) {
+        main = main.element(Level::HELP.message(help));
+    }
+    let groups: Vec<Group<'_>> = std::iter::once(main).chain(callers).collect();
+    let text = Renderer::styled().render(&groups);
     Report { summary, lines: text.lines().map(str::to_owned).collect() }
 }
 
-/// A run-time place is a point; the word there is what a reader looks for.
-fn word(place: &Place) -> std::ops::Range<usize> {
-    let start = place.range.start;
-    let rest = &place.cell.text[start..];
-    let end = rest.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(rest.len());
-    start..start + end.max(rest.chars().next().filter(|char| *char != '\n').map_or(0, char::len_utf8))
+/// Draws a bracket, a string or a comment that has no counterpart.
+pub fn unbalanced_text(cell: &CellText, found: &Unbalanced) -> Report {
+    let (range, label) = &found.primary;
+    let mut annotations = vec![AnnotationKind::Primary.span(range.clone()).label(label.clone())];
+    if let Some((range, label)) = &found.other {
+        annotations.push(AnnotationKind::Context.span(range.clone()).label(label.clone()));
+    }
+    let title = Level::ERROR.primary_title(found.message.clone());
+    let text = Renderer::styled().render(&[Group::with_title(title).element(snippet(cell).annotations(annotations))]);
+    Report { summary: found.message.clone(), lines: text.lines().map(str::to_owned).collect() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_is_shown_of_fewer_errors() {
+        let draws = |all: usize, less: usize, least: usize, errors: usize| {
+            [all, less, least].map(|count| vec!["line\n".repeat(count); errors])
+        };
+        let heights = |draws: &[Vec<String>; 3], errors| -> Vec<usize> {
+            what_fits(draws, errors).iter().map(|draw| draw.lines().count()).collect()
+        };
+        assert_eq!(heights(&draws(11, 9, 5, 2), 2), [11, 11]);
+        assert_eq!(heights(&draws(11, 6, 5, 3), 3), [6, 6, 6]);
+        assert_eq!(heights(&draws(16, 12, 10, 3), 3), [16]);
+        assert_eq!(heights(&draws(30, 26, 20, 1), 1), [20]);
+    }
 
     #[test]
     fn a_failure_points_at_the_word() {

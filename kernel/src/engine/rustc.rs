@@ -8,6 +8,7 @@ use std::process::Stdio;
 use anyhow::Context;
 use rustix::process::{Pid, setpriority_process};
 use serde::Deserialize;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::deps::Links;
@@ -72,6 +73,11 @@ impl Diagnostic {
         self.level == "error" || self.level == "error: internal compiler error"
     }
 
+    /// Whether it is about the text alone: the parser's errors have no code, some of the lexer's have one.
+    pub fn is_syntax(&self) -> bool {
+        matches!(self.code(), "" | "E0586" | "E0758" | "E0762" | "E0763" | "E0765" | "E0766" | "E0768")
+    }
+
     /// The code, or nothing.
     pub fn code(&self) -> &str {
         self.code.as_ref().map_or("", |code| &code.code)
@@ -114,8 +120,10 @@ pub struct Crate<'a> {
     pub source: &'a str,
     /// The crates of earlier cells that it names.
     pub crates: &'a BTreeSet<String>,
-    /// Whether to optimise.
-    pub optimise: bool,
+    /// How far to optimise, 0 to 3.
+    pub opt_level: u8,
+    /// Whether the messages are all that is wanted.
+    pub check: bool,
     /// Whether types are named in full, as code needs them, or as a reader likes them.
     pub full_paths: bool,
     /// The crates that the session has asked for.
@@ -166,14 +174,19 @@ impl Rustc {
         &self.runtime
     }
 
+    /// The folder of the toolchain.
+    pub fn sysroot(&self) -> Option<&Path> {
+        self.runtime.rustc.parent()?.parent()
+    }
+
     /// The folder that holds the compiled crates.
     pub fn folder(&self) -> &Path {
         &self.dir
     }
 
     /// The name of the crate with this source: the same wherever it is compiled to the same.
-    pub fn crate_name(&self, optimise: bool, source: &str) -> String {
-        crate_name(&self.identity, optimise, source)
+    pub fn crate_name(&self, opt_level: u8, source: &str) -> String {
+        crate_name(&self.identity, opt_level, source)
     }
 
     /// Compiles one crate. Dropping the future ends rustc.
@@ -214,6 +227,30 @@ impl Rustc {
         if self.runtime.linker.is_some() { "" } else { "-Wl," }
     }
 
+    /// What the macros of a source make of it. Names that the source lacks do not matter, so it is no whole crate and
+    /// links nothing; what cannot be expanded is left out.
+    pub async fn expand(&self, source: &str) -> anyhow::Result<String> {
+        let mut command = Command::new(&self.runtime.rustc);
+        command
+            .current_dir(&self.dir)
+            .args(["-", "--edition", "2024", "--crate-type", "lib", "--crate-name", "expansion"])
+            .args(["-Zunpretty=expanded", "--cap-lints=allow"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        remove_flags(&mut command);
+        command.env("RUSTC_BOOTSTRAP", "expansion");
+        let starts = || format!("cannot start {}", self.runtime.rustc.display());
+        let mut child = command.spawn().with_context(starts)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // rustc reads all of it before it writes anything; one that has ended says so by what it wrote.
+            let _ = stdin.write_all(source.as_bytes()).await;
+        }
+        let output = child.wait_with_output().await.with_context(starts)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     fn linking(&self, name: &str) -> Vec<OsString> {
         let mut arguments = self.runtime.linker.as_ref().map(Linker::arguments).unwrap_or_default();
         let to_linker = self.to_linker();
@@ -232,7 +269,7 @@ impl Rustc {
             .args(FLAGS)
             // Where a session keeps its crates must not change what they are.
             .arg(remap(&self.dir))
-            .args(["-C", if krate.optimise { "opt-level=2" } else { "opt-level=0" }])
+            .args(["-C", &format!("opt-level={}", krate.opt_level)])
             // A later cell finds the library by this name, loaded already or beside itself.
             .args(self.linking(krate.name))
             .arg("--extern")
@@ -240,11 +277,14 @@ impl Rustc {
             .arg("-L")
             .arg(with_path("dependency=", &self.dir))
             .arg("-o")
-            .arg(library)
+            .arg(if krate.check { library.with_extension("checked") } else { library.to_owned() })
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        if krate.check {
+            command.args(["--emit", "metadata"]);
+        }
         for dir in &self.runtime.dependencies {
             command.arg("-L").arg(with_path("dependency=", dir));
         }
@@ -269,10 +309,7 @@ impl Rustc {
         for name in krate.crates {
             command.arg("--extern").arg(with_path(&format!("{name}="), &self.library(name)));
         }
-        // Flags of the user's own builds must not change what a cell's crate is.
-        for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
-            command.env_remove(variable);
-        }
+        remove_flags(&mut command);
         if krate.full_paths {
             // A long type would be cut in the middle to fit a terminal.
             command
@@ -280,6 +317,13 @@ impl Rustc {
                 .args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"]);
         }
         command
+    }
+}
+
+/// Flags of the user's own builds must not change what a cell's crate is.
+fn remove_flags(command: &mut Command) {
+    for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
+        command.env_remove(variable);
     }
 }
 
@@ -309,7 +353,7 @@ const LEARNING: [&str; 5] = [
 /// compiles for: a home may be shared by different machines.
 fn identity(runtime: &Runtime) -> String {
     let built = runtime.library.metadata().ok().map(|found| (found.len(), found.modified().ok()));
-    crate_name(&format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor()), false, &LEARNING.concat())
+    crate_name(&format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor()), 0, &LEARNING.concat())
 }
 
 /// The processor's model and what it can do, as far as the system tells.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::fragment::{CellText, Edit, Fragment};
 use super::mentions::Names;
-use super::parse::{Impl, Item, ItemKind, ParsedCell, UseLeaf};
+use super::parse::{Impl, ImplHead, Item, ItemKind, ParsedCell, UseLeaf};
 
 /// The name of a cell's crate, `cell_<hash>`.
 pub type CrateName = String;
@@ -104,8 +104,9 @@ impl Scope {
                 plan.former_homes.extend(live.item.names.iter().map(|name| (name.clone(), live.home.clone())));
             }
         }
-        for block in &plan.new_impls {
-            unsettled.extend(self.needed_home(block, &new_names));
+        let heads = plan.new_impls.iter().flat_map(|block| &block.heads);
+        for head in heads.chain(plan.new_items.iter().flat_map(|item| &item.heads)) {
+            unsettled.extend(self.needed_home(head, &new_names));
         }
         self.move_dependents(&mut plan, unsettled, stale);
         self.carry_impls(&mut plan, stale);
@@ -113,7 +114,7 @@ impl Scope {
     }
 
     /// The earlier item that must come to live with an impl, by the orphan rule.
-    fn needed_home(&self, block: &Impl, new_names: &Names) -> Option<String> {
+    fn needed_home(&self, block: &ImplHead, new_names: &Names) -> Option<String> {
         let is_new = |name: &Option<String>| name.as_ref().is_some_and(|name| new_names.contains(name));
         if is_new(&block.self_name) || is_new(&block.trait_name) {
             return None;
@@ -194,7 +195,7 @@ impl Scope {
                     return None;
                 }
                 let same = |other: &&Arc<Impl>| other.header == block.header;
-                if block.trait_name.is_some() {
+                if block.is_whole() {
                     return (!new_impls.iter().any(|other| same(&other))).then_some(block);
                 }
                 let overridden: BTreeSet<&String> = new_impls
@@ -272,6 +273,19 @@ impl Scope {
         }
     }
 
+    /// The macros whose calls may stand for items.
+    pub fn item_macros(&self) -> Names {
+        let makes = self.items.iter().filter(|live| live.item.makes_items && !live.hidden);
+        makes.flat_map(|live| live.item.names.iter().cloned()).collect()
+    }
+
+    /// The macros of those names, and those that they use, in the order in which they were defined.
+    pub fn macros(&self, mut names: Names) -> impl Iterator<Item = &Item> {
+        self.close_over_macros(&mut names);
+        let macros = self.items.iter().filter(|live| live.item.kind == ItemKind::Macro && !live.hidden);
+        macros.filter(move |live| live.item.names.iter().any(|name| names.contains(name))).map(|live| &*live.item)
+    }
+
     /// Makes a compiled plan the session's state.
     pub fn commit(&mut self, plan: &Plan, cell: &ParsedCell, home: &CrateName) {
         remove_indices(&mut self.items, &plan.replaced);
@@ -315,6 +329,26 @@ impl Scope {
     /// The impl that went stale under that name.
     pub fn find_impl(&self, name: &str) -> Option<&Impl> {
         self.impls.iter().map(|block| &**block).find(|block| stale_impl_name(block) == name)
+    }
+
+    /// The items that later cells can use, but for those whose names a `use` has taken.
+    pub fn items(&self) -> impl Iterator<Item = &Arc<Item>> {
+        self.items.iter().filter(|live| !live.hidden).map(|live| &live.item)
+    }
+
+    /// The impls in force.
+    pub fn impls(&self) -> impl Iterator<Item = &Arc<Impl>> {
+        self.impls.iter()
+    }
+
+    /// The `use` declarations in force, one a name.
+    pub fn declared_uses(&self) -> &[UseLeaf] {
+        &self.uses
+    }
+
+    /// The names of all live items.
+    pub fn names(&self) -> impl Iterator<Item = (&str, ItemKind)> {
+        self.items().flat_map(|item| item.names.iter().map(|name| (name.as_str(), item.kind)))
     }
 
     /// The live item of that name.
@@ -368,7 +402,7 @@ mod tests {
     use crate::engine::parse::parse;
 
     fn cell(text: &str) -> ParsedCell {
-        parse(&CellText::new(1, text)).expect("the test's cell parses")
+        parse(&CellText::new(1, text), &Names::new()).expect("the test's cell parses")
     }
 
     fn scope(cells: &[&str]) -> Scope {

@@ -110,6 +110,15 @@ impl Source {
 
     /// Where a stretch of emitted text comes from; `None` for text of our own.
     pub fn place(&self, range: Range<usize>) -> Option<Place> {
+        // An expression that we wrote a borrow around, `&(x)`, is still the user's `x`.
+        let around = self.text.get(range.clone()).unwrap_or("");
+        let range = match around.strip_prefix("&(").and_then(|inner| inner.strip_suffix(')')) {
+            Some(inner) if self.segment_at(range.start).is_none() => {
+                let start = range.start + "&(".len();
+                start..start + inner.trim_end().len()
+            }
+            _ => range,
+        };
         let first = self.segment_at(range.start)?;
         let start = first.user_offset(range.start, false);
         let last = if range.is_empty() { first } else { self.segment_at(range.end - 1).unwrap_or(first) };

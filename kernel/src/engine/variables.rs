@@ -71,7 +71,11 @@ impl fmt::Display for Explanation<'_> {
                  `let f: Box<dyn Fn(f64) -> f64> = Box::new(...)`, or define a `fn`"
             ),
             Gone::Moved => {
-                write!(f, "was moved by cell [{cell}]. Run the cell that makes it again, or `.clone()` it there")
+                write!(
+                    f,
+                    "was moved by cell [{cell}]. Run the cell that makes it again, and have cell [{cell}] borrow it, as `&x` \
+                     does, or take a clone"
+                )
             }
             Gone::NotReached => write!(f, "was not made: cell [{cell}] ended before its `let`"),
             Gone::TypeChanged(ty) => write!(

@@ -19,6 +19,8 @@ mod shim;
 pub(crate) mod sources;
 pub mod toolchain;
 
+#[cfg(feature = "evcxr")]
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -104,6 +106,13 @@ fn provide(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> 
     Ok(runtime)
 }
 
+/// The folder of the libtorch that is set up, with `include` and `lib`.
+pub fn libtorch_folder(home: &Home) -> Result<PathBuf, SetupError> {
+    let mut tried = Vec::new();
+    let found = libtorch::find(home, &mut tried)?;
+    found.map(|libtorch| libtorch.root).ok_or(SetupError::NoLibtorch { tried })
+}
+
 /// The prefix of the active Python, where Jupyter looks for the kernels of that environment.
 pub fn python_prefix() -> Option<PathBuf> {
     python::find().as_deref().and_then(python::prefix)
@@ -112,4 +121,25 @@ pub fn python_prefix() -> Option<PathBuf> {
 /// The error for a disk that is full, or too full for what is to be done.
 fn disk_full(what: &str, folder: &Path, needed: u64) -> SetupError {
     SetupError::DiskFull { what: what.to_owned(), folder: folder.to_owned(), needed, free: free_space(folder) }
+}
+
+/// Lays the runtime's sources out in a folder, as a cargo workspace of their own.
+#[cfg(feature = "evcxr")]
+pub(crate) fn write_sources(folder: &Path) -> std::io::Result<()> {
+    let sources = sources::all().map_err(|error| std::io::Error::other(error.to_string()))?;
+    fs::create_dir_all(folder)?;
+    sources::write(&sources, folder)
+}
+
+/// The text of one of the runtime's sources, named by its place in that workspace.
+#[cfg(feature = "evcxr")]
+pub(crate) fn source(path: &str) -> Option<String> {
+    let source = sources::all().ok()?.into_iter().find(|source| source.path == path)?;
+    String::from_utf8(source.contents).ok()
+}
+
+/// Names a state of things: the same parts give the same key, any other parts another one.
+#[cfg(feature = "evcxr")]
+pub(crate) fn key_of(parts: &[&str]) -> String {
+    sources::key(parts.iter().map(|part| part.as_bytes()))
 }

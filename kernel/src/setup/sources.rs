@@ -63,6 +63,11 @@ pub(crate) fn torch_sys_version() -> Result<String, SetupError> {
     locked_version(LOCK, "torch-sys").ok_or_else(|| SetupError::Sources("Cargo.lock names no torch-sys".into()))
 }
 
+/// The version of a crate that the runtime is built with.
+pub(crate) fn crate_version(name: &str) -> Option<String> {
+    locked_version(LOCK, name)
+}
+
 fn locked_version(lock: &str, name: &str) -> Option<String> {
     let lock: DocumentMut = lock.parse().ok()?;
     let packages = lock.get("package")?.as_array_of_tables()?;

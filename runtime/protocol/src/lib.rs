@@ -4,8 +4,10 @@
 //! over the host's stdout and stderr pipes as raw bytes. The host flushes stdout before it sends a message, and the
 //! kernel drains both pipes before it acts on one, so the order the user wrote is the order the user sees.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,12 @@ use serde_json::{Map, Value};
 
 /// The file descriptor on which the host finds its end of the control socket: stdin, which a cell has no other use for.
 pub const CONTROL_FD: i32 = 0;
+
+/// The environment variable of a process whose messages to the kernel travel on stdout, for want of a control socket.
+pub const STDOUT_CHANNEL: &str = "OXTORCH_STDOUT_CHANNEL";
+
+/// Begins such a message; its line end ends it.
+pub const STDOUT_MARK: char = '\u{1}';
 
 /// What the kernel asks of the host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,8 +47,19 @@ pub enum ToHost {
         /// The variables' names.
         names: Vec<String>,
     },
+    /// Work in another folder or with other environment variables from the next cell on.
+    Surroundings(Surroundings),
     /// End the process in an orderly way.
     Shutdown,
+}
+
+/// What a host is told of the world around it; a new host is told the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// The working directory; `None` for the one that it was started in.
+    pub dir: Option<PathBuf>,
+    /// Environment variables that differ from those of the kernel; `None` for one that is not set.
+    pub env: BTreeMap<String, Option<String>>,
 }
 
 /// One cell to run.
@@ -125,6 +144,49 @@ pub struct Done {
     pub outcome: Outcome,
     /// The variables put into the store by this cell.
     pub kept: Vec<Kept>,
+    /// What it took to run.
+    #[serde(default)]
+    pub cost: Cost,
+    /// The working directory that the cell has left behind, where it still exists.
+    #[serde(default)]
+    pub dir: Option<PathBuf>,
+    /// What the cell was asked to say of variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub described: Vec<Described>,
+    /// What the cell measured, for `%timeit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+}
+
+/// What running a cell took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Time on the clock.
+    pub wall: Duration,
+    /// Processor time of all threads, in the program itself.
+    pub user: Duration,
+    /// Processor time of all threads, in the operating system.
+    pub system: Duration,
+}
+
+/// What a value is like, in a few words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Described {
+    /// The variable's name.
+    pub name: String,
+    /// Its shape, length or value.
+    pub what: String,
+    /// The device, of values that are on one.
+    pub device: Option<String>,
+}
+
+/// Several runs of the same code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// How often a run executes the code.
+    pub loops: u64,
+    /// How long each run took, all its loops together.
+    pub runs: Vec<Duration>,
 }
 
 /// A variable that a cell has put into the store.
@@ -205,6 +267,10 @@ mod tests {
                 frames: vec![Frame { file: "cell_1.rs".into(), line: 3, column: 7 }],
             },
             kept: vec![Kept { name: "net".into(), id: 0 }],
+            cost: Cost { wall: Duration::from_millis(3), ..Cost::default() },
+            dir: Some("/home".into()),
+            described: vec![Described { name: "net".into(), what: "8 bytes".into(), device: None }],
+            timing: Some(Timing { loops: 10, runs: vec![Duration::from_micros(7)] }),
         });
         let mut bytes = Vec::new();
         write_message(&mut bytes, &message).expect("writes to memory");

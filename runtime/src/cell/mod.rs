@@ -12,14 +12,21 @@
 //! put("net", 0, net);
 //! ```
 
+mod asynchronous;
+mod describe;
 mod panic;
 mod show;
 mod stage;
 mod store;
+mod timeit;
 
+pub use asynchronous::{enter_tokio, stage_async};
+pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
 pub(crate) use panic::install_hook;
+pub(crate) use show::show_bundle;
 pub use show::{Show, ViaDebug, ViaName, ViaRich};
-pub use stage::{Error, stage};
+pub use stage::{Ending, Error, end_cell, stage};
 pub(crate) use stage::{begin, end, record_panic};
 pub(crate) use store::forget_all;
-pub use store::{carry, forget, probe, put, take};
+pub use store::{TypeOf, carry, forget, probe, put, take, type_of};
+pub use timeit::timeit;

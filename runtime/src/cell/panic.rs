@@ -19,6 +19,9 @@ struct Report {
     frames: Vec<Frame>,
 }
 
+/// What Rust says where a panic cannot go on: the process aborts.
+const NOT_UNWINDING: [&str; 2] = ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
+
 thread_local! {
     static REPORT: RefCell<Option<Report>> = const { RefCell::new(None) };
     static IS_CELL_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
@@ -30,6 +33,10 @@ pub(crate) fn install_hook() {
     std::panic::set_hook(Box::new(|info| {
         let report = report(info);
         if IS_CELL_THREAD.get() {
+            // The process ends behind such a panic, so nobody will read what the one before it was about.
+            if NOT_UNWINDING.contains(&report.message.as_str()) {
+                REPORT.with_borrow(|before| before.iter().for_each(print));
+            }
             REPORT.set(Some(report));
         } else {
             print(&report);
@@ -145,6 +152,10 @@ fn payload_text(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a panic with a value that is not text".to_owned())
 }
 
+/// Where what helps a user ends in a libtorch error, and the builders of libtorch are addressed.
+const REST: [&str; 3] =
+    ["\nException raised from", "\nframe #0", " This could be because the operator doesn't exist for this backend"];
+
 /// A libtorch error without its C++ stack; any other message as it is.
 ///
 /// `tch` unwraps with `Torch("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)\nException raised from ...")` in
@@ -156,8 +167,11 @@ pub(super) fn first_sentence(message: &str) -> String {
         None => message.to_owned(),
     };
     let text = text.strip_prefix("Internal torch error: ").unwrap_or(&text);
-    let end = text.find("\nException raised from").unwrap_or(text.len());
-    text[..end].trim_end().to_owned()
+    let end = REST.iter().filter_map(|rest| text.find(rest)).min().unwrap_or(text.len());
+    let text = text[..end].trim_end();
+    // "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to ..."
+    let reason = text.strip_prefix("[enforce fail at ").and_then(|rest| rest.split_once("] ")?.1.split_once(". "));
+    reason.map_or(text, |(_, reason)| reason).to_owned()
 }
 
 /// Undoes `str::escape_debug` as far as libtorch's messages need it.
@@ -188,6 +202,17 @@ mod tests {
         let message = "called `Result::unwrap()` on an `Err` value: Torch(\"mat1 and mat2 shapes cannot be multiplied \
                        (2x3 and 4x5)\\nException raised from meta at /torch/x.cpp:1 (most recent call first):\\nframe #0\")";
         assert_eq!(first_sentence(message), "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)");
+    }
+
+    #[test]
+    fn what_libtorch_says_to_its_builders_is_cut_off() {
+        let message = "Could not run 'aten::zeros' with arguments from the 'CUDA' backend. This could be because the \
+                       operator doesn't exist for this backend, or was omitted. CPU: registered at x.cpp:1";
+        assert_eq!(first_sentence(message), "Could not run 'aten::zeros' with arguments from the 'CUDA' backend.");
+        let message = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried \
+                       to allocate 70 bytes.\nframe #0: c10::alloc";
+        let reason = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 70 bytes.";
+        assert_eq!(first_sentence(message), reason);
     }
 
     #[test]

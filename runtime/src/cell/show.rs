@@ -22,7 +22,7 @@ pub trait ViaRich {
 
 impl<T: RichDisplay + ?Sized> ViaRich for &&Show<'_, T> {
     fn oxtorch_show(&self) {
-        send(self.0.mime_bundle());
+        show_bundle(self.0.mime_bundle());
     }
 }
 
@@ -55,10 +55,11 @@ impl<T: ?Sized> ViaName for Show<'_, T> {
 
 /// Not generic, and so compiled once and not into every cell.
 fn show_text(text: fmt::Arguments<'_>) {
-    send(MimeBundle::text(text.to_string()));
+    show_bundle(MimeBundle::text(text.to_string()));
 }
 
-fn send(bundle: MimeBundle) {
+/// Sends a bundle as the cell's result.
+pub(crate) fn show_bundle(bundle: MimeBundle) {
     // A display handle, for one: `display(&x)` at a cell's end has shown its value already.
     if bundle.is_empty() {
         return;

@@ -4,13 +4,17 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
-use oxtorch_protocol::{Done, Outcome};
+use oxtorch_protocol::{Cost, Done, Outcome};
 
-use super::{panic, store};
+use super::{describe, panic, store, timeit};
 use crate::checkpoint;
 
-/// What `?` turns an error into at the top level of a cell: anything that can be displayed.
-pub struct Error {
+/// Why a stage ended early: with an error, or by a `return` of the user's, which is no failure.
+///
+/// `?` turns anything that can be displayed into one.
+pub struct Error(Option<Failure>);
+
+struct Failure {
     message: String,
     place: &'static Location<'static>,
 }
@@ -21,15 +25,53 @@ impl<E: Display> From<E> for Error {
     #[track_caller]
     fn from(error: E) -> Self {
         // The alternate form of `anyhow::Error` is the whole chain of causes; others ignore the flag.
-        Self { message: format!("{error:#}"), place: Location::caller() }
+        Self(Some(Failure { message: format!("{error:#}"), place: Location::caller() }))
     }
+}
+
+/// What a `return` at the top level of a cell may have behind it.
+#[diagnostic::on_unimplemented(
+    message = "a cell returns nothing or a `Result<()>`, not `{Self}`",
+    note = "the value of a cell is its last expression, without `return`"
+)]
+pub trait Ending {
+    /// The error, where it is one.
+    #[track_caller]
+    fn error(self) -> Option<Error>;
+}
+
+impl Ending for () {
+    fn error(self) -> Option<Error> {
+        None
+    }
+}
+
+// Of `()` alone, so that the compiler knows what `Err(error)` is a result of.
+impl<E: Into<Error>> Ending for Result<(), E> {
+    #[track_caller]
+    fn error(self) -> Option<Error> {
+        // Not `map(Into::into)`: the error's place is where this is called.
+        match self {
+            Ok(()) => None,
+            Err(error) => Some(error.into()),
+        }
+    }
+}
+
+/// What the kernel makes of `return` at the top level of a cell: it ends all stages, whatever they have to give.
+///
+/// # Errors
+/// Always, so that no later stage runs.
+#[track_caller]
+pub fn end_cell<T, V: Ending>(value: V) -> Result<T, Error> {
+    Err(value.error().unwrap_or(Error(None)))
 }
 
 thread_local! {
     static OUTCOME: RefCell<Outcome> = const { RefCell::new(Outcome::Ok) };
 }
 
-/// Runs one stage; `None` when it failed, panicked or was interrupted.
+/// Runs one stage; `None` when it returned early, failed, panicked or was interrupted.
 pub fn stage<T>(body: impl FnOnce() -> Result<T, Error>) -> Option<T> {
     // What the closure borrows lives on in the cell whatever happens: the user can look at it and decide.
     match catch_unwind(AssertUnwindSafe(body)) {
@@ -45,7 +87,8 @@ pub fn stage<T>(body: impl FnOnce() -> Result<T, Error>) -> Option<T> {
     }
 }
 
-fn record_failure(Error { message, place }: Error) {
+fn record_failure(Error(failure): Error) {
+    let Some(Failure { message, place }) = failure else { return };
     let message = panic::first_sentence(&message);
     OUTCOME.set(Outcome::Failed { message, place: panic::user_place(place) });
 }
@@ -59,7 +102,15 @@ pub(crate) fn begin() {
 /// How the cell ended, and what it kept.
 pub(crate) fn end() -> Done {
     checkpoint::end();
-    Done { outcome: OUTCOME.replace(Outcome::Ok), kept: store::kept() }
+    Done {
+        outcome: OUTCOME.replace(Outcome::Ok),
+        kept: store::kept(),
+        described: describe::take(),
+        timing: timeit::take(),
+        // The host knows these.
+        cost: Cost::default(),
+        dir: None,
+    }
 }
 
 /// Records a panic, of a stage or outside every stage, such as in the `Drop` of a replaced variable.

@@ -15,7 +15,7 @@ mod spec;
 mod workspace;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::failure::Failure;
@@ -297,13 +297,10 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// The folder that a path in a `:dep` is relative to.
-pub fn current_folder() -> PathBuf {
-    std::env::current_dir().unwrap_or_else(|_| Path::new("/").to_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     /// A session with one set: `mine`, another `rand` than the runtime's, and `below`, which `mine` builds on.

@@ -85,10 +85,11 @@ impl Ahead {
 async fn compile(compiler: Arc<Compiler>, mut state: State, cells: Vec<String>, done: watch::Sender<Vec<CrateName>>) {
     for code in cells {
         // What a command does is not foretold.
-        let segments = segments(&code);
+        let segments = segments(&code, &|name| state.knows(name));
         let [Segment::Code(code)] = segments.as_slice() else { return };
         let text = CellText::new(0, code);
-        let Ok(cell) = parse(&text) else { return };
+        let Ok(mut cell) = parse(&text, &state.scope.item_macros()) else { return };
+        let Ok(()) = compiler.expand(&state, &mut cell).await else { return };
         let Ok(ready) = compiler.compile(&state, &text, &cell, Urgency::Ahead).await else { return };
         if ready.library {
             state.commit_items(&ready, &cell, 0);

@@ -12,16 +12,19 @@ use super::state::State;
 use crate::engine::cache::Cache;
 use crate::engine::deps::Links;
 use crate::engine::emit::{self, Decisions, Emission, Input, VariableId};
+use crate::engine::expand;
 use crate::engine::fragment::{CellText, Fragment};
+use crate::engine::habits;
 use crate::engine::mentions::Names;
 use crate::engine::names::{Sources, readable};
-use crate::engine::parse::ParsedCell;
+use crate::engine::parse::{ParseError, ParsedCell};
 use crate::engine::refusals::{learn, probed_types};
 use crate::engine::render;
 pub(super) use crate::engine::rustc::Urgency;
 use crate::engine::rustc::{Compiled, Crate, Diagnostic, Rustc};
 use crate::engine::scope::{CrateName, Plan};
 use crate::engine::source_map::{Place, Source};
+use crate::engine::unbalanced::unbalanced;
 use crate::engine::variables::nameable;
 use crate::session::CellError;
 
@@ -47,6 +50,15 @@ pub(super) struct Ready {
     pub name: CrateName,
     /// Whether there is a library at all: a cell of comments has none.
     pub library: bool,
+}
+
+/// What a cell is compiled for.
+#[derive(Debug, Clone, Copy)]
+enum Purpose {
+    /// To be run.
+    Run(Urgency),
+    /// For the messages alone.
+    Check,
 }
 
 /// One way to write the crate of a cell.
@@ -89,17 +101,47 @@ pub(super) struct Compiler {
     pub sources: Arc<RwLock<Sources>>,
     /// What compiling has taught about a crate, by its name at the first try.
     compiled: Mutex<HashMap<String, Lessons>>,
+    /// What macros make of a source.
+    expanded: Mutex<HashMap<String, String>>,
 }
 
 impl Compiler {
     /// A compiler that calls `rustc`, and keeps what it compiled.
     pub fn new(rustc: Rustc, cache: Arc<Cache>) -> Self {
-        Self { rustc, cache, keeping: Mutex::default(), sources: Arc::default(), compiled: Mutex::default() }
+        Self {
+            rustc,
+            cache,
+            keeping: Mutex::default(),
+            sources: Arc::default(),
+            compiled: Mutex::default(),
+            expanded: Mutex::default(),
+        }
+    }
+
+    /// What keeps compiled cells on disk.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// Where the compiled crates lie.
     pub fn rustc(&self) -> &Rustc {
         &self.rustc
+    }
+
+    /// Finds out what the calls of macros that may make items make.
+    pub async fn expand(&self, state: &State, cell: &mut ParsedCell) -> Result<(), CellError> {
+        if cell.calls.is_empty() {
+            return Ok(());
+        }
+        let source = expand::source(cell, &state.scope);
+        let known = self.expanded.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned();
+        let expanded = match known {
+            Some(expanded) => expanded,
+            None => self.rustc.expand(&source).await.map_err(|error| internal(format!("{error:#}")))?,
+        };
+        expand::resolve(cell, &expanded);
+        self.expanded.lock().unwrap_or_else(PoisonError::into_inner).insert(source, expanded);
+        Ok(())
     }
 
     /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
@@ -110,9 +152,7 @@ impl Compiler {
         cell: &ParsedCell,
         urgency: Urgency,
     ) -> Result<Ready, CellError> {
-        let mut macro_mentions = cell.mentions.clone();
-        state.scope.close_over_macros(&mut macro_mentions);
-        macro_mentions.retain(|name| !cell.mentions.contains(name));
+        let macro_mentions = macro_mentions(state, cell);
         let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
 
         let mut next = attempt(Decisions::default());
@@ -130,12 +170,47 @@ impl Compiler {
                 return Ok(next.ready(lessons.types, true));
             }
         }
+        let (next, compiled) = self.try_until_compiled(state, cell, next, attempt, Purpose::Run(urgency)).await?;
+        let types = next.types(&compiled.diagnostics);
+        let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
+        self.learnt(first_name, &next.name, lessons);
+        self.remember_source(&next);
+        Ok(next.ready(types, true))
+    }
+
+    /// What rustc says about a cell that is not to be run.
+    pub async fn check(
+        &self,
+        state: &State,
+        text: &Arc<CellText>,
+        cell: &ParsedCell,
+    ) -> Result<Vec<Diagnostic>, CellError> {
+        let macro_mentions = macro_mentions(state, cell);
+        let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
+        let first = attempt(Decisions::default());
+        let (_, compiled) = self.try_until_compiled(state, cell, first, attempt, Purpose::Check).await?;
+        Ok(compiled.diagnostics)
+    }
+
+    async fn try_until_compiled(
+        &self,
+        state: &State,
+        cell: &ParsedCell,
+        mut next: Attempt,
+        attempt: impl Fn(Decisions) -> Attempt,
+        purpose: Purpose,
+    ) -> Result<(Attempt, Compiled), CellError> {
+        let (check, urgency) = match purpose {
+            Purpose::Check => (true, Urgency::Now),
+            Purpose::Run(urgency) => (false, urgency),
+        };
         for _ in 0..MAX_TRIES {
             let krate = Crate {
                 name: &next.name,
                 source: &next.emission.source.text,
                 crates: &next.emission.crates,
-                optimise: cell.heavy,
+                opt_level: state.opt_level(cell),
+                check,
                 full_paths: true,
                 links: state.dependencies.links_for_rustc(),
                 externs: &next.externs,
@@ -143,11 +218,7 @@ impl Compiler {
             };
             let compiled = self.call(krate).await?;
             if compiled.library.is_some() {
-                let types = next.types(&compiled.diagnostics);
-                let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
-                self.learnt(first_name, &next.name, lessons);
-                self.remember_source(&next);
-                return Ok(next.ready(types, true));
+                return Ok((next, compiled));
             }
             let errors: Vec<&Diagnostic> =
                 compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
@@ -191,7 +262,7 @@ impl Compiler {
         let uses = uses.filter_map(|leaf| leaf.name.as_ref());
         let taken = items.chain(imports.iter().map(|import| &import.name)).chain(uses).cloned().collect();
         let externs = state.dependencies.attach(&mut emission.source, &taken);
-        let name = self.rustc.crate_name(cell.heavy, &emission.source.text);
+        let name = self.rustc.crate_name(state.opt_level(cell), &emission.source.text);
         Attempt { plan, emission, name, decisions, externs }
     }
 
@@ -238,23 +309,27 @@ impl Compiler {
         let compiled = self.call(Crate { full_paths: false, ..krate }).await?;
         let errors = compiled.placed_errors();
         let file = format!("{}.rs", krate.name);
-        let report = render::errors(&errors, source, &file, |error| state.explain_loss(error));
+        let report = render::errors(&errors, source, &file, |error| state.known().advice(error, source, &file));
         Ok(compile_error(report))
     }
 
     /// rustc explains a syntax error better than syn does.
-    pub async fn syntax_error(&self, text: &Arc<CellText>, error: &syn::Error) -> CellError {
+    pub async fn syntax_error(&self, text: &Arc<CellText>, error: &ParseError) -> CellError {
+        if let Some(found) = unbalanced(&text.text) {
+            return compile_error(render::unbalanced_text(text, &found));
+        }
         let mut source = Source::default();
         source.glue("#![allow(unused)] fn __oxtorch_run() { ");
         source.fragment(&Fragment { cell: Arc::clone(text), range: 0..text.text.len(), edits: Vec::new() });
         source.glue("\n}\n");
-        let name = self.rustc.crate_name(false, &source.text);
+        let name = self.rustc.crate_name(0, &source.text);
         let (crates, links) = (BTreeSet::new(), Links::default());
         let krate = Crate {
             name: &name,
             source: &source.text,
             crates: &crates,
-            optimise: false,
+            opt_level: 0,
+            check: true,
             full_paths: false,
             links: &links,
             externs: &[],
@@ -264,15 +339,25 @@ impl Compiler {
             Ok(compiled) => compiled,
             Err(error) => return error,
         };
-        let errors = compiled.placed_errors();
+        let file = format!("{name}.rs");
+        let advice = |error: &Diagnostic| habits::of(error, &source, &file);
+        // No name of the session or of the prelude is in scope here: that one is missing means nothing, but for a habit.
+        let mut errors = compiled.placed_errors();
+        errors.retain(|error| error.is_syntax() || !advice(error).help.is_empty());
         if !errors.is_empty() {
-            return compile_error(render::errors(&errors, &source, &format!("{name}.rs"), |_| None));
+            return compile_error(render::errors(&errors, &source, &file, advice));
         }
-        let range = error.span().byte_range();
-        let range = range.start.min(text.text.len())..range.end.min(text.text.len());
-        let place = Place { cell: Arc::clone(text), range };
-        compile_error(render::failure("error", &error.to_string(), &[place], &[]))
+        let place = Place { cell: Arc::clone(text), range: error.range.clone() };
+        compile_error(render::failure("error", &error.message, &[place], &[]))
     }
+}
+
+/// The names that the macros which a cell mentions bring with them.
+fn macro_mentions(state: &State, cell: &ParsedCell) -> Names {
+    let mut mentions = cell.mentions.clone();
+    state.scope.close_over_macros(&mut mentions);
+    mentions.retain(|name| !cell.mentions.contains(name));
+    mentions
 }
 
 /// How a type without a name is put down among those with one; no type's code starts like this.

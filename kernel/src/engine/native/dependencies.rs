@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::NativeEngine;
 use super::reports::{interrupted, tell};
-use crate::engine::deps::{Failure, Site, current_folder};
+use crate::engine::deps::{Failure, Site};
 use crate::engine::render;
 use crate::session::{CellError, Event, Stream};
 
@@ -23,7 +23,7 @@ impl NativeEngine {
         events: &mpsc::Sender<Event>,
     ) -> Result<(), CellError> {
         let runtime = self.compiler.rustc().runtime().clone();
-        let site = Site { runtime, scratch: self.scratch.clone(), folder: current_folder() };
+        let site = Site { runtime, scratch: self.scratch.clone(), folder: self.dir().unwrap_or_default() };
         let (says, mut told) = mpsc::unbounded_channel();
         let progress = Arc::new(move |line| {
             // Nobody listens to a build that was interrupted.

@@ -4,18 +4,23 @@ mod ahead;
 mod commands;
 mod compile;
 mod dependencies;
+pub(super) mod last_words;
 mod reports;
 mod run;
 mod standby;
 mod state;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use oxtorch_protocol::{Cost, Described, Surroundings, Timing};
 use tokio::sync::{Notify, mpsc};
 
 use self::ahead::Ahead;
+use self::commands::ShellInterrupter;
 use self::compile::{Compiler, Ready, Urgency};
 use self::reports::{interrupted, tell};
 use self::standby::Standby;
@@ -23,7 +28,7 @@ use self::state::{Committed, State};
 use super::cache::Cache;
 use super::commands::{Segment, segments};
 use super::fragment::CellText;
-use super::parse::{ParsedCell, parse};
+use super::parse::{ParseError, ParsedCell, parse};
 use super::rustc::Rustc;
 use super::{Engine, Interrupter, complete};
 use crate::host::{Host, RunInterrupter};
@@ -40,6 +45,25 @@ pub struct NativeEngine {
     state: State,
     phase: Arc<Mutex<Phase>>,
     told_host_note: bool,
+    /// What each new host is told.
+    surroundings: Surroundings,
+    /// Where `%cd -` goes.
+    previous_dir: Option<PathBuf>,
+    spent: Spent,
+}
+
+/// What all cells so far have taken.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spent {
+    compiling: Duration,
+    running: Cost,
+}
+
+/// What a cell was asked to tell of itself.
+#[derive(Debug, Default)]
+struct Told {
+    described: Vec<Described>,
+    timing: Option<Timing>,
 }
 
 /// What an interrupt has to reach.
@@ -47,6 +71,7 @@ enum Phase {
     Idle,
     Compiling { cancel: Arc<Notify>, cancelled: bool },
     Running(RunInterrupter),
+    InShell(ShellInterrupter),
 }
 
 impl NativeEngine {
@@ -55,7 +80,8 @@ impl NativeEngine {
         tokio::fs::create_dir_all(&scratch)
             .await
             .with_context(|| format!("cannot create the folder for compiled cells, {}", scratch.display()))?;
-        let host = Host::start(&runtime)?;
+        let surroundings = Surroundings::default();
+        let host = Host::start(&runtime, &surroundings)?;
         let cache = Arc::new(cache);
         let swept = Arc::clone(&cache);
         // What is not swept now is swept by a later session.
@@ -69,6 +95,9 @@ impl NativeEngine {
             state: State::default(),
             phase: Arc::new(Mutex::new(Phase::Idle)),
             told_host_note: false,
+            surroundings,
+            previous_dir: None,
+            spent: Spent::default(),
         })
     }
 
@@ -84,27 +113,48 @@ impl NativeEngine {
     }
 
     /// Runs the commands and the code of a cell, in the order in which they were written.
-    async fn run_segments(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
-        for segment in segments(request.code) {
-            self.set_compiling();
-            match segment {
-                Segment::Code(code) => self.run_cell(CellRequest { code: &code, ..request }, events).await?,
-                Segment::Command(command) => self.run_command(command, request, events).await?,
+    ///
+    /// Boxed, because a command may hold segments of its own.
+    fn run_segments<'a>(
+        &'a mut self,
+        segments: Vec<Segment>,
+        request: CellRequest<'a>,
+        events: &'a mpsc::Sender<Event>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), CellError>> + Send + 'a>> {
+        Box::pin(async move {
+            for segment in segments {
+                self.set_compiling();
+                match segment {
+                    Segment::Code(code) => {
+                        let text = CellText::part(request.execution_count, request.code, code);
+                        let parsed = parse(&text, &self.state.scope.item_macros());
+                        self.run_cell(&text, parsed, request, events).await?;
+                    }
+                    Segment::Command(command) => self.run_command(command, request, events).await?,
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    async fn run_cell(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
-        let text = CellText::new(request.execution_count, request.code);
+    async fn run_cell(
+        &mut self,
+        text: &Arc<CellText>,
+        parsed: Result<ParsedCell, ParseError>,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<Told, CellError> {
+        let start = Instant::now();
         let cancelled = self.cancelled();
-        let (cell, ready) = tokio::select! {
-            compiled = async { self.ahead.wait_for(request.code).await; self.compile(&text).await } => compiled?,
-            () = cancelled => return Err(interrupted()),
+        let compiled = tokio::select! {
+            compiled = async { self.ahead.wait_for(&text.text).await; self.compile(text, parsed).await } => compiled,
+            () = cancelled => Err(interrupted()),
         };
-        self.state.scope.renumber(&text);
+        self.spent.compiling += start.elapsed();
+        let (cell, ready) = compiled?;
+        self.state.scope.renumber(text);
         if !ready.library {
-            return Ok(());
+            return Ok(Told::default());
         }
         let committed = self.state.commit_items(&ready, &cell, text.number());
         self.pass_on(committed, events).await;
@@ -113,12 +163,22 @@ impl NativeEngine {
         let kept: Vec<_> = done.kept.iter().map(|entry| entry.id).collect();
         let committed = self.state.commit_variables(&ready, &kept, text.number());
         self.pass_on(committed, events).await;
-        self.outcome(done.outcome)
+        self.spent.add(&done.cost);
+        if done.dir.is_some() && done.dir != self.dir() {
+            // The cell went there by itself.
+            self.surroundings.dir = done.dir;
+        }
+        self.outcome(done.outcome).map(|()| Told { described: done.described, timing: done.timing })
     }
 
-    async fn compile(&self, text: &Arc<CellText>) -> Result<(ParsedCell, Ready), CellError> {
-        match parse(text) {
-            Ok(cell) => {
+    async fn compile(
+        &self,
+        text: &Arc<CellText>,
+        parsed: Result<ParsedCell, ParseError>,
+    ) -> Result<(ParsedCell, Ready), CellError> {
+        match parsed {
+            Ok(mut cell) => {
+                self.compiler.expand(&self.state, &mut cell).await?;
                 let ready = self.compiler.compile(&self.state, text, &cell, Urgency::Now).await?;
                 Ok((cell, ready))
             }
@@ -141,7 +201,7 @@ impl NativeEngine {
     fn cancel(&self) -> Option<Arc<Notify>> {
         match &*self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
             Phase::Compiling { cancel, .. } => Some(Arc::clone(cancel)),
-            Phase::Idle | Phase::Running(_) => None,
+            Phase::Idle | Phase::Running(_) | Phase::InShell(_) => None,
         }
     }
 
@@ -158,7 +218,9 @@ impl NativeEngine {
 impl Engine for NativeEngine {
     async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
         self.set_phase(Phase::Compiling { cancel: Arc::new(Notify::new()), cancelled: false });
-        let result = self.run_segments(request, events).await;
+        let code = request.code.replace("\r\n", "\n");
+        let segments = segments(&code, &|name| self.state.knows(name));
+        let result = self.run_segments(segments, CellRequest { code: &code, ..request }, events).await;
         self.set_phase(Phase::Idle);
         self.standby.prepare();
         result
@@ -169,7 +231,7 @@ impl Engine for NativeEngine {
     }
 
     fn is_complete(&self, code: &str) -> Completeness {
-        complete::is_complete(code)
+        complete::is_complete(code, &|name| self.state.knows(name))
     }
 
     fn interrupter(&self) -> Interrupter {
@@ -183,6 +245,7 @@ impl Engine for NativeEngine {
                     cancel.notify_one();
                 }
                 Phase::Running(run) => run.interrupt(),
+                Phase::InShell(shell) => shell.interrupt(),
             }
         })
     }
@@ -209,5 +272,13 @@ impl NativeEngine {
 
     fn set_phase(&self, phase: Phase) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+}
+
+impl Spent {
+    fn add(&mut self, cost: &Cost) {
+        self.running.wall += cost.wall;
+        self.running.user += cost.user;
+        self.running.system += cost.system;
     }
 }

@@ -1,20 +1,19 @@
 //! Has the host run a compiled cell, and tells the user how it ended.
 
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::{Arc, PoisonError};
 
 use oxtorch_protocol::{Done, Outcome};
 use tokio::sync::mpsc;
 
 use super::compile::Ready;
+use super::last_words::LastWords;
 use super::reports::{internal, interrupted, tell};
 use super::{NativeEngine, Phase};
 use crate::engine::emit::RUN_SYMBOL;
 use crate::engine::names::{place_in, rewrite_places};
 use crate::engine::render;
 use crate::engine::source_map::Place;
-use crate::host::Ended;
+use crate::host::{Ended, Rewritten};
 use crate::session::{CellError, CellRequest, Event};
 
 impl NativeEngine {
@@ -26,7 +25,8 @@ impl NativeEngine {
         events: &mpsc::Sender<Event>,
     ) -> Result<Done, CellError> {
         if self.host.is_none() {
-            self.host = Some(self.standby.take().map_err(|error| internal(format!("{error:#}")))?);
+            let host = self.standby.take(&self.surroundings).map_err(|error| internal(format!("{error:#}")))?;
+            self.host = Some(host);
         }
         let Some(host) = &mut self.host else { return Err(internal("the host process is not there".to_owned())) };
         {
@@ -38,7 +38,12 @@ impl NativeEngine {
         }
         let symbol = ready.emission.runs.then(|| RUN_SYMBOL.to_owned());
         let sources = Arc::clone(&self.compiler.sources);
-        let rewrite = move |text: &str| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner));
+        let last_words = LastWords::default();
+        let rewrite = |text: &str| {
+            let (text, held) = last_words.take(text);
+            let rewritten = rewrite_places(&text, &sources.read().unwrap_or_else(PoisonError::into_inner));
+            Rewritten { held: rewritten.held + held, ..rewritten }
+        };
         let library = self.compiler.rustc().library(&ready.name);
         let ended = host.run(library, symbol, request.allow_stdin, events, &rewrite).await;
         match ended {
@@ -48,9 +53,9 @@ impl NativeEngine {
                 {
                     tell(events, &[note]).await;
                 }
-                Ok(done)
+                Ok(*done)
             }
-            Ok(Ended::Died(status)) => Err(self.host_died(&ended_how(status), request.execution_count)),
+            Ok(Ended::Died(status)) => Err(self.host_died(&last_words.ended(status), request.execution_count)),
             Err(error) => Err(self.host_died(&format!("could not be reached ({error})"), request.execution_count)),
         }
     }
@@ -59,7 +64,7 @@ impl NativeEngine {
         self.host = None;
         let lost = self.state.variables.lose_all(cell);
         let message = format!("the process that runs the cells {how}");
-        let mut notes = vec!["a new one starts with the next cell; functions and types stay defined".to_owned()];
+        let mut notes = vec!["the next cell gets a new process; functions and types stay defined".to_owned()];
         if !lost.is_empty() {
             notes.insert(0, format!("these variables are lost: {}", lost.join(", ")));
         }
@@ -96,20 +101,5 @@ impl NativeEngine {
                 Err(internal(format!("the compiled cell could not be loaded: {message}")))
             }
         }
-    }
-}
-
-fn ended_how(status: ExitStatus) -> String {
-    match (status.signal(), status.code()) {
-        (Some(9), _) => {
-            "was killed (SIGKILL): by a second interrupt, by somebody, or because memory ran out".to_owned()
-        }
-        (Some(11), _) => "crashed (SIGSEGV): unsafe code, or recursion without end".to_owned(),
-        (Some(6), _) => {
-            "aborted (SIGABRT): a panic that cannot unwind, a stack overflow, or `std::process::abort`".to_owned()
-        }
-        (Some(signal), _) => format!("was ended by signal {signal}"),
-        (None, Some(code)) => format!("exited with code {code}"),
-        (None, None) => "ended".to_owned(),
     }
 }

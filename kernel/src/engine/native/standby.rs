@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use oxtorch_protocol::Surroundings;
 use tokio::task::JoinHandle;
 
 use crate::host::Host;
@@ -42,21 +43,23 @@ impl Standby {
         self.preparing = Some(tokio::spawn(async move {
             tokio::time::sleep(QUIET).await;
             // Where none can be started now, one is started, or the error told, when it is needed.
-            if let Ok(host) = Host::start(&runtime) {
+            if let Ok(host) = Host::start(&runtime, &Surroundings::default()) {
                 *waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(host);
             }
         }));
     }
 
-    /// The host that waits, or a new one.
-    pub fn take(&mut self) -> anyhow::Result<Host> {
+    /// The host that waits, or a new one, in these surroundings.
+    pub fn take(&mut self, surroundings: &Surroundings) -> anyhow::Result<Host> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut host) = waiting
             && host.is_alive()
         {
+            // It has been started in those of the kernel.
+            host.surround(surroundings);
             return Ok(host);
         }
-        Host::start(&self.runtime)
+        Host::start(&self.runtime, surroundings)
     }
 
     /// Ends the host that waits.

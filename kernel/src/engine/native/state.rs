@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::compile::{Ready, unnameable_type};
+use crate::engine::advice::Known;
+use crate::engine::commands::Optimise;
 use crate::engine::deps::Dependencies;
 use crate::engine::emit::VariableId;
 use crate::engine::mentions::Names;
 use crate::engine::parse::ParsedCell;
-use crate::engine::refusals::unresolved_names;
-use crate::engine::rustc::Diagnostic;
 use crate::engine::scope::Scope;
 use crate::engine::variables::{Gone, Variable, Variables};
 
@@ -23,6 +23,8 @@ pub(super) struct State {
     pub stale: BTreeMap<String, (u32, u32)>,
     /// Crates of other people.
     pub dependencies: Dependencies,
+    /// How cells are optimised.
+    pub optimise: Optimise,
 }
 
 /// What a change of the state means for others.
@@ -35,6 +37,21 @@ pub(super) struct Committed {
 }
 
 impl State {
+    /// Whether a name means something to the cells of the session.
+    pub fn knows(&self, name: &str) -> bool {
+        self.variables.live.contains_key(name) || self.scope.find(name).is_some()
+    }
+
+    /// How far a cell is optimised, 0 to 3.
+    pub fn opt_level(&self, cell: &ParsedCell) -> u8 {
+        let level = match self.optimise {
+            Optimise::Auto if cell.heavy => 2,
+            Optimise::Auto => 0,
+            Optimise::Level(level) => level,
+        };
+        if cell.measured { level.max(2) } else { level }
+    }
+
     /// Makes the items of a compiled cell the session's, whatever becomes of its statements.
     pub fn commit_items(&mut self, ready: &Ready, cell: &ParsedCell, number: u32) -> Committed {
         let mut notes = Vec::new();
@@ -132,18 +149,9 @@ impl State {
         Committed { notes, forget }
     }
 
-    /// What we know of a name that rustc cannot find.
-    pub fn explain_loss(&self, error: &Diagnostic) -> Option<String> {
-        let names = unresolved_names(&[error]);
-        names.iter().find_map(|name| {
-            let lost = self.variables.lost.get(name).map(|loss| loss.explain(name));
-            lost.or_else(|| {
-                let (cell, by) = self.stale.get(name)?;
-                Some(format!(
-                    "`{name}` of cell [{cell}] no longer fits what cell [{by}] defines. Run cell [{cell}] again"
-                ))
-            })
-        })
+    /// What the errors of a later cell can be explained by.
+    pub fn known(&self) -> Known<'_> {
+        Known { scope: &self.scope, variables: &self.variables, stale: &self.stale }
     }
 
     fn loss_note(&self, name: &str) -> Option<String> {

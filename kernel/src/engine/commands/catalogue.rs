@@ -1,0 +1,146 @@
+//! The commands that there are: their names, how they are written, what they do.
+
+/// A command as a user finds it in `:help`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, and other names that people try.
+    pub names: &'static [&'static str],
+    /// How it is written.
+    pub usage: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+impl Entry {
+    /// The name that we use for it.
+    pub fn name(&self) -> &'static str {
+        self.names[0]
+    }
+}
+
+const fn entry(names: &'static [&'static str], usage: &'static str, about: &'static str) -> Entry {
+    Entry { names, usage, about }
+}
+
+/// All commands, in the order in which they are listed.
+pub const CATALOGUE: [Entry; 16] = [
+    entry(&["help", "lsmagic", "quickref", "magic"], ":help", "this list"),
+    entry(
+        &["vars", "whos", "who", "who_ls", "variables"],
+        ":vars",
+        "the variables: type, shape or value, device; and those that are gone",
+    ),
+    entry(&["items"], ":items", "functions, types, traits and `use` declarations of the session"),
+    entry(
+        &["doc", "pdoc", "pinfo", "docs"],
+        ":doc NAME",
+        "signature and documentation of a name: yours, of the prelude, of `tch`, of the standard library",
+    ),
+    entry(&["type", "whatis"], ":type EXPRESSION", "the type of an expression, which is not run"),
+    entry(
+        &["time"],
+        ":time EXPRESSION, %%time",
+        "run, and say how long that took; alone on its line for the rest of the cell",
+    ),
+    entry(
+        &["timeit"],
+        "%timeit [-n LOOPS] [-r RUNS] EXPRESSION",
+        "run many times at full optimisation; `%%timeit [SETUP;]` for the rest of the cell",
+    ),
+    entry(
+        &["reset", "clear", "reset_selective"],
+        ":reset [vars]",
+        "forget everything (or the variables) and start anew",
+    ),
+    entry(&["dep", "dependency"], ":dep NAME = \"VERSION\"", "use a crate, as in Cargo.toml"),
+    entry(
+        &["opt", "optimise", "optimize"],
+        ":opt [0|1|2|3|auto]",
+        "optimise later cells so; auto: 2 for loops, closures and functions, else 0",
+    ),
+    entry(&["cache"], ":cache [clear]", "how full the cache of compiled cells is; empty it"),
+    entry(
+        &["env", "set_env"],
+        "%env [NAME[=VALUE]]",
+        "environment variables, for cells and shell commands: list, show, set",
+    ),
+    entry(&["cd", "chdir"], "%cd [FOLDER]", "go to a folder; to the one before with `-`"),
+    entry(&["pwd"], "%pwd", "the folder that cells and shell commands work in"),
+    entry(&["sx", "system"], "!COMMAND", "run a shell command"),
+    entry(
+        &["bash", "sh", "script"],
+        "%%bash",
+        "run the rest of the cell as a shell script; the cell fails where it does",
+    ),
+];
+
+/// The command of that name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    CATALOGUE.iter().find(|entry| entry.names.contains(&name))
+}
+
+/// Shell commands that people write with `%`.
+pub const SHELL_ALIASES: [&str; 9] = ["ls", "ll", "cat", "cp", "mv", "mkdir", "rm", "rmdir", "man"];
+
+/// Commands of other kernels that have nothing to do here, and what to say instead.
+const REMARKS: [(&[&str], &str); 5] = [
+    (
+        &["matplotlib", "pylab", "config"],
+        "nothing to set up: `display`, `image` and `Figure` show pictures in the notebook",
+    ),
+    (
+        &["load_ext", "reload_ext", "unload_ext", "autoreload", "aimport"],
+        "there are no extensions here; a function that is defined again is seen by its callers at once",
+    ),
+    (
+        &["quit", "exit", "q"],
+        "the kernel goes on: end it in the frontend (Shut Down Kernel), or start anew with `:reset`",
+    ),
+    (
+        &["sccache", "linker", "offline", "allow_static_linking", "last_compile_dir", "build_env", "codegen_backend"],
+        "not needed: cells are compiled by rustc directly, and kept in a cache (`:cache`)",
+    ),
+    (
+        &["preserve_vars_on_panic", "efmt", "internal_debug", "timing", "toolchain", "explain"],
+        "not needed here: variables survive panics, errors are explained below the cell, and `%%time` measures",
+    ),
+];
+
+/// What to say of a command that other kernels have and that needs no doing here.
+pub fn remark(name: &str) -> Option<&'static str> {
+    REMARKS.iter().find(|(names, _)| names.contains(&name)).map(|(_, remark)| *remark)
+}
+
+/// The command that a user may have meant.
+pub fn nearest(name: &str) -> Option<&'static Entry> {
+    let distance = |entry: &Entry| entry.names.iter().map(|other| strsim::osa_distance(name, other)).min();
+    let (distance, entry) =
+        CATALOGUE.iter().filter_map(|entry| Some((distance(entry)?, entry))).min_by_key(|it| it.0)?;
+    (distance <= (name.chars().count() / 3).clamp(1, 3)).then_some(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_name_finds_its_command() {
+        let check = |typed: &str, meant: Option<&str>| assert_eq!(nearest(typed).map(Entry::name), meant, "{typed}");
+        check("vras", Some("vars"));
+        check("tiem", Some("time"));
+        check("itmes", Some("items"));
+        check("hlep", Some("help"));
+        check("frobnicate", None);
+    }
+
+    #[test]
+    fn no_name_stands_for_two_commands() {
+        let mut names: Vec<&str> = CATALOGUE.iter().flat_map(|entry| entry.names).copied().collect();
+        names.extend(SHELL_ALIASES);
+        names.extend(REMARKS.iter().flat_map(|(names, _)| *names));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,131 @@
+//! Finds out what a call of the user's macro makes: rustc expands it, and the items are those of the cell.
+//!
+//! Only calls of macros that may make items come here (see [`super::macro_items`]), so other cells pay nothing. The call
+//! is emitted as the user wrote it; what it makes tells the names that later cells can import, and where its impls may
+//! stand.
+
+use std::fmt::Write;
+
+use quote::ToTokens;
+use syn::visit::Visit;
+use syn::{Item as SynItem, Visibility};
+
+use super::edits::Edits;
+use super::fragment::{Edit, Fragment};
+use super::mentions::{Names, mentions};
+use super::parse::{Impl, ImplHead, Item, ItemKind, ParsedCell, Statement, canonical, item_names};
+use super::scope::Scope;
+use super::source_map::Source;
+
+/// The modules that hold the calls, by number.
+const MODULE: &str = "oxtorch_call_";
+
+/// The source of a crate that holds the calls of a cell, and the macros that they need.
+pub fn source(cell: &ParsedCell, scope: &Scope) -> String {
+    let names: Names = cell.calls.iter().flat_map(|call| call.reads.iter().cloned()).collect();
+    let own = cell.items.iter().filter(|item| item.kind == ItemKind::Macro);
+    // A macro of the cell stands behind an earlier one of its name, and wins.
+    let macros = scope.macros(names).chain(own);
+    let mut source = Source::default();
+    source.glue("#![allow(warnings)]\n");
+    for item in macros {
+        source.fragment(&item.fragment);
+        source.glue("\n");
+    }
+    for (number, call) in cell.calls.iter().enumerate() {
+        source.glue(&format!("mod {MODULE}{number} {{ "));
+        source.fragment(&item_position(&call.fragment));
+        source.glue("\n}\n");
+    }
+    source.text
+}
+
+/// Makes items and impls of the calls, from what rustc made of [`source`]; statements of those that it made nothing of.
+pub fn resolve(cell: &mut ParsedCell, expanded: &str) {
+    let file = syn::parse_file(expanded).ok();
+    for (number, call) in std::mem::take(&mut cell.calls).into_iter().enumerate() {
+        let name = format!("{MODULE}{number}");
+        let module = file.iter().flat_map(|file| &file.items).find_map(|item| match item {
+            SynItem::Mod(module) if module.ident == name => module.content.as_ref().map(|(_, items)| items),
+            _ => None,
+        });
+        match module {
+            Some(items) if !items.is_empty() => take_items(cell, call, items),
+            _ => put_back(cell, call),
+        }
+    }
+    // The spans are not needed, and would keep the text in memory.
+    proc_macro2::extra::invalidate_current_thread_spans();
+}
+
+fn take_items(cell: &mut ParsedCell, call: Statement, items: &[SynItem]) {
+    let mut kind = ItemKind::Other;
+    let mut names = Vec::new();
+    let mut heads = Vec::new();
+    let mut tokens = String::new();
+    // Its own macro is mentioned by the call, others by what it made.
+    let mut mentioned = call.reads;
+    let mut edits = Edits::default();
+    for item in items {
+        let all = item.to_token_stream();
+        mentioned.extend(mentions(all.clone()));
+        // A definition is another one if the tokens differ, so all of them count.
+        let _ = write!(tokens, "{} ", canonical(all));
+        edits.visit_item(item);
+        match item {
+            SynItem::Impl(it) => heads.push(ImplHead::of(it)),
+            _ if is_public(item) => {
+                let (defined, its_kind) = item_names(item);
+                names.extend(defined);
+                // The kind whose change matters most to those that hold it.
+                if kind == ItemKind::Other || its_kind == ItemKind::Type {
+                    kind = its_kind;
+                }
+            }
+            _ => {}
+        }
+    }
+    cell.heavy |= edits.heavy;
+    let fragment = item_position(&call.fragment);
+    heads.retain(|head| !head.self_name.as_ref().is_some_and(|name| names.contains(name)));
+    if names.is_empty() {
+        let header = tokens.clone();
+        cell.impls.push(Impl { heads, header, members: Vec::new(), fragment, tokens, mentions: mentioned });
+    } else {
+        let makes_items = false;
+        cell.items.push(Item { names, kind, fragment, tokens, mentions: mentioned, makes_items, heads });
+    }
+}
+
+fn put_back(cell: &mut ParsedCell, call: Statement) {
+    let at = cell.statements.partition_point(|other| other.fragment.range.start < call.fragment.range.start);
+    cell.statements.insert(at, call);
+}
+
+/// `call!(...)` at a cell's end has no semicolon, which an item needs.
+fn item_position(fragment: &Fragment) -> Fragment {
+    let mut fragment = fragment.clone();
+    if !fragment.text().ends_with([';', '}']) {
+        fragment.edits.push(Edit { at: fragment.range.end, replaces: 0, insert: ";".to_owned() });
+    }
+    fragment
+}
+
+/// Whether later cells can name it: what a macro takes its visibility from is the caller's matter.
+fn is_public(item: &SynItem) -> bool {
+    let visibility = match item {
+        SynItem::Const(it) => &it.vis,
+        SynItem::Enum(it) => &it.vis,
+        SynItem::Fn(it) => &it.vis,
+        SynItem::Mod(it) => &it.vis,
+        SynItem::Static(it) => &it.vis,
+        SynItem::Struct(it) => &it.vis,
+        SynItem::Trait(it) => &it.vis,
+        SynItem::Type(it) => &it.vis,
+        SynItem::Union(it) => &it.vis,
+        // Exported, as all macros of cells are.
+        SynItem::Macro(it) => return it.ident.is_some(),
+        _ => return false,
+    };
+    matches!(visibility, Visibility::Public(_))
+}

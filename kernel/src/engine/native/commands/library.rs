@@ -1,0 +1,291 @@
+//! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to build
+//! the runtime.
+
+use std::path::{Path, PathBuf};
+
+use syn::Item;
+
+use super::signature::{Signature, doc, of_item, of_member, of_trait_member};
+use crate::setup::sources;
+
+/// The name that documentation is wanted of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// As it was asked for.
+    pub path: String,
+    /// Its last part.
+    pub name: String,
+    /// The part ahead of that: a type, a trait, or a module.
+    pub owner: Option<String>,
+}
+
+impl Wanted {
+    /// `Tensor::matmul`, `nn::Linear`, `digits`.
+    pub fn parse(path: &str) -> Self {
+        let plain = path.split(['<', '(']).next().unwrap_or(path).trim();
+        let mut parts = plain.rsplit([':', '.']).filter(|part| !part.is_empty()).map(str::to_owned);
+        let name = parts.next().unwrap_or_default();
+        Self { path: plain.to_owned(), name, owner: parts.next() }
+    }
+
+    /// Whether its path begins in the standard library.
+    pub fn is_standard(&self) -> bool {
+        ["std::", "core::", "alloc::"].iter().any(|root| self.path.starts_with(root))
+    }
+}
+
+/// What was found of a name.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub signature: Signature,
+    /// Where it belongs.
+    pub place: String,
+    /// The methods of a type or trait.
+    pub members: Vec<String>,
+}
+
+/// A file of a library.
+struct File {
+    /// `tch::nn::linear`.
+    module: String,
+    text: String,
+}
+
+/// Looks a name up in all libraries.
+pub(super) fn find(wanted: &Wanted) -> Option<Found> {
+    let files: Vec<File> = runtime().chain(tch()).filter(|file| file.text.contains(&wanted.name)).collect();
+    // What belongs to the module or type that was named comes first; what belongs nowhere in particular last.
+    let mut best: Option<(u8, Found)> = None;
+    for file in &files {
+        if let Some((rank, found)) = in_file(file, wanted)
+            && best.as_ref().is_none_or(|(other, _)| rank < *other)
+        {
+            best = Some((rank, found));
+        }
+        if matches!(best, Some((0, _))) {
+            break;
+        }
+    }
+    let (_, mut found) = best?;
+    if found.members.is_empty() && found.signature.text.contains(&format!("struct {}", wanted.name)) {
+        found.members = files.iter().flat_map(|file| methods(&file.text, &wanted.name)).collect();
+    }
+    Some(found)
+}
+
+fn runtime() -> impl Iterator<Item = File> {
+    let sources = sources::all().unwrap_or_default().into_iter();
+    sources.filter_map(|source| {
+        let path = source.path.strip_prefix("runtime/src/")?.strip_suffix(".rs")?;
+        let hidden =
+            ["cell", "host", "main", "channel"].iter().any(|hidden| path == *hidden || path.starts_with("cell/"));
+        let module = format!("oxtorch::{}", path.replace('/', "::"));
+        Some(File { module, text: String::from_utf8(source.contents).ok()? }).filter(|_| !hidden)
+    })
+}
+
+/// The generated wrappers come last: they are long.
+fn tch() -> impl Iterator<Item = File> {
+    let mut paths = Vec::new();
+    if let Some(root) = tch_sources() {
+        collect(&root, &root, &mut paths);
+    }
+    paths.sort_by_key(|(_, path)| (path.to_string_lossy().contains("generated"), path.clone()));
+    paths.into_iter().filter_map(|(module, path)| Some(File { module, text: std::fs::read_to_string(path).ok()? }))
+}
+
+fn tch_sources() -> Option<PathBuf> {
+    let version = sources::crate_version("tch")?;
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(dirs::home_dir()?.join(".cargo")))?;
+    let registries = std::fs::read_dir(cargo.join("registry/src")).ok()?;
+    let folders = registries.flatten().map(|registry| registry.path().join(format!("tch-{version}/src")));
+    folders.into_iter().find(|folder| folder.is_dir())
+}
+
+fn collect(root: &Path, folder: &Path, paths: &mut Vec<(String, PathBuf)>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(root, &path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let relative = path.strip_prefix(root).unwrap_or(&path).with_extension("");
+            let module = relative.to_string_lossy().replace('/', "::");
+            let module = module.trim_end_matches("::mod").trim_start_matches("wrappers::");
+            let module = if module == "lib" { "tch".to_owned() } else { format!("tch::{module}") };
+            paths.push((module, path));
+        }
+    }
+}
+
+/// The name in one file, and how well it fits: 0 is best.
+fn in_file(file: &File, wanted: &Wanted) -> Option<(u8, Found)> {
+    let parsed = syn::parse_file(&file.text).ok()?;
+    let found = in_items(file, &parsed.items, wanted).or_else(|| {
+        // The file is the module itself.
+        let is_module = file.module.rsplit("::").next() == Some(&wanted.name);
+        let doc = doc(&parsed.attrs);
+        (is_module && !doc.is_empty()).then(|| {
+            let signature = Signature { text: format!("mod {}", wanted.name), doc };
+            (2, Found { signature, place: file.module.clone(), members: Vec::new() })
+        })
+    });
+    proc_macro2::extra::invalidate_current_thread_spans();
+    found
+}
+
+fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)> {
+    let in_module = wanted.owner.as_ref().is_none_or(|owner| file.module.split("::").any(|part| part == owner));
+    for item in items.iter().filter(|item| is_public(item)) {
+        if name_of(item).as_deref() == Some(&wanted.name) && in_module && !matches!(item, Item::Mod(_)) {
+            let mut signature = of_item(&file.text, item)?;
+            if has_private_fields(item) {
+                signature.text = signature.text.split(['{', '(']).next().unwrap_or_default().trim_end().to_owned();
+            }
+            let members = match item {
+                Item::Trait(it) => {
+                    let members = it.items.iter().filter_map(|member| of_trait_member(&file.text, member));
+                    members.map(|(name, _)| name).collect()
+                }
+                _ => Vec::new(),
+            };
+            let place = format!("{}::{}", file.module, wanted.name);
+            return Some((0, Found { signature, place, members }));
+        }
+    }
+    for item in items {
+        let (owner, member) = match item {
+            Item::Impl(it) if it.trait_.is_none() => {
+                let owner = self_name(it);
+                let members = it.items.iter().filter_map(|member| of_member(&file.text, member));
+                (
+                    owner,
+                    members
+                        .filter(|(_, member)| member.text.starts_with("pub "))
+                        .find(|(name, _)| *name == wanted.name),
+                )
+            }
+            Item::Trait(it) => {
+                let mut members = it.items.iter().filter_map(|member| of_trait_member(&file.text, member));
+                (Some(it.ident.to_string()), members.find(|(name, _)| *name == wanted.name))
+            }
+            _ => continue,
+        };
+        if let (Some(owner), Some((name, signature))) = (owner, member)
+            && wanted.owner.as_ref().is_none_or(|wanted| *wanted == owner)
+        {
+            let rank = if wanted.owner.is_some() { 0 } else { 1 };
+            return Some((rank, Found { signature, place: format!("{owner}::{name}"), members: Vec::new() }));
+        }
+    }
+    None
+}
+
+fn is_public(item: &Item) -> bool {
+    let visibility = match item {
+        Item::Fn(it) => &it.vis,
+        Item::Struct(it) => &it.vis,
+        Item::Enum(it) => &it.vis,
+        Item::Union(it) => &it.vis,
+        Item::Type(it) => &it.vis,
+        Item::Trait(it) => &it.vis,
+        Item::Const(it) => &it.vis,
+        Item::Static(it) => &it.vis,
+        Item::Macro(it) => return it.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")),
+        _ => return false,
+    };
+    matches!(visibility, syn::Visibility::Public(_))
+}
+
+fn name_of(item: &Item) -> Option<String> {
+    let ident = match item {
+        Item::Fn(it) => &it.sig.ident,
+        Item::Struct(it) => &it.ident,
+        Item::Enum(it) => &it.ident,
+        Item::Union(it) => &it.ident,
+        Item::Type(it) => &it.ident,
+        Item::Trait(it) => &it.ident,
+        Item::Const(it) => &it.ident,
+        Item::Static(it) => &it.ident,
+        Item::Macro(it) => it.ident.as_ref()?,
+        _ => return None,
+    };
+    Some(ident.to_string())
+}
+
+fn has_private_fields(item: &Item) -> bool {
+    let Item::Struct(it) = item else { return false };
+    it.fields.iter().any(|field| !matches!(field.vis, syn::Visibility::Public(_)))
+}
+
+fn self_name(block: &syn::ItemImpl) -> Option<String> {
+    match &*block.self_ty {
+        syn::Type::Path(it) => it.path.segments.last().map(|segment| segment.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// The public methods in the file's own impls of a type, by its text: the longest files have thousands.
+fn methods(text: &str, ty: &str) -> Vec<String> {
+    let mut methods = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if line.starts_with("impl") {
+            let subject =
+                line.split('{').next().unwrap_or(line).rsplit(' ').find(|word| !word.is_empty()).unwrap_or("");
+            inside = !line.contains(" for ") && subject.split('<').next() == Some(ty);
+        } else if line.starts_with('}') {
+            inside = false;
+        } else if let Some(rest) = line.trim_start().strip_prefix("pub fn ").filter(|_| inside) {
+            methods.push(rest.split(['(', '<']).next().unwrap_or(rest).to_owned());
+        }
+    }
+    methods
+}
+
+/// The known name that is nearest to one that is not known.
+pub(super) fn nearest(name: &str, session: Vec<String>) -> Option<String> {
+    let wanted = Wanted::parse(name);
+    let mut names = session;
+    for file in runtime().chain(tch()) {
+        for line in file.text.lines() {
+            let Some(rest) = line.trim_start().strip_prefix("pub ") else { continue };
+            let mut words = rest.split(|char: char| !(char.is_alphanumeric() || char == '_'));
+            if matches!(words.next(), Some("fn" | "struct" | "enum" | "trait" | "type" | "mod" | "const")) {
+                names.extend(words.next().map(str::to_owned));
+            }
+        }
+    }
+    let best = names.into_iter().map(|other| (strsim::osa_distance(&wanted.name, &other), other)).min()?;
+    (best.0 <= (wanted.name.chars().count() / 3).clamp(1, 3)).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_runtime_are_found_in_its_own_sources() {
+        let found = find(&Wanted::parse("Figure::line")).expect("is there");
+        assert!(found.signature.text.starts_with("pub fn line("), "{}", found.signature.text);
+        let found = find(&Wanted::parse("digits")).expect("is there");
+        assert!(found.signature.text.starts_with("pub fn digits("), "{}", found.signature.text);
+        assert_eq!(found.place, "oxtorch::digits::digits");
+        assert!(find(&Wanted::parse("Figure")).expect("is there").members.contains(&"line".to_owned()));
+        assert!(find(&Wanted::parse("no_such_name_anywhere")).is_none());
+    }
+
+    #[test]
+    fn a_path_has_an_owner_and_a_name() {
+        let wanted = Wanted::parse("std::collections::HashMap<K, V>");
+        assert_eq!((wanted.name.as_str(), wanted.owner.as_deref()), ("HashMap", Some("collections")));
+        assert!(wanted.is_standard());
+        assert_eq!(Wanted::parse("x.abs()").owner.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_mistyped_name_finds_the_nearest() {
+        assert_eq!(nearest("digist", Vec::new()).as_deref(), Some("digits"));
+        assert_eq!(nearest("my_fucntion", vec!["my_function".into()]).as_deref(), Some("my_function"));
+        assert_eq!(nearest("zzzzzzzzzzzzzzz", Vec::new()), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! What the commands of a cell do, one idea a file.
+
+mod doc;
+mod help;
+mod items;
+mod library;
+mod places;
+mod settings;
+mod shell;
+mod signature;
+mod standard;
+mod table;
+mod time;
+mod type_of;
+mod vars;
+
+use std::fmt::Write;
+
+use oxtorch_protocol::{Display, DisplayKind};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+pub(super) use self::shell::ShellInterrupter;
+use super::NativeEngine;
+use super::reports::tell;
+use crate::engine::commands::Command;
+use crate::engine::render;
+use crate::session::{CellError, CellRequest, Event, Stream};
+
+impl NativeEngine {
+    /// Runs one command of a cell.
+    pub(super) async fn run_command(
+        &mut self,
+        command: Command,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), CellError> {
+        match command {
+            Command::Help { topic } => show(events, help::help(topic.as_deref())?).await,
+            Command::Vars => self.show_variables(request, events).await?,
+            Command::Items => show(events, items::items(&self.state)).await,
+            Command::Doc { name } => {
+                let documentation = self.documentation(&name).await?;
+                show(events, documentation).await;
+            }
+            Command::Type { code } => {
+                let ty = self.type_of(code, request).await?;
+                show(events, Shown::text(ty)).await;
+            }
+            Command::Time { body } => self.time(body, request, events).await?,
+            Command::Timeit(timeit) => self.timeit(timeit, request, events).await?,
+            Command::Reset { keep_items } => self.reset(keep_items, events).await?,
+            Command::Dep { lines } => self.add_dependencies(&lines, events).await?,
+            Command::Opt { change } => say(events, &self.optimise(change)).await,
+            Command::Cache { clear } => {
+                let text = self.cache(clear)?;
+                say(events, &text).await;
+            }
+            Command::Env(env) => self.environment(env, events).await?,
+            Command::Cd { to } => self.change_dir(to.as_deref(), events).await?,
+            Command::Pwd => show(events, Shown::text(self.current_dir()?.display().to_string())).await,
+            Command::Shell(shell) => self.run_shell(shell, events).await?,
+            Command::Remark { text } => tell(events, &[text.to_owned()]).await,
+            Command::Misused { problem, usage } => {
+                return Err(failure(&problem, &[format!("it is written `{usage}`")]));
+            }
+            Command::Unknown { name, nearest } => {
+                let mut notes = vec!["`:help` lists the commands".to_owned()];
+                notes.splice(0..0, nearest.map(|usage| format!("did you mean `{usage}`?")));
+                return Err(failure(&format!("`{name}` is not a command"), &notes));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error of a command.
+fn failure(message: &str, notes: &[String]) -> CellError {
+    let report = render::failure("error", message, &[], notes);
+    CellError { ename: "CommandError".into(), evalue: report.summary, traceback: report.lines }
+}
+
+/// What a command has to show.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Shown {
+    /// For a terminal.
+    text: String,
+    /// For a notebook, where that says more.
+    html: Option<String>,
+}
+
+impl Shown {
+    fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), html: None }
+    }
+
+    /// Several things, one below the other.
+    fn stacked(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        let mut html = String::new();
+        for Self { text, html: richer } in parts {
+            if !all.text.is_empty() {
+                all.text.push_str("\n\n");
+            }
+            all.text.push_str(&text);
+            // Writing to a string does not fail.
+            let _ = match richer {
+                Some(richer) => writeln!(html, "{richer}"),
+                None => writeln!(html, "<pre>{}</pre>", table::escaped(&text)),
+            };
+        }
+        all.html = Some(html);
+        all
+    }
+}
+
+/// Shows something as the value of the cell.
+async fn show(events: &mpsc::Sender<Event>, Shown { text, html }: Shown) {
+    let mut data = Map::from_iter([("text/plain".to_owned(), Value::from(text))]);
+    data.extend(html.map(|html| ("text/html".to_owned(), Value::from(html))));
+    let display = Display { kind: DisplayKind::Result, data, metadata: Map::new(), display_id: None };
+    // A front that no longer listens has nobody to show it to.
+    let _ = events.send(Event::Display(display)).await;
+}
+
+/// Prints a line.
+async fn say(events: &mpsc::Sender<Event>, line: &str) {
+    let _ = events.send(Event::Stream { stream: Stream::Stdout, text: format!("{line}\n") }).await;
+}

@@ -1,0 +1,118 @@
+//! Brackets, strings and comments that are never closed, found before rustc sees them.
+//!
+//! rustc would look for the end of them in the code around the cell, and point there.
+
+use std::ops::Range;
+
+use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
+
+/// What is not closed, or closes nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unbalanced {
+    /// The error.
+    pub message: String,
+    /// Where it is, and what to say there.
+    pub primary: (Range<usize>, String),
+    /// Where its counterpart is.
+    pub other: Option<(Range<usize>, String)>,
+}
+
+/// The first bracket, string or comment of a cell that has no counterpart.
+pub fn unbalanced(text: &str) -> Option<Unbalanced> {
+    let mut open: Vec<(TokenKind, Range<usize>)> = Vec::new();
+    // A string that is left open ends at the next quote, lines below: the first one over several lines is to blame.
+    let mut long_string: Option<usize> = None;
+    let mut at = 0;
+    for token in tokenize(text, FrontmatterAllowed::No) {
+        let range = at..at + token.len as usize;
+        at = range.end;
+        let quoted = &text[range.clone()];
+        match token.kind {
+            TokenKind::OpenParen => open.push((TokenKind::CloseParen, range)),
+            TokenKind::OpenBrace => open.push((TokenKind::CloseBrace, range)),
+            TokenKind::OpenBracket => open.push((TokenKind::CloseBracket, range)),
+            TokenKind::CloseParen | TokenKind::CloseBrace | TokenKind::CloseBracket => match open.pop() {
+                Some((wanted, _)) if wanted == token.kind => {}
+                Some((wanted, opened)) => {
+                    return Some(Unbalanced {
+                        message: format!("mismatched closing delimiter: `{quoted}`"),
+                        primary: (range, format!("`{}` is wanted here", delimiter(wanted))),
+                        other: Some((opened.clone(), format!("to close this `{}`", &text[opened]))),
+                    });
+                }
+                None => {
+                    return Some(Unbalanced {
+                        message: format!("unexpected closing delimiter: `{quoted}`"),
+                        primary: (range, "nothing is open here".to_owned()),
+                        other: None,
+                    });
+                }
+            },
+            TokenKind::BlockComment { terminated: false, .. } => {
+                return Some(never_closed("comment", range.start..range.start + 2));
+            }
+            TokenKind::Literal { kind: LiteralKind::Str { terminated }, .. } => {
+                let over_lines = quoted.lines().rev().skip(1).any(|line| !line.ends_with('\\'));
+                if !terminated {
+                    let start = long_string.unwrap_or(range.start);
+                    return Some(never_closed("string", start..start + 1));
+                }
+                if over_lines {
+                    long_string.get_or_insert(range.start);
+                }
+            }
+            _ => {}
+        }
+    }
+    let (_, opened) = open.pop()?;
+    Some(Unbalanced {
+        message: format!("unclosed delimiter: `{}`", &text[opened.clone()]),
+        primary: (opened, "this is never closed".to_owned()),
+        other: None,
+    })
+}
+
+fn never_closed(what: &str, range: Range<usize>) -> Unbalanced {
+    Unbalanced {
+        message: format!("unterminated {what}"),
+        primary: (range, format!("this {what} is never closed")),
+        other: None,
+    }
+}
+
+fn delimiter(kind: TokenKind) -> char {
+    match kind {
+        TokenKind::CloseParen => ')',
+        TokenKind::CloseBracket => ']',
+        _ => '}',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn primary(text: &str) -> Option<usize> {
+        unbalanced(text).map(|found| found.primary.0.start)
+    }
+
+    #[test]
+    fn balanced_text_is_left_alone() {
+        assert_eq!(primary("fn f<'a>(x: &'a [i32]) -> char { '{' } // ("), None);
+        assert_eq!(primary("let s = \"}\"; let r = r#\"(\"#; /* [ */"), None);
+    }
+
+    #[test]
+    fn what_is_open_or_closes_nothing_is_found() {
+        assert_eq!(primary("f(a, [1, 2)"), Some(10));
+        assert_eq!(primary("fn f() {\n    if x { y }\n"), Some(7));
+        assert_eq!(primary("fn f() {}}"), Some(9));
+        assert_eq!(primary("a /* b"), Some(2));
+    }
+
+    #[test]
+    fn a_string_left_open_is_the_one_that_runs_over_a_line_end() {
+        assert_eq!(primary("let a = \"net;\nprintln!(\"{a}\");"), Some(8));
+        assert_eq!(primary("let a = \"one \\\n two\";\nlet b = \"open;"), Some(30));
+    }
+}

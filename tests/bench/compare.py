@@ -1,0 +1,208 @@
+"""Measures Oxtorch, evcxr_jupyter with tch and ipykernel with torch in one run, and writes the report.
+
+    cargo bench --bench compare [-- --rounds 20] [--quick]
+
+That provides the peers and starts this. Measured is what a user waits for, at the client: from sending a cell to the
+`idle` status that ends it. Cells are ones that were never seen before unless said otherwise. The peers take turns, cell
+by cell, so that whatever else the machine does meets all of them.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from pathlib import Path
+
+import cells
+import report
+from kernels import CellFailed, Peer, Session, register
+
+FOLDER = Path(__file__).resolve().parent
+REPOSITORY = FOLDER.parents[1]
+
+
+class Run:
+    """One run of the benchmark: what was measured so far."""
+
+    def __init__(self, peers, options):
+        self.peers = {peer.key: peer for peer in peers}
+        self.options = options
+        # What was measured, by peer: seconds, or bytes for memory.
+        self.results = defaultdict(lambda: defaultdict(list))
+        # Large enough that no earlier run has used it.
+        self.number = random.randrange(10_000_000, 100_000_000)
+
+    def next_number(self):
+        self.number += 1
+        return self.number
+
+    def note(self, name, peer, *values):
+        self.results[name][peer.key].extend(values)
+
+    def start(self, peer):
+        """A session that has shown its first tensor, and the seconds that this took from nothing."""
+        code = cells.FIRST_TENSOR.code(peer.language, self.next_number())
+        begin = time.perf_counter()
+        session = Session(peer, FOLDER)
+        session.prepare()
+        session.run(code)
+        return session, time.perf_counter() - begin
+
+
+def say(text):
+    print(f"compare: {text}", file=sys.stderr, flush=True)
+
+
+def measure_starts(run):
+    evcxr = run.peers.get("evcxr")
+    if evcxr:
+        say("evcxr builds tch, once")
+        session, took = run.start(evcxr)
+        session.stop()
+        run.note("start to first tensor, tch not built yet", evcxr, took)
+    for _ in range(run.options.starts):
+        for peer in run.peers.values():
+            session, took = run.start(peer)
+            session.stop()
+            run.note("start to first tensor", peer, took)
+
+
+def measure_cells(run):
+    with ExitStack() as stack:
+        sessions = []
+        for peer in run.peers.values():
+            session = stack.enter_context(Session(peer, FOLDER))
+            session.prepare()
+            session.run(cells.EARLIER.code(peer.language, run.next_number()))
+            sessions.append(session)
+        for _ in range(run.options.rounds):
+            for cell in cells.CELLS:
+                number = run.next_number()
+                for session in sessions:
+                    run.note(f"cell: {cell.name}", session.peer, session.run(cell.code(session.peer.language, number)))
+        for session in sessions:
+            kernel, children = session.memory()
+            run.note("memory with tensors: kernel", session.peer, kernel)
+            run.note("memory with tensors: kernel and what it started", session.peer, kernel + children)
+
+
+def measure_seen(run):
+    """The same text in one session after the other; the first of them does not count."""
+    numbers = [run.next_number() for _ in range(len(cells.CELLS) + 1)]
+    for index in range(run.options.starts + 1):
+        for peer in run.peers.values():
+            with Session(peer, FOLDER) as session:
+                session.prepare()
+                session.run(cells.EARLIER.code(peer.language, numbers[-1]))
+                for cell, number in zip(cells.CELLS, numbers):
+                    took = session.run(cell.code(peer.language, number))
+                    if index:
+                        run.note("cell seen in an earlier session", peer, took)
+
+
+def notebook_cells(path):
+    if path.suffix == ".py":
+        return [cell.split("\n", 1)[1].strip() for cell in path.read_text().split("# %%")[1:]]
+    notebook = json.loads(path.read_text())
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def measure_quickstart(run):
+    notebooks = {
+        "oxtorch": REPOSITORY / "notebooks/quickstart.ipynb",
+        "ipykernel": FOLDER / "quickstart_python.py",
+    }
+    with ExitStack() as stack:
+        sessions = []
+        for key, path in notebooks.items():
+            session = stack.enter_context(Session(run.peers[key], FOLDER))
+            codes = notebook_cells(path)
+            for code in codes:
+                session.run(code)
+            sessions.append((session, codes))
+        for _ in range(run.options.restarts):
+            for session, codes in sessions:
+                begin = time.perf_counter()
+                session.restart()
+                restarted = time.perf_counter() - begin
+                for code in codes:
+                    session.run(code)
+                run.note("quickstart: restart and run all", session.peer, time.perf_counter() - begin)
+                run.note("quickstart: of that, the restart", session.peer, restarted)
+
+
+def measure_many(run):
+    """A session of item cells, each of which calls the one before."""
+    counts = {"oxtorch": run.options.items, "ipykernel": run.options.items, "evcxr": run.options.evcxr_items}
+    for peer in run.peers.values():
+        count = counts[peer.key]
+        with Session(peer, FOLDER) as session:
+            number = run.next_number()
+            took = [session.run(cells.item(peer.language, index, number)) for index in range(count)]
+            kernel, _ = session.memory()
+        # Five cells around each place, for one alone says little.
+        run.note("item cells 8 to 12 of a session", peer, *took[7:12])
+        run.note(f"item cells {count - 4} to {count} of a session", peer, *took[-5:])
+        run.note(f"memory after {count} item cells: kernel", peer, kernel)
+
+
+def peers_of(options):
+    with_tch = {
+        "LIBTORCH": options.libtorch,
+        "LD_LIBRARY_PATH": str(Path(options.libtorch) / "lib"),
+        "RUST_SRC_PATH": options.std_sources,
+        # So that tch is built once in a run, not once in a session.
+        "EVCXR_TMPDIR": options.evcxr_folder,
+    }
+    argv = [options.evcxr, "--control_file", "{connection_file}"]
+    python = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    peers = [
+        Peer("oxtorch", "Oxtorch", "rust", [options.oxtorch, "kernel", "--connection-file", "{connection_file}"]),
+        Peer("evcxr", "evcxr_jupyter + tch", "rust", argv, with_tch, [cells.TCH]),
+        Peer("ipykernel", "ipykernel + torch", "python", python),
+    ]
+    return [peer for peer in peers if peer.key not in options.without]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=20, help="how often each cell runs")
+    parser.add_argument("--starts", type=int, default=5, help="how often each kernel starts")
+    parser.add_argument("--restarts", type=int, default=7, help="how often the quickstart runs")
+    parser.add_argument("--items", type=int, default=300, help="how many item cells one session has")
+    parser.add_argument("--evcxr-items", type=int, default=60, help="the same for evcxr, which slows down with each")
+    parser.add_argument("--quick", action="store_true", help="few of everything, to see that it works")
+    parser.add_argument("--without", action="append", default=[], choices=["evcxr"], help="leave a peer out")
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "docs/BENCHMARKS.md", help="the report")
+    for name in ["oxtorch", "evcxr", "libtorch", "std-sources"]:
+        parser.add_argument(f"--{name}", required=True, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.starts, options.restarts, options.items, options.evcxr_items = 2, 1, 1, 20, 14
+
+    with tempfile.TemporaryDirectory(prefix="oxtorch-bench-") as prefix:
+        options.evcxr_folder = str(Path(prefix) / "evcxr")
+        os.mkdir(options.evcxr_folder)
+        peers = peers_of(options)
+        register(peers, prefix)
+        run = Run(peers, options)
+        begin = time.monotonic()
+        for measure in [measure_starts, measure_cells, measure_seen, measure_quickstart, measure_many]:
+            say(f"{measure.__name__.replace('_', ' ')} ({time.monotonic() - begin:.0f} s)")
+            try:
+                measure(run)
+            except CellFailed as failed:
+                raise SystemExit(f"compare: {failed}") from None
+    text = report.markdown(run, time.monotonic() - begin)
+    options.output.write_text(text)
+    print(text)
+    say(f"wrote {options.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Writes what was measured as a page: every number with its spread, and whether the targets were met."""
+
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+import cells
+
+TRIVIAL = f"cell: {cells.TRIVIAL.name}"
+TENSOR = f"cell: {cells.TENSOR.name}"
+CNN = f"cell: {cells.CNN.name}"
+QUICKSTART = "quickstart: restart and run all"
+SEEN = "cell seen in an earlier session"
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def quartiles(values):
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, high
+
+
+def amount(name, value):
+    if name.startswith("memory"):
+        return f"{value / 1e6:.0f} MB"
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.0f} ms"
+
+
+def cell_of(name, values):
+    if not values:
+        return "-"
+    text = amount(name, median(values))
+    if len(values) > 1:
+        low, high = quartiles(values)
+        text += f" ({amount(name, low)} to {amount(name, high)})"
+    return text
+
+
+def ratio_of(ours, theirs):
+    return f"{median(ours) / median(theirs):.2f}" if ours and theirs else "-"
+
+
+def targets(run):
+    """What was aimed at: a text, what was measured, and whether it is met (None where it was not measured)."""
+    results, last = run.results, run.options.items
+
+    def ours(name):
+        values = results[name]["oxtorch"]
+        return median(values) if values else None
+
+    def ratio(name, peer):
+        both = results[name]["oxtorch"], results[name][peer]
+        return median(both[0]) / median(both[1]) if all(both) else None
+
+    def check(text, value, limit, show):
+        return text, "not measured" if value is None else show(value), None if value is None else value <= limit
+
+    def ms(value):
+        return f"{value * 1e3:.0f} ms"
+
+    def times(value):
+        return f"{value:.2f}"
+
+    late = ours(f"item cells {last - 4} to {last} of a session")
+    growth = late / ours("item cells 8 to 12 of a session") if late else None
+    return [
+        check("a trivial cell takes 120 ms or less", ours(TRIVIAL), 0.120, ms),
+        check("and at most 0.25 of evcxr with tch", ratio(TRIVIAL, "evcxr"), 0.25, times),
+        check("a tensor cell takes 180 ms or less", ours(TENSOR), 0.180, ms),
+        check("the CNN cell takes at most 0.5 of evcxr", ratio(CNN, "evcxr"), 0.5, times),
+        check("a cell seen before takes 25 ms or less", ours(SEEN), 0.025, ms),
+        check("restart and run all takes at most as long as ipykernel", ratio(QUICKSTART, "ipykernel"), 1.0, times),
+        check(f"item cell {last} takes at most 1.3 of the 10th", growth, 1.3, times),
+        check(
+            f"the kernel without the host stays under 150 MB after {last} cells",
+            ours(f"memory after {last} item cells: kernel"),
+            150e6,
+            lambda value: f"{value / 1e6:.0f} MB",
+        ),
+    ]
+
+
+def processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def versions(run):
+    def first_line(*command):
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else "unknown"
+
+    torch = first_line(os.sys.executable, "-c", "import torch; print(torch.__version__)")
+    lines = [first_line(run.options.oxtorch, "--version"), first_line("rustc", "--version"), "tch 0.26.0"]
+    if "evcxr" in run.peers:
+        lines.append("evcxr_jupyter 0.22.0")
+    lines += [f"ipykernel {metadata.version('ipykernel')}", f"torch {torch}", f"Python {platform.python_version()}"]
+    return ", ".join(lines)
+
+
+def markdown(run, seconds):
+    memory = psutil.virtual_memory().total / 2**30
+    load = os.getloadavg()[2]
+    head = f"""# Benchmarks
+
+Written by `cargo bench --bench compare`, which provides the peers and measures them all in one run, taking turns. Times are
+what a user waits for: from sending a cell to the `idle` status that ends it, at a Jupyter client. Each number is a median,
+with the quartiles in brackets. Cells were never seen before unless said otherwise; a ratio below 1 means that Oxtorch
+is faster, or smaller.
+
+- Machine: {os.cpu_count()} cores of {processor()}, {memory:.0f} GiB; load average at the end {load:.1f}
+- Versions: {versions(run)}
+- Date: {datetime.date.today()}; the run took {seconds / 60:.0f} minutes
+
+## Targets
+
+| target | measured | |
+| --- | --- | --- |
+"""
+    marks = {True: "met", False: "**not met**", None: "not measured"}
+    rows = [f"| {text} | {measured} | {marks[met]} |" for text, measured, met in targets(run)]
+    titles = [peer.title for peer in run.peers.values()]
+    others = [peer for peer in run.peers.values() if peer.key != "oxtorch"]
+    columns = ["", *titles, *(f"ratio to {peer.title.split()[0]}" for peer in others)]
+    table = ["", "## Measured", "", f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+    for name, by_peer in run.results.items():
+        values = [cell_of(name, by_peer[key]) for key in run.peers]
+        ratios = [ratio_of(by_peer["oxtorch"], by_peer[peer.key]) for peer in others]
+        table.append(f"| {' | '.join([name, *values, *ratios])} |")
+    return head + "\n".join(rows + table) + "\n" + NOTES
+
+
+NOTES = """
+## What is measured
+
+- *start to first tensor*: from asking for a kernel to a tensor on the screen. evcxr builds `tch` with its first
+  `:dep tch`, in each session anew; here it keeps its build folder from one session to the next, which is what one can
+  set up at best. Waiting for a kernel's start takes the client 0.2 s of its own, for each of the peers.
+- *cell seen in an earlier session*: the same cells again, after a new start of the kernel.
+- *quickstart*: `notebooks/quickstart.ipynb` with a warm cache against `tests/bench/quickstart_python.py`, the same notebook in
+  Python: the same data, network, epochs and pictures. From the restart button to the end of the last cell.
+- *item cells*: each defines a function that calls the one before.
+- *memory*: resident memory. Oxtorch's kernel runs no user code: tensors live in the host that it starts. evcxr's kernel holds
+  rust-analyzer; ipykernel is one process.
+- evcxr finds the types of variables with the sources of the standard library at hand (`rust-src`).
+"""
