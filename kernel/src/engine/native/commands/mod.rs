@@ -50,9 +50,7 @@ impl NativeEngine {
             Command::Time { body } => self.time(body, request, events).await?,
             Command::Timeit(timeit) => self.timeit(timeit, request, events).await?,
             Command::Reset { keep_items } => self.reset(keep_items, events).await?,
-            Command::Dep { .. } => {
-                return Err(failure("other crates cannot be added yet", &[]));
-            }
+            Command::Dep { lines } => self.add_dependencies(&lines, events).await?,
             Command::Opt { change } => say(events, &self.optimise(change)).await,
             Command::Cache { clear } => {
                 let text = self.cache(clear)?;
