@@ -35,8 +35,12 @@ impl LastWords {
         let last = text.split_inclusive('\n').next_back().unwrap_or("");
         let begins_one =
             !last.ends_with('\n') && BEGINNINGS.iter().any(|start| last.starts_with(start) || start.starts_with(last));
-        let held = if text == "\n" || begins_one { last.len() } else { 0 };
+        let held = if begins_one { last.len() } else { 0 };
         rest.truncate(rest.len().saturating_sub(held));
+        // The empty line alone may be the first piece.
+        if rest == "\n" {
+            return (String::new(), text.len());
+        }
         (rest, held)
     }
 
@@ -120,6 +124,7 @@ mod tests {
     fn a_line_that_comes_in_pieces_is_waited_for() {
         let words = LastWords::default();
         assert_eq!(words.take("\n"), (String::new(), 1));
+        assert_eq!(words.take("\nthread 'ce"), (String::new(), 11));
         assert_eq!(words.take("a\nthread 'ce"), ("a\n".to_owned(), 10));
         assert_eq!(words.take("a\nmem"), ("a\n".to_owned(), 3));
     }
