@@ -51,8 +51,8 @@ FUNCTION = Cell(
 )
 ITERATOR = Cell(
     "collects an iterator",
-    "let squares: Vec<i64> = (0..NUMBER).map(|i| i * i).collect();\nsquares.iter().sum::<i64>()",
-    "squares = [i * i for i in range(NUMBER)]\nsum(squares)",
+    "let multiples: Vec<i64> = (0..1000).map(|i| i * NUMBER).collect();\nmultiples.iter().sum::<i64>()",
+    "multiples = [i * NUMBER for i in range(1000)]\nsum(multiples)",
 )
 TENSOR = Cell(
     "makes a tensor",
@@ -62,7 +62,8 @@ TENSOR = Cell(
 MATMUL = Cell("multiplies tensors", "let m = a.matmul(&a) * NUMBER;\nm.size()", "m = a.matmul(a) * NUMBER\nm.size()")
 CNN = Cell(
     "defines a CNN and its training",
-    """struct Cnn {
+    """#[derive(Debug)]
+struct Cnn {
     conv1: nn::Conv2D,
     conv2: nn::Conv2D,
     hidden: nn::Linear,

@@ -5,6 +5,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def versions(run):
         done = subprocess.run(command, capture_output=True, text=True)
         return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else "unknown"
 
-    torch = first_line(os.sys.executable, "-c", "import torch; print(torch.__version__)")
+    torch = first_line(sys.executable, "-c", "import torch; print(torch.__version__)")
     lines = [first_line(run.options.oxtorch, "--version"), first_line("rustc", "--version"), "tch 0.26.0"]
     if "evcxr" in run.peers:
         lines.append("evcxr_jupyter 0.22.0")

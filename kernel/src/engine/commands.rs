@@ -66,6 +66,15 @@ pub enum Command {
     Pwd,
     /// Run something in a shell.
     Shell(Shell),
+    /// Write a file.
+    WriteFile {
+        /// Which.
+        path: String,
+        /// Whether what it holds stays.
+        append: bool,
+        /// For the file.
+        text: String,
+    },
     /// Nothing to do here.
     Remark {
         /// What to say.

@@ -9,6 +9,7 @@ mod awaits;
 pub mod cache;
 mod commands;
 mod complete;
+mod deps;
 mod depth;
 mod edits;
 mod emit;

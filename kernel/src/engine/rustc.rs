@@ -11,8 +11,9 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use super::deps::Links;
 use super::names::crate_name;
-use crate::setup::Runtime;
+use crate::setup::{Linker, Runtime};
 
 /// As `nice` counts, where 0 is usual and 19 the lowest.
 const LOW_PRIORITY: i32 = 10;
@@ -125,6 +126,10 @@ pub struct Crate<'a> {
     pub check: bool,
     /// Whether types are named in full, as code needs them, or as a reader likes them.
     pub full_paths: bool,
+    /// The crates that the session has asked for.
+    pub links: &'a Links,
+    /// Further crates that it names.
+    pub externs: &'a [(String, PathBuf)],
     /// Who waits for it.
     pub urgency: Urgency,
 }
@@ -162,6 +167,11 @@ impl Rustc {
     /// Where a crate's library lies.
     pub fn library(&self, name: &str) -> PathBuf {
         self.dir.join(format!("lib{name}.so"))
+    }
+
+    /// What cells are compiled against.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// The folder of the toolchain.
@@ -212,6 +222,11 @@ impl Rustc {
         Ok(compiled)
     }
 
+    /// What stands before an argument for the linker, where a C compiler calls it.
+    fn to_linker(&self) -> &'static str {
+        if self.runtime.linker.is_some() { "" } else { "-Wl," }
+    }
+
     /// What the macros of a source make of it. Names that the source lacks do not matter, so it is no whole crate and
     /// links nothing; what cannot be expanded is left out.
     pub async fn expand(&self, source: &str) -> anyhow::Result<String> {
@@ -237,10 +252,8 @@ impl Rustc {
     }
 
     fn linking(&self, name: &str) -> Vec<OsString> {
-        let (mut arguments, to_linker) = match &self.runtime.linker {
-            Some(linker) => (linker.arguments(), ""),
-            None => (Vec::new(), "-Wl,"),
-        };
+        let mut arguments = self.runtime.linker.as_ref().map(Linker::arguments).unwrap_or_default();
+        let to_linker = self.to_linker();
         arguments.push(format!("-Clink-arg={to_linker}-soname=lib{name}.so").into());
         arguments.push(format!("-Clink-arg={to_linker}-rpath=$ORIGIN").into());
         arguments
@@ -276,6 +289,21 @@ impl Rustc {
             command.arg("-L").arg(with_path("dependency=", dir));
         }
         for dir in &self.runtime.native {
+            command.arg("-L").arg(with_path("native=", dir));
+        }
+        for (name, file) in krate.links.externs.iter().chain(krate.externs) {
+            command.arg("--extern").arg(with_path(&format!("{name}="), file));
+        }
+        let runtime = self.runtime.library.parent().filter(|_| !krate.links.externs.is_empty());
+        if let Some(dir) = runtime {
+            // `--extern` is for what a cell names itself: the library of a set looks for the runtime here.
+            command.arg("-L").arg(with_path("dependency=", dir));
+        }
+        for dir in &krate.links.folders {
+            command.arg("-L").arg(with_path("dependency=", dir));
+            command.arg(with_path(&format!("-Clink-arg={}-rpath=", self.to_linker()), dir));
+        }
+        for dir in &krate.links.native {
             command.arg("-L").arg(with_path("native=", dir));
         }
         for name in krate.crates {

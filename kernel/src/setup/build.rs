@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::child::{Output, command, run};
@@ -30,6 +31,67 @@ pub(crate) struct Crates {
     pub(crate) torch_sys: PathBuf,
     /// How many crates the build takes.
     count: u64,
+}
+
+/// How the runtime's crates are built. A crate that is built in the same way, in the same version and with the same
+/// features, is the very same crate: cargo finds it done, and its types are the runtime's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The folder under which everything is kept.
+    pub(crate) home: PathBuf,
+    pub(crate) cargo: PathBuf,
+    pub(crate) rustc: PathBuf,
+    /// The platform that is built for.
+    pub(crate) triple: String,
+    /// rustc's flags, separated as `CARGO_ENCODED_RUSTFLAGS` has it.
+    flags: String,
+    /// The folder that the workspace of the runtime is laid out in.
+    workspace: PathBuf,
+    /// The folder of the shim.
+    shim: PathBuf,
+}
+
+impl Recipe {
+    /// A call of cargo on the workspace in a folder.
+    pub(crate) fn cargo(&self, folder: &Path, subcommand: &str) -> Command {
+        let mut cargo = command(&self.cargo);
+        cargo.arg(subcommand).arg("--manifest-path").arg(folder.join("Cargo.toml"));
+        // Settings in the user's cargo home still say how to reach crates, but not how to build.
+        cargo.env("RUSTC", &self.rustc).env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
+        cargo.env("CARGO_TERM_COLOR", "never").env("CARGO_INCREMENTAL", "0");
+        cargo
+    }
+
+    /// Asks for everything that is known of the packages of a workspace.
+    pub(crate) fn metadata(&self, folder: &Path) -> Command {
+        let mut cargo = self.cargo(folder, "metadata");
+        cargo.args(["--format-version", "1", "--filter-platform", &self.triple]);
+        cargo
+    }
+
+    /// Builds packages of the workspace in a folder; which ones is still to be said.
+    pub(crate) fn build(&self, folder: &Path) -> Command {
+        let triple = &self.triple;
+        let search = toml_edit::Value::from(format!("native={}", self.shim.display()));
+        let mut cargo = self.cargo(folder, "build");
+        cargo.args(["--release", "--locked", "--message-format", "json-render-diagnostics"]);
+        cargo.args(["--target", triple, "--target-dir"]).arg(self.target());
+        // This takes the place of torch-sys's build script, which would compile the shim anew as a static library.
+        cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-lib=[\"tch\"]")]);
+        cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-search=[{search}]")]);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", &self.flags);
+        cargo
+    }
+
+    /// Where cargo puts everything.
+    fn target(&self) -> PathBuf {
+        self.workspace.join("target")
+    }
+
+    /// Where cargo puts what runs on the platform that is built for.
+    pub fn release(&self) -> PathBuf {
+        self.target().join(&self.triple).join("release")
+    }
 }
 
 /// Everything that decides what the build gives.
@@ -68,6 +130,18 @@ impl Inputs<'_> {
         }
         flags.join("\u{1f}")
     }
+
+    fn recipe(&self, home: &Home) -> Recipe {
+        Recipe {
+            home: home.root().to_owned(),
+            cargo: self.toolchain.cargo.clone(),
+            rustc: self.toolchain.rustc.clone(),
+            triple: self.toolchain.triple().to_owned(),
+            flags: self.flags(),
+            workspace: workspace(home, *self),
+            shim: self.shim.to_owned(),
+        }
+    }
 }
 
 /// The folder that cargo builds in. It stays, so that another version of the runtime costs only what changed; what cells
@@ -94,6 +168,7 @@ pub(crate) fn built(home: &Home, key: &str, inputs: Inputs<'_>) -> Option<Runtim
         native: vec![inputs.shim.to_owned()],
         linker: None,
         host: place.join("oxtorch-host"),
+        recipe: inputs.recipe(home),
     };
     (runtime.library.is_file() && runtime.host.is_file()).then_some(runtime)
 }
@@ -105,13 +180,12 @@ fn library_name() -> String {
 /// Lays out the sources and has cargo fetch the crates that they need.
 pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) -> Result<Crates, SetupError> {
     progress.step("Getting the crates that the runtime is built from");
-    let folder = workspace(home, inputs);
+    let recipe = inputs.recipe(home);
+    let folder = recipe.workspace.clone();
     sources::write(inputs.sources, &folder).map_err(|error| not_written(error, &folder))?;
-    let mut cargo = cargo(inputs, &folder, "metadata");
-    cargo.args(["--format-version", "1", "--filter-platform", inputs.toolchain.triple()]);
-    let output = run(&mut cargo, |line| {
-        if let Some((_, name)) = line.trim().split_once("Download") {
-            progress.update(Update::Doing(name.trim_start_matches("ed").trim_start_matches("ing").trim()));
+    let output = run(&mut recipe.metadata(&folder), |line| {
+        if let Some(name) = downloaded(line) {
+            progress.update(Update::Doing(name));
         }
     })
     .map_err(SetupError::tool(&inputs.toolchain.cargo))?;
@@ -123,6 +197,12 @@ pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) ->
     let torch_sys = torch_sys_folder(&metadata)
         .ok_or_else(|| SetupError::Sources("the runtime does not depend on torch-sys".to_owned()))?;
     Ok(Crates { folder, torch_sys, count: count_crates(&metadata) })
+}
+
+/// The crate that cargo says it downloads.
+pub(crate) fn downloaded(line: &str) -> Option<&str> {
+    let (_, name) = line.trim().split_once("Download")?;
+    Some(name.trim_start_matches("ed").trim_start_matches("ing").trim())
 }
 
 fn torch_sys_folder(metadata: &Value) -> Option<PathBuf> {
@@ -167,23 +247,15 @@ pub(crate) fn build(
     progress: &dyn Progress,
 ) -> Result<(), SetupError> {
     progress.step("Building the runtime");
-    let triple = inputs.toolchain.triple();
-    let target = crates.folder.join("target");
-    let search = toml_edit::Value::from(format!("native={}", inputs.shim.display()));
-    let mut cargo = cargo(inputs, &crates.folder, "build");
-    cargo.args(["--release", "--locked", "--package", "oxtorch", "--message-format", "json-render-diagnostics"]);
-    cargo.args(["--target", triple, "--target-dir"]).arg(&target);
-    // This takes the place of torch-sys's build script, which would compile the shim anew as a static library.
-    cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-lib=[\"tch\"]")]);
-    cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-search=[{search}]")]);
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", inputs.flags());
+    let recipe = inputs.recipe(home);
+    let mut cargo = recipe.build(&crates.folder);
+    cargo.args(["--package", "oxtorch"]);
 
     let done = Mutex::new(HashSet::new());
     let output = run(&mut cargo, |line| {
         let Some(Artifact { package, .. }) = artifact(line) else { return };
         let mut done = done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let name =
-            package.rsplit(['/', '#']).next().unwrap_or(&package).split('@').next().unwrap_or_default().to_owned();
+        let name = package_name(&package).to_owned();
         done.insert(package);
         progress.update(Update::Count { done: done.len() as u64, total: crates.count, name: &name });
     })
@@ -194,20 +266,29 @@ pub(crate) fn build(
 
     let work = home.unfinished()?;
     let finished = work.path().join("runtime");
-    gather(&output.stdout, &target.join(triple).join("release"), &finished)
-        .map_err(|error| not_written(error, &finished))?;
+    gather(&output.stdout, &recipe.release(), &finished).map_err(|error| not_written(error, &finished))?;
     home.finish(&finished, &place(home, key))?;
     Ok(())
 }
 
 /// What cargo says of a package that is compiled, now or earlier.
-struct Artifact {
-    package: String,
-    files: Vec<PathBuf>,
-    is_macro: bool,
+pub(crate) struct Artifact {
+    pub(crate) package: String,
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) is_macro: bool,
 }
 
-fn artifact(line: &str) -> Option<Artifact> {
+/// The name in a package id of cargo's: `registry+https://...#serde@1.0.0`, `path+file:///.../serde#1.0.0`.
+pub(crate) fn package_name(id: &str) -> &str {
+    match id.rsplit_once('#') {
+        Some((_, name)) if name.contains('@') => name.split('@').next().unwrap_or(name),
+        Some((source, _)) => source.trim_end_matches('/').rsplit('/').next().unwrap_or(source),
+        None => id,
+    }
+}
+
+/// Reads a line of cargo's messages.
+pub(crate) fn artifact(line: &str) -> Option<Artifact> {
     if !line.starts_with('{') {
         return None;
     }
@@ -244,17 +325,8 @@ fn gather(messages: &str, release: &Path, finished: &Path) -> io::Result<()> {
 }
 
 /// A second name for a file, or a copy where the file system has no such thing.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn link(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
-}
-
-fn cargo(inputs: Inputs<'_>, folder: &Path, subcommand: &str) -> Command {
-    let mut cargo = command(&inputs.toolchain.cargo);
-    cargo.arg(subcommand).arg("--manifest-path").arg(folder.join("Cargo.toml"));
-    // Settings in the user's cargo home still say how to reach crates, but not how to build.
-    cargo.env("RUSTC", &inputs.toolchain.rustc).env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
-    cargo.env("CARGO_TERM_COLOR", "never").env("CARGO_INCREMENTAL", "0");
-    cargo
 }
 
 fn not_written(error: io::Error, path: &Path) -> SetupError {
@@ -272,4 +344,21 @@ fn failed(home: &Home, inputs: Inputs<'_>, output: &Output, other: impl FnOnce(S
         return disk_full("building the runtime", home.root(), NEEDED_SPACE);
     }
     other(output.tail(30))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_named_by_its_id() {
+        for (id, name) in [
+            ("registry+https://github.com/rust-lang/crates.io-index#serde@1.0.229", "serde"),
+            ("path+file:///home/me/my-crate#0.1.0", "my-crate"),
+            ("path+file:///home/me/folder#other@0.1.0", "other"),
+            ("git+file:///home/me/repository?branch=main#mine@0.1.0", "mine"),
+        ] {
+            assert_eq!(package_name(id), name);
+        }
+    }
 }

@@ -75,8 +75,55 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Ends tools early, from another thread than the one that waits for them.
+#[derive(Debug, Default)]
+pub(crate) struct Stop(Mutex<Stopping>);
+
+#[derive(Debug, Default)]
+struct Stopping {
+    stopped: bool,
+    group: Option<i32>,
+}
+
+impl Stop {
+    /// Ends the tool that runs now, if there is one, and any that is started later.
+    pub(crate) fn stop(&self) {
+        let mut stopping = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        stopping.stopped = true;
+        if let Some(group) = stopping.group {
+            // SAFETY: sends a signal; the group is that of a child which has not been waited for, so it is still ours.
+            unsafe { libc::kill(-group, libc::SIGTERM) };
+        }
+    }
+
+    /// Whether it has been asked to end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).stopped
+    }
+
+    fn watch(&self, group: i32) {
+        let stopped = {
+            let mut stopping = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            stopping.group = Some(group);
+            stopping.stopped
+        };
+        if stopped {
+            self.stop();
+        }
+    }
+
+    fn unwatch(&self) {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).group = None;
+    }
+}
+
 /// Runs a command to its end. `line` gets each line of its output as it comes, from whichever stream.
 pub(crate) fn run(command: &mut Command, line: impl Fn(&str) + Sync) -> io::Result<Output> {
+    run_until(command, &Stop::default(), line)
+}
+
+/// Runs a command to its end, or until it is stopped: then the error is of the kind `Interrupted`.
+pub(crate) fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) + Sync) -> io::Result<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     end_with_parent(command);
     let mut child = {
@@ -87,17 +134,23 @@ pub(crate) fn run(command: &mut Command, line: impl Fn(&str) + Sync) -> io::Resu
         child
     };
     let group = child.id() as i32;
+    stop.watch(group);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (stdout, stderr) = std::thread::scope(|scope| {
         let errors = scope.spawn(|| collect(stderr, &line));
         let output = collect(stdout, &line);
         (output, errors.join().unwrap_or_default())
     });
+    // Its streams are closed, so it has ended, and its number is ours until it is waited for.
+    stop.unwatch();
     let status = child.wait();
     let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     match running.as_mut() {
         Some(groups) => groups.retain(|other| *other != group),
         None => return Err(io::ErrorKind::Interrupted.into()),
+    }
+    if stop.is_stopped() {
+        return Err(io::ErrorKind::Interrupted.into());
     }
     Ok(Output { status: status?, stdout, stderr })
 }
@@ -178,6 +231,17 @@ mod tests {
         .expect("sh runs");
         assert_eq!(told.into_inner().expect("no thread panicked"), ["a", "b", "c"]);
         assert_eq!((output.status.code(), output.stdout.as_str()), (Some(3), "a\rb\nc"));
+    }
+
+    #[test]
+    fn a_stopped_tool_ends_with_what_it_has_started() {
+        let stop = Stop::default();
+        // `sleep` holds the pipe of the shell that started it: only when both have ended is the pipe closed.
+        let error = run_until(command("sh").args(["-c", "echo started; sleep 1000"]), &stop, |_| stop.stop())
+            .expect_err("was stopped");
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+        let error = run_until(command("sh").args(["-c", "sleep 1000"]), &stop, |_| ()).expect_err("was stopped before");
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
     }
 
     #[test]

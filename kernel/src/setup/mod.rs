@@ -5,7 +5,7 @@
 //! of a kernel goes through it.
 
 mod archive;
-mod build;
+pub(crate) mod build;
 pub mod child;
 pub mod doctor;
 mod error;
@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use build::Recipe;
 pub use child::end_children;
 pub use error::SetupError;
 pub use linker::Linker;
@@ -51,6 +52,8 @@ pub struct Runtime {
     pub linker: Option<Linker>,
     /// The host's executable; it finds its libraries by itself (rpath).
     pub host: PathBuf,
+    /// How to build more crates so that they go with it.
+    pub recipe: Recipe,
 }
 
 /// The lock under which all set-up in one home happens.

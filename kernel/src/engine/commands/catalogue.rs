@@ -23,7 +23,7 @@ const fn entry(names: &'static [&'static str], usage: &'static str, about: &'sta
 }
 
 /// All commands, in the order in which they are listed.
-pub const CATALOGUE: [Entry; 16] = [
+pub const CATALOGUE: [Entry; 17] = [
     entry(&["help", "lsmagic", "quickref", "magic"], ":help", "this list"),
     entry(
         &["vars", "whos", "who", "who_ls", "variables"],
@@ -71,6 +71,11 @@ pub const CATALOGUE: [Entry; 16] = [
         &["bash", "sh", "script"],
         "%%bash",
         "run the rest of the cell as a shell script; the cell fails where it does",
+    ),
+    entry(
+        &["writefile", "file"],
+        "%%writefile [-a] FILE",
+        "write the rest of the cell into a file, or behind what it holds",
     ),
 ];
 

@@ -63,7 +63,7 @@ impl Line<'_> {
                 return Some((shell(format!("{program} {}", self.raw())), self.end));
             }
             "sh" | "bash" | "script" if self.takes_rest => {
-                let script = self.cell[(self.end + 1).min(self.cell.len())..].to_owned();
+                let script = self.below().to_owned();
                 let program = if name == "sh" { "sh" } else { "bash" };
                 return Some((Command::Shell(Shell { program, script, strict: true }), self.cell.len()));
             }
@@ -97,11 +97,29 @@ impl Line<'_> {
             ("cd", _) => Command::Cd { to: Some(unquoted(self.plain()).to_owned()) },
             ("dep", _) => Command::Dep { lines: vec![self.raw().to_owned()] },
             ("env", _) => env(self.raw()).map_or_else(misused, Command::Env),
+            ("writefile", _) if self.takes_rest => {
+                self.write_file().unwrap_or_else(|| misused("it names no file".to_owned()))
+            }
             ("sx" | "bash", [_, ..]) => shell(self.raw().to_owned()),
             (_, []) => misused(format!("there is nothing behind `{name}`")),
             (_, _) => misused(format!("`{name}` does not take `{}`", self.plain())),
         };
         Some((command, if self.takes_rest { self.cell.len() } else { self.end }))
+    }
+
+    fn write_file(&self) -> Option<Command> {
+        let arguments = self.raw();
+        let (append, path) = match arguments.strip_prefix("-a ").or_else(|| arguments.strip_prefix("--append ")) {
+            Some(path) => (true, path),
+            None => (false, arguments),
+        };
+        let path = unquoted(path.trim()).to_owned();
+        (!path.is_empty()).then(|| Command::WriteFile { path, append, text: self.below().to_owned() })
+    }
+
+    /// The rest of the cell, below the line.
+    fn below(&self) -> &str {
+        &self.cell[(self.end + 1).min(self.cell.len())..]
     }
 
     /// What stands behind the name, as it is.
@@ -323,6 +341,15 @@ mod tests {
         assert_eq!(one("%env A b c"), set("b c"));
         assert_eq!(one("%env A="), set(""));
         assert_eq!(one("%cd \"my folder\""), Command::Cd { to: Some("my folder".into()) });
+    }
+
+    #[test]
+    fn a_file_takes_the_rest_of_the_cell() {
+        let file = |append, text: &str| Command::WriteFile { path: "my file".into(), append, text: text.into() };
+        assert_eq!(one("%%writefile 'my file'\n:vars\n"), file(false, ":vars\n"));
+        assert_eq!(one("%%writefile -a my file"), file(true, ""));
+        assert!(matches!(one("%%writefile"), Command::Misused { .. }));
+        assert!(matches!(one("%writefile x"), Command::Misused { .. }));
     }
 
     #[test]

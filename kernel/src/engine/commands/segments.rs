@@ -347,6 +347,67 @@ mod tests {
     }
 
     #[test]
+    fn any_text_is_split_and_its_code_keeps_its_offsets() {
+        let parts = [
+            ":vars",
+            "%time ",
+            "%%time",
+            "!ls",
+            "!",
+            "?x",
+            ":",
+            "%",
+            "\n",
+            "\n",
+            "\n",
+            " ",
+            "let x = ",
+            "1;",
+            "{",
+            "}",
+            "(",
+            ")",
+            "\"",
+            "'",
+            "//",
+            "/*",
+            "*/",
+            "#[a]",
+            "pub fn f",
+            "f()",
+            "x",
+            "é",
+            "\u{3000}",
+            "\\",
+            "%timeit -n",
+            "%%bash",
+            ":dep a",
+            "r#\"",
+            "=",
+            "数据",
+            "\r",
+            ":type ",
+            "-r 3",
+            "0",
+        ];
+        // A fixed sequence that looks random: Knuth's linear congruential generator.
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize
+        };
+        for _ in 0..20_000 {
+            let cell: String = (0..next() % 12).map(|_| parts[next() % parts.len()]).collect();
+            for segment in segments(&cell, &|name| name == "x") {
+                if let Segment::Code(code) | Segment::Command(Command::Type { code }) = segment {
+                    let kept = code.bytes().zip(cell.bytes()).all(|(kept, byte)| kept == byte || kept == b' ');
+                    assert!(code.len() == cell.len() && kept, "{cell:?} gives {code:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn nothing_is_lost_of_any_text() {
         for cell in [
             "",

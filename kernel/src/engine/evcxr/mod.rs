@@ -404,7 +404,7 @@ impl Engine for EvcxrEngine {
     }
 
     fn is_complete(&self, code: &str) -> Completeness {
-        complete::is_complete(code)
+        complete::is_complete(code, &|_| false)
     }
 
     fn interrupter(&self) -> Interrupter {

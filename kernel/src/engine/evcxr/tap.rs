@@ -47,15 +47,16 @@ fn run() -> io::Result<i32> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    forward(&mut cells, &mut io::stdout().lock())?;
+    let last_words = LastWords::default();
+    forward(&mut cells, &mut io::stdout().lock(), &last_words)?;
     let status = cells.wait()?;
-    let line = Line::Ended { how: LastWords::default().ended(status) };
+    let line = Line::Ended { how: last_words.ended(status) };
     io::stdout().write_all(line.marked().as_bytes())?;
     io::stdout().flush()?;
     Ok(status.code().unwrap_or(1))
 }
 
-fn forward(cells: &mut Child, to: &mut impl Write) -> io::Result<()> {
+fn forward(cells: &mut Child, to: &mut impl Write, last_words: &LastWords) -> io::Result<()> {
     let mut stdout = cells.stdout.take();
     let mut stderr = cells.stderr.take();
     let mut lines = Stdout::default();
@@ -74,6 +75,7 @@ fn forward(cells: &mut Child, to: &mut impl Write) -> io::Result<()> {
             let ready: Vec<u8> = errors.drain(..errors.len() - held).collect();
             if !ready.is_empty() {
                 let text = String::from_utf8_lossy(&ready).into_owned();
+                last_words.take(&text);
                 to.write_all(Line::Text { stderr: true, text }.marked().as_bytes())?;
             }
         }

@@ -1,6 +1,7 @@
 //! Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use tokio::task::JoinSet;
 use super::reports::{compile_error, internal};
 use super::state::State;
 use crate::engine::cache::Cache;
+use crate::engine::deps::Links;
 use crate::engine::emit::{self, Decisions, Emission, Input, VariableId};
 use crate::engine::expand;
 use crate::engine::fragment::{CellText, Fragment};
@@ -65,6 +67,8 @@ struct Attempt {
     emission: Emission,
     name: CrateName,
     decisions: Decisions,
+    /// Crates that it names beside those that the session has asked for.
+    externs: Vec<(String, PathBuf)>,
 }
 
 impl Attempt {
@@ -81,7 +85,7 @@ impl Attempt {
     }
 
     fn ready(self, types: BTreeMap<VariableId, String>, library: bool) -> Ready {
-        let Self { plan, emission, name, decisions } = self;
+        let Self { plan, emission, name, decisions, .. } = self;
         Ready { plan, emission, lessons: Lessons { decisions, types }, name, library }
     }
 }
@@ -208,6 +212,8 @@ impl Compiler {
                 opt_level: state.opt_level(cell),
                 check,
                 full_paths: true,
+                links: state.dependencies.links_for_rustc(),
+                externs: &next.externs,
                 urgency,
             };
             let compiled = self.call(krate).await?;
@@ -240,17 +246,24 @@ impl Compiler {
         let plan = state.scope.plan(cell, &decisions.stale);
         let mut variables = state.variables.clone();
         variables.rehome(&plan, &"crate".to_owned(), text.number());
-        let emission = emit::emit(Input {
+        let imports = state.scope.imports(&plan, cell);
+        let earlier_uses = state.scope.uses(&plan, cell);
+        let mut emission = emit::emit(Input {
             cell,
             plan: &plan,
-            imports: &state.scope.imports(&plan, cell),
-            uses: &state.scope.uses(&plan, cell),
+            imports: &imports,
+            uses: &earlier_uses,
             live: &variables.live,
             macro_mentions,
             decisions: &decisions,
         });
+        let items = plan.new_items.iter().chain(&plan.moved_items).flat_map(|item| &item.names);
+        let uses = cell.uses.iter().flat_map(|declaration| &declaration.leaves).chain(&earlier_uses);
+        let uses = uses.filter_map(|leaf| leaf.name.as_ref());
+        let taken = items.chain(imports.iter().map(|import| &import.name)).chain(uses).cloned().collect();
+        let externs = state.dependencies.attach(&mut emission.source, &taken);
         let name = self.rustc.crate_name(state.opt_level(cell), &emission.source.text);
-        Attempt { plan, emission, name, decisions }
+        Attempt { plan, emission, name, decisions, externs }
     }
 
     fn lessons(&self, first_name: &str) -> Option<Lessons> {
@@ -310,7 +323,7 @@ impl Compiler {
         source.fragment(&Fragment { cell: Arc::clone(text), range: 0..text.text.len(), edits: Vec::new() });
         source.glue("\n}\n");
         let name = self.rustc.crate_name(0, &source.text);
-        let crates = BTreeSet::new();
+        let (crates, links) = (BTreeSet::new(), Links::default());
         let krate = Crate {
             name: &name,
             source: &source.text,
@@ -318,6 +331,8 @@ impl Compiler {
             opt_level: 0,
             check: true,
             full_paths: false,
+            links: &links,
+            externs: &[],
             urgency: Urgency::Now,
         };
         let compiled = match self.call(krate).await {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// What a process that runs a cell has said of its own end.
 #[derive(Debug, Default)]
-pub struct LastWords(Mutex<Option<Cause>>);
+pub(in crate::engine) struct LastWords(Mutex<Option<Cause>>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {

@@ -3,6 +3,7 @@
 mod ahead;
 mod commands;
 mod compile;
+mod dependencies;
 pub(super) mod last_words;
 mod reports;
 mod run;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::compile::{Ready, unnameable_type};
 use crate::engine::advice::Known;
 use crate::engine::commands::Optimise;
+use crate::engine::deps::Dependencies;
 use crate::engine::emit::VariableId;
 use crate::engine::mentions::Names;
 use crate::engine::parse::ParsedCell;
@@ -20,6 +21,8 @@ pub(super) struct State {
     pub variables: Variables,
     /// Items that no longer fit what a later cell redefined: the cell that they were in, and the one that redefined.
     pub stale: BTreeMap<String, (u32, u32)>,
+    /// Crates of other people.
+    pub dependencies: Dependencies,
     /// How cells are optimised.
     pub optimise: Optimise,
 }
@@ -36,7 +39,8 @@ pub(super) struct Committed {
 impl State {
     /// Whether a name means something to the cells of the session.
     pub fn knows(&self, name: &str) -> bool {
-        self.variables.live.contains_key(name) || self.scope.find(name).is_some()
+        let is_imported = || self.scope.declared_uses().iter().any(|leaf| leaf.name.as_deref() == Some(name));
+        self.variables.live.contains_key(name) || self.scope.find(name).is_some() || is_imported()
     }
 
     /// How far a cell is optimised, 0 to 3.
@@ -72,6 +76,7 @@ impl State {
             self.scope.drop_use(leaf);
         }
         self.scope.commit(&ready.plan, cell, &ready.name);
+        self.dependencies.remember_use(&ready.emission.source.text);
         for item in ready.plan.new_items.iter().chain(&ready.plan.moved_items) {
             for name in &item.names {
                 self.stale.remove(name);

@@ -50,9 +50,7 @@ impl NativeEngine {
             Command::Time { body } => self.time(body, request, events).await?,
             Command::Timeit(timeit) => self.timeit(timeit, request, events).await?,
             Command::Reset { keep_items } => self.reset(keep_items, events).await?,
-            Command::Dep { .. } => {
-                return Err(failure("other crates cannot be added yet", &[]));
-            }
+            Command::Dep { lines } => self.add_dependencies(&lines, events).await?,
             Command::Opt { change } => say(events, &self.optimise(change)).await,
             Command::Cache { clear } => {
                 let text = self.cache(clear)?;
@@ -62,6 +60,7 @@ impl NativeEngine {
             Command::Cd { to } => self.change_dir(to.as_deref(), events).await?,
             Command::Pwd => show(events, Shown::text(self.current_dir()?.display().to_string())).await,
             Command::Shell(shell) => self.run_shell(shell, events).await?,
+            Command::WriteFile { path, append, text } => self.write_file(&path, append, &text, events).await?,
             Command::Remark { text } => tell(events, &[text.to_owned()]).await,
             Command::Misused { problem, usage } => {
                 return Err(failure(&problem, &[format!("it is written `{usage}`")]));

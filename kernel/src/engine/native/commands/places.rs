@@ -1,6 +1,8 @@
-//! `%cd`, `%pwd` and `%env`: where cells and shell commands run, and with which variables.
+//! `%cd`, `%pwd` and `%env`: where cells and shell commands run, and with which variables; files by `%%writefile` lie there.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
@@ -42,6 +44,28 @@ impl NativeEngine {
         say(events, &dir.display().to_string()).await;
         self.surroundings.dir = Some(dir);
         self.tell_host();
+        Ok(())
+    }
+
+    /// Writes a file, or more of one.
+    pub(super) async fn write_file(
+        &self,
+        path: &str,
+        append: bool,
+        text: &str,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), CellError> {
+        let place = self.current_dir()?.join(self.with_home(path));
+        let did = match (append, place.exists()) {
+            (true, _) => "Appending to",
+            (false, true) => "Overwriting",
+            (false, false) => "Writing",
+        };
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let file = File::options().create(true).write(true).append(append).truncate(!append).open(&place);
+        file.and_then(|mut file| write!(file, "{text}{end}"))
+            .map_err(|error| failure(&format!("cannot write {}: {error}", place.display()), &[]))?;
+        say(events, &format!("{did} {path}")).await;
         Ok(())
     }
 

@@ -1,0 +1,365 @@
+//! A set of crates that is built for cells, and the shared library that holds them.
+//!
+//! rustc links a crate into each library that uses it unless a shared library has it already, and refuses a program in
+//! which two libraries hold the same crate. So the crates of a set are linked once, into a library of their own, less
+//! those that the runtime holds or an earlier set; cells link to that.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use super::spec::Spec;
+use super::workspace::{Built, Resolved, Workspace};
+use crate::home::Home;
+use crate::setup::Runtime;
+use crate::setup::build::{link, package_name};
+use crate::setup::child::{Stop, command, run_until};
+use crate::setup::sources::key;
+
+/// Where sets are kept, by their names.
+const SETS: &str = "deps";
+/// Where it is kept what requests gave.
+const REQUESTS: &str = "deps/requests";
+/// Describes the set that a request gave last.
+const RECORD: &str = "set.json";
+const LOCK: &str = "Cargo.lock";
+
+/// The crates that every cell has by name without asking.
+pub const OFFERED: [&str; 6] = ["tch", "anyhow", "rand", "ndarray", "image", "plotters"];
+
+/// A set of built crates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Set {
+    /// Its name, and that of the crate that holds it: a hash of all that is in it.
+    pub name: String,
+    /// The shared library; none where the runtime, or an earlier set, holds everything.
+    pub library: Option<PathBuf>,
+    /// The folder of its crates.
+    pub folder: PathBuf,
+    /// Folders of native libraries.
+    pub native: Vec<PathBuf>,
+    /// What was asked for.
+    pub direct: Vec<Direct>,
+    /// Every crate that it reaches, whoever holds it.
+    pub crates: Vec<Held>,
+    /// What the user should know of it.
+    pub notes: Vec<String>,
+    /// Whether it has a copy of its own of a crate that cells have, in the same version but with other features.
+    pub parts_from_runtime: bool,
+}
+
+/// A crate that code can name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Direct {
+    /// The name to use it by.
+    pub identifier: String,
+    /// Its own name.
+    pub krate: String,
+    /// Which of the crates it is.
+    pub stem: String,
+    /// The file.
+    pub file: PathBuf,
+    /// Whether it is the very crate that the runtime was built from.
+    pub is_runtimes: bool,
+}
+
+/// A crate of a set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The package that it comes from.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// The name of its file, with cargo's hash of version, features and flags.
+    pub stem: String,
+    /// A hash of the contents; none for one that the runtime holds.
+    pub contents: Option<String>,
+    /// The file.
+    pub file: PathBuf,
+    is_macro: bool,
+}
+
+impl Held {
+    /// The name of the crate itself: `libserde_json-0123` is that of `serde_json`.
+    pub fn krate(&self) -> &str {
+        let name = self.stem.strip_prefix("lib").unwrap_or(&self.stem);
+        name.rsplit_once('-').map_or(name, |(name, _)| name)
+    }
+}
+
+impl Set {
+    /// Whether another set has a crate under the same name with other contents.
+    pub fn clashes(&self, other: &Set) -> Option<&Held> {
+        self.crates.iter().find(|held| {
+            other.crates.iter().any(|earlier| earlier.stem == held.stem && earlier.contents != held.contents)
+        })
+    }
+
+    /// The crate that has this name in code.
+    pub fn direct(&self, identifier: &str) -> Option<&Direct> {
+        self.direct.iter().find(|direct| direct.identifier == identifier)
+    }
+
+    /// Whether every file is where it was.
+    fn is_whole(&self) -> bool {
+        self.library.iter().chain(self.direct.iter().map(|direct| &direct.file)).all(|file| file.is_file())
+    }
+}
+
+/// What a session asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What it has to go with.
+    pub runtime: Runtime,
+    /// The crates.
+    pub specs: Vec<Spec>,
+    /// The sets that are in use already.
+    pub base: Vec<Arc<Set>>,
+    /// The versions that an earlier set settled on.
+    pub lock: Option<String>,
+    /// A folder for work in progress.
+    pub scratch: PathBuf,
+}
+
+impl Request {
+    fn home(&self) -> Home {
+        Home::at(&self.runtime.recipe.home)
+    }
+
+    /// Where what this gives is kept.
+    fn place(&self) -> PathBuf {
+        let specs: Vec<String> = self.specs.iter().map(Spec::to_string).collect();
+        let base = self.base.iter().map(|set| set.name.as_bytes());
+        let parts = [self.runtime.key.as_bytes()].into_iter().chain(base);
+        self.home().place(REQUESTS, &key(parts.chain(specs.iter().map(String::as_bytes))))
+    }
+
+    /// What this gave earlier, with its lock, if the sources cannot have changed since.
+    pub fn cached(&self) -> Option<(Set, String)> {
+        if self.specs.iter().any(|spec| spec.is_path) {
+            return None;
+        }
+        let place = self.place();
+        let set: Set = serde_json::from_slice(&fs::read(place.join(RECORD)).ok()?).ok()?;
+        let lock = fs::read_to_string(place.join(LOCK)).ok()?;
+        set.is_whole().then_some((set, lock))
+    }
+
+    /// Builds the set; blocks for as long as that takes.
+    pub fn build(&self, stop: &Stop, tell: &(dyn Fn(String) + Sync)) -> Result<(Set, String), Failure> {
+        let folder = tempfile::Builder::new()
+            .prefix("deps-")
+            .tempdir_in(&self.scratch)
+            .map_err(Failure::io(format!("create a folder in {}", self.scratch.display())))?;
+        let workspace = Workspace { recipe: &self.runtime.recipe, folder: folder.path(), stop };
+        let place = self.place();
+        let kept = fs::read_to_string(place.join(LOCK)).ok();
+        workspace.lay_out(&self.specs, kept.as_deref().or(self.lock.as_deref()))?;
+        let resolved = workspace.resolve(&self.specs, tell)?;
+        let built = workspace.build(&resolved, tell)?;
+        let lock = workspace.lock()?;
+
+        let set = self.describe(&resolved, &built)?;
+        if !set.is_whole() {
+            self.gather(&set, &built, stop)?;
+        }
+        let record = serde_json::to_vec_pretty(&set).map_err(|error| Failure::plain(error.to_string()))?;
+        let home = self.home();
+        let written =
+            home.write(&place.join(LOCK), lock.as_bytes()).and_then(|()| home.write(&place.join(RECORD), &record));
+        written.map_err(|error| Failure::plain(error.to_string()))?;
+        Ok((set, lock))
+    }
+
+    /// What a build gives, and where its parts will be.
+    fn describe(&self, resolved: &Resolved, built: &Built) -> Result<Set, Failure> {
+        let mut crates: Vec<Held> = Vec::new();
+        for artifact in &built.artifacts {
+            let stem = artifact.file.file_stem().unwrap_or_default();
+            crates.push(Held {
+                package: package_name(&artifact.id).to_owned(),
+                version: resolved.versions.get(&artifact.id).cloned().unwrap_or_default(),
+                stem: stem.to_string_lossy().into_owned(),
+                contents: None,
+                file: artifact.file.clone(),
+                is_macro: artifact.is_macro,
+            });
+        }
+        for held in &mut crates {
+            match self.in_runtime(held) {
+                Some(file) => held.file = file,
+                None => {
+                    let read = fs::read(&held.file).map_err(Failure::io(format!("read {}", held.file.display())))?;
+                    held.contents = Some(key([&*read]));
+                }
+            }
+        }
+        let name = self.name(&crates, resolved);
+        let folder = self.home().place(SETS, &name);
+        let mut holds_code = false;
+        for held in crates.iter_mut().filter(|held| held.contents.is_some()) {
+            held.file = match self.in_base(held) {
+                Some(file) => file,
+                None => {
+                    holds_code |= !held.is_macro;
+                    folder.join(held.file.file_name().unwrap_or_default())
+                }
+            };
+        }
+        let mut direct = Vec::new();
+        for wanted in &resolved.wanted {
+            let artifact = built.artifacts.iter().position(|artifact| artifact.id == wanted.id);
+            let Some(held) = artifact.and_then(|at| crates.get(at)) else {
+                return Err(Failure::plain(format!("cargo has left no library of `{}`", wanted.identifier)));
+            };
+            direct.push(Direct {
+                identifier: wanted.identifier.clone(),
+                krate: wanted.krate.clone(),
+                stem: held.stem.clone(),
+                file: held.file.clone(),
+                is_runtimes: self.is_runtimes(held),
+            });
+        }
+        let library = holds_code.then(|| folder.join(library_name(&name)));
+        let (notes, parts_from_runtime) = self.second_copies(&crates, resolved);
+        let native = built.native.clone();
+        Ok(Set { name, library, folder, native, direct, crates, notes, parts_from_runtime })
+    }
+
+    /// A name that another set with the same contents has as well, and no other.
+    fn name(&self, crates: &[Held], resolved: &Resolved) -> String {
+        let mut parts = vec![self.runtime.key.clone()];
+        parts.extend(self.base.iter().map(|set| set.name.clone()));
+        parts.extend(crates.iter().map(|held| format!("{} {:?}", held.stem, held.contents)));
+        parts.extend(resolved.wanted.iter().map(|wanted| format!("{} {}", wanted.identifier, wanted.id)));
+        // The order in which cargo was done says nothing.
+        parts.sort();
+        format!("deps_{}", key(parts.iter().map(String::as_bytes)))
+    }
+
+    /// The file of a crate that the runtime has.
+    fn in_runtime(&self, held: &Held) -> Option<PathBuf> {
+        let name = held.file.file_name()?;
+        self.runtime.dependencies.iter().map(|folder| folder.join(name)).find(|file| file.is_file())
+    }
+
+    /// The file of a crate that an earlier set has.
+    fn in_base(&self, held: &Held) -> Option<PathBuf> {
+        let mut earlier = self.base.iter().flat_map(|set| &set.crates);
+        earlier.find(|earlier| earlier.stem == held.stem).map(|earlier| earlier.file.clone())
+    }
+
+    fn is_runtimes(&self, held: &Held) -> bool {
+        self.runtime.dependencies.iter().any(|folder| held.file.starts_with(folder))
+    }
+
+    /// Says which crates that cells have from the start are there a second time, and whether one is in the same version.
+    fn second_copies(&self, crates: &[Held], resolved: &Resolved) -> (Vec<String>, bool) {
+        let (mut notes, mut same_version) = (Vec::new(), false);
+        for held in crates.iter().filter(|held| OFFERED.contains(&held.package.as_str())) {
+            if self.is_runtimes(held) {
+                continue;
+            }
+            let (package, version) = (&held.package, &held.version);
+            let mut runtimes = resolved.runtime.iter().filter(|id| package_name(id) == package);
+            let how = match runtimes.next().and_then(|id| resolved.versions.get(id)) {
+                Some(own) if own == version => {
+                    same_version = true;
+                    "with other features".to_owned()
+                }
+                Some(own) => format!("which is {own}"),
+                None => continue,
+            };
+            notes.push(format!(
+                "this is another `{package}` ({version}) than the one that cells have from the start, {how}: \
+                 a value of the one is none of the other"
+            ));
+        }
+        (notes, same_version)
+    }
+
+    /// Brings the crates together and links the library.
+    fn gather(&self, set: &Set, built: &Built, stop: &Stop) -> Result<(), Failure> {
+        let place = set.folder.parent().unwrap_or(&set.folder);
+        let failed = || Failure::io(format!("write the crates to {}", place.display()));
+        fs::create_dir_all(place).map_err(failed())?;
+        let work = tempfile::Builder::new().prefix("set-").tempdir_in(&self.scratch).map_err(failed())?;
+        for (held, artifact) in set.crates.iter().zip(&built.artifacts) {
+            if held.file.starts_with(&set.folder) {
+                let to = work.path().join(held.file.file_name().unwrap_or_default());
+                // What a registry has is fixed by its version; all else cargo may write anew in place.
+                let is_fixed = artifact.id.starts_with("registry+");
+                let done = if is_fixed { link(&artifact.file, &to) } else { fs::copy(&artifact.file, &to).map(drop) };
+                done.map_err(failed())?;
+            }
+        }
+        if set.library.is_some() {
+            self.link(set, work.path(), stop)?;
+        }
+        match fs::rename(work.path(), &set.folder) {
+            // Another session may have made the same at the same time.
+            Err(_) if set.is_whole() => Ok(()),
+            result => result.map_err(failed()),
+        }
+    }
+
+    /// Links the library in the folder of work in progress.
+    fn link(&self, set: &Set, work: &Path, stop: &Stop) -> Result<(), Failure> {
+        let mut source = "extern crate oxtorch as _;\n".to_owned();
+        let mut rustc = command(&self.runtime.rustc);
+        rustc.current_dir(work).arg("lib.rs");
+        rustc.args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", &set.name]);
+        rustc.args(["-C", "prefer-dynamic", "-C", "opt-level=3", "-C", "embed-bitcode=no"]);
+        rustc.arg("--extern").arg(argument("oxtorch=", &self.runtime.library));
+        rustc.arg("-o").arg(library_name(&set.name));
+        rustc.arg("-C").arg(format!("link-arg=-Wl,-soname,{}", library_name(&set.name)));
+        let mut search = |kind: &str, folder: &Path| {
+            rustc.arg("-L").arg(argument(kind, folder));
+        };
+        search("dependency=", work);
+        self.runtime.dependencies.iter().for_each(|folder| search("dependency=", folder));
+        self.runtime.native.iter().for_each(|folder| search("native=", folder));
+        for earlier in &self.base {
+            search("dependency=", &earlier.folder);
+            earlier.native.iter().for_each(|folder| search("native=", folder));
+        }
+        set.native.iter().for_each(|folder| search("native=", folder));
+        for earlier in &self.base {
+            if let Some(library) = &earlier.library {
+                source.push_str(&format!("extern crate {} as _;\n", earlier.name));
+                rustc.arg("--extern").arg(argument(&format!("{}=", earlier.name), library));
+            }
+        }
+        for folder in self.base.iter().map(|earlier| &earlier.folder).chain(&set.native) {
+            rustc.arg("-C").arg(argument("link-arg=-Wl,-rpath,", folder));
+        }
+        let code =
+            set.direct.iter().filter(|direct| set.crates.iter().any(|held| held.stem == direct.stem && !held.is_macro));
+        for (number, direct) in code.enumerate() {
+            let there = direct.file.strip_prefix(&set.folder).map(|name| work.join(name));
+            source.push_str(&format!("extern crate crate_{number} as _;\n"));
+            rustc.arg("--extern").arg(argument(&format!("crate_{number}="), &there.unwrap_or(direct.file.clone())));
+        }
+        fs::write(work.join("lib.rs"), source).map_err(Failure::io(format!("write to {}", work.display())))?;
+        let output = run_until(&mut rustc, stop, |_| ())
+            .map_err(Failure::io(format!("run {}", self.runtime.rustc.display())))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Failure::new("the crates could not be linked", output.tail(25)))
+    }
+}
+
+fn library_name(name: &str) -> String {
+    format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+}
+
+/// An argument that ends in a path.
+fn argument(prefix: &str, path: &Path) -> std::ffi::OsString {
+    let mut argument = std::ffi::OsString::from(prefix);
+    argument.push(path);
+    argument
+}
