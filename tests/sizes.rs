@@ -44,7 +44,8 @@ async fn a_cell_of_two_thousand_lines_runs_and_its_errors_stand_on_their_lines()
 #[tokio::test]
 async fn a_session_of_three_hundred_cells_remembers_its_first() {
     let mut notebook = Notebook::start().await;
-    let shown = notebook.run("fn value_0() -> u64 { 1 }\nlet mut sum = 0;\nlet first = String::from(\"first\");").await;
+    let shown =
+        notebook.run("fn value_0() -> u64 { 1 }\nlet mut sum = 0u64;\nlet first = String::from(\"first\");").await;
     assert_eq!(shown.ending(), "ok", "{:?}", shown.report());
     for number in 1..=99 {
         // Of three cells one defines, one computes, one makes a variable; each leans on those before it.

@@ -232,11 +232,12 @@ impl<'a> Reader<'a> {
 
     /// Whether what stands behind a `!` makes it Rust's.
     fn is_negation(&self, text: &str) -> bool {
+        // `!!x`, any number of them: not by calling itself, for the stack has an end.
+        let text = text.trim_start_matches('!');
         let Some(first) = tokenize(text, FrontmatterAllowed::No).next() else { return false };
         let after = &text[first.len as usize..];
         match first.kind {
             TokenKind::OpenParen | TokenKind::Star | TokenKind::And | TokenKind::Minus | TokenKind::Eq => true,
-            TokenKind::Bang => self.is_negation(after),
             // `!0u8`, but not `!7z`.
             TokenKind::Literal { kind: LiteralKind::Int { .. }, suffix_start } => {
                 let suffix = &text[suffix_start as usize..first.len as usize];
