@@ -27,7 +27,7 @@ fn main() -> std::process::ExitCode {
 mod engines {
     use std::collections::BTreeMap;
     use std::os::unix::process::CommandExt;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
     use std::process::{Command, ExitCode};
     use std::sync::{Arc, Mutex};
 
@@ -91,7 +91,7 @@ mod engines {
         Ok(Scenario::parse(&text).map_err(|error| format!("{}:{error}", path.display()))?)
     }
 
-    fn run(path: &PathBuf, differences: &Differences, pool: &Pool) -> Result<(), Failed> {
+    fn run(path: &Path, differences: &Differences, pool: &Pool) -> Result<(), Failed> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let scenario = read(path)?;
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
