@@ -255,6 +255,26 @@ fn a_host_killed_between_two_cells_is_replaced() {
     });
 }
 
+#[test]
+fn a_cell_that_needs_nothing_lost_runs_at_once_after_a_kill() {
+    notebook_test(async |mut notebook| {
+        with_items_and_weights(&mut notebook).await;
+        let shown = notebook.run("println!(\"{}\", std::process::id());").await;
+        let pid: i32 = shown.stdout.trim().parse().expect("the host prints its id");
+        // SAFETY: `kill` takes any number; this one is a process that this session started and that runs.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0, "the host can be signalled");
+        // The system has ended it when nothing is left but its exit status.
+        let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        while !state().is_empty() && !state().contains(") Z ") {
+            tokio::task::yield_now().await;
+        }
+        let shown = notebook.run("double(4)").await;
+        assert_eq!((shown.ending(), shown.text()), ("ok", Some("8")), "{shown:?}");
+        assert!(shown.stderr.contains("has ended") && shown.stderr.contains("weights"), "{}", shown.stderr);
+        notebook.end().await;
+    });
+}
+
 /// A cell that ends its own process: the error says how, and the session goes on.
 fn ends_the_host(code: &str, says: &str) {
     notebook_test(async |mut notebook| {

@@ -218,6 +218,7 @@ impl NativeEngine {
 impl Engine for NativeEngine {
     async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
         self.set_phase(Phase::Compiling { cancel: Arc::new(Notify::new()), cancelled: false });
+        self.notice_lost_host(request.execution_count, events).await;
         let code = request.code.replace("\r\n", "\n");
         let segments = segments(&code, &|name| self.state.knows(name));
         let result = self.run_segments(segments, CellRequest { code: &code, ..request }, events).await;

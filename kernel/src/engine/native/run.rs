@@ -13,7 +13,7 @@ use crate::engine::emit::RUN_SYMBOL;
 use crate::engine::names::{place_in, rewrite_places};
 use crate::engine::render;
 use crate::engine::source_map::Place;
-use crate::host::{Ended, Rewritten};
+use crate::host::{Ended, Host, Rewritten};
 use crate::session::{CellError, CellRequest, Event};
 
 impl NativeEngine {
@@ -58,6 +58,21 @@ impl NativeEngine {
             Ok(Ended::Died(status)) => Err(self.host_died(&last_words.ended(status), request.execution_count)),
             Err(error) => Err(self.host_died(&format!("could not be reached ({error})"), request.execution_count)),
         }
+    }
+
+    /// Tells of a host that ended while no cell ran: the cell that comes now gets a new one, and may not need what is lost.
+    pub(super) async fn notice_lost_host(&mut self, cell: u32, events: &mpsc::Sender<Event>) {
+        if self.host.as_mut().is_none_or(Host::is_alive) {
+            return;
+        }
+        self.host = None;
+        let lost = self.state.variables.lose_all(cell);
+        let mut note =
+            "the process that runs the cells has ended since the last cell; a new one takes its place".to_owned();
+        if !lost.is_empty() {
+            note = format!("{note}, without these variables: {}", lost.join(", "));
+        }
+        tell(events, &[format!("{note}.")]).await;
     }
 
     fn host_died(&mut self, how: &str, cell: u32) -> CellError {
