@@ -263,11 +263,10 @@ fn a_cell_that_needs_nothing_lost_runs_at_once_after_a_kill() {
         let pid: i32 = shown.stdout.trim().parse().expect("the host prints its id");
         // SAFETY: `kill` takes any number; this one is a process that this session started and that runs.
         assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0, "the host can be signalled");
-        // The system has ended it when nothing is left but its exit status.
-        let state = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        while !state().is_empty() && !state().contains(") Z ") {
-            tokio::task::yield_now().await;
-        }
+        // It has ended when its parent, this process, can ask for its exit status, which is left for the kernel to take.
+        let pid = rustix::process::Pid::from_raw(pid).expect("a process id");
+        let ended = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        rustix::process::waitid(rustix::process::WaitId::Pid(pid), ended).expect("the host is a child of this process");
         let shown = notebook.run("double(4)").await;
         assert_eq!((shown.ending(), shown.text()), ("ok", Some("8")), "{shown:?}");
         assert!(shown.stderr.contains("has ended") && shown.stderr.contains("weights"), "{}", shown.stderr);
