@@ -15,6 +15,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::setup::build::link;
+
 /// The bound where `OXTORCH_CACHE_MB` says nothing: some thousands of cells.
 const DEFAULT_LIMIT: u64 = 1 << 30;
 /// How full the cache is after it was swept, in percent of its bound.
@@ -98,7 +100,7 @@ impl Cache {
         // tell the hash of the one that stays.
         if !hash(&kept).is_ok_and(|kept| kept == sha256) {
             let unfinished = unfinished(folder)?;
-            link_or_copy(library, unfinished.path())?;
+            fill(&unfinished, library)?;
             unfinished.persist(&kept).map_err(|error| error.error)?;
         }
         let record = Record { library: name.to_owned(), sha256, lessons };
@@ -167,10 +169,11 @@ fn read<T: for<'a> Deserialize<'a>>(folder: &Path, first_name: &str, scratch: &P
     let record: Record<T> = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
     let kept = folder.join(&record.library);
     let library = scratch.join(&record.library);
-    if !library.exists() {
+    // What a killed rustc has left there is not the library.
+    if !hash(&library).is_ok_and(|found| found == record.sha256) {
         // What is checked is what is loaded: the file under its temporary name in our own folder.
         let unfinished = unfinished(scratch).ok()?;
-        link_or_copy(&kept, unfinished.path()).ok()?;
+        fill(&unfinished, &kept).ok()?;
         if hash(unfinished.path()).ok()? != record.sha256 {
             return None;
         }
@@ -189,11 +192,10 @@ fn unfinished(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new().prefix(UNFINISHED).permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)
 }
 
-/// Gives a file a second name, or copies it where the file systems differ or have no such thing. What stands under the
-/// new name is replaced.
-fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::remove_file(to)?;
-    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+/// Gives what has a temporary name a second one, or copies it, in place of the empty temporary file.
+fn fill(unfinished: &tempfile::NamedTempFile, from: &Path) -> io::Result<()> {
+    fs::remove_file(unfinished.path())?;
+    link(from, unfinished.path())
 }
 
 fn hash(path: &Path) -> io::Result<String> {
@@ -280,6 +282,18 @@ mod tests {
         fs::write(folders.cache.join("libcell_a.so"), b"co").expect("writes");
         assert_eq!(cache.get::<String>("cell_first", &folders.scratch), None);
         assert!(!library.exists());
+    }
+
+    #[test]
+    fn a_part_of_a_library_that_a_session_has_is_replaced() {
+        let folders = folders();
+        let cache = Cache::new(folders.cache.clone(), 1000);
+        let library = compiled(&folders, "cell_a", b"code");
+        cache.put("cell_first", &library, &"lesson").expect("is kept");
+        fs::remove_file(&library).expect("is there");
+        fs::write(&library, b"co").expect("writes");
+        assert!(cache.get::<String>("cell_first", &folders.scratch).is_some());
+        assert_eq!(fs::read(&library).expect("is there"), b"code");
     }
 
     #[test]
