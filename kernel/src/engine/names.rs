@@ -3,23 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::source_map::{Place, Source};
 use crate::host::Rewritten;
+use crate::setup::sources::key;
 
-/// Enough that two cells never share a name, and few enough to read in a file name.
+/// What a key has: enough that two cells never share a name, and few enough to read in a file name.
 const HASH_DIGITS: usize = 16;
 
 /// The name of the crate with this source, compiled against that runtime with those flags.
 pub fn crate_name(runtime_key: &str, opt_level: u8, source: &str) -> String {
-    let mut hash = Sha256::new();
-    for part in [runtime_key, &opt_level.to_string(), source] {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part);
-    }
-    let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("cell_{}", &digits[..HASH_DIGITS])
+    format!("cell_{}", key([runtime_key, &opt_level.to_string(), source].map(str::as_bytes)))
 }
 
 /// A message without the names that only we know.

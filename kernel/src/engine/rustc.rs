@@ -13,6 +13,8 @@ use tokio::process::Command;
 
 use super::deps::Links;
 use super::names::crate_name;
+use crate::setup::child::with_path;
+use crate::setup::sources::key;
 use crate::setup::{Linker, Runtime};
 
 /// As `nice` counts, where 0 is usual and 19 the lowest.
@@ -327,12 +329,6 @@ fn remove_flags(command: &mut Command) {
     }
 }
 
-fn with_path(prefix: &str, path: &Path) -> OsString {
-    let mut argument = OsString::from(prefix);
-    argument.push(path);
-    argument
-}
-
 fn remap(dir: &Path) -> OsString {
     let mut argument = with_path("--remap-path-prefix=", dir);
     argument.push("=cells");
@@ -353,7 +349,8 @@ const LEARNING: [&str; 5] = [
 /// compiles for: a home may be shared by different machines.
 fn identity(runtime: &Runtime) -> String {
     let built = runtime.library.metadata().ok().map(|found| (found.len(), found.modified().ok()));
-    crate_name(&format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor()), 0, &LEARNING.concat())
+    let others = format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor());
+    key([others.as_bytes()].into_iter().chain(LEARNING.map(str::as_bytes)))
 }
 
 /// The processor's model and what it can do, as far as the system tells.

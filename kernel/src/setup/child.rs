@@ -1,7 +1,7 @@
 //! Runs the tools that set-up needs (pip, the C++ compiler, cargo) without what the user's shell has set for them, and
 //! ends them when set-up ends.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -153,6 +153,13 @@ pub(crate) fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) 
         return Err(io::ErrorKind::Interrupted.into());
     }
     Ok(Output { status: status?, stdout, stderr })
+}
+
+/// An argument that ends in a path.
+pub(crate) fn with_path(prefix: &str, path: &Path) -> OsString {
+    let mut argument = OsString::from(prefix);
+    argument.push(path);
+    argument
 }
 
 /// Runs a command whose output is short and of which nothing is told meanwhile.

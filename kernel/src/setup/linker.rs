@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::child::{ask, command};
+use super::child::{ask, command, with_path};
 use super::toolchain::Toolchain;
 
 /// A linker to call directly, and what the C compiler would have told it.
@@ -66,11 +66,6 @@ fn links(toolchain: &Toolchain, linker: &Linker) -> bool {
 impl Linker {
     /// The arguments that make rustc call it.
     pub fn arguments(&self) -> Vec<std::ffi::OsString> {
-        let with_path = |prefix: &str, path: &Path| {
-            let mut argument = std::ffi::OsString::from(prefix);
-            argument.push(path);
-            argument
-        };
         let mut arguments = vec![with_path("-Clinker=", &self.program), "-Clinker-flavor=ld.lld".into()];
         // A cell is small: threads cost more than they save.
         arguments.extend(["-Clink-arg=--threads=1".into(), with_path("-Clink-arg=", &self.start)]);

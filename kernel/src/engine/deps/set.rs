@@ -16,7 +16,7 @@ use super::workspace::{Built, Resolved, Workspace};
 use crate::home::Home;
 use crate::setup::Runtime;
 use crate::setup::build::{link, package_name};
-use crate::setup::child::{Stop, command, run_until};
+use crate::setup::child::{Stop, command, run_until, with_path};
 use crate::setup::sources::key;
 
 /// Where sets are kept, by their names.
@@ -313,11 +313,11 @@ impl Request {
         rustc.current_dir(work).arg("lib.rs");
         rustc.args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", &set.name]);
         rustc.args(["-C", "prefer-dynamic", "-C", "opt-level=3", "-C", "embed-bitcode=no"]);
-        rustc.arg("--extern").arg(argument("oxtorch=", &self.runtime.library));
+        rustc.arg("--extern").arg(with_path("oxtorch=", &self.runtime.library));
         rustc.arg("-o").arg(library_name(&set.name));
         rustc.arg("-C").arg(format!("link-arg=-Wl,-soname,{}", library_name(&set.name)));
         let mut search = |kind: &str, folder: &Path| {
-            rustc.arg("-L").arg(argument(kind, folder));
+            rustc.arg("-L").arg(with_path(kind, folder));
         };
         search("dependency=", work);
         self.runtime.dependencies.iter().for_each(|folder| search("dependency=", folder));
@@ -330,18 +330,18 @@ impl Request {
         for earlier in &self.base {
             if let Some(library) = &earlier.library {
                 source.push_str(&format!("extern crate {} as _;\n", earlier.name));
-                rustc.arg("--extern").arg(argument(&format!("{}=", earlier.name), library));
+                rustc.arg("--extern").arg(with_path(&format!("{}=", earlier.name), library));
             }
         }
         for folder in self.base.iter().map(|earlier| &earlier.folder).chain(&set.native) {
-            rustc.arg("-C").arg(argument("link-arg=-Wl,-rpath,", folder));
+            rustc.arg("-C").arg(with_path("link-arg=-Wl,-rpath,", folder));
         }
         let code =
             set.direct.iter().filter(|direct| set.crates.iter().any(|held| held.stem == direct.stem && !held.is_macro));
         for (number, direct) in code.enumerate() {
             let there = direct.file.strip_prefix(&set.folder).map(|name| work.join(name));
             source.push_str(&format!("extern crate crate_{number} as _;\n"));
-            rustc.arg("--extern").arg(argument(&format!("crate_{number}="), &there.unwrap_or(direct.file.clone())));
+            rustc.arg("--extern").arg(with_path(&format!("crate_{number}="), &there.unwrap_or(direct.file.clone())));
         }
         fs::write(work.join("lib.rs"), source).map_err(Failure::io(format!("write to {}", work.display())))?;
         let output = run_until(&mut rustc, stop, |_| ())
@@ -355,11 +355,4 @@ impl Request {
 
 fn library_name(name: &str) -> String {
     format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
-}
-
-/// An argument that ends in a path.
-fn argument(prefix: &str, path: &Path) -> std::ffi::OsString {
-    let mut argument = std::ffi::OsString::from(prefix);
-    argument.push(path);
-    argument
 }
