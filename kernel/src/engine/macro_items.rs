@@ -193,7 +193,9 @@ struct Publisher<'a> {
 }
 
 impl Publisher<'_> {
-    fn items(&mut self, body: TokenStream) {
+    /// Goes through items or members, those in repetitions too. `publish` takes the pieces from one on and whether it is
+    /// public already, and says how many pieces it has; where it says nothing, what follows may be something else.
+    fn each(&mut self, body: TokenStream, publish: fn(&mut Self, &[Piece], bool) -> Option<usize>) {
         let pieces = pieces(body, self.variables);
         let mut at = 0;
         let mut is_public = false;
@@ -206,21 +208,27 @@ impl Publisher<'_> {
                     at += 1;
                 }
                 Piece::Repetition(group) => {
-                    self.items(group.stream());
+                    self.each(group.stream(), publish);
                     at += 1;
                 }
-                _ => match keyword(&pieces[at..]) {
-                    Some(word) => {
-                        let item = &pieces[at..at + item_length(&pieces[at..], word)];
-                        self.item(item, word, is_public);
-                        at += item.len();
+                _ => match publish(self, &pieces[at..], is_public) {
+                    Some(length) => {
+                        at += length;
                         is_public = false;
                     }
-                    // Whatever this is, what follows may not be items.
                     None => return,
                 },
             }
         }
+    }
+
+    fn items(&mut self, body: TokenStream) {
+        self.each(body, |publisher, pieces, is_public| {
+            let word = keyword(pieces)?;
+            let item = &pieces[..item_length(pieces, word)];
+            publisher.item(item, word, is_public);
+            Some(item.len())
+        });
     }
 
     fn item(&mut self, item: &[Piece], word: &str, is_public: bool) {
@@ -289,33 +297,13 @@ impl Publisher<'_> {
 
     /// The functions and constants of an inherent impl.
     fn members(&mut self, body: TokenStream) {
-        let pieces = pieces(body, self.variables);
-        let mut at = 0;
-        let mut is_public = false;
-        while at < pieces.len() {
-            match &pieces[at] {
-                Piece::Attribute => at += 1,
-                Piece::Visibility(variable) => {
-                    self.lift(*variable);
-                    is_public = true;
-                    at += 1;
-                }
-                Piece::Repetition(group) => {
-                    self.members(group.stream());
-                    at += 1;
-                }
-                piece => match keyword(&pieces[at..]) {
-                    Some(word @ ("fn" | "const")) => {
-                        if !is_public {
-                            self.edits.insert(piece.start(), "pub ");
-                        }
-                        is_public = false;
-                        at += item_length(&pieces[at..], word);
-                    }
-                    _ => return,
-                },
+        self.each(body, |publisher, pieces, is_public| {
+            let word = keyword(pieces).filter(|word| matches!(*word, "fn" | "const"))?;
+            if !is_public {
+                publisher.edits.insert(pieces[0].start(), "pub ");
             }
-        }
+            Some(item_length(pieces, word))
+        });
     }
 
     /// Makes `pub` of a variable that may stand for nothing.
