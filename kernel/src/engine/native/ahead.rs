@@ -89,8 +89,7 @@ async fn compile(compiler: Arc<Compiler>, mut state: State, cells: Vec<String>, 
         let [Segment::Code(code)] = segments.as_slice() else { return };
         let text = CellText::new(0, code);
         let Ok(mut cell) = parse(&text, &state.scope.item_macros()) else { return };
-        let Ok(()) = compiler.expand(&state, &mut cell).await else { return };
-        let Ok(ready) = compiler.compile(&state, &text, &cell, Urgency::Ahead).await else { return };
+        let Ok(ready) = compiler.compile(&state, &text, &mut cell, Urgency::Ahead).await else { return };
         if ready.library {
             state.commit_items(&ready, &cell, 0);
             state.commit_variables(&ready, &probably_kept(&ready), 0);

@@ -129,7 +129,7 @@ impl Compiler {
     }
 
     /// Finds out what the calls of macros that may make items make.
-    pub async fn expand(&self, state: &State, cell: &mut ParsedCell) -> Result<(), CellError> {
+    async fn expand(&self, state: &State, cell: &mut ParsedCell) -> Result<(), CellError> {
         if cell.calls.is_empty() {
             return Ok(());
         }
@@ -144,14 +144,17 @@ impl Compiler {
         Ok(())
     }
 
-    /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
+    /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's. What
+    /// macros make of it is among its items afterwards.
     pub async fn compile(
         &self,
         state: &State,
         text: &Arc<CellText>,
-        cell: &ParsedCell,
+        cell: &mut ParsedCell,
         urgency: Urgency,
     ) -> Result<Ready, CellError> {
+        self.expand(state, cell).await?;
+        let cell = &*cell;
         let macro_mentions = macro_mentions(state, cell);
         let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
 

@@ -178,8 +178,7 @@ impl NativeEngine {
     ) -> Result<(ParsedCell, Ready), CellError> {
         match parsed {
             Ok(mut cell) => {
-                self.compiler.expand(&self.state, &mut cell).await?;
-                let ready = self.compiler.compile(&self.state, text, &cell, Urgency::Now).await?;
+                let ready = self.compiler.compile(&self.state, text, &mut cell, Urgency::Now).await?;
                 Ok((cell, ready))
             }
             Err(error) => Err(self.compiler.syntax_error(text, &error).await),
