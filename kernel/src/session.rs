@@ -82,6 +82,9 @@ pub struct CellRequest<'a> {
     pub allow_stdin: bool,
 }
 
+/// How many of the cells that come next an engine is told of.
+pub const AHEAD: usize = 16;
+
 /// One user's running notebook.
 pub struct Session<E> {
     engine: E,
@@ -100,7 +103,7 @@ impl<E: Engine> Session<E> {
         self.engine.execute(request, events).await
     }
 
-    /// Names the cells that will probably follow the next one: the engine may do work for them ahead.
+    /// Names the cells that will probably follow the next one, at most [`AHEAD`]: the engine may do work for them ahead.
     pub fn expect(&mut self, cells: Vec<String>) {
         self.engine.expect(cells);
     }

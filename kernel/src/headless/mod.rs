@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::engine::Engine;
-use crate::session::{CellError, CellRequest, Session};
+use crate::session::{AHEAD, CellError, CellRequest, Session};
 
 pub use notebook::NotebookError;
 use notebook::{CodeCell, Notebook};
@@ -27,9 +27,6 @@ const EVENTS: usize = 256;
 
 /// How long an interrupted cell has to end, before it is interrupted again (which ends its host), and then again.
 const AFTER_INTERRUPT: Duration = Duration::from_secs(6);
-
-/// How many cells the engine is told of ahead.
-const AHEAD: usize = 16;
 
 /// A cell with one of these tags may fail.
 const MAY_FAIL: &str = "raises-exception";

@@ -17,14 +17,11 @@ use super::startup::Startup;
 use super::stdin::Stdin;
 use super::{control, replies, wire};
 use crate::engine::Engine;
-use crate::session::CellError;
+use crate::session::{AHEAD, CellError};
 
 /// A frontend that runs all cells sends their requests at once. A first cell that fails within a millisecond must
 /// still abort those that are on the wire, so they get this long to arrive before its reply is sent.
 const ON_THE_WIRE: Duration = Duration::from_millis(20);
-
-/// How many cells the engine is told of ahead.
-const AHEAD: usize = 16;
 
 /// What answers the shell's requests.
 pub(super) struct Kernel<E> {
