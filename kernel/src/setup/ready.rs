@@ -63,7 +63,7 @@ pub(super) fn read(home: &Home) -> Result<Option<Runtime>, SetupError> {
 pub(super) fn write(home: &Home, runtime: &Runtime, libtorch: &Libtorch) -> Result<(), SetupError> {
     let shim = runtime.native.iter().map(|folder| super::shim::library(folder));
     let files = [&runtime.rustc, &runtime.library, &runtime.host].into_iter().cloned();
-    let linker = runtime.linker.iter().flat_map(|linker| [linker.program.clone(), linker.start.clone()]);
+    let linker = runtime.linker.iter().flat_map(|linker| linker.files().map(Path::to_owned));
     let files = files.chain([libtorch.main_library()]).chain(shim).chain(linker);
     let ready = Ready { runtime: runtime.clone(), files: files.filter_map(|file| Stamp::of(&file)).collect() };
     let contents = serde_json::to_vec_pretty(&ready).map_err(|error| SetupError::Sources(error.to_string()))?;
