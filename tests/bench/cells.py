@@ -31,7 +31,9 @@ EARLIER = Cell(
     """fn scale(x: f64) -> f64 {
     x * 2.0 + NUMBER.0
 }
-let a = Tensor::rand([64, 64], (Kind::Float, Device::Cpu));""",
+let a = Tensor::rand([64, 64], (Kind::Float, Device::Cpu));
+let images = Tensor::rand([16, 784], (Kind::Float, Device::Cpu));
+let labels = Tensor::randint(10, [16], (Kind::Int64, Device::Cpu));""",
     """import torch
 from torch import nn
 import torch.nn.functional as F
@@ -39,7 +41,9 @@ import torch.nn.functional as F
 def scale(x):
     return x * 2.0 + NUMBER
 
-a = torch.rand(64, 64)""",
+a = torch.rand(64, 64)
+images = torch.rand(16, 784)
+labels = torch.randint(10, (16,))""",
 )
 
 TRIVIAL = Cell("trivial", "let x = 1 + NUMBER;", "x = 1 + NUMBER")
@@ -142,12 +146,19 @@ def train(images, labels, epochs):
     return last""",
 )
 
-CELLS = [TRIVIAL, CALL, FUNCTION, ITERATOR, TENSOR, MATMUL, CNN]
+# A kernel may put off compiling a function until a cell calls it: what a user waits for is the training.
+CALL_TRAIN = "train(&images, &labels, 1)"
+CNN_TRAINED = Cell(
+    "defines a CNN and trains it on 16 images", f"{CNN.rust}\n{CALL_TRAIN}", f"{CNN.python}\ntrain(images, labels, 1)"
+)
+TRAINED_AGAIN = Cell("trains it again", f"{CALL_TRAIN} + NUMBER.0", "train(images, labels, 1) + NUMBER")
+
+CELLS = [TRIVIAL, CALL, FUNCTION, ITERATOR, TENSOR, MATMUL, CNN, CNN_TRAINED, TRAINED_AGAIN]
 
 
-def item(language, index, number):
-    """One of many cells that each define an item and call the one before."""
-    earlier = f"item_{index - 1}(x)" if index else "x"
+def item(language, index, number, calls):
+    """One of many cells that each define an item. All but the first call the item with the index `calls`."""
+    earlier = f"item_{calls}(x)" if index else "x"
     if language == "rust":
         return f"fn item_{index}(x: i64) -> i64 {{\n    {earlier} % 1000 + {number}\n}}"
     return f"def item_{index}(x):\n    return {earlier} % 1000 + {number}"

@@ -137,18 +137,22 @@ def measure_quickstart(run):
 
 
 def measure_many(run):
-    """A session of item cells, each of which calls the one before."""
+    """Sessions of item cells: each calls the first of them, as most code does, or the one before, the worst case."""
     counts = {"oxtorch": run.options.items, "ipykernel": run.options.items, "evcxr": run.options.evcxr_items}
-    for peer in run.peers.values():
-        count = counts[peer.key]
-        with Session(peer, FOLDER) as session:
-            number = run.next_number()
-            took = [session.run(cells.item(peer.language, index, number)) for index in range(count)]
-            kernel, _ = session.memory()
-        # Five cells around each place, for one alone says little.
-        run.note("item cells 8 to 12 of a session", peer, *took[7:12])
-        run.note(f"item cells {count - 4} to {count} of a session", peer, *took[-5:])
-        run.note(f"memory after {count} item cells: kernel", peer, kernel)
+    for what, is_chain in [("item cells", False), ("chained item cells", True)]:
+        for peer in run.peers.values():
+            count = counts[peer.key]
+            with Session(peer, FOLDER) as session:
+                number = run.next_number()
+                took = []
+                for index in range(count):
+                    calls = index - 1 if is_chain else 0
+                    took.append(session.run(cells.item(peer.language, index, number, calls)))
+                kernel, _ = session.memory()
+            # Five cells around each place, for one alone says little.
+            run.note(f"{what} 8 to 12 of a session", peer, *took[7:12])
+            run.note(f"{what} {count - 4} to {count} of a session", peer, *took[-5:])
+            run.note(f"memory after {count} {what}: kernel", peer, kernel)
 
 
 def peers_of(options):

@@ -15,7 +15,7 @@ import cells
 
 TRIVIAL = f"cell: {cells.TRIVIAL.name}"
 TENSOR = f"cell: {cells.TENSOR.name}"
-CNN = f"cell: {cells.CNN.name}"
+CNN = f"cell: {cells.CNN_TRAINED.name}"
 QUICKSTART = "quickstart: restart and run all"
 SEEN = "cell seen in an earlier session"
 
@@ -72,16 +72,19 @@ def targets(run):
     def times(value):
         return f"{value:.2f}"
 
-    late = ours(f"item cells {last - 4} to {last} of a session")
-    growth = late / ours("item cells 8 to 12 of a session") if late else None
+    def growth(what):
+        late = ours(f"{what} {last - 4} to {last} of a session")
+        return late / ours(f"{what} 8 to 12 of a session") if late else None
+
     return [
         check("a trivial cell takes 120 ms or less", ours(TRIVIAL), 0.120, ms),
         check("and at most 0.25 of evcxr with tch", ratio(TRIVIAL, "evcxr"), 0.25, times),
         check("a tensor cell takes 180 ms or less", ours(TENSOR), 0.180, ms),
-        check("the CNN cell takes at most 0.5 of evcxr", ratio(CNN, "evcxr"), 0.5, times),
+        check("the cell that defines a CNN and trains it takes at most 0.5 of evcxr", ratio(CNN, "evcxr"), 0.5, times),
         check("a cell seen before takes 25 ms or less", ours(SEEN), 0.025, ms),
         check("restart and run all takes at most as long as ipykernel", ratio(QUICKSTART, "ipykernel"), 1.0, times),
-        check(f"item cell {last} takes at most 1.3 of the 10th", growth, 1.3, times),
+        check(f"item cell {last} takes at most 1.3 of the 10th", growth("item cells"), 1.3, times),
+        check("also where each calls the one before", growth("chained item cells"), 1.3, times),
         check(
             f"the kernel without the host stays under 150 MB after {last} cells",
             ours(f"memory after {last} item cells: kernel"),
@@ -150,10 +153,13 @@ NOTES = """
 - *start to first tensor*: from asking for a kernel to a tensor on the screen. evcxr builds `tch` with its first
   `:dep tch`, in each session anew; here it keeps its build folder from one session to the next, which is what one can
   set up at best. Waiting for a kernel's start takes the client 0.2 s of its own, for each of the peers.
+- *defines a CNN and its training*: Oxtorch compiles and optimises the functions at once. evcxr checks them then,
+  and compiles them with the first cell that calls them, so what a user waits for is in *defines a CNN and trains it*.
 - *cell seen in an earlier session*: the same cells again, after a new start of the kernel.
 - *quickstart*: `notebooks/quickstart.ipynb` with a warm cache against `tests/bench/quickstart_python.py`, the same notebook in
   Python: the same data, network, epochs and pictures. From the restart button to the end of the last cell.
-- *item cells*: each defines a function that calls the one before.
+- *item cells*: each defines a function that calls the first of them; *chained* ones call the one before. rustc then reads
+  all crates below anew for each cell.
 - *memory*: resident memory. Oxtorch's kernel runs no user code: tensors live in the host that it starts. evcxr's kernel holds
   rust-analyzer; ipykernel is one process.
 - evcxr finds the types of variables with the sources of the standard library at hand (`rust-src`).
