@@ -1,8 +1,9 @@
 //! Turns cells into running code.
 //!
-//! A cell goes downward through these: `parse` sorts its text, `expand` asks what macros make of it, `scope` plans what its crate holds, `emit` writes
-//! the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render` draws what is the user's
-//! error; `cache` keeps what was compiled; `native` has the host run the result and commits it.
+//! A cell goes downward through these: `parse` sorts its text, `expand` asks what macros make of it, `scope` plans what
+//! its crate holds, `emit` writes the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render`
+//! draws what is the user's error; `cache` keeps what was compiled; `native` has the host run the result and commits
+//! it.
 
 mod advice;
 mod awaits;

@@ -188,7 +188,6 @@ impl<E: Engine> Kernel<E> {
         Ok(results)
     }
 
-    /// Takes the cells that wait behind a failed one; other requests stay.
     /// The cells behind the one that is to run now, as far as they have arrived.
     fn waiting_cells(&mut self) -> Vec<String> {
         while let Ok(request) = self.requests.try_recv() {
@@ -201,6 +200,7 @@ impl<E: Engine> Kernel<E> {
         cells.take(AHEAD).collect()
     }
 
+    /// Takes the cells that wait behind a failed one; other requests stay.
     async fn take_waiting_cells(&mut self) -> Vec<JupyterMessage> {
         let deadline = Instant::now() + ON_THE_WIRE;
         while let Ok(Some(request)) = timeout_at(deadline, self.requests.recv()).await {
