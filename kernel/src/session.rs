@@ -3,6 +3,8 @@
 //! A front calls [`Session::execute`] for a cell and forwards the [`Event`]s that arrive meanwhile. The session knows
 //! nothing of sockets or files.
 
+use std::ops::Range;
+
 use oxtorch_protocol::Display;
 use tokio::sync::{mpsc, oneshot};
 
@@ -71,6 +73,27 @@ pub enum Completeness {
     Invalid,
 }
 
+/// What could stand at the cursor in a cell that is being typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// The bytes of the cell that a candidate takes the place of.
+    pub range: Range<usize>,
+    /// The likeliest first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Something that could stand at the cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// What is inserted.
+    pub text: String,
+    /// What it is, in the words that frontends have icons for: `function`, `class`, `instance`, `module`, `keyword`,
+    /// `property`, `magic`, `path`.
+    pub kind: &'static str,
+    /// Its signature or type; empty where there is none.
+    pub signature: String,
+}
+
 /// One cell to run.
 #[derive(Debug, Clone, Copy)]
 pub struct CellRequest<'a> {
@@ -111,6 +134,24 @@ impl<E: Engine> Session<E> {
     /// Whether a cell is ready to run.
     pub fn is_complete(&self, code: &str) -> Completeness {
         self.engine.is_complete(code)
+    }
+
+    /// What could stand at the byte `cursor` of a cell.
+    ///
+    /// # Panics
+    ///
+    /// Where `cursor` is not at the start or end of a character.
+    pub fn complete(&self, code: &str, cursor: usize) -> Completion {
+        self.engine.complete(code, cursor)
+    }
+
+    /// What is known of the name at the byte `cursor` of a cell, as text; with its source where that is wanted and known.
+    ///
+    /// # Panics
+    ///
+    /// Where `cursor` is not at the start or end of a character.
+    pub async fn inspect(&mut self, code: &str, cursor: usize, with_source: bool) -> Option<String> {
+        self.engine.inspect(code, cursor, with_source).await
     }
 
     /// A handle that interrupts the running cell, from any thread, while `execute` waits.

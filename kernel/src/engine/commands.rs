@@ -4,6 +4,7 @@ pub mod catalogue;
 mod read;
 mod segments;
 
+pub use self::catalogue::CATALOGUE;
 pub use self::segments::{Segment, segments};
 
 /// A command of a cell.

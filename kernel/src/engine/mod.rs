@@ -41,7 +41,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::session::{CellError, CellRequest, Completeness, Event};
+use crate::session::{CellError, CellRequest, Completeness, Completion, Event};
 
 /// An evaluator of Rust cells that keeps state from one cell to the next.
 pub trait Engine: Send + 'static {
@@ -57,6 +57,22 @@ pub trait Engine: Send + 'static {
 
     /// Whether a cell is ready to run.
     fn is_complete(&self, code: &str) -> Completeness;
+
+    /// What could stand at the byte `cursor` of a cell; nothing, for an engine that cannot tell.
+    fn complete(&self, _code: &str, cursor: usize) -> Completion {
+        Completion { range: cursor..cursor, candidates: Vec::new() }
+    }
+
+    /// What is known of the name at the byte `cursor`, with its source where that is wanted; nothing, for an engine that
+    /// cannot tell.
+    fn inspect(
+        &mut self,
+        _code: &str,
+        _cursor: usize,
+        _with_source: bool,
+    ) -> impl Future<Output = Option<String>> + Send {
+        std::future::ready(None)
+    }
 
     /// A handle that interrupts the running cell.
     fn interrupter(&self) -> Interrupter;

@@ -17,7 +17,7 @@ use super::startup::Startup;
 use super::stdin::Stdin;
 use super::{control, replies, wire};
 use crate::engine::Engine;
-use crate::session::{AHEAD, CellError};
+use crate::session::{AHEAD, CellError, Completion};
 
 /// A frontend that runs all cells sends their requests at once. A first cell that fails within a millisecond must
 /// still abort those that are on the wire, so they get this long to arrive before its reply is sent.
@@ -74,6 +74,26 @@ impl<E: Engine> Kernel<E> {
                     Startup::Starting { .. } | Startup::Failed(_) => IsCompleteReply::unknown(),
                 };
                 Some(found.into())
+            }
+            JupyterMessageContent::CompleteRequest(content) => {
+                let cursor = replies::byte_offset(&content.code, content.cursor_pos);
+                let found = match &self.engine {
+                    Startup::Ready(session) => session.complete(&content.code, cursor),
+                    // Waiting for the set-up would hold up the user's typing.
+                    Startup::Starting { .. } | Startup::Failed(_) => {
+                        Completion { range: cursor..cursor, candidates: Vec::new() }
+                    }
+                };
+                Some(replies::complete(&content.code, found).into())
+            }
+            JupyterMessageContent::InspectRequest(content) => {
+                let cursor = replies::byte_offset(&content.code, content.cursor_pos);
+                let with_source = content.detail_level.is_some_and(|level| level > 0);
+                let found = match &mut self.engine {
+                    Startup::Ready(session) => session.inspect(&content.code, cursor, with_source).await,
+                    Startup::Starting { .. } | Startup::Failed(_) => None,
+                };
+                Some(replies::inspect(found).into())
             }
             JupyterMessageContent::ShutdownRequest(content) => Some(control::shutdown_reply(content).into()),
             JupyterMessageContent::CommOpen(_)

@@ -1,14 +1,14 @@
 //! Answers to the requests that need no cell to run.
 
 use jupyter_protocol::{
-    CodeMirrorMode, CommInfoReply, CompleteReply, CompleteRequest, ConnectionInfo, DebugReply, DebugRequest, HelpLink,
-    HistoryReply, InspectReply, IsCompleteReply, JupyterMessageContent, KernelInfoReply, LanguageInfo, ReplyStatus,
+    CodeMirrorMode, CommInfoReply, CompleteReply, ConnectionInfo, DebugReply, DebugRequest, HelpLink, HistoryReply,
+    InspectReply, IsCompleteReply, JupyterMessageContent, KernelInfoReply, LanguageInfo, Media, MediaType, ReplyStatus,
     UnknownMessage,
 };
 use serde_json::json;
 
 use super::wire::PROTOCOL_VERSION;
-use crate::session::Completeness;
+use crate::session::{Completeness, Completion};
 
 /// The toolchain that this kernel is pinned to and that compiles the cells.
 pub(crate) const RUST_VERSION: &str = "1.95.0";
@@ -32,8 +32,6 @@ pub(super) fn standing(request: &JupyterMessageContent, connection: &ConnectionI
         JupyterMessageContent::KernelInfoRequest(_) => kernel_info().into(),
         JupyterMessageContent::CommInfoRequest(_) => CommInfoReply::default().into(),
         JupyterMessageContent::HistoryRequest(_) => HistoryReply::default().into(),
-        JupyterMessageContent::CompleteRequest(request) => complete(request).into(),
-        JupyterMessageContent::InspectRequest(_) => InspectReply::default().into(),
         JupyterMessageContent::DebugRequest(request) => debug(request).into(),
         JupyterMessageContent::UnknownMessage(unknown) => match unknown.msg_type.as_str() {
             "connect_request" => connect(connection).into(),
@@ -89,9 +87,27 @@ fn kernel_info() -> KernelInfoReply {
     }
 }
 
-/// No matches yet, said in the way that leaves the user's text as it is.
-fn complete(request: &CompleteRequest) -> CompleteReply {
-    CompleteReply { cursor_start: request.cursor_pos, cursor_end: request.cursor_pos, ..CompleteReply::default() }
+/// Where a cursor that is counted in characters stands in bytes; at the end of the text where it is behind that.
+pub(super) fn byte_offset(code: &str, characters: usize) -> usize {
+    code.char_indices().nth(characters).map_or(code.len(), |(offset, _)| offset)
+}
+
+/// What could stand at the cursor, in the protocol's terms.
+pub(super) fn complete(code: &str, found: Completion) -> CompleteReply {
+    let characters = |offset: usize| code[..offset].chars().count();
+    let (start, end) = (characters(found.range.start), characters(found.range.end));
+    let typed = found.candidates.iter().map(|candidate| {
+        json!({"text": candidate.text, "type": candidate.kind, "signature": candidate.signature, "start": start, "end": end})
+    });
+    let metadata = serde_json::Map::from_iter([("_jupyter_types_experimental".to_owned(), typed.collect())]);
+    let matches = found.candidates.iter().map(|candidate| candidate.text.clone()).collect();
+    CompleteReply { matches, cursor_start: start, cursor_end: end, metadata, ..CompleteReply::default() }
+}
+
+/// What is known of a name, in the protocol's terms.
+pub(super) fn inspect(found: Option<String>) -> InspectReply {
+    let Some(text) = found else { return InspectReply::default() };
+    InspectReply { found: true, data: Media::new(vec![MediaType::Plain(text)]), ..InspectReply::default() }
 }
 
 fn connect(connection: &ConnectionInfo) -> UnknownMessage {

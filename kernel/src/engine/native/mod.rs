@@ -3,7 +3,9 @@
 mod ahead;
 mod commands;
 mod compile;
+mod completion;
 mod dependencies;
+mod inspection;
 pub(super) mod last_words;
 mod reports;
 mod run;
@@ -32,7 +34,7 @@ use super::parse::{ParseError, ParsedCell, parse};
 use super::rustc::Rustc;
 use super::{Engine, Interrupter, complete};
 use crate::host::{Host, RunInterrupter};
-use crate::session::{CellError, CellRequest, Completeness, Event};
+use crate::session::{CellError, CellRequest, Completeness, Completion, Event};
 use crate::setup::Runtime;
 
 /// The native engine.
@@ -232,6 +234,15 @@ impl Engine for NativeEngine {
 
     fn is_complete(&self, code: &str) -> Completeness {
         complete::is_complete(code, &|name| self.state.knows(name))
+    }
+
+    fn complete(&self, code: &str, cursor: usize) -> Completion {
+        let dir = self.current_dir().unwrap_or_default();
+        completion::complete(&self.state, &dir, code, cursor)
+    }
+
+    async fn inspect(&mut self, code: &str, cursor: usize, with_source: bool) -> Option<String> {
+        self.inspection(code, cursor, with_source).await
     }
 
     fn interrupter(&self) -> Interrupter {

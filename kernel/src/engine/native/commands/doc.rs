@@ -22,7 +22,7 @@ const SEARCH: &str = "https://doc.rust-lang.org/std/?search=";
 
 impl NativeEngine {
     /// The documentation of a name.
-    pub(super) async fn documentation(&self, name: &str) -> Result<Shown, CellError> {
+    pub(in crate::engine::native) async fn documentation(&self, name: &str) -> Result<Shown, CellError> {
         let wanted = Wanted::parse(name);
         if let Some(found) = of_session(&self.state, &wanted) {
             return Ok(found);

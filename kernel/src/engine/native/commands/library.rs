@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use syn::Item;
 
-use super::signature::{Signature, doc, of_item, of_member, of_trait_member};
+use super::signature::{Signature, doc, of_item, of_member, of_trait_member, one_line};
 use crate::setup::sources;
 
 /// The name that documentation is wanted of.
@@ -68,7 +68,8 @@ pub(super) fn find(wanted: &Wanted) -> Option<Found> {
     }
     let (_, mut found) = best?;
     if found.members.is_empty() && found.signature.text.contains(&format!("struct {}", wanted.name)) {
-        found.members = files.iter().flat_map(|file| methods(&file.text, &wanted.name)).collect();
+        let methods = files.iter().flat_map(|file| methods(&file.text, &wanted.name));
+        found.members = methods.map(|(name, _)| name).collect();
     }
     Some(found)
 }
@@ -224,10 +225,13 @@ fn self_name(block: &syn::ItemImpl) -> Option<String> {
     }
 }
 
-/// The public methods in the file's own impls of a type, by its text: the longest files have thousands.
-fn methods(text: &str, ty: &str) -> Vec<String> {
+/// The public functions in the file's own impls of a type with their signatures, by its text: the longest files have
+/// thousands.
+fn methods(text: &str, ty: &str) -> Vec<(String, String)> {
     let mut methods = Vec::new();
     let mut inside = false;
+    // A signature may take several lines.
+    let mut signature = String::new();
     for line in text.lines() {
         if line.starts_with("impl") {
             let subject =
@@ -235,11 +239,71 @@ fn methods(text: &str, ty: &str) -> Vec<String> {
             inside = !line.contains(" for ") && subject.split('<').next() == Some(ty);
         } else if line.starts_with('}') {
             inside = false;
-        } else if let Some(rest) = line.trim_start().strip_prefix("pub fn ").filter(|_| inside) {
-            methods.push(rest.split(['(', '<']).next().unwrap_or(rest).to_owned());
+        } else if inside && (!signature.is_empty() || line.trim_start().starts_with("pub fn ")) {
+            signature.push_str(line);
+            signature.push(' ');
+            if let Some((whole, _)) = signature.split_once('{') {
+                let whole = one_line(whole);
+                let rest = whole.trim_start_matches("pub fn ");
+                let name = rest.split(['(', '<']).next().unwrap_or(rest).to_owned();
+                methods.push((name, whole));
+                signature.clear();
+            }
         }
     }
     methods
+}
+
+/// The public functions of a type of the libraries, with their signatures; the variants that `tch` has of most, which give
+/// an error in place of a panic, write into a given tensor, or are libtorch's own, come last.
+pub(in crate::engine::native) fn members(ty: &str) -> Vec<(String, String)> {
+    let mut members: Vec<_> = runtime().chain(tch()).flat_map(|file| methods(&file.text, ty)).collect();
+    let is_variant =
+        |name: &str| name.ends_with("_out") || ["f_", "g_", "internal_"].iter().any(|prefix| name.starts_with(prefix));
+    members.sort_by_key(|(name, _)| is_variant(name));
+    members
+}
+
+/// The public names in a module of the libraries, and in those below, from which it takes its own; with the words that
+/// frontends have for their kinds.
+pub(in crate::engine::native) fn names_in(module: &str) -> Vec<(String, &'static str)> {
+    let mut names = Vec::new();
+    for file in runtime().chain(tch()).filter(|file| file.module.split("::").any(|part| part == module)) {
+        for line in file.text.lines() {
+            let mut words = line.split(|char: char| !(char.is_alphanumeric() || char == '_'));
+            let kind = match (words.next(), words.next()) {
+                (Some("pub"), Some("fn")) => "function",
+                (Some("pub"), Some("struct" | "enum" | "trait" | "type")) => "class",
+                (Some("pub"), Some("mod")) => "module",
+                _ => continue,
+            };
+            names.extend(words.next().map(|name| (name.to_owned(), kind)));
+        }
+    }
+    names
+}
+
+/// The names that every cell has in scope.
+pub(in crate::engine::native) fn prelude() -> Vec<String> {
+    let prelude = runtime().find(|file| file.module == "oxtorch::prelude");
+    let parsed = prelude.and_then(|file| syn::parse_file(&file.text).ok());
+    let mut names = Vec::new();
+    for item in parsed.iter().flat_map(|file| &file.items) {
+        if let Item::Use(it) = item {
+            leaves(&it.tree, &mut names);
+        }
+    }
+    names
+}
+
+fn leaves(tree: &syn::UseTree, names: &mut Vec<String>) {
+    match tree {
+        syn::UseTree::Path(it) => leaves(&it.tree, names),
+        syn::UseTree::Name(it) => names.push(it.ident.to_string()),
+        syn::UseTree::Rename(it) => names.push(it.rename.to_string()),
+        syn::UseTree::Glob(_) => {}
+        syn::UseTree::Group(it) => it.items.iter().for_each(|tree| leaves(tree, names)),
+    }
 }
 
 /// The known name that is nearest to one that is not known.
@@ -280,6 +344,23 @@ mod tests {
         assert_eq!((wanted.name.as_str(), wanted.owner.as_deref()), ("HashMap", Some("collections")));
         assert!(wanted.is_standard());
         assert_eq!(Wanted::parse("x.abs()").owner.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn the_members_of_a_type_come_with_their_signatures() {
+        let members = members("Figure");
+        let line = members.iter().find(|(name, _)| name == "line").expect("is there");
+        assert!(line.1.starts_with("pub fn line("), "{}", line.1);
+        assert!(!line.1.contains(['{', '\n']), "{}", line.1);
+        assert!(names_in("plot").contains(&("Figure".to_owned(), "class")));
+    }
+
+    #[test]
+    fn the_prelude_names_what_cells_use() {
+        let names = prelude();
+        for name in ["Tensor", "nn", "digits", "display", "bail"] {
+            assert!(names.iter().any(|other| other == name), "{name}");
+        }
     }
 
     #[test]

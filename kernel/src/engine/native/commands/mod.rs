@@ -3,11 +3,11 @@
 mod doc;
 mod help;
 mod items;
-mod library;
+pub(super) mod library;
 mod places;
 mod settings;
 mod shell;
-mod signature;
+pub(super) mod signature;
 mod standard;
 mod table;
 mod time;
@@ -83,9 +83,9 @@ fn failure(message: &str, notes: &[String]) -> CellError {
 
 /// What a command has to show.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Shown {
+pub(super) struct Shown {
     /// For a terminal.
-    text: String,
+    pub text: String,
     /// For a notebook, where that says more.
     html: Option<String>,
 }

@@ -23,7 +23,7 @@ impl NativeEngine {
     }
 
     /// The folder that cells and shell commands work in.
-    pub(super) fn current_dir(&self) -> Result<PathBuf, CellError> {
+    pub(in crate::engine::native) fn current_dir(&self) -> Result<PathBuf, CellError> {
         self.dir()
             .ok_or_else(|| failure("the folder that the kernel works in is gone", &["go to another by `%cd`".into()]))
     }

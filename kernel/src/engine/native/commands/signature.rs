@@ -5,7 +5,7 @@ use syn::{Attribute, Expr, ImplItem, Item, Lit, Meta, TraitItem};
 
 /// An item as a reader wants to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Signature {
+pub(in crate::engine::native) struct Signature {
     /// On one line, but for the fields of a type.
     pub text: String,
     /// The doc comment, without its marks.
@@ -13,7 +13,7 @@ pub(super) struct Signature {
 }
 
 /// The signature of an item whose text is given. `None` for text that is none.
-pub(super) fn signature(text: &str) -> Option<Signature> {
+pub(in crate::engine::native) fn signature(text: &str) -> Option<Signature> {
     let item = syn::parse_str::<Item>(text).ok()?;
     let found = of_item(text, &item);
     proc_macro2::extra::invalidate_current_thread_spans();
@@ -68,7 +68,7 @@ fn first_word(source: &str, item: &Item) -> usize {
 }
 
 /// The signature of a member of an impl.
-pub(super) fn of_member(source: &str, member: &ImplItem) -> Option<(String, Signature)> {
+pub(in crate::engine::native) fn of_member(source: &str, member: &ImplItem) -> Option<(String, Signature)> {
     match member {
         ImplItem::Fn(it) => {
             let start = start(&it.vis, it.sig.span());

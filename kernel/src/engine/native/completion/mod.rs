@@ -1,0 +1,319 @@
+//! What could stand at the cursor, without a language server: what the session knows, the prelude, `tch` as far as its
+//! sources tell, commands, and files.
+
+mod context;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
+use syn::{Fields, GenericArgument, ImplItem, Item, PathArguments, Type};
+
+use self::context::{Context, at_end_of};
+use super::commands::library;
+use super::commands::signature::{of_member, signature};
+use super::state::State;
+use crate::engine::commands::CATALOGUE;
+use crate::engine::parse::ItemKind;
+use crate::engine::type_names::readable_type;
+use crate::session::{Candidate, Completion};
+
+const KEYWORDS: [&str; 36] = [
+    "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern", "false", "fn",
+    "for", "if", "impl", "in", "let", "loop", "match", "mod", "move", "mut", "pub", "ref", "return", "self", "static",
+    "struct", "trait", "true", "type", "unsafe", "use", "where", "while",
+];
+
+/// What Rust's own prelude has in scope, and what else is written most.
+const STANDARD: [(&str, &str); 42] = [
+    ("Box", "class"),
+    ("Clone", "class"),
+    ("Copy", "class"),
+    ("Debug", "class"),
+    ("Default", "class"),
+    ("Drop", "class"),
+    ("Err", "function"),
+    ("Fn", "class"),
+    ("FnMut", "class"),
+    ("FnOnce", "class"),
+    ("From", "class"),
+    ("Into", "class"),
+    ("Iterator", "class"),
+    ("None", "instance"),
+    ("Ok", "function"),
+    ("Option", "class"),
+    ("Some", "function"),
+    ("String", "class"),
+    ("Vec", "class"),
+    ("assert!", "function"),
+    ("assert_eq!", "function"),
+    ("assert_ne!", "function"),
+    ("bool", "class"),
+    ("dbg!", "function"),
+    ("drop", "function"),
+    ("eprintln!", "function"),
+    ("f32", "class"),
+    ("f64", "class"),
+    ("format!", "function"),
+    ("i32", "class"),
+    ("i64", "class"),
+    ("panic!", "function"),
+    ("print!", "function"),
+    ("println!", "function"),
+    ("std", "module"),
+    ("str", "class"),
+    ("todo!", "function"),
+    ("u8", "class"),
+    ("unreachable!", "function"),
+    ("usize", "class"),
+    ("vec!", "function"),
+    ("write!", "function"),
+];
+
+/// Pointers through which a user sees what they point to.
+const POINTERS: [&str; 3] = ["Arc", "Box", "Rc"];
+
+/// How many are told: the methods of a tensor, without the variants that come last.
+const MOST: usize = 1500;
+
+/// What could stand at the byte `cursor` of a cell. `dir` is the folder that cells work in.
+pub(super) fn complete(state: &State, dir: &Path, cell: &str, cursor: usize) -> Completion {
+    let before = &cell[..cursor];
+    let (context, prefix) = at_end_of(before);
+    let mut found = Found::default();
+    match context {
+        Context::Command => commands(&mut found),
+        Context::File(folder) => files(&dir.join(folder), prefix, &mut found),
+        Context::Member(names) => members(state, &names, prefix, &mut found),
+        Context::Path(owner) => held_by(state, owner, &mut found),
+        Context::Name => names(state, cell, prefix, &mut found),
+        Context::Nothing => {}
+    }
+    Completion { range: cursor - prefix.len()..cursor, candidates: found.with_prefix(prefix) }
+}
+
+/// Candidates by name; what is put in first stays.
+#[derive(Default)]
+struct Found(BTreeMap<String, (usize, Candidate)>);
+
+impl Found {
+    fn put(&mut self, text: &str, kind: &'static str, signature: &str) {
+        let order = self.0.len();
+        let candidate = Candidate { text: text.to_owned(), kind, signature: signature.to_owned() };
+        self.0.entry(text.to_owned()).or_insert((order, candidate));
+    }
+
+    /// Those that begin so; where there are none, those that begin so but for upper and lower case.
+    fn with_prefix(self, prefix: &str) -> Vec<Candidate> {
+        let lower = prefix.to_lowercase();
+        let all: Vec<_> = self.0.into_values().collect();
+        let exact = all.iter().any(|(_, candidate)| candidate.text.starts_with(prefix));
+        let fits = |text: &str| if exact { text.starts_with(prefix) } else { text.to_lowercase().starts_with(&lower) };
+        let mut fitting: Vec<_> = all.into_iter().filter(|(_, candidate)| fits(&candidate.text)).collect();
+        fitting.sort_by_key(|(order, _)| *order);
+        fitting.into_iter().map(|(_, candidate)| candidate).take(MOST).collect()
+    }
+}
+
+fn commands(found: &mut Found) {
+    for entry in &CATALOGUE {
+        found.put(entry.name(), "magic", entry.about);
+    }
+}
+
+fn files(folder: &Path, prefix: &str, found: &mut Found) {
+    let mut names: Vec<(String, bool)> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path().is_dir())))
+        .filter(|(name, _)| prefix.starts_with('.') || !name.starts_with('.'))
+        .collect();
+    names.sort();
+    for (name, is_folder) in names {
+        found.put(&if is_folder { name + "/" } else { name }, "path", "");
+    }
+}
+
+fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
+    for (name, variable) in &state.variables.live {
+        found.put(name, "instance", &readable_type(&variable.ty));
+    }
+    for item in state.scope.items() {
+        let text = signature(item.fragment.text()).map(|signature| signature.text).unwrap_or_default();
+        let head = text.split('{').next().unwrap_or_default().trim_end();
+        for name in &item.names {
+            match item.kind {
+                ItemKind::Type | ItemKind::Trait => found.put(name, "class", head),
+                ItemKind::Macro => found.put(&format!("{name}!"), "function", head),
+                ItemKind::Module => found.put(name, "module", head),
+                ItemKind::Const => found.put(name, "instance", head),
+                ItemKind::Other => found.put(name, "function", head),
+            }
+        }
+    }
+    for name in state.scope.declared_uses().iter().filter_map(|leaf| leaf.name.as_deref()) {
+        found.put(name, "module", "");
+    }
+    if prefix.is_empty() {
+        return;
+    }
+    // The cell's own names are not the session's yet.
+    let mut at = 0;
+    for token in tokenize(cell, FrontmatterAllowed::No) {
+        let text = &cell[at..at + token.len as usize];
+        at += token.len as usize;
+        if token.kind == TokenKind::Ident && text != prefix && !KEYWORDS.contains(&text) {
+            found.put(text, "instance", "");
+        }
+    }
+    for name in library::prelude() {
+        let kind = if name.starts_with(char::is_uppercase) { "class" } else { "function" };
+        found.put(&name, kind, "");
+    }
+    for (name, kind) in STANDARD {
+        found.put(name, kind, "");
+    }
+    for word in KEYWORDS {
+        found.put(word, "keyword", "");
+    }
+}
+
+/// Fields and methods.
+fn members(state: &State, names: &[&str], prefix: &str, found: &mut Found) {
+    let Some((first, fields)) = names.split_first() else { return members_of_anything(state, prefix, found) };
+    let Some(variable) = state.variables.live.get(*first) else { return members_of_anything(state, prefix, found) };
+    let Ok(mut ty) = syn::parse_str::<Type>(&variable.ty) else { return };
+    for field in fields {
+        let fields = fields_of(state, &ty);
+        let Some((_, inner)) = fields.into_iter().find(|(name, _)| name == field) else { return };
+        ty = inner;
+    }
+    for (name, ty) in fields_of(state, &ty) {
+        found.put(&name, "property", &readable_type(&quote::quote!(#ty).to_string()));
+    }
+    if let Some(name) = type_name(&ty) {
+        methods_of(state, &name, found);
+    }
+}
+
+/// What may be meant where the type is not known: a tensor, or something of the session's.
+fn members_of_anything(state: &State, prefix: &str, found: &mut Found) {
+    if prefix.is_empty() {
+        return;
+    }
+    let types: Vec<String> =
+        state.scope.names().filter(|(_, kind)| *kind == ItemKind::Type).map(|it| it.0.into()).collect();
+    for name in types.iter().map(String::as_str).chain(["Tensor"]) {
+        methods_of(state, name, found);
+    }
+}
+
+fn methods_of(state: &State, ty: &str, found: &mut Found) {
+    for (name, signature) in all_members(state, ty).into_iter().filter(|(_, signature)| takes_self(signature)) {
+        found.put(&name, "function", &signature);
+    }
+}
+
+/// What stands behind `owner::`.
+fn held_by(state: &State, owner: &str, found: &mut Found) {
+    if let Some(live) = state.scope.find(owner) {
+        match parsed(live.item.fragment.text()) {
+            Some(Item::Enum(it)) => {
+                it.variants.iter().for_each(|variant| found.put(&variant.ident.to_string(), "class", ""))
+            }
+            Some(Item::Mod(it)) => {
+                for item in it.content.iter().flat_map(|(_, items)| items) {
+                    let (names, _) = crate::engine::parse::item_names(item);
+                    names.iter().for_each(|name| found.put(name, "instance", ""));
+                }
+            }
+            _ => {}
+        }
+    }
+    let (methods, functions): (Vec<_>, Vec<_>) =
+        all_members(state, owner).into_iter().partition(|(_, signature)| takes_self(signature));
+    for (name, signature) in functions.into_iter().chain(methods) {
+        found.put(&name, "function", &signature);
+    }
+    if state.scope.find(owner).is_none() {
+        for (name, kind) in library::names_in(owner) {
+            found.put(&name, kind, "");
+        }
+    }
+}
+
+/// The functions and constants of a type, with their signatures.
+fn all_members(state: &State, ty: &str) -> Vec<(String, String)> {
+    if state.scope.find(ty).is_none() {
+        return library::members(ty);
+    }
+    let is_of_type = |block: &&std::sync::Arc<crate::engine::parse::Impl>| {
+        block.heads.iter().any(|head| head.self_name.as_deref() == Some(ty))
+    };
+    let mut all = Vec::new();
+    for block in state.scope.impls().filter(is_of_type) {
+        let text = block.fragment.text();
+        if let Ok(parsed) = syn::parse_str::<syn::ItemImpl>(text) {
+            let members = parsed.items.iter().filter(|member| matches!(member, ImplItem::Fn(_) | ImplItem::Const(_)));
+            all.extend(members.filter_map(|member| of_member(text, member)).map(|(name, found)| (name, found.text)));
+        }
+        proc_macro2::extra::invalidate_current_thread_spans();
+    }
+    all
+}
+
+/// Whether the first parameter is `self`, by reference or not.
+fn takes_self(signature: &str) -> bool {
+    let parameters = signature.split_once('(').map_or("", |(_, parameters)| parameters);
+    parameters.split([',', ')', ':']).next().is_some_and(|first| first.ends_with("self"))
+}
+
+/// The fields of a struct of the session's, or of a tuple.
+fn fields_of(state: &State, ty: &Type) -> Vec<(String, Type)> {
+    let ty = pointee(ty);
+    if let Type::Tuple(it) = ty {
+        return it.elems.iter().enumerate().map(|(index, ty)| (index.to_string(), ty.clone())).collect();
+    }
+    let item = type_name(ty).and_then(|name| parsed(state.scope.find(&name)?.item.fragment.text()));
+    let Some(Item::Struct(item)) = item else { return Vec::new() };
+    let name = |(index, field): (usize, &syn::Field)| {
+        (field.ident.as_ref().map_or(index.to_string(), ToString::to_string), field.ty.clone())
+    };
+    match &item.fields {
+        Fields::Named(fields) => fields.named.iter().enumerate().map(name).collect(),
+        Fields::Unnamed(fields) => fields.unnamed.iter().enumerate().map(name).collect(),
+        Fields::Unit => Vec::new(),
+    }
+}
+
+/// `Net` of `&mut Box<cell_1::Net>`.
+pub(super) fn type_name(ty: &Type) -> Option<String> {
+    let Type::Path(it) = pointee(ty) else { return None };
+    Some(it.path.segments.last()?.ident.to_string())
+}
+
+/// What references and smart pointers point to.
+fn pointee(ty: &Type) -> &Type {
+    match ty {
+        Type::Reference(it) => pointee(&it.elem),
+        Type::Paren(it) => pointee(&it.elem),
+        Type::Group(it) => pointee(&it.elem),
+        Type::Path(it) => {
+            let Some(last) = it.path.segments.last().filter(|last| POINTERS.iter().any(|name| last.ident == name))
+            else {
+                return ty;
+            };
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else { return ty };
+            match arguments.args.first() {
+                Some(GenericArgument::Type(inner)) => pointee(inner),
+                _ => ty,
+            }
+        }
+        _ => ty,
+    }
+}
+
+fn parsed(text: &str) -> Option<Item> {
+    syn::parse_str(text).ok()
+}

@@ -1,0 +1,158 @@
+"""Tab and Shift-Tab: what the kernel knows without a language server."""
+
+import pytest
+
+SESSION = [
+    """/// A small network.
+#[derive(Debug)]
+struct Net { conv1: nn::Linear, inner: Box<Inner>, rate: f64 }
+#[derive(Debug)]
+struct Inner { deep: i64 }
+enum Mode { Train, Test }
+impl Net {
+    const LAYERS: usize = 2;
+    fn new(rate: f64) -> Net {
+        let vs = nn::VarStore::new(Device::Cpu);
+        let conv1 = nn::linear(vs.root(), 2, 2, Default::default());
+        Net { conv1, inner: Box::new(Inner { deep: 7 }), rate }
+    }
+    fn train_step(&mut self, loss: &Tensor) -> f64 { loss.double_value(&[]) * self.rate }
+}
+impl Inner { fn dive(&self) -> i64 { self.deep } }
+mod tools { pub fn sharpen() {} }
+fn learning_rate(epoch: usize) -> f64 { 1.0 / epoch as f64 }""",
+    "let mut net = Net::new(0.1);\nlet weights = Tensor::ones([2], (Kind::Float, Device::Cpu));\nlet 变量 = 3;",
+]
+
+
+@pytest.fixture(scope="module")
+def completing(shared_kernel):
+    for cell in SESSION:
+        assert shared_kernel.run(cell).ok
+    return shared_kernel
+
+
+def answer(kernel, message_id):
+    """The content of the reply to a request."""
+    while True:
+        message = kernel.client.get_shell_msg(timeout=60)
+        if message["parent_header"].get("msg_id") == message_id:
+            assert message["content"]["status"] == "ok"
+            return message["content"]
+
+
+def complete(kernel, before, after=""):
+    """The reply, and the candidates with their types and signatures."""
+    content = answer(kernel, kernel.client.complete(before + after, len(before)))
+    entries = content["metadata"]["_jupyter_types_experimental"]
+    typed = {entry["text"]: entry for entry in entries}
+    assert list(typed) == content["matches"]
+    for entry in entries:
+        assert (entry["start"], entry["end"]) == (content["cursor_start"], content["cursor_end"])
+    return content, typed
+
+
+def inspect(kernel, code, detail_level=0):
+    """The text for the place that `|` marks, or None."""
+    cursor = code.index("|")
+    content = answer(kernel, kernel.client.inspect(code.replace("|", ""), cursor, detail_level))
+    assert content["found"] == bool(content["data"])
+    return content["data"].get("text/plain")
+
+
+def test_names_of_the_session_come_with_their_types(completing):
+    content, typed = complete(completing, "let x = we", " + 1;")
+    assert (content["cursor_start"], content["cursor_end"]) == (8, 10)
+    assert content["matches"] == ["weights"]
+    assert (typed["weights"]["type"], typed["weights"]["signature"]) == ("instance", "Tensor")
+    _, typed = complete(completing, "learn")
+    assert typed["learning_rate"]["signature"] == "fn learning_rate(epoch: usize) -> f64"
+    content, _ = complete(completing, 'println!("{wei')
+    assert content["matches"] == ["weights"]
+
+
+def test_a_cursor_counts_characters_not_bytes(completing):
+    content, _ = complete(completing, "let 结果 = 变")
+    assert content["matches"] == ["变量"]
+    assert (content["cursor_start"], content["cursor_end"]) == (9, 10)
+
+
+def test_fields_and_methods_of_a_struct(completing):
+    content, typed = complete(completing, "net.")
+    assert content["matches"] == ["conv1", "inner", "rate", "train_step"]
+    assert typed["train_step"]["signature"] == "fn train_step(&mut self, loss: &Tensor) -> f64"
+    assert typed["rate"]["signature"] == "f64"
+    content, _ = complete(completing, "net.inner.")
+    assert content["matches"] == ["deep", "dive"]
+
+
+def test_methods_of_a_tensor_come_with_signatures(completing):
+    _, typed = complete(completing, "weights.matm")
+    assert typed["matmul"]["signature"] == "pub fn matmul(&self, other: &Tensor) -> Tensor"
+    _, typed = complete(completing, "weights.matmul(&weights).re")
+    assert {"relu", "reshape"} <= typed.keys()
+
+
+def test_what_types_and_modules_hold(completing):
+    assert complete(completing, "Mode::")[0]["matches"] == ["Train", "Test"]
+    assert complete(completing, "Net::")[0]["matches"] == ["LAYERS", "new", "train_step"]
+    assert complete(completing, "tools::sh")[0]["matches"] == ["sharpen"]
+    assert "linear" in complete(completing, "nn::lin")[0]["matches"]
+    assert "ones" in complete(completing, "Tensor::on")[0]["matches"]
+
+
+def test_the_prelude_and_keywords(completing):
+    assert "digits" in complete(completing, "dig")[0]["matches"]
+    assert complete(completing, "whil")[0]["matches"] == ["while"]
+    assert "VarStore" in complete(completing, "nn::varst")[0]["matches"]
+
+
+def test_commands_and_files(completing, tmp_path):
+    assert complete(completing, ":va")[0]["matches"] == ["vars"]
+    (tmp_path / "train.csv").touch()
+    (tmp_path / "tests").mkdir()
+    content, typed = complete(completing, f'let file = open("{tmp_path}/t')
+    assert content["matches"] == ["tests/", "train.csv"]
+    assert typed["train.csv"]["type"] == "path"
+    assert completing.run(f"%cd {tmp_path}").ok
+    assert complete(completing, "!cat tr")[0]["matches"] == ["train.csv"]
+
+
+def test_nothing_is_offered_where_a_name_is_made(completing):
+    for before in ["let wei", "fn ", "// wei", "12"]:
+        assert complete(completing, before)[0]["matches"] == []
+
+
+def test_a_function_shows_its_signature_and_documentation(completing):
+    assert inspect(completing, "let y = learn|ing_rate(2);").startswith("fn learning_rate(epoch: usize) -> f64\n")
+    assert inspect(completing, "learning_rate(|)").startswith("fn learning_rate(epoch: usize) -> f64\n")
+    shown = inspect(completing, "N|et::new(0.1)")
+    assert "A small network." in shown and "Methods: LAYERS, new, train_step" in shown
+    assert "train_step(&mut self, loss: &Tensor) -> f64" in inspect(completing, "net.train_st|ep(&loss)")
+
+
+def test_a_variable_shows_its_type(completing):
+    assert inspect(completing, "weig|hts").startswith("let weights: Tensor")
+    assert inspect(completing, "变|量").startswith("let 变量: i32")
+
+
+def test_methods_of_tensors_and_names_of_tch_are_found(completing):
+    assert "fn matmul(&self, other: &Tensor) -> Tensor" in inspect(completing, "weights.mat|mul(&weights)")
+    assert "fn linear<" in inspect(completing, "nn::lin|ear(vs.root(), 2, 2, Default::default())")
+
+
+def test_the_source_comes_with_more_detail(completing):
+    assert "1.0 / epoch as f64" not in inspect(completing, "learning_|rate")
+    assert "1.0 / epoch as f64" in inspect(completing, "learning_|rate", detail_level=1)
+
+
+def test_what_is_not_known_is_not_found(completing):
+    assert inspect(completing, "no_such_name_any|where") is None
+    assert inspect(completing, "1 + |") is None
+
+
+def test_any_cursor_is_answered(completing):
+    code = 'let s = "é{(a.b::'
+    for cursor in range(25):
+        answer(completing, completing.client.complete(code, cursor))
+        answer(completing, completing.client.inspect(code, cursor))
