@@ -7,18 +7,18 @@ SESSION = [
 #[derive(Debug)]
 struct Net { conv1: nn::Linear, inner: Box<Inner>, rate: f64 }
 #[derive(Debug)]
-struct Inner { deep: i64 }
+struct Inner { deep: Vec<Option<&'static str>> }
 enum Mode { Train, Test }
 impl Net {
     const LAYERS: usize = 2;
     fn new(rate: f64) -> Net {
         let vs = nn::VarStore::new(Device::Cpu);
         let conv1 = nn::linear(vs.root(), 2, 2, Default::default());
-        Net { conv1, inner: Box::new(Inner { deep: 7 }), rate }
+        Net { conv1, inner: Box::new(Inner { deep: vec![None] }), rate }
     }
     fn train_step(&mut self, loss: &Tensor) -> f64 { loss.double_value(&[]) * self.rate }
 }
-impl Inner { fn dive(&self) -> i64 { self.deep } }
+impl Inner { fn dive(&self) -> usize { self.deep.len() } }
 mod tools { pub fn sharpen() {} }
 fn learning_rate(epoch: usize) -> f64 { 1.0 / epoch as f64 }""",
     "let mut net = Net::new(0.1);\nlet weights = Tensor::ones([2], (Kind::Float, Device::Cpu));\nlet 变量 = 3;",
@@ -82,8 +82,9 @@ def test_fields_and_methods_of_a_struct(completing):
     assert content["matches"] == ["conv1", "inner", "rate", "train_step"]
     assert typed["train_step"]["signature"] == "fn train_step(&mut self, loss: &Tensor) -> f64"
     assert typed["rate"]["signature"] == "f64"
-    content, _ = complete(completing, "net.inner.")
+    content, typed = complete(completing, "net.inner.")
     assert content["matches"] == ["deep", "dive"]
+    assert typed["deep"]["signature"] == "Vec<Option<&'static str>>"
 
 
 def test_methods_of_a_tensor_come_with_signatures(completing):

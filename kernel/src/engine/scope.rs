@@ -341,6 +341,11 @@ impl Scope {
         self.impls.iter()
     }
 
+    /// The impls in force of the type of that name.
+    pub fn impls_of(&self, name: &str) -> impl Iterator<Item = &Arc<Impl>> {
+        self.impls.iter().filter(move |block| block.heads.iter().any(|head| head.self_name.as_deref() == Some(name)))
+    }
+
     /// The `use` declarations in force, one a name.
     pub fn declared_uses(&self) -> &[UseLeaf] {
         &self.uses

@@ -90,15 +90,8 @@ fn names_of_session(state: &State) -> Vec<String> {
 
 /// An item of the session, or a method of one.
 fn of_session(state: &State, wanted: &Wanted) -> Option<Shown> {
-    let impls_of = |owner: &str| {
-        let owner = owner.to_owned();
-        state
-            .scope
-            .impls()
-            .filter(move |block| block.heads.iter().any(|head| head.self_name.as_deref() == Some(&owner)))
-    };
     if let Some(owner) = &wanted.owner {
-        return impls_of(owner).find_map(|block| member(block, &wanted.name));
+        return state.scope.impls_of(owner).find_map(|block| member(block, &wanted.name));
     }
     let live = state.scope.find(&wanted.name)?;
     let Signature { text, doc } = signature(live.item.fragment.text())?;
@@ -106,8 +99,8 @@ fn of_session(state: &State, wanted: &Wanted) -> Option<Shown> {
     if !doc.is_empty() {
         parts.push(doc);
     }
-    let methods: Vec<String> =
-        impls_of(&wanted.name).flat_map(|block| block.members.iter().map(|(name, _)| name.clone())).collect();
+    let blocks = state.scope.impls_of(&wanted.name);
+    let methods: Vec<String> = blocks.flat_map(|block| block.members.iter().map(|(name, _)| name.clone())).collect();
     parts.extend(listed(&wanted.name, methods));
     parts.push(format!("Defined in cell [{}].", live.item.fragment.cell.number()));
     Some(Shown::text(parts.join("\n\n")))

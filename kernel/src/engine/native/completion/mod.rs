@@ -14,7 +14,7 @@ use super::commands::library;
 use super::commands::signature::{of_member, signature};
 use super::state::State;
 use crate::engine::commands::CATALOGUE;
-use crate::engine::parse::ItemKind;
+use crate::engine::parse::{ItemKind, item_names};
 use crate::engine::type_names::readable_type;
 use crate::session::{Candidate, Completion};
 
@@ -181,8 +181,8 @@ fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
 
 /// Fields and methods.
 fn members(state: &State, names: &[&str], prefix: &str, found: &mut Found) {
-    let Some((first, fields)) = names.split_first() else { return members_of_anything(state, prefix, found) };
-    let Some(variable) = state.variables.live.get(*first) else { return members_of_anything(state, prefix, found) };
+    let known = names.split_first().and_then(|(first, fields)| Some((state.variables.live.get(*first)?, fields)));
+    let Some((variable, fields)) = known else { return members_of_anything(state, prefix, found) };
     let Ok(mut ty) = syn::parse_str::<Type>(&variable.ty) else { return };
     for field in fields {
         let fields = fields_of(state, &ty);
@@ -224,7 +224,7 @@ fn held_by(state: &State, owner: &str, found: &mut Found) {
             }
             Some(Item::Mod(it)) => {
                 for item in it.content.iter().flat_map(|(_, items)| items) {
-                    let (names, _) = crate::engine::parse::item_names(item);
+                    let (names, _) = item_names(item);
                     names.iter().for_each(|name| found.put(name, "instance", ""));
                 }
             }
@@ -248,11 +248,8 @@ fn all_members(state: &State, ty: &str) -> Vec<(String, String)> {
     if state.scope.find(ty).is_none() {
         return library::members(ty);
     }
-    let is_of_type = |block: &&std::sync::Arc<crate::engine::parse::Impl>| {
-        block.heads.iter().any(|head| head.self_name.as_deref() == Some(ty))
-    };
     let mut all = Vec::new();
-    for block in state.scope.impls().filter(is_of_type) {
+    for block in state.scope.impls_of(ty) {
         let text = block.fragment.text();
         if let Ok(parsed) = syn::parse_str::<syn::ItemImpl>(text) {
             let members = parsed.items.iter().filter(|member| matches!(member, ImplItem::Fn(_) | ImplItem::Const(_)));
