@@ -82,6 +82,13 @@ pub struct Completion {
     pub candidates: Vec<Candidate>,
 }
 
+impl Completion {
+    /// Nothing, at that byte of the cell.
+    pub fn none(cursor: usize) -> Self {
+        Self { range: cursor..cursor, candidates: Vec::new() }
+    }
+}
+
 /// Something that could stand at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {

@@ -60,7 +60,7 @@ pub trait Engine: Send + 'static {
 
     /// What could stand at the byte `cursor` of a cell; nothing, for an engine that cannot tell.
     fn complete(&self, _code: &str, cursor: usize) -> Completion {
-        Completion { range: cursor..cursor, candidates: Vec::new() }
+        Completion::none(cursor)
     }
 
     /// What is known of the name at the byte `cursor`, with its source where that is wanted; nothing, for an engine that

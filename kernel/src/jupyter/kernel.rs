@@ -80,9 +80,7 @@ impl<E: Engine> Kernel<E> {
                 let found = match &self.engine {
                     Startup::Ready(session) => session.complete(&content.code, cursor),
                     // Waiting for the set-up would hold up the user's typing.
-                    Startup::Starting { .. } | Startup::Failed(_) => {
-                        Completion { range: cursor..cursor, candidates: Vec::new() }
-                    }
+                    Startup::Starting { .. } | Startup::Failed(_) => Completion::none(cursor),
                 };
                 Some(replies::complete(&content.code, found).into())
             }

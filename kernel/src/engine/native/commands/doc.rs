@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::library::{self, Found, Wanted};
-use super::signature::{Signature, of_member, signature};
+use super::signature::{Signature, of_impl, signature};
 use super::{Shown, failure, standard};
 use crate::engine::native::NativeEngine;
 use crate::engine::native::reports::{internal, interrupted};
@@ -107,11 +107,8 @@ fn of_session(state: &State, wanted: &Wanted) -> Option<Shown> {
 }
 
 fn member(block: &Arc<Impl>, name: &str) -> Option<Shown> {
-    let text = block.fragment.text();
-    let parsed = syn::parse_str::<syn::ItemImpl>(text).ok()?;
-    let found = parsed.items.iter().filter_map(|member| of_member(text, member)).find(|(other, _)| other == name);
-    proc_macro2::extra::invalidate_current_thread_spans();
-    let (_, Signature { text, doc }) = found?;
+    let members = of_impl(block.fragment.text());
+    let (_, Signature { text, doc }) = members.into_iter().find(|(other, _)| other == name)?;
     let doc = if doc.is_empty() { String::new() } else { format!("\n\n{doc}") };
     Some(Shown::text(format!("{text}{doc}\n\nDefined in cell [{}].", block.fragment.cell.number())))
 }

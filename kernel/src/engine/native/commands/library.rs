@@ -270,14 +270,14 @@ pub(in crate::engine::native) fn names_in(module: &str) -> Vec<(String, &'static
     let mut names = Vec::new();
     for file in runtime().chain(tch()).filter(|file| file.module.split("::").any(|part| part == module)) {
         for line in file.text.lines() {
-            let mut words = line.split(|char: char| !(char.is_alphanumeric() || char == '_'));
-            let kind = match (words.next(), words.next()) {
-                (Some("pub"), Some("fn")) => "function",
-                (Some("pub"), Some("struct" | "enum" | "trait" | "type")) => "class",
-                (Some("pub"), Some("mod")) => "module",
+            let Some((word, name)) = public_name(line) else { continue };
+            let kind = match word {
+                "fn" => "function",
+                "struct" | "enum" | "trait" | "type" => "class",
+                "mod" => "module",
                 _ => continue,
             };
-            names.extend(words.next().map(|name| (name.to_owned(), kind)));
+            names.push((name.to_owned(), kind));
         }
     }
     names
@@ -306,17 +306,21 @@ fn leaves(tree: &syn::UseTree, names: &mut Vec<String>) {
     }
 }
 
+/// The keyword and the name of a public item that begins on a line, by its text.
+fn public_name(line: &str) -> Option<(&str, &str)> {
+    let mut words = line.strip_prefix("pub ")?.split(|char: char| !(char.is_alphanumeric() || char == '_'));
+    let word = words.next()?;
+    let is_item = matches!(word, "fn" | "struct" | "enum" | "trait" | "type" | "mod" | "const");
+    Some((word, words.next()?)).filter(|_| is_item)
+}
+
 /// The known name that is nearest to one that is not known.
 pub(super) fn nearest(name: &str, session: Vec<String>) -> Option<String> {
     let wanted = Wanted::parse(name);
     let mut names = session;
     for file in runtime().chain(tch()) {
         for line in file.text.lines() {
-            let Some(rest) = line.trim_start().strip_prefix("pub ") else { continue };
-            let mut words = rest.split(|char: char| !(char.is_alphanumeric() || char == '_'));
-            if matches!(words.next(), Some("fn" | "struct" | "enum" | "trait" | "type" | "mod" | "const")) {
-                names.extend(words.next().map(str::to_owned));
-            }
+            names.extend(public_name(line.trim_start()).map(|(_, name)| name.to_owned()));
         }
     }
     let best = names.into_iter().map(|other| (strsim::osa_distance(&wanted.name, &other), other)).min()?;

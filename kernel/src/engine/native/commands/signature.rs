@@ -68,7 +68,7 @@ fn first_word(source: &str, item: &Item) -> usize {
 }
 
 /// The signature of a member of an impl.
-pub(in crate::engine::native) fn of_member(source: &str, member: &ImplItem) -> Option<(String, Signature)> {
+pub(super) fn of_member(source: &str, member: &ImplItem) -> Option<(String, Signature)> {
     match member {
         ImplItem::Fn(it) => {
             let start = start(&it.vis, it.sig.span());
@@ -82,6 +82,14 @@ pub(in crate::engine::native) fn of_member(source: &str, member: &ImplItem) -> O
         }
         _ => None,
     }
+}
+
+/// The members of an impl whose text is given, by their names. None for text that is no impl.
+pub(in crate::engine::native) fn of_impl(text: &str) -> Vec<(String, Signature)> {
+    let parsed = syn::parse_str::<syn::ItemImpl>(text);
+    let found = parsed.iter().flat_map(|block| &block.items).filter_map(|member| of_member(text, member)).collect();
+    proc_macro2::extra::invalidate_current_thread_spans();
+    found
 }
 
 /// The signature of a method that a trait declares.

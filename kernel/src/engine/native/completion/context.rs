@@ -29,7 +29,7 @@ const TAKE_CODE: [&str; 5] = ["doc", "type", "time", "timeit", "whatis"];
 /// What the end of the text stands in, and what of it is typed already.
 pub(super) fn at_end_of(text: &str) -> (Context<'_>, &str) {
     if ["%%bash", "%%sh", "%%script", "%%writefile"].iter().any(|magic| text.trim_start().starts_with(magic)) {
-        return file(text.rsplit(char::is_whitespace).next().unwrap_or(text));
+        return file(last_word(text));
     }
     let is_command = |line: &str| line.starts_with(['!', '%', ':']) && !line.starts_with("::");
     let start = text.rfind('\n').map_or(0, |at| at + 1);

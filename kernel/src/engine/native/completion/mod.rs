@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
-use syn::{Fields, GenericArgument, ImplItem, Item, PathArguments, Type};
+use syn::{Fields, GenericArgument, Item, PathArguments, Type};
 
 use self::context::{Context, at_end_of};
 use super::commands::library;
-use super::commands::signature::{of_member, signature};
+use super::commands::signature::{of_impl, signature};
 use super::state::State;
 use crate::engine::commands::CATALOGUE;
 use crate::engine::parse::{ItemKind, item_names};
@@ -248,16 +248,8 @@ fn all_members(state: &State, ty: &str) -> Vec<(String, String)> {
     if state.scope.find(ty).is_none() {
         return library::members(ty);
     }
-    let mut all = Vec::new();
-    for block in state.scope.impls_of(ty) {
-        let text = block.fragment.text();
-        if let Ok(parsed) = syn::parse_str::<syn::ItemImpl>(text) {
-            let members = parsed.items.iter().filter(|member| matches!(member, ImplItem::Fn(_) | ImplItem::Const(_)));
-            all.extend(members.filter_map(|member| of_member(text, member)).map(|(name, found)| (name, found.text)));
-        }
-        proc_macro2::extra::invalidate_current_thread_spans();
-    }
-    all
+    let members = state.scope.impls_of(ty).flat_map(|block| of_impl(block.fragment.text()));
+    members.map(|(name, found)| (name, found.text)).collect()
 }
 
 /// Whether the first parameter is `self`, by reference or not.
