@@ -353,6 +353,8 @@ async fn run(arguments: RunArgs) -> ExitCode {
 
 async fn kernel(connection_file: &Path, engine: EngineName) -> ExitCode {
     let started = Arc::new(Started::default());
+    // Without a home no cell can run, and each says why.
+    let history = Home::from_environment().ok().map(|home| home.history());
     let result = match engine {
         EngineName::Native => {
             let started = started.clone();
@@ -360,13 +362,13 @@ async fn kernel(connection_file: &Path, engine: EngineName) -> ExitCode {
                 let engine = started.native(sent(lines)).await.map_err(with_help)?;
                 Ok(engine.with_standby())
             };
-            jupyter::serve(connection_file, start).await
+            jupyter::serve(connection_file, history, start).await
         }
         #[cfg(feature = "evcxr")]
         EngineName::Evcxr => {
             let started = started.clone();
             let start = move |lines| async move { started.evcxr(sent(lines)).await.map_err(with_help) };
-            jupyter::serve(connection_file, start).await
+            jupyter::serve(connection_file, history, start).await
         }
         #[cfg(not(feature = "evcxr"))]
         EngineName::Evcxr => Err(NotBuilt.into()),

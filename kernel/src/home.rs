@@ -89,6 +89,11 @@ impl Home {
         self.root.join("cache")
     }
 
+    /// Where the cells that users ran are kept, as text.
+    pub fn history(&self) -> PathBuf {
+        self.root.join("history")
+    }
+
     /// A new folder for work in progress, on the same file system as everything else here; removed when dropped.
     pub fn unfinished(&self) -> Result<tempfile::TempDir, HomeError> {
         let folder = self.root.join(UNFINISHED);

@@ -39,8 +39,13 @@ pub(super) struct CellOutput<'a> {
 }
 
 impl CellOutput<'_> {
-    /// Runs code and forwards what it shows; it has all been handed to the iopub socket when this returns.
-    pub(super) async fn run<E: Engine>(&self, session: &mut Session<E>, code: &str) -> Result<(), CellError> {
+    /// Runs code and forwards what it shows; it has all been handed to the iopub socket when this returns. Gives the
+    /// value of its trailing expression as text.
+    pub(super) async fn run<E: Engine>(
+        &self,
+        session: &mut Session<E>,
+        code: &str,
+    ) -> Result<Option<String>, CellError> {
         let Self { execution_count, allow_stdin, .. } = *self;
         let request = CellRequest { code, execution_count, allow_stdin };
         let (events, events_end) = mpsc::channel(EVENTS);
@@ -51,19 +56,20 @@ impl CellOutput<'_> {
             outcome
         };
         // Side by side: a cell that waits for input must still be able to end.
-        let (outcome, ()) = tokio::join!(run, self.forward(events_end, ended_end));
-        outcome
+        let (outcome, value) = tokio::join!(run, self.forward(events_end, ended_end));
+        outcome.map(|()| value)
     }
 
-    async fn forward(&self, mut events: Receiver<Event>, ended: oneshot::Receiver<()>) {
+    async fn forward(&self, mut events: Receiver<Event>, ended: oneshot::Receiver<()>) -> Option<String> {
         let mut ended = pin!(ended);
+        let mut value = None;
         let mut open = true;
         loop {
             let event = tokio::select! {
                 biased;
                 event = events.recv() => match event {
                     Some(event) => event,
-                    None => return,
+                    None => return value,
                 },
                 _ = &mut ended, if open => {
                     // What was sent is still delivered; a thread that outlives its cell shows nothing more.
@@ -74,7 +80,12 @@ impl CellOutput<'_> {
             };
             match event {
                 Event::Stream { stream, text } => self.stream(stream, text).await,
-                Event::Display(display) => self.display(display).await,
+                Event::Display(display) => {
+                    if display.kind == DisplayKind::Result {
+                        value = display.data.get("text/plain").and_then(Value::as_str).map(str::to_owned);
+                    }
+                    self.display(display).await;
+                }
                 Event::ClearOutput { wait } => self.iopub.publish(ClearOutput { wait }, self.request).await,
                 Event::Input { prompt, password, reply } => self.input(prompt, password, reply).await,
             }

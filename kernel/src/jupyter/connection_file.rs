@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jupyter_protocol::ConnectionInfo;
+use serde::Deserialize;
 
-/// The only scheme that the protocol names and that frontends use.
-const SIGNATURE_SCHEME: &str = "hmac-sha256";
+use super::wire::Wire;
 
 /// What is wrong with a connection file.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +32,25 @@ pub enum ConnectionFileError {
         source: serde_json::Error,
     },
     /// Messages are to be signed in a way that this kernel does not know.
-    #[error("{} asks for the signature scheme {scheme:?}; only hmac-sha256 is supported", path.display())]
+    #[error(
+        "{} asks for the signature scheme {scheme:?}; supported are hmac-sha256 and hmac with the other digests of Python's \
+         hashlib",
+        path.display()
+    )]
     SignatureScheme {
         /// The file.
         path: PathBuf,
         /// The scheme that it names.
         scheme: String,
+    },
+    /// The sockets are to be encrypted.
+    #[error(
+        "{} asks for encrypted sockets (curve_publickey), which this kernel does not have; start it without CURVE",
+        path.display()
+    )]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
     },
     /// One of its addresses cannot be listened on.
     #[error("cannot listen on {address}, the {channel} address in {}", path.display())]
@@ -49,21 +62,32 @@ pub enum ConnectionFileError {
         /// The address in the file.
         address: String,
         /// What the socket library said.
-        source: Box<jupyter_zmq_client::RuntimeError>,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
+/// What a connection file says beside what every kernel needs.
+#[derive(Deserialize)]
+struct Encryption {
+    /// Z85-encoded, where the frontend will talk CURVE.
+    curve_publickey: Option<String>,
+    curve_secretkey: Option<String>,
+}
+
 /// Reads and checks a connection file.
-pub(super) fn read(path: &Path) -> Result<ConnectionInfo, ConnectionFileError> {
+pub(super) fn read(path: &Path) -> Result<(ConnectionInfo, Wire), ConnectionFileError> {
+    let malformed = |source| ConnectionFileError::Malformed { path: path.to_path_buf(), source };
     let text =
         std::fs::read(path).map_err(|source| ConnectionFileError::Unreadable { path: path.to_path_buf(), source })?;
-    let info: ConnectionInfo = serde_json::from_slice(&text)
-        .map_err(|source| ConnectionFileError::Malformed { path: path.to_path_buf(), source })?;
-    // An empty key turns signing off, and then the scheme does not matter.
-    if !info.key.is_empty() && info.signature_scheme != SIGNATURE_SCHEME {
-        return Err(ConnectionFileError::SignatureScheme { path: path.to_path_buf(), scheme: info.signature_scheme });
+    let info: ConnectionInfo = serde_json::from_slice(&text).map_err(malformed)?;
+    let encryption: Encryption = serde_json::from_slice(&text).map_err(malformed)?;
+    if encryption.curve_publickey.or(encryption.curve_secretkey).is_some() {
+        return Err(ConnectionFileError::Encrypted { path: path.to_path_buf() });
     }
-    Ok(info)
+    match Wire::new(&info) {
+        Some(wire) => Ok((info, wire)),
+        None => Err(ConnectionFileError::SignatureScheme { path: path.to_path_buf(), scheme: info.signature_scheme }),
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +102,7 @@ mod tests {
     fn read_text(text: &str) -> Result<ConnectionInfo, ConnectionFileError> {
         let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
         file.write_all(text.as_bytes()).expect("writes");
-        read(file.path())
+        read(file.path()).map(|(info, _)| info)
     }
 
     #[test]
@@ -88,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_unreadable() {
-        let error = read(Path::new("/nonexistent/kernel.json")).expect_err("is not there");
+        let error = read(Path::new("/nonexistent/kernel.json")).map(|(info, _)| info).expect_err("is not there");
         assert!(matches!(error, ConnectionFileError::Unreadable { .. }));
     }
 
@@ -101,8 +125,25 @@ mod tests {
     }
 
     #[test]
-    fn another_signature_scheme_is_refused_by_name() {
-        let error = read_text(&GOOD.replace("sha256", "md5")).expect_err("cannot be checked");
-        assert!(error.to_string().contains("hmac-md5"), "{error}");
+    fn an_unknown_signature_scheme_is_refused_by_name() {
+        let error = read_text(&GOOD.replace("sha256", "sha999")).expect_err("cannot be checked");
+        assert!(error.to_string().contains("hmac-sha999"), "{error}");
+    }
+
+    #[test]
+    fn without_a_key_the_scheme_does_not_matter() {
+        let text = GOOD.replace("\"k\"", "\"\"").replace("hmac-sha256", "");
+        assert_eq!(read_text(&text).expect("is good").hb_port, 5);
+    }
+
+    #[test]
+    fn encryption_is_refused() {
+        let text = GOOD.replace(
+            "\"transport\"",
+            "\"curve_publickey\": \"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7\", \"transport\"",
+        );
+        let error = read_text(&text).expect_err("is not there");
+        assert!(matches!(error, ConnectionFileError::Encrypted { .. }), "{error}");
+        assert!(read_text(&GOOD.replace("\"transport\"", "\"curve_publickey\": null, \"transport\"")).is_ok());
     }
 }

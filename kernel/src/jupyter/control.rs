@@ -1,15 +1,18 @@
 //! The control socket: what must be answered at once, also while a cell runs.
 
+use std::sync::Arc;
+
 use jupyter_protocol::{
     ConnectionInfo, InterruptReply, JupyterMessage, JupyterMessageContent, ReplyStatus, ShutdownReply, ShutdownRequest,
     Status,
 };
-use jupyter_zmq_client::KernelControlConnection;
 use tokio::sync::watch;
+use zeromq::RouterSocket;
 
 use super::interrupts::Interrupts;
 use super::iopub::IoPub;
-use super::{replies, wire};
+use super::replies;
+use super::wire::{self, Wire};
 
 /// What the control socket acts on.
 pub(super) struct Control {
@@ -25,16 +28,16 @@ pub(super) struct Control {
 
 impl Control {
     /// Answers requests until the task is dropped.
-    pub(super) async fn serve(self, mut connection: KernelControlConnection) {
+    pub(super) async fn serve(self, mut socket: RouterSocket, wire: Arc<Wire>) {
         loop {
-            let request = wire::receive(&mut connection, "control").await;
+            let request = wire.receive(&mut socket, "control").await;
             let Some(reply) = self.answer(&request) else {
                 wire::log(format_args!("control: dropped a {}", request.header.msg_type));
                 continue;
             };
             self.iopub.publish_urgent(Status::busy(), Some(&request));
             let ends = matches!(request.content, JupyterMessageContent::ShutdownRequest(_));
-            if let Err(error) = connection.send(wire::message(reply.clone(), Some(&request))).await {
+            if let Err(error) = wire.send(&mut socket, wire::message(reply.clone(), Some(&request))).await {
                 wire::log(format_args!("control: cannot reply: {error}"));
             }
             if ends {

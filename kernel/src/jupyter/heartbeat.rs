@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use jupyter_zmq_client::KernelHeartbeatConnection;
-use zeromq::{SocketRecv, SocketSend};
+use zeromq::{RepSocket, SocketRecv, SocketSend};
 
 use super::wire::log;
 
@@ -11,10 +10,10 @@ use super::wire::log;
 const PAUSE_AFTER_SOCKET_ERROR: Duration = Duration::from_millis(100);
 
 /// Echoes until the task is dropped.
-pub(super) async fn serve(mut connection: KernelHeartbeatConnection) {
+pub(super) async fn serve(mut socket: RepSocket) {
     loop {
-        let echoed = match connection.socket.recv().await {
-            Ok(beat) => connection.socket.send(beat).await,
+        let echoed = match socket.recv().await {
+            Ok(beat) => socket.send(beat).await,
             Err(error) => Err(error),
         };
         if let Err(error) = echoed {

@@ -1,18 +1,18 @@
 //! The iopub socket: what every connected frontend sees.
 //!
-//! An XPUB socket, because a subscriber can then be greeted (`iopub_welcome`) and knows from when on it misses nothing.
-//! What the frontend has not taken yet waits in a backlog of bounded size, where text of one stream is joined. Only when
-//! that is full does the cell have to wait, so nothing is lost to a slow reader; and not for ever, so a reader that has
-//! stopped altogether ends up missing messages instead of holding the cell.
+//! What the frontends have not taken yet waits in a backlog of bounded size. Only when that is full does a cell have to
+//! wait, so nothing is lost to a slow reader; and not for one that has stopped reading (see `subscribers`). Text of one
+//! stream is joined, so that a cell that prints much costs a frontend few messages.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jupyter_protocol::{IoPubWelcome, JupyterMessage, JupyterMessageContent, Media, MediaType};
-use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};
+use jupyter_protocol::{JupyterMessage, JupyterMessageContent, Media, MediaType};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 
-use super::wire::{self, log};
+use super::subscribers::{Listener, Subscribers};
+use super::wire::{self, Wire};
 
 /// Bytes that may wait for the frontend.
 const BACKLOG: usize = 32 * 1024 * 1024;
@@ -20,18 +20,14 @@ const BACKLOG: usize = 32 * 1024 * 1024;
 /// What a message takes apart from its content: headers, ids.
 const HEADERS: usize = 1024;
 
-/// Waiting pieces of a stream are joined up to this size. One message a piece would cost a frontend a second for every
-/// few thousand lines.
-const JOINED: usize = 256 * 1024;
+/// Text is not held back beyond this size, however many messages that makes.
+const JOINED: usize = 4 * 1024 * 1024;
 
-/// How long a frontend may keep a message from being sent before it counts as stopped.
-const STALL: Duration = Duration::from_secs(30);
+/// How many messages of text may go out in a row without a pause.
+const BURST: u32 = 10;
 
-/// How long a stopped frontend is then waited for, for each message.
-const STALLED_WAIT: Duration = Duration::from_millis(5);
-
-/// See `wire`: an error may come again at once.
-const PAUSE_AFTER_SOCKET_ERROR: Duration = Duration::from_millis(100);
+/// How often another may follow after that. With the burst, that is at most 20 in any second.
+const TEXT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The way to the iopub socket.
 #[derive(Clone)]
@@ -51,8 +47,18 @@ struct Waiting {
 pub(super) struct Outgoing {
     messages: mpsc::UnboundedReceiver<Waiting>,
     urgent: mpsc::UnboundedReceiver<JupyterMessage>,
-    /// Taken while looking for text to join.
-    ahead: Option<Waiting>,
+    /// Text that may still grow: pieces of one request, in the order in which they came.
+    held: Vec<Waiting>,
+    /// The first message behind that text which is not a part of it.
+    behind: Option<Waiting>,
+    pace: Pace,
+}
+
+/// How fast text may go out: a bucket of permissions that fills with time.
+struct Pace {
+    left: u32,
+    /// When `left` was right.
+    since: Instant,
 }
 
 /// A way to the iopub socket and its other end.
@@ -60,7 +66,14 @@ pub(super) fn channel() -> (IoPub, Outgoing) {
     let (messages, messages_end) = mpsc::unbounded_channel();
     let (urgent, urgent_end) = mpsc::unbounded_channel();
     let backlog = Arc::new(Semaphore::new(BACKLOG));
-    (IoPub { backlog, messages, urgent }, Outgoing { messages: messages_end, urgent: urgent_end, ahead: None })
+    let outgoing = Outgoing {
+        messages: messages_end,
+        urgent: urgent_end,
+        held: Vec::new(),
+        behind: None,
+        pace: Pace { left: BURST, since: Instant::now() },
+    };
+    (IoPub { backlog, messages, urgent }, outgoing)
 }
 
 impl IoPub {
@@ -105,83 +118,129 @@ fn broadcast(content: impl Into<JupyterMessageContent>, parent: Option<&JupyterM
     wire::message(content, parent).with_zmq_identities(Vec::new())
 }
 
+impl Pace {
+    /// The moment from which a message may go out.
+    fn next(&self) -> Instant {
+        if self.left > 0 { self.since } else { self.since + TEXT_INTERVAL }
+    }
+
+    /// Takes a permission, if one is there now.
+    fn take(&mut self) {
+        let earned = self.since.elapsed().as_millis() / TEXT_INTERVAL.as_millis();
+        let earned = u32::try_from(earned).unwrap_or(u32::MAX).min(BURST);
+        self.since = if self.left + earned >= BURST { Instant::now() } else { self.since + TEXT_INTERVAL * earned };
+        self.left = (self.left + earned).min(BURST).saturating_sub(1);
+    }
+}
+
+/// The text of a piece of a stream.
+fn text(waiting: &mut Waiting) -> Option<&mut String> {
+    match &mut waiting.message.content {
+        JupyterMessageContent::StreamContent(stream) => Some(&mut stream.text),
+        _ => None,
+    }
+}
+
+/// Whether two messages are text of the same stream.
+fn same_stream(one: &Waiting, other: &Waiting) -> bool {
+    use JupyterMessageContent::StreamContent;
+    match (&one.message.content, &other.message.content) {
+        (StreamContent(one), StreamContent(other)) => {
+            std::mem::discriminant(&one.name) == std::mem::discriminant(&other.name)
+        }
+        _ => false,
+    }
+}
+
+fn parent(waiting: &Waiting) -> Option<&String> {
+    waiting.message.parent_header.as_ref().map(|header| &header.msg_id)
+}
+
 impl Outgoing {
     /// The next message to send, with its place in the backlog; `None` once every [`IoPub`] is gone.
+    ///
+    /// May be dropped and called again at any time.
     async fn next(&mut self) -> Option<(JupyterMessage, Option<OwnedSemaphorePermit>)> {
-        if let Ok(message) = self.urgent.try_recv() {
-            return Some((message, None));
-        }
-        let first = match self.ahead.take() {
-            Some(first) => first,
-            None => tokio::select! {
-                Some(message) = self.urgent.recv() => return Some((message, None)),
-                Some(first) = self.messages.recv() => first,
-                else => return None,
-            },
-        };
-        Some(self.join(first))
-    }
-
-    /// Adds the text that waits behind a piece of the same stream.
-    fn join(&mut self, first: Waiting) -> (JupyterMessage, Option<OwnedSemaphorePermit>) {
-        let Waiting { mut message, mut place } = first;
-        while let JupyterMessageContent::StreamContent(stream) = &mut message.content
-            && stream.text.len() < JOINED
-            && let Ok(next) = self.messages.try_recv()
-        {
-            match &next.message.content {
-                JupyterMessageContent::StreamContent(more)
-                    if std::mem::discriminant(&more.name) == std::mem::discriminant(&stream.name)
-                        && parent(&next.message) == message.parent_header.as_ref().map(|header| &header.msg_id) =>
-                {
-                    stream.text.push_str(&more.text);
-                    place.merge(next.place);
+        loop {
+            if let Ok(message) = self.urgent.try_recv() {
+                return Some((message, None));
+            }
+            while self.behind.is_none()
+                && let Ok(waiting) = self.messages.try_recv()
+            {
+                self.hold(waiting);
+            }
+            if self.held.is_empty() {
+                if let Some(Waiting { message, place }) = self.behind.take() {
+                    return Some((message, Some(place)));
                 }
-                _ => {
-                    self.ahead = Some(next);
-                    break;
+                tokio::select! {
+                    Some(message) = self.urgent.recv() => return Some((message, None)),
+                    Some(waiting) = self.messages.recv() => self.hold(waiting),
+                    else => return None,
+                }
+            } else if self.behind.is_some() || self.is_full() || self.pace.next() <= Instant::now() {
+                self.pace.take();
+                let Waiting { message, place } = self.held.remove(0);
+                return Some((message, Some(place)));
+            } else {
+                self.join_streams();
+                tokio::select! {
+                    Some(message) = self.urgent.recv() => return Some((message, None)),
+                    Some(waiting) = self.messages.recv() => self.hold(waiting),
+                    () = tokio::time::sleep_until(self.pace.next()) => {}
                 }
             }
         }
-        (message, Some(place))
+    }
+
+    /// Takes a message to the text that is held, or behind it.
+    fn hold(&mut self, mut waiting: Waiting) {
+        let fits = self.held.last().is_none_or(|last| parent(last) == parent(&waiting));
+        if text(&mut waiting).is_none() || !fits || self.is_full() {
+            self.behind = Some(waiting);
+            return;
+        }
+        match self.held.last_mut() {
+            Some(last) if same_stream(last, &waiting) => append(last, waiting),
+            _ => self.held.push(waiting),
+        }
+    }
+
+    /// Whether some text is so long that it has to go.
+    fn is_full(&mut self) -> bool {
+        self.held.iter_mut().filter_map(text).any(|text| text.len() >= JOINED)
+    }
+
+    /// Makes one message of each stream: how its text stood between that of the other stream, at this pace, is given up.
+    fn join_streams(&mut self) {
+        for waiting in std::mem::take(&mut self.held) {
+            match self.held.iter_mut().find(|held| same_stream(held, &waiting)) {
+                Some(held) => append(held, waiting),
+                None => self.held.push(waiting),
+            }
+        }
     }
 }
 
-fn parent(message: &JupyterMessage) -> Option<&String> {
-    message.parent_header.as_ref().map(|header| &header.msg_id)
+/// Adds the text of a message to that of another.
+fn append(to: &mut Waiting, mut more: Waiting) {
+    if let (Some(to), Some(more)) = (text(to), text(&mut more)) {
+        to.push_str(more);
+    }
+    to.place.merge(more.place);
 }
 
-/// Sends until every [`IoPub`] is gone.
-pub(super) async fn serve(mut connection: KernelIoPubXPubConnection, mut outgoing: Outgoing) {
-    let mut stalled = false;
+/// Sends to all who listen until every [`IoPub`] is gone.
+pub(super) async fn serve(listener: Listener, wire: Arc<Wire>, mut outgoing: Outgoing) {
+    let mut subscribers = Subscribers::new(wire.clone());
     loop {
-        let (message, _place) = tokio::select! {
-            biased;
-            // The socket learns of subscribers only while something receives on it.
-            event = connection.recv_subscription() => match event {
-                Ok(SubscriptionEvent::Subscribe(topic)) => (broadcast(IoPubWelcome::new(topic), None), None),
-                Ok(SubscriptionEvent::Unsubscribe(_)) => continue,
-                Err(error) => {
-                    log(format_args!("iopub: {error}"));
-                    tokio::time::sleep(PAUSE_AFTER_SOCKET_ERROR).await;
-                    continue;
-                }
-            },
+        tokio::select! {
+            stream = listener.accept() => subscribers.add(stream),
             message = outgoing.next() => match message {
-                Some(message) => message,
-                None => return,
+                Some((message, place)) => subscribers.send(&wire.encode(message), place),
+                None => return subscribers.finish().await,
             },
-        };
-        let patience = if stalled { STALLED_WAIT } else { STALL };
-        match tokio::time::timeout(patience, connection.send(message)).await {
-            Ok(Ok(())) => stalled = false,
-            Ok(Err(error)) => log(format_args!("iopub: {error}")),
-            Err(_) => {
-                if !stalled {
-                    log(format_args!("iopub: a frontend has not read for {} s; it misses messages", STALL.as_secs()));
-                }
-                stalled = true;
-            }
         }
     }
 }

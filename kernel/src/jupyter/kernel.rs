@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jupyter_protocol::{
     CommClose, ConnectionInfo, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult,
-    IsCompleteReply, JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, Status,
+    IsCompleteReply, JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, Status, UnknownMessage,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::cell::{self, CellOutput};
+use super::history::History;
 use super::interrupts::Interrupts;
 use super::iopub::IoPub;
 use super::startup::Startup;
@@ -33,6 +34,7 @@ pub(super) struct Kernel<E> {
     pub(super) interrupts: Interrupts,
     pub(super) shutdown: watch::Sender<bool>,
     pub(super) connection: ConnectionInfo,
+    pub(super) history: History,
     /// Requests that were read while looking for those to abort, ahead of `requests`.
     pub(super) queue: VecDeque<JupyterMessage>,
     /// The number that the next cell's prompt gets.
@@ -94,6 +96,15 @@ impl<E: Engine> Kernel<E> {
                 Some(replies::inspect(found).into())
             }
             JupyterMessageContent::ShutdownRequest(content) => Some(control::shutdown_reply(content).into()),
+            JupyterMessageContent::HistoryRequest(content) => {
+                Some(self.history_reply(&serde_json::to_value(content).unwrap_or_default()))
+            }
+            // Clients leave out fields of this that others send.
+            JupyterMessageContent::UnknownMessage(UnknownMessage { msg_type, content })
+                if msg_type == "history_request" =>
+            {
+                Some(self.history_reply(content))
+            }
             JupyterMessageContent::CommOpen(_)
             | JupyterMessageContent::CommMsg(_)
             | JupyterMessageContent::CommClose(_) => None,
@@ -124,6 +135,10 @@ impl<E: Engine> Kernel<E> {
         self.iopub.publish(Status::idle(), request).await;
     }
 
+    fn history_reply(&self, request: &serde_json::Value) -> JupyterMessageContent {
+        UnknownMessage { msg_type: "history_reply".into(), content: self.history.answer(request) }.into()
+    }
+
     fn reply(&self, content: impl Into<JupyterMessageContent>, request: &JupyterMessage) {
         let _ = self.replies.send(wire::message(content, Some(request)));
     }
@@ -137,6 +152,7 @@ impl<E: Engine> Kernel<E> {
             self.iopub.publish(ExecuteInput { code, execution_count }, request).await;
             if content.store_history {
                 self.execution_count += 1;
+                self.history.record(count, &content.code);
             }
         }
         let reply = match self.run_cell(request, content, count).await {
@@ -184,12 +200,17 @@ impl<E: Engine> Kernel<E> {
         let outcome = match self.engine.session(&output).await {
             Ok(session) => {
                 session.expect(expected);
-                output.run(session, &content.code).await.map(|()| session)
+                output.run(session, &content.code).await.map(|value| (session, value))
             }
             Err(error) => Err(error),
         };
         let session = match outcome {
-            Ok(session) => session,
+            Ok((session, value)) => {
+                if let Some(value) = value.filter(|_| content.store_history && !content.silent) {
+                    self.history.resulted(value);
+                }
+                session
+            }
             Err(error) => {
                 output.error(&error).await;
                 return Err(error);

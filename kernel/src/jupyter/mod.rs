@@ -8,26 +8,31 @@ mod cell;
 mod connection_file;
 mod control;
 mod heartbeat;
+mod history;
 mod interrupts;
 mod iopub;
 mod kernel;
 mod lifetime;
 mod replies;
 mod shell;
+mod signing;
 mod startup;
 mod stdin;
+mod subscribers;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use jupyter_zmq_client::RuntimeError;
 use tokio::sync::{mpsc, watch};
+use zeromq::{RepSocket, RouterSocket, Socket};
 
+use self::history::History;
 use crate::engine::Engine;
 
 pub(crate) use cell::media;
@@ -44,41 +49,26 @@ const LAST_REPLY: Duration = Duration::from_millis(50);
 ///
 /// The sockets answer at once; `start` makes the engine meanwhile. It may send lines of progress, which cells that
 /// wait for the engine show. If it fails the kernel stays, and every cell says why.
+/// The cells that run are kept in the folder `history`, if there is one, for later sessions.
 ///
 /// # Errors
 ///
 /// A [`ConnectionFileError`] where the connection file cannot be used.
-pub async fn serve<E, F, Fut>(connection_file: &Path, start: F) -> anyhow::Result<()>
+pub async fn serve<E, F, Fut>(connection_file: &Path, history: Option<PathBuf>, start: F) -> anyhow::Result<()>
 where
     E: Engine,
     F: FnOnce(mpsc::UnboundedSender<String>) -> Fut + Send + 'static,
     Fut: Future<Output = anyhow::Result<E>> + Send + 'static,
 {
-    let info = connection_file::read(connection_file)?;
-    let bound = |channel: &'static str, address: String| {
-        move |source: RuntimeError| ConnectionFileError::Address {
-            path: connection_file.to_path_buf(),
-            channel,
-            address,
-            source: source.into(),
-        }
-    };
-    let id = uuid::Uuid::new_v4().to_string();
-    let shell_socket = jupyter_zmq_client::create_kernel_shell_connection(&info, &id)
+    let (info, wire) = connection_file::read(connection_file)?;
+    let wire = Arc::new(wire);
+    let shell_socket = bound::<RouterSocket>(connection_file, "shell", info.shell_url()).await?;
+    let control_socket = bound::<RouterSocket>(connection_file, "control", info.control_url()).await?;
+    let stdin_socket = bound::<RouterSocket>(connection_file, "stdin", info.stdin_url()).await?;
+    let heartbeat_socket = bound::<RepSocket>(connection_file, "heartbeat", info.hb_url()).await?;
+    let listener = subscribers::Listener::bind(&info)
         .await
-        .map_err(bound("shell", info.shell_url()))?;
-    let control_socket = jupyter_zmq_client::create_kernel_control_connection(&info, &id)
-        .await
-        .map_err(bound("control", info.control_url()))?;
-    let iopub_socket = jupyter_zmq_client::create_kernel_iopub_xpub_connection(&info, &id)
-        .await
-        .map_err(bound("iopub", info.iopub_url()))?;
-    let stdin_socket = jupyter_zmq_client::create_kernel_stdin_connection(&info, &id)
-        .await
-        .map_err(bound("stdin", info.stdin_url()))?;
-    let heartbeat_socket = jupyter_zmq_client::create_kernel_heartbeat_connection(&info)
-        .await
-        .map_err(bound("heartbeat", info.hb_url()))?;
+        .map_err(|source| address_error(connection_file, "iopub", info.iopub_url(), source))?;
 
     let interrupts = interrupts::Interrupts::default();
     let (shutdown, mut ended) = watch::channel(false);
@@ -102,16 +92,17 @@ where
         interrupts: interrupts.clone(),
         shutdown: shutdown.clone(),
         connection: info,
+        history: History::open(history),
         queue: VecDeque::new(),
         execution_count: 1,
     };
     let background = [
         tokio::spawn(heartbeat::serve(heartbeat_socket)),
-        tokio::spawn(shell::serve(shell_socket, request_sender, reply_receiver)),
-        tokio::spawn(control.serve(control_socket)),
-        tokio::spawn(stdin::serve(stdin_socket, questions)),
+        tokio::spawn(shell::serve(shell_socket, wire.clone(), request_sender, reply_receiver)),
+        tokio::spawn(control.serve(control_socket, wire.clone())),
+        tokio::spawn(stdin::serve(stdin_socket, wire.clone(), questions)),
     ];
-    let mut iopub = tokio::spawn(iopub::serve(iopub_socket, outgoing));
+    let mut iopub = tokio::spawn(iopub::serve(listener, wire, outgoing));
     let mut kernel = tokio::spawn(kernel.run());
 
     let reason = tokio::select! {
@@ -137,4 +128,26 @@ where
     kernel.abort();
     iopub.abort();
     reason
+}
+
+/// A socket that listens on an address of the connection file.
+async fn bound<S: Socket>(
+    connection_file: &Path,
+    channel: &'static str,
+    address: String,
+) -> Result<S, ConnectionFileError> {
+    let mut socket = S::new();
+    match socket.bind(&address).await {
+        Ok(_) => Ok(socket),
+        Err(source) => Err(address_error(connection_file, channel, address, source)),
+    }
+}
+
+fn address_error(
+    connection_file: &Path,
+    channel: &'static str,
+    address: String,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> ConnectionFileError {
+    ConnectionFileError::Address { path: connection_file.to_path_buf(), channel, address, source: source.into() }
 }

@@ -1,8 +1,8 @@
 //! Answers to the requests that need no cell to run.
 
 use jupyter_protocol::{
-    CodeMirrorMode, CommInfoReply, CompleteReply, ConnectionInfo, DebugReply, DebugRequest, HelpLink, HistoryReply,
-    InspectReply, IsCompleteReply, JupyterMessageContent, KernelInfoReply, LanguageInfo, Media, MediaType, ReplyStatus,
+    CodeMirrorMode, CommInfoReply, CompleteReply, ConnectionInfo, DebugReply, DebugRequest, HelpLink, InspectReply,
+    IsCompleteReply, JupyterMessageContent, KernelInfoReply, LanguageInfo, Media, MediaType, ReplyStatus,
     UnknownMessage,
 };
 use serde_json::json;
@@ -31,14 +31,12 @@ pub(super) fn standing(request: &JupyterMessageContent, connection: &ConnectionI
     Some(match request {
         JupyterMessageContent::KernelInfoRequest(_) => kernel_info().into(),
         JupyterMessageContent::CommInfoRequest(_) => CommInfoReply::default().into(),
-        JupyterMessageContent::HistoryRequest(_) => HistoryReply::default().into(),
         JupyterMessageContent::DebugRequest(request) => debug(request).into(),
         JupyterMessageContent::UnknownMessage(unknown) => match unknown.msg_type.as_str() {
             "connect_request" => connect(connection).into(),
             // Clients leave out fields of these that others send.
             "kernel_info_request" => kernel_info().into(),
             "comm_info_request" => CommInfoReply::default().into(),
-            "history_request" => HistoryReply::default().into(),
             _ => return None,
         },
         _ => return None,

@@ -1,22 +1,25 @@
 //! The shell socket: reads requests into a queue as they come, so that a failed cell can abort those behind it, and
 //! sends the replies.
 
-use jupyter_protocol::JupyterMessage;
-use jupyter_zmq_client::KernelShellConnection;
-use tokio::sync::mpsc;
+use std::sync::Arc;
 
-use super::wire::{self, log};
+use jupyter_protocol::JupyterMessage;
+use tokio::sync::mpsc;
+use zeromq::RouterSocket;
+
+use super::wire::{Wire, log};
 
 /// Moves messages both ways until the other ends are gone.
 pub(super) async fn serve(
-    connection: KernelShellConnection,
+    socket: RouterSocket,
+    wire: Arc<Wire>,
     requests: mpsc::UnboundedSender<JupyterMessage>,
     mut replies: mpsc::UnboundedReceiver<JupyterMessage>,
 ) {
-    let (mut sending, mut receiving) = connection.split();
+    let (mut sending, mut receiving) = socket.split();
     let read = async {
         loop {
-            if requests.send(wire::receive(&mut receiving, "shell").await).is_err() {
+            if requests.send(wire.receive(&mut receiving, "shell").await).is_err() {
                 return;
             }
         }
@@ -24,7 +27,7 @@ pub(super) async fn serve(
     let write = async {
         while let Some(reply) = replies.recv().await {
             // A frontend that has gone cannot be replied to.
-            if let Err(error) = sending.send(reply).await {
+            if let Err(error) = wire.send(&mut sending, reply).await {
                 log(format_args!("shell: cannot reply: {error}"));
             }
         }

@@ -1,10 +1,12 @@
 //! The stdin socket: asks the frontend whose cell runs for a line of input.
 
-use jupyter_protocol::{InputRequest, JupyterMessage, JupyterMessageContent};
-use jupyter_zmq_client::KernelStdinConnection;
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
 
-use super::wire::{self, log};
+use jupyter_protocol::{InputRequest, JupyterMessage, JupyterMessageContent};
+use tokio::sync::{mpsc, oneshot};
+use zeromq::RouterSocket;
+
+use super::wire::{self, Wire, log};
 
 /// A question on its way to the user.
 pub(super) struct Question {
@@ -37,15 +39,15 @@ impl Stdin {
 }
 
 /// Sends questions and hands their answers back until every [`Stdin`] is gone.
-pub(super) async fn serve(connection: KernelStdinConnection, mut questions: mpsc::UnboundedReceiver<Question>) {
-    let (mut sending, mut receiving) = connection.split();
+pub(super) async fn serve(socket: RouterSocket, wire: Arc<Wire>, mut questions: mpsc::UnboundedReceiver<Question>) {
+    let (mut sending, mut receiving) = socket.split();
     let mut asked: Option<(String, oneshot::Sender<String>)> = None;
     loop {
         tokio::select! {
             question = questions.recv() => {
                 let Some(Question { message, answer }) = question else { return };
                 let id = message.header.msg_id.clone();
-                asked = match sending.send(message).await {
+                asked = match wire.send(&mut sending, message).await {
                     Ok(()) => Some((id, answer)),
                     Err(error) => {
                         log(format_args!("stdin: cannot ask for input: {error}"));
@@ -53,7 +55,7 @@ pub(super) async fn serve(connection: KernelStdinConnection, mut questions: mpsc
                     }
                 };
             }
-            message = wire::receive(&mut receiving, "stdin") => {
+            message = wire.receive(&mut receiving, "stdin") => {
                 let JupyterMessageContent::InputReply(reply) = message.content else {
                     log(format_args!("stdin: dropped a {}", message.header.msg_type));
                     continue;

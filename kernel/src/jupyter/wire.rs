@@ -1,10 +1,13 @@
-//! Turns what arrives on a socket into messages, and what a socket must not stop at into a line in the log.
+//! Turns what arrives on a socket into messages and messages into what is sent, and what a socket must not stop at into
+//! a line in the log.
 
 use std::time::Duration;
 
-use jupyter_protocol::{Header, JupyterMessage, JupyterMessageContent, UnknownMessage};
-use jupyter_zmq_client::{Connection, RawMessage};
-use zeromq::SocketRecv;
+use bytes::Bytes;
+use jupyter_protocol::{ConnectionInfo, Header, JupyterMessage, JupyterMessageContent, UnknownMessage};
+use zeromq::{SocketRecv, SocketSend, ZmqMessage, ZmqResult};
+
+use super::signing::{SignatureError, Signer};
 
 /// The version of the messaging protocol that this kernel speaks; 5.4 brought `iopub_welcome`.
 pub(super) const PROTOCOL_VERSION: &str = "5.4";
@@ -12,55 +15,109 @@ pub(super) const PROTOCOL_VERSION: &str = "5.4";
 /// A socket that fails without a message would fail again at once; this keeps such a loop from taking a whole core.
 const PAUSE_AFTER_SOCKET_ERROR: Duration = Duration::from_millis(100);
 
-/// Waits for the next message that is signed and well formed. What is not is dropped with a line in the log: anybody
-/// can connect to a port, so nothing that comes in may end the kernel.
-///
-/// Content that does not fit its type becomes an [`UnknownMessage`] of that type, so that a request with a missing
-/// field gets an error as its reply instead of silence.
-pub(super) async fn receive<S: SocketRecv>(connection: &mut Connection<S>, channel: &str) -> JupyterMessage {
-    loop {
-        let multipart = match connection.socket.recv().await {
-            Ok(multipart) => multipart,
-            Err(error) => {
-                log(format_args!("{channel}: {error}"));
-                tokio::time::sleep(PAUSE_AFTER_SOCKET_ERROR).await;
-                continue;
-            }
+/// Stands between the identities that route a message and the message.
+const DELIMITER: &[u8] = b"<IDS|MSG>";
+
+/// How messages of one connection are written and read: by whom, and signed with what.
+pub(super) struct Wire {
+    /// Names this kernel's run in every header.
+    session: String,
+    /// `None` where the connection file has an empty key: then nothing is signed.
+    signer: Option<Signer>,
+}
+
+/// Why frames are not a message.
+#[derive(Debug, thiserror::Error)]
+enum FrameError {
+    #[error("it has no {}", String::from_utf8_lossy(DELIMITER))]
+    NoDelimiter,
+    #[error("a part is missing")]
+    PartMissing,
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+impl Wire {
+    /// For the key and the scheme in a connection file; `None` where the scheme is not known.
+    pub(super) fn new(info: &ConnectionInfo) -> Option<Self> {
+        let signer = match info.key.as_str() {
+            "" => None,
+            key => Some(Signer::new(&info.signature_scheme, key.as_bytes())?),
         };
-        let read = RawMessage::from_multipart(multipart, &connection.mac).map_err(|error| match error {
-            // The error itself has no text.
-            jupyter_zmq_client::RuntimeError::VerifyError(_) => "the signature is wrong".to_string(),
-            error => error.to_string(),
-        });
-        match read.and_then(|raw| parse(raw).map_err(|error| error.to_string())) {
-            Ok(message) => return message,
-            Err(error) => log(format_args!("{channel}: dropped a message: {error}")),
+        Some(Self { session: uuid::Uuid::new_v4().to_string(), signer })
+    }
+
+    /// Waits for the next message that is signed and well formed. What is not is dropped with a line in the log: anybody
+    /// can connect to a port, so nothing that comes in may end the kernel.
+    ///
+    /// Content that does not fit its type becomes an [`UnknownMessage`] of that type, so that a request with a missing
+    /// field gets an error as its reply instead of silence.
+    pub(super) async fn receive(&self, socket: &mut impl SocketRecv, channel: &str) -> JupyterMessage {
+        loop {
+            match socket.recv().await {
+                Ok(frames) => match self.decode(frames.into_vec()) {
+                    Ok(message) => return message,
+                    Err(error) => log(format_args!("{channel}: dropped a message: {error}")),
+                },
+                Err(error) => {
+                    log(format_args!("{channel}: {error}"));
+                    tokio::time::sleep(PAUSE_AFTER_SOCKET_ERROR).await;
+                }
+            }
         }
+    }
+
+    /// Signs and sends a message.
+    pub(super) async fn send(&self, socket: &mut impl SocketSend, message: JupyterMessage) -> ZmqResult<()> {
+        socket.send(self.encode(message)).await
+    }
+
+    /// Reads the frames of a message.
+    fn decode(&self, mut frames: Vec<Bytes>) -> Result<JupyterMessage, FrameError> {
+        let delimiter = frames.iter().position(|frame| frame == DELIMITER).ok_or(FrameError::NoDelimiter)?;
+        let parts = frames.split_off(delimiter);
+        let [_, signature, parts @ ..] = parts.as_slice() else { return Err(FrameError::PartMissing) };
+        let Some((signed, buffers)) = parts.split_at_checked(4) else { return Err(FrameError::PartMissing) };
+        if let Some(signer) = &self.signer {
+            signer.check(signed, signature)?;
+        }
+        let header: Header = serde_json::from_slice(&signed[0])?;
+        let content: serde_json::Value = serde_json::from_slice(&signed[3])?;
+        let content =
+            JupyterMessageContent::from_type_and_content(&header.msg_type, content.clone()).unwrap_or_else(|_| {
+                JupyterMessageContent::UnknownMessage(UnknownMessage { msg_type: header.msg_type.clone(), content })
+            });
+        Ok(JupyterMessage {
+            zmq_identities: frames,
+            header,
+            // No parent is written as `{}`.
+            parent_header: serde_json::from_slice(&signed[1]).ok(),
+            metadata: serde_json::from_slice(&signed[2])?,
+            content,
+            buffers: buffers.to_vec(),
+            channel: None,
+        })
+    }
+
+    /// Writes a message as frames.
+    pub(super) fn encode(&self, message: JupyterMessage) -> ZmqMessage {
+        let JupyterMessage { zmq_identities, header, parent_header, metadata, content, buffers, .. } =
+            message.with_session(&self.session);
+        let parent = parent_header.map_or_else(|| "{}".into(), |header| json(&header));
+        let parts = [json(&header), parent, json(&metadata), json(&content)];
+        let signature = self.signer.as_ref().map(|signer| signer.sign(&parts)).unwrap_or_default();
+        let mut frames = zmq_identities;
+        frames.extend([Bytes::from_static(DELIMITER), signature.into()]);
+        frames.extend(parts);
+        frames.extend(buffers);
+        ZmqMessage::try_from(frames).expect("a message has frames")
     }
 }
 
-fn parse(raw: RawMessage) -> serde_json::Result<JupyterMessage> {
-    // `RawMessage` holds at least these four, or it would not have come to be.
-    let [header, parent_header, metadata, content, ..] = raw.jparts.as_slice() else {
-        return Err(serde::de::Error::custom("a message has four parts"));
-    };
-    let header: Header = serde_json::from_slice(header)?;
-    let content: serde_json::Value = serde_json::from_slice(content)?;
-    let metadata = serde_json::from_slice(metadata)?;
-    let content =
-        JupyterMessageContent::from_type_and_content(&header.msg_type, content.clone()).unwrap_or_else(|_| {
-            JupyterMessageContent::UnknownMessage(UnknownMessage { msg_type: header.msg_type.clone(), content })
-        });
-    Ok(JupyterMessage {
-        zmq_identities: raw.zmq_identities,
-        header,
-        // No parent is written as `{}`.
-        parent_header: serde_json::from_slice(parent_header).ok(),
-        metadata,
-        content,
-        buffers: raw.jparts[4..].to_vec(),
-        channel: None,
-    })
+fn json(part: &impl serde::Serialize) -> Bytes {
+    serde_json::to_vec(part).expect("the parts of a message have string keys alone").into()
 }
 
 /// A message from this kernel about, or in reply to, `parent`; it carries the identities to route a reply by.
@@ -74,4 +131,71 @@ pub(super) fn message(content: impl Into<JupyterMessageContent>, parent: Option<
 /// Writes a line for whoever reads the server's log; a frontend shows it nowhere.
 pub(super) fn log(line: std::fmt::Arguments<'_>) {
     eprintln!("oxtorch: {line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire() -> Wire {
+        Wire { session: "session".into(), signer: Signer::new("hmac-sha256", b"key") }
+    }
+
+    /// Whatever comes in is a message or an error, and what was taken for a message was signed.
+    #[test]
+    fn any_frames_are_decoded_or_refused() {
+        let wire = wire();
+        let good = wire.encode(message(jupyter_protocol::ExecuteRequest::new("1 + 1".into()), None)).into_vec();
+        arbtest::arbtest(|random| {
+            let mut frames = good.clone();
+            for _ in 0..random.int_in_range(1..=4)? {
+                let place = random.int_in_range(0..=frames.len())?;
+                match random.int_in_range(0..=4)? {
+                    0 => frames.insert(place, Bytes::copy_from_slice(random.arbitrary()?)),
+                    1 if place < frames.len() => drop(frames.remove(place)),
+                    2 => frames.truncate(place),
+                    3 if place + 1 < frames.len() => frames.swap(place, place + 1),
+                    _ if place < frames.len() && !frames[place].is_empty() => {
+                        let mut frame = frames[place].to_vec();
+                        let byte = random.choose_index(frame.len())?;
+                        frame[byte] = random.arbitrary()?;
+                        frames[place] = frame.into();
+                    }
+                    _ => {}
+                }
+            }
+            if let Ok(decoded) = wire.decode(frames) {
+                assert_eq!(decoded.header.msg_type, "execute_request");
+                assert!(
+                    matches!(decoded.content, JupyterMessageContent::ExecuteRequest(ref cell) if cell.code == "1 + 1")
+                );
+            }
+            Ok(())
+        });
+    }
+
+    /// Without a key the JSON itself is what is wrong.
+    #[test]
+    fn any_parts_are_read_or_refused() {
+        let wire = Wire { session: "session".into(), signer: None };
+        let good = wire.encode(message(jupyter_protocol::ExecuteRequest::new("1 + 1".into()), None)).into_vec();
+        let mut refused = 0;
+        arbtest::arbtest(|random| {
+            let mut frames = good.clone();
+            let part = random.int_in_range(2..=5)?;
+            let mut text = frames[part].to_vec();
+            for _ in 0..random.int_in_range(1..=6)? {
+                let place = random.int_in_range(0..=text.len())?;
+                match random.int_in_range(0..=2)? {
+                    0 => text.truncate(place),
+                    1 => text.insert(place, random.arbitrary()?),
+                    _ => drop(text.splice(place.., random.bytes(random.len().min(16))?.iter().copied())),
+                }
+            }
+            frames[part] = text.into();
+            refused += usize::from(wire.decode(frames).is_err());
+            Ok(())
+        });
+        assert!(refused > 0, "nothing was wrong with any of them");
+    }
 }
