@@ -27,6 +27,8 @@ def pytest_configure(config):
     subprocess.run([OXTORCH, "install", "--prefix", prefix.name], check=True)
     os.environ["JUPYTER_PATH"] = str(Path(prefix.name) / "share/jupyter")
     os.environ["JUPYTER_DATA_DIR"] = str(Path(prefix.name) / "data")
+    # What the tests run is nobody's history.
+    os.environ["OXTORCH_HISTORY"] = "off"
     os.environ["IPYTHONDIR"] = str(Path(prefix.name) / "ipython")
 
 

@@ -20,7 +20,7 @@ const SESSIONS: usize = 1000;
 /// How many cells a request for the last ones gets that does not say.
 const TAIL: usize = 10;
 
-/// Turns the history off, where it is `0` or `off`.
+/// Names another folder to keep sessions in, or says `off`.
 const VARIABLE: &str = "OXTORCH_HISTORY";
 
 /// What the user ran.
@@ -70,8 +70,15 @@ enum Access {
 
 impl History {
     /// A history that is kept in a folder, unless the environment says otherwise.
-    pub(super) fn open(folder: Option<PathBuf>) -> Self {
-        let folder = folder.filter(|_| !std::env::var(VARIABLE).is_ok_and(|value| matches!(&*value, "0" | "off")));
+    pub(super) fn from_environment(folder: Option<PathBuf>) -> Self {
+        Self::open(match std::env::var_os(VARIABLE) {
+            Some(off) if off == "off" => None,
+            Some(other) if !other.is_empty() => Some(other.into()),
+            _ => folder,
+        })
+    }
+
+    fn open(folder: Option<PathBuf>) -> Self {
         let last = folder.as_deref().map(sessions).and_then(|sessions| sessions.last().copied());
         Self { folder, session: last.unwrap_or(0) + 1, file: None, cells: Vec::new() }
     }

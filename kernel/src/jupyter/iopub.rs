@@ -228,6 +228,8 @@ fn append(to: &mut Waiting, mut more: Waiting) {
     if let (Some(to), Some(more)) = (text(to), text(&mut more)) {
         to.push_str(more);
     }
+    // What is left is one message.
+    drop(more.place.split(HEADERS));
     to.place.merge(more.place);
 }
 
@@ -247,7 +249,7 @@ pub(super) async fn serve(listener: Listener, wire: Arc<Wire>, mut outgoing: Out
 
 #[cfg(test)]
 mod tests {
-    use jupyter_protocol::{ExecuteRequest, Status, StreamContent};
+    use jupyter_protocol::{ExecuteRequest, Status, Stdio, StreamContent};
 
     use super::*;
 
@@ -287,6 +289,56 @@ mod tests {
             sent(outgoing).await,
             ["status", "Stdout ab", "Stderr c", "Stdout d", "Stdout e", "status", "Stdout f"]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn text_in_small_pieces_makes_few_messages_and_none_is_lost() {
+        let (iopub, mut outgoing) = channel();
+        let request = request();
+        let printing = async {
+            for piece in 0..3000 {
+                iopub.publish(StreamContent::stdout(&format!("{piece} ")), &request).await;
+                iopub.publish(StreamContent::stderr(&format!("{piece} ")), &request).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            drop(iopub);
+        };
+        let reading = async {
+            let (mut stdout, mut stderr, mut times) = (String::new(), String::new(), Vec::new());
+            while let Some((message, _)) = outgoing.next().await {
+                let JupyterMessageContent::StreamContent(stream) = message.content else { panic!("not text") };
+                match stream.name {
+                    Stdio::Stdout => stdout += &stream.text,
+                    Stdio::Stderr => stderr += &stream.text,
+                }
+                times.push(Instant::now());
+            }
+            (stdout, stderr, times)
+        };
+        let ((), (stdout, stderr, times)) = tokio::join!(printing, reading);
+        let expected: String = (0..3000).map(|piece| format!("{piece} ")).collect();
+        assert!(stdout == expected && stderr == expected, "text was lost or out of order");
+        let a_second =
+            |from: &Instant| times.iter().filter(|at| (*from..*from + Duration::from_secs(1)).contains(at)).count();
+        // The last text goes out at once: one message of each stream.
+        let most = times.iter().map(a_second).max().unwrap_or_default();
+        assert!(most <= 22, "{most} messages in a second");
+        assert!(times.len() >= 20, "3 s of text came in {} messages", times.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_never_ahead_of_a_message_of_another_kind() {
+        let (iopub, mut outgoing) = channel();
+        let request = request();
+        let begun = Instant::now();
+        for _ in 0..2 * BURST {
+            iopub.publish(StreamContent::stdout("text"), &request).await;
+            iopub.publish(Status::busy(), &request).await;
+        }
+        for _ in 0..4 * BURST {
+            outgoing.next().await;
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test]

@@ -49,7 +49,8 @@ const LAST_REPLY: Duration = Duration::from_millis(50);
 ///
 /// The sockets answer at once; `start` makes the engine meanwhile. It may send lines of progress, which cells that
 /// wait for the engine show. If it fails the kernel stays, and every cell says why.
-/// The cells that run are kept in the folder `history`, if there is one, for later sessions.
+/// The cells that run are kept in the folder `history`, if there is one, for later sessions; `OXTORCH_HISTORY` names
+/// another, or says `off`.
 ///
 /// # Errors
 ///
@@ -92,7 +93,7 @@ where
         interrupts: interrupts.clone(),
         shutdown: shutdown.clone(),
         connection: info,
-        history: History::open(history),
+        history: History::from_environment(history),
         queue: VecDeque::new(),
         execution_count: 1,
     };

@@ -93,7 +93,7 @@ impl Drop for Listener {
 /// A message on its way to one frontend. It keeps its place in the backlog until the last of them has it.
 struct Outgoing {
     message: ZmqMessage,
-    _place: Arc<Option<OwnedSemaphorePermit>>,
+    place: Arc<Option<OwnedSemaphorePermit>>,
 }
 
 /// Everybody who listens.
@@ -123,7 +123,7 @@ impl Subscribers {
     /// Hands a message to everybody. Nobody is waited for.
     pub(super) fn send(&mut self, message: &ZmqMessage, place: Option<OwnedSemaphorePermit>) {
         let place = Arc::new(place);
-        self.queues.retain(|queue| queue.send(Outgoing { message: message.clone(), _place: place.clone() }).is_ok());
+        self.queues.retain(|queue| queue.send(Outgoing { message: message.clone(), place: place.clone() }).is_ok());
         while self.tasks.try_join_next().is_some() {}
     }
 
@@ -158,7 +158,7 @@ async fn serve(
             },
             _ = relay.join_next() => return Ok(()),
             outgoing = waiting.recv() => match outgoing {
-                Some(Outgoing { message, _place }) => deliver(&mut socket, message, &mut waiting, &taken).await,
+                Some(outgoing) => deliver(&mut socket, outgoing, &mut waiting, &taken).await,
                 None => break,
             },
         }
@@ -180,7 +180,7 @@ fn subscribed_topic(message: &ZmqMessage) -> Option<String> {
 /// Sends a message. Where the frontend has stopped reading, throws away what comes after until it reads again.
 async fn deliver(
     socket: &mut XPubSocket,
-    message: ZmqMessage,
+    Outgoing { message, place }: Outgoing,
     waiting: &mut mpsc::UnboundedReceiver<Outgoing>,
     taken: &AtomicU64,
 ) {
@@ -193,6 +193,8 @@ async fn deliver(
             continue;
         }
         log(format_args!("iopub: a frontend has read nothing for {} s; it misses messages", STALL.as_secs()));
+        // Nobody is to wait for this one any more.
+        drop(place);
         let mut missed = 0;
         loop {
             tokio::select! {

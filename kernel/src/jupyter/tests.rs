@@ -398,12 +398,69 @@ async fn questions_about_code_and_comms_are_answered() {
         assert_eq!(reply.indent, if status == "Incomplete" { "    " } else { "" });
     }
     assert!(matches!(client.ask(CommInfoRequest::default()).await, Content::CommInfoReply(_)));
-    assert!(matches!(client.ask(HistoryRequest::default()).await, Content::HistoryReply(_)));
-    let lacking = UnknownMessage { msg_type: "history_request".into(), content: json!({"hist_access_type": "tail"}) };
-    assert!(matches!(client.ask(lacking).await, Content::HistoryReply(_)));
     let open = client.send(CommOpen::default()).await;
     let shown: Vec<_> = client.shown_for(&open).await.iter().map(describe).collect();
     assert_eq!(shown, ["busy", "comm_close", "idle"]);
+}
+
+#[tokio::test]
+async fn the_history_has_the_cells_and_what_came_of_them() {
+    let mut client = Client::new().await;
+    client.run("print a").await;
+    client.run("result 7").await;
+    let unkept = ExecuteRequest { code: "print b".into(), store_history: false, ..ExecuteRequest::default() };
+    client.execute(unkept).await;
+    let kept = [(1, "print a", None), (2, "result 7", Some("7"))];
+    for lacking in [json!({"hist_access_type": "tail"}), json!({})] {
+        let request = UnknownMessage { msg_type: "history_request".into(), content: lacking };
+        let Content::HistoryReply(reply) = client.ask(request).await else { panic!("not a history_reply") };
+        let expected = kept.map(|(line, code, _)| json!([1, line, code]));
+        assert_eq!(serde_json::to_value(reply.history).expect("is JSON"), json!(expected));
+    }
+    let request = HistoryRequest::Search { pattern: "result*".into(), unique: true, output: true, raw: true, n: 5 };
+    let Content::HistoryReply(reply) = client.ask(request).await else { panic!("not a history_reply") };
+    assert_eq!(serde_json::to_value(reply.history).expect("is JSON"), json!([[1, 2, ["result 7", "7"]]]));
+}
+
+#[tokio::test]
+async fn a_frontend_that_never_reads_costs_the_others_nothing() {
+    let mut client = Client::new().await;
+    let mut asleep = Vec::new();
+    for _ in 0..10 {
+        let connects = jupyter_zmq_client::create_client_iopub_connection(&client.info, "", "asleep");
+        asleep.push(soon(connects).await.expect("connects"));
+    }
+    // More than the backlog holds.
+    let request = client.send(ExecuteRequest::new("lines 6000000".into())).await;
+    let mut expected = 0;
+    let mut rest = String::new();
+    for content in client.shown_for(&request).await {
+        let Content::StreamContent(stream) = content else { continue };
+        rest += &stream.text;
+        let whole = rest.rfind('\n').map_or(0, |end| end + 1);
+        for line in rest[..whole].lines() {
+            assert_eq!(line.parse(), Ok(expected), "lines were lost or out of order");
+            expected += 1;
+        }
+        rest.drain(..whole);
+    }
+    assert_eq!(expected, 6_000_000);
+    drop(asleep);
+    assert_eq!(client.run("print again").await.0.status, ReplyStatus::Ok);
+}
+
+#[tokio::test]
+async fn what_was_shown_last_arrives_although_the_kernel_ends() {
+    let mut client = Client::new().await;
+    let long = "x".repeat(1_000_000);
+    client.send(ExecuteRequest::new(format!("print {long}"))).await;
+    client.send(ShutdownRequest { restart: false }).await;
+    let mut length = 0;
+    while length < long.len() + 1 {
+        if let Content::StreamContent(stream) = client.shown().await.content {
+            length += stream.text.len();
+        }
+    }
 }
 
 #[tokio::test]
