@@ -70,28 +70,27 @@ impl<E: Engine> Kernel<E> {
         let reply = match &request.content {
             JupyterMessageContent::ExecuteRequest(content) => return self.execute(request, content).await,
             JupyterMessageContent::IsCompleteRequest(content) => {
-                let found = match &self.engine {
-                    Startup::Ready(session) => replies::is_complete(session.is_complete(&content.code)),
+                let found = match self.engine.soon(&self.interrupts).await {
+                    Some(session) => replies::is_complete(session.is_complete(&content.code)),
                     // The frontend has rules of its own for a kernel that cannot tell.
-                    Startup::Starting { .. } | Startup::Failed(_) => IsCompleteReply::unknown(),
+                    None => IsCompleteReply::unknown(),
                 };
                 Some(found.into())
             }
             JupyterMessageContent::CompleteRequest(content) => {
                 let cursor = replies::byte_offset(&content.code, content.cursor_pos);
-                let found = match &self.engine {
-                    Startup::Ready(session) => session.complete(&content.code, cursor),
-                    // Waiting for the set-up would hold up the user's typing.
-                    Startup::Starting { .. } | Startup::Failed(_) => Completion::none(cursor),
+                let found = match self.engine.soon(&self.interrupts).await {
+                    Some(session) => session.complete(&content.code, cursor),
+                    None => Completion::none(cursor),
                 };
                 Some(replies::complete(&content.code, found).into())
             }
             JupyterMessageContent::InspectRequest(content) => {
                 let cursor = replies::byte_offset(&content.code, content.cursor_pos);
                 let with_source = content.detail_level.is_some_and(|level| level > 0);
-                let found = match &mut self.engine {
-                    Startup::Ready(session) => session.inspect(&content.code, cursor, with_source).await,
-                    Startup::Starting { .. } | Startup::Failed(_) => None,
+                let found = match self.engine.soon(&self.interrupts).await {
+                    Some(session) => session.inspect(&content.code, cursor, with_source).await,
+                    None => None,
                 };
                 Some(replies::inspect(found).into())
             }

@@ -1,11 +1,18 @@
 //! The engine while it starts: cells wait for it and show what it reports.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 
 use super::cell::CellOutput;
+use super::interrupts::Interrupts;
 use crate::engine::Engine;
 use crate::session::{CellError, Session, Stream};
+
+/// How long somebody who types may wait for a start: one without a set-up takes about half of it.
+const TYPING: Duration = Duration::from_millis(800);
 
 /// An engine on its way to a session.
 pub(super) enum Startup<E> {
@@ -57,21 +64,38 @@ impl<E: Engine> Startup<E> {
                     }),
                 }
             };
-            *self = match started {
-                Ok(Ok(engine)) => {
-                    let session = Session::new(engine);
-                    cell.interrupts.engine_started(session.interrupter());
-                    Self::Ready(session)
-                }
-                Ok(Err(error)) => Self::Failed(setup_error(&format!("{error:#}"))),
-                // It panicked, and the kernel's log has the message.
-                Err(error) => Self::Failed(setup_error(&format!("the set-up ended early: {error}"))),
-            };
+            *self = Self::started(started, cell.interrupts);
         }
         match self {
             Self::Ready(session) => Ok(session),
             Self::Failed(error) => Err(error.clone()),
             Self::Starting { .. } => unreachable!("the start was waited for above"),
+        }
+    }
+
+    /// The session, for a question that is asked while the user types: a start that takes long is not waited for.
+    pub(super) async fn soon(&mut self, interrupts: &Interrupts) -> Option<&mut Session<E>> {
+        if let Self::Starting { task, .. } = self {
+            let started = timeout(TYPING, task).await.ok()?;
+            *self = Self::started(started, interrupts);
+        }
+        match self {
+            Self::Ready(session) => Some(session),
+            Self::Starting { .. } | Self::Failed(_) => None,
+        }
+    }
+
+    /// What became of the start.
+    fn started(outcome: Result<anyhow::Result<E>, JoinError>, interrupts: &Interrupts) -> Self {
+        match outcome {
+            Ok(Ok(engine)) => {
+                let session = Session::new(engine);
+                interrupts.engine_started(session.interrupter());
+                Self::Ready(session)
+            }
+            Ok(Err(error)) => Self::Failed(setup_error(&format!("{error:#}"))),
+            // It panicked, and the kernel's log has the message.
+            Err(error) => Self::Failed(setup_error(&format!("the set-up ended early: {error}"))),
         }
     }
 
