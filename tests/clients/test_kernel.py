@@ -46,7 +46,7 @@ class OxtorchKernelTests(jupyter_kernel_test.KernelTests):
     invalid_code_samples = ["fn f() }", "let = 3;", "x ) y", "let x = 1 }"]
     completion_samples = [
         {"text": "println!(\"{}\", Ten", "matches": {"Tensor"}},
-        {"text": "Tensor::zer", "matches": {"zeros", "zeros_like"}},
+        {"text": "let vs = nn::VarSt", "matches": {"VarStore"}},
     ]
     code_inspect_sample = "Tensor"
     code_history_pattern = "6 ? 7"

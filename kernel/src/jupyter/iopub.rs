@@ -5,6 +5,7 @@
 //! stream is joined, so that a cell that prints much costs a frontend few messages.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent, Media, MediaType};
@@ -15,7 +16,7 @@ use super::subscribers::{Listener, Subscribers};
 use super::wire::{self, Wire};
 
 /// Bytes that may wait for the frontend.
-const BACKLOG: usize = 32 * 1024 * 1024;
+const BACKLOG: usize = 64 * 1024 * 1024;
 
 /// What a message takes apart from its content: headers, ids.
 const HEADERS: usize = 1024;
@@ -33,8 +34,32 @@ const TEXT_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(super) struct IoPub {
     backlog: Arc<Semaphore>,
+    pressure: Pressure,
     messages: mpsc::UnboundedSender<Waiting>,
     urgent: mpsc::UnboundedSender<JupyterMessage>,
+}
+
+/// How many messages wait because the backlog is full.
+#[derive(Clone, Default)]
+pub(super) struct Pressure(Arc<AtomicUsize>);
+
+impl Pressure {
+    /// Whether one does.
+    pub(super) fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts one until it is dropped.
+    fn wait(&self) -> impl Drop {
+        struct Waits(Arc<AtomicUsize>);
+        impl Drop for Waits {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Waits(self.0.clone())
+    }
 }
 
 /// A message that holds its place in the backlog.
@@ -52,6 +77,7 @@ pub(super) struct Outgoing {
     /// The first message behind that text which is not a part of it.
     behind: Option<Waiting>,
     pace: Pace,
+    pressure: Pressure,
 }
 
 /// How fast text may go out: a bucket of permissions that fills with time.
@@ -66,14 +92,16 @@ pub(super) fn channel() -> (IoPub, Outgoing) {
     let (messages, messages_end) = mpsc::unbounded_channel();
     let (urgent, urgent_end) = mpsc::unbounded_channel();
     let backlog = Arc::new(Semaphore::new(BACKLOG));
+    let pressure = Pressure::default();
     let outgoing = Outgoing {
         messages: messages_end,
         urgent: urgent_end,
         held: Vec::new(),
         behind: None,
         pace: Pace { left: BURST, since: Instant::now() },
+        pressure: pressure.clone(),
     };
-    (IoPub { backlog, messages, urgent }, outgoing)
+    (IoPub { backlog, pressure, messages, urgent }, outgoing)
 }
 
 impl IoPub {
@@ -81,8 +109,15 @@ impl IoPub {
     pub(super) async fn publish(&self, content: impl Into<JupyterMessageContent>, parent: &JupyterMessage) {
         let content = content.into();
         let size = size(&content).min(BACKLOG) as u32;
+        let place = match self.backlog.clone().try_acquire_many_owned(size) {
+            Ok(place) => Ok(place),
+            Err(_) => {
+                let _waits = self.pressure.wait();
+                self.backlog.clone().acquire_many_owned(size).await
+            }
+        };
         // Neither is closed before the kernel ends, and then nobody reads.
-        if let Ok(place) = self.backlog.clone().acquire_many_owned(size).await {
+        if let Ok(place) = place {
             let _ = self.messages.send(Waiting { message: broadcast(content, Some(parent)), place });
         }
     }
@@ -235,7 +270,7 @@ fn append(to: &mut Waiting, mut more: Waiting) {
 
 /// Sends to all who listen until every [`IoPub`] is gone.
 pub(super) async fn serve(listener: Listener, wire: Arc<Wire>, mut outgoing: Outgoing) {
-    let mut subscribers = Subscribers::new(wire.clone());
+    let mut subscribers = Subscribers::new(wire.clone(), outgoing.pressure.clone());
     loop {
         tokio::select! {
             stream = listener.accept() => subscribers.add(stream),

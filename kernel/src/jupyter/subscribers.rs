@@ -21,9 +21,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use zeromq::{Socket, SocketRecv, SocketSend, XPubSocket, ZmqMessage};
 
+use super::iopub::Pressure;
 use super::wire::{self, Wire, log};
 
-/// How long a frontend may read nothing at all before messages to it are dropped.
+/// How long a frontend may read nothing at all before messages to it are dropped, where others wait for their place.
 const STALL: Duration = Duration::from_secs(2);
 
 /// Bytes that the relay moves at once.
@@ -99,22 +100,23 @@ struct Outgoing {
 /// Everybody who listens.
 pub(super) struct Subscribers {
     wire: Arc<Wire>,
+    pressure: Pressure,
     queues: Vec<mpsc::UnboundedSender<Outgoing>>,
     tasks: JoinSet<()>,
 }
 
 impl Subscribers {
-    pub(super) fn new(wire: Arc<Wire>) -> Self {
-        Self { wire, queues: Vec::new(), tasks: JoinSet::new() }
+    pub(super) fn new(wire: Arc<Wire>, pressure: Pressure) -> Self {
+        Self { wire, pressure, queues: Vec::new(), tasks: JoinSet::new() }
     }
 
     /// Serves a new connection.
     pub(super) fn add(&mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
         let (queue, waiting) = mpsc::unbounded_channel();
-        let wire = self.wire.clone();
+        let (wire, pressure) = (self.wire.clone(), self.pressure.clone());
         self.queues.push(queue);
         self.tasks.spawn(async move {
-            if let Err(error) = serve(stream, waiting, &wire).await {
+            if let Err(error) = serve(stream, waiting, &wire, &pressure).await {
                 log(format_args!("iopub: a frontend cannot be served: {error}"));
             }
         });
@@ -139,6 +141,7 @@ async fn serve(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     mut waiting: mpsc::UnboundedReceiver<Outgoing>,
     wire: &Wire,
+    pressure: &Pressure,
 ) -> anyhow::Result<()> {
     let folder = TempDir::with_prefix("oxtorch-iopub-")?;
     let mut socket = XPubSocket::new();
@@ -158,7 +161,7 @@ async fn serve(
             },
             _ = relay.join_next() => return Ok(()),
             outgoing = waiting.recv() => match outgoing {
-                Some(outgoing) => deliver(&mut socket, outgoing, &mut waiting, &taken).await,
+                Some(outgoing) => deliver(&mut socket, outgoing, &mut waiting, &taken, pressure).await,
                 None => break,
             },
         }
@@ -177,18 +180,20 @@ fn subscribed_topic(message: &ZmqMessage) -> Option<String> {
     }
 }
 
-/// Sends a message. Where the frontend has stopped reading, throws away what comes after until it reads again.
+/// Sends a message. Where the frontend has stopped reading and what waits for it holds up a cell, throws away what comes
+/// after until it reads again.
 async fn deliver(
     socket: &mut XPubSocket,
     Outgoing { message, place }: Outgoing,
     waiting: &mut mpsc::UnboundedReceiver<Outgoing>,
     taken: &AtomicU64,
+    pressure: &Pressure,
 ) {
     let mut sent = pin!(socket.send(message));
     let mut before = taken.load(Ordering::Relaxed);
     while tokio::time::timeout(STALL, &mut sent).await.is_err() {
         let now = taken.load(Ordering::Relaxed);
-        if now != before {
+        if now != before || !pressure.is_on() {
             before = now;
             continue;
         }
