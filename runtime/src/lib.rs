@@ -16,7 +16,8 @@ pub mod input;
 pub mod picture;
 pub mod plot;
 pub mod prelude;
+pub mod table;
 pub mod tensor;
 
 pub use checkpoint::checkpoint;
-pub use {anyhow, image, ndarray, plotters, rand, tch, tokio};
+pub use {anyhow, image, ndarray, plotters, rand, serde_json, tch, tokio};

@@ -5,7 +5,7 @@
 //! - Errors: anyhow's [`Result`], [`Context`], [`anyhow!`], [`bail!`] and [`ensure!`]. `Result<T>` stands for any error,
 //!   `Result<T, E>` is the one of the standard library.
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
-//!   [`Figure`] for plots, [`input`].
+//!   [`Figure`] for plots, [`table`] for tables, [`json!`] for charts of Vega-Lite and Plotly, [`input`].
 //! - Data: [`digits`].
 //! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image`, `plotters` and `tokio`, so that a cell can say `use tch::vision;`.
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
@@ -26,3 +26,5 @@ pub use crate::display::{
 pub use crate::input::{input, password};
 pub use crate::picture::{Image, image, show_image};
 pub use crate::plot::Figure;
+pub use crate::table::{Table, table};
+pub use serde_json::json;
