@@ -13,9 +13,11 @@ pub mod font;
 #[doc(hidden)]
 pub mod host;
 pub mod input;
+mod live;
 pub mod picture;
 pub mod plot;
 pub mod prelude;
+pub mod progress;
 pub mod table;
 pub mod tensor;
 
