@@ -26,7 +26,7 @@ mod axis;
 mod live;
 
 use axis::{Axis, around};
-pub use live::{LivePlot, Scalar};
+pub use live::{Coordinate, LivePlot};
 
 /// Bitmaps are drawn this much larger and then reduced, which smooths lines and letters.
 const OVERSAMPLING: u32 = 3;

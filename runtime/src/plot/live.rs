@@ -15,31 +15,31 @@ use crate::live::{self, Live, Pace, lock};
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// One number to plot: of any kind, or a tensor of one element.
-pub trait Scalar {
+pub trait Coordinate {
     /// The number; NaN, which leaves a gap, for a tensor of more elements than one.
-    fn scalar(&self) -> f64;
+    fn coordinate(&self) -> f64;
 }
 
-macro_rules! scalars {
+macro_rules! coordinates {
     ($($number:ty),*) => {$(
-        impl Scalar for $number {
-            fn scalar(&self) -> f64 {
+        impl Coordinate for $number {
+            fn coordinate(&self) -> f64 {
                 *self as f64
             }
         }
     )*};
 }
-scalars!(f64, f32, i32, i64, u8, u32, u64, usize);
+coordinates!(f64, f32, i32, i64, u8, u32, u64, usize);
 
-impl Scalar for Tensor {
-    fn scalar(&self) -> f64 {
+impl Coordinate for Tensor {
+    fn coordinate(&self) -> f64 {
         f64::try_from(self).unwrap_or(f64::NAN)
     }
 }
 
-impl<T: Scalar + ?Sized> Scalar for &T {
-    fn scalar(&self) -> f64 {
-        (**self).scalar()
+impl<T: Coordinate + ?Sized> Coordinate for &T {
+    fn coordinate(&self) -> f64 {
+        (**self).coordinate()
     }
 }
 
@@ -73,13 +73,13 @@ impl LivePlot {
     }
 
     /// Adds a point to the line of that label, at x = 0, 1, 2...
-    pub fn push(&self, label: &str, y: impl Scalar) -> &Self {
-        self.add(label, None, y.scalar())
+    pub fn push(&self, label: &str, y: impl Coordinate) -> &Self {
+        self.add(label, None, y.coordinate())
     }
 
     /// Adds a point to the line of that label.
-    pub fn push_xy(&self, label: &str, x: impl Scalar, y: impl Scalar) -> &Self {
-        self.add(label, Some(x.scalar()), y.scalar())
+    pub fn push_xy(&self, label: &str, x: impl Coordinate, y: impl Coordinate) -> &Self {
+        self.add(label, Some(x.coordinate()), y.coordinate())
     }
 
     /// Shows what is not shown yet. The end of the cell does that too.
