@@ -21,6 +21,7 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::content::Contents;
 use crate::session::{Event, Stream};
 use crate::setup::Runtime;
 
@@ -29,6 +30,9 @@ const PIPE_BYTES: usize = 64 << 10;
 
 /// When to tell a user that an interrupt has had no effect yet.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long text waits that may be the beginning of a block of rich output.
+const BLOCK_PATIENCE: Duration = Duration::from_millis(50);
 
 /// How the threads of an operation wait for the next one. By itself GNU's OpenMP lets them spin so long that training slows
 /// several times as soon as anything else uses the processors. A sixth of that is still long enough for the next operation
@@ -139,7 +143,7 @@ impl Host {
             child,
             control: BufReader::new(UnixStream::from_std(ours)?).lines(),
             requests,
-            stdout: Text::new(stdout, Stream::Stdout)?,
+            stdout: Text { contents: Some(Contents::default()), ..Text::new(stdout, Stream::Stdout)? },
             stderr: Text::new(stderr, Stream::Stderr)?,
             runs: 0,
             interrupted: Arc::default(),
@@ -201,6 +205,7 @@ impl Host {
         let interrupted = Arc::clone(&self.interrupted);
         let set_interrupted = |to| *interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = to;
         set_interrupted(None);
+        self.stdout.contents.iter_mut().for_each(Contents::begin_cell);
         let run = Run { id: self.runs, library, symbol, allow_stdin };
         if self.requests.send(&ToHost::Run(run)).is_err() {
             return self.died(events, rewrite).await;
@@ -239,6 +244,7 @@ impl Host {
                             let _ = self.requests.send(&ToHost::Input { value: None });
                         }
                         FromHost::Input { prompt, password } => {
+                            self.stdout.let_go(events).await;
                             let (reply, receiver) = oneshot::channel();
                             answer = Some(receiver);
                             send(events, Event::Input { prompt, password, reply }).await;
@@ -252,6 +258,9 @@ impl Host {
                 value = async { answer.as_mut().expect("guarded by the condition").await }, if answer.is_some() => {
                     answer = None;
                     let _ = self.requests.send(&ToHost::Input { value: value.ok().flatten() });
+                }
+                () = tokio::time::sleep(BLOCK_PATIENCE), if self.stdout.waits() => {
+                    self.stdout.let_go(events).await;
                 }
                 () = tokio::time::sleep(time_to_tell(since)), if !told => {
                     let since = *self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -341,13 +350,22 @@ pub struct Text {
     held: VecDeque<u8>,
     /// Whether all that will ever come has been read.
     pub closed: bool,
+    /// Where text may hold blocks of rich output.
+    contents: Option<Contents>,
 }
 
 impl Text {
     /// What comes out of a pipe, as text of that stream.
     pub fn new(fd: OwnedFd, stream: Stream) -> io::Result<Self> {
         let now = File::from(fd.try_clone()?);
-        Ok(Self { pipe: pipe::Receiver::from_owned_fd(fd)?, now, stream, held: VecDeque::new(), closed: false })
+        Ok(Self {
+            pipe: pipe::Receiver::from_owned_fd(fd)?,
+            now,
+            stream,
+            held: VecDeque::new(),
+            closed: false,
+            contents: None,
+        })
     }
 
     /// Sends what can be read at once; says how many bytes that was.
@@ -377,9 +395,7 @@ impl Text {
         let Rewritten { ready, held } = rewrite(&text);
         self.held.extend(&text.as_bytes()[text.len() - held..]);
         self.held.extend(&bytes[whole..]);
-        if !ready.is_empty() {
-            send(events, Event::Stream { stream: self.stream, text: ready }).await;
-        }
+        self.show(ready, events).await;
         Ok(read)
     }
 
@@ -404,7 +420,32 @@ impl Text {
         if !self.held.is_empty() {
             let bytes: Vec<u8> = self.held.drain(..).collect();
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            send(events, Event::Stream { stream: self.stream, text }).await;
+            self.show(text, events).await;
+        }
+        self.let_go(events).await;
+    }
+
+    async fn show(&mut self, text: String, events: &mpsc::Sender<Event>) {
+        match &mut self.contents {
+            Some(contents) => {
+                for event in contents.take(&text) {
+                    send(events, event).await;
+                }
+            }
+            None if text.is_empty() => {}
+            None => send(events, Event::Stream { stream: self.stream, text }).await,
+        }
+    }
+
+    /// Whether text is held that may be the beginning of a block.
+    fn waits(&self) -> bool {
+        self.contents.as_ref().is_some_and(Contents::waits)
+    }
+
+    /// Sends what has begun as a block as text.
+    async fn let_go(&mut self, events: &mpsc::Sender<Event>) {
+        for event in self.contents.as_mut().map(Contents::flush).unwrap_or_default() {
+            send(events, event).await;
         }
     }
 }

@@ -6,6 +6,7 @@
 //! them. [`setup`] provides the libtorch and the runtime that host and cells link.
 
 pub mod cli;
+mod content;
 pub mod engine;
 pub mod headless;
 pub mod home;

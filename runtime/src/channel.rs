@@ -27,6 +27,11 @@ pub(crate) fn connect(socket: UnixStream, answers: Receiver<Option<String>>, sho
     assert!(KERNEL.set(kernel).is_ok(), "the host connects once, at its start");
 }
 
+/// Whether what is sent is shown by a frontend, and not as lines of text.
+pub(crate) fn has_front() -> bool {
+    KERNEL.get().is_some() || evcxr::is_channel()
+}
+
 /// Sends a message to the kernel, after what the cell has printed so far. Returns once what it prints next can no longer
 /// overtake it.
 pub(crate) fn send(message: &FromHost) {

@@ -86,6 +86,38 @@ impl MimeBundle {
         Self::text(format!("{json:#}")).with("application/json", json)
     }
 
+    /// A Vega-Lite chart: its specification as JSON, with its title or description in place of a plain text.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let spec = json!({
+    ///     "title": "Accuracy",
+    ///     "data": { "values": [{ "epoch": 1, "accuracy": 0.81 }, { "epoch": 2, "accuracy": 0.93 }] },
+    ///     "mark": "line",
+    ///     "encoding": { "x": { "field": "epoch" }, "y": { "field": "accuracy", "type": "quantitative" } }
+    /// });
+    /// display(&MimeBundle::vega_lite(spec));
+    /// ```
+    pub fn vega_lite(spec: impl Into<Value>) -> Self {
+        let spec = spec.into();
+        let title = [&spec["title"], &spec["title"]["text"], &spec["description"]].into_iter().find_map(Value::as_str);
+        Self::text(titled("Vega-Lite chart", title)).with("application/vnd.vegalite.v5+json", spec)
+    }
+
+    /// A Plotly figure: `{"data": [...], "layout": {...}}` as JSON, with its title in place of a plain text.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let figure = json!({ "data": [{ "type": "bar", "x": ["cat", "dog"], "y": [12, 30] }], "layout": {} });
+    /// display(&MimeBundle::plotly(figure));
+    /// ```
+    pub fn plotly(figure: impl Into<Value>) -> Self {
+        let figure = figure.into();
+        let title = &figure["layout"]["title"];
+        let title = [title, &title["text"]].into_iter().find_map(Value::as_str);
+        Self::text(titled("Plotly figure", title)).with("application/vnd.plotly.v1+json", figure)
+    }
+
     /// Adds a format, or replaces the data of one.
     pub fn with(mut self, mime: impl Into<String>, data: impl Into<Value>) -> Self {
         self.data.insert(mime.into(), data.into());
@@ -122,6 +154,25 @@ impl MimeBundle {
     pub fn into_parts(self) -> (Map<String, Value>, Map<String, Value>) {
         (self.data, self.metadata)
     }
+}
+
+fn titled(what: &str, title: Option<&str>) -> String {
+    title.map_or_else(|| format!("<{what}>"), |title| format!("<{what}: {title}>"))
+}
+
+/// Text as it stands in HTML, also within a quoted attribute.
+pub(crate) fn escape_html(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            char => html.push(char),
+        }
+    }
+    html
 }
 
 /// A type with a display of its own: a picture, HTML, a formula...
@@ -305,6 +356,8 @@ mod tests {
             MimeBundle::png(b"a"),
             MimeBundle::svg("<svg/>"),
             MimeBundle::json(json!({ "a": 1 })),
+            MimeBundle::vega_lite(json!({ "mark": "bar" })),
+            MimeBundle::plotly(json!({ "data": [] })),
             MimeBundle::empty().with("application/x-own", "a"),
         ] {
             assert!(!bundle.plain().is_empty(), "{bundle:?}");
@@ -316,6 +369,26 @@ mod tests {
         let bundle = MimeBundle::html("<b>a</b>").with(TEXT, "a");
         assert_eq!(bundle.plain(), "a");
         assert_eq!(bundle.get("text/html"), Some(&json!("<b>a</b>")));
+    }
+
+    #[test]
+    fn a_chart_is_told_by_its_title() {
+        for (bundle, plain) in [
+            (MimeBundle::vega_lite(json!({ "title": "Loss" })), "<Vega-Lite chart: Loss>"),
+            (MimeBundle::vega_lite(json!({ "title": { "text": "Loss" } })), "<Vega-Lite chart: Loss>"),
+            (MimeBundle::vega_lite(json!({ "description": "d" })), "<Vega-Lite chart: d>"),
+            (MimeBundle::vega_lite(json!([])), "<Vega-Lite chart>"),
+            (MimeBundle::plotly(json!({ "layout": { "title": { "text": "Loss" } } })), "<Plotly figure: Loss>"),
+        ] {
+            assert_eq!(bundle.plain(), plain);
+        }
+        let spec = json!({ "mark": "bar" });
+        assert_eq!(MimeBundle::vega_lite(spec.clone()).get("application/vnd.vegalite.v5+json"), Some(&spec));
+    }
+
+    #[test]
+    fn text_in_html_is_escaped() {
+        assert_eq!(escape_html("a<b> & \"c\""), "a&lt;b&gt; &amp; &quot;c&quot;");
     }
 
     #[test]

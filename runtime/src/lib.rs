@@ -13,10 +13,13 @@ pub mod font;
 #[doc(hidden)]
 pub mod host;
 pub mod input;
+mod live;
 pub mod picture;
 pub mod plot;
 pub mod prelude;
+pub mod progress;
+pub mod table;
 pub mod tensor;
 
 pub use checkpoint::checkpoint;
-pub use {anyhow, image, ndarray, plotters, rand, tch, tokio};
+pub use {anyhow, image, ndarray, plotters, rand, serde_json, tch, tokio};

@@ -23,13 +23,16 @@ use crate::display::{MimeBundle, RichDisplay};
 use crate::font;
 
 mod axis;
+mod live;
 
 use axis::{Axis, around};
+pub use live::{Coordinate, LivePlot};
 
 /// Bitmaps are drawn this much larger and then reduced, which smooths lines and letters.
 const OVERSAMPLING: u32 = 3;
-/// Lines with more points than that are thinned: no screen shows more, and an SVG would take megabytes.
-const MOST_POINTS: usize = 4000;
+/// Lines with more points than that for each column of pixels are thinned: no screen shows more, and an SVG would take
+/// megabytes.
+const POINTS_PER_COLUMN: usize = 2;
 const COLOURS: [RGBColor; 8] = [
     RGBColor(31, 119, 180),
     RGBColor(255, 127, 14),
@@ -283,6 +286,19 @@ impl Figure {
         std::fs::write(path, bytes).map_err(|source| PlotError::Save { path: path.display().to_string(), source })
     }
 
+    /// The figure as one that grows while the cell runs.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let plot = Figure::new().x_label("step").y_label("loss").log_y().live();
+    /// for step in 0..100 {
+    ///     plot.push("train", 1.0 / (1 + step) as f64);
+    /// }
+    /// ```
+    pub fn live(self) -> LivePlot {
+        LivePlot::of(self)
+    }
+
     fn with_series(mut self, label: String, mark: Mark, xs: Vec<f64>, ys: Vec<f64>) -> Self {
         self.series.push(Series { label, mark, xs, ys });
         self
@@ -314,13 +330,13 @@ impl Figure {
     }
 
     /// The points of a series where they are drawn, divided where a value is not finite.
-    fn pieces(&self, series: &Series) -> Vec<Piece> {
+    fn pieces(&self, series: &Series, most: usize) -> Vec<Piece> {
         let points = series.xs.iter().zip(&series.ys).map(|(x, y)| (*x, self.place(*y)));
         let points: Vec<_> = points.collect();
         points
             .split(|(x, y)| !(x.is_finite() && y.is_finite()))
             .filter(|piece| !piece.is_empty())
-            .map(|piece| if series.mark == Mark::Line { thinned(piece) } else { piece.to_vec() })
+            .map(|piece| if series.mark == Mark::Line { thinned(piece, most) } else { piece.to_vec() })
             .collect()
     }
 
@@ -332,8 +348,9 @@ impl Figure {
         let px = |size: f64| (size * scale).round() as u32;
         let text = |size: f64| ("sans-serif", size * scale).into_font().color(&INK);
 
+        let most = POINTS_PER_COLUMN * px(f64::from(self.width)) as usize;
         let series: Vec<(&Series, Vec<Piece>)> =
-            self.series.iter().map(|series| (series, self.pieces(series))).collect();
+            self.series.iter().map(|series| (series, self.pieces(series, most))).collect();
         let points = || series.iter().flat_map(|(_, pieces)| pieces.iter().flatten().copied());
         let x_range = self.x_range.unwrap_or_else(|| around(points().map(|(x, _)| x), 0.03));
         let y_range = match self.y_range {
@@ -436,22 +453,21 @@ impl RichDisplay for Figure {
     }
 }
 
-/// A long line with the lowest and highest point of each stretch alone, which looks the same.
-fn thinned(line: &[(f64, f64)]) -> Piece {
-    if line.len() <= MOST_POINTS {
+/// A long line with the lowest and highest point of each stretch alone, and its last one, which looks the same.
+fn thinned(line: &[(f64, f64)], most: usize) -> Piece {
+    if line.len() <= most {
         return line.to_vec();
     }
-    let stretch = line.len().div_ceil(MOST_POINTS / 2);
+    let stretch = line.len().div_ceil(most / 2);
     let by_y = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
-    line.chunks(stretch)
-        .flat_map(|points| {
-            let low = points.iter().min_by(by_y);
-            let high = points.iter().max_by(by_y);
-            let mut ends: Vec<_> = low.into_iter().chain(high).copied().collect();
-            ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-            ends
-        })
-        .collect()
+    let ends = line.chunks(stretch).flat_map(|points| {
+        let low = points.iter().min_by(by_y);
+        let high = points.iter().max_by(by_y);
+        let mut ends: Vec<_> = low.into_iter().chain(high).copied().collect();
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        ends
+    });
+    ends.chain(line.last().copied()).collect()
 }
 
 /// The corner for the legend: the one with the fewest points in it, the upper right one among equals.
@@ -515,7 +531,7 @@ mod tests {
     #[test]
     fn values_that_are_not_finite_leave_a_gap() {
         let figure = Figure::new().line("", &[1.0, f64::NAN, 2.0, 3.0, f64::INFINITY]);
-        assert_eq!(figure.pieces(&figure.series[0]), [vec![(0.0, 1.0)], vec![(2.0, 2.0), (3.0, 3.0)]]);
+        assert_eq!(figure.pieces(&figure.series[0], 100), [vec![(0.0, 1.0)], vec![(2.0, 2.0), (3.0, 3.0)]]);
         figure.svg().expect("draws");
     }
 
@@ -547,9 +563,10 @@ mod tests {
     fn a_long_line_keeps_its_extremes() {
         let ys: Vec<f64> = (0..100_000).map(|step| if step == 54_321 { 9.0 } else { 0.0 }).collect();
         let figure = Figure::new().line("", &ys);
-        let pieces = figure.pieces(&figure.series[0]);
-        assert!(pieces[0].len() <= MOST_POINTS);
+        let pieces = figure.pieces(&figure.series[0], 1280);
+        assert!(pieces[0].len() <= 1281);
         assert!(pieces[0].contains(&(54_321.0, 9.0)));
+        assert_eq!(pieces[0].last(), Some(&(99_999.0, 0.0)));
     }
 
     #[test]

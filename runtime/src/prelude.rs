@@ -5,7 +5,8 @@
 //! - Errors: anyhow's [`Result`], [`Context`], [`anyhow!`], [`bail!`] and [`ensure!`]. `Result<T>` stands for any error,
 //!   `Result<T, E>` is the one of the standard library.
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
-//!   [`Figure`] for plots, [`input`].
+//!   [`Figure`] and [`LivePlot`] for plots, [`table`] for tables, [`progress()`] and [`progress_bar`] for loops that take a
+//!   while, [`json!`] for charts of Vega-Lite and Plotly, [`input`].
 //! - Data: [`digits`].
 //! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image`, `plotters` and `tokio`, so that a cell can say `use tch::vision;`.
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
@@ -25,4 +26,7 @@ pub use crate::display::{
 };
 pub use crate::input::{input, password};
 pub use crate::picture::{Image, image, show_image};
-pub use crate::plot::Figure;
+pub use crate::plot::{Figure, LivePlot};
+pub use crate::progress::{Progress, ProgressBar, progress, progress_bar};
+pub use crate::table::{Table, table};
+pub use serde_json::json;

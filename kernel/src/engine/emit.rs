@@ -463,7 +463,9 @@ impl Emitter<'_> {
         if statement.kind == StatementKind::Tail && !self.input.decisions.tail_without_value {
             self.marked("match &(", Mark::Show);
             self.out.source.fragment(&statement.fragment);
-            self.marked("\n) { value => (&&&::oxtorch::cell::Show(value)).oxtorch_show() }", Mark::Show);
+            // The trait is in scope here alone: elsewhere a method that a type lacks is an error.
+            self.marked("\n) { value => { use ::oxtorch::cell::ViaEvcxr as _; ", Mark::Show);
+            self.marked("(&&&::oxtorch::cell::Show(value)).oxtorch_show(|| value.evcxr_display()) } }", Mark::Show);
         } else {
             self.out.source.fragment(&statement.fragment);
         }

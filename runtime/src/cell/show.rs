@@ -1,27 +1,69 @@
 //! Shows the value of a cell's trailing expression, in the richest form that its type has.
 //!
-//! The kernel writes `(&&&Show(&value)).oxtorch_show()`. Method lookup tries `&&&Show` first, then strips one reference
-//! after the other, so the first of these that the type satisfies is called: [`ViaRich`], [`ViaDebug`], [`ViaName`].
-//! This decides in one compile, without specialisation.
+//! The kernel writes `(&&&Show(value)).oxtorch_show(|| value.evcxr_display())`. Method lookup tries `&&&Show` first, then
+//! strips one reference after the other, so the first of these that the type satisfies is called: [`ViaRich`], [`ViaDebug`],
+//! [`ViaName`]. This decides in one compile, without specialisation.
+//!
+//! Notebooks written for evcxr give types a method `evcxr_display`, which prints what to show. Where a type has one it wins
+//! over [`ViaEvcxr`], and the closure's type tells which of both was called.
 
 use std::fmt::{self, Debug};
 
 use oxtorch_protocol::{Display, DisplayKind, FromHost};
 
+use super::long_text::shortened;
 use crate::channel;
 use crate::display::{MimeBundle, RichDisplay};
 
 /// A reference to the value to show.
 pub struct Show<'a, T: ?Sized>(pub &'a T);
 
+/// Stands for the method of a type that has none of that name.
+pub trait ViaEvcxr {
+    /// Shows nothing.
+    fn evcxr_display(&self) -> NoMethod {
+        NoMethod
+    }
+}
+
+impl<T: ?Sized> ViaEvcxr for T {}
+
+/// What [`ViaEvcxr`] gives.
+#[derive(Debug)]
+pub struct NoMethod;
+
+/// What `evcxr_display` has given.
+pub trait Shown {
+    /// Whether the value was shown by it.
+    fn is_shown(&self) -> bool;
+}
+
+impl Shown for NoMethod {
+    fn is_shown(&self) -> bool {
+        false
+    }
+}
+
+impl Shown for () {
+    fn is_shown(&self) -> bool {
+        true
+    }
+}
+
+impl<T, E> Shown for Result<T, E> {
+    fn is_shown(&self) -> bool {
+        self.is_ok()
+    }
+}
+
 /// Shows a type by its own rich display.
 pub trait ViaRich {
     /// Sends the value as the cell's result.
-    fn oxtorch_show(&self);
+    fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S);
 }
 
 impl<T: RichDisplay + ?Sized> ViaRich for &&Show<'_, T> {
-    fn oxtorch_show(&self) {
+    fn oxtorch_show<S: Shown>(&self, _: impl FnOnce() -> S) {
         show_bundle(self.0.mime_bundle());
     }
 }
@@ -29,13 +71,13 @@ impl<T: RichDisplay + ?Sized> ViaRich for &&Show<'_, T> {
 /// Shows a type by its `Debug` form.
 pub trait ViaDebug {
     /// Sends the value as the cell's result; nothing for `()`.
-    fn oxtorch_show(&self);
+    fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S);
 }
 
 impl<T: Debug + ?Sized> ViaDebug for &Show<'_, T> {
-    fn oxtorch_show(&self) {
+    fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S) {
         // `TypeId` would ask for `'static`, and the value of a cell may borrow.
-        if std::any::type_name::<T>() != "()" {
+        if std::any::type_name::<T>() != "()" && !by_evcxr().is_shown() {
             show_text(format_args!("{:?}", self.0));
         }
     }
@@ -44,18 +86,20 @@ impl<T: Debug + ?Sized> ViaDebug for &Show<'_, T> {
 /// Shows the name of a type that has nothing else to show.
 pub trait ViaName {
     /// Sends the type's name as the cell's result.
-    fn oxtorch_show(&self);
+    fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S);
 }
 
 impl<T: ?Sized> ViaName for Show<'_, T> {
-    fn oxtorch_show(&self) {
-        show_text(format_args!("a value of type {}", std::any::type_name::<T>()));
+    fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S) {
+        if !by_evcxr().is_shown() {
+            show_text(format_args!("a value of type {}", std::any::type_name::<T>()));
+        }
     }
 }
 
 /// Not generic, and so compiled once and not into every cell.
 fn show_text(text: fmt::Arguments<'_>) {
-    show_bundle(MimeBundle::text(text.to_string()));
+    show_bundle(MimeBundle::text(shortened(text)));
 }
 
 /// Sends a bundle as the cell's result.

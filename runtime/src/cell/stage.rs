@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use oxtorch_protocol::{Cost, Done, Outcome};
 
 use super::{describe, panic, store, timeit};
-use crate::checkpoint;
+use crate::{checkpoint, live};
 
 /// Why a stage ended early: with an error, or by a `return` of the user's, which is no failure.
 ///
@@ -102,6 +102,7 @@ pub(crate) fn begin() {
 /// How the cell ended, and what it kept.
 pub(crate) fn end() -> Done {
     checkpoint::end();
+    live::settle();
     Done {
         outcome: OUTCOME.replace(Outcome::Ok),
         kept: store::kept(),

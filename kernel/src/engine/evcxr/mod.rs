@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::dependency::Dependency;
 use self::lines::Line;
 use super::{Engine, Interrupter, complete};
+use crate::content;
 use crate::home::Home;
 use crate::session::{CellError, CellRequest, Completeness, Event, Stream};
 use crate::setup::Runtime;
@@ -226,10 +227,15 @@ impl Cell<'_> {
     }
 }
 
+/// Data as the Jupyter protocol wants it; as it is where it is not of its type.
+fn parsed(mime: &str, data: String) -> Value {
+    content::value(mime, &data).unwrap_or(Value::from(data))
+}
+
 /// The value of the trailing expression, where evcxr itself has shown it.
 fn shown(outputs: EvalOutputs) -> Option<Display> {
     let data: Map<String, Value> =
-        outputs.content_by_mime_type.into_iter().map(|(mime, data)| (mime, Value::from(data))).collect();
+        outputs.content_by_mime_type.into_iter().map(|(mime, data)| (mime.clone(), parsed(&mime, data))).collect();
     let nothing = data.is_empty() || (data.len() == 1 && data.get("text/plain").is_some_and(|text| text == "()"));
     (!nothing).then_some(Display { kind: DisplayKind::Result, data, metadata: Map::new(), display_id: None })
 }
