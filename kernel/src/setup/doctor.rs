@@ -158,7 +158,7 @@ fn examine_lacking(shim: &Path, libtorch: &libtorch::Libtorch) -> Option<Finding
         near::Verdict::Fits { lacking } => {
             let (count, names) = (lacking.len(), lacking.join(", "));
             let detail = format!(
-                "{count} of `tch` are not there in torch {version}, or not as `tch` calls them: {names}; {}",
+                "{count} of `tch` are not in torch {version}, or not as `tch` calls them: {names}; {}",
                 near::remedy()
             );
             Some(optional(name, &detail))

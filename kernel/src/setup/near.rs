@@ -163,12 +163,12 @@ fn at(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> HomeE
 
 /// What the call of a function that is lacking reports.
 fn report(name: &str, version: &str) -> String {
-    format!("`{name}` is not there in torch {version}, or not as `tch` calls it; {}", remedy())
+    format!("`{name}` is not in torch {version}, or not as `tch` calls it; {}", remedy())
 }
 
 /// How to have everything.
 pub(crate) fn remedy() -> String {
-    format!("`oxtorch setup --exact` provides torch {VERSION}, which has all; then restart the kernel")
+    format!("to have torch {VERSION} instead, run `oxtorch setup --exact` and restart the kernel")
 }
 
 /// Runs the self-test; gives what fails.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-/// How the wrappers' names begin; the part after `atg_` is what `tch` calls the function.
+/// How the wrappers' names begin.
 const PREFIXES: [&str; 7] = ["atg_", "at_", "ato_", "ats_", "atc_", "atm_", "ati_"];
 
 /// What a compiler has against a source.
@@ -97,15 +97,26 @@ pub(super) fn reduce(source: &str, refusals: &Refusals, report: impl Fn(&str) ->
     let mut reduced = Reduced { source: String::with_capacity(source.len()), lacking: Vec::new() };
     let mut done = 0;
     for function in refused {
-        let name = function.name.strip_prefix("atg_").unwrap_or(function.name);
+        let name = name_in_tch(function.name);
         reduced.source += &source[done..function.body.start];
-        reduced.source += &format!("{{ torch_last_err = strdup({}); ", literal(&report(name)));
+        reduced.source += &format!("{{ torch_last_err = strdup({}); ", literal(&report(&name)));
         reduced.source += if function.returns_nothing { "}" } else { "return {}; }" };
         done = function.body.end;
-        reduced.lacking.push(name.to_owned());
+        reduced.lacking.push(name);
     }
     reduced.source += &source[done..];
     Ok(reduced)
+}
+
+/// What `tch` calls the function of a wrapper.
+fn name_in_tch(wrapper: &str) -> String {
+    let Some(name) = wrapper.strip_prefix("atg_") else { return wrapper.to_owned() };
+    match name {
+        "t" => "tr".to_owned(),
+        "to_device" | "view" | "where" => format!("{name}_"),
+        _ if name.starts_with('_') => format!("internal{}", name.replace("__", "_")),
+        _ => name.to_owned(),
+    }
 }
 
 /// A text as C++ writes it.
@@ -335,6 +346,19 @@ api.cpp:28:3: note: in instantiation of function template specialization 'itself
             "lib.h:3:2: error: #error C++20 or later\napi.cpp:1:10: fatal error: torch/torch.h: No such file\n";
         let expected = Refusals { lines: vec![1], elsewhere: Some("#error C++20 or later".to_owned()) };
         assert_eq!(read_refusals(header, "api.cpp"), expected);
+    }
+
+    #[test]
+    fn a_function_is_named_as_cells_call_it() {
+        for (wrapper, name) in [
+            ("atg_cholesky_out", "cholesky_out"),
+            ("atg__upsample_lanczos2d_aa", "internal_upsample_lanczos2d_aa"),
+            ("atg___and__tensor_", "internal_and_tensor_"),
+            ("atg_view", "view_"),
+            ("at_save", "at_save"),
+        ] {
+            assert_eq!(name_in_tch(wrapper), name);
+        }
     }
 
     #[test]
