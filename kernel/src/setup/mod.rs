@@ -106,7 +106,7 @@ fn provide(home: &Home, versions: Versions, progress: &dyn Progress) -> Result<R
     toolchain::find_linker().ok_or(SetupError::NoLinker)?;
     let sources = sources::all()?;
     let mut fits = |libtorch: &Libtorch| match versions {
-        Versions::Exact => Ok(Err(format!("is version {}, not {}", libtorch.version, libtorch::VERSION))),
+        Versions::Exact => refuse(libtorch),
         Versions::Near => fit(home, &sources, &toolchain, &compiler, libtorch, progress),
     };
     let libtorch = libtorch::ensure(home, &mut fits, progress)?;
@@ -130,6 +130,11 @@ fn provide(home: &Home, versions: Versions, progress: &dyn Progress) -> Result<R
     let runtime = Runtime { linker: linker::find(&toolchain, &compiler.path), ..runtime };
     ready::write(home, &runtime, &libtorch)?;
     Ok(runtime)
+}
+
+/// Takes no libtorch of another version.
+fn refuse(libtorch: &Libtorch) -> Result<Result<(), String>, SetupError> {
+    Ok(Err(format!("is version {}, not {}", libtorch.version, libtorch::VERSION)))
 }
 
 /// Whether a libtorch of another version can be used, tried out if that is not known yet.
@@ -165,11 +170,10 @@ fn known_fit(
     Ok(near::known(&shim).map_or(Ok(()), |verdict| verdict.into_result(libtorch)))
 }
 
-/// The folder of the libtorch that is set up, with `include` and `lib`.
+/// The folder of a libtorch of the exact version, with `include` and `lib`, for builds of `tch` by others.
 pub fn libtorch_folder(home: &Home) -> Result<PathBuf, SetupError> {
     let mut tried = Vec::new();
-    let compiler = toolchain::find_compiler().ok();
-    let found = libtorch::find(home, &mut tried, &mut |libtorch| known_fit(home, compiler.as_ref(), libtorch))?;
+    let found = libtorch::find(home, &mut tried, &mut refuse)?;
     found.map(|libtorch| libtorch.root).ok_or(SetupError::NoLibtorch { tried })
 }
 

@@ -197,4 +197,48 @@ mod tests {
         assert!(is_far("1.13.1") && is_far("3.0.0") && is_far(""));
         assert!(!is_far("2.11.0+cu130") && !is_far("2.15.0a0"));
     }
+    /// Runs the self-test with a shim that is compiled from a text, above a libtorch in which nothing is.
+    fn self_test(shim: &str) -> Option<String> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let compiler = crate::setup::toolchain::find_compiler().expect("the tests run with a C++ compiler");
+        let libtorch = Libtorch {
+            root: folder.path().to_owned(),
+            identity: String::new(),
+            origin: "a test",
+            version: "2.15.0".to_owned(),
+        };
+        let home = Home::at(folder.path().join("home"));
+        let attempt = Attempt::new(&home, folder.path(), &libtorch, &compiler).expect("the home can be written");
+        fs::create_dir(libtorch.libraries()).expect("creates");
+        let source = folder.path().join("shim.cpp");
+        for (library, text) in [(libtorch.main_library(), ""), (shim::library(folder.path()), shim)] {
+            fs::write(&source, text).expect("writes");
+            let mut compile = attempt.tool();
+            compile.args(["-shared", "-fPIC", "-o"]).arg(library).arg(&source);
+            attempt.succeeded(&run(&mut compile, |_| ()).expect("the compiler runs")).expect("compiles");
+        }
+        fails(&attempt, &shim::library(folder.path()), &libtorch).expect("the self-test can be run")
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_self_test_names_what_does_not_work() {
+        const SEED: &str = "extern \"C\" char *get_and_reset_last_err() { return nullptr; }
+            extern \"C\" void at_manual_seed(long) {";
+        for (shim, why) in [
+            ("", "at_manual_seed is missing"),
+            (&format!("{SEED} }}"), "at_tensor_of_data is missing"),
+            // The shim would load without it, and the process would end at the call.
+            (&format!("void gone(); {SEED} gone(); }}"), "undefined symbol: _Z4gonev"),
+            (&format!("{SEED} __builtin_trap(); }}"), "it ended with signal: 4"),
+            (
+                "extern \"C\" void at_manual_seed(long) {}
+              extern \"C\" char *get_and_reset_last_err() { return (char *)\"no seed\"; }",
+                "at_manual_seed: no seed",
+            ),
+        ] {
+            let failed = self_test(shim).expect("nothing works");
+            assert!(failed.contains(why), "{failed}");
+        }
+    }
 }
