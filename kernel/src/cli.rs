@@ -78,11 +78,16 @@ Examples:
     },
     /// Provide libtorch and build the runtime; every command that needs them does so by itself
     #[command(after_help = "\
-What is there is used: LIBTORCH, the active Python's torch of the right version, an earlier set-up. Else libtorch is
-downloaded (0.6 GB, 1.2 GB unpacked; with a GPU several times that). Interrupted, it goes on where it was.
+What is there is used: LIBTORCH, the active Python's torch of the right version, an earlier set-up, the active
+Python's torch of a near version. Else libtorch is downloaded (0.6 GB, 1.2 GB unpacked; with a GPU several times
+that). Interrupted, it goes on where it was.
 
 OXTORCH_HOME names the folder for all this (default: oxtorch in your data directory).")]
-    Setup,
+    Setup {
+        /// Provide the very libtorch that `tch` goes with, and take no near version from now on
+        #[arg(long)]
+        exact: bool,
+    },
     /// Show what is installed and what is missing, with the command that mends it
     Doctor,
 }
@@ -206,7 +211,7 @@ pub fn main() -> ExitCode {
             Command::Install(arguments) => result(install(arguments).await),
             Command::Uninstall(place) => result(uninstall(&place)),
             Command::Kernel { connection_file, engine } => kernel(&connection_file, engine).await,
-            Command::Setup => result(set_up_and_say().await),
+            Command::Setup { exact } => result(set_up_and_say(exact).await),
             Command::Doctor => diagnose(),
         }
     });
@@ -262,7 +267,7 @@ impl Started {
     async fn set_up(&self, progress: Box<dyn Progress>) -> anyhow::Result<(Home, Runtime)> {
         self.asked.store(true, Ordering::Relaxed);
         let home = Home::from_environment()?;
-        let runtime = set_up(home.clone(), progress).await?;
+        let runtime = set_up(home.clone(), setup::ensure, progress).await?;
         Ok((home, runtime))
     }
 
@@ -285,14 +290,17 @@ impl Started {
     }
 }
 
-async fn set_up(home: Home, progress: Box<dyn Progress>) -> anyhow::Result<Runtime> {
-    let work = tokio::task::spawn_blocking(move || setup::ensure(&home, &*progress));
+/// A way to have a runtime.
+type Ensure = fn(&Home, &dyn Progress) -> Result<Runtime, SetupError>;
+
+async fn set_up(home: Home, ensure: Ensure, progress: Box<dyn Progress>) -> anyhow::Result<Runtime> {
+    let work = tokio::task::spawn_blocking(move || ensure(&home, &*progress));
     Ok(work.await.context("set-up failed")??)
 }
 
 /// Sets up for a command in a terminal, which Ctrl-C ends.
-async fn set_up_in_terminal(home: Home) -> anyhow::Result<Runtime> {
-    let mut work = pin!(set_up(home, progress::for_stderr()));
+async fn set_up_in_terminal(home: Home, ensure: Ensure) -> anyhow::Result<Runtime> {
+    let mut work = pin!(set_up(home, ensure, progress::for_stderr()));
     tokio::select! {
         result = &mut work => result,
         signal = told_to_end() => {
@@ -408,7 +416,7 @@ async fn install(arguments: InstallArgs) -> anyhow::Result<()> {
     }
     // Registered first: that is quick, and whatever it has to refuse it refuses before the long work.
     kernelspec::install(&folder, &spec)?;
-    set_up_in_terminal(Home::from_environment()?).await?;
+    set_up_in_terminal(Home::from_environment()?, setup::ensure).await?;
     println!("Registered \"{display_name}\" in {}", folder.display());
     Ok(())
 }
@@ -420,9 +428,10 @@ fn uninstall(place: &PlaceArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn set_up_and_say() -> anyhow::Result<()> {
+async fn set_up_and_say(exact: bool) -> anyhow::Result<()> {
     let home = Home::from_environment()?;
-    set_up_in_terminal(home.clone()).await?;
+    let ensure = if exact { setup::ensure_exact } else { setup::ensure };
+    set_up_in_terminal(home.clone(), ensure).await?;
     println!("Oxtorch is set up in {}", home.root().display());
     Ok(())
 }

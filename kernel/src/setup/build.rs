@@ -151,6 +151,12 @@ fn workspace(home: &Home, inputs: Inputs<'_>) -> PathBuf {
     home.place("build", &sources::key([inputs.toolchain.version.as_bytes(), flags.as_bytes()]))
 }
 
+/// Removes what was fetched for a build that is not to be.
+pub(crate) fn forget(home: &Home, inputs: Inputs<'_>) {
+    // What cannot be removed now is only in the way of free space.
+    let _ = fs::remove_dir_all(workspace(home, inputs));
+}
+
 /// Where the runtime of a key stands, whether it is there or not.
 pub(crate) fn place(home: &Home, key: &str) -> PathBuf {
     home.place("runtime", key)

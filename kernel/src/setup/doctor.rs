@@ -1,12 +1,13 @@
 //! Looks at everything that Oxtorch needs or uses, and says how to mend what is missing. Changes nothing.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::child::find_program;
 use super::error::INSTALL_COMPILER;
 use super::progress::size;
 use super::toolchain::{self, Toolchain};
-use super::{build, gpu, libtorch, python, shim, sources};
+use super::{build, gpu, known_fit, libtorch, near, python, shim, sources};
 use crate::home::{Home, free_space};
 use crate::kernelspec;
 
@@ -58,9 +59,20 @@ pub fn examine(home: &Home) -> Vec<Finding> {
         None => optional("GPU driver", "none; tensors live on the CPU"),
     });
 
-    let found = libtorch::find(home, &mut Vec::new());
+    let mut tried = Vec::new();
+    let compiler_there = compiler.as_ref().ok();
+    let found = libtorch::find(home, &mut tried, &mut |libtorch| known_fit(home, compiler_there, libtorch));
+    findings.extend(
+        tried
+            .iter()
+            .filter(|(source, _)| source.starts_with(libtorch::PYTHONS_TORCH))
+            .map(|(source, why)| optional("Python's torch", &format!("{source} {why}; another libtorch is taken"))),
+    );
     findings.push(match &found {
-        Ok(Some(libtorch)) => good("libtorch", format!("{} from {}", libtorch.root.display(), libtorch.origin)),
+        Ok(Some(libtorch)) => {
+            let (root, origin, version) = (libtorch.root.display(), libtorch.origin, &libtorch.version);
+            good("libtorch", format!("{version} in {root} from {origin}"))
+        }
         Ok(None) => bad("libtorch", format!("no libtorch {}", libtorch::VERSION), set_up()),
         Err(error) => bad("libtorch", error.to_string(), error.help().unwrap_or_default()),
     });
@@ -130,7 +142,29 @@ fn examine_built(
         Some(runtime) => good("runtime", runtime.library.display().to_string()),
         None => bad("runtime", "not built yet".to_owned(), set_up()),
     };
-    vec![shim, runtime]
+    let mut findings = vec![shim];
+    findings.extend(examine_lacking(&place, libtorch));
+    findings.push(runtime);
+    findings
+}
+
+/// What a libtorch of another version lacks.
+fn examine_lacking(shim: &Path, libtorch: &libtorch::Libtorch) -> Option<Finding> {
+    let (name, version) = ("functions", &libtorch.version);
+    match near::known(shim)? {
+        near::Verdict::Fits { lacking } if lacking.is_empty() => {
+            Some(good(name, format!("torch {version} has all functions of `tch`")))
+        }
+        near::Verdict::Fits { lacking } => {
+            let (count, names) = (lacking.len(), lacking.join(", "));
+            let detail = format!(
+                "{count} of `tch` are not in torch {version}, or not as `tch` calls them: {names}; {}",
+                near::remedy()
+            );
+            Some(optional(name, &detail))
+        }
+        near::Verdict::Unfit { .. } => None,
+    }
 }
 
 /// Whether nothing that is needed is missing.

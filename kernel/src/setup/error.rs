@@ -109,7 +109,7 @@ impl SetupError {
             Self::NoCompiler { named: Some(_) } => "set CXX to a C++ compiler, or unset it".to_owned(),
             Self::NoCompiler { named: None } | Self::NoLinker => INSTALL_COMPILER.to_owned(),
             Self::BadLibtorch { .. } => format!(
-                "point LIBTORCH at an unpacked libtorch {}, or unset it to have one provided",
+                "point LIBTORCH at an unpacked libtorch {} or one of a near version, or unset it to have one provided",
                 super::libtorch::VERSION
             ),
             Self::NoLibtorch { .. } => format!(

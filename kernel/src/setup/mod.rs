@@ -12,12 +12,14 @@ mod error;
 mod gpu;
 pub mod libtorch;
 pub mod linker;
+pub(crate) mod near;
 pub mod progress;
 mod python;
 mod ready;
 mod shim;
 pub(crate) mod sources;
 pub mod toolchain;
+mod wrappers;
 
 #[cfg(feature = "evcxr")]
 use std::fs;
@@ -32,6 +34,7 @@ pub use linker::Linker;
 pub use progress::Progress;
 
 use crate::home::{Home, free_space};
+use libtorch::Libtorch;
 
 /// A built runtime: everything the engine needs to compile cells and to start a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,28 +66,51 @@ const LOCK: &str = "setup";
 ///
 /// Blocks, for minutes where something has to be downloaded or built: call it on a thread of its own.
 pub fn ensure(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> {
-    if let Some(runtime) = ready::read(home)? {
+    ensure_with(home, Versions::Near, progress)
+}
+
+/// The same with libtorch in the exact version that the `tch` crate goes with, provided if it is not there, whatever
+/// the active Python has. Later set-ups in this home then take that one.
+pub fn ensure_exact(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> {
+    ensure_with(home, Versions::Exact, progress)
+}
+
+/// Which versions of libtorch will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Versions {
+    /// The one that the `tch` crate goes with.
+    Exact,
+    /// That one, or one that is so near that the shim fits it.
+    Near,
+}
+
+fn ensure_with(home: &Home, versions: Versions, progress: &dyn Progress) -> Result<Runtime, SetupError> {
+    let ready = || if versions == Versions::Near { ready::read(home) } else { Ok(None) };
+    if let Some(runtime) = ready()? {
         return Ok(runtime);
     }
     let lock = home.lock(LOCK, || progress.step("Waiting for another oxtorch that is setting up"))?;
     // The other one may have done it.
-    if let Some(runtime) = ready::read(home)? {
+    if let Some(runtime) = ready()? {
         return Ok(runtime);
     }
     home.sweep_unfinished(&lock);
-    let runtime = provide(home, progress)?;
+    let runtime = provide(home, versions, progress)?;
     progress.done();
     Ok(runtime)
 }
 
-fn provide(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> {
+fn provide(home: &Home, versions: Versions, progress: &dyn Progress) -> Result<Runtime, SetupError> {
     let toolchain = toolchain::find()?;
     let compiler = toolchain::find_compiler()?;
     toolchain::find_linker().ok_or(SetupError::NoLinker)?;
-    let libtorch = libtorch::ensure(home, progress)?;
-    let torch_sys = sources::torch_sys_version()?;
     let sources = sources::all()?;
-    let shim = shim::place(home, &torch_sys, &libtorch, &compiler);
+    let mut fits = |libtorch: &Libtorch| match versions {
+        Versions::Exact => refuse(libtorch),
+        Versions::Near => fit(home, &sources, &toolchain, &compiler, libtorch, progress),
+    };
+    let libtorch = libtorch::ensure(home, &mut fits, progress)?;
+    let shim = shim::place(home, &sources::torch_sys_version()?, &libtorch, &compiler);
     let inputs = build::Inputs { sources: &sources, toolchain: &toolchain, libtorch: &libtorch, shim: &shim };
     let key = inputs.key();
 
@@ -106,10 +132,48 @@ fn provide(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> 
     Ok(runtime)
 }
 
-/// The folder of the libtorch that is set up, with `include` and `lib`.
+/// Takes no libtorch of another version.
+fn refuse(libtorch: &Libtorch) -> Result<Result<(), String>, SetupError> {
+    Ok(Err(format!("is version {}, not {}", libtorch.version, libtorch::VERSION)))
+}
+
+/// Whether a libtorch of another version can be used, tried out if that is not known yet.
+fn fit(
+    home: &Home,
+    sources: &[sources::Source],
+    toolchain: &toolchain::Toolchain,
+    compiler: &toolchain::Compiler,
+    libtorch: &Libtorch,
+    progress: &dyn Progress,
+) -> Result<Result<(), String>, SetupError> {
+    let shim = shim::place(home, &sources::torch_sys_version()?, libtorch, compiler);
+    if let Some(verdict) = near::known(&shim) {
+        return Ok(verdict.into_result(libtorch));
+    }
+    let inputs = build::Inputs { sources, toolchain, libtorch, shim: &shim };
+    let crates = build::fetch(home, inputs, progress)?;
+    let fits = near::fit(home, &shim, &crates.torch_sys, libtorch, compiler, progress)?.into_result(libtorch);
+    if fits.is_err() {
+        build::forget(home, inputs);
+    }
+    Ok(fits)
+}
+
+/// Whether a libtorch of another version can be used, as far as it is known; nothing is tried out.
+fn known_fit(
+    home: &Home,
+    compiler: Option<&toolchain::Compiler>,
+    libtorch: &Libtorch,
+) -> Result<Result<(), String>, SetupError> {
+    let Some(compiler) = compiler else { return Ok(Ok(())) };
+    let shim = shim::place(home, &sources::torch_sys_version()?, libtorch, compiler);
+    Ok(near::known(&shim).map_or(Ok(()), |verdict| verdict.into_result(libtorch)))
+}
+
+/// The folder of a libtorch of the exact version, with `include` and `lib`, for builds of `tch` by others.
 pub fn libtorch_folder(home: &Home) -> Result<PathBuf, SetupError> {
     let mut tried = Vec::new();
-    let found = libtorch::find(home, &mut tried)?;
+    let found = libtorch::find(home, &mut tried, &mut refuse)?;
     found.map(|libtorch| libtorch.root).ok_or(SetupError::NoLibtorch { tried })
 }
 

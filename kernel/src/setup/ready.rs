@@ -18,13 +18,16 @@ const VARIABLES: [&str; 8] =
     ["LIBTORCH", "CXX", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME", "OXTORCH_DEVICE", "PYTHONPATH", "HOME"];
 
 /// What set-up does: another version of it may find something else.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 9] = [
     include_str!("build.rs"),
     include_str!("libtorch.rs"),
     include_str!("linker.rs"),
     include_str!("mod.rs"),
+    include_str!("near.rs"),
+    include_str!("self_test.cpp"),
     include_str!("shim.rs"),
     include_str!("toolchain.rs"),
+    include_str!("wrappers.rs"),
 ];
 
 /// A finished set-up.
