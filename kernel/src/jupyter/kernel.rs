@@ -77,8 +77,8 @@ impl<E: Engine> Kernel<E> {
             }
             JupyterMessageContent::CompleteRequest(content) => {
                 let cursor = replies::byte_offset(&content.code, content.cursor_pos);
-                let found = match &self.engine {
-                    Startup::Ready(session) => session.complete(&content.code, cursor),
+                let found = match &mut self.engine {
+                    Startup::Ready(session) => session.complete(&content.code, cursor).await,
                     // Waiting for the set-up would hold up the user's typing.
                     Startup::Starting { .. } | Startup::Failed(_) => Completion::none(cursor),
                 };

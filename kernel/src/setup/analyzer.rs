@@ -76,7 +76,10 @@ mod tests {
         let core = folder.path().join(SOURCES).join("core/src");
         std::fs::create_dir_all(&core).expect("folders");
         std::fs::write(core.join("lib.rs"), "").expect("writes");
-        assert_eq!(sources(Some(folder.path()), Path::new("/nowhere/bin/rust-analyzer")), Some(folder.path().join(SOURCES)));
+        assert_eq!(
+            sources(Some(folder.path()), Path::new("/nowhere/bin/rust-analyzer")),
+            Some(folder.path().join(SOURCES))
+        );
     }
 
     #[test]

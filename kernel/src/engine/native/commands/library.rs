@@ -1,7 +1,9 @@
 //! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to build
 //! the runtime.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use syn::Item;
 
@@ -45,6 +47,7 @@ pub(super) struct Found {
 }
 
 /// A file of a library.
+#[derive(Debug)]
 struct File {
     /// `tch::nn::linear`.
     module: String,
@@ -53,10 +56,10 @@ struct File {
 
 /// Looks a name up in all libraries.
 pub(super) fn find(wanted: &Wanted) -> Option<Found> {
-    let files: Vec<File> = runtime().chain(tch()).filter(|file| file.text.contains(&wanted.name)).collect();
+    let files: Vec<&File> = files().filter(|file| file.text.contains(&wanted.name)).collect();
     // What belongs to the module or type that was named comes first; what belongs nowhere in particular last.
     let mut best: Option<(u8, Found)> = None;
-    for file in &files {
+    for &file in &files {
         if let Some((rank, found)) = in_file(file, wanted)
             && best.as_ref().is_none_or(|(other, _)| rank < *other)
         {
@@ -72,6 +75,12 @@ pub(super) fn find(wanted: &Wanted) -> Option<Found> {
         found.members = methods.map(|(name, _)| name).collect();
     }
     Some(found)
+}
+
+/// All files, the runtime's first. They are read once: whoever types asks for them again and again.
+fn files() -> impl Iterator<Item = &'static File> {
+    static FILES: LazyLock<Vec<File>> = LazyLock::new(|| runtime().chain(tch()).collect());
+    FILES.iter()
 }
 
 fn runtime() -> impl Iterator<Item = File> {
@@ -257,18 +266,80 @@ fn methods(text: &str, ty: &str) -> Vec<(String, String)> {
 /// The public functions of a type of the libraries, with their signatures; the variants that `tch` has of most, which give
 /// an error in place of a panic, write into a given tensor, or are libtorch's own, come last.
 pub(in crate::engine::native) fn members(ty: &str) -> Vec<(String, String)> {
-    let mut members: Vec<_> = runtime().chain(tch()).flat_map(|file| methods(&file.text, ty)).collect();
-    let is_variant =
-        |name: &str| name.ends_with("_out") || ["f_", "g_", "internal_"].iter().any(|prefix| name.starts_with(prefix));
+    let mut members: Vec<_> = files().flat_map(|file| methods(&file.text, ty)).collect();
     members.sort_by_key(|(name, _)| is_variant(name));
+    // What a type does as a layer, or as something with an index, comes behind what it does by itself.
+    let traits: BTreeSet<String> = files().flat_map(|file| traits_of(&file.text, ty)).collect();
+    members.extend(traits.iter().flat_map(|name| files().flat_map(|file| trait_methods(&file.text, name))));
     members
+}
+
+/// Whether a method of a tensor is a variant of another one: gives an error in place of a panic, writes into a given tensor,
+/// or is libtorch's own.
+pub(in crate::engine::native) fn is_variant(name: &str) -> bool {
+    name.ends_with("_out") || ["f_", "g_", "internal_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The traits that a file implements for a type.
+fn traits_of(text: &str, ty: &str) -> Vec<String> {
+    let name = |text: &str| text.split(['<', ' ', '{']).next().unwrap_or(text).rsplit("::").next().map(str::to_owned);
+    let implemented = text.lines().filter_map(|line| {
+        let (head, subject) = line.strip_prefix("impl")?.split_once(" for ")?;
+        let subject = name(subject.trim_start_matches(['&', '(']))?;
+        // `<A: Index> IndexOp<A>`
+        let head = match head.strip_prefix('<') {
+            Some(generic) => behind_brackets(generic),
+            None => head,
+        };
+        (subject == ty).then(|| name(head.trim())).flatten()
+    });
+    implemented.collect()
+}
+
+/// What stands behind the `>` that closes a bracket which is open already.
+fn behind_brackets(text: &str) -> &str {
+    let mut open = 1;
+    let end = text.find(|char| {
+        match char {
+            '<' => open += 1,
+            '>' => open -= 1,
+            _ => {}
+        }
+        open == 0
+    });
+    end.map_or("", |end| &text[end + 1..])
+}
+
+/// The functions that a trait of the libraries declares, with their signatures.
+fn trait_methods(text: &str, name: &str) -> Vec<(String, String)> {
+    let is_head = |line: &str| {
+        let rest = line.strip_prefix("pub trait ").and_then(|rest| rest.strip_prefix(name));
+        rest.is_some_and(|rest| rest.starts_with([' ', '<', ':', '{']))
+    };
+    let block = text.lines().skip_while(|line| !is_head(line)).skip(1).take_while(|line| !line.starts_with('}'));
+    let mut methods = Vec::new();
+    let mut signature = String::new();
+    for line in block {
+        let starts = line.starts_with("    fn ");
+        if starts || !signature.is_empty() {
+            signature.push_str(line);
+            signature.push(' ');
+            if let Some((whole, _)) = signature.split_once(['{', ';']) {
+                let whole = one_line(whole);
+                let rest = whole.trim_start_matches("fn ");
+                methods.push((rest.split(['(', '<']).next().unwrap_or(rest).to_owned(), whole));
+                signature.clear();
+            }
+        }
+    }
+    methods
 }
 
 /// The public names in a module of the libraries, and in those below, from which it takes its own; with the words that
 /// frontends have for their kinds.
 pub(in crate::engine::native) fn names_in(module: &str) -> Vec<(String, &'static str)> {
     let mut names = Vec::new();
-    for file in runtime().chain(tch()).filter(|file| file.module.split("::").any(|part| part == module)) {
+    for file in files().filter(|file| file.module.split("::").any(|part| part == module)) {
         for line in file.text.lines() {
             let Some((word, name)) = public_name(line) else { continue };
             let kind = match word {
@@ -285,7 +356,7 @@ pub(in crate::engine::native) fn names_in(module: &str) -> Vec<(String, &'static
 
 /// The names that every cell has in scope.
 pub(in crate::engine::native) fn prelude() -> Vec<String> {
-    let prelude = runtime().find(|file| file.module == "oxtorch::prelude");
+    let prelude = files().find(|file| file.module == "oxtorch::prelude");
     let parsed = prelude.and_then(|file| syn::parse_file(&file.text).ok());
     let mut names = Vec::new();
     for item in parsed.iter().flat_map(|file| &file.items) {
@@ -318,7 +389,7 @@ fn public_name(line: &str) -> Option<(&str, &str)> {
 pub(super) fn nearest(name: &str, session: Vec<String>) -> Option<String> {
     let wanted = Wanted::parse(name);
     let mut names = session;
-    for file in runtime().chain(tch()) {
+    for file in files() {
         for line in file.text.lines() {
             names.extend(public_name(line.trim_start()).map(|(_, name)| name.to_owned()));
         }
@@ -340,6 +411,18 @@ mod tests {
         assert_eq!(found.place, "oxtorch::digits::digits");
         assert!(find(&Wanted::parse("Figure")).expect("is there").members.contains(&"line".to_owned()));
         assert!(find(&Wanted::parse("no_such_name_anywhere")).is_none());
+    }
+
+    #[test]
+    fn the_methods_of_traits_are_found_with_them() {
+        let text = "pub trait Module: Send {\n    /// Doc.\n    fn forward(&self, x: &Tensor) -> Tensor;\n    fn \
+                    twice<T>(\n        &self,\n    ) -> T {\n        todo!()\n    }\n}\npub trait Other {\n    fn f();\n}\n\
+                    impl super::Module for Linear {\n}\nimpl<A: Into<B>> IndexOp<A> for Tensor {\n}\nimpl Tensor {\n}\n";
+        assert_eq!(traits_of(text, "Linear"), ["Module"]);
+        assert_eq!(traits_of(text, "Tensor"), ["IndexOp"]);
+        let methods = trait_methods(text, "Module");
+        assert_eq!(methods[0], ("forward".to_owned(), "fn forward(&self, x: &Tensor) -> Tensor".to_owned()));
+        assert_eq!((methods.len(), methods[1].0.as_str()), (2, "twice"));
     }
 
     #[test]
