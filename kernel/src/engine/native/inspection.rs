@@ -31,7 +31,12 @@ impl NativeEngine {
         if text.is_none()
             && let Some((analyzer, document)) = self.analyzer_for(cell, cursor)
         {
-            text = self.within(Self::patience(false), analyzer.help(&document)).await;
+            let patience = Self::patience(path.as_deref().is_some_and(|path| path.contains("::")));
+            text = if is_on_name(cell, cursor) {
+                self.within(patience, analyzer.name(&document)).await
+            } else {
+                self.within(patience, analyzer.call(&document)).await
+            };
         }
         if text.is_none() && known.is_none() {
             text = self.own_help(path.as_deref()?).await;
@@ -50,7 +55,7 @@ impl NativeEngine {
     fn knows_path(&self, path: &str) -> bool {
         match path.split_once('.') {
             Some((owner, rest)) => self.state.variables.live.contains_key(owner) && !rest.contains('.'),
-            None => path.contains("::") || self.state.knows(path),
+            None => self.state.knows(path.split("::").next().unwrap_or(path)),
         }
     }
 
@@ -107,9 +112,17 @@ impl NativeEngine {
     }
 }
 
+/// Whether the cursor is at a name, and not between parentheses.
+fn is_on_name(cell: &str, cursor: usize) -> bool {
+    cell[..cursor].ends_with(is_name) || cell[cursor..].starts_with(is_name)
+}
+
+fn is_name(char: char) -> bool {
+    char == '_' || char.is_alphanumeric()
+}
+
 /// `nn::linear` at any of its characters, and between its parentheses.
 fn name_at(cell: &str, cursor: usize) -> Option<&str> {
-    let is_name = |char: char| char == '_' || char.is_alphanumeric();
     let end = cursor + cell[cursor..].find(|char| !is_name(char)).unwrap_or(cell.len() - cursor);
     let path = path_before(&cell[..end]);
     if path.ends_with(is_name) {

@@ -29,7 +29,7 @@ pub(super) fn candidates(result: &Value, document: &Document, len: usize, column
     // Either a list, or an object that has one.
     let items = result.get("items").unwrap_or(result).as_array().map(Vec::as_slice).unwrap_or_default();
     let mut items: Vec<Item> = items.iter().filter_map(|item| Item::deserialize(item).ok()).collect();
-    items.sort_by(|a, b| a.sort_text.cmp(&b.sort_text));
+    items.sort_by(|a, b| (&a.sort_text, &a.label).cmp(&(&b.sort_text, &b.label)));
     items.into_iter().filter_map(|item| item.candidate(document, len, columns)).collect()
 }
 
@@ -47,7 +47,11 @@ impl Item {
         if name.is_empty() || !name.chars().all(is_name) || name.starts_with("__") || name.starts_with("oxtorch_") {
             return None;
         }
-        Some(Candidate { kind: kind(self.kind), signature: self.detail.unwrap_or_default(), text })
+        Some(Candidate {
+            kind: kind(self.kind),
+            signature: self.detail.unwrap_or_default().replace("{unknown}", "_"),
+            text,
+        })
     }
 }
 

@@ -140,13 +140,14 @@ impl Ready {
         Some(answers::candidates(&result, document, len, self.0.columns))
     }
 
-    /// What the name at the cursor is, or the function whose arguments are being typed there.
-    pub(super) async fn help(&self, document: &Document) -> Option<String> {
-        let hover = self.ask("textDocument/hover", document).await.as_ref().and_then(answers::hover);
-        match hover {
-            Some(hover) => Some(hover),
-            None => answers::signature(&self.ask("textDocument/signatureHelp", document).await?),
-        }
+    /// What the name at the cursor is.
+    pub(super) async fn name(&self, document: &Document) -> Option<String> {
+        answers::hover(&self.ask("textDocument/hover", document).await?)
+    }
+
+    /// The function whose arguments are being typed at the cursor.
+    pub(super) async fn call(&self, document: &Document) -> Option<String> {
+        answers::signature(&self.ask("textDocument/signatureHelp", document).await?)
     }
 
     /// The source of the name at the cursor.

@@ -1,7 +1,7 @@
 //! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to build
 //! the runtime.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -71,19 +71,23 @@ pub(super) fn find(wanted: &Wanted) -> Option<Found> {
     }
     let (_, mut found) = best?;
     if found.members.is_empty() && found.signature.text.contains(&format!("struct {}", wanted.name)) {
-        let methods = files.iter().flat_map(|file| methods(&file.text, &wanted.name));
-        found.members = methods.map(|(name, _)| name).collect();
+        found.members = methods_of(&wanted.name).iter().map(|(name, _)| name.clone()).collect();
     }
     Some(found)
 }
 
 /// All files, the runtime's first. They are read once: whoever types asks for them again and again.
 fn files() -> impl Iterator<Item = &'static File> {
-    static FILES: LazyLock<Vec<File>> = LazyLock::new(|| runtime().chain(tch()).collect());
-    FILES.iter()
+    static TCH: LazyLock<Vec<File>> = LazyLock::new(|| tch().collect());
+    runtime().chain(TCH.iter())
 }
 
-fn runtime() -> impl Iterator<Item = File> {
+fn runtime() -> impl Iterator<Item = &'static File> {
+    static RUNTIME: LazyLock<Vec<File>> = LazyLock::new(|| runtime_sources().collect());
+    RUNTIME.iter()
+}
+
+fn runtime_sources() -> impl Iterator<Item = File> {
     let sources = sources::all().unwrap_or_default().into_iter();
     sources.filter_map(|source| {
         let path = source.path.strip_prefix("runtime/src/")?.strip_suffix(".rs")?;
@@ -234,28 +238,44 @@ fn self_name(block: &syn::ItemImpl) -> Option<String> {
     }
 }
 
-/// The public functions in the file's own impls of a type with their signatures, by its text: the longest files have
-/// thousands.
-fn methods(text: &str, ty: &str) -> Vec<(String, String)> {
+/// A name, and its signature.
+type Method = (String, String);
+
+/// The public functions of each type in its own impls, in all files.
+fn methods_of(ty: &str) -> &'static [Method] {
+    static METHODS: LazyLock<HashMap<String, Vec<Method>>> = LazyLock::new(|| {
+        let mut all = HashMap::<_, Vec<_>>::new();
+        for (ty, method) in files().flat_map(|file| methods(&file.text)) {
+            all.entry(ty).or_default().push(method);
+        }
+        all
+    });
+    METHODS.get(ty).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The public functions in the file's own impls of types, by its text: the longest files have thousands.
+fn methods(text: &str) -> Vec<(String, Method)> {
     let mut methods = Vec::new();
-    let mut inside = false;
+    let mut inside = None;
     // A signature may take several lines.
     let mut signature = String::new();
     for line in text.lines() {
         if line.starts_with("impl") {
             let subject =
                 line.split('{').next().unwrap_or(line).rsplit(' ').find(|word| !word.is_empty()).unwrap_or("");
-            inside = !line.contains(" for ") && subject.split('<').next() == Some(ty);
+            inside = subject.split('<').next().filter(|_| !line.contains(" for "));
         } else if line.starts_with('}') {
-            inside = false;
-        } else if inside && (!signature.is_empty() || line.trim_start().starts_with("pub fn ")) {
+            inside = None;
+        } else if let Some(ty) = inside
+            && (!signature.is_empty() || line.trim_start().starts_with("pub fn "))
+        {
             signature.push_str(line);
             signature.push(' ');
             if let Some((whole, _)) = signature.split_once('{') {
                 let whole = one_line(whole);
                 let rest = whole.trim_start_matches("pub fn ");
                 let name = rest.split(['(', '<']).next().unwrap_or(rest).to_owned();
-                methods.push((name, whole));
+                methods.push((ty.to_owned(), (name, whole)));
                 signature.clear();
             }
         }
@@ -265,13 +285,23 @@ fn methods(text: &str, ty: &str) -> Vec<(String, String)> {
 
 /// The public functions of a type of the libraries, with their signatures; the variants that `tch` has of most, which give
 /// an error in place of a panic, write into a given tensor, or are libtorch's own, come last.
-pub(in crate::engine::native) fn members(ty: &str) -> Vec<(String, String)> {
-    let mut members: Vec<_> = files().flat_map(|file| methods(&file.text, ty)).collect();
+pub(in crate::engine::native) fn members(ty: &str) -> Vec<Method> {
+    let mut members = methods_of(ty).to_vec();
     members.sort_by_key(|(name, _)| is_variant(name));
-    // What a type does as a layer, or as something with an index, comes behind what it does by itself.
-    let traits: BTreeSet<String> = files().flat_map(|file| traits_of(&file.text, ty)).collect();
-    members.extend(traits.iter().flat_map(|name| files().flat_map(|file| trait_methods(&file.text, name))));
     members
+}
+
+/// What a type of any library does by the traits of these libraries: as a layer, or as something with an index.
+pub(in crate::engine::native) fn trait_members(ty: &str) -> Vec<Method> {
+    static TRAITS: LazyLock<HashMap<String, BTreeSet<String>>> = LazyLock::new(|| {
+        let mut traits = HashMap::<_, BTreeSet<_>>::new();
+        for (ty, name) in files().flat_map(|file| implemented(&file.text)) {
+            traits.entry(ty).or_default().insert(name);
+        }
+        traits
+    });
+    let traits = TRAITS.get(ty).into_iter().flatten();
+    traits.flat_map(|name| files().flat_map(move |file| trait_methods(&file.text, name))).collect()
 }
 
 /// Whether a method of a tensor is a variant of another one: gives an error in place of a panic, writes into a given tensor,
@@ -280,18 +310,15 @@ pub(in crate::engine::native) fn is_variant(name: &str) -> bool {
     name.ends_with("_out") || ["f_", "g_", "internal_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The traits that a file implements for a type.
-fn traits_of(text: &str, ty: &str) -> Vec<String> {
+/// The types for which a file implements traits, and those.
+fn implemented(text: &str) -> Vec<(String, String)> {
     let name = |text: &str| text.split(['<', ' ', '{']).next().unwrap_or(text).rsplit("::").next().map(str::to_owned);
     let implemented = text.lines().filter_map(|line| {
         let (head, subject) = line.strip_prefix("impl")?.split_once(" for ")?;
         let subject = name(subject.trim_start_matches(['&', '(']))?;
         // `<A: Index> IndexOp<A>`
-        let head = match head.strip_prefix('<') {
-            Some(generic) => behind_brackets(generic),
-            None => head,
-        };
-        (subject == ty).then(|| name(head.trim())).flatten()
+        let head = head.strip_prefix('<').map_or(head, behind_brackets);
+        Some((subject, name(head.trim())?))
     });
     implemented.collect()
 }
@@ -311,7 +338,7 @@ fn behind_brackets(text: &str) -> &str {
 }
 
 /// The functions that a trait of the libraries declares, with their signatures.
-fn trait_methods(text: &str, name: &str) -> Vec<(String, String)> {
+fn trait_methods(text: &str, name: &str) -> Vec<Method> {
     let is_head = |line: &str| {
         let rest = line.strip_prefix("pub trait ").and_then(|rest| rest.strip_prefix(name));
         rest.is_some_and(|rest| rest.starts_with([' ', '<', ':', '{']))
@@ -356,7 +383,7 @@ pub(in crate::engine::native) fn names_in(module: &str) -> Vec<(String, &'static
 
 /// The names that every cell has in scope.
 pub(in crate::engine::native) fn prelude() -> Vec<String> {
-    let prelude = files().find(|file| file.module == "oxtorch::prelude");
+    let prelude = runtime().find(|file| file.module == "oxtorch::prelude");
     let parsed = prelude.and_then(|file| syn::parse_file(&file.text).ok());
     let mut names = Vec::new();
     for item in parsed.iter().flat_map(|file| &file.items) {
@@ -418,8 +445,8 @@ mod tests {
         let text = "pub trait Module: Send {\n    /// Doc.\n    fn forward(&self, x: &Tensor) -> Tensor;\n    fn \
                     twice<T>(\n        &self,\n    ) -> T {\n        todo!()\n    }\n}\npub trait Other {\n    fn f();\n}\n\
                     impl super::Module for Linear {\n}\nimpl<A: Into<B>> IndexOp<A> for Tensor {\n}\nimpl Tensor {\n}\n";
-        assert_eq!(traits_of(text, "Linear"), ["Module"]);
-        assert_eq!(traits_of(text, "Tensor"), ["IndexOp"]);
+        let pair = |ty: &str, name: &str| (ty.to_owned(), name.to_owned());
+        assert_eq!(implemented(text), [pair("Linear", "Module"), pair("Tensor", "IndexOp")]);
         let methods = trait_methods(text, "Module");
         assert_eq!(methods[0], ("forward".to_owned(), "fn forward(&self, x: &Tensor) -> Tensor".to_owned()));
         assert_eq!((methods.len(), methods[1].0.as_str()), (2, "twice"));

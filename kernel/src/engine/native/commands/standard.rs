@@ -35,7 +35,7 @@ pub(super) fn find(docs: &Path, wanted: &Wanted) -> Option<String> {
     Some(parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n"))
 }
 
-/// The methods on the page of a type, with their signatures, in the page's order; those of traits without one last.
+/// The methods on the page of a type, with their signatures, in the page's order; without those that no stable compiler takes.
 pub(in crate::engine::native) fn methods(docs: &Path, ty: &str) -> Vec<(String, String)> {
     // Lower case names are those of the language itself: `f64`, `str`.
     let wanted = Wanted::parse(ty);
@@ -54,7 +54,8 @@ pub(in crate::engine::native) fn methods(docs: &Path, ty: &str) -> Vec<(String, 
         // `method.from-1` is one more of that name.
         let is_name = name.chars().all(|char| char == '_' || char.is_alphanumeric());
         let Some(declaration) = between(part, "<h4 class=\"code-header\">", "</h4>").map(plain) else { continue };
-        if is_name && !methods.iter().any(|(other, _)| other == name) {
+        let is_unstable = part.contains("class=\"stab unstable\"");
+        if is_name && !is_unstable && !methods.iter().any(|(other, _)| other == name) {
             methods.push((name.to_owned(), one_line(&declaration)));
         }
     }

@@ -294,8 +294,12 @@ fn held_by(state: &State, docs: &Path, owner: &str, found: &mut Found) {
 /// The functions and constants of a type, with their signatures.
 fn all_members(state: &State, docs: &Path, ty: &str) -> Vec<(String, String)> {
     if state.scope.find(ty).is_none() {
-        let members = library::members(ty);
-        return if members.is_empty() { standard::methods(docs, ty) } else { members };
+        let mut members = library::members(ty);
+        if members.is_empty() {
+            members = standard::methods(docs, ty);
+        }
+        members.extend(library::trait_members(ty));
+        return members;
     }
     let members = state.scope.impls_of(ty).flat_map(|block| of_impl(block.fragment.text()));
     members.map(|(name, found)| (name, found.text)).collect()
