@@ -290,5 +290,3 @@ def test_a_server_that_answers_is_heard(fake):
     one = fake("answers")
     matches, _ = one.get_ready()
     assert matches == ["answered4"]
-    one.kernel.manager.shutdown_kernel()
-    until(lambda: not psutil.pid_exists(one.kernel.manager.provisioner.process.pid) if one.kernel.manager.has_kernel else True)

@@ -10,6 +10,7 @@ use super::NativeEngine;
 use super::completion::type_name;
 use crate::engine::Engine;
 use crate::engine::mentions::Names;
+use crate::host::Host;
 use crate::session::CellRequest;
 
 /// A value that does not describe itself within this time is left out.
@@ -78,6 +79,10 @@ impl NativeEngine {
 
     /// What a variable is like: shape and device, length, or value.
     async fn value_of(&mut self, name: &str) -> Option<String> {
+        // A host that is gone is for the next cell to notice, which tells the user.
+        if !self.host.as_mut().is_some_and(Host::is_alive) {
+            return None;
+        }
         let interrupter = self.interrupter();
         let request = CellRequest { code: name, execution_count: 0, allow_stdin: false };
         let (events, mut shown) = mpsc::channel(16);

@@ -230,7 +230,7 @@ async fn open(recipe: Recipe, folder: PathBuf) -> anyhow::Result<Option<Session>
         .await??
     };
     let Some((program, project, quiet)) = found else { return Ok(None) };
-    let server = Server::start(&program, &folder)?;
+    let server = Server::start(&program)?;
     let refused = || anyhow::anyhow!("{} does not answer as a language server", program.display());
     let answer = server.request("initialize", introduction(&folder, &project)).await.ok_or_else(refused)?;
     let in_bytes = answer["capabilities"]["positionEncoding"] == "utf-8";

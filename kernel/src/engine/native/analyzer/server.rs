@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::wire;
+use crate::setup::child::command;
 
 /// As `nice` counts: cells come first.
 const PRIORITY: i32 = 5;
@@ -36,9 +37,10 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts a program that speaks the protocol on its standard streams.
-    pub(super) fn start(program: &Path, folder: &Path) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    pub(super) fn start(program: &Path) -> io::Result<Self> {
+        // As it was asked for its version: rustup's stand-in goes by the environment.
+        let mut command = Command::from(command(program));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         // An interrupt from the terminal is for the cell.
         command.process_group(0).kill_on_drop(true);
         let mut child = command.spawn()?;
