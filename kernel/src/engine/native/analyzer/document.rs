@@ -85,7 +85,7 @@ fn at_home(code: &str) -> String {
                 // `:: cell_x :: Net`
                 text.truncate(text.trim_end().len());
                 text.truncate(text.trim_end_matches("::").len());
-                text.push_str(" crate");
+                text.push_str("crate");
                 len
             }
             None => {

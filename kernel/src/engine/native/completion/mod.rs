@@ -73,6 +73,9 @@ const STANDARD: [(&str, &str); 42] = [
 /// Pointers through which a user sees what they point to.
 const POINTERS: [&str; 3] = ["Arc", "Box", "Rc"];
 
+/// More than there ever are.
+const BEHIND: usize = 1 << 32;
+
 /// How many are told: the methods of a tensor, without the variants that come last.
 const MOST: usize = 1500;
 
@@ -138,9 +141,18 @@ impl Found {
         self.add(Candidate { text: text.to_owned(), kind, signature: signature.to_owned() });
     }
 
-    /// What has no signature yet gets one.
+    /// A method; what is a variant of another one comes behind everything else.
+    fn put_method(&mut self, name: &str, signature: &str, is_variant: bool) {
+        let order = self.0.len() + if is_variant { BEHIND } else { 0 };
+        self.add_at(order, Candidate { text: name.to_owned(), kind: "function", signature: signature.to_owned() });
+    }
+
     fn add(&mut self, candidate: Candidate) {
-        let order = self.0.len();
+        self.add_at(self.0.len(), candidate);
+    }
+
+    /// What has no signature yet gets one.
+    fn add_at(&mut self, order: usize, candidate: Candidate) {
         let (_, known) = self.0.entry(candidate.text.clone()).or_insert_with(|| (order, candidate.clone()));
         if known.signature.is_empty() {
             *known = candidate;
@@ -259,8 +271,13 @@ fn members_of_anything(state: &State, prefix: &str, found: &mut Found) {
 
 fn methods_of(state: &State, docs: &Path, ty: &str, found: &mut Found) {
     for (name, signature) in all_members(state, docs, ty).into_iter().filter(|(_, signature)| takes_self(signature)) {
-        found.put(&name, "function", &signature);
+        found.put_method(&name, &signature, is_variant(state, ty, &name));
     }
+}
+
+/// Names of the session's own types say nothing of that kind.
+fn is_variant(state: &State, ty: &str, name: &str) -> bool {
+    state.scope.find(ty).is_none() && library::is_variant(name)
 }
 
 /// What stands behind `owner::`.
@@ -282,7 +299,7 @@ fn held_by(state: &State, docs: &Path, owner: &str, found: &mut Found) {
     let (methods, functions): (Vec<_>, Vec<_>) =
         all_members(state, docs, owner).into_iter().partition(|(_, signature)| takes_self(signature));
     for (name, signature) in functions.into_iter().chain(methods) {
-        found.put(&name, "function", &signature);
+        found.put_method(&name, &signature, is_variant(state, owner, &name));
     }
     if state.scope.find(owner).is_none() {
         for (name, kind) in library::names_in(owner) {
