@@ -148,8 +148,8 @@ impl<E: Engine> Session<E> {
     /// # Panics
     ///
     /// Where `cursor` is not at the start or end of a character.
-    pub fn complete(&self, code: &str, cursor: usize) -> Completion {
-        self.engine.complete(code, cursor)
+    pub async fn complete(&mut self, code: &str, cursor: usize) -> Completion {
+        self.engine.complete(code, cursor).await
     }
 
     /// What is known of the name at the byte `cursor` of a cell, as text; with its source where that is wanted and known.

@@ -5,7 +5,7 @@ mod read;
 mod segments;
 
 pub use self::catalogue::CATALOGUE;
-pub use self::segments::{Segment, segments};
+pub use self::segments::{End, Segment, code_of, end_of, segments};
 
 /// A command of a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -59,8 +59,8 @@ pub trait Engine: Send + 'static {
     fn is_complete(&self, code: &str) -> Completeness;
 
     /// What could stand at the byte `cursor` of a cell; nothing, for an engine that cannot tell.
-    fn complete(&self, _code: &str, cursor: usize) -> Completion {
-        Completion::none(cursor)
+    fn complete(&mut self, _code: &str, cursor: usize) -> impl Future<Output = Completion> + Send {
+        std::future::ready(Completion::none(cursor))
     }
 
     /// What is known of the name at the byte `cursor`, with its source where that is wanted; nothing, for an engine that

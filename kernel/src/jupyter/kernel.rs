@@ -80,7 +80,7 @@ impl<E: Engine> Kernel<E> {
             JupyterMessageContent::CompleteRequest(content) => {
                 let cursor = replies::byte_offset(&content.code, content.cursor_pos);
                 let found = match self.engine.soon(&self.interrupts).await {
-                    Some(session) => session.complete(&content.code, cursor),
+                    Some(session) => session.complete(&content.code, cursor).await,
                     None => Completion::none(cursor),
                 };
                 Some(replies::complete(&content.code, found).into())

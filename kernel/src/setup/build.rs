@@ -83,6 +83,11 @@ impl Recipe {
         cargo
     }
 
+    /// The workspace of the runtime, with its sources.
+    pub(crate) fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
     /// Where cargo puts everything.
     fn target(&self) -> PathBuf {
         self.workspace.join("target")

@@ -7,7 +7,7 @@ use super::child::find_program;
 use super::error::INSTALL_COMPILER;
 use super::progress::size;
 use super::toolchain::{self, Toolchain};
-use super::{build, gpu, known_fit, libtorch, near, python, shim, sources};
+use super::{analyzer, build, gpu, known_fit, libtorch, near, python, shim, sources};
 use crate::home::{Home, free_space};
 use crate::kernelspec;
 
@@ -83,6 +83,8 @@ pub fn examine(home: &Home) -> Vec<Finding> {
         _ => findings.push(bad("runtime", "needs what is missing above".to_owned(), set_up())),
     }
 
+    findings.push(examine_analyzer(toolchain.as_ref().ok()));
+
     findings.push(match free_space(home.root()) {
         Some(free) => good("disk space", format!("{} free in {}", size(free), home.root().display())),
         None => optional("disk space", "cannot be told"),
@@ -116,6 +118,21 @@ fn examine_python() -> Vec<Finding> {
         None => optional("pip", "none; libtorch then comes from the PyTorch site"),
     };
     vec![good("Python", python.display().to_string()), pip]
+}
+
+fn examine_analyzer(toolchain: Option<&Toolchain>) -> Finding {
+    let name = "rust-analyzer";
+    let how = analyzer::HOW_TO_ADD;
+    match analyzer::find(toolchain.map(|toolchain| toolchain.sysroot.as_path())) {
+        Some(found) if found.sources.is_some() => {
+            good(name, format!("{} ({})", found.program.display(), found.version))
+        }
+        Some(found) => optional(
+            name,
+            &format!("{} lacks the sources of the standard library; to add them: {how}", found.program.display()),
+        ),
+        None => optional(name, &format!("none; Tab tells what the session and `tch` hold. For all of Rust: {how}")),
+    }
 }
 
 fn examine_built(

@@ -4,6 +4,7 @@
 //! everything is there, [`ensure`] reads one small file and looks at a few others, and starts no process: every start
 //! of a kernel goes through it.
 
+pub mod analyzer;
 mod archive;
 pub(crate) mod build;
 pub mod child;

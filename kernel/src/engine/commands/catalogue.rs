@@ -16,6 +16,26 @@ impl Entry {
     pub fn name(&self) -> &'static str {
         self.names[0]
     }
+
+    /// What stands behind it.
+    pub fn takes(&self) -> Argument {
+        match self.name() {
+            "help" => Argument::Command,
+            "doc" | "type" | "time" | "timeit" => Argument::Code,
+            _ => Argument::Other,
+        }
+    }
+}
+
+/// What a command takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Argument {
+    /// The name of another command.
+    Command,
+    /// Code, or a name that code may have.
+    Code,
+    /// Words, files.
+    Other,
 }
 
 const fn entry(names: &'static [&'static str], usage: &'static str, about: &'static str) -> Entry {

@@ -44,6 +44,54 @@ pub fn segments(cell: &str, is_name: &dyn Fn(&str) -> bool) -> Vec<Segment> {
     segments
 }
 
+/// What the end of a text that is being typed stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Code, which goes on from there.
+    Code(usize),
+    /// A command, which begins there.
+    Command(usize),
+}
+
+/// Tells whether a text ends in code or in a command.
+pub fn end_of(text: &str, is_name: &dyn Fn(&str) -> bool) -> End {
+    let mut reader =
+        Reader { cell: text, is_name, own: BTreeSet::new(), at: 0, depth: 0, statement: Statement::default() };
+    let mut code = 0;
+    while let Some(line) = reader.next_command() {
+        (_, code) = read(text, line, is_name);
+        if code == text.len() {
+            return End::Command(line);
+        }
+        reader.at = code;
+    }
+    End::Code(code)
+}
+
+/// The code of a cell, what commands take of it included, with blanks in place of the rest.
+pub fn code_of(cell: &str, is_name: &dyn Fn(&str) -> bool) -> String {
+    let mut code = only(cell, 0..0).into_bytes();
+    let mut todo = segments(cell, is_name);
+    while let Some(segment) = todo.pop() {
+        let part = match segment {
+            Segment::Code(part) | Segment::Command(Command::Type { code: part }) => part,
+            Segment::Command(Command::Timeit(timeit)) => timeit.code,
+            Segment::Command(Command::Time { body }) => {
+                todo.extend(body);
+                continue;
+            }
+            Segment::Command(_) => continue,
+        };
+        for (to, from) in code.iter_mut().zip(part.bytes()) {
+            if *to == b' ' {
+                *to = from;
+            }
+        }
+    }
+    // Each part has whole characters at their own places.
+    String::from_utf8(code).unwrap_or_else(|_| only(cell, 0..0))
+}
+
 /// Nothing for blanks and comments between commands, which say nothing to the compiler.
 fn code(cell: &str, range: std::ops::Range<usize>) -> Option<Segment> {
     let blank = |kind| {
@@ -331,6 +379,25 @@ mod tests {
         assert_eq!(parts("fn f() {}\n%pwd"), ["fn f() {}", "Pwd"]);
         assert_eq!(parts("#[inline]\npub fn f() {}\n:vars"), ["#[inline]\npub fn f() {}", "Vars"]);
         assert_eq!(parts("for i in 0..3 { f(i) }\n!ls"), ["for i in 0..3 { f(i) }", "! ls"]);
+    }
+
+    #[test]
+    fn the_code_of_a_cell_stands_where_it_stood() {
+        let code = |cell: &str| code_of(cell, &|_| false);
+        assert_eq!(code("%cd é\nlet y = 变;\n!ls\n"), "      \nlet y = 变;\n   \n");
+        assert_eq!(code(":type x.\n1"), "      x.\n1");
+        assert_eq!(code("%%time\n:vars\nf()"), "      \n     \nf()");
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_code_or_a_command() {
+        let end = |text: &str| end_of(text, &|name| name == "flag");
+        assert_eq!(end("1;\n:va"), End::Command(3));
+        assert_eq!(end(":vars\n"), End::Code(5));
+        assert_eq!(end("fn f() {\n    !f"), End::Code(0));
+        assert_eq!(end("let x\n: i3"), End::Code(0));
+        assert_eq!(end("!flag.clo"), End::Code(0));
+        assert_eq!(end("%%bash\nls"), End::Command(0));
     }
 
     #[test]

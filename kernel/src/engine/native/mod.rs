@@ -1,6 +1,7 @@
 //! The engine: one cell, one crate, compiled by rustc and run by the host.
 
 mod ahead;
+mod analyzer;
 mod commands;
 mod compile;
 mod completion;
@@ -11,6 +12,7 @@ mod reports;
 mod run;
 mod standby;
 mod state;
+mod typing;
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -22,6 +24,7 @@ use oxtorch_protocol::{Cost, Described, Surroundings, Timing};
 use tokio::sync::{Notify, mpsc};
 
 use self::ahead::Ahead;
+use self::analyzer::Analyzer;
 use self::commands::ShellInterrupter;
 use self::compile::{Compiler, Ready, Urgency};
 use self::reports::{interrupted, tell};
@@ -52,6 +55,7 @@ pub struct NativeEngine {
     /// Where `%cd -` goes.
     previous_dir: Option<PathBuf>,
     spent: Spent,
+    analyzer: Analyzer,
 }
 
 /// What all cells so far have taken.
@@ -71,9 +75,19 @@ struct Told {
 /// What an interrupt has to reach.
 enum Phase {
     Idle,
-    Compiling { cancel: Arc<Notify>, cancelled: bool },
+    /// Compiling a cell, or looking up what the user is typing.
+    Compiling {
+        cancel: Arc<Notify>,
+        cancelled: bool,
+    },
     Running(RunInterrupter),
     InShell(ShellInterrupter),
+}
+
+impl Phase {
+    fn compiling() -> Self {
+        Self::Compiling { cancel: Arc::new(Notify::new()), cancelled: false }
+    }
 }
 
 impl NativeEngine {
@@ -89,6 +103,7 @@ impl NativeEngine {
         // What is not swept now is swept by a later session.
         tokio::task::spawn_blocking(move || drop(swept.sweep()));
         Ok(Self {
+            analyzer: Analyzer::new(runtime.recipe.clone(), &scratch),
             compiler: Arc::new(Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache)),
             ahead: Ahead::default(),
             standby: Standby::new(runtime),
@@ -218,7 +233,7 @@ impl NativeEngine {
 
 impl Engine for NativeEngine {
     async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
-        self.set_phase(Phase::Compiling { cancel: Arc::new(Notify::new()), cancelled: false });
+        self.set_phase(Phase::compiling());
         self.notice_lost_host(request.execution_count, events).await;
         let code = request.code.replace("\r\n", "\n");
         let segments = segments(&code, &|name| self.state.knows(name));
@@ -236,13 +251,18 @@ impl Engine for NativeEngine {
         complete::is_complete(code, &|name| self.state.knows(name))
     }
 
-    fn complete(&self, code: &str, cursor: usize) -> Completion {
-        let dir = self.current_dir().unwrap_or_default();
-        completion::complete(&self.state, &dir, code, cursor)
+    async fn complete(&mut self, code: &str, cursor: usize) -> Completion {
+        self.set_phase(Phase::compiling());
+        let found = self.completion(code, cursor).await;
+        self.set_phase(Phase::Idle);
+        found
     }
 
     async fn inspect(&mut self, code: &str, cursor: usize, with_source: bool) -> Option<String> {
-        self.inspection(code, cursor, with_source).await
+        self.set_phase(Phase::compiling());
+        let found = self.inspection(code, cursor, with_source).await;
+        self.set_phase(Phase::Idle);
+        found
     }
 
     fn interrupter(&self) -> Interrupter {
@@ -277,7 +297,7 @@ impl NativeEngine {
     fn set_compiling(&self) {
         let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(&*phase, Phase::Compiling { .. }) {
-            *phase = Phase::Compiling { cancel: Arc::new(Notify::new()), cancelled: false };
+            *phase = Phase::compiling();
         }
     }
 

@@ -64,10 +64,15 @@ impl NativeEngine {
         .await
     }
 
+    /// The folder of the standard library's pages, whether or not it is there.
+    pub(in crate::engine::native) fn standard_pages(&self) -> PathBuf {
+        let docs = self.compiler.rustc().sysroot().map(|sysroot| sysroot.join("share/doc/rust/html/std"));
+        docs.unwrap_or_default()
+    }
+
     /// Reads many files, on a thread of its own. Gets the folder of the standard library's pages.
     async fn aside<T: Send + 'static>(&self, work: impl FnOnce(PathBuf) -> T + Send + 'static) -> Result<T, CellError> {
-        let docs = self.compiler.rustc().sysroot().map(|sysroot| sysroot.join("share/doc/rust/html/std"));
-        let docs = docs.unwrap_or_default();
+        let docs = self.standard_pages();
         tokio::select! {
             found = tokio::task::spawn_blocking(move || work(docs)) => {
                 found.map_err(|error| internal(format!("the documentation cannot be read: {error}")))

@@ -1,7 +1,9 @@
 //! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to build
 //! the runtime.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use syn::Item;
 
@@ -45,6 +47,7 @@ pub(super) struct Found {
 }
 
 /// A file of a library.
+#[derive(Debug)]
 struct File {
     /// `tch::nn::linear`.
     module: String,
@@ -53,10 +56,10 @@ struct File {
 
 /// Looks a name up in all libraries.
 pub(super) fn find(wanted: &Wanted) -> Option<Found> {
-    let files: Vec<File> = runtime().chain(tch()).filter(|file| file.text.contains(&wanted.name)).collect();
+    let files: Vec<&File> = files().filter(|file| file.text.contains(&wanted.name)).collect();
     // What belongs to the module or type that was named comes first; what belongs nowhere in particular last.
     let mut best: Option<(u8, Found)> = None;
-    for file in &files {
+    for &file in &files {
         if let Some((rank, found)) = in_file(file, wanted)
             && best.as_ref().is_none_or(|(other, _)| rank < *other)
         {
@@ -68,13 +71,23 @@ pub(super) fn find(wanted: &Wanted) -> Option<Found> {
     }
     let (_, mut found) = best?;
     if found.members.is_empty() && found.signature.text.contains(&format!("struct {}", wanted.name)) {
-        let methods = files.iter().flat_map(|file| methods(&file.text, &wanted.name));
-        found.members = methods.map(|(name, _)| name).collect();
+        found.members = methods_of(&wanted.name).iter().map(|(name, _)| name.clone()).collect();
     }
     Some(found)
 }
 
-fn runtime() -> impl Iterator<Item = File> {
+/// All files, the runtime's first. They are read once: whoever types asks for them again and again.
+fn files() -> impl Iterator<Item = &'static File> {
+    static TCH: LazyLock<Vec<File>> = LazyLock::new(|| tch().collect());
+    runtime().chain(TCH.iter())
+}
+
+fn runtime() -> impl Iterator<Item = &'static File> {
+    static RUNTIME: LazyLock<Vec<File>> = LazyLock::new(|| runtime_sources().collect());
+    RUNTIME.iter()
+}
+
+fn runtime_sources() -> impl Iterator<Item = File> {
     let sources = sources::all().unwrap_or_default().into_iter();
     sources.filter_map(|source| {
         let path = source.path.strip_prefix("runtime/src/")?.strip_suffix(".rs")?;
@@ -225,28 +238,44 @@ fn self_name(block: &syn::ItemImpl) -> Option<String> {
     }
 }
 
-/// The public functions in the file's own impls of a type with their signatures, by its text: the longest files have
-/// thousands.
-fn methods(text: &str, ty: &str) -> Vec<(String, String)> {
+/// A name, and its signature.
+type Method = (String, String);
+
+/// The public functions of each type in its own impls, in all files.
+fn methods_of(ty: &str) -> &'static [Method] {
+    static METHODS: LazyLock<HashMap<String, Vec<Method>>> = LazyLock::new(|| {
+        let mut all = HashMap::<_, Vec<_>>::new();
+        for (ty, method) in files().flat_map(|file| methods(&file.text)) {
+            all.entry(ty).or_default().push(method);
+        }
+        all
+    });
+    METHODS.get(ty).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The public functions in the file's own impls of types, by its text: the longest files have thousands.
+fn methods(text: &str) -> Vec<(String, Method)> {
     let mut methods = Vec::new();
-    let mut inside = false;
+    let mut inside = None;
     // A signature may take several lines.
     let mut signature = String::new();
     for line in text.lines() {
         if line.starts_with("impl") {
             let subject =
                 line.split('{').next().unwrap_or(line).rsplit(' ').find(|word| !word.is_empty()).unwrap_or("");
-            inside = !line.contains(" for ") && subject.split('<').next() == Some(ty);
+            inside = subject.split('<').next().filter(|_| !line.contains(" for "));
         } else if line.starts_with('}') {
-            inside = false;
-        } else if inside && (!signature.is_empty() || line.trim_start().starts_with("pub fn ")) {
+            inside = None;
+        } else if let Some(ty) = inside
+            && (!signature.is_empty() || line.trim_start().starts_with("pub fn "))
+        {
             signature.push_str(line);
             signature.push(' ');
             if let Some((whole, _)) = signature.split_once('{') {
                 let whole = one_line(whole);
                 let rest = whole.trim_start_matches("pub fn ");
                 let name = rest.split(['(', '<']).next().unwrap_or(rest).to_owned();
-                methods.push((name, whole));
+                methods.push((ty.to_owned(), (name, whole)));
                 signature.clear();
             }
         }
@@ -256,19 +285,88 @@ fn methods(text: &str, ty: &str) -> Vec<(String, String)> {
 
 /// The public functions of a type of the libraries, with their signatures; the variants that `tch` has of most, which give
 /// an error in place of a panic, write into a given tensor, or are libtorch's own, come last.
-pub(in crate::engine::native) fn members(ty: &str) -> Vec<(String, String)> {
-    let mut members: Vec<_> = runtime().chain(tch()).flat_map(|file| methods(&file.text, ty)).collect();
-    let is_variant =
-        |name: &str| name.ends_with("_out") || ["f_", "g_", "internal_"].iter().any(|prefix| name.starts_with(prefix));
+pub(in crate::engine::native) fn members(ty: &str) -> Vec<Method> {
+    let mut members = methods_of(ty).to_vec();
     members.sort_by_key(|(name, _)| is_variant(name));
     members
+}
+
+/// What a type of any library does by the traits of these libraries: as a layer, or as something with an index.
+pub(in crate::engine::native) fn trait_members(ty: &str) -> Vec<Method> {
+    static TRAITS: LazyLock<HashMap<String, BTreeSet<String>>> = LazyLock::new(|| {
+        let mut traits = HashMap::<_, BTreeSet<_>>::new();
+        for (ty, name) in files().flat_map(|file| implemented(&file.text)) {
+            traits.entry(ty).or_default().insert(name);
+        }
+        traits
+    });
+    let traits = TRAITS.get(ty).into_iter().flatten();
+    traits.flat_map(|name| files().flat_map(move |file| trait_methods(&file.text, name))).collect()
+}
+
+/// Whether a method of a tensor is a variant of another one: gives an error in place of a panic, writes into a given tensor,
+/// or is libtorch's own.
+pub(in crate::engine::native) fn is_variant(name: &str) -> bool {
+    name.ends_with("_out") || ["f_", "g_", "internal_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The types for which a file implements traits, and those.
+fn implemented(text: &str) -> Vec<(String, String)> {
+    let name = |text: &str| text.split(['<', ' ', '{']).next().unwrap_or(text).rsplit("::").next().map(str::to_owned);
+    let implemented = text.lines().filter_map(|line| {
+        let (head, subject) = line.strip_prefix("impl")?.split_once(" for ")?;
+        let subject = name(subject.trim_start_matches(['&', '(']))?;
+        // `<A: Index> IndexOp<A>`
+        let head = head.strip_prefix('<').map_or(head, behind_brackets);
+        Some((subject, name(head.trim())?))
+    });
+    implemented.collect()
+}
+
+/// What stands behind the `>` that closes a bracket which is open already.
+fn behind_brackets(text: &str) -> &str {
+    let mut open = 1;
+    let end = text.find(|char| {
+        match char {
+            '<' => open += 1,
+            '>' => open -= 1,
+            _ => {}
+        }
+        open == 0
+    });
+    end.map_or("", |end| &text[end + 1..])
+}
+
+/// The functions that a trait of the libraries declares, with their signatures.
+fn trait_methods(text: &str, name: &str) -> Vec<Method> {
+    let is_head = |line: &str| {
+        let rest = line.strip_prefix("pub trait ").and_then(|rest| rest.strip_prefix(name));
+        rest.is_some_and(|rest| rest.starts_with([' ', '<', ':', '{']))
+    };
+    let block = text.lines().skip_while(|line| !is_head(line)).skip(1).take_while(|line| !line.starts_with('}'));
+    let mut methods = Vec::new();
+    let mut signature = String::new();
+    for line in block {
+        let starts = line.starts_with("    fn ");
+        if starts || !signature.is_empty() {
+            signature.push_str(line);
+            signature.push(' ');
+            if let Some((whole, _)) = signature.split_once(['{', ';']) {
+                let whole = one_line(whole);
+                let rest = whole.trim_start_matches("fn ");
+                methods.push((rest.split(['(', '<']).next().unwrap_or(rest).to_owned(), whole));
+                signature.clear();
+            }
+        }
+    }
+    methods
 }
 
 /// The public names in a module of the libraries, and in those below, from which it takes its own; with the words that
 /// frontends have for their kinds.
 pub(in crate::engine::native) fn names_in(module: &str) -> Vec<(String, &'static str)> {
     let mut names = Vec::new();
-    for file in runtime().chain(tch()).filter(|file| file.module.split("::").any(|part| part == module)) {
+    for file in files().filter(|file| file.module.split("::").any(|part| part == module)) {
         for line in file.text.lines() {
             let Some((word, name)) = public_name(line) else { continue };
             let kind = match word {
@@ -318,7 +416,7 @@ fn public_name(line: &str) -> Option<(&str, &str)> {
 pub(super) fn nearest(name: &str, session: Vec<String>) -> Option<String> {
     let wanted = Wanted::parse(name);
     let mut names = session;
-    for file in runtime().chain(tch()) {
+    for file in files() {
         for line in file.text.lines() {
             names.extend(public_name(line.trim_start()).map(|(_, name)| name.to_owned()));
         }
@@ -340,6 +438,18 @@ mod tests {
         assert_eq!(found.place, "oxtorch::digits::digits");
         assert!(find(&Wanted::parse("Figure")).expect("is there").members.contains(&"line".to_owned()));
         assert!(find(&Wanted::parse("no_such_name_anywhere")).is_none());
+    }
+
+    #[test]
+    fn the_methods_of_traits_are_found_with_them() {
+        let text = "pub trait Module: Send {\n    /// Doc.\n    fn forward(&self, x: &Tensor) -> Tensor;\n    fn \
+                    twice<T>(\n        &self,\n    ) -> T {\n        todo!()\n    }\n}\npub trait Other {\n    fn f();\n}\n\
+                    impl super::Module for Linear {\n}\nimpl<A: Into<B>> IndexOp<A> for Tensor {\n}\nimpl Tensor {\n}\n";
+        let pair = |ty: &str, name: &str| (ty.to_owned(), name.to_owned());
+        assert_eq!(implemented(text), [pair("Linear", "Module"), pair("Tensor", "IndexOp")]);
+        let methods = trait_methods(text, "Module");
+        assert_eq!(methods[0], ("forward".to_owned(), "fn forward(&self, x: &Tensor) -> Tensor".to_owned()));
+        assert_eq!((methods.len(), methods[1].0.as_str()), (2, "twice"));
     }
 
     #[test]

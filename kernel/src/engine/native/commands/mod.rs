@@ -8,7 +8,7 @@ mod places;
 mod settings;
 mod shell;
 pub(super) mod signature;
-mod standard;
+pub(super) mod standard;
 mod table;
 mod time;
 mod type_of;

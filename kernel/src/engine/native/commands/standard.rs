@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::library::Wanted;
+use super::signature::one_line;
 
 /// Where the pages are for everybody.
 const ONLINE: &str = "https://doc.rust-lang.org/std/";
@@ -32,6 +33,33 @@ pub(super) fn find(docs: &Path, wanted: &Wanted) -> Option<String> {
     let address = if anchor.is_empty() { format!("{ONLINE}{href}") } else { format!("{ONLINE}{href}#{anchor}") };
     let parts = [declaration.map(plain), paragraph.map(plain), Some(address)];
     Some(parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n"))
+}
+
+/// The methods on the page of a type, with their signatures, in the page's order; without those that no stable compiler takes.
+pub(in crate::engine::native) fn methods(docs: &Path, ty: &str) -> Vec<(String, String)> {
+    // Lower case names are those of the language itself: `f64`, `str`.
+    let wanted = Wanted::parse(ty);
+    let page = match std::fs::read_to_string(docs.join(format!("primitive.{}.html", wanted.name))) {
+        Ok(html) => Some(html),
+        Err(_) => {
+            let index = std::fs::read_to_string(docs.join("all.html")).ok();
+            let href = index.and_then(|index| page(&index, &wanted, &wanted.name));
+            href.and_then(|href| std::fs::read_to_string(docs.join(href)).ok())
+        }
+    };
+    let html = page.unwrap_or_default();
+    let mut methods: Vec<(String, String)> = Vec::new();
+    for part in ["id=\"method.", "id=\"tymethod."].into_iter().flat_map(|id| html.split(id).skip(1)) {
+        let name = part.split('"').next().unwrap_or_default();
+        // `method.from-1` is one more of that name.
+        let is_name = name.chars().all(|char| char == '_' || char.is_alphanumeric());
+        let Some(declaration) = between(part, "<h4 class=\"code-header\">", "</h4>").map(plain) else { continue };
+        let is_unstable = part.contains("class=\"stab unstable\"");
+        if is_name && !is_unstable && !methods.iter().any(|(other, _)| other == name) {
+            methods.push((name.to_owned(), one_line(&declaration)));
+        }
+    }
+    methods
 }
 
 /// The page of a name: of several the one whose path was asked for, else the one nearest to the root.
@@ -100,6 +128,8 @@ mod tests {
         let find = |path: &str| find(folder.path(), &Wanted::parse(path)).expect("is there");
         let address = format!("{ONLINE}vec/struct.Vec.html");
         assert_eq!(find("Vec"), format!("pub struct Vec<T>\n\nA growable array.\n\n{address}"));
+        let methods = methods(folder.path(), "Vec");
+        assert_eq!(methods, [("push".to_owned(), "pub fn push(&mut self)".to_owned())]);
         assert_eq!(find("Vec::push"), format!("pub fn push(&mut self)\n\nAppends.\n\n{address}#method.push"));
     }
 }

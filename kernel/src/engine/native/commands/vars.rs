@@ -29,7 +29,8 @@ impl NativeEngine {
         request: CellRequest<'_>,
         events: &mpsc::Sender<Event>,
     ) -> Result<(), CellError> {
-        let described = match self.describe_variables(request, events).await {
+        let names = self.state.variables.live.keys().cloned().collect();
+        let described = match self.describe_variables(names, request, events).await {
             Ok(described) => described,
             Err(error) if GONE.contains(&error.ename.as_str()) => return Err(error),
             Err(error) => {
@@ -74,12 +75,13 @@ impl NativeEngine {
         Ok(())
     }
 
-    async fn describe_variables(
+    /// Has the host say what variables are like.
+    pub(in crate::engine::native) async fn describe_variables(
         &mut self,
+        names: Names,
         request: CellRequest<'_>,
         events: &mpsc::Sender<Event>,
     ) -> Result<Vec<Described>, CellError> {
-        let names: Names = self.state.variables.live.keys().cloned().collect();
         if names.is_empty() {
             return Ok(Vec::new());
         }

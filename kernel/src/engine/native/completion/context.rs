@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 
+use crate::engine::commands::catalogue::{self, Argument, Entry};
+use crate::engine::commands::{End, end_of};
+
 /// What could stand at the cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Context<'a> {
@@ -13,7 +16,7 @@ pub(super) enum Context<'a> {
     File(&'a str),
     /// A field or method of a variable, or of its fields; of something else where there are no names.
     Member(Vec<&'a str>),
-    /// What a type or module of this name holds.
+    /// What a type or module of this name holds; of something else where it is empty, as in `Vec::<f64>::`.
     Path(&'a str),
     /// Any name.
     Name,
@@ -23,41 +26,32 @@ pub(super) enum Context<'a> {
 
 /// Words behind which a new name stands.
 const MAKE_NAMES: [&str; 9] = ["let", "mut", "fn", "struct", "enum", "trait", "mod", "type", "macro_rules"];
-/// Commands whose arguments are code.
-const TAKE_CODE: [&str; 5] = ["doc", "type", "time", "timeit", "whatis"];
 
-/// What the end of the text stands in, and what of it is typed already.
-pub(super) fn at_end_of(text: &str) -> (Context<'_>, &str) {
-    if ["%%bash", "%%sh", "%%script", "%%writefile"].iter().any(|magic| text.trim_start().starts_with(magic)) {
-        return file(last_word(text));
-    }
-    let is_command = |line: &str| line.starts_with(['!', '%', ':']) && !line.starts_with("::");
-    let start = text.rfind('\n').map_or(0, |at| at + 1);
-    let line = text[start..].trim_start();
-    if is_command(line) {
-        let Some((name, arguments)) = line.split_once(char::is_whitespace) else {
-            return match line.strip_prefix('!') {
-                Some(path) => file(path),
-                None => (Context::Command, line.trim_start_matches(['%', ':'])),
-            };
+/// What the end of the text stands in, and what of it is typed already. `is_name` says which names the session knows.
+pub(super) fn at_end_of<'a>(text: &'a str, is_name: &dyn Fn(&str) -> bool) -> (Context<'a>, &'a str) {
+    let mut text = text;
+    loop {
+        let command = match end_of(text, is_name) {
+            End::Code(start) => return in_code(&text[start..]),
+            End::Command(start) => text[start..].trim_start(),
         };
-        let name = name.trim_start_matches(['%', ':']);
-        return match name {
-            "help" => (Context::Command, last_word(arguments)),
-            name if TAKE_CODE.contains(&name) => in_code(arguments),
-            _ => file(last_word(arguments)),
-        };
-    }
-    // Commands are no code.
-    let mut code = 0;
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        at += line.len();
-        if is_command(line.trim_start()) {
-            code = at;
+        let name = command.trim_start_matches(['%', ':', '!', '?']);
+        if command.starts_with('!') {
+            return file(last_word(name));
+        }
+        if command.starts_with('?') {
+            return in_code(name);
+        }
+        let Some(behind) = name.find(char::is_whitespace) else { return (Context::Command, name) };
+        let (name, arguments) = name.split_at(behind);
+        match (catalogue::find(name).map_or(Argument::Other, Entry::takes), arguments.split_once('\n')) {
+            (Argument::Command, _) => return (Context::Command, last_word(arguments)),
+            (Argument::Code, None) => return in_code(arguments),
+            // The cell goes on below.
+            (Argument::Code, Some((_, below))) => text = below,
+            (Argument::Other, _) => return file(last_word(arguments)),
         }
     }
-    in_code(&text[code..])
 }
 
 fn in_code(text: &str) -> (Context<'_>, &str) {
@@ -108,7 +102,7 @@ fn in_code(text: &str) -> (Context<'_>, &str) {
             }
             Context::Member(names)
         }
-        (Some(TokenKind::Colon), Some(TokenKind::Colon)) => name(3).map_or(Context::Nothing, Context::Path),
+        (Some(TokenKind::Colon), Some(TokenKind::Colon)) => Context::Path(name(3).unwrap_or_default()),
         _ if name(1).is_some_and(|word| MAKE_NAMES.contains(&word)) => Context::Nothing,
         _ => Context::Name,
     };
@@ -144,7 +138,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, context: Context, prefix: &str) {
-        assert_eq!(at_end_of(text), (context, prefix), "{text}");
+        assert_eq!(at_end_of(text, &|name| name == "flag"), (context, prefix), "{text}");
     }
 
     #[test]
@@ -180,6 +174,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_only_looks_like_a_command_is_code() {
+        check("fn f(done: bool) -> bool {\n    !do", Context::Name, "do");
+        check("let x\n    : Vec", Context::Name, "Vec");
+        check("let y = 7\n    % mod", Context::Name, "mod");
+        check("!flag.is", Context::Member(vec!["flag"]), "is");
+        check("Vec::<f64>::wi", Context::Path(""), "wi");
+    }
+
+    #[test]
     fn commands_take_commands_code_or_files() {
         check(":va", Context::Command, "va");
         check("%%ti", Context::Command, "ti");
@@ -188,6 +191,10 @@ mod tests {
         check("%cd ../no", Context::File("../"), "no");
         check("!cat da", Context::File(""), "da");
         check("!it's\nle", Context::Name, "le");
+        check(":whatis b.le", Context::Member(vec!["b"]), "le");
+        check("?Tens", Context::Name, "Tens");
+        check("%%time\n// first\nx.", Context::Member(vec!["x"]), "");
+        check("%%timeit\n:va", Context::Command, "va");
         check("%%bash\ncat da", Context::File(""), "da");
     }
 }

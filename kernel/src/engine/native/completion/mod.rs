@@ -1,4 +1,4 @@
-//! What could stand at the cursor, without a language server: what the session knows, the prelude, `tch` as far as its
+//! What could stand at the cursor, as far as it is known without a language server: what the session knows, the prelude, `tch` as far as its
 //! sources tell, commands, and files.
 
 mod context;
@@ -10,8 +10,8 @@ use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use syn::{Fields, GenericArgument, Item, PathArguments, Type};
 
 use self::context::{Context, at_end_of};
-use super::commands::library;
 use super::commands::signature::{of_impl, signature};
+use super::commands::{library, standard};
 use super::state::State;
 use crate::engine::commands::CATALOGUE;
 use crate::engine::parse::{ItemKind, item_names};
@@ -73,34 +73,90 @@ const STANDARD: [(&str, &str); 42] = [
 /// Pointers through which a user sees what they point to.
 const POINTERS: [&str; 3] = ["Arc", "Box", "Rc"];
 
+/// More than there ever are.
+const BEHIND: usize = 1 << 32;
+
 /// How many are told: the methods of a tensor, without the variants that come last.
 const MOST: usize = 1500;
 
-/// What could stand at the byte `cursor` of a cell. `dir` is the folder that cells work in.
-pub(super) fn complete(state: &State, dir: &Path, cell: &str, cursor: usize) -> Completion {
+/// What the session knows about a place in a cell.
+#[derive(Debug)]
+pub(super) struct Own {
+    cursor: usize,
+    prefix: String,
+    found: Found,
+    /// Whether this is what can stand there, and not merely what may.
+    pub certain: bool,
+    /// Whether it is code, so that a language server may know more.
+    pub is_code: bool,
+}
+
+impl Own {
+    /// How many bytes are typed already of what could stand there.
+    pub fn typed(&self) -> usize {
+        self.prefix.len()
+    }
+
+    /// With what a language server says behind it, or in place of what was guessed.
+    pub fn with(mut self, more: Vec<Candidate>) -> Completion {
+        if !self.certain && !more.is_empty() {
+            self.found = Found::default();
+        }
+        for candidate in more {
+            self.found.add(candidate);
+        }
+        let range = self.cursor - self.prefix.len()..self.cursor;
+        Completion { range, candidates: self.found.with_prefix(&self.prefix) }
+    }
+}
+
+/// What could stand at the byte `cursor` of a cell. `dir` is the folder that cells work in, `docs` that of the standard
+/// library's pages.
+pub(super) fn complete(state: &State, docs: &Path, dir: &Path, cell: &str, cursor: usize) -> Own {
     let before = &cell[..cursor];
-    let (context, prefix) = at_end_of(before);
+    let (context, prefix) = at_end_of(before, &|name| state.knows(name));
+    let is_code = matches!(context, Context::Member(_) | Context::Path(_) | Context::Name);
     let mut found = Found::default();
+    let mut certain = true;
     match context {
         Context::Command => commands(&mut found),
         Context::File(folder) => files(&dir.join(folder), prefix, &mut found),
-        Context::Member(names) => members(state, &names, prefix, &mut found),
-        Context::Path(owner) => held_by(state, owner, &mut found),
+        Context::Member(names) => certain = members(state, docs, &names, prefix, &mut found),
+        Context::Path(owner) => {
+            held_by(state, docs, owner, &mut found);
+            certain = !found.0.is_empty();
+        }
         Context::Name => names(state, cell, prefix, &mut found),
         Context::Nothing => {}
     }
-    Completion { range: cursor - prefix.len()..cursor, candidates: found.with_prefix(prefix) }
+    Own { cursor, prefix: prefix.to_owned(), found, certain, is_code }
 }
 
 /// Candidates by name; what is put in first stays.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Found(BTreeMap<String, (usize, Candidate)>);
 
 impl Found {
     fn put(&mut self, text: &str, kind: &'static str, signature: &str) {
-        let order = self.0.len();
-        let candidate = Candidate { text: text.to_owned(), kind, signature: signature.to_owned() };
-        self.0.entry(text.to_owned()).or_insert((order, candidate));
+        self.add(Candidate { text: text.to_owned(), kind, signature: signature.to_owned() });
+    }
+
+    /// A method; what is a variant of another one comes behind everything else.
+    fn put_method(&mut self, name: &str, signature: &str, is_variant: bool) {
+        let order = self.0.len() + if is_variant { BEHIND } else { 0 };
+        self.add_at(order, Candidate { text: name.to_owned(), kind: "function", signature: signature.to_owned() });
+    }
+
+    fn add(&mut self, candidate: Candidate) {
+        self.add_at(self.0.len(), candidate);
+    }
+
+    /// What has no signature yet gets one.
+    fn add_at(&mut self, order: usize, candidate: Candidate) {
+        let (_, known) = self.0.entry(candidate.text.clone()).or_insert_with(|| (order, candidate.clone()));
+        if known.signature.is_empty() {
+            *known = candidate;
+        }
     }
 
     /// Those that begin so; where there are none, those that begin so but for upper and lower case.
@@ -179,22 +235,26 @@ fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
     }
 }
 
-/// Fields and methods.
-fn members(state: &State, names: &[&str], prefix: &str, found: &mut Found) {
+/// Fields and methods; says whether they are those of what is named.
+fn members(state: &State, docs: &Path, names: &[&str], prefix: &str, found: &mut Found) -> bool {
     let known = names.split_first().and_then(|(first, fields)| Some((state.variables.live.get(*first)?, fields)));
-    let Some((variable, fields)) = known else { return members_of_anything(state, prefix, found) };
-    let Ok(mut ty) = syn::parse_str::<Type>(&variable.ty) else { return };
+    let Some((variable, fields)) = known else {
+        members_of_anything(state, prefix, found);
+        return false;
+    };
+    let Ok(mut ty) = syn::parse_str::<Type>(&variable.ty) else { return false };
     for field in fields {
         let fields = fields_of(state, &ty);
-        let Some((_, inner)) = fields.into_iter().find(|(name, _)| name == field) else { return };
+        let Some((_, inner)) = fields.into_iter().find(|(name, _)| name == field) else { return false };
         ty = inner;
     }
     for (name, ty) in fields_of(state, &ty) {
         found.put(&name, "property", &readable_type(&quote::quote!(#ty).to_string()));
     }
     if let Some(name) = type_name(&ty) {
-        methods_of(state, &name, found);
+        methods_of(state, docs, &name, found);
     }
+    !found.0.is_empty()
 }
 
 /// What may be meant where the type is not known: a tensor, or something of the session's.
@@ -205,18 +265,23 @@ fn members_of_anything(state: &State, prefix: &str, found: &mut Found) {
     let types: Vec<String> =
         state.scope.names().filter(|(_, kind)| *kind == ItemKind::Type).map(|it| it.0.into()).collect();
     for name in types.iter().map(String::as_str).chain(["Tensor"]) {
-        methods_of(state, name, found);
+        methods_of(state, Path::new(""), name, found);
     }
 }
 
-fn methods_of(state: &State, ty: &str, found: &mut Found) {
-    for (name, signature) in all_members(state, ty).into_iter().filter(|(_, signature)| takes_self(signature)) {
-        found.put(&name, "function", &signature);
+fn methods_of(state: &State, docs: &Path, ty: &str, found: &mut Found) {
+    for (name, signature) in all_members(state, docs, ty).into_iter().filter(|(_, signature)| takes_self(signature)) {
+        found.put_method(&name, &signature, is_variant(state, ty, &name));
     }
+}
+
+/// Names of the session's own types say nothing of that kind.
+fn is_variant(state: &State, ty: &str, name: &str) -> bool {
+    state.scope.find(ty).is_none() && library::is_variant(name)
 }
 
 /// What stands behind `owner::`.
-fn held_by(state: &State, owner: &str, found: &mut Found) {
+fn held_by(state: &State, docs: &Path, owner: &str, found: &mut Found) {
     if let Some(live) = state.scope.find(owner) {
         match parsed(live.item.fragment.text()) {
             Some(Item::Enum(it)) => {
@@ -232,9 +297,9 @@ fn held_by(state: &State, owner: &str, found: &mut Found) {
         }
     }
     let (methods, functions): (Vec<_>, Vec<_>) =
-        all_members(state, owner).into_iter().partition(|(_, signature)| takes_self(signature));
+        all_members(state, docs, owner).into_iter().partition(|(_, signature)| takes_self(signature));
     for (name, signature) in functions.into_iter().chain(methods) {
-        found.put(&name, "function", &signature);
+        found.put_method(&name, &signature, is_variant(state, owner, &name));
     }
     if state.scope.find(owner).is_none() {
         for (name, kind) in library::names_in(owner) {
@@ -244,9 +309,14 @@ fn held_by(state: &State, owner: &str, found: &mut Found) {
 }
 
 /// The functions and constants of a type, with their signatures.
-fn all_members(state: &State, ty: &str) -> Vec<(String, String)> {
+fn all_members(state: &State, docs: &Path, ty: &str) -> Vec<(String, String)> {
     if state.scope.find(ty).is_none() {
-        return library::members(ty);
+        let mut members = library::members(ty);
+        if members.is_empty() {
+            members = standard::methods(docs, ty);
+        }
+        members.extend(library::trait_members(ty));
+        return members;
     }
     let members = state.scope.impls_of(ty).flat_map(|block| of_impl(block.fragment.text()));
     members.map(|(name, found)| (name, found.text)).collect()

@@ -1,0 +1,203 @@
+//! What the language server is told of the code around a cell: the crates of the runtime and where their sources lie.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::setup::Recipe;
+use crate::setup::analyzer::Analyzer;
+use crate::setup::child::ask;
+
+/// The crate that every cell links.
+const RUNTIME: &str = "oxtorch";
+/// How far from it the crates are that cells name or that the types of those are made of. All the others would only take
+/// memory and time.
+const DEPTH: usize = 2;
+/// What `tch` calls is nothing that a cell does.
+const LEFT_OUT: [&str; 5] = ["torch-sys", "addr2line", "backtrace", "libloading", "oxtorch-protocol"];
+
+/// The project as rust-analyzer's `rust-project.json` describes it: the runtime, the crates that it passes on, and a crate
+/// that holds the session's file.
+pub(super) fn describe(recipe: &Recipe, analyzer: &Analyzer, session: &Path) -> anyhow::Result<Value> {
+    let answer =
+        ask(recipe.metadata(recipe.workspace()).args(["--offline", "--locked"])).context("cannot run cargo")?;
+    anyhow::ensure!(answer.status.success(), "cargo does not tell the crates of the runtime: {}", answer.tail(1));
+    let metadata: Metadata = serde_json::from_str(&answer.stdout).context("cargo tells the crates in another way")?;
+    let crates = metadata.crates(session).context("the runtime is not among its crates")?;
+    Ok(json!({
+        "sysroot": recipe.rustc.parent().and_then(Path::parent),
+        "sysroot_src": analyzer.sources,
+        "crates": crates,
+    }))
+}
+
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    resolve: Resolve,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    id: String,
+    name: String,
+    version: String,
+    manifest_path: String,
+    targets: Vec<Target>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    name: String,
+    src_path: String,
+    edition: String,
+    crate_types: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Node {
+    id: String,
+    features: Vec<String>,
+    deps: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    name: String,
+    pkg: String,
+    dep_kinds: Vec<Kind>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Kind {
+    kind: Option<String>,
+}
+
+impl Package {
+    /// Its library, where it is one that code runs with.
+    fn library(&self) -> Option<&Target> {
+        let is_library = |kind: &String| matches!(kind.as_str(), "lib" | "rlib" | "dylib");
+        self.targets.iter().find(|target| target.crate_types.iter().any(is_library))
+    }
+}
+
+impl Node {
+    /// What it needs when it runs.
+    fn needs(&self) -> impl Iterator<Item = &Dependency> {
+        self.deps.iter().filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.is_none()))
+    }
+}
+
+impl Metadata {
+    fn crates(&self, session: &Path) -> Option<Vec<Value>> {
+        let packages: BTreeMap<&str, &Package> = self.packages.iter().map(|it| (it.id.as_str(), it)).collect();
+        let nodes: BTreeMap<&str, &Node> = self.resolve.nodes.iter().map(|it| (it.id.as_str(), it)).collect();
+        let runtime = self.packages.iter().find(|package| package.name == RUNTIME)?.id.as_str();
+        let wanted = |id: &str| {
+            let package = packages.get(id)?;
+            (!LEFT_OUT.contains(&package.name.as_str())).then(|| package.library()).flatten()
+        };
+        let mut near = BTreeSet::from([runtime]);
+        let mut edge = vec![runtime];
+        for _ in 0..DEPTH {
+            let needed = edge.iter().filter_map(|id| nodes.get(id)).flat_map(|node| node.needs());
+            edge = needed.map(|dependency| dependency.pkg.as_str()).filter(|id| wanted(id).is_some()).collect();
+            edge.retain(|id| near.insert(id));
+        }
+        let index: BTreeMap<&str, usize> = near.iter().enumerate().map(|(index, id)| (*id, index)).collect();
+        let mut crates: Vec<Value> = near
+            .iter()
+            .filter_map(|id| {
+                let (package, node, library) = (packages.get(id)?, nodes.get(id)?, wanted(id)?);
+                let deps = node.needs().filter_map(|dependency| {
+                    Some(json!({"crate": index.get(dependency.pkg.as_str())?, "name": dependency.name}))
+                });
+                let mut cfg = platform();
+                cfg.extend(node.features.iter().map(|feature| format!("feature=\"{feature}\"")));
+                Some(json!({
+                    "display_name": library.name,
+                    "root_module": library.src_path,
+                    "edition": library.edition,
+                    "deps": deps.collect::<Vec<_>>(),
+                    "cfg": cfg,
+                    "env": {
+                        "CARGO_PKG_NAME": package.name,
+                        "CARGO_PKG_VERSION": package.version,
+                        "CARGO_MANIFEST_DIR": Path::new(&package.manifest_path).parent(),
+                    },
+                    "is_workspace_member": false,
+                }))
+            })
+            .collect();
+        crates.push(json!({
+            "display_name": "session",
+            "root_module": session,
+            "edition": "2024",
+            "deps": [{"crate": index[runtime], "name": RUNTIME}],
+            "cfg": platform(),
+            "is_workspace_member": true,
+        }));
+        Some(crates)
+    }
+}
+
+/// What `cfg` says on the platform that this runs on.
+fn platform() -> Vec<String> {
+    use std::env::consts::{ARCH, FAMILY, OS};
+    let width = usize::BITS;
+    vec![
+        FAMILY.to_owned(),
+        format!("target_os=\"{OS}\""),
+        format!("target_family=\"{FAMILY}\""),
+        format!("target_arch=\"{ARCH}\""),
+        format!("target_pointer_width=\"{width}\""),
+        format!("target_endian=\"{}\"", if cfg!(target_endian = "little") { "little" } else { "big" }),
+        "panic=\"unwind\"".to_owned(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crates_near_the_runtime_are_told_with_what_they_need_of_each_other() {
+        let package = |name: &str, crate_type: &str| {
+            json!({
+                "id": name, "name": name, "version": "1.0.0", "manifest_path": format!("/{name}/Cargo.toml"),
+                "targets": [{
+                    "name": name, "src_path": format!("/{name}/src/lib.rs"), "edition": "2021", "crate_types": [crate_type],
+                }],
+            })
+        };
+        let node = |id: &str, needs: &[&str]| {
+            let deps = needs.iter().map(|name| json!({"name": name, "pkg": name, "dep_kinds": [{"kind": null}]}));
+            json!({"id": id, "features": ["default"], "deps": deps.collect::<Vec<_>>()})
+        };
+        let metadata = json!({
+            "packages": [
+                package("oxtorch", "dylib"), package("tch", "lib"), package("torch-sys", "lib"), package("half", "lib"),
+                package("far", "lib"), package("derive", "proc-macro"),
+            ],
+            "resolve": {"nodes": [
+                node("oxtorch", &["tch", "derive"]), node("tch", &["torch-sys", "half"]), node("half", &["far"]),
+                node("far", &[]), node("derive", &[]), node("torch-sys", &[]),
+            ]},
+        });
+        let metadata: Metadata = serde_json::from_value(metadata).expect("is as cargo writes it");
+        let crates = metadata.crates(Path::new("/session.rs")).expect("the runtime is there");
+        let names: Vec<_> = crates.iter().map(|it| it["display_name"].as_str().unwrap_or_default()).collect();
+        assert_eq!(names, ["half", "oxtorch", "tch", "session"]);
+        assert_eq!(crates[1]["deps"], json!([{"crate": 2, "name": "tch"}]));
+        assert_eq!(crates[3]["deps"], json!([{"crate": 1, "name": "oxtorch"}]));
+        assert!(crates[2]["cfg"].as_array().expect("is a list").contains(&json!("feature=\"default\"")));
+    }
+}
