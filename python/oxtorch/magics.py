@@ -52,6 +52,12 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _in_place(cell: str) -> str:
+    """The code with its lines numbered as they are in the notebook, where the first is that of the magic."""
+    # A command that takes a whole cell has to begin it.
+    return cell if cell.lstrip().startswith("%%") else "\n" + cell
+
+
 @magics_class
 class RustMagics(Magics):
     """Runs Rust in one kernel for the whole notebook, started with the first cell."""
@@ -73,7 +79,7 @@ class RustMagics(Magics):
         options, rest = parse(line)
         if cell is not None and rest:
             raise UsageError(f"code starts on the line after %%rust, so what is `{rest}`? {USAGE}")
-        code = rest if cell is None else cell
+        code = rest if cell is None else _in_place(cell)
         kernel = self._started(options.restart)
         if not code.strip():
             return None

@@ -130,13 +130,13 @@ impl<E: Engine> Kernel<E> {
 
     async fn execute(&mut self, request: &JupyterMessage, content: &ExecuteRequest) {
         self.iopub.publish(Status::busy(), request).await;
-        let count = self.execution_count;
+        let count = replies::cell_number(request).unwrap_or(self.execution_count);
         let execution_count = ExecutionCount::new(count as usize);
         if !content.silent {
             let code = content.code.clone();
             self.iopub.publish(ExecuteInput { code, execution_count }, request).await;
             if content.store_history {
-                self.execution_count += 1;
+                self.execution_count = count.saturating_add(1);
             }
         }
         let reply = match self.run_cell(request, content, count).await {
