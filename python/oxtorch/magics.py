@@ -84,7 +84,7 @@ class RustMagics(Magics):
         if not code.strip():
             return None
         front = NotebookFront(self.shell)
-        reply = kernel.run(code, front, number=self.shell.execution_count, timeout=options.timeout)
+        reply = kernel.run(code, front, number=self.shell.displayhook.prompt_count, timeout=options.timeout)
         if reply["status"] == "ok":
             return front.value
         name, value, traceback = (reply.get(field) for field in ("ename", "evalue", "traceback"))

@@ -7,6 +7,7 @@ take minutes to make anew.
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def build_wheel(folder):
 def machine(tmp_path_factory):
     folder = tmp_path_factory.mktemp("machine")
     wheel = build_wheel(folder)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     python = folder / "venv/bin/python"
     home = folder / "home"
     home.mkdir()
@@ -80,9 +81,10 @@ def machine(tmp_path_factory):
         "CARGO_HOME": os.environ.get("CARGO_HOME", str(Path.home() / ".cargo")),
         "OXTORCH_HOME": oxtorch_home(),
     }
-    install = ["install", "--quiet", "--disable-pip-version-check", "-c", str(REQUIREMENTS), str(wheel), *BESIDE]
-    subprocess.run([sys.executable, "-m", "pip", "--python", str(python), *install], check=True)
-    return Machine(python, home, wheel, environment)
+    machine = Machine(python, home, wheel, environment)
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    machine.run(python, *install, "-c", REQUIREMENTS, wheel, *BESIDE)
+    return machine
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,15 @@ def rust_kernel(notebook):
     (kernel,) = psutil.Process(notebook.manager.provisioner.pid).children()
     assert kernel.name() == "oxtorch"
     return kernel
+
+
+def end(process):
+    """Kills a process, and waits until it is dead, be it a zombie."""
+    watched = os.pidfd_open(process.pid)
+    process.kill()
+    dead, _, _ = select.select([watched], [], [], PATIENCE)
+    os.close(watched)
+    assert dead
 
 
 def test_the_wheel_brings_a_program_that_registers_itself_for_the_user(machine):
@@ -286,9 +297,7 @@ def test_a_kernel_that_dies_is_said_clearly_and_the_next_cell_has_a_new_one(note
     assert "new one" in second.stream("stderr") and "SIGKILL" in second.stream("stderr")
     assert notebook.run("%rust x").reply["ename"] == "CompileError"
     # The same where it dies between two cells.
-    killed = rust_kernel(notebook)
-    killed.kill()
-    killed.wait(PATIENCE)
+    end(rust_kernel(notebook))
     third = notebook.run("%rust 2 + 2")
     assert (third.result, "new one" in third.stream("stderr")) == ("4", True)
     assert notebook.run("%rust 3 + 3").stream("stderr") == ""
