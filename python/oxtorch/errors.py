@@ -1,4 +1,4 @@
-"""What a Rust cell raises in Python when it fails. Notebooks show the text that the Rust kernel wrote, not Python's stack."""
+"""What a Rust cell raises in Python when it fails: notebooks show what the Rust kernel wrote, not Python's stack."""
 
 from __future__ import annotations
 

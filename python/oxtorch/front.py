@@ -61,7 +61,7 @@ class NotebookFront:
                 update=kind == "update_display_data",
             )
         elif kind == "clear_output":
-            self._shell.display_pub.clear_output(wait=bool(content.get("wait")))
+            self._shell.display_pub.clear_output(wait=bool(content.get("wait")))  # type: ignore[no-untyped-call]
         elif kind == "execute_result":
             self.value = RustValue(content["data"], content.get("metadata", {}))
 

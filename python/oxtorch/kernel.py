@@ -16,11 +16,11 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Callable, Protocol
+from typing import Any, Protocol
 
 import zmq
 from jupyter_client.connect import write_connection_file
@@ -188,7 +188,8 @@ class RustKernel:
             "stop_on_error": True,
         }
         metadata = {} if number is None else {"oxtorch": {"execution_count": number}}
-        message = self._session.send(self._shell, "execute_request", content, metadata=metadata)
+        message = self._session.msg("execute_request", content, metadata=metadata)
+        self._session.send(self._shell, message)
         return str(message["header"]["msg_id"])
 
     def _follow(self, request: str, front: Front, timeout: float | None) -> Message:

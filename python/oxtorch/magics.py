@@ -76,6 +76,7 @@ class RustMagics(Magics):
         --restart           start a fresh kernel first; without code, only that
         --timeout SECONDS   interrupt the cell after so long; variables stay
         """
+        assert self.shell is not None, "magics are registered with a shell"
         options, rest = parse(line)
         if cell is not None and rest:
             raise UsageError(f"code starts on the line after %%rust, so what is `{rest}`? {USAGE}")
@@ -103,8 +104,7 @@ class RustMagics(Magics):
         kernel = self._kernel
         if kernel is not None and not kernel.alive and not restart:
             print(
-                f"The Rust kernel had ended ({kernel.how_it_ended()}), and its variables are gone. "
-                "This is a new one.",
+                f"The Rust kernel had ended ({kernel.how_it_ended()}), and its variables are gone. This is a new one.",
                 file=sys.stderr,
             )
             restart = True

@@ -156,11 +156,11 @@ def test_the_program_of_the_wheel_executes_a_notebook_from_anywhere(machine, tmp
 def test_rust_cells_share_state_with_each_other_and_show_text_and_pictures(python_kernel):
     executed = execute(
         python_kernel,
-        "%%rust\nlet numbers = vec![1, 2, 3];\nprintln!(\"to stdout\");\neprintln!(\"to stderr\");\nnumbers.len()",
+        '%%rust\nlet numbers = vec![1, 2, 3];\nprintln!("to stdout");\neprintln!("to stderr");\nnumbers.len()',
         '%rust println!("{numbers:?}");',
         "%%rust\ndisplay(&image(&digits().images.narrow(0, 0, 4))?);\nTensor::from_slice(&[1.5f32])",
         "value = %rust numbers.len() * 2\nprint(value)",
-        "%%rust\nprintln!(\"gone\");\nclear_output(false);\nprintln!(\"left\");",
+        '%%rust\nprintln!("gone");\nclear_output(false);\nprintln!("left");',
         "%%time\n1 + 1",
     ).execute()
     first, line, picture, value, cleared, _ = [cell.outputs for cell in executed.cells[1:]]
@@ -173,6 +173,23 @@ def test_rust_cells_share_state_with_each_other_and_show_text_and_pictures(pytho
     assert "1.5" in text(picture[1])
     assert [text(output) for output in value] == ["6\n"]
     assert [text(output) for output in cleared] == ["left\n"]
+
+
+def test_displays_change_in_place_and_are_cleared(notebook):
+    """Messages as the Rust kernel sends them, shown one after the other."""
+    transient = {"transient": {"display_id": "bar"}, "metadata": {"text/plain": {"bold": True}}}
+    messages = [
+        {"msg_type": "display_data", "content": {"data": {"text/plain": "0 %"}, **transient}},
+        {"msg_type": "update_display_data", "content": {"data": {"text/plain": "100 %"}, **transient}},
+        {"msg_type": "clear_output", "content": {"wait": True}},
+    ]
+    cell = notebook.run(
+        f"from oxtorch.front import NotebookFront\nfor message in {messages}:\n"
+        "    NotebookFront(get_ipython()).show(message)"
+    )
+    for message in messages[:2]:
+        assert cell.of(message["msg_type"]) == [message["content"]]
+    assert cell.of("clear_output") == [{"wait": True}]
 
 
 def test_output_comes_while_the_cell_runs(notebook, tmp_path):
@@ -195,8 +212,11 @@ def test_output_comes_while_the_cell_runs(notebook, tmp_path):
     ("code", "name", "words"),
     [
         ('let x: i32 = "text";', "CompileError", ["mismatched types", "cell [2]:3:14"]),
-        ("Tensor::zeros([2], (Kind::Float, Device::Cpu)).matmul(&Tensor::zeros([3], (Kind::Float, Device::Cpu)));",
-         "Panic", ["cell [2]:3:"]),
+        (
+            "Tensor::zeros([2], (Kind::Float, Device::Cpu)).matmul(&Tensor::zeros([3], (Kind::Float, Device::Cpu)));",
+            "Panic",
+            ["cell [2]:3:"],
+        ),
         ("std::process::exit(3);", "HostDied", []),
     ],
 )
@@ -312,7 +332,9 @@ def test_a_restart_forgets_everything(notebook):
     assert notebook.run("%rust y").reply["ename"] == "CompileError"
 
 
-@pytest.mark.parametrize("line", ["%%rust --nope\n1", "%%rust let x = 1;\n1", "%rust --timeout soon 1", "%rust --timeout"])
+@pytest.mark.parametrize(
+    "line", ["%%rust --nope\n1", "%%rust let x = 1;\n1", "%rust --timeout soon 1", "%rust --timeout"]
+)
 def test_wrong_options_say_which_there_are(notebook, line):
     cell = notebook.run(line)
     assert cell.reply["status"] == "error"
@@ -335,6 +357,21 @@ def test_unloading_the_extension_ends_the_kernel(notebook):
     assert notebook.run("%unload_ext oxtorch").ok
     assert not kernel.is_running()
     assert "not found" in notebook.run("%rust 1").stream("stderr")
+
+
+def test_the_package_is_typed():
+    package = REPOSITORY / "python/oxtorch"
+    mypy = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--cache-dir",
+        os.devnull,
+        "--config-file",
+        str(REPOSITORY / "pyproject.toml"),
+    ]
+    done = subprocess.run([*mypy, str(package)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_terminal_shows_the_same(machine):
@@ -395,7 +432,9 @@ def test_papermill_sets_parameters_of_every_kind(machine, tmp_path):
     ]
     notebook = new_notebook(
         cells=[
-            new_code_cell("let epochs: i64 = 1; // how often\nlet name = \"default\";", metadata={"tags": ["parameters"]}),
+            new_code_cell(
+                'let epochs: i64 = 1; // how often\nlet name = "default";', metadata={"tags": ["parameters"]}
+            ),
             new_code_cell("\n".join(f"assert_eq!({found}, {wanted});" for found, wanted in expected)),
             new_code_cell('println!("{epochs} epochs");'),
         ]
@@ -417,7 +456,8 @@ def test_papermill_sets_parameters_of_every_kind(machine, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "why"), [([1, "a"], "different types"), (2**128, "128 bits"), ({1: 2}, "no text"), ("\ud800", "surrogate")]
+    ("value", "why"),
+    [([1, "a"], "different types"), (2**128, "128 bits"), ({1: 2}, "no text"), ("\ud800", "surrogate")],
 )
 def test_a_parameter_without_a_counterpart_is_an_error_that_names_it(machine, value, why):
     code = (
@@ -434,7 +474,8 @@ def test_a_parameter_without_a_counterpart_is_an_error_that_names_it(machine, va
 def test_the_notebook_for_a_service_runs_as_it_does_there(machine, python_kernel, tmp_path, name):
     notebook = nbformat.read(REPOSITORY / f"notebooks/{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
-    (parameters,) = [index for index, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    parameters = tags.index(["parameters"])
     ours = f"SOURCE = {str(machine.wheel)!r}\nHOME = {oxtorch_home()!r}\nTOOLCHAIN = None"
     notebook.cells.insert(parameters + 1, new_code_cell(ours))
     client = nbclient.NotebookClient(

@@ -130,7 +130,7 @@ impl<E: Engine> Kernel<E> {
 
     async fn execute(&mut self, request: &JupyterMessage, content: &ExecuteRequest) {
         self.iopub.publish(Status::busy(), request).await;
-        let count = replies::cell_number(request).unwrap_or(self.execution_count);
+        let count = given_number(request).unwrap_or(self.execution_count);
         let execution_count = ExecutionCount::new(count as usize);
         if !content.silent {
             let code = content.code.clone();
@@ -238,4 +238,11 @@ impl<E: Engine> Kernel<E> {
         self.reply(ExecuteReply { user_expressions: Some(HashMap::new()), ..reply }, request);
         self.iopub.publish(Status::idle(), request).await;
     }
+}
+
+/// The number that a frontend gives a cell itself, in the request's metadata: Rust cells of a Python notebook have the
+/// numbers that stand beside them there.
+fn given_number(request: &JupyterMessage) -> Option<u32> {
+    let number = request.metadata.get("oxtorch")?.get("execution_count")?.as_u64()?;
+    u32::try_from(number).ok().filter(|number| *number > 0)
 }

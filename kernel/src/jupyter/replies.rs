@@ -2,8 +2,8 @@
 
 use jupyter_protocol::{
     CodeMirrorMode, CommInfoReply, CompleteReply, ConnectionInfo, DebugReply, DebugRequest, HelpLink, HistoryReply,
-    InspectReply, IsCompleteReply, JupyterMessage, JupyterMessageContent, KernelInfoReply, LanguageInfo, Media,
-    MediaType, ReplyStatus, UnknownMessage,
+    InspectReply, IsCompleteReply, JupyterMessageContent, KernelInfoReply, LanguageInfo, Media, MediaType, ReplyStatus,
+    UnknownMessage,
 };
 use serde_json::json;
 
@@ -64,13 +64,6 @@ pub(super) fn malformed(unknown: &UnknownMessage) -> Option<JupyterMessageConten
             "traceback": [],
         }))
     })
-}
-
-/// The number that a frontend gives a cell itself, in the request's metadata: Rust cells of a Python notebook have the
-/// numbers that stand beside them there.
-pub(super) fn cell_number(request: &JupyterMessage) -> Option<u32> {
-    let number = request.metadata.get("oxtorch")?.get("execution_count")?.as_u64()?;
-    u32::try_from(number).ok().filter(|number| *number > 0)
 }
 
 fn kernel_info() -> KernelInfoReply {
