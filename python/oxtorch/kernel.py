@@ -63,6 +63,7 @@ class RustKernel:
     """A running Oxtorch kernel. It ends with this process."""
 
     def __init__(self) -> None:
+        program = find_program()
         self._owner = os.getpid()
         self._folder = Path(tempfile.mkdtemp(prefix="oxtorch-"))
         file, connection = write_connection_file(
@@ -71,7 +72,7 @@ class RustKernel:
         self._log = self._folder / "kernel.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [str(find_program()), "kernel", "--connection-file", file],
+                [str(program), "kernel", "--connection-file", file],
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -12,10 +12,20 @@ import re
 import unicodedata
 from typing import Any
 
-from papermill.engines import NBClientEngine
-from papermill.exceptions import PapermillException
-from papermill.models import Parameter
-from papermill.translators import PapermillTranslators, Translator, papermill_translators
+
+def __getattr__(name: str) -> Any:
+    # papermill loads the engine `Engine` when it is imported, and with it this module; it is papermill's usual one.
+    # Ahead of all imports, because papermill asks for it also where it is this module that imports papermill.
+    if name == "Engine":
+        from papermill.engines import NBClientEngine
+
+        return NBClientEngine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+from papermill.exceptions import PapermillException  # noqa: E402
+from papermill.models import Parameter  # noqa: E402
+from papermill.translators import PapermillTranslators, Translator, papermill_translators  # noqa: E402
 
 # Keywords that may be names with `r#` ahead of them.
 KEYWORDS = frozenset(
@@ -197,10 +207,6 @@ def register(translators: PapermillTranslators = papermill_translators) -> None:
     """Has papermill write parameters in Rust, for this kernel and for every other one of that language."""
     translators.register("oxtorch", RustTranslator)
     translators.register("rust", RustTranslator)
-
-
-class Engine(NBClientEngine):
-    """papermill's usual engine. papermill loads it when it is imported, and with it the translator."""
 
 
 register()
