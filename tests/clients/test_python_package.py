@@ -8,6 +8,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,7 +61,15 @@ def build_wheel(folder):
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     environment["CARGO_TARGET_DIR"] = str(Path(OXTORCH).resolve().parents[1])
     arguments = ["--no-build-isolation", "--no-deps", "--quiet", "--wheel-dir", str(folder), str(REPOSITORY)]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *arguments], env=environment, check=True)
+    # maturin moves the program out of cargo's folder, and the other tests want it there.
+    kept = folder / "oxtorch"
+    shutil.copy2(OXTORCH, kept)
+    try:
+        subprocess.run([sys.executable, "-m", "pip", "wheel", *arguments], env=environment, check=True)
+    finally:
+        restored = Path(f"{OXTORCH}.restored")
+        shutil.copy2(kept, restored)
+        restored.replace(OXTORCH)
     (wheel,) = folder.glob("oxtorch-*.whl")
     return wheel
 
