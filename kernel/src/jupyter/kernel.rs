@@ -144,13 +144,13 @@ impl<E: Engine> Kernel<E> {
 
     async fn execute(&mut self, request: &JupyterMessage, content: &ExecuteRequest) {
         self.iopub.publish(Status::busy(), request).await;
-        let count = self.execution_count;
+        let count = given_number(request).unwrap_or(self.execution_count);
         let execution_count = ExecutionCount::new(count as usize);
         if !content.silent {
             let code = content.code.clone();
             self.iopub.publish(ExecuteInput { code, execution_count }, request).await;
             if content.store_history {
-                self.execution_count += 1;
+                self.execution_count = count.saturating_add(1);
                 self.history.record(count, &content.code);
             }
         }
@@ -258,4 +258,11 @@ impl<E: Engine> Kernel<E> {
         self.reply(ExecuteReply { user_expressions: Some(HashMap::new()), ..reply }, request);
         self.iopub.publish(Status::idle(), request).await;
     }
+}
+
+/// The number that a frontend gives a cell itself, in the request's metadata: Rust cells of a Python notebook have the
+/// numbers that stand beside them there.
+fn given_number(request: &JupyterMessage) -> Option<u32> {
+    let number = request.metadata.get("oxtorch")?.get("execution_count")?.as_u64()?;
+    u32::try_from(number).ok().filter(|number| *number > 0)
 }

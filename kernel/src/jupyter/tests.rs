@@ -226,6 +226,18 @@ async fn the_count_rises_for_cells_of_the_history_alone() {
 }
 
 #[tokio::test]
+async fn a_cell_has_the_number_that_its_request_gives_it() {
+    let mut client = Client::new().await;
+    let request = ExecuteRequest { code: "count".into(), store_history: true, ..ExecuteRequest::default() };
+    let mut request = JupyterMessage::new(request, None);
+    request.metadata = json!({"oxtorch": {"execution_count": 7}});
+    client.shell.send(request).await.expect("sends");
+    let Content::ExecuteReply(reply) = client.reply().await.content else { panic!("is no reply to a cell") };
+    assert_eq!(reply.execution_count.value(), 7);
+    assert_eq!(client.run("count").await.0.execution_count.value(), 8);
+}
+
+#[tokio::test]
 async fn a_silent_cell_broadcasts_neither_its_code_nor_its_value() {
     let mut client = Client::new().await;
     let code = "print a\nresult 1".into();
