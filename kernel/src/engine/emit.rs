@@ -463,8 +463,7 @@ impl Emitter<'_> {
         if statement.kind == StatementKind::Tail && !self.input.decisions.tail_without_value {
             self.marked("match &(", Mark::Show);
             self.out.source.fragment(&statement.fragment);
-            // The trait is in scope here alone: elsewhere a method that a type lacks is an error.
-            self.marked("\n) { value => { use ::oxtorch::cell::ViaEvcxr as _; ", Mark::Show);
+            self.marked(&format!("\n) {{ value => {{ {VIA_EVCXR} "), Mark::Show);
             self.marked("(&&&::oxtorch::cell::Show(value)).oxtorch_show(|| value.evcxr_display()) } }", Mark::Show);
         } else {
             self.out.source.fragment(&statement.fragment);
@@ -489,6 +488,12 @@ impl Emitter<'_> {
         self.glue(&format!("::oxtorch::cell::forget({name:?}); "));
     }
 }
+
+/// Stands for the method `evcxr_display` of a type that has none. It is in scope around a cell's value alone, for elsewhere
+/// a method that a type lacks is an error; and no trait of the runtime's, or rustc would advise evcxr's cells to import it.
+const VIA_EVCXR: &str = "\
+    trait ViaEvcxr { fn evcxr_display(&self) -> ::oxtorch::cell::NoMethod { ::oxtorch::cell::NoMethod } } \
+    impl<T: ?::core::marker::Sized> ViaEvcxr for T {}";
 
 /// A name as code; keywords need their `r#`.
 pub fn raw(name: &str) -> String {

@@ -25,7 +25,7 @@ pub use asynchronous::{enter_tokio, stage_async};
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
 pub(crate) use panic::install_hook;
 pub(crate) use show::show_bundle;
-pub use show::{NoMethod, Show, Shown, ViaDebug, ViaEvcxr, ViaName, ViaRich};
+pub use show::{NoMethod, Show, Shown, ViaDebug, ViaName, ViaRich};
 pub use stage::{Ending, Error, end_cell, stage};
 pub(crate) use stage::{begin, end, record_panic};
 pub(crate) use store::forget_all;

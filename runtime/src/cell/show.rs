@@ -5,7 +5,7 @@
 //! [`ViaName`]. This decides in one compile, without specialisation.
 //!
 //! Notebooks written for evcxr give types a method `evcxr_display`, which prints what to show. Where a type has one it wins
-//! over [`ViaEvcxr`], and the closure's type tells which of both was called.
+//! over a trait's that the kernel declares around the value, and the closure's type tells which of both was called.
 
 use std::fmt::{self, Debug};
 
@@ -18,17 +18,7 @@ use crate::display::{MimeBundle, RichDisplay};
 /// A reference to the value to show.
 pub struct Show<'a, T: ?Sized>(pub &'a T);
 
-/// Stands for the method of a type that has none of that name.
-pub trait ViaEvcxr {
-    /// Shows nothing.
-    fn evcxr_display(&self) -> NoMethod {
-        NoMethod
-    }
-}
-
-impl<T: ?Sized> ViaEvcxr for T {}
-
-/// What [`ViaEvcxr`] gives.
+/// What stands for the method `evcxr_display` gives, where a type has none of that name.
 #[derive(Debug)]
 pub struct NoMethod;
 
