@@ -155,6 +155,29 @@ TRAINED_AGAIN = Cell("trains it again", f"{CALL_TRAIN} + NUMBER.0", "train(image
 
 CELLS = [TRIVIAL, CALL, FUNCTION, ITERATOR, TENSOR, MATMUL, CNN, CNN_TRAINED, TRAINED_AGAIN]
 
+LINES = Cell(
+    "prints 1,000,000 lines",
+    "for line in 0..1_000_000 { println!(\"line {line} of NUMBER\"); }",
+    "for line in range(1_000_000):\n    print(f\"line {line} of NUMBER\")",
+)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What someone has typed when they press Tab, and a match that has to be among the answers."""
+
+    name: str
+    rust: str
+    python: str
+    match: str
+
+
+TYPED = [
+    Typed("a name of the session", "let z = imag", "z = imag", "images"),
+    Typed("a method of a tensor", "a.", "a.", "matmul"),
+    Typed("a method of an expression", "a.relu().abs().", "a.relu().abs().", "matmul"),
+]
+
 
 def item(language, index, number, calls):
     """One of many cells that each define an item. All but the first call the item with the index `calls`."""

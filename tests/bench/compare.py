@@ -26,6 +26,10 @@ FOLDER = Path(__file__).resolve().parent
 REPOSITORY = FOLDER.parents[1]
 
 
+# rust-analyzer reads the standard library and the crates first.
+WARM = 120
+
+
 class Run:
     """One run of the benchmark: what was measured so far."""
 
@@ -89,6 +93,39 @@ def measure_cells(run):
             kernel, children = session.memory()
             run.note("memory with tensors: kernel", session.peer, kernel)
             run.note("memory with tensors: kernel and what it started", session.peer, kernel + children)
+
+
+def measure_completion(run):
+    with ExitStack() as stack:
+        for peer in run.peers.values():
+            session = stack.enter_context(Session(peer, FOLDER))
+            session.prepare()
+            session.run(cells.EARLIER.code(peer.language, run.next_number()))
+            for typed in cells.TYPED:
+                code = getattr(typed, peer.language)
+                # The first answers wait until everything is read that they are taken from.
+                matches, begin = [], time.monotonic()
+                while typed.match not in matches and time.monotonic() - begin < WARM:
+                    matches, _ = session.complete(code)
+                if typed.match not in matches:
+                    say(f"{peer.title} does not complete {code!r}")
+                    continue
+                for number in range(run.options.rounds):
+                    # Each time the cell is another one, as it is while someone types.
+                    _, took = session.complete(f"{number};\n{code}")
+                    run.note(report.TAB(typed.name), peer, took)
+
+
+def measure_lines(run):
+    """What is printed is read by the client that measures. A frontend that reads nothing joins for every second cell."""
+    for peer in run.peers.values():
+        with Session(peer, FOLDER) as session:
+            session.run(cells.LINES.code(peer.language, run.next_number()))
+            for _ in range(min(run.options.starts, 3)):
+                run.note(report.LINES, peer, session.run(cells.LINES.code(peer.language, run.next_number())))
+                with session.subscribe():
+                    took = session.run(cells.LINES.code(peer.language, run.next_number()))
+                run.note(report.LINES_STALLED, peer, took)
 
 
 def measure_seen(run):
@@ -155,7 +192,18 @@ def measure_many(run):
             run.note(f"memory after {count} {what}: kernel", peer, kernel)
 
 
-def peers_of(options):
+MEASUREMENTS = [
+    measure_starts,
+    measure_cells,
+    measure_completion,
+    measure_lines,
+    measure_seen,
+    measure_quickstart,
+    measure_many,
+]
+
+
+def peers_of(options, prefix):
     with_tch = {
         "LIBTORCH": options.libtorch,
         "LD_LIBRARY_PATH": str(Path(options.libtorch) / "lib"),
@@ -165,8 +213,10 @@ def peers_of(options):
     }
     argv = [options.evcxr, "--control_file", "{connection_file}"]
     python = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    oxtorch = [options.oxtorch, "kernel", "--connection-file", "{connection_file}"]
     peers = [
-        Peer("oxtorch", "Oxtorch", "rust", [options.oxtorch, "kernel", "--connection-file", "{connection_file}"]),
+        # What is measured is nobody's history.
+        Peer("oxtorch", "Oxtorch", "rust", oxtorch, {"OXTORCH_HISTORY": str(Path(prefix) / "history")}),
         Peer("evcxr", "evcxr_jupyter + tch", "rust", argv, with_tch, [cells.TCH]),
         Peer("ipykernel", "ipykernel + torch", "python", python),
     ]
@@ -182,6 +232,8 @@ def main():
     parser.add_argument("--evcxr-items", type=int, default=60, help="the same for evcxr, which slows down with each")
     parser.add_argument("--quick", action="store_true", help="few of everything, to see that it works")
     parser.add_argument("--without", action="append", default=[], choices=["evcxr"], help="leave a peer out")
+    names = [measure.__name__.removeprefix("measure_") for measure in MEASUREMENTS]
+    parser.add_argument("--only", action="append", default=[], choices=names, help="measure a part; implies no report")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs/BENCHMARKS.md", help="the report")
     for name in ["oxtorch", "evcxr", "libtorch", "std-sources"]:
         parser.add_argument(f"--{name}", required=True, help=argparse.SUPPRESS)
@@ -192,20 +244,23 @@ def main():
     with tempfile.TemporaryDirectory(prefix="oxtorch-bench-") as prefix:
         options.evcxr_folder = str(Path(prefix) / "evcxr")
         os.mkdir(options.evcxr_folder)
-        peers = peers_of(options)
+        peers = peers_of(options, prefix)
         register(peers, prefix)
         run = Run(peers, options)
         begin = time.monotonic()
-        for measure in [measure_starts, measure_cells, measure_seen, measure_quickstart, measure_many]:
+        for measure in MEASUREMENTS:
+            if options.only and measure.__name__.removeprefix("measure_") not in options.only:
+                continue
             say(f"{measure.__name__.replace('_', ' ')} ({time.monotonic() - begin:.0f} s)")
             try:
                 measure(run)
             except CellFailed as failed:
                 raise SystemExit(f"compare: {failed}") from None
     text = report.markdown(run, time.monotonic() - begin)
-    options.output.write_text(text)
     print(text)
-    say(f"wrote {options.output}")
+    if not options.only:
+        options.output.write_text(text)
+        say(f"wrote {options.output}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import zmq
 from jupyter_client.manager import KernelManager
 
 # A cell that has not ended by then never will; the first build of tch takes minutes.
@@ -70,6 +71,15 @@ class Session:
             raise CellFailed(f"{self.peer.title}: a cell failed: {failed}\n{code}")
         return took
 
+    def complete(self, code):
+        """Asks what fits at the end of the code; returns the matches and the seconds until they are there."""
+        begin = time.perf_counter()
+        message_id = self.client.complete(code, len(code))
+        while True:
+            message = self.client.get_shell_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == message_id:
+                return message["content"].get("matches", []), time.perf_counter() - begin
+
     def prepare(self):
         for code in self.peer.prologue:
             self.run(code)
@@ -84,6 +94,16 @@ class Session:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
+
+    def subscribe(self):
+        """One more frontend, which is connected and reads nothing."""
+        context = zmq.Context.instance()
+        socket = context.socket(zmq.SUB)
+        socket.linger = 0
+        socket.rcvhwm = 1
+        socket.subscribe(b"")
+        socket.connect(self.manager._make_url("iopub"))
+        return socket
 
     def memory(self):
         """Resident bytes of the kernel itself, and of the processes that it has started."""

@@ -17,6 +17,9 @@ TRIVIAL = f"cell: {cells.TRIVIAL.name}"
 TENSOR = f"cell: {cells.TENSOR.name}"
 CNN = f"cell: {cells.CNN_TRAINED.name}"
 QUICKSTART = "quickstart: restart and run all"
+TAB = "Tab: {}".format
+LINES = f"cell: {cells.LINES.name}"
+LINES_STALLED = f"{LINES}, beside a frontend that reads nothing"
 SEEN = "cell seen in an earlier session"
 
 
@@ -76,6 +79,10 @@ def targets(run):
         late = ours(f"{what} {last - 4} to {last} of a session")
         return late / ours(f"{what} 8 to 12 of a session") if late else None
 
+    def stalled():
+        both = ours(LINES_STALLED), ours(LINES)
+        return both[0] / both[1] if all(both) else None
+
     return [
         check("a trivial cell takes 120 ms or less", ours(TRIVIAL), 0.120, ms),
         check("and at most 0.25 of evcxr with tch", ratio(TRIVIAL, "evcxr"), 0.25, times),
@@ -83,6 +90,9 @@ def targets(run):
         check("the cell that defines a CNN and trains it takes at most 0.5 of evcxr", ratio(CNN, "evcxr"), 0.5, times),
         check("a cell seen before takes 25 ms or less", ours(SEEN), 0.025, ms),
         check("restart and run all takes at most as long as ipykernel", ratio(QUICKSTART, "ipykernel"), 1.0, times),
+        check("Tab offers a name of the session in 50 ms or less", ours(TAB(cells.TYPED[0].name)), 0.050, ms),
+        check("Tab offers what rust-analyzer knows in 150 ms or less", ours(TAB(cells.TYPED[2].name)), 0.150, ms),
+        check("a frontend that reads nothing costs a cell 10 % at most", stalled(), 1.1, times),
         check(f"item cell {last} takes at most 1.3 of the 10th", growth("item cells"), 1.3, times),
         check("also where each calls the one before", growth("chained item cells"), 1.3, times),
         check(
@@ -155,6 +165,9 @@ NOTES = """
   set up at best. Waiting for a kernel's start takes the client 0.2 s of its own, for each of the peers.
 - *defines a CNN and its training*: Oxtorch compiles and optimises the functions at once. evcxr checks them then,
   and compiles them with the first cell that calls them, so what a user waits for is in *defines a CNN and trains it*.
+- *Tab*: from asking to the answer, in a session that has answered before, and each time in another cell. A method of an expression is
+  what only rust-analyzer knows, where it is the peer's way to know it.
+- *prints 1,000,000 lines*: until the last of them is at the client; and the same while a second client is connected and never reads.
 - *cell seen in an earlier session*: the same cells again, after a new start of the kernel.
 - *quickstart*: `notebooks/quickstart.ipynb` with a warm cache against `tests/bench/quickstart_python.py`, the same notebook in
   Python: the same data, network, epochs and pictures. From the restart button to the end of the last cell.

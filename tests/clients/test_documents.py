@@ -1,0 +1,42 @@
+"""The documents: what they link to is there, and README.md in Chinese says what README.md says."""
+
+import re
+
+import pytest
+from conftest import REPOSITORY
+
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("python/*.md")])
+LINK = re.compile(r"\]\(([^)#\s]+)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(document):
+    targets = [target for target in LINK.findall(document.read_text()) if "://" not in target]
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def bones(path):
+    """What a translation leaves as it is, in order: ranks of headings, code without comments, commands in tables, figures."""
+    found = []
+    for line in path.read_text().splitlines():
+        if heading := re.match("#+ ", line):
+            found.append(heading[0])
+        elif line.startswith("    ") or line.startswith(("let ", "net.")):
+            found.append(re.split(r"\s{2,}(?:#|//) ", line)[0].strip())
+        elif line.startswith("| "):
+            first = line.split("|")[1]
+            found.append(re.findall("`[^`]+`", first))
+            found.append(re.findall(r"\d[\d.,]* (?:ms|s|MB)", line))
+    return found
+
+
+def test_the_translation_is_whole():
+    english, chinese = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
+    assert bones(english) == bones(chinese)
+    ours, theirs = (sorted(LINK.findall(path.read_text())) for path in (english, chinese))
+    assert [link for link in ours if not link.startswith("README")] == [
+        link for link in theirs if not link.startswith("README")
+    ]
+    # Names in code that one has and the other lacks.
+    ours, theirs = (set(re.findall(r"`[^`\n]+`", path.read_text())) for path in (english, chinese))
+    assert ours ^ theirs == set()
