@@ -17,4 +17,6 @@ pub mod session;
 pub mod setup;
 
 #[cfg(test)]
+mod fuzzing;
+#[cfg(test)]
 mod scripted;

@@ -150,7 +150,8 @@ is faster, or smaller.
     others = [peer for peer in run.peers.values() if peer.key != "oxtorch"]
     columns = ["", *titles, *(f"ratio to {peer.title.split()[0]}" for peer in others)]
     table = ["", "## Measured", "", f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
-    for name, by_peer in run.results.items():
+    measured = {name: by_peer for name, by_peer in run.results.items() if any(by_peer.values())}
+    for name, by_peer in measured.items():
         values = [cell_of(name, by_peer[key]) for key in run.peers]
         ratios = [ratio_of(by_peer["oxtorch"], by_peer[peer.key]) for peer in others]
         table.append(f"| {' | '.join([name, *values, *ratios])} |")

@@ -1,9 +1,7 @@
 //! Arbitrary cells through everything that reads and writes text: nothing panics, and the source map is right.
 //!
-//! The cells are those of the scenarios in `tests/cells`, with tokens taken out, doubled, swapped and put in. A run takes
-//! a second or two; for a long one say how long:
-//! `OXTORCH_FUZZ_SECONDS=600 cargo test --release -p oxtorch-kernel --lib engine::fuzz -- --nocapture`
-//! A failure names a seed, with which `ARBTEST_SEED=... cargo test ...` repeats it.
+//! The cells are those of the scenarios in `tests/cells`, with tokens taken out, doubled, swapped and put in. See
+//! [`crate::fuzzing`] for long runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,6 +21,7 @@ use super::parse::{ParsedCell, StatementKind, parse};
 use super::scope::{Plan, Scope};
 use super::source_map::Place;
 use super::variables::Variable;
+use crate::fuzzing::fuzz;
 
 /// Text that the scenarios have too little of.
 const RARE: [&str; 40] = [
@@ -291,14 +290,12 @@ fn check(u: &mut Unstructured<'_>) -> Result<u64> {
 #[test]
 fn no_cell_makes_the_engine_panic_and_each_byte_maps_back() {
     let (mut tried, mut emitted) = (0u64, 0u64);
-    let seconds = std::env::var("OXTORCH_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let property = |u: &mut Unstructured<'_>| {
         tried += 1;
         emitted += check(u)?;
         Ok(())
     };
-    let budget = seconds.map_or(1500, |seconds: u64| seconds * 1000);
-    arbtest::arbtest(property).size_min(1 << 8).size_max(1 << 14).budget_ms(budget).run();
+    fuzz(property).size_min(1 << 8).size_max(1 << 14).run();
     println!("{tried} cells tried, {emitted} crates written");
     assert!(tried < 100 || emitted > tried / 10, "few of the {tried} cells were Rust: {emitted}");
 }

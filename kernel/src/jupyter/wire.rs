@@ -136,6 +136,7 @@ pub(super) fn log(line: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::fuzz;
 
     fn wire() -> Wire {
         Wire { session: "session".into(), signer: Signer::new("hmac-sha256", b"key") }
@@ -146,7 +147,7 @@ mod tests {
     fn any_frames_are_decoded_or_refused() {
         let wire = wire();
         let good = wire.encode(message(jupyter_protocol::ExecuteRequest::new("1 + 1".into()), None)).into_vec();
-        arbtest::arbtest(|random| {
+        fuzz(|random| {
             let mut frames = good.clone();
             for _ in 0..random.int_in_range(1..=4)? {
                 let place = random.int_in_range(0..=frames.len())?;
@@ -171,7 +172,8 @@ mod tests {
                 );
             }
             Ok(())
-        });
+        })
+        .run();
     }
 
     /// Without a key the JSON itself is what is wrong.
@@ -180,7 +182,7 @@ mod tests {
         let wire = Wire { session: "session".into(), signer: None };
         let good = wire.encode(message(jupyter_protocol::ExecuteRequest::new("1 + 1".into()), None)).into_vec();
         let mut refused = 0;
-        arbtest::arbtest(|random| {
+        fuzz(|random| {
             let mut frames = good.clone();
             let part = random.int_in_range(2..=5)?;
             let mut text = frames[part].to_vec();
@@ -195,7 +197,8 @@ mod tests {
             frames[part] = text.into();
             refused += usize::from(wire.decode(frames).is_err());
             Ok(())
-        });
+        })
+        .run();
         assert!(refused > 0, "nothing was wrong with any of them");
     }
 }

@@ -1,0 +1,12 @@
+//! Arbitrary input for tests of what has to take any: a run takes a second or two. For a long one say how long:
+//! `OXTORCH_FUZZ_SECONDS=600 cargo test --release -p oxtorch-kernel --lib jupyter::wire -- --nocapture`
+//! A failure names a seed, with which `ARBTEST_SEED=... cargo test ...` repeats it.
+
+use arbtest::ArbTest;
+use arbtest::arbitrary::{Result, Unstructured};
+
+/// Tries the property for as long as is asked for; `run` starts it.
+pub fn fuzz<P: FnMut(&mut Unstructured<'_>) -> Result<()>>(property: P) -> ArbTest<P> {
+    let seconds = std::env::var("OXTORCH_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    arbtest::arbtest(property).budget_ms(seconds.map_or(1500, |seconds: u64| seconds * 1000))
+}
