@@ -169,6 +169,7 @@ NOTES = """
 - *Tab*: from asking to the answer, in a session that has answered before, and each time in another cell. A method of an expression is
   what only rust-analyzer knows, where it is the peer's way to know it.
 - *prints 1,000,000 lines*: until the last of them is at the client; and the same while a second client is connected and never reads.
+  evcxr_jupyter, which sends each line as a message of its own, takes minutes and is left out.
 - *cell seen in an earlier session*: the same cells again, after a new start of the kernel.
 - *quickstart*: `notebooks/quickstart.ipynb` with a warm cache against `tests/bench/quickstart_python.py`, the same notebook in
   Python: the same data, network, epochs and pictures. From the restart button to the end of the last cell.
