@@ -13,6 +13,7 @@ mod error;
 mod gpu;
 pub mod libtorch;
 pub mod linker;
+pub(crate) mod metadata;
 pub(crate) mod near;
 pub mod progress;
 mod python;

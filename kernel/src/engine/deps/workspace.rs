@@ -16,6 +16,7 @@ use super::failure::{Failure, no_network, not_built, not_resolved};
 use super::spec::Spec;
 use crate::setup::build::{Artifact, Recipe, artifact, downloaded, package_name};
 use crate::setup::child::{Output, Stop, run_until};
+use crate::setup::metadata::{Dependency, Metadata};
 use crate::setup::sources;
 
 /// The package that depends on what the user asks for.
@@ -245,50 +246,6 @@ fn native_folders(line: &str) -> Vec<PathBuf> {
     }
 }
 
-/// What we read of cargo's metadata.
-#[derive(Debug, Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-    resolve: Resolve,
-}
-
-#[derive(Debug, Deserialize)]
-struct Package {
-    name: String,
-    version: String,
-    id: String,
-    targets: Vec<Target>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Target {
-    crate_types: Vec<String>,
-    name: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Node {
-    id: String,
-    deps: Vec<Dependency>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Dependency {
-    name: String,
-    pkg: String,
-    dep_kinds: Vec<Kind>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Kind {
-    kind: Option<String>,
-}
-
 impl Metadata {
     fn resolved(self, specs: &[Spec], offline: bool) -> Result<Resolved, Failure> {
         let direct = self.direct(PACKAGE);
@@ -303,9 +260,7 @@ impl Metadata {
             ));
         }
         let wanted = direct.iter().filter_map(|dependency| {
-            let library = package_of(dependency)?.targets.iter().find(|target| {
-                target.crate_types.iter().any(|kind| matches!(kind.as_str(), "lib" | "rlib" | "dylib" | "proc-macro"))
-            })?;
+            let library = package_of(dependency)?.library(&["lib", "rlib", "dylib", "proc-macro"])?;
             Some(Wanted {
                 identifier: dependency.name.clone(),
                 krate: library.name.replace('-', "_"),
@@ -338,10 +293,7 @@ impl Metadata {
             if seen.insert(id)
                 && let Some(node) = self.resolve.nodes.iter().find(|node| node.id == id)
             {
-                let needed = node
-                    .deps
-                    .iter()
-                    .filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev")));
+                let needed = node.deps.iter().filter(|dependency| !dependency.is_for_tests());
                 todo.extend(needed.map(|dependency| dependency.pkg.as_str()));
             }
         }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::setup::Recipe;
 use crate::setup::analyzer::Analyzer;
 use crate::setup::child::ask;
+use crate::setup::metadata::{Dependency, Metadata, Node, Package};
 
 /// The crate that every cell links.
 const RUNTIME: &str = "oxtorch";
@@ -18,6 +18,9 @@ const RUNTIME: &str = "oxtorch";
 const DEPTH: usize = 2;
 /// What `tch` calls is nothing that a cell does.
 const LEFT_OUT: [&str; 5] = ["torch-sys", "addr2line", "backtrace", "libloading", "oxtorch-protocol"];
+
+/// Those that code runs with.
+const LIBRARIES: [&str; 3] = ["lib", "rlib", "dylib"];
 
 /// The project as rust-analyzer's `rust-project.json` describes it: the runtime, the crates that it passes on, and a crate
 /// that holds the session's file.
@@ -34,68 +37,6 @@ pub(super) fn describe(recipe: &Recipe, analyzer: &Analyzer, session: &Path) -> 
     }))
 }
 
-#[derive(Debug, Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-    resolve: Resolve,
-}
-
-#[derive(Debug, Deserialize)]
-struct Package {
-    id: String,
-    name: String,
-    version: String,
-    manifest_path: String,
-    targets: Vec<Target>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Target {
-    name: String,
-    src_path: String,
-    edition: String,
-    crate_types: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Node {
-    id: String,
-    features: Vec<String>,
-    deps: Vec<Dependency>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Dependency {
-    name: String,
-    pkg: String,
-    dep_kinds: Vec<Kind>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Kind {
-    kind: Option<String>,
-}
-
-impl Package {
-    /// Its library, where it is one that code runs with.
-    fn library(&self) -> Option<&Target> {
-        let is_library = |kind: &String| matches!(kind.as_str(), "lib" | "rlib" | "dylib");
-        self.targets.iter().find(|target| target.crate_types.iter().any(is_library))
-    }
-}
-
-impl Node {
-    /// What it needs when it runs.
-    fn needs(&self) -> impl Iterator<Item = &Dependency> {
-        self.deps.iter().filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.is_none()))
-    }
-}
-
 impl Metadata {
     fn crates(&self, session: &Path) -> Option<Vec<Value>> {
         let packages: BTreeMap<&str, &Package> = self.packages.iter().map(|it| (it.id.as_str(), it)).collect();
@@ -103,12 +44,12 @@ impl Metadata {
         let runtime = self.packages.iter().find(|package| package.name == RUNTIME)?.id.as_str();
         let wanted = |id: &str| {
             let package = packages.get(id)?;
-            (!LEFT_OUT.contains(&package.name.as_str())).then(|| package.library()).flatten()
+            (!LEFT_OUT.contains(&package.name.as_str())).then(|| package.library(&LIBRARIES)).flatten()
         };
         let mut near = BTreeSet::from([runtime]);
         let mut edge = vec![runtime];
         for _ in 0..DEPTH {
-            let needed = edge.iter().filter_map(|id| nodes.get(id)).flat_map(|node| node.needs());
+            let needed = edge.iter().filter_map(|id| nodes.get(id)).flat_map(|node| needs(node));
             edge = needed.map(|dependency| dependency.pkg.as_str()).filter(|id| wanted(id).is_some()).collect();
             edge.retain(|id| near.insert(id));
         }
@@ -117,7 +58,7 @@ impl Metadata {
             .iter()
             .filter_map(|id| {
                 let (package, node, library) = (packages.get(id)?, nodes.get(id)?, wanted(id)?);
-                let deps = node.needs().filter_map(|dependency| {
+                let deps = needs(node).filter_map(|dependency| {
                     Some(json!({"crate": index.get(dependency.pkg.as_str())?, "name": dependency.name}))
                 });
                 let mut cfg = platform();
@@ -147,6 +88,11 @@ impl Metadata {
         }));
         Some(crates)
     }
+}
+
+/// What a package needs when it runs.
+fn needs(node: &Node) -> impl Iterator<Item = &Dependency> {
+    node.deps.iter().filter(|dependency| dependency.is_for_running())
 }
 
 /// What `cfg` says on the platform that this runs on.
