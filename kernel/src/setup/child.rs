@@ -196,8 +196,9 @@ fn collect(stream: Option<impl Read>, line: impl Fn(&str)) -> String {
     all
 }
 
+/// Has a program end with the thread that starts it, and so at the latest with this process, also where that is killed.
 #[cfg(target_os = "linux")]
-fn end_with_parent(command: &mut Command) {
+pub(crate) fn end_with_parent(command: &mut Command) {
     // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed; prctl is a plain system call.
     unsafe {
         command.pre_exec(|| {
@@ -208,8 +209,9 @@ fn end_with_parent(command: &mut Command) {
     }
 }
 
+/// There is no such thing here: a program ends when it finds that nobody reads what it writes.
 #[cfg(not(target_os = "linux"))]
-fn end_with_parent(_command: &mut Command) {}
+pub(crate) fn end_with_parent(_command: &mut Command) {}
 
 /// The first program of these names that the search path holds.
 pub(crate) fn find_program<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<std::path::PathBuf> {

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::wire;
-use crate::setup::child::command;
+use crate::setup::child::{command, end_with_parent};
 
 /// As `nice` counts: cells come first.
 const PRIORITY: i32 = 5;
@@ -24,8 +24,8 @@ const UNREAD: usize = 64;
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
 
-/// A running language server. It ends when this is dropped, and by itself when the kernel is gone and with it the other
-/// end of its standard input.
+/// A running language server. It ends when this is dropped, and when the kernel is gone: by itself, as the other end of its
+/// standard input is then closed, and by the system where that finds it before it is ready (rust-analyzer would hang).
 pub(super) struct Server {
     outgoing: mpsc::Sender<Value>,
     waiting: Waiting,
@@ -39,7 +39,10 @@ impl Server {
     /// Starts a program that speaks the protocol on its standard streams.
     pub(super) fn start(program: &Path) -> io::Result<Self> {
         // As it was asked for its version: rustup's stand-in goes by the environment.
-        let mut command = Command::from(command(program));
+        let mut command = command(program);
+        // The threads of the runtime, which this runs on, live as long as the kernel.
+        end_with_parent(&mut command);
+        let mut command = Command::from(command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         // An interrupt from the terminal is for the cell.
         command.process_group(0).kill_on_drop(true);
