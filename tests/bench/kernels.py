@@ -102,7 +102,7 @@ class Session:
         socket.linger = 0
         socket.rcvhwm = 1
         socket.subscribe(b"")
-        socket.connect(self.manager._make_url("iopub"))
+        socket.connect(f"tcp://{self.manager.ip}:{self.manager.iopub_port}")
         return socket
 
     def memory(self):

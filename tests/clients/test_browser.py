@@ -115,18 +115,24 @@ def server(tmp_path_factory):
     )
     address = f"http://127.0.0.1:{port}"
     until = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/api/status", timeout=5).read()
-            break
-        except OSError:
+    try:
+        while not answers(address):
             log.seek(0)
             assert process.poll() is None and time.monotonic() < until, log.read()
             time.sleep(0.1)
-    yield address, root / "work"
-    process.terminate()
-    process.wait()
-    log.close()
+        yield address, root / "work"
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        log.close()
+
+
+def answers(address):
+    try:
+        urllib.request.urlopen(f"{address}/api/status", timeout=5).read()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
