@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -41,7 +40,7 @@ TICK = 100
 SECOND_INTERRUPT = 10.0
 # How long the kernel may take to end before it is killed.
 PATIENCE_AT_END = 3.0
-# What is shown of a dead kernel's log, in characters.
+# What is shown of a dead kernel's log, in bytes.
 LAST_WORDS = 2000
 
 
@@ -65,36 +64,29 @@ class RustKernel:
     def __init__(self) -> None:
         program = find_program()
         self._owner = os.getpid()
-        self._folder = Path(tempfile.mkdtemp(prefix="oxtorch-"))
-        file, connection = write_connection_file(
-            str(self._folder / "connection.json"), ip=ADDRESS, key=uuid.uuid4().hex.encode(), kernel_name="oxtorch"
-        )
-        self._log = self._folder / "kernel.log"
-        with self._log.open("wb") as log:
+        # Without a name: a kernel that is killed leaves nothing behind.
+        self._log = tempfile.TemporaryFile()
+        # The kernel has read its connection file when it answers.
+        with tempfile.TemporaryDirectory(prefix="oxtorch-") as folder:
+            file, connection = write_connection_file(
+                str(Path(folder) / "connection.json"), ip=ADDRESS, key=uuid.uuid4().hex.encode(), kernel_name="oxtorch"
+            )
             self._process = subprocess.Popen(
                 [str(program), "kernel", "--connection-file", file],
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=self._log,
+                stderr=self._log,
                 # Ctrl-C in a terminal goes to the whole group. The kernel must get it once: from here.
                 start_new_session=True,
             )
-        self._session = Session(key=str(connection["key"]).encode(), session=uuid.uuid4().hex)
-        self._context = zmq.Context()
-        self._shell = self._socket(zmq.DEALER, connection["shell_port"])
-        self._stdin = self._socket(zmq.DEALER, connection["stdin_port"])
-        self._control = self._socket(zmq.DEALER, connection["control_port"])
-        self._iopub = self._socket(zmq.SUB, connection["iopub_port"])
-        self._poller = zmq.Poller()
-        for socket in (self._iopub, self._stdin, self._shell):
-            self._poller.register(socket, zmq.POLLIN)
-        atexit.register(self.stop)
-        try:
-            self._wait_for_answers()
-        except BaseException:
-            self.stop()
-            raise
+            self._connect(connection)
+            atexit.register(self.stop)
+            try:
+                self._wait_for_answers()
+            except BaseException:
+                self.stop()
+                raise
 
     @property
     def pid(self) -> int:
@@ -154,7 +146,18 @@ class RustKernel:
                 self._process.kill()
                 self._process.wait()
         self._context.destroy(linger=0)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._log.close()
+
+    def _connect(self, connection: Mapping[str, object]) -> None:
+        self._session = Session(key=str(connection["key"]).encode(), session=uuid.uuid4().hex)
+        self._context = zmq.Context()
+        self._shell = self._socket(zmq.DEALER, connection["shell_port"])
+        self._stdin = self._socket(zmq.DEALER, connection["stdin_port"])
+        self._control = self._socket(zmq.DEALER, connection["control_port"])
+        self._iopub = self._socket(zmq.SUB, connection["iopub_port"])
+        self._poller = zmq.Poller()
+        for socket in (self._iopub, self._stdin, self._shell):
+            self._poller.register(socket, zmq.POLLIN)
 
     def _socket(self, kind: int, port: object) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
@@ -245,11 +248,10 @@ class RustKernel:
         )
 
     def _last_words(self) -> str:
-        try:
-            text = self._log.read_text(errors="replace").strip()
-        except OSError:
-            return ""
-        return f"\nIts last words:\n{text[-LAST_WORDS:]}" if text else ""
+        # The kernel writes at the same offset: read without moving it.
+        size = os.fstat(self._log.fileno()).st_size
+        text = os.pread(self._log.fileno(), LAST_WORDS, max(0, size - LAST_WORDS)).decode(errors="replace").strip()
+        return f"\nIts last words:\n{text}" if text else ""
 
 
 def _answers(message: Message, request: str) -> bool:

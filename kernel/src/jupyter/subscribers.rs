@@ -5,16 +5,17 @@
 //! gets an XPUB socket of its own, and its bytes are relayed there over a Unix socket. XPUB, because a subscriber can then
 //! be greeted (`iopub_welcome`) and knows from when on it misses nothing.
 
+use std::fs::Permissions;
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jupyter_protocol::{ConnectionInfo, IoPubWelcome, Transport};
-use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -143,10 +144,9 @@ async fn serve(
     wire: &Wire,
     pressure: &Pressure,
 ) -> anyhow::Result<()> {
-    let folder = TempDir::with_prefix("oxtorch-iopub-")?;
     let mut socket = XPubSocket::new();
     let taken = Arc::new(AtomicU64::new(0));
-    let mut relay = relay(stream, &mut socket, folder.path(), taken.clone()).await?;
+    let mut relay = relay(stream, &mut socket, taken.clone()).await?;
     loop {
         tokio::select! {
             biased;
@@ -222,12 +222,15 @@ async fn deliver(
 async fn relay(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     socket: &mut XPubSocket,
-    folder: &Path,
     taken: Arc<AtomicU64>,
 ) -> anyhow::Result<JoinSet<()>> {
-    let path = folder.join("socket");
+    // Only its user can enter it, and it is gone as soon as both ends have met.
+    let folder =
+        tempfile::Builder::new().prefix("oxtorch-iopub-").permissions(Permissions::from_mode(0o700)).tempdir()?;
+    let path = folder.path().join("socket");
     socket.bind(&format!("ipc://{}", path.display())).await?;
     let inner = UnixStream::connect(&path).await?;
+    drop(folder);
     let mut task = JoinSet::new();
     task.spawn(async move {
         let (mut from_frontend, mut to_frontend) = tokio::io::split(stream);
