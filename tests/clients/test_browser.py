@@ -197,6 +197,8 @@ def test_a_notebook_as_a_student_writes_it(lab, server):
     # The first time it asks for a name.
     lab.page.locator(".jp-Dialog input[type=text]").fill("homework.ipynb")
     lab.page.locator(".jp-Dialog button.jp-mod-accept").click()
+    # It is saved before the question, and renamed after the answer.
+    expect(lab.page.locator("#jp-main-dock-panel .lm-TabBar-tabLabel")).to_have_text([notebook.name])
     expect(lab.page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
     saved = nbformat.read(notebook, 4)
     assert saved.metadata.kernelspec.name == "oxtorch"

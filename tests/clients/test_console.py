@@ -34,8 +34,13 @@ def test_values_prints_errors_and_input(console):
 def test_ctrl_c_interrupts_the_cell_and_not_the_console(console):
     console.sendline('println!("ready"); loop { std::hint::black_box(0); }')
     console.expect("ready\r\n")
-    console.sendintr()
-    console.expect("the cell was interrupted")
+    # Its handler can run in the midst of the console's own reading, and then sends nothing: one presses the keys again.
+    for _ in range(5):
+        console.sendintr()
+        if console.expect(["the cell was interrupted", pexpect.TIMEOUT], timeout=10) == 0:
+            break
+    else:
+        pytest.fail("Ctrl-C does not interrupt the cell")
     console.expect(r"In \[2\]: ")
     console.sendline("1 + 1")
     console.expect(r"Out\[2\]: 2")
