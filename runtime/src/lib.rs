@@ -1,10 +1,11 @@
 //! What every Oxtorch cell can use, compiled once into a shared library that the host process loads.
 
+pub mod audio;
 pub mod cell;
 pub mod channel;
 pub mod checkpoint;
+pub mod data;
 pub mod device;
-pub mod digits;
 pub mod display;
 mod errors;
 #[doc(hidden)]
@@ -14,12 +15,17 @@ pub mod font;
 pub mod host;
 pub mod input;
 mod live;
+pub mod nn;
+pub mod optim;
 pub mod picture;
 pub mod plot;
 pub mod prelude;
 pub mod progress;
+#[cfg(test)]
+mod reference;
 pub mod table;
 pub mod tensor;
+pub mod text;
 
 pub use checkpoint::checkpoint;
 pub use {anyhow, image, ndarray, plotters, rand, serde_json, tch, tokio};

@@ -7,24 +7,34 @@
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
 //!   [`Figure`] and [`LivePlot`] for plots, [`table`] for tables, [`progress()`] and [`progress_bar`] for loops that take a
 //!   while, [`json!`] for charts of Vega-Lite and Plotly, [`input`].
-//! - Data: [`digits`].
+//! - Data that is there: [`digits()`], [`mnist_10k`], [`iris`], [`karate_club`], [`moby_dick`]; that is downloaded: [`mnist`],
+//!   [`fashion_mnist`], [`cifar10`], [`cifar100`]; of one's own: [`image_folder`], [`load_image`], [`read_csv`], [`Dataset`],
+//!   [`TensorDataset`]; and in batches: [`DataLoader`]. More in [`data`].
+//! - Training: [`optim`] with schedules, parameter groups, gradient clipping and averaged weights. Language models: [`text`].
 //! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image`, `plotters` and `tokio`, so that a cell can say `use tch::vision;`.
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
 
+pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{bail, ensure};
+pub use crate::{data, nn, optim, text};
 pub use anyhow::{Context, Result, anyhow};
-pub use tch::nn::{Module, ModuleT, OptimizerConfig};
-pub use tch::{Device, IndexOp, Kind, Reduction, TchError, Tensor, nn, no_grad, no_grad_guard};
+pub use tch::{Device, IndexOp, Kind, Reduction, TchError, Tensor, no_grad, no_grad_guard};
 
 pub use crate::checkpoint::checkpoint;
+pub use crate::data::{
+    DataLoader, Dataset, Standardize, Subset, TensorDataset, iris, k_fold, karate_club, mnist_10k, moby_dick, one_hot,
+    random_split,
+};
+pub use crate::data::{Digits, LabelledImages, digits};
+pub use crate::data::{Split, cifar10, cifar100, fashion_mnist, image_folder, load_image, mnist, read_csv};
 pub use crate::device::device;
-pub use crate::digits::{Digits, digits};
 pub use crate::display::{
     DisplayHandle, Html, Latex, Markdown, MimeBundle, RichDisplay, clear_output, display, display_with_id,
     update_display,
 };
 pub use crate::input::{input, password};
+pub use crate::optim::Schedule;
 pub use crate::picture::{Image, image, show_image};
 pub use crate::plot::{Figure, LivePlot};
 pub use crate::progress::{Progress, ProgressBar, progress, progress_bar};

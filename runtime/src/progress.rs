@@ -150,7 +150,8 @@ impl<I> Drop for Progress<I> {
 pub struct ProgressBar(Arc<Inner>);
 
 impl ProgressBar {
-    fn new(total: Option<u64>) -> Self {
+    /// A bar that may not know its total.
+    pub(crate) fn new(total: Option<u64>) -> Self {
         let row = Row {
             description: String::new(),
             unit: "it".to_owned(),

@@ -394,7 +394,8 @@ mod tests {
 
     #[test]
     fn tensors_read_as_pytorch_prints_them() {
-        let cases: Vec<Value> = serde_json::from_str(include_str!("../tests/tensor_text.json")).expect("cases");
+        let cases: Vec<Value> =
+            serde_json::from_str(include_str!("../../tests/reference/tensor_text.json")).expect("cases");
         assert!(cases.len() > 50);
         for case in &cases {
             let kind = kind(case["dtype"].as_str().expect("a dtype"));

@@ -45,7 +45,7 @@ class OxtorchKernelTests(jupyter_kernel_test.KernelTests):
     ]
     invalid_code_samples = ["fn f() }", "let = 3;", "x ) y", "let x = 1 }"]
     completion_samples = [
-        {"text": "println!(\"{}\", Ten", "matches": {"Tensor"}},
+        {"text": "println!(\"{}\", Ten", "matches": {"Tensor", "TensorDataset"}},
         {"text": "let vs = nn::VarSt", "matches": {"VarStore"}},
     ]
     code_inspect_sample = "Tensor"

@@ -41,6 +41,8 @@ fn hidden(path: &[&str]) -> usize {
         // The prelude has `nn` and `Tensor`; what lies deeper in `tch` is named from there.
         ["oxtorch", "tch", _] | ["oxtorch", "tch", "nn", ..] => 2,
         ["oxtorch", "tch", ..] => 1,
+        // The prelude has these modules, and their types are named from there.
+        ["oxtorch", "nn" | "optim", _] => 1,
         // Crates that the runtime passes on, and its own modules, whose types are in the prelude.
         ["oxtorch", "ndarray" | "image" | "plotters" | "rand" | "anyhow", _, ..] => 1,
         ["oxtorch", ..] | ["std" | "core" | "alloc", ..] => path.len() - 1,
@@ -141,6 +143,7 @@ mod tests {
         check("oxtorch::tch::nn::Linear", "nn::Linear");
         check("oxtorch::tch::vision::dataset::Dataset", "tch::vision::dataset::Dataset");
         check("oxtorch::prelude::nn::VarStore", "nn::VarStore");
+        check("oxtorch::nn::VarStore", "nn::VarStore");
         check("oxtorch::plot::Figure", "Figure");
         check("std::result::Result<(), std::io::Error>", "Result<(), io::Error>");
         check("&'static str", "&'static str");

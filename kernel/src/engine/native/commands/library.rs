@@ -93,7 +93,7 @@ fn runtime_sources() -> impl Iterator<Item = File> {
         let path = source.path.strip_prefix("runtime/src/")?.strip_suffix(".rs")?;
         let hidden =
             ["cell", "host", "main", "channel"].iter().any(|hidden| path == *hidden || path.starts_with("cell/"));
-        let module = format!("oxtorch::{}", path.replace('/', "::"));
+        let module = format!("oxtorch::{}", path.trim_end_matches("/mod").replace('/', "::"));
         Some(File { module, text: String::from_utf8(source.contents).ok()? }).filter(|_| !hidden)
     })
 }
@@ -396,7 +396,12 @@ pub(in crate::engine::native) fn prelude() -> Vec<String> {
 
 fn leaves(tree: &syn::UseTree, names: &mut Vec<String>) {
     match tree {
-        syn::UseTree::Path(it) => leaves(&it.tree, names),
+        syn::UseTree::Path(it) => {
+            let before = names.len();
+            leaves(&it.tree, names);
+            // `use crate::nn::{self, Module}`
+            names[before..].iter_mut().filter(|name| *name == "self").for_each(|name| *name = it.ident.to_string());
+        }
         syn::UseTree::Name(it) => names.push(it.ident.to_string()),
         syn::UseTree::Rename(it) => names.push(it.rename.to_string()),
         syn::UseTree::Glob(_) => {}
@@ -435,7 +440,7 @@ mod tests {
         assert!(found.signature.text.starts_with("pub fn line("), "{}", found.signature.text);
         let found = find(&Wanted::parse("digits")).expect("is there");
         assert!(found.signature.text.starts_with("pub fn digits("), "{}", found.signature.text);
-        assert_eq!(found.place, "oxtorch::digits::digits");
+        assert_eq!(found.place, "oxtorch::data::digits::digits");
         assert!(find(&Wanted::parse("Figure")).expect("is there").members.contains(&"line".to_owned()));
         assert!(find(&Wanted::parse("no_such_name_anywhere")).is_none());
     }

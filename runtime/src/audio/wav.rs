@@ -1,0 +1,206 @@
+//! WAV files as tensors, and back.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use tch::{Device, Kind, Tensor, no_grad};
+use thiserror::Error;
+
+use crate::checkpoint::checkpoint;
+
+const ENCODINGS: &str = "a WAV file has to hold integers of 8, 16, 24 or 32 bits or floats of 32";
+
+/// Why a WAV file could not be read or written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AudioError {
+    /// The file could not be read, or is no WAV file of a known encoding.
+    #[error("cannot read the sound {}: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The file could not be written.
+    #[error("cannot save the sound {}: {reason}", path.display())]
+    Save {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The tensor holds no sound.
+    #[error("a tensor of {kind:?} of shape {shape:?} is no sound: it has to be floating point, [N] or [channels, N]")]
+    Shape {
+        /// Its kind.
+        kind: Kind,
+        /// Its shape.
+        shape: Vec<i64>,
+    },
+}
+
+/// The samples of a WAV file, `[channels, N]` float32 on the CPU, and how many there are in a second.
+///
+/// Integers of 8, 16, 24 and 32 bits are divided by 2^7, 2^15, 2^23 and 2^31, so they lie in -1 to 1; floats of 32 bits are taken
+/// as they are.
+///
+/// # Errors
+///
+/// Where the file cannot be read, ends too early, or is encoded otherwise.
+pub fn load_wav(path: impl AsRef<Path>) -> Result<(Tensor, u32), AudioError> {
+    let path = path.as_ref();
+    load(path).map_err(|error| AudioError::Read { path: path.to_owned(), reason: reason(&error) })
+}
+
+/// Writes samples as a WAV file of 16 bits: `[N]` or `[channels, N]`, floating point. Values beyond -1 to 1 are clipped.
+///
+/// # Errors
+///
+/// Where the tensor is of another shape or kind, or the file cannot be written.
+pub fn save_wav(path: impl AsRef<Path>, samples: &Tensor, sample_rate: u32) -> Result<(), AudioError> {
+    save(path.as_ref(), samples, sample_rate)
+}
+
+fn load(path: &Path) -> Result<(Tensor, u32), hound::Error> {
+    let mut reader = WavReader::open(path)?;
+    let spec = reader.spec();
+    let mut values: Vec<f32> = Vec::new();
+    match spec.sample_format {
+        SampleFormat::Float => {
+            for sample in reader.samples::<f32>() {
+                checkpoint();
+                values.push(sample?);
+            }
+        }
+        SampleFormat::Int => {
+            let full = 2f64.powi(i32::from(spec.bits_per_sample) - 1);
+            for sample in reader.samples::<i32>() {
+                checkpoint();
+                values.push((f64::from(sample?) / full) as f32);
+            }
+        }
+    }
+    let channels = i64::from(spec.channels);
+    let frames = values.len() as i64 / channels;
+    let samples = Tensor::from_slice(&values).view([frames, channels]).transpose(0, 1).contiguous();
+    Ok((samples, spec.sample_rate))
+}
+
+fn save(path: &Path, samples: &Tensor, sample_rate: u32) -> Result<(), AudioError> {
+    let (shape, kind) = (samples.size(), samples.kind());
+    let channels = match shape[..] {
+        [_] => 1,
+        [channels @ 1..=65_535, _] => channels as u16,
+        _ => 0,
+    };
+    let is_float = matches!(kind, Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double);
+    if channels == 0 || !is_float {
+        return Err(AudioError::Shape { kind, shape });
+    }
+    let numbers = no_grad(|| {
+        let levels = (samples.to_device(Device::Cpu).to_kind(Kind::Double) * 32_768.0).round();
+        let frames = levels.clamp(-32_768.0, 32_767.0).nan_to_num(0.0, None, None).to_kind(Kind::Int16);
+        let frames = frames.view([i64::from(channels), -1]).transpose(0, 1).contiguous();
+        let mut numbers = vec![0i16; frames.numel()];
+        frames.copy_data(&mut numbers, frames.numel());
+        numbers
+    });
+    let spec = WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let write = || {
+        let mut writer = WavWriter::create(path, spec)?;
+        for number in &numbers {
+            checkpoint();
+            writer.write_sample(*number)?;
+        }
+        writer.finalize()
+    };
+    write().map_err(|error| AudioError::Save { path: path.to_owned(), reason: reason(&error) })
+}
+
+fn reason(error: &hound::Error) -> String {
+    match error {
+        // What hound says where the file ends within a sample or a header has no kind of its own.
+        hound::Error::IoError(error) if error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none() => {
+            "it ends too early".to_owned()
+        }
+        hound::Error::IoError(error) => error.to_string(),
+        hound::Error::FormatError(reason) => format!("{reason} ({ENCODINGS})"),
+        hound::Error::Unsupported => format!("it has another encoding ({ENCODINGS})"),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use base64::prelude::{BASE64_STANDARD, Engine};
+
+    use super::*;
+    use crate::reference::Reference;
+
+    fn reference() -> Reference {
+        Reference::parse(include_str!("../../../tests/reference/audio.json"))
+    }
+
+    fn file(reference: &Reference, name: &str) -> Vec<u8> {
+        let text = reference.value(&format!("/wav/{name}/file")).as_str().expect("base64");
+        BASE64_STANDARD.decode(text).expect("base64")
+    }
+
+    #[test]
+    fn every_encoding_is_read_as_libsndfile_reads_it() {
+        let reference = reference();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("sound.wav");
+        for name in ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"] {
+            fs::write(&path, file(&reference, name)).expect("writes");
+            let (samples, rate) = load_wav(&path).expect("a good file");
+            assert_eq!((samples.kind(), rate), (Kind::Float, 8000));
+            reference.check(&format!("/wav/{name}/samples"), &samples, 1e-7);
+        }
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("sound.wav");
+        let samples = Tensor::from_slice2(&[[0.5f32, -0.25, 0.0], [-1.0, 2.0, f32::NAN]]);
+        save_wav(&path, &samples, 44_100).expect("saves");
+        let (loaded, rate) = load_wav(&path).expect("loads");
+        let expected = Tensor::from_slice2(&[[0.5f32, -0.25, 0.0], [-1.0, 32_767.0 / 32_768.0, 0.0]]);
+        assert!(loaded.equal(&expected) && rate == 44_100, "{loaded}");
+        save_wav(&path, &Tensor::from_slice(&[0.5f64]), 8000).expect("saves");
+        assert_eq!(load_wav(&path).expect("loads").0.size(), [1, 1]);
+    }
+
+    #[test]
+    fn what_is_no_sound_is_named() {
+        let reference = reference();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("sound.wav");
+        let whole = file(&reference, "PCM_16");
+        for (bytes, expected) in [
+            (b"no sound at all".to_vec(), "no RIFF tag"),
+            (whole[..whole.len() - 3].to_vec(), "it ends too early"),
+            (whole[..20].to_vec(), "it ends too early"),
+            (file(&reference, "DOUBLE"), "bits per sample is not 32 (a WAV file has to hold"),
+        ] {
+            fs::write(&path, bytes).expect("writes");
+            let error = load_wav(&path).expect_err("no sound").to_string();
+            assert!(error.contains("sound.wav") && error.contains(expected), "{error}");
+        }
+        let error = load_wav(folder.path().join("none.wav")).expect_err("no file").to_string();
+        assert!(error.contains("No such file"), "{error}");
+        for tensor in
+            [Tensor::zeros([1, 2, 3], (Kind::Float, Device::Cpu)), Tensor::zeros([4], (Kind::Int64, Device::Cpu))]
+        {
+            let error = save_wav(&path, &tensor, 8000).expect_err("no sound").to_string();
+            assert!(error.contains("is no sound"), "{error}");
+        }
+        let error = save_wav(folder.path().join("none/a.wav"), &Tensor::zeros([4], (Kind::Float, Device::Cpu)), 8000);
+        assert!(error.expect_err("no folder").to_string().contains("none/a.wav"));
+    }
+}

@@ -1,0 +1,386 @@
+//! Batches of a data set, epoch after epoch.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use anyhow::Result;
+use tch::Device;
+
+use super::dataset::{Dataset, Sample, shuffled};
+
+type Change<S> = Box<dyn Fn(S) -> S + Send>;
+
+/// What a thread that reads ahead shares with the loader. One of them reads at a time.
+struct Source<D: Dataset> {
+    dataset: D,
+    changes: Vec<Change<D::Sample>>,
+}
+
+impl<D: Dataset> Source<D> {
+    fn batch(&self, indices: &[usize]) -> Result<D::Sample> {
+        let batch = self.dataset.batch(indices)?;
+        Ok(self.changes.iter().fold(batch, |batch, change| change(batch)))
+    }
+}
+
+/// Gives the batches of a data set; each `for` loop over it is an epoch.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let (train, test) = digits().split(0.2, 42)?;
+/// let loader = DataLoader::new(train, 64).shuffle(42).to_device(device());
+/// assert_eq!(loader.len(), 23);
+/// for epoch in 0..2 {
+///     for (images, labels) in &loader {
+///         assert_eq!(images.size()[1..], [1, 8, 8]);
+///     }
+/// }
+/// ```
+///
+/// With [`DataLoader::prefetch`] a thread of its own reads ahead. A data set that fails to read a sample ends the loop with a panic that says
+/// why; [`DataLoader::batches`] gives it as a `Result`.
+pub struct DataLoader<D: Dataset> {
+    source: Arc<Mutex<Source<D>>>,
+    samples: usize,
+    batch_size: usize,
+    seed: Option<u64>,
+    epoch: AtomicU64,
+    drop_last: bool,
+    prefetch: usize,
+    device: Option<Device>,
+}
+
+impl<D: Dataset + Send + 'static> DataLoader<D>
+where
+    D::Sample: 'static,
+{
+    /// Batches of `batch_size` samples in their order; the last one may be smaller.
+    ///
+    /// # Panics
+    ///
+    /// Where `batch_size` is 0.
+    pub fn new(dataset: D, batch_size: usize) -> Self {
+        assert!(batch_size > 0, "DataLoader: a batch size of 0; give at least 1");
+        let samples = dataset.len();
+        let source = Arc::new(Mutex::new(Source { dataset, changes: Vec::new() }));
+        let (epoch, seed) = (AtomicU64::new(0), None);
+        Self { source, samples, batch_size, seed, epoch, drop_last: false, prefetch: 0, device: None }
+    }
+
+    /// Another order in each epoch. The same seed gives the same orders.
+    pub fn shuffle(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Leaves out a last batch that is smaller than the others.
+    pub fn drop_last(mut self) -> Self {
+        self.drop_last = true;
+        self
+    }
+
+    /// Reads up to so many batches ahead in a thread: worth it where reading takes time, as decoding images does.
+    pub fn prefetch(mut self, batches: usize) -> Self {
+        self.prefetch = batches;
+        self
+    }
+
+    /// Gives the batches on a device.
+    pub fn to_device(mut self, device: Device) -> Self {
+        self.device = Some(device);
+        self
+    }
+
+    /// Changes each batch, such as by an augmentation, where it is read: on the CPU, and ahead of time with
+    /// [`DataLoader::prefetch`].
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let loader = DataLoader::new(digits(), 64).map(|(images, labels)| (images * 2.0 - 1.0, labels));
+    /// let (images, _) = loader.into_iter().next().context("a batch")?;
+    /// assert_eq!(images.min().double_value(&[]), -1.0);
+    /// ```
+    pub fn map(self, change: impl Fn(D::Sample) -> D::Sample + Send + 'static) -> Self {
+        lock(&self.source).changes.push(Box::new(change));
+        self
+    }
+
+    /// The number of batches in an epoch.
+    pub fn len(&self) -> usize {
+        if self.drop_last { self.samples / self.batch_size } else { self.samples.div_ceil(self.batch_size) }
+    }
+
+    /// Whether there is no batch.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of samples in the data set.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The next epoch's batches, each as a `Result`.
+    pub fn batches(&self) -> Batches<D> {
+        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
+        let order = match self.seed {
+            Some(seed) => shuffled(self.samples, seed.wrapping_add(epoch)),
+            None => (0..self.samples).collect(),
+        };
+        let order = Order { order, batch_size: self.batch_size, batches: self.len(), next: 0 };
+        let source = Arc::clone(&self.source);
+        let from =
+            if self.prefetch == 0 { From::Here(source, order) } else { read_ahead(source, order, self.prefetch) };
+        Batches { from, device: self.device, left: self.len() }
+    }
+}
+
+fn lock<D: Dataset>(source: &Mutex<Source<D>>) -> MutexGuard<'_, Source<D>> {
+    // A panic of the data set leaves nothing half done here.
+    source.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The indices of an epoch, batch by batch.
+struct Order {
+    order: Vec<usize>,
+    batch_size: usize,
+    batches: usize,
+    next: usize,
+}
+
+impl Order {
+    fn next(&mut self) -> Option<&[usize]> {
+        if self.next == self.batches {
+            return None;
+        }
+        let from = self.next * self.batch_size;
+        self.next += 1;
+        Some(&self.order[from..(from + self.batch_size).min(self.order.len())])
+    }
+}
+
+enum From<D: Dataset> {
+    Here(Arc<Mutex<Source<D>>>, Order),
+    /// The receiver goes first: a thread that waits to send ends then.
+    Ahead(Option<Receiver<Result<D::Sample>>>, Option<JoinHandle<()>>),
+}
+
+fn read_ahead<D: Dataset + Send + 'static>(source: Arc<Mutex<Source<D>>>, mut order: Order, depth: usize) -> From<D>
+where
+    D::Sample: 'static,
+{
+    let (sender, receiver) = sync_channel(depth);
+    let thread = thread::spawn(move || {
+        while let Some(indices) = order.next() {
+            let batch = lock(&source).batch(indices);
+            let failed = batch.is_err();
+            if sender.send(batch).is_err() || failed {
+                break;
+            }
+        }
+    });
+    From::Ahead(Some(receiver), Some(thread))
+}
+
+/// The batches of one epoch. After an error there are no more.
+pub struct Batches<D: Dataset> {
+    from: From<D>,
+    device: Option<Device>,
+    left: usize,
+}
+
+impl<D: Dataset> Iterator for Batches<D> {
+    type Item = Result<D::Sample>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = match &mut self.from {
+            From::Here(source, order) => order.next().map(|indices| lock(source).batch(indices)),
+            From::Ahead(receiver, thread) => match receiver.as_ref().and_then(|receiver| receiver.recv().ok()) {
+                None => {
+                    // A panic there is one here.
+                    if let Some(Err(panic)) = thread.take().map(JoinHandle::join) {
+                        resume_unwind(panic);
+                    }
+                    None
+                }
+                batch => batch,
+            },
+        };
+        self.left = match &batch {
+            Some(Ok(_)) => self.left.saturating_sub(1),
+            _ => 0,
+        };
+        if let (Some(Err(_)), From::Here(_, order)) = (&batch, &mut self.from) {
+            order.next = order.batches;
+        }
+        match (batch, self.device) {
+            (Some(Ok(batch)), Some(device)) => Some(Ok(batch.to_device(device))),
+            (batch, _) => batch,
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // An error may end it earlier.
+        (0, Some(self.left))
+    }
+}
+
+impl<D: Dataset> Drop for Batches<D> {
+    fn drop(&mut self) {
+        if let From::Ahead(receiver, thread) = &mut self.from {
+            drop(receiver.take());
+            if let Some(thread) = thread.take() {
+                // What went wrong there was to be told with a batch that nobody waits for any more.
+                let _ = catch_unwind(AssertUnwindSafe(|| thread.join()));
+            }
+        }
+    }
+}
+
+/// The batches of one epoch, in a `for` loop.
+pub struct Epoch<D: Dataset>(Batches<D>);
+
+impl<D: Dataset> Iterator for Epoch<D> {
+    type Item = D::Sample;
+
+    fn next(&mut self) -> Option<D::Sample> {
+        self.0.next().map(|batch| batch.unwrap_or_else(|error| panic!("DataLoader: {error:#}")))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<D: Dataset + Send + 'static> IntoIterator for &DataLoader<D>
+where
+    D::Sample: 'static,
+{
+    type Item = D::Sample;
+    type IntoIter = Epoch<D>;
+
+    fn into_iter(self) -> Epoch<D> {
+        Epoch(self.batches())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use anyhow::bail;
+    use tch::{Kind, Tensor};
+
+    use super::*;
+
+    /// The numbers below a length; one of them may fail.
+    struct Numbers {
+        len: usize,
+        fails: Option<usize>,
+        alive: Arc<()>,
+    }
+
+    impl Dataset for Numbers {
+        type Sample = Tensor;
+
+        fn len(&self) -> usize {
+            self.len
+        }
+
+        fn get(&self, index: usize) -> Result<Tensor> {
+            assert!(Arc::strong_count(&self.alive) > 0);
+            match self.fails {
+                Some(fails) if fails == index => bail!("sample {index} is damaged"),
+                _ => Ok(Tensor::from(index as i64)),
+            }
+        }
+    }
+
+    fn numbers(len: usize) -> Numbers {
+        Numbers { len, fails: None, alive: Arc::new(()) }
+    }
+
+    fn epoch(loader: &DataLoader<Numbers>) -> Vec<Vec<i64>> {
+        loader.into_iter().map(|batch| Vec::<i64>::try_from(batch).expect("numbers")).collect()
+    }
+
+    #[test]
+    fn batches_come_in_order_with_a_smaller_last_one() {
+        for prefetch in [0, 1, 3] {
+            let loader = DataLoader::new(numbers(7), 3).prefetch(prefetch);
+            assert_eq!(epoch(&loader), [vec![0, 1, 2], vec![3, 4, 5], vec![6]]);
+            assert_eq!((loader.len(), loader.samples()), (3, 7));
+            let loader = loader.drop_last();
+            assert_eq!(epoch(&loader), [vec![0, 1, 2], vec![3, 4, 5]]);
+            assert_eq!(loader.len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_seed_repeats_the_orders_and_each_epoch_has_another() {
+        let loaders = [0, 2].map(|prefetch| DataLoader::new(numbers(50), 8).shuffle(9).prefetch(prefetch));
+        let [first, second] = loaders.each_ref().map(|loader| [epoch(loader), epoch(loader)]);
+        assert_eq!(first, second);
+        assert_ne!(first[0], first[1]);
+        for epoch in first {
+            let mut all = epoch.concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..50).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_batch_is_changed_on_its_way() {
+        for prefetch in [0, 2] {
+            let loader = DataLoader::new(numbers(4), 2).prefetch(prefetch).map(|xs| xs * 10).map(|xs| xs + 1);
+            assert_eq!(epoch(&loader), [vec![1, 11], vec![21, 31]]);
+        }
+    }
+
+    #[test]
+    fn an_error_ends_the_epoch_and_says_why() {
+        for prefetch in [0, 2] {
+            let damaged = || Numbers { fails: Some(4), ..numbers(9) };
+            let loader = DataLoader::new(damaged(), 3).prefetch(prefetch);
+            let batches: Vec<_> = loader.batches().collect();
+            assert_eq!(batches.len(), 2);
+            assert_eq!(batches[1].as_ref().expect_err("an error").to_string(), "sample 4 is damaged");
+            let panic = catch_unwind(AssertUnwindSafe(|| epoch(&loader))).expect_err("a panic");
+            assert_eq!(panic.downcast_ref::<String>().expect("a text"), "DataLoader: sample 4 is damaged");
+        }
+    }
+
+    #[test]
+    fn a_panic_while_reading_reaches_the_loop() {
+        for prefetch in [0, 2] {
+            let loader = DataLoader::new(numbers(9), 3).prefetch(prefetch).map(|xs| {
+                assert!(xs.int64_value(&[0]) < 3, "no more of these");
+                xs
+            });
+            let panic = catch_unwind(AssertUnwindSafe(|| epoch(&loader))).expect_err("a panic");
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&"no more of these"));
+        }
+    }
+
+    #[test]
+    fn a_loop_that_is_left_early_ends_its_thread() {
+        let numbers = numbers(1000);
+        let alive: Weak<()> = Arc::downgrade(&numbers.alive);
+        let loader = DataLoader::new(numbers, 1).prefetch(2);
+        let mut epoch = loader.into_iter();
+        assert!(epoch.next().is_some());
+        drop(epoch);
+        drop(loader);
+        assert_eq!(alive.strong_count(), 0, "the thread still holds the data set");
+    }
+
+    #[test]
+    fn batches_are_given_on_the_device_that_is_asked_for() {
+        let loader = DataLoader::new(crate::data::digits(), 1000).to_device(Device::Cpu);
+        let sizes: Vec<_> = loader.into_iter().map(|(images, labels)| (images.size(), labels.kind())).collect();
+        assert_eq!(sizes, [(vec![1000, 1, 8, 8], Kind::Int64), (vec![797, 1, 8, 8], Kind::Int64)]);
+    }
+}

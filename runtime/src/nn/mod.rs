@@ -1,0 +1,27 @@
+//! Layers and what belongs to them: all of [`tch::nn`], and what PyTorch's `torch.nn` has beyond it.
+//!
+//! ```
+//! use oxtorch::prelude::*;
+//! let vs = nn::VarStore::new(device());
+//! let net = nn::seq().add(nn::linear(&vs.root() / "hidden", 4, 8, Default::default())).relu();
+//! assert_eq!(net.forward(&Tensor::zeros([2, 4], (Kind::Float, device()))).size(), [2, 8]);
+//! ```
+
+mod attention;
+mod chain;
+mod graph;
+mod loss;
+mod position;
+mod transformer;
+
+pub use attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
+pub use chain::{Chain, ChainT};
+pub use graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalised_adjacency};
+pub use loss::{focal_loss, info_nce, kl_to_standard_normal, smoothed_cross_entropy, triplet_loss};
+pub use position::{LearnedPositions, learned_positions, rotary, sinusoidal_positions};
+pub use tch::nn::*;
+pub use transformer::{
+    Activation, TransformerConfig, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder,
+    TransformerEncoderLayer, transformer_decoder, transformer_decoder_layer, transformer_encoder,
+    transformer_encoder_layer,
+};

@@ -1,0 +1,97 @@
+//! Averaged weights: an exponential moving average of the parameters, which often generalises better than the last ones.
+
+use std::collections::HashMap;
+
+use tch::nn::VarStore;
+use tch::{Tensor, no_grad};
+
+/// `average = decay * average + (1 - decay) * parameter` after each step (B. Polyak and A. Juditsky, 1992; as
+/// `torch.optim.swa_utils.get_ema_multi_avg_fn`). Variables that are not trained, such as the statistics of a batch norm, are
+/// taken as they are.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let vs = nn::VarStore::new(device());
+/// let net = nn::linear(vs.root(), 4, 2, Default::default());
+/// let mut optimizer = nn::Sgd::default().build(&vs, 0.1)?;
+/// let mut ema = optim::Ema::new(&vs, 0.99);
+/// for _ in 0..10 {
+///     let loss = net.forward(&Tensor::randn([8, 4], (Kind::Float, device()))).square().mean(Kind::Float);
+///     optimizer.backward_step(&loss);
+///     ema.update(&vs);
+/// }
+/// ema.swap(&vs); // Evaluate with the averages ...
+/// ema.swap(&vs); // ... and train on with the parameters.
+/// ```
+#[derive(Debug)]
+pub struct Ema {
+    decay: f64,
+    averages: HashMap<String, Tensor>,
+}
+
+impl Ema {
+    /// Begins with the parameters as they are. A decay near 1 averages over more steps: about `1 / (1 - decay)`.
+    ///
+    /// # Panics
+    ///
+    /// Where the decay is not in 0 to 1.
+    pub fn new(vs: &VarStore, decay: f64) -> Self {
+        assert!((0.0..=1.0).contains(&decay), "Ema: a decay of {decay}; it lies between 0 and 1, as 0.999 does");
+        let averages = vs.variables().into_iter().map(|(name, variable)| (name, variable.detach().copy())).collect();
+        Self { decay, averages }
+    }
+
+    /// Takes the present parameters into the averages.
+    pub fn update(&mut self, vs: &VarStore) {
+        no_grad(|| {
+            for (name, variable) in vs.variables() {
+                let average = self.averages.entry(name).or_insert_with(|| variable.detach().copy());
+                if variable.requires_grad() {
+                    *average *= self.decay;
+                    *average += &variable * (1.0 - self.decay);
+                } else {
+                    average.copy_(&variable);
+                }
+            }
+        });
+    }
+
+    /// Exchanges parameters and averages. The second call restores what the first one changed.
+    pub fn swap(&mut self, vs: &VarStore) {
+        no_grad(|| {
+            for (name, mut variable) in vs.variables() {
+                if let Some(average) = self.averages.get_mut(&name) {
+                    let parameter = variable.detach().copy();
+                    variable.copy_(average);
+                    *average = parameter;
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::reference::Reference;
+
+    #[test]
+    fn the_average_is_pytorchs_and_a_swap_is_undone_by_another() {
+        let reference = Reference::parse(include_str!("../../../tests/reference/optim.json"));
+        let vs = VarStore::new(Device::Cpu);
+        let mut weight = vs.root().zeros("weight", &[4]);
+        let set = |weight: &mut Tensor, pointer: &str| no_grad(|| weight.copy_(&reference.tensor(pointer)));
+        set(&mut weight, "/ema/0");
+        let mut ema = Ema::new(&vs, 0.7);
+        for step in 1..4 {
+            set(&mut weight, &format!("/ema/{step}"));
+            ema.update(&vs);
+        }
+        ema.swap(&vs);
+        reference.check("/ema/average", &weight, 1e-6);
+        ema.swap(&vs);
+        reference.check("/ema/3", &weight, 0.0);
+    }
+}

@@ -1,0 +1,5 @@
+//! Text for language models.
+
+mod sampling;
+
+pub use sampling::Sampler;

@@ -1,0 +1,217 @@
+//! The next token, drawn from a language model's logits.
+
+use std::sync::{Mutex, PoisonError};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tch::{Device, Kind, Tensor};
+
+/// Draws tokens from logits, of which it keeps the likely ones: `softmax(logits / temperature)` cut down by top-k and then by
+/// top-p. The default draws from the whole distribution.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let logits = Tensor::from_slice(&[2.0f32, 1.0, 0.5, -3.0]);
+/// let sampler = text::Sampler::new(42).temperature(0.8).top_k(3).top_p(0.9);
+/// let token = sampler.sample(&logits, &[]);
+/// assert!((0..3).contains(&token));
+/// assert_eq!(text::Sampler::greedy().sample(&logits, &[]), 0);
+/// ```
+///
+/// The same seed draws the same tokens from the same logits.
+#[derive(Debug)]
+pub struct Sampler {
+    temperature: f64,
+    top_k: Option<usize>,
+    top_p: f64,
+    repetition_penalty: f64,
+    random: Mutex<StdRng>,
+}
+
+impl Sampler {
+    /// Draws from all tokens, with random numbers of a seed.
+    pub fn new(seed: u64) -> Self {
+        let random = Mutex::new(StdRng::seed_from_u64(seed));
+        Self { temperature: 1.0, top_k: None, top_p: 1.0, repetition_penalty: 1.0, random }
+    }
+
+    /// Always takes the likeliest token.
+    pub fn greedy() -> Self {
+        Self::new(0).top_k(1)
+    }
+
+    /// Below 1 the likely tokens become likelier, above 1 less so. Default 1.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not positive; for the likeliest token there is [`Sampler::greedy`].
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        assert!(
+            temperature > 0.0,
+            "a temperature of {temperature}; it is positive, and Sampler::greedy() takes the likeliest"
+        );
+        self.temperature = temperature;
+        self
+    }
+
+    /// Keeps the `k` likeliest tokens (A. Fan et al., Hierarchical neural story generation, 2018). Of equals the first ones.
+    ///
+    /// # Panics
+    ///
+    /// Where `k` is 0.
+    pub fn top_k(mut self, k: usize) -> Self {
+        assert!(k > 0, "top_k of 0 keeps no token; give at least 1");
+        self.top_k = Some(k);
+        self
+    }
+
+    /// Keeps the likeliest tokens which together have a probability of at least `p` (A. Holtzman et al., The curious case of neural
+    /// text degeneration, 2020). Default 1: all.
+    ///
+    /// # Panics
+    ///
+    /// Where `p` is not above 0 and up to 1.
+    pub fn top_p(mut self, p: f64) -> Self {
+        assert!(p > 0.0 && p <= 1.0, "top_p of {p}; it lies above 0 and up to 1");
+        self.top_p = p;
+        self
+    }
+
+    /// Divides positive logits of tokens that came before by this, and multiplies negative ones (N. S. Keskar et al., CTRL, 2019). Default 1:
+    /// nothing changes.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not positive.
+    pub fn repetition_penalty(mut self, penalty: f64) -> Self {
+        assert!(penalty > 0.0, "a repetition penalty of {penalty}; it is positive, and 1 changes nothing");
+        self.repetition_penalty = penalty;
+        self
+    }
+
+    /// The token to come after `before`, from logits `[V]`: 0 to V - 1.
+    ///
+    /// # Panics
+    ///
+    /// Where the logits are no vector, are empty, or hold a NaN.
+    pub fn sample(&self, logits: &Tensor, before: &[i64]) -> i64 {
+        let probabilities = self.distribution(logits, before);
+        let mut left: f64 = self.random.lock().unwrap_or_else(PoisonError::into_inner).r#gen();
+        for (token, probability) in probabilities.iter().enumerate() {
+            left -= probability;
+            if left < 0.0 && *probability > 0.0 {
+                return token as i64;
+            }
+        }
+        // Sums of rounded numbers may end a little below 1.
+        probabilities.iter().rposition(|probability| *probability > 0.0).unwrap_or(0) as i64
+    }
+
+    /// What [`Sampler::sample`] draws from: a probability for each token, float64 on the CPU.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn probabilities(&self, logits: &Tensor, before: &[i64]) -> Tensor {
+        Tensor::from_slice(&self.distribution(logits, before))
+    }
+
+    fn distribution(&self, logits: &Tensor, before: &[i64]) -> Vec<f64> {
+        let size = logits.size();
+        assert!(
+            size.len() == 1 && size[0] > 0,
+            "sampling: logits of {size:?}; they are [V], one number for each token: take the last position of a sequence"
+        );
+        let logits = logits.detach().to_device(Device::Cpu).to_kind(Kind::Double);
+        let mut logits: Vec<f64> = Vec::try_from(&logits).expect("a vector of float64");
+        assert!(!logits.iter().any(|logit| logit.is_nan()), "sampling: a logit is NaN; look at the loss of the model");
+        self.penalise(&mut logits, before);
+        logits.iter_mut().for_each(|logit| *logit /= self.temperature);
+
+        // The likeliest first; of equals the one of the lower index, for the order is stable.
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+        order.truncate(self.top_k.unwrap_or(order.len()));
+        let highest = logits[order[0]];
+        let weight = |token: usize| if logits[token] == highest { 1.0 } else { (logits[token] - highest).exp() };
+        let total: f64 = order.iter().map(|token| weight(*token)).sum();
+        let mut before = 0.0;
+        let kept = order.iter().take_while(|token| {
+            let is_kept = before < self.top_p * total;
+            before += weight(**token);
+            is_kept
+        });
+        let kept: Vec<usize> = kept.copied().collect();
+        let total: f64 = kept.iter().map(|token| weight(*token)).sum();
+        let mut probabilities = vec![0.0; logits.len()];
+        for token in kept {
+            probabilities[token] = weight(token) / total;
+        }
+        probabilities
+    }
+
+    fn penalise(&self, logits: &mut [f64], before: &[i64]) {
+        let mut seen: Vec<usize> = before.iter().filter_map(|token| usize::try_from(*token).ok()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        for token in seen {
+            if let Some(logit) = logits.get_mut(token) {
+                *logit = if *logit > 0.0 { *logit / self.repetition_penalty } else { *logit * self.repetition_penalty };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Reference;
+
+    #[test]
+    fn what_is_kept_is_what_pytorch_keeps() {
+        let reference = Reference::parse(include_str!("../../../tests/reference/sampling.json"));
+        let logits = reference.tensor("/logits");
+        let before = [1, 4, 4, 7];
+        let cases = [
+            ("all", Sampler::new(0)),
+            ("cold", Sampler::new(0).temperature(0.5)),
+            ("top_k", Sampler::new(0).top_k(4)),
+            ("top_p", Sampler::new(0).top_p(0.8)),
+            ("both", Sampler::new(0).temperature(1.5).top_k(6).top_p(0.7)),
+            ("penalised", Sampler::new(0).repetition_penalty(1.3).top_p(0.9)),
+            ("greedy", Sampler::greedy()),
+        ];
+        for (name, sampler) in cases {
+            reference.check(&format!("/kept/{name}"), &sampler.probabilities(&logits, &before), 1e-6);
+        }
+    }
+
+    #[test]
+    fn tokens_come_as_often_as_they_are_likely_and_a_seed_repeats_them() {
+        let logits = Tensor::from_slice(&[0.6f64.ln(), 0.3f64.ln(), 0.1f64.ln(), f64::NEG_INFINITY]);
+        let draw = |seed| {
+            let sampler = Sampler::new(seed);
+            (0..4000).map(|_| sampler.sample(&logits, &[])).collect::<Vec<_>>()
+        };
+        let tokens = draw(3);
+        assert_eq!(tokens, draw(3));
+        assert_ne!(tokens, draw(4));
+        // Five standard deviations of a binomial distribution of 4,000 draws are less than 0.04.
+        for (token, expected) in [0.6, 0.3, 0.1, 0.0].into_iter().enumerate() {
+            let share = tokens.iter().filter(|drawn| **drawn == token as i64).count() as f64 / 4000.0;
+            assert!((share - expected).abs() < 0.04, "{token}: {share}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_from_is_said() {
+        let message = |logits: Tensor| {
+            let run = std::panic::AssertUnwindSafe(|| Sampler::new(0).sample(&logits, &[]));
+            std::panic::catch_unwind(run).expect_err("a panic").downcast_ref::<String>().cloned().unwrap_or_default()
+        };
+        assert!(message(Tensor::zeros([2, 5], (Kind::Float, Device::Cpu))).contains("logits of [2, 5]"));
+        let nan = std::panic::AssertUnwindSafe(|| Sampler::new(0).sample(&Tensor::from_slice(&[f64::NAN, 1.0]), &[]));
+        let panic = std::panic::catch_unwind(nan).expect_err("a panic");
+        assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("NaN")));
+    }
+}
