@@ -13,6 +13,7 @@ from conftest import OXTORCH, REPOSITORY
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 QUICKSTART = REPOSITORY / "notebooks/quickstart.ipynb"
+TUTORIAL = sorted((REPOSITORY / "notebooks/tutorial").glob("*.ipynb"))
 
 
 def notebook_of(*cells):
@@ -59,6 +60,22 @@ def accuracy(notebook):
     found = re.findall(r"accuracy[^0-9]*([0-9.]+[0-9])", text_of(notebook).lower())
     assert found, text_of(notebook)
     return float(found[-1])
+
+
+def endings(notebook):
+    """For each cell of code, the kinds of its outputs, and the names of errors."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [sorted({output.get("ename", output.output_type) for output in cell.outputs}) for cell in cells]
+
+
+@pytest.mark.parametrize("path", TUTORIAL, ids=[path.stem for path in TUTORIAL])
+def test_a_part_of_the_tutorial_runs_as_it_is_stored(path, tmp_path):
+    ran = tmp_path / "ran.ipynb"
+    done = oxtorch_run(path, "-o", ran)
+    assert done.returncode == 0, done.stderr
+    stored = read(path)
+    assert any(endings(stored))
+    assert endings(read(ran)) == endings(stored)
 
 
 def test_commands_work_without_a_frontend(tmp_path):
