@@ -185,3 +185,21 @@ def item(language, index, number, calls):
     if language == "rust":
         return f"fn item_{index}(x: i64) -> i64 {{\n    {earlier} % 1000 + {number}\n}}"
     return f"def item_{index}(x):\n    return {earlier} % 1000 + {number}"
+
+
+@dataclass(frozen=True)
+class Training:
+    """Steps of training, in `training/KEY.rs` and `training/KEY.py`."""
+
+    key: str
+    name: str
+    # What a step may take, as a part of PyTorch's time.
+    limit: float
+
+
+TRAININGS = [
+    Training("mlp", "MLP, batch 32", 1 / 1.5),
+    Training("lstm", "LSTM cell written out, batch 32", 1 / 1.5),
+    Training("cnn", "CNN, batch 64 of 28 x 28 pixels", 1.0),
+    Training("transformer", "transformer, 2 layers of 64, batch 16 of 32 tokens", 1.0),
+]

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -146,8 +147,8 @@ def measure_seen(run):
 
 
 def notebook_cells(path):
-    if path.suffix == ".py":
-        return [cell.split("\n", 1)[1].strip() for cell in path.read_text().split("# %%")[1:]]
+    if path.suffix in (".py", ".rs"):
+        return [cell.split("\n", 1)[1].strip() for cell in re.split("(?:#|//) %%", path.read_text())[1:]]
     notebook = json.loads(path.read_text())
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
@@ -176,6 +177,28 @@ def measure_quickstart(run):
                 run.note("quickstart: of that, the restart", session.peer, restarted)
 
 
+def measure_training(run):
+    """Steps of training, without the compiling: the last cell of each file prints how many it made in a second.
+
+    The first time does not count, and the peers take turns. With the cells come the kernels' memory.
+    """
+    for training in cells.TRAININGS:
+        with ExitStack() as stack:
+            sessions = []
+            for key, suffix in [("oxtorch", ".rs"), ("ipykernel", ".py")]:
+                session = stack.enter_context(Session(run.peers[key], FOLDER))
+                *before, train = notebook_cells(FOLDER / "training" / f"{training.key}{suffix}")
+                for code in before:
+                    session.run(code)
+                session.run(train)
+                sessions.append((session, train))
+            for _ in range(min(run.options.rounds, 7)):
+                for session, train in sessions:
+                    run.note(report.STEP(training.name), session.peer, 1 / float(session.printed(train)))
+            for session, _ in sessions:
+                run.note(report.TRAINING_MEMORY(training.name), session.peer, sum(session.memory()))
+
+
 def measure_many(run):
     """Sessions of item cells: each calls the first of them, as most code does, or the one before, the worst case."""
     counts = {"oxtorch": run.options.items, "ipykernel": run.options.items, "evcxr": run.options.evcxr_items}
@@ -202,6 +225,7 @@ MEASUREMENTS = [
     measure_lines,
     measure_seen,
     measure_quickstart,
+    measure_training,
     measure_many,
 ]
 

@@ -53,15 +53,18 @@ class Session:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=PATIENCE)
 
-    def run(self, code):
-        """Executes a cell; returns the seconds until it is idle again."""
+    def run(self, code, keep=False):
+        """Executes a cell; returns the seconds until it is idle again. What it prints is kept where that is asked for."""
         begin = time.perf_counter()
         message_id = self.client.execute(code)
         failed = None
+        self.stdout = ""
         while True:
             message = self.client.get_iopub_msg(timeout=PATIENCE)
             if message["parent_header"].get("msg_id") != message_id:
                 continue
+            if message["msg_type"] == "stream" and message["content"]["name"] == "stdout" and keep:
+                self.stdout += message["content"]["text"]
             if message["msg_type"] == "error":
                 failed = message["content"]["evalue"]
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
@@ -70,6 +73,11 @@ class Session:
         if failed is not None:
             raise CellFailed(f"{self.peer.title}: a cell failed: {failed}\n{code}")
         return took
+
+    def printed(self, code):
+        """Executes a cell; returns what it printed."""
+        self.run(code, keep=True)
+        return self.stdout
 
     def complete(self, code):
         """Asks what fits at the end of the code; returns the matches and the seconds until they are there."""

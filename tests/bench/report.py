@@ -18,6 +18,8 @@ TENSOR = f"cell: {cells.TENSOR.name}"
 CNN = f"cell: {cells.CNN_TRAINED.name}"
 QUICKSTART = "quickstart: restart and run all"
 TAB = "Tab: {}".format
+STEP = "a step of training: {}".format
+TRAINING_MEMORY = "memory with training: {}".format
 LINES = f"cell: {cells.LINES.name}"
 LINES_STALLED = f"{LINES}, beside a frontend that reads nothing"
 SEEN = "cell seen in an earlier session"
@@ -37,6 +39,8 @@ def quartiles(values):
 def amount(name, value):
     if name.startswith("memory"):
         return f"{value / 1e6:.0f} MB"
+    if value < 1e-3:
+        return f"{value * 1e6:.0f} µs"
     return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.0f} ms"
 
 
@@ -83,6 +87,12 @@ def targets(run):
         both = ours(LINES_STALLED), ours(LINES)
         return both[0] / both[1] if all(both) else None
 
+    trainings = []
+    for training in cells.TRAININGS:
+        aimed = f"a step of training takes at most {training.limit:.2f} of PyTorch: {training.name}"
+        trainings.append(check(aimed, ratio(STEP(training.name), "ipykernel"), training.limit, times))
+        aimed = f"with at most half of its memory: {training.name}"
+        trainings.append(check(aimed, ratio(TRAINING_MEMORY(training.name), "ipykernel"), 0.5, times))
     return [
         check("a trivial cell takes 120 ms or less", ours(TRIVIAL), 0.120, ms),
         check("and at most 0.25 of evcxr with tch", ratio(TRIVIAL, "evcxr"), 0.25, times),
@@ -90,6 +100,7 @@ def targets(run):
         check("the cell that defines a CNN and trains it takes at most 0.5 of evcxr", ratio(CNN, "evcxr"), 0.5, times),
         check("a cell seen before takes 25 ms or less", ours(SEEN), 0.025, ms),
         check("restart and run all takes at most as long as ipykernel", ratio(QUICKSTART, "ipykernel"), 1.0, times),
+        *trainings,
         check("Tab offers a name of the session in 50 ms or less", ours(TAB(cells.TYPED[0].name)), 0.050, ms),
         check("Tab offers what rust-analyzer knows in 150 ms or less", ours(TAB(cells.TYPED[2].name)), 0.150, ms),
         check("a frontend that reads nothing costs a cell 10 % at most", stalled(), 1.1, times),
@@ -173,6 +184,9 @@ NOTES = """
 - *cell seen in an earlier session*: the same cells again, after a new start of the kernel.
 - *quickstart*: `notebooks/quickstart.ipynb` with a warm cache against `tests/bench/quickstart_python.py`, the same notebook in
   Python: the same data, network, epochs and pictures. From the restart button to the end of the last cell.
+- *a step of training*: the time of one step, from within the cell, with the same network, sizes and optimiser in both
+  (`tests/bench/training`), the same version of libtorch and as many threads. *memory with training* is that of all processes
+  of the kernel.
 - *item cells*: each defines a function that calls the first of them; *chained* ones call the one before. rustc then reads
   all crates below anew for each cell.
 - *memory*: resident memory. Oxtorch's kernel runs no user code: tensors live in the host that it starts. evcxr's kernel holds
