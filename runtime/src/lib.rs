@@ -1,5 +1,6 @@
 //! What every Oxtorch cell can use, compiled once into a shared library that the host process loads.
 
+pub mod animation;
 pub mod audio;
 pub mod cell;
 pub mod channel;

@@ -22,13 +22,14 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::imageops::{self, FilterType};
-use image::{GrayImage, ImageFormat, ImageResult, Rgba, RgbaImage};
-use plotters::style::{FontDesc, FontFamily, FontStyle};
+use image::{ImageFormat, ImageResult, Rgba, RgbaImage};
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 use thiserror::Error;
 
 use crate::display::{DisplayHandle, MimeBundle, RichDisplay, display};
 use crate::font;
+use crate::plot::raster;
+use crate::plot::scene::{Anchor, Scene, Text};
 
 /// What the longer side of an image with few pixels is scaled up to, at least.
 const VISIBLE: u32 = 192;
@@ -38,8 +39,7 @@ const VISIBLE_CELL: u32 = 64;
 const GAP: u32 = 4;
 /// The height of a caption's line.
 const CAPTION: u32 = 20;
-const CAPTION_SIZE: f64 = 15.0;
-const OVERSAMPLING: u32 = 3;
+const CAPTION_SIZE: f64 = 12.5;
 /// The width that a grid keeps to when it chooses its columns.
 const GRID_WIDTH: u32 = 640;
 /// Larger pictures than that would freeze a notebook page.
@@ -257,6 +257,12 @@ fn fits(width: u64, height: u64) -> Result<(), ImageError> {
     Ok(())
 }
 
+/// The tensor with its values as brightness, by [the rule](self) for its kind: `uint8` on the CPU, of the same shape.
+pub(crate) fn brightness(tensor: &Tensor) -> Result<Tensor, ImageError> {
+    let values = no_grad(|| intensities(tensor))?;
+    Ok(Tensor::f_from_slice(&values)?.f_view(tensor.size().as_slice())?)
+}
+
 /// The values as bytes, in the order of the tensor.
 fn intensities(tensor: &Tensor) -> Result<Vec<u8>, ImageError> {
     let cpu = tensor.detach().f_to_device(Device::Cpu)?;
@@ -303,32 +309,18 @@ fn best_columns(count: usize, width: u32) -> usize {
 
 /// Draws a line of text below an image, cut where it is too long for it.
 fn write_centred(picture: &mut RgbaImage, text: &str, left: u32, top: u32, width: u32) {
-    font::register();
-    // The text is drawn larger and reduced, which smooths its letters and the gaps between them.
-    let font = FontDesc::new(FontFamily::SansSerif, CAPTION_SIZE * f64::from(OVERSAMPLING), FontStyle::Normal);
-    let room = width * OVERSAMPLING;
-    let length = |text: &str| font.box_size(text).map_or(0, |(length, _)| length);
     let mut kept: Vec<char> = text.chars().collect();
     let mut text = text.to_owned();
-    while length(&text) > room && kept.pop().is_some() {
+    while CAPTION_SIZE * font::width(&text) > f64::from(width) && kept.pop().is_some() {
         text = kept.iter().collect::<String>() + "…";
     }
-    let mut large = GrayImage::new(room, CAPTION * OVERSAMPLING);
-    let start = (room.saturating_sub(length(&text)) / 2) as i32;
-    let drawn = font.draw(&text, (start, (3 * OVERSAMPLING) as i32), |x, y, opacity| {
-        let at = u32::try_from(x).ok().zip(u32::try_from(y).ok());
-        if let Some(pixel) = at.and_then(|(x, y)| large.get_pixel_mut_checked(x, y)) {
-            pixel.0[0] = pixel.0[0].max((opacity.clamp(0.0, 1.0) * 255.0) as u8);
-        }
-        Ok::<(), std::convert::Infallible>(())
-    });
-    if drawn.is_err() {
-        // Without its caption an image is still worth showing.
-        return;
-    }
-    for (x, y, ink) in imageops::thumbnail(&large, width, CAPTION).enumerate_pixels() {
-        let grey = 255 - ink.0[0];
-        picture.put_pixel(left + x, top + y, Rgba([grey, grey, grey, 255]));
+    let middle = (f64::from(width) / 2.0, f64::from(CAPTION) / 2.0);
+    let text = Text::centred(middle, text, CAPTION_SIZE, Anchor::Middle);
+    // Without its caption an image is still worth showing.
+    let drawn = raster::draw(&Scene { width, height: CAPTION, shapes: vec![text.into()] }, 1.0);
+    for (x, y, pixel) in drawn.iter().flat_map(|drawn| drawn.enumerate_pixels()) {
+        let [red, green, blue] = pixel.0;
+        picture.put_pixel(left + x, top + y, Rgba([red, green, blue, 255]));
     }
 }
 

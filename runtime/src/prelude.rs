@@ -5,7 +5,7 @@
 //! - Errors: anyhow's [`Result`], [`Context`], [`anyhow!`], [`bail!`] and [`ensure!`]. `Result<T>` stands for any error,
 //!   `Result<T, E>` is the one of the standard library.
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
-//!   [`Figure`] and [`LivePlot`] for plots, [`table`] for tables, [`progress()`] and [`progress_bar`] for loops that take a
+//!   [`Figure`], [`Figures`] and [`LivePlot`] for plots, [`Animation`] for films, [`table`] for tables, [`progress()`] and [`progress_bar`] for loops that take a
 //!   while, [`json!`] for charts of Vega-Lite and Plotly, [`input`].
 //! - Data that is there: [`digits()`], [`mnist_10k`], [`iris`], [`karate_club`], [`moby_dick`]; that is downloaded: [`mnist`],
 //!   [`fashion_mnist`], [`cifar10`], [`cifar100`]; of one's own: [`image_folder`], [`load_image`], [`read_csv`], [`Dataset`],
@@ -21,6 +21,7 @@ pub use crate::{data, nn, optim, text};
 pub use anyhow::{Context, Result, anyhow};
 pub use tch::{Device, IndexOp, Kind, Reduction, TchError, Tensor, no_grad, no_grad_guard};
 
+pub use crate::animation::Animation;
 pub use crate::checkpoint::checkpoint;
 pub use crate::data::{
     DataLoader, Dataset, Standardize, Subset, TensorDataset, iris, k_fold, karate_club, mnist_10k, moby_dick, one_hot,
@@ -36,7 +37,7 @@ pub use crate::display::{
 pub use crate::input::{input, password};
 pub use crate::optim::Schedule;
 pub use crate::picture::{Image, image, show_image};
-pub use crate::plot::{Figure, LivePlot};
+pub use crate::plot::{Figure, Figures, LivePlot};
 pub use crate::progress::{Progress, ProgressBar, progress, progress_bar};
 pub use crate::table::{Table, table};
 pub use serde_json::json;

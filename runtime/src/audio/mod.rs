@@ -15,9 +15,11 @@
 //! ```
 
 mod mel;
+mod player;
 mod spectrogram;
 mod wav;
 
 pub use mel::{MelScale, MelSpectrogram, Mfcc, mel_filter_bank};
+pub use player::{Player, player};
 pub use spectrogram::{Padding, Spectrogram, amplitude_to_db, power_to_db};
 pub use wav::{AudioError, load_wav, save_wav};

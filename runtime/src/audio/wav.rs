@@ -1,6 +1,7 @@
 //! WAV files as tensors, and back.
 
-use std::io;
+use std::fs;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
@@ -89,6 +90,13 @@ fn load(path: &Path) -> Result<(Tensor, u32), hound::Error> {
 }
 
 fn save(path: &Path, samples: &Tensor, sample_rate: u32) -> Result<(), AudioError> {
+    let failed = |reason: String| AudioError::Save { path: path.to_owned(), reason };
+    let bytes = encode(samples, sample_rate)?;
+    fs::write(path, bytes).map_err(|error| failed(error.to_string()))
+}
+
+/// The bytes of a WAV file of 16 bits.
+pub(super) fn encode(samples: &Tensor, sample_rate: u32) -> Result<Vec<u8>, AudioError> {
     let (shape, kind) = (samples.size(), samples.kind());
     let channels = match shape[..] {
         [_] => 1,
@@ -108,15 +116,17 @@ fn save(path: &Path, samples: &Tensor, sample_rate: u32) -> Result<(), AudioErro
         numbers
     });
     let spec = WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
-    let write = || {
-        let mut writer = WavWriter::create(path, spec)?;
+    let mut bytes = Cursor::new(Vec::new());
+    let mut write = || {
+        let mut writer = WavWriter::new(&mut bytes, spec)?;
         for number in &numbers {
             checkpoint();
             writer.write_sample(*number)?;
         }
         writer.finalize()
     };
-    write().map_err(|error| AudioError::Save { path: path.to_owned(), reason: reason(&error) })
+    write().map_err(|error| AudioError::Save { path: "WAV".into(), reason: reason(&error) })?;
+    Ok(bytes.into_inner())
 }
 
 fn reason(error: &hound::Error) -> String {
@@ -134,8 +144,6 @@ fn reason(error: &hound::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use base64::prelude::{BASE64_STANDARD, Engine};
 
     use super::*;

@@ -1,61 +1,53 @@
 //! The arithmetic of an axis: its range, where its ticks stand and how they are written.
 
-use std::ops::Range;
-
-use plotters::coord::ranged1d::{BoldPoints, KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::coord::ranged1d::{BoldPoints, Ranged};
 use plotters::coord::types::RangedCoordf64;
 
+use crate::font;
+
 /// An axis with its ticks. On a logarithmic one, values are the exponents of ten.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Axis {
-    coordinate: RangedCoordf64,
-    ticks: Vec<f64>,
-    logarithmic: bool,
+    from: f64,
+    to: f64,
+    pub(super) ticks: Vec<(f64, String)>,
 }
 
 impl Axis {
     /// At most `count` ticks; only whole ones where the data are `whole`.
     pub(super) fn linear((low, high): (f64, f64), count: usize, whole: bool) -> Self {
         let ticks = linear_ticks((low, high), count, whole);
-        Self { coordinate: RangedCoordf64::from(low..high), ticks, logarithmic: false }
+        let names = ticks.iter().map(|tick| (*tick, name(*tick, &ticks))).collect();
+        Self { from: low, to: high, ticks: names }
     }
 
     /// From `10^low` to `10^high`.
     pub(super) fn logarithmic((low, high): (f64, f64)) -> Self {
-        Self { coordinate: RangedCoordf64::from(low..high), ticks: log_ticks((low, high)), logarithmic: true }
+        // Powers of ten differ too much in size to share a number of digits.
+        let named = |tick: f64| (tick, name(10f64.powf(tick), &[10f64.powf(tick)]));
+        Self { from: low, to: high, ticks: log_ticks((low, high)).into_iter().map(named).collect() }
     }
 
-    /// The number of letters in the longest name of a tick.
-    pub(super) fn longest_name(&self) -> usize {
-        self.ticks.iter().map(|tick| self.format_ext(tick).chars().count()).max().unwrap_or(0)
-    }
-}
-
-impl Ranged for Axis {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
-        self.coordinate.map(value, limit)
+    /// A tick with each name, at 0, 1, 2...
+    pub(super) fn named((low, high): (f64, f64), names: &[String]) -> Self {
+        let ticks = names.iter().enumerate().map(|(place, name)| (place as f64, name.clone())).collect();
+        Self { from: low, to: high, ticks }
     }
 
-    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
+    /// The same axis with its values counting the other way.
+    pub(super) fn reversed(self) -> Self {
+        Self { from: self.to, to: self.from, ..self }
     }
 
-    fn range(&self) -> Range<f64> {
-        self.coordinate.range()
+    /// Where a value lies: 0 at the beginning, 1 at the end.
+    pub(super) fn share(&self, value: f64) -> f64 {
+        let range = self.to - self.from;
+        value / range - self.from / range
     }
-}
 
-impl ValueFormatter<f64> for Axis {
-    fn format_ext(&self, tick: &f64) -> String {
-        if self.logarithmic {
-            // Powers of ten differ too much in size to share a number of digits.
-            let value = 10f64.powf(*tick);
-            name(value, &[value])
-        } else {
-            name(*tick, &self.ticks)
-        }
+    /// How wide the widest name of a tick is at a font size of 1.
+    pub(super) fn widest_name(&self) -> f64 {
+        self.ticks.iter().map(|(_, name)| font::width(name)).fold(0.0, f64::max)
     }
 }
 
@@ -183,6 +175,16 @@ mod tests {
             let names: Vec<_> = ticks.iter().map(|tick| name(*tick, ticks)).collect();
             assert_eq!(names, expected);
         }
+    }
+
+    #[test]
+    fn values_lie_between_the_ends() {
+        let axis = Axis::linear((-1.0, 3.0), 5, true);
+        assert_eq!([-1.0, 1.0, 3.0].map(|value| axis.share(value)), [0.0, 0.5, 1.0]);
+        assert_eq!(axis.clone().reversed().share(-1.0), 1.0);
+        let widest = Axis::linear((f64::MIN / 4.0, f64::MAX / 4.0), 5, false);
+        assert!(widest.share(f64::MAX).is_finite());
+        assert_eq!(Axis::named((-0.5, 1.5), &["cat".to_owned(), "dog".to_owned()]).ticks[1], (1.0, "dog".to_owned()));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tch::Tensor;
 
-use super::{Figure, Mark, Series};
+use super::Figure;
+use super::layer::{Layer, Mark};
 use crate::channel;
 use crate::display::{DisplayHandle, MimeBundle, RichDisplay, display};
 use crate::live::{self, Live, Pace, lock};
@@ -94,9 +95,9 @@ impl LivePlot {
 
     fn add(&self, label: &str, x: Option<f64>, y: f64) -> &Self {
         let mut canvas = lock(&self.0);
-        let series = canvas.series(label);
-        series.xs.push(x.unwrap_or(series.xs.len() as f64));
-        series.ys.push(y);
+        let (xs, ys) = canvas.line(label);
+        xs.push(x.unwrap_or(xs.len() as f64));
+        ys.push(y);
         canvas.is_behind = true;
         let is_first = !std::mem::replace(&mut canvas.is_registered, true);
         let now = Instant::now();
@@ -148,13 +149,18 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn series(&mut self, label: &str) -> &mut Series {
-        let all = &mut self.figure.series;
-        let at = all.iter().position(|series| series.label == label).unwrap_or_else(|| {
-            all.push(Series { label: label.to_owned(), mark: Mark::Line, xs: Vec::new(), ys: Vec::new() });
+    /// The line of that label, which is added where there is none.
+    fn line(&mut self, label: &str) -> (&mut Vec<f64>, &mut Vec<f64>) {
+        let all = &mut self.figure.layers;
+        let is_line = |layer: &Layer| layer.label == label && matches!(layer.mark, Mark::Line { .. });
+        let at = all.iter().position(is_line).unwrap_or_else(|| {
+            all.push(Layer { label: label.to_owned(), mark: Mark::Line { xs: Vec::new(), ys: Vec::new() } });
             all.len() - 1
         });
-        &mut all[at]
+        match &mut all[at].mark {
+            Mark::Line { xs, ys } => (xs, ys),
+            _ => unreachable!("it was found or made as a line"),
+        }
     }
 
     fn catch_up(&mut self) {
@@ -183,9 +189,12 @@ impl Canvas {
 
     /// The title, and where each line is.
     fn text(&self) -> String {
-        let ends = self.figure.series.iter().filter_map(|series| {
-            let (x, y) = (series.xs.last()?, series.ys.last()?);
-            Some(format!("{} {y:.4} at {x}", series.label).trim_start().to_owned())
+        let ends = self.figure.layers.iter().filter_map(|layer| match &layer.mark {
+            Mark::Line { xs, ys } => {
+                let (x, y) = (xs.last()?, ys.last()?);
+                Some(format!("{} {y:.4} at {x}", layer.label).trim_start().to_owned())
+            }
+            _ => None,
         });
         let ends = ends.collect::<Vec<_>>().join(", ");
         match (self.figure.title.as_str(), ends.as_str()) {
@@ -215,8 +224,12 @@ mod tests {
         let plot = LivePlot::new("Training");
         plot.push("train", 0.5).push("train", Tensor::from(0.25f32)).push_xy("validation", 10, 1.0f32);
         let figure = plot.figure();
-        assert_eq!((&figure.series[0].xs, &figure.series[0].ys), (&vec![0.0, 1.0], &vec![0.5, 0.25]));
-        assert_eq!(figure.series[1].xs, [10.0]);
+        let line = |at: usize| match &figure.layers[at].mark {
+            Mark::Line { xs, ys } => (xs.clone(), ys.clone()),
+            other => panic!("no line: {other:?}"),
+        };
+        assert_eq!(line(0), (vec![0.0, 1.0], vec![0.5, 0.25]));
+        assert_eq!(line(1).0, [10.0]);
         assert_eq!(format!("{plot:?}"), "<live plot: Training (train 0.2500 at 1, validation 1.0000 at 10)>");
     }
 

@@ -1,0 +1,94 @@
+//! Bars for categories, side by side where there are several series.
+
+use super::layer::{Frame, Mark};
+use super::numbers::Numbers;
+use super::scene::{Ink, Point, Rect, Shape};
+use super::{Figure, PlotError};
+
+/// How much of the room of a category its bars take.
+const FILLED: f64 = 0.8;
+
+impl Figure {
+    /// Adds a bar for each of `names`. A second series of bars stands beside the first.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let models = ["linear", "MLP", "CNN"];
+    /// let figure = Figure::new()
+    ///     .bar("train", &models, &[0.91, 0.98, 0.995])
+    ///     .bar("test", &models, &[0.90, 0.96, 0.989])
+    ///     .y_label("accuracy");
+    /// assert!(figure.png().is_ok());
+    /// ```
+    pub fn bar<S: ToString>(self, label: impl Into<String>, names: &[S], values: &(impl Numbers + ?Sized)) -> Self {
+        self.bars(label.into(), names.iter().map(S::to_string).collect(), values.numbers())
+    }
+
+    fn bars(mut self, label: String, names: Vec<String>, values: Vec<f64>) -> Self {
+        if names.len() != values.len() {
+            let what = format!("{label:?} has {} names and {} values: each bar needs both", names.len(), values.len());
+            return self.with_fault(&PlotError::Counts { what });
+        }
+        let is_other = self.layers.iter().any(|layer| matches!(layer.mark, Mark::Bars(_))) && self.x_names != names;
+        if is_other {
+            let what =
+                format!("the bars of {label:?} have other names than those before: bars side by side need the same");
+            return self.with_fault(&PlotError::Counts { what });
+        }
+        self.x_names = names;
+        self.with(label, Mark::Bars(values))
+    }
+}
+
+/// Where the bars of a group begin and end, around their category.
+fn reach(group: usize, groups: usize) -> (f64, f64) {
+    let width = FILLED / groups.max(1) as f64;
+    let left = -FILLED / 2.0 + group as f64 * width;
+    (left, left + width)
+}
+
+pub(super) fn outline(values: &[f64], group: usize, groups: usize) -> Vec<Point> {
+    let (left, right) = reach(group, groups);
+    let tops = values.iter().enumerate();
+    tops.flat_map(|(place, value)| [(place as f64 + left, 0.0), (place as f64 + right, *value)]).collect()
+}
+
+pub(super) fn shapes(frame: &Frame<'_>, values: &[f64], group: usize, groups: usize, ink: Ink) -> Vec<Shape> {
+    let (left, right) = reach(group, groups);
+    let base = frame.base();
+    let mut shapes = Vec::new();
+    for (place, value) in values.iter().enumerate() {
+        let top = frame.y(*value);
+        if top.is_finite() {
+            let (left, right) = (frame.x(place as f64 + left), frame.x(place as f64 + right));
+            let gap = if groups > 1 { 0.5 } else { 0.0 };
+            let at = Rect::new(left + gap, top.min(base), right - gap, top.max(base));
+            shapes.push(Shape::Rect { at, ink: ink.mix(0.9) });
+        }
+    }
+    shapes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_of_several_series_stand_side_by_side() {
+        assert_eq!(reach(0, 1), (-0.4, 0.4));
+        assert_eq!((reach(0, 2), reach(1, 2)), ((-0.4, 0.0), (0.0, 0.4)));
+        let figure = Figure::new().bar("a", &["x", "y"], &[1.0, 2.0]).bar("b", &["x", "y"], &[3.0, -1.0]);
+        let svg = figure.svg().expect("draws");
+        for colour in ["#1f77b4", "#ff7f0e"] {
+            let bars = svg.matches(&format!("fill=\"{colour}\" fill-opacity=\"0.9\"")).count();
+            assert!(bars >= 2, "{bars} bars of {colour}: {svg}");
+        }
+        assert!(svg.contains(">x</text>") && svg.contains(">y</text>"));
+    }
+
+    #[test]
+    fn bars_of_other_names_are_refused() {
+        let figure = Figure::new().bar("a", &["x"], &[1.0]).bar("b", &["y"], &[1.0]);
+        assert!(figure.svg().expect_err("no figure").to_string().contains("\"b\" have other names"));
+    }
+}

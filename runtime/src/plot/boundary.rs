@@ -1,0 +1,152 @@
+//! Decision boundaries: which class a model gives each point of a plane.
+
+use image::{Rgba, RgbaImage};
+use tch::{Kind, Tensor, no_grad};
+
+use super::axis::around;
+use super::layer::{Mark, Span};
+use super::numbers::Numbers;
+use super::scene::Ink;
+use super::{Figure, PlotError, colour};
+
+/// How many points the model is asked about, in each direction.
+const COLUMNS: i64 = 240;
+const ROWS: i64 = 160;
+
+impl Figure {
+    /// Colours the plane behind the points by the class that a model gives each place. The colours are those of
+    /// [`Figure::scatter_by_class`]; the surer the model, the stronger.
+    ///
+    /// The model takes `[N, 2]` float32 on the CPU. It returns scores of the classes `[N, C]`, of which the greatest is the class and
+    /// the softmax is how sure it is; or one score for each point, `[N]` or `[N, 1]` floats, class 1 where it is above 0; or the
+    /// classes themselves, `[N]` integers. The plane is what [`Figure::x_range`] and [`Figure::y_range`] say or what the points that
+    /// are in the figure already take, so add these before.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let (xs, ys, classes) = ([-1.0, 1.0, 0.5], [0.0, 0.2, -0.5], [0, 1, 1]);
+    /// let vs = nn::VarStore::new(Device::Cpu);
+    /// let net = nn::linear(vs.root(), 2, 2, Default::default());
+    /// let figure = Figure::new().scatter_by_class(&xs, &ys, &classes).decision_boundary(&|points| net.forward(points));
+    /// assert!(figure.png().is_ok());
+    /// ```
+    pub fn decision_boundary(mut self, model: &dyn Fn(&Tensor) -> Tensor) -> Self {
+        let over = self.plane();
+        match no_grad(|| classes(&over, model)) {
+            Ok(pixels) => {
+                let field = super::Layer { label: String::new(), mark: Mark::Field { pixels: pixels.into(), over } };
+                self.layers.insert(0, field);
+                self
+            }
+            Err(error) => self.with_fault(&error),
+        }
+    }
+
+    /// What the ranges or the points of the figure take, with a margin.
+    fn plane(&self) -> Span {
+        let points = || {
+            let pairs = self.layers.iter().filter_map(|layer| match &layer.mark {
+                Mark::Points { xs, ys, .. } | Mark::Line { xs, ys } => Some(xs.iter().copied().zip(ys.iter().copied())),
+                _ => None,
+            });
+            pairs.flatten()
+        };
+        let range = |given: Option<(f64, f64)>, values: (f64, f64)| given.unwrap_or(values);
+        Span {
+            x: range(self.x_range, around(points().map(|(x, _)| x), 0.08)),
+            y: range(self.y_range, around(points().map(|(_, y)| y), 0.08)),
+        }
+    }
+}
+
+/// A pixel for each point, the first row on top.
+fn classes(over: &Span, model: &dyn Fn(&Tensor) -> Tensor) -> Result<RgbaImage, PlotError> {
+    let points = COLUMNS * ROWS;
+    let along =
+        |(low, high): (f64, f64), count: i64, place: i64| low + (high - low) * (place as f64 + 0.5) / count as f64;
+    let mut places = Vec::with_capacity(2 * points as usize);
+    for row in 0..ROWS {
+        for column in 0..COLUMNS {
+            places.push(along(over.x, COLUMNS, column) as f32);
+            places.push(along(over.y, ROWS, ROWS - 1 - row) as f32);
+        }
+    }
+    let answer = model(&Tensor::from_slice(&places).view([points, 2]));
+    let shape = answer.size();
+    let is_float = matches!(answer.kind(), Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16);
+    let sure: Vec<(usize, f64)> = match shape[..] {
+        [count] | [count, 1] if count == points => {
+            let sure = |value: f64| match is_float {
+                true => (usize::from(value > 0.0), (value / 2.0).tanh().abs()),
+                false => (value.max(0.0) as usize, 0.5),
+            };
+            answer.numbers().into_iter().map(sure).collect()
+        }
+        [count, classes] if count == points && classes > 1 => {
+            let shares = answer.to_kind(Kind::Double).softmax(-1, None::<Kind>);
+            let (most, class) = shares.max_dim(-1, false);
+            let chance = 1.0 / classes as f64;
+            let sure = most.numbers().into_iter().map(|share| (share - chance) / (1.0 - chance));
+            class.numbers().into_iter().map(|class| class as usize).zip(sure).collect()
+        }
+        _ => return Err(PlotError::Classes { points, shape }),
+    };
+    let pixel = |x: u32, y: u32| {
+        let (class, sure) = sure[(y * COLUMNS as u32 + x) as usize];
+        let Ink { rgb, .. } = colour::of_class(class);
+        let strength = 0.14 + 0.3 * if sure.is_finite() { sure } else { 0.0 };
+        let [red, green, blue] = rgb.map(|value| (255.0 - strength * (255.0 - f64::from(value))).round() as u8);
+        Rgba([red, green, blue, 255])
+    };
+    Ok(RgbaImage::from_fn(COLUMNS as u32, ROWS as u32, pixel))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(model: &dyn Fn(&Tensor) -> Tensor) -> RgbaImage {
+        classes(&Span { x: (-1.0, 1.0), y: (-1.0, 1.0) }, model).expect("classes")
+    }
+
+    /// Which of blue (class 0) and orange (class 1) a pixel has more of.
+    fn class(pixels: &RgbaImage, x: u32, y: u32) -> usize {
+        let pixel = pixels.get_pixel(x, y);
+        usize::from(pixel[0] > pixel[2])
+    }
+
+    #[test]
+    fn the_plane_is_coloured_by_what_the_model_says() {
+        // Class 1 where y is above 0: at the top of the picture.
+        let scores = |points: &Tensor| points.select(1, 1);
+        let logits = |points: &Tensor| Tensor::stack(&[-points.select(1, 1), points.select(1, 1)], 1);
+        let labels = |points: &Tensor| points.select(1, 1).gt(0.0).to_kind(Kind::Int64);
+        let models: [&dyn Fn(&Tensor) -> Tensor; 4] =
+            [&scores, &logits, &labels, &|points| scores(points).unsqueeze(1)];
+        for model in models {
+            let pixels = drawn(model);
+            assert_eq!((class(&pixels, 120, 2), class(&pixels, 120, 157)), (1, 0));
+            assert_eq!((class(&pixels, 5, 79), class(&pixels, 5, 80)), (1, 0));
+        }
+    }
+
+    #[test]
+    fn the_surer_the_model_the_stronger_the_colour() {
+        let pixels = drawn(&|points| points.select(1, 0) * 5.0);
+        assert!(pixels.get_pixel(239, 0)[2] < pixels.get_pixel(125, 0)[2]);
+    }
+
+    #[test]
+    fn the_plane_is_that_of_the_points() {
+        let figure = Figure::new().scatter("", &[0.0, 100.0], &[0.0, 1.0]).y_range(-5.0, 5.0);
+        assert_eq!(figure.plane(), Span { x: (-8.0, 108.0), y: (-5.0, 5.0) });
+        assert!(figure.decision_boundary(&|points| points.select(1, 0)).png().is_ok());
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_is_an_error() {
+        let figure = Figure::new().decision_boundary(&|points| points.sum(None::<Kind>));
+        let error = figure.svg().expect_err("no figure").to_string();
+        assert!(error.contains("each of 38400 points, not a tensor of shape []"), "{error}");
+    }
+}

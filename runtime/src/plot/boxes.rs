@@ -1,0 +1,138 @@
+//! Box plots: the quartiles of samples side by side.
+
+use super::layer::{Frame, Mark};
+use super::numbers::Numbers;
+use super::scene::{Ink, Point, Rect, Shape, Stroke};
+use super::{Figure, PlotError};
+
+const HALF: f64 = 0.27;
+
+/// What a box shows of a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Summary {
+    quartiles: [f64; 3],
+    /// The outermost values within 1.5 times the height of the box.
+    whiskers: (f64, f64),
+    outliers: Vec<f64>,
+}
+
+impl Summary {
+    fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.retain(|value| value.is_finite());
+        values.sort_by(f64::total_cmp);
+        if values.is_empty() {
+            return None;
+        }
+        let quartiles = [0.25, 0.5, 0.75].map(|share| percentile(&values, share));
+        let [lower, _, upper] = quartiles;
+        let reach = 1.5 * (upper - lower);
+        let within = |value: &&f64| (lower - reach..=upper + reach).contains(*value);
+        let ends = (values.iter().find(within), values.iter().rev().find(within));
+        let whiskers = (ends.0.copied().unwrap_or(lower).min(lower), ends.1.copied().unwrap_or(upper).max(upper));
+        let outliers = values.into_iter().filter(|value| !within(&value)).collect();
+        Some(Self { quartiles, whiskers, outliers })
+    }
+}
+
+impl Figure {
+    /// Adds a box for each sample, under its name: from the lower to the upper quartile, with a line at the median. The whiskers reach to
+    /// the outermost values within 1.5 times the height of the box (J. Tukey, Exploratory Data Analysis, 1977); dots are what lies
+    /// beyond.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let figure = Figure::new().boxes(&["a", "b"], &[vec![1.0, 2.0, 3.0, 9.0], vec![2.0, 4.0]]).y_label("loss");
+    /// assert!(figure.png().is_ok());
+    /// ```
+    pub fn boxes<S: ToString>(self, names: &[S], samples: &[impl Numbers]) -> Self {
+        let samples = samples.iter().map(Numbers::numbers).collect();
+        self.summaries(names.iter().map(S::to_string).collect(), samples)
+    }
+
+    fn summaries(mut self, names: Vec<String>, samples: Vec<Vec<f64>>) -> Self {
+        if names.len() != samples.len() {
+            let what = format!("{} names and {} samples: each box needs both", names.len(), samples.len());
+            return self.with_fault(&PlotError::Counts { what });
+        }
+        let empty = Summary { quartiles: [f64::NAN; 3], whiskers: (f64::NAN, f64::NAN), outliers: Vec::new() };
+        let boxes = samples.into_iter().map(|sample| Summary::of(sample).unwrap_or_else(|| empty.clone())).collect();
+        self.x_names = names;
+        self.with("", Mark::Boxes(boxes))
+    }
+}
+
+/// The value below which that share of the sorted values lies, in between two of them linearly, as NumPy has it.
+pub(super) fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * sorted.len().saturating_sub(1) as f64;
+    let below = place as usize;
+    let (Some(low), part) = (sorted.get(below), place - below as f64) else { return f64::NAN };
+    let high = sorted.get(below + 1).unwrap_or(low);
+    low + (high - low) * part
+}
+
+pub(super) fn outline(boxes: &[Summary]) -> Vec<Point> {
+    let mut points = Vec::new();
+    for (place, summary) in boxes.iter().enumerate() {
+        let ends = [summary.whiskers.0, summary.whiskers.1];
+        let ends = ends.into_iter().chain(summary.outliers.iter().copied());
+        points.extend(ends.flat_map(|y| [(place as f64 - 0.5, y), (place as f64 + 0.5, y)]));
+    }
+    points
+}
+
+pub(super) fn shapes(frame: &Frame<'_>, boxes: &[Summary], ink: Ink) -> Vec<Shape> {
+    let mut shapes = Vec::new();
+    for (place, summary) in boxes.iter().enumerate() {
+        let middle = place as f64;
+        let [lower, median, upper] = summary.quartiles.map(|value| frame.y(value));
+        let whiskers = (frame.y(summary.whiskers.0), frame.y(summary.whiskers.1));
+        if ![lower, median, upper, whiskers.0, whiskers.1].iter().all(|y| y.is_finite()) {
+            continue;
+        }
+        let (left, x, right) = (frame.x(middle - HALF), frame.x(middle), frame.x(middle + HALF));
+        let cap = (right - left) / 4.0;
+        let line = |points: &[Point], width| Shape::Line { points: points.to_vec(), stroke: Stroke::new(ink, width) };
+        shapes.push(Shape::Rect { at: Rect::new(left, upper, right, lower), ink: ink.mix(0.25) });
+        let corners = [(left, lower), (left, upper), (right, upper), (right, lower), (left, lower)];
+        shapes.push(line(&corners, 1.3));
+        shapes.push(line(&[(left, median), (right, median)], 2.5));
+        for (from, to) in [(lower, whiskers.0), (upper, whiskers.1)] {
+            shapes.push(line(&[(x, from), (x, to)], 1.3));
+            shapes.push(line(&[(x - cap, to), (x + cap, to)], 1.3));
+        }
+        let outliers = summary.outliers.iter().map(|value| frame.y(*value)).filter(|y| y.is_finite());
+        shapes.extend(outliers.map(|y| Shape::Dot { at: (x, y), radius: 2.4, ink: ink.mix(0.7) }));
+    }
+    shapes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Reference;
+
+    #[test]
+    fn boxes_are_those_of_matplotlib() {
+        let reference = Reference::parse(include_str!("../../../tests/reference/plot.json"));
+        for name in ["normal", "skewed", "constant"] {
+            let summary = Summary::of(reference.numbers(&format!("/histogram/{name}/values"))).expect("values");
+            let expected = reference.numbers(&format!("/boxes/{name}/summary"));
+            let [lower, median, upper] = summary.quartiles;
+            let actual = [summary.whiskers.0, lower, median, upper, summary.whiskers.1];
+            for (actual, expected) in actual.iter().zip(expected) {
+                assert!((actual - expected).abs() < 1e-9, "{name}: {summary:?}, {expected}");
+            }
+            let outliers = reference.numbers(&format!("/boxes/{name}/outliers"));
+            assert_eq!(summary.outliers.len(), outliers.len(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_sample_without_values_leaves_its_place_empty() {
+        assert_eq!(Summary::of(vec![f64::NAN]), None);
+        let svg = Figure::new().boxes(&["none", "one"], &[vec![], vec![1.0]]).svg().expect("draws");
+        assert!(svg.contains(">none</text>"), "{svg}");
+        let error = Figure::new().boxes(&["a"], &[vec![1.0], vec![2.0]]).svg().expect_err("no figure").to_string();
+        assert!(error.contains("1 names and 2 samples"), "{error}");
+    }
+}

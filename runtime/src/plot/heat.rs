@@ -1,0 +1,402 @@
+//! Heat maps: a matrix as colours; and two kinds of it, confusion matrices and attention maps.
+
+use std::sync::Arc;
+
+use image::{Rgba, RgbaImage};
+
+use super::axis::around;
+use super::colour::ColourMap;
+use super::layer::{Frame, Mark, Span};
+use super::numbers::{Grid, Matrix, Numbers};
+use super::scene::{Anchor, Ink, Rect, Shape, Text};
+use super::{Figure, PlotError};
+
+/// More cells than that are drawn as one picture.
+const MOST_RECTANGLES: usize = 2500;
+
+/// How heat maps are drawn.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HeatStyle {
+    pub(super) map: ColourMap,
+    pub(super) range: Option<(f64, f64)>,
+    /// The values are written into the cells.
+    pub(super) annotated: bool,
+    /// The cells of each row add up to 1.
+    pub(super) shares: bool,
+    pub(super) without_bar: bool,
+    pub(super) bar_label: String,
+}
+
+impl Figure {
+    /// Adds a matrix as colours, row 0 on top, with a bar that says which value is which. Rows and columns are called by
+    /// [`Figure::y_names`] and [`Figure::x_names`].
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// use oxtorch::plot::ColourMap;
+    /// let correlations = [[1.0, 0.3, -0.8], [0.3, 1.0, 0.1], [-0.8, 0.1, 1.0]];
+    /// let names = ["age", "weight", "speed"];
+    /// let figure = Figure::new()
+    ///     .heat_map(&correlations)
+    ///     .x_names(&names)
+    ///     .y_names(&names)
+    ///     .colours(ColourMap::Diverging)
+    ///     .annotate();
+    /// assert!(figure.png().is_ok());
+    /// ```
+    pub fn heat_map(self, matrix: &(impl Matrix + ?Sized)) -> Self {
+        self.heat(matrix.matrix())
+    }
+
+    /// Adds a confusion matrix: how often class `row` was taken for class `column`, as scikit-learn has it. [`Figure::shares`] shows
+    /// shares of each row.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let counts = [[48, 2, 0], [3, 44, 3], [0, 5, 45]];
+    /// let figure = Figure::new().confusion(&counts, &["setosa", "versicolor", "virginica"]).shares();
+    /// assert!(figure.png().is_ok());
+    /// ```
+    pub fn confusion<S: ToString>(self, matrix: &(impl Matrix + ?Sized), names: &[S]) -> Self {
+        self.confusion_named(matrix.matrix(), names.iter().map(S::to_string).collect())
+    }
+
+    /// Counts how often each of the classes in `targets` was predicted as each in `predictions`, and adds the
+    /// [confusion matrix](Figure::confusion).
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let (targets, predictions) = ([0, 0, 1, 1], Tensor::from_slice(&[0i64, 1, 1, 1]));
+    /// assert!(Figure::new().confusion_of(&targets, &predictions, &["cat", "dog"]).png().is_ok());
+    /// ```
+    pub fn confusion_of<S: ToString>(
+        self,
+        targets: &(impl Numbers + ?Sized),
+        predictions: &(impl Numbers + ?Sized),
+        names: &[S],
+    ) -> Self {
+        let names: Vec<String> = names.iter().map(S::to_string).collect();
+        let counted = count_pairs(&targets.numbers(), &predictions.numbers(), names.len());
+        self.confusion_named(counted, names)
+    }
+
+    /// Adds the weights of an attention, `[queries, keys]`, with the tokens along both axes.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let weights = [[0.9, 0.1], [0.4, 0.6]];
+    /// assert!(Figure::new().attention(&weights, &["Hello", "world"], &["Bonjour", "monde"]).png().is_ok());
+    /// ```
+    pub fn attention<Q: ToString, K: ToString>(
+        self,
+        weights: &(impl Matrix + ?Sized),
+        queries: &[Q],
+        keys: &[K],
+    ) -> Self {
+        let queries = queries.iter().map(Q::to_string).collect();
+        self.attention_named(weights.matrix(), queries, keys.iter().map(K::to_string).collect())
+    }
+
+    /// The colours of heat maps.
+    pub fn colours(mut self, map: ColourMap) -> Self {
+        self.heat.map = map;
+        self
+    }
+
+    /// The values that have the first and the last colour of a heat map. By default the lowest and highest value.
+    pub fn colour_range(mut self, low: f64, high: f64) -> Self {
+        self.heat.range = Some((low, high));
+        self
+    }
+
+    /// Leaves out the bar of colours beside a heat map.
+    pub fn without_colour_bar(mut self) -> Self {
+        self.heat.without_bar = true;
+        self
+    }
+
+    /// What the values of a heat map are, with their unit: stands beside the bar of colours.
+    pub fn colour_label(mut self, label: impl Into<String>) -> Self {
+        self.heat.bar_label = label.into();
+        self
+    }
+
+    /// Writes the values into the cells of a heat map, where there is room.
+    pub fn annotate(mut self) -> Self {
+        self.heat.annotated = true;
+        self
+    }
+
+    /// Divides each row of a heat map by its sum.
+    pub fn shares(mut self) -> Self {
+        self.heat.shares = true;
+        self
+    }
+
+    fn heat(self, grid: Result<Grid, PlotError>) -> Self {
+        match grid {
+            Ok(grid) => self.with("", Mark::Heat { grid, over: None }),
+            Err(error) => self.with_fault(&error),
+        }
+    }
+
+    fn confusion_named(mut self, grid: Result<Grid, PlotError>, names: Vec<String>) -> Self {
+        if let Ok(grid) = &grid
+            && (grid.rows != names.len() || grid.columns != names.len())
+        {
+            let (rows, columns, count) = (grid.rows, grid.columns, names.len());
+            let what = format!(
+                "a confusion matrix of {rows} by {columns} and {count} names: each class is a row and a column"
+            );
+            return self.with_fault(&PlotError::Counts { what });
+        }
+        (self.x_names, self.y_names) = (names.clone(), names);
+        (self.heat.map, self.heat.annotated) = (ColourMap::Blues, true);
+        if self.x_label.is_empty() && self.y_label.is_empty() {
+            (self.x_label, self.y_label) = ("predicted".to_owned(), "true".to_owned());
+        }
+        self.heat(grid)
+    }
+
+    fn attention_named(mut self, grid: Result<Grid, PlotError>, queries: Vec<String>, keys: Vec<String>) -> Self {
+        if let Ok(grid) = &grid
+            && (grid.rows != queries.len() || grid.columns != keys.len())
+        {
+            let (rows, columns) = (grid.rows, grid.columns);
+            let (queries, keys) = (queries.len(), keys.len());
+            let what =
+                format!("weights of {rows} by {columns}, {queries} queries and {keys} keys: they are [queries, keys]");
+            return self.with_fault(&PlotError::Counts { what });
+        }
+        (self.x_names, self.y_names) = (keys, queries);
+        if self.x_label.is_empty() && self.y_label.is_empty() {
+            (self.x_label, self.y_label) = ("key".to_owned(), "query".to_owned());
+        }
+        self.heat.range.get_or_insert((0.0, 1.0));
+        self.heat(grid)
+    }
+}
+
+fn count_pairs(targets: &[f64], predictions: &[f64], classes: usize) -> Result<Grid, PlotError> {
+    if targets.len() != predictions.len() {
+        let what = format!("{} targets and {} predictions: each sample has both", targets.len(), predictions.len());
+        return Err(PlotError::Counts { what });
+    }
+    let mut grid = Grid { rows: classes, columns: classes, values: vec![0.0; classes * classes] };
+    for (target, prediction) in targets.iter().zip(predictions) {
+        for class in [target, prediction] {
+            if class.fract() != 0.0 || !(0.0..classes as f64).contains(class) {
+                let what = format!("class {class} has no name: the {classes} names are of classes 0, 1, 2...");
+                return Err(PlotError::Counts { what });
+            }
+        }
+        grid.values[*target as usize * classes + *prediction as usize] += 1.0;
+    }
+    Ok(grid)
+}
+
+/// The values as they are shown.
+fn shown(grid: &Grid, style: &HeatStyle) -> Grid {
+    let mut grid = grid.clone();
+    if style.shares && grid.columns > 0 {
+        for row in grid.values.chunks_mut(grid.columns) {
+            let sum: f64 = row.iter().sum();
+            row.iter_mut().for_each(|value| *value = if sum == 0.0 { 0.0 } else { *value / sum });
+        }
+    }
+    grid
+}
+
+/// The values of the first and the last colour.
+pub(super) fn range(figure: &Figure) -> (f64, f64) {
+    let style = &figure.heat;
+    if let Some((low, high)) = style.range.filter(|(low, high)| low < high) {
+        return (low, high);
+    }
+    if style.shares {
+        return (0.0, 1.0);
+    }
+    let grids = figure.layers.iter().filter_map(|layer| match &layer.mark {
+        Mark::Heat { grid, .. } => Some(grid.values.iter().copied()),
+        _ => None,
+    });
+    let (low, high) = around(grids.flatten(), 0.0);
+    // Counts begin at 0.
+    let low = if style.map == ColourMap::Blues && low > 0.0 { 0.0 } else { low };
+    style.map.range((low, high))
+}
+
+/// A cell reaches half a unit around its place.
+pub(super) fn span(grid: &Grid) -> Span {
+    Span { x: (-0.5, grid.columns.max(1) as f64 - 0.5), y: (-0.5, grid.rows.max(1) as f64 - 0.5) }
+}
+
+/// Whether the cells are squares: not where that would leave a strip.
+pub(super) fn is_square(grid: &Grid) -> bool {
+    let (rows, columns) = (grid.rows.max(1), grid.columns.max(1));
+    rows <= 3 * columns && columns <= 3 * rows
+}
+
+pub(super) fn natural_size(grid: &Grid, figure: &Figure) -> (u32, u32) {
+    if !is_square(grid) {
+        return super::SIZE;
+    }
+    let cell = if figure.heat.annotated { 46 } else { 26 };
+    let size = |cells: usize| (cells.min(100) as u32 * cell).clamp(300, 640);
+    let (width, height) = (size(grid.columns), size(grid.rows));
+    let ratio = grid.rows.max(1) as f64 / grid.columns.max(1) as f64;
+    // The room for names and the bar of colours is about the same for all.
+    let height = if ratio < 1.0 { (f64::from(width) * ratio) as u32 } else { height }.max(180);
+    (width + 170, height + 100)
+}
+
+pub(super) fn shapes(frame: &Frame<'_>, grid: &Grid, over: Option<Span>, range: (f64, f64)) -> Vec<Shape> {
+    let style = &frame.figure.heat;
+    let grid = shown(grid, style);
+    if grid.values.is_empty() {
+        return Vec::new();
+    }
+    let colour = |value: f64| style.map.colour((value - range.0) / (range.1 - range.0));
+    if over.is_some() || grid.values.len() > MOST_RECTANGLES {
+        let (columns, rows) = (grid.columns as u32, grid.rows as u32);
+        let pixels = RgbaImage::from_fn(columns, rows, |x, y| {
+            let row = if over.is_some() { rows - 1 - y } else { y };
+            let [red, green, blue] = colour(grid.at(row as usize, x as usize)).rgb;
+            Rgba([red, green, blue, 255])
+        });
+        return vec![field(frame, &Arc::new(pixels), over.unwrap_or_else(|| span(&grid)))];
+    }
+    let mut shapes = Vec::new();
+    let cells = (0..grid.rows).flat_map(|row| (0..grid.columns).map(move |column| (row, column)));
+    let decimals = decimals(&grid.values);
+    let written: Vec<String> = grid.values.iter().map(|value| written(*value, decimals)).collect();
+    let widest = written.iter().map(|text| crate::font::width(text)).fold(0.0, f64::max);
+    for (row, column) in cells {
+        let (x, y) = (column as f64, row as f64);
+        // Whole pixels: otherwise the seams between cells show.
+        let at = Rect::new(
+            frame.x(x - 0.5).round(),
+            frame.y(y - 0.5).round(),
+            frame.x(x + 0.5).round(),
+            frame.y(y + 0.5).round(),
+        );
+        let ink = colour(grid.at(row, column));
+        shapes.push(Shape::Rect { at, ink });
+        let size = (0.86 * at.width() / widest.max(0.1)).min(0.6 * at.height()).min(14.0);
+        if style.annotated && size >= 6.0 {
+            let text = written[row * grid.columns + column].clone();
+            let middle = ((at.left + at.right) / 2.0, (at.top + at.bottom) / 2.0);
+            let letters = if ink.brightness() < 0.55 { Ink::WHITE } else { Ink::TEXT };
+            shapes.push(Text { ink: letters, ..Text::centred(middle, text, size, Anchor::Middle) }.into());
+        }
+    }
+    shapes
+}
+
+/// A picture over an area of the plot.
+pub(super) fn field(frame: &Frame<'_>, pixels: &Arc<RgbaImage>, over: Span) -> Shape {
+    let (x, y) = ((frame.x(over.x.0), frame.x(over.x.1)), (frame.y(over.y.0), frame.y(over.y.1)));
+    let at = Rect::new(x.0.min(x.1), y.0.min(y.1), x.0.max(x.1), y.0.max(y.1));
+    Shape::Picture { at, pixels: Arc::clone(pixels) }
+}
+
+/// As many as tell the values apart, two at most.
+fn decimals(values: &[f64]) -> usize {
+    let whole = |scale: f64| values.iter().all(|value| !value.is_finite() || (value * scale).fract().abs() < 1e-9);
+    if whole(1.0) {
+        0
+    } else if whole(10.0) {
+        1
+    } else {
+        2
+    }
+}
+
+fn written(value: f64, decimals: usize) -> String {
+    if value.is_nan() {
+        String::new()
+    } else if value.abs() >= 1e5 {
+        format!("{value:.1e}")
+    } else {
+        // No "-0.00".
+        let text = format!("{value:.decimals$}");
+        if text.trim_start_matches('-').chars().all(|char| matches!(char, '0' | '.')) {
+            text.trim_start_matches('-').to_owned()
+        } else {
+            text
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Reference;
+
+    #[test]
+    fn pairs_are_counted_as_scikit_learn_counts_them() {
+        let reference = Reference::parse(include_str!("../../../tests/reference/plot.json"));
+        let (targets, predictions) =
+            (reference.numbers("/confusion/targets"), reference.numbers("/confusion/predictions"));
+        let grid = count_pairs(&targets, &predictions, 3).expect("counts");
+        assert_eq!(grid.values, reference.numbers("/confusion/counts"));
+        let style = HeatStyle { shares: true, ..HeatStyle::default() };
+        for (actual, expected) in shown(&grid, &style).values.iter().zip(reference.numbers("/confusion/shares")) {
+            assert!((actual - expected).abs() < 1e-12, "{actual}, {expected}");
+        }
+    }
+
+    #[test]
+    fn cells_have_the_colours_of_their_values_and_row_0_is_on_top() {
+        let figure = Figure::new().heat_map(&[[0.0, 1.0], [1.0, 1.0]]).colours(ColourMap::Grey).without_colour_bar();
+        let svg = figure.svg().expect("draws");
+        let first = svg.find("fill=\"#000000\"").expect("a black cell");
+        assert_eq!(svg.matches("fill=\"#000000\"").count(), 1);
+        let value = |name: &str| {
+            let text = svg[..first].rsplit(&format!(" {name}=\"")).next()?;
+            text.split('"').next()?.parse::<f64>().ok()
+        };
+        assert!(value("y").is_some_and(|y| y < 40.0) && value("x").is_some_and(|x| x < 300.0), "{svg}");
+    }
+
+    #[test]
+    fn values_are_written_with_the_digits_that_they_need() {
+        for (values, decimals_of, text) in [
+            (vec![1.0, 200.0], 0, "1"),
+            (vec![0.5, 1.0], 1, "0.5"),
+            (vec![1.0 / 3.0], 2, "0.33"),
+            (vec![-0.001], 2, "0.00"),
+            (vec![1_234_567.0], 0, "1.2e6"),
+            (vec![f64::NAN], 0, ""),
+        ] {
+            assert_eq!(decimals(&values), decimals_of, "{values:?}");
+            assert_eq!(written(values[0], decimals_of), text);
+        }
+        let svg = Figure::new().confusion(&[[3, 1], [0, 4]], &["cat", "dog"]).shares().svg().expect("draws");
+        for text in [">0.75<", ">0.25<", ">1.00<", ">predicted<", ">true<", ">dog<"] {
+            assert!(svg.contains(text), "{text} in {svg}");
+        }
+    }
+
+    #[test]
+    fn a_large_matrix_is_one_picture() {
+        let matrix = vec![vec![0.5; 100]; 100];
+        let svg = Figure::new().heat_map(&matrix).svg().expect("draws");
+        assert!(svg.contains("<image") && svg.len() < 60_000, "{} bytes", svg.len());
+    }
+
+    #[test]
+    fn names_that_do_not_fit_are_refused() {
+        let cases = [
+            (Figure::new().confusion(&[[1, 2], [3, 4]], &["a"]), "2 by 2 and 1 names"),
+            (Figure::new().attention(&[[1.0, 0.0]], &["q"], &["k"]), "1 by 2, 1 queries and 1 keys"),
+            (Figure::new().confusion_of(&[0, 1], &[0], &["a", "b"]), "2 targets and 1 predictions"),
+            (Figure::new().confusion_of(&[0, 2], &[0, 1], &["a", "b"]), "class 2 has no name"),
+            (Figure::new().confusion_of(&[0.5], &[0.0], &["a", "b"]), "class 0.5 has no name"),
+        ];
+        for (figure, expected) in cases {
+            let error = figure.svg().expect_err("no figure").to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

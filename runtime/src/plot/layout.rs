@@ -1,0 +1,479 @@
+//! Lays a figure out: how much room names and labels take, where the plot lies in between, and all its shapes.
+
+use std::sync::Arc;
+
+use image::{Rgba, RgbaImage};
+
+use super::axis::{Axis, around};
+use super::colour::Palette;
+use super::error::PlotError;
+use super::layer::{Frame, Layer, Mark, Shared};
+use super::legend::{Entries, Legend};
+use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text};
+use super::{Figure, panel};
+use crate::font;
+
+pub(super) const TITLE: f64 = 16.5;
+const LABEL: f64 = 13.0;
+const TICK: f64 = 11.5;
+const TICK_LENGTH: f64 = 4.0;
+/// Longer names on an axis are cut.
+const LONGEST_NAME: f64 = 13.0;
+const BAR_WIDTH: f64 = 14.0;
+const BAR_GAP: f64 = 12.0;
+
+pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Result<Vec<Shape>, PlotError> {
+    figure.check()?;
+    if let Some(pixels) = figure.shown_picture() {
+        let title = if figure.title.is_empty() { 0.0 } else { 32.0 };
+        let mut shapes = vec![panel::placed(pixels, &Rect { top: within.top + title, ..within })];
+        shapes.extend(title_of(&figure.title, within.left + within.width() / 2.0, within.top + 18.0, within.width()));
+        return Ok(shapes);
+    }
+    let mut coloured: Vec<(&Layer, Ink)> = Vec::new();
+    for layer in &figure.layers {
+        coloured.push((layer, if layer.is_series() { palette.colour(&layer.label) } else { Ink::TEXT }));
+    }
+    let panel = Panel::of(figure, within);
+    let entries = Entries::of(figure, &coloured);
+    let outside = if figure.legend == Legend::Outside && !entries.is_empty() { entries.room() } else { 0.0 };
+    let plan = panel.plan(outside);
+    let data = panel.data(&plan, &coloured);
+    if entries.is_empty() {
+        return Ok(panel.shapes(&plan, data, Vec::new()));
+    }
+    if let Some(at) = entries.place(figure.legend, &plan.plot, &data) {
+        return Ok(panel.shapes(&plan, data, entries.shapes(&at)));
+    }
+    // No corner is free: beside the plot, if that leaves enough of it.
+    if plan.plot.width() - entries.room() > 0.6 * plan.plot.width() {
+        let plan = panel.plan(entries.room());
+        let data = panel.data(&plan, &coloured);
+        let legend = entries.place(Legend::Outside, &plan.plot, &[]).map(|at| entries.shapes(&at));
+        return Ok(panel.shapes(&plan, data, legend.unwrap_or_default()));
+    }
+    let legend = entries.least(&plan.plot, &data).map(|at| entries.shapes(&at));
+    Ok(panel.shapes(&plan, data, legend.unwrap_or_default()))
+}
+
+/// A figure and what is known of it before it has its place.
+struct Panel<'a> {
+    figure: &'a Figure,
+    within: Rect,
+    shared: Shared,
+    /// In placed values: exponents of ten on logarithmic axes.
+    x_range: (f64, f64),
+    y_range: (f64, f64),
+    whole_x: bool,
+    /// Cells of a matrix: row 0 on top, and no lines behind them.
+    cells: Option<(usize, usize)>,
+    /// The axis of the bar of colours.
+    bar: Option<Axis>,
+}
+
+/// Where everything lies.
+struct Plan {
+    plot: Rect,
+    x_axis: Axis,
+    y_axis: Axis,
+    turned: bool,
+    /// The height of the names on the x axis.
+    names: f64,
+    /// The width of the names on the y axis.
+    numbers: f64,
+}
+
+impl<'a> Panel<'a> {
+    fn of(figure: &'a Figure, within: Rect) -> Self {
+        let shared = Shared::of(figure);
+        let mut group = 0;
+        let mut points: Vec<Point> = Vec::new();
+        for layer in &figure.layers {
+            let outline = layer.outline(&shared, group, figure.density);
+            points.extend(outline.into_iter().map(|(x, y)| (figure.place_x(x), figure.place_y(y))));
+            group += usize::from(matches!(layer.mark, Mark::Bars(_)));
+        }
+        let any = |is: fn(&Mark) -> bool| figure.layers.iter().any(|layer| is(&layer.mark));
+        let grid = figure.layers.iter().find_map(|layer| match &layer.mark {
+            Mark::Heat { grid, over } => Some((grid, *over)),
+            _ => None,
+        });
+        let filled = grid.is_some() || any(|mark| matches!(mark, Mark::Field { .. }));
+        let from_zero = any(|mark| matches!(mark, Mark::Bars(_) | Mark::Histogram(_) | Mark::Area { .. }));
+        let named = any(|mark| matches!(mark, Mark::Bars(_) | Mark::Boxes(_)));
+        let x_margin = if filled || named { 0.0 } else { 0.03 };
+        let xs = points.iter().map(|(x, _)| *x);
+        let x_range = match figure.x_range {
+            Some((low, high)) => (figure.place_x(low), figure.place_x(high)),
+            None if named => {
+                let (low, high) = around(xs, 0.0);
+                (low.min(-0.5) - 0.1, high.max(figure.x_names.len() as f64 - 0.5) + 0.1)
+            }
+            None => around(xs, x_margin),
+        };
+        let ys = points.iter().map(|(_, y)| *y);
+        let y_range = match figure.y_range {
+            Some((low, high)) => (figure.place_y(low), figure.place_y(high)),
+            None => {
+                let (lowest, highest) = around(ys.clone(), 0.0);
+                let (low, high) = around(ys, if filled { 0.0 } else { 0.06 });
+                // Bars stand on the axis.
+                let stands = from_zero && !figure.log_y;
+                (if stands && lowest == 0.0 { 0.0 } else { low }, if stands && highest == 0.0 { 0.0 } else { high })
+            }
+        };
+        let bar = grid.filter(|_| !figure.heat.without_bar).map(|_| Axis::linear(shared.heat_range, 6, false));
+        Self {
+            figure,
+            within,
+            x_range,
+            y_range,
+            whole_x: points.iter().all(|(x, _)| !x.is_finite() || x.fract() == 0.0),
+            cells: grid.filter(|(_, over)| over.is_none()).map(|(grid, _)| (grid.rows, grid.columns)),
+            bar,
+            shared,
+        }
+    }
+
+    /// The x axis for a plot of that width, and whether its names are turned.
+    fn x_axis(&self, width: f64) -> (Axis, bool) {
+        let figure = self.figure;
+        if !figure.x_names.is_empty() {
+            let names: Vec<String> = figure.x_names.iter().map(|name| cut(name, LONGEST_NAME)).collect();
+            let mut axis = Axis::named(self.x_range, &names);
+            let room = width * (axis.share(1.0) - axis.share(0.0)).abs();
+            let turned = axis.widest_name() * TICK + 8.0 > room;
+            if turned {
+                thin(&mut axis, room * std::f64::consts::FRAC_1_SQRT_2, 1.15 * TICK);
+            }
+            return (axis, turned);
+        }
+        if let Some((_, columns)) = self.cells {
+            let mut axis = numbered(self.x_range, columns);
+            thin(
+                &mut axis,
+                width / columns.max(1) as f64,
+                font::width("0") * TICK * columns.to_string().len() as f64 + 8.0,
+            );
+            return (axis, false);
+        }
+        if figure.log_x {
+            return (Axis::logarithmic(self.x_range), false);
+        }
+        let axis = |count| Axis::linear(self.x_range, count, self.whole_x);
+        let count = width / (axis(9).widest_name() * TICK + 26.0);
+        (axis((count as usize).clamp(2, 9)), false)
+    }
+
+    fn y_axis(&self, height: f64) -> Axis {
+        let figure = self.figure;
+        let axis = if !figure.y_names.is_empty() {
+            let names: Vec<String> = figure.y_names.iter().map(|name| cut(name, LONGEST_NAME)).collect();
+            let mut axis = Axis::named(self.y_range, &names);
+            let room = height * (axis.share(1.0) - axis.share(0.0)).abs();
+            thin(&mut axis, room, 1.15 * TICK);
+            axis
+        } else if let Some((rows, _)) = self.cells {
+            let mut axis = numbered(self.y_range, rows);
+            thin(&mut axis, height / rows.max(1) as f64, 1.5 * TICK);
+            axis
+        } else if figure.log_y {
+            Axis::logarithmic(self.y_range)
+        } else {
+            Axis::linear(self.y_range, ((height / 36.0) as usize).clamp(2, 8), false)
+        };
+        if self.cells.is_some() { axis.reversed() } else { axis }
+    }
+
+    /// With that much room left on the right.
+    fn plan(&self, right: f64) -> Plan {
+        let figure = self.figure;
+        let within = &self.within;
+        let top = within.top + if figure.title.is_empty() { 12.0 } else { 36.0 };
+        let bar = self.bar.as_ref().map_or(0.0, |axis| {
+            let label = if figure.heat.bar_label.is_empty() { 0.0 } else { 20.0 };
+            BAR_GAP + BAR_WIDTH + 8.0 + axis.widest_name() * TICK + label
+        });
+        let right = within.right - 18.0 - right - bar;
+        let x_label = if figure.x_label.is_empty() { 8.0 } else { 28.0 };
+        let y_label = if figure.y_label.is_empty() { 10.0 } else { 30.0 };
+        let mut names = TICK + 9.0;
+        let mut left_of_names = 0.0;
+        let mut plan = None;
+        // The width decides whether names are turned, that the height, and that the numbers on the left: twice is enough.
+        for _ in 0..3 {
+            let bottom = (within.bottom - x_label - names).max(top + 20.0);
+            let y_axis = self.y_axis(bottom - top);
+            let numbers = y_axis.widest_name() * TICK;
+            let left = (within.left + y_label + numbers + TICK_LENGTH + 5.0).max(within.left + left_of_names);
+            let plot = Rect::new(left.round(), top.round(), right.max(left + 20.0).round(), bottom.round());
+            let plot = self.squared(plot);
+            let (x_axis, turned) = self.x_axis(plot.width());
+            if turned {
+                let slope = std::f64::consts::FRAC_1_SQRT_2;
+                names = x_axis.widest_name() * TICK * slope + TICK + 6.0;
+                // A turned name begins to the left of its tick.
+                let begins = |(place, name): &(f64, String)| {
+                    font::width(name) * TICK * slope + 8.0 - x_axis.share(*place) * plot.width()
+                };
+                left_of_names = x_axis.ticks.iter().map(begins).fold(0.0, f64::max);
+            }
+            plan = Some(Plan { plot, x_axis, y_axis, turned, names, numbers });
+        }
+        plan.unwrap_or_else(|| unreachable!("the loop has three rounds"))
+    }
+
+    /// The plot with square cells, where it has some.
+    fn squared(&self, plot: Rect) -> Rect {
+        let Some((rows, columns)) = self.cells else { return plot };
+        let (rows, columns) = (rows.max(1) as f64, columns.max(1) as f64);
+        if rows > 3.0 * columns || columns > 3.0 * rows {
+            return plot;
+        }
+        let cell = (plot.width() / columns).min(plot.height() / rows);
+        let cell = if cell > 8.0 { cell.floor() } else { cell };
+        // What is left over goes to both sides.
+        let left = (plot.left + (plot.width() - cell * columns) / 2.0).round();
+        Rect::new(left, plot.top, left + cell * columns, plot.top + cell * rows)
+    }
+
+    fn data(&self, plan: &Plan, layers: &[(&Layer, Ink)]) -> Vec<Shape> {
+        let frame = Frame { at: plan.plot, x_axis: &plan.x_axis, y_axis: &plan.y_axis, figure: self.figure };
+        let mut group = 0;
+        let mut shapes = Vec::new();
+        for (layer, ink) in layers {
+            shapes.extend(layer.shapes(&frame, &self.shared, group, *ink));
+            group += usize::from(matches!(layer.mark, Mark::Bars(_)));
+        }
+        shapes
+    }
+
+    fn shapes(&self, plan: &Plan, data: Vec<Shape>, legend: Vec<Shape>) -> Vec<Shape> {
+        let (figure, plot) = (self.figure, plan.plot);
+        let mut shapes = self.grid(plan);
+        // Half a dot at the rim is a dot.
+        let clip = if self.cells.is_some() { plot } else { plot.grown(3.0) };
+        shapes.push(Shape::Clipped { to: clip, shapes: data });
+        shapes.extend(self.axes(plan));
+        let middle = plot.left + plot.width() / 2.0;
+        shapes.extend(title_of(&figure.title, middle, self.within.top + 20.0, self.within.width()));
+        if !figure.x_label.is_empty() {
+            let y = plot.bottom + plan.names + 13.0;
+            let label = fitted(&figure.x_label, LABEL, self.within.width());
+            shapes.push(Text::centred((middle, y), label, LABEL, Anchor::Middle).into());
+        }
+        if !figure.y_label.is_empty() {
+            // The letters' middle is beside the axis, not below it.
+            let x = plot.left - TICK_LENGTH - 5.0 - plan.numbers - 9.0;
+            let at = (x, plot.top + plot.height() / 2.0);
+            let label = fitted(&figure.y_label, LABEL, self.within.height());
+            let text = Text { at, turn: -90.0, ..Text::centred(at, label, LABEL, Anchor::Middle) };
+            shapes.push(text.into());
+        }
+        shapes.extend(self.colour_bar(&plot));
+        shapes.extend(legend);
+        shapes
+    }
+
+    /// The lines behind the data.
+    fn grid(&self, plan: &Plan) -> Vec<Shape> {
+        if self.cells.is_some() {
+            return Vec::new();
+        }
+        let plot = plan.plot;
+        let stroke = Stroke::new(Ink::GRID, 1.0);
+        let mut shapes = Vec::new();
+        if self.figure.x_names.is_empty() {
+            for x in ticks(&plan.x_axis).map(|(share, _)| crisp(plot.left + share * plot.width())) {
+                shapes.push(Shape::Line { points: vec![(x, plot.top), (x, plot.bottom)], stroke });
+            }
+        }
+        for y in ticks(&plan.y_axis).map(|(share, _)| crisp(plot.bottom - share * plot.height())) {
+            shapes.push(Shape::Line { points: vec![(plot.left, y), (plot.right, y)], stroke });
+        }
+        shapes
+    }
+
+    fn axes(&self, plan: &Plan) -> Vec<Shape> {
+        let plot = plan.plot;
+        let stroke = Stroke::new(Ink::TEXT, 1.0);
+        let line = |from: Point, to: Point| Shape::Line { points: vec![from, to], stroke };
+        let (left, bottom) = (crisp(plot.left), crisp(plot.bottom));
+        let mut shapes = Vec::new();
+        if self.cells.is_none() {
+            shapes.push(line((left, plot.top), (left, bottom)));
+            shapes.push(line((left, bottom), (plot.right, bottom)));
+        }
+        for (share, name) in ticks(&plan.x_axis) {
+            let x = crisp(plot.left + share * plot.width());
+            shapes.push(line((x, bottom), (x, bottom + TICK_LENGTH)));
+            let mut text = Text::centred((x, bottom + TICK_LENGTH + 9.0), name, TICK, Anchor::Middle);
+            if plan.turned {
+                let at = (x + 4.0, bottom + TICK_LENGTH + 9.0);
+                text = Text { at, turn: -45.0, anchor: Anchor::End, ..text };
+            }
+            shapes.push(text.into());
+        }
+        for (share, name) in ticks(&plan.y_axis) {
+            let y = crisp(plot.bottom - share * plot.height());
+            shapes.push(line((left - TICK_LENGTH, y), (left, y)));
+            shapes.push(Text::centred((left - TICK_LENGTH - 4.0, y), name, TICK, Anchor::End).into());
+        }
+        shapes
+    }
+
+    fn colour_bar(&self, plot: &Rect) -> Vec<Shape> {
+        let Some(axis) = &self.bar else { return Vec::new() };
+        let left = plot.right + BAR_GAP;
+        let at = Rect::new(left, plot.top, left + BAR_WIDTH, plot.bottom);
+        let map = self.figure.heat.map;
+        let pixels = RgbaImage::from_fn(1, 256, |_, y| {
+            let [red, green, blue] = map.colour(1.0 - f64::from(y) / 255.0).rgb;
+            Rgba([red, green, blue, 255])
+        });
+        let mut shapes = vec![Shape::Picture { at, pixels: Arc::new(pixels) }];
+        for (share, name) in ticks(axis) {
+            let y = crisp(at.bottom - share * at.height());
+            let points = vec![(at.right, y), (at.right + 3.0, y)];
+            shapes.push(Shape::Line { points, stroke: Stroke::new(Ink::TEXT, 1.0) });
+            shapes.push(Text::centred((at.right + 6.0, y), name, TICK, Anchor::Start).into());
+        }
+        if !self.figure.heat.bar_label.is_empty() {
+            let at = (at.right + 6.0 + axis.widest_name() * TICK + 16.0, at.top + at.height() / 2.0);
+            let text = Text::centred(at, self.figure.heat.bar_label.as_str(), LABEL, Anchor::Middle);
+            shapes.push(Text { at, turn: -90.0, ..text }.into());
+        }
+        shapes
+    }
+}
+
+/// The ticks that lie on the axis: how far along each is, and its name.
+fn ticks(axis: &Axis) -> impl Iterator<Item = (f64, &str)> {
+    let placed = axis.ticks.iter().map(|(tick, name)| (axis.share(*tick), name.as_str()));
+    placed.filter(|(share, _)| (-1e-9..=1.0 + 1e-9).contains(share))
+}
+
+/// A tick with its number at each of 0, 1, 2...
+fn numbered(range: (f64, f64), count: usize) -> Axis {
+    let names: Vec<String> = (0..count).map(|place| place.to_string()).collect();
+    Axis::named(range, &names)
+}
+
+/// Leaves out ticks until each has the room that it needs, in pixels.
+fn thin(axis: &mut Axis, room: f64, needed: f64) {
+    let step = (needed / room.max(1e-3)).ceil().clamp(1.0, 1e9) as usize;
+    // Round steps read better.
+    let step = [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().find(|round| *round >= step).unwrap_or(step);
+    let mut place = 0;
+    axis.ticks.retain(|_| {
+        place += 1;
+        (place - 1) % step == 0
+    });
+}
+
+/// Text that is cut where it is wider than that, at a font size of 1.
+fn cut(text: &str, widest: f64) -> String {
+    if font::width(text) <= widest {
+        return text.to_owned();
+    }
+    let mut kept: Vec<char> = text.chars().collect();
+    while kept.pop().is_some() {
+        let shorter = kept.iter().collect::<String>() + "…";
+        if font::width(&shorter) <= widest {
+            return shorter;
+        }
+    }
+    String::new()
+}
+
+fn fitted(text: &str, size: f64, width: f64) -> String {
+    cut(text, (width - 12.0).max(0.0) / size)
+}
+
+/// A title in the middle of its plot, moved where it would leave the figure.
+pub(super) fn title_of(title: &str, middle: f64, y: f64, width: f64) -> Option<Shape> {
+    if title.is_empty() {
+        return None;
+    }
+    let title = fitted(title, TITLE, width);
+    Some(Text::centred((middle, y), title, TITLE, Anchor::Middle).into())
+}
+
+/// Lines of one pixel are sharp in the middle of a row of pixels.
+fn crisp(place: f64) -> f64 {
+    place.floor() + 0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan_of(figure: &Figure) -> Plan {
+        let (width, height) = figure.pixels();
+        Panel::of(figure, Rect::new(0.0, 0.0, f64::from(width), f64::from(height))).plan(0.0)
+    }
+
+    #[test]
+    fn names_that_do_not_fit_side_by_side_are_turned_and_then_left_out() {
+        let names = |count: usize| (0..count).map(|at| format!("a long name {at}")).collect::<Vec<_>>();
+        let bars = |count: usize| plan_of(&Figure::new().bar("", &names(count), &vec![1.0; count]));
+        assert!(!bars(3).turned && bars(20).turned);
+        assert_eq!(bars(20).x_axis.ticks.len(), 20);
+        assert!(bars(200).x_axis.ticks.len() < 45, "{:?}", bars(200).x_axis.ticks);
+    }
+
+    #[test]
+    fn all_names_lie_within_the_figure() {
+        let names =
+            ["the first of the long names", "b", "c", "d", "e", "f", "g", "h", "i", "the last of the long names"];
+        let figure = Figure::new().bar("", &names, &[1e-7; 10]).x_label("x").y_label("y").title("t");
+        let shapes = draw(&figure, Rect::new(0.0, 0.0, 640.0, 400.0), &mut Palette::default()).expect("draws");
+        let mut texts = 0;
+        for shape in &shapes {
+            let Shape::Text(text) = shape else { continue };
+            texts += 1;
+            let (sin, cos) = text.turn.to_radians().sin_cos();
+            for along in [text.start(), text.start() + text.width()] {
+                let (x, y) = (text.at.0 + along * cos, text.at.1 + along * sin);
+                assert!((0.0..=640.0).contains(&x) && (0.0..=400.0).contains(&y), "{text:?} reaches {x}, {y}");
+            }
+        }
+        assert!(texts > 12, "{texts}");
+    }
+
+    #[test]
+    fn cells_are_square() {
+        let plan = plan_of(&Figure::new().heat_map(&[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]));
+        assert!((plan.plot.width() / 3.0 - plan.plot.height() / 2.0).abs() < 1e-9, "{:?}", plan.plot);
+        let strip = plan_of(&Figure::new().heat_map(&[vec![1.0; 40]]));
+        assert!(strip.plot.width() > 400.0);
+    }
+
+    #[test]
+    fn bars_stand_on_the_axis() {
+        let figure = |values: &[f64]| Figure::new().bar("", &["a", "b"], values);
+        let range = |values: &[f64]| Panel::of(&figure(values), Rect::new(0.0, 0.0, 640.0, 400.0)).y_range;
+        assert_eq!(range(&[1.0, 2.0]).0, 0.0);
+        assert_eq!(range(&[-1.0, -2.0]).1, 0.0);
+        assert!(range(&[-1.0, 2.0]).0 < -1.0);
+    }
+
+    #[test]
+    fn logarithmic_axes_place_powers_at_equal_distances() {
+        let figure = Figure::new().line_xy("", &[1.0, 10.0, 100.0], &[1e-3, 1e-2, 1e-1]).log_x().log_y();
+        let plan = plan_of(&figure);
+        let frame = Frame { at: plan.plot, x_axis: &plan.x_axis, y_axis: &plan.y_axis, figure: &figure };
+        assert!((frame.x(10.0) - (frame.x(1.0) + frame.x(100.0)) / 2.0).abs() < 1e-6);
+        assert!((frame.y(1e-2) - (frame.y(1e-3) + frame.y(1e-1)) / 2.0).abs() < 1e-6);
+        assert!(frame.x(0.0).is_nan());
+        assert_eq!(plan.x_axis.ticks.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>(), ["1", "10", "100"]);
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        assert_eq!(cut("short", 13.0), "short");
+        let shorter = cut("a name that nobody can read on an axis", 13.0);
+        assert!(shorter.ends_with('…') && font::width(&shorter) <= 13.0, "{shorter}");
+        assert_eq!(cut("x", 0.0), "");
+    }
+}

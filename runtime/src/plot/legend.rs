@@ -1,0 +1,244 @@
+//! The legend: which label has which colour, where it covers no data.
+
+use super::layer::{Layer, Mark};
+use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text};
+use super::{Figure, colour};
+
+const SIZE: f64 = 12.0;
+const ROW: f64 = 19.0;
+const SWATCH: f64 = 20.0;
+const PADDING: f64 = 8.0;
+/// From the axes.
+const MARGIN: f64 = 9.0;
+
+/// Where the legend of a figure stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Legend {
+    /// In the corner where it covers no data; beside the plot where there is none.
+    #[default]
+    Auto,
+    /// Nowhere.
+    Off,
+    /// In the plot.
+    UpperRight,
+    /// In the plot.
+    UpperLeft,
+    /// In the plot.
+    LowerRight,
+    /// In the plot.
+    LowerLeft,
+    /// To the right of the plot.
+    Outside,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Swatch {
+    Line,
+    Dot,
+    Square(f64),
+}
+
+/// What there is to be said.
+pub(super) struct Entries(Vec<(String, Ink, Swatch)>);
+
+impl Entries {
+    pub(super) fn of(figure: &Figure, layers: &[(&Layer, Ink)]) -> Self {
+        let mut entries: Vec<(String, Ink, Swatch)> = Vec::new();
+        if figure.legend == Legend::Off {
+            return Self(entries);
+        }
+        for (layer, ink) in layers {
+            let (swatch, label, ink) = match &layer.mark {
+                Mark::Line { .. } | Mark::Step { .. } => (Swatch::Line, layer.label.clone(), *ink),
+                Mark::Points { class: Some(class), .. } => {
+                    let name = figure.class_names.get(*class).cloned().unwrap_or_else(|| class.to_string());
+                    (Swatch::Dot, name, colour::of_class(*class))
+                }
+                Mark::Points { .. } => (Swatch::Dot, layer.label.clone(), *ink),
+                Mark::Band { .. } => (Swatch::Square(0.22), layer.label.clone(), *ink),
+                Mark::Area { .. } => (Swatch::Square(0.3), layer.label.clone(), *ink),
+                Mark::Histogram(_) => (Swatch::Square(0.6), layer.label.clone(), *ink),
+                Mark::Bars(_) => (Swatch::Square(0.9), layer.label.clone(), *ink),
+                _ => continue,
+            };
+            if label.is_empty() {
+                continue;
+            }
+            // A line says more than the band around it.
+            match entries.iter_mut().find(|(known, ..)| *known == label) {
+                Some(entry) => *entry = (label, ink, swatch),
+                None => entries.push((label, ink, swatch)),
+            }
+        }
+        Self(entries)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn width(&self) -> f64 {
+        let widest = self.0.iter().map(|(label, ..)| crate::font::width(label)).fold(0.0, f64::max);
+        2.0 * PADDING + SWATCH + 7.0 + widest * SIZE
+    }
+
+    fn height(&self) -> f64 {
+        ROW * self.0.len() as f64 + PADDING
+    }
+
+    /// How much room it takes to the right of a plot.
+    pub(super) fn room(&self) -> f64 {
+        self.width() + MARGIN
+    }
+
+    /// Where the legend stands in a plot whose data are drawn as `shapes`; `None` where `Auto` finds no place that is free.
+    pub(super) fn place(&self, place: Legend, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
+        let (width, height) = (self.width(), self.height());
+        let inner = plot.grown(-MARGIN);
+        let left = Rect::new(inner.left, inner.top, inner.left + width, inner.top + height);
+        let right = Rect::new(inner.right - width, inner.top, inner.right, inner.top + height);
+        let lower = |at: Rect| Rect { top: inner.bottom - height, bottom: inner.bottom, ..at };
+        match place {
+            Legend::UpperRight => Some(right),
+            Legend::UpperLeft => Some(left),
+            Legend::LowerRight => Some(lower(right)),
+            Legend::LowerLeft => Some(lower(left)),
+            Legend::Outside => {
+                let start = plot.right + MARGIN;
+                Some(Rect::new(start, plot.top, start + width, plot.top + height))
+            }
+            Legend::Off => None,
+            Legend::Auto => {
+                let mut drawn = Vec::new();
+                shapes.iter().for_each(|shape| touched(shape, &mut drawn));
+                let fits = width < 0.6 * plot.width() && height < 0.6 * plot.height();
+                let corners = [right, left, lower(right), lower(left)];
+                let free = |corner: &Rect| !drawn.iter().any(|point| corner.grown(4.0).holds(*point));
+                corners.into_iter().find(|corner| fits && free(corner))
+            }
+        }
+    }
+
+    /// The place that covers least.
+    pub(super) fn least(&self, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
+        let mut drawn = Vec::new();
+        shapes.iter().for_each(|shape| touched(shape, &mut drawn));
+        let corners = [Legend::UpperRight, Legend::UpperLeft, Legend::LowerRight, Legend::LowerLeft];
+        let places = corners.into_iter().filter_map(|corner| self.place(corner, plot, &[]));
+        places.min_by_key(|place| drawn.iter().filter(|point| place.holds(**point)).count())
+    }
+
+    pub(super) fn shapes(&self, at: &Rect) -> Vec<Shape> {
+        let corners = super::raster::corners(at);
+        let rim = corners.into_iter().chain([corners[0]]).collect();
+        let mut shapes = vec![
+            Shape::Rect { at: *at, ink: Ink::WHITE.mix(0.85) },
+            Shape::Line { points: rim, stroke: Stroke::new(Ink::GRID, 1.0) },
+        ];
+        for (row, (label, ink, swatch)) in self.0.iter().enumerate() {
+            let y = at.top + PADDING / 2.0 + ROW * (row as f64 + 0.5);
+            let x = at.left + PADDING;
+            shapes.push(match swatch {
+                Swatch::Line => Shape::Line { points: vec![(x, y), (x + SWATCH, y)], stroke: Stroke::new(*ink, 2.0) },
+                Swatch::Dot => Shape::Dot { at: (x + SWATCH / 2.0, y), radius: 3.6, ink: *ink },
+                Swatch::Square(opacity) => {
+                    Shape::Rect { at: Rect::new(x + 2.0, y - 5.5, x + SWATCH - 2.0, y + 5.5), ink: ink.mix(*opacity) }
+                }
+            });
+            shapes.push(Text::centred((x + SWATCH + 7.0, y), label, SIZE, Anchor::Start).into());
+        }
+        shapes
+    }
+}
+
+/// Points that the shape covers, close enough together that no legend slips in between.
+fn touched(shape: &Shape, points: &mut Vec<Point>) {
+    const STEP: f64 = 8.0;
+    let mut walk = |from: Point, to: Point| {
+        let steps = ((to.0 - from.0).hypot(to.1 - from.1) / STEP).ceil().clamp(1.0, 500.0);
+        let along = |step: f64| (from.0 + (to.0 - from.0) * step / steps, from.1 + (to.1 - from.1) * step / steps);
+        points.extend((0..=steps as usize).map(|step| along(step as f64)));
+    };
+    match shape {
+        Shape::Dot { at, .. } => points.push(*at),
+        Shape::Line { points: line, .. } => line.windows(2).for_each(|ends| walk(ends[0], ends[1])),
+        Shape::Area { points: rim, .. } => {
+            let xs = rim.iter().map(|(x, _)| *x);
+            let (left, right) = xs.fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)));
+            let columns = ((right - left) / STEP).ceil().clamp(1.0, 200.0);
+            for column in 0..columns as usize {
+                let x = left + (right - left) * (column as f64 + 0.5) / columns;
+                let mut crossed = crossings(rim, x);
+                crossed.sort_by(f64::total_cmp);
+                crossed.chunks_exact(2).for_each(|ends| walk((x, ends[0]), (x, ends[1])));
+            }
+        }
+        Shape::Rect { at, .. } => {
+            let columns = (at.width() / STEP).ceil().clamp(1.0, 200.0);
+            for column in 0..=columns as usize {
+                let x = at.left + at.width() * column as f64 / columns;
+                walk((x, at.top), (x, at.bottom));
+            }
+        }
+        Shape::Text(text) => {
+            let start = text.at.0 + text.start();
+            walk((start, text.at.1 - text.size / 2.0), (start + text.width(), text.at.1 - text.size / 2.0));
+        }
+        Shape::Clipped { shapes, .. } => shapes.iter().for_each(|shape| touched(shape, points)),
+        // What lies behind all data may be covered.
+        Shape::Picture { .. } => {}
+    }
+}
+
+/// Where the rim of an area crosses a vertical line.
+fn crossings(rim: &[Point], x: f64) -> Vec<f64> {
+    let ends = rim.iter().zip(rim.iter().cycle().skip(1));
+    let crossing = ends.filter(|(from, to)| (from.0 <= x) != (to.0 <= x));
+    crossing.map(|(from, to)| from.1 + (to.1 - from.1) * (x - from.0) / (to.0 - from.0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries() -> Entries {
+        Entries(vec![("train".to_owned(), Ink::TEXT, Swatch::Line)])
+    }
+
+    const PLOT: Rect = Rect::new(50.0, 10.0, 450.0, 310.0);
+
+    #[test]
+    fn a_legend_stands_where_no_data_are() {
+        let dot = |x, y| Shape::Dot { at: (x, y), radius: 3.0, ink: Ink::TEXT };
+        let corners = [dot(430.0, 25.0), dot(70.0, 25.0), dot(430.0, 295.0), dot(70.0, 295.0)];
+        let place =
+            |shapes: &[Shape]| entries().place(Legend::Auto, &PLOT, shapes).map(|at| (at.left > 250.0, at.top < 160.0));
+        assert_eq!(place(&[]), Some((true, true)));
+        assert_eq!(place(&corners[..1]), Some((false, true)));
+        assert_eq!(place(&corners[..2]), Some((true, false)));
+        assert_eq!(place(&corners[..3]), Some((false, false)));
+        assert_eq!(place(&corners), None);
+    }
+
+    #[test]
+    fn the_inside_of_bars_and_areas_counts_as_data() {
+        let bar = Shape::Rect { at: Rect::new(300.0, 15.0, 449.0, 310.0), ink: Ink::TEXT };
+        let at = entries().place(Legend::Auto, &PLOT, &[bar]).expect("the left is free");
+        assert!(at.right < 300.0);
+        let points = vec![(50.0, 12.0), (450.0, 12.0), (450.0, 150.0), (50.0, 150.0)];
+        let area = Shape::Area { points, ink: Ink::TEXT };
+        let at = entries().place(Legend::Auto, &PLOT, &[area]).expect("the bottom is free");
+        assert!(at.top > 150.0);
+    }
+
+    #[test]
+    fn a_legend_can_be_turned_off_and_put_beside_the_plot() {
+        let figure = Figure::new().line("train", &[1.0, 2.0]);
+        assert!(figure.clone().svg().expect("draws").contains(">train<"));
+        assert!(!figure.clone().legend(Legend::Off).svg().expect("draws").contains(">train<"));
+        let at = entries().place(Legend::Outside, &PLOT, &[]).expect("a place");
+        assert!(at.left > PLOT.right);
+        assert!(figure.legend(Legend::Outside).svg().expect("draws").contains(">train<"));
+    }
+}

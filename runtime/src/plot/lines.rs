@@ -1,0 +1,329 @@
+//! Lines, points, steps, areas and bands over two number axes.
+
+use super::layer::{Frame, Mark};
+use super::numbers::Numbers;
+use super::scene::{Ink, Point, Shape, Stroke};
+use super::{Figure, PlotError, colour};
+
+/// Lines with more points than that for each column of pixels are thinned: no screen shows more, and an SVG would take megabytes.
+pub(super) const POINTS_PER_COLUMN: usize = 2;
+const LINE: f64 = 2.0;
+const DOT: f64 = 3.2;
+
+/// Points that are drawn as one stroke.
+type Piece = Vec<Point>;
+
+impl Figure {
+    /// Adds a line through `ys` at x = 0, 1, 2... An empty label stays out of the legend.
+    pub fn line(self, label: impl Into<String>, ys: &(impl Numbers + ?Sized)) -> Self {
+        let ys = ys.numbers();
+        self.with(label, Mark::Line { xs: counted(ys.len()), ys })
+    }
+
+    /// Adds a line through the points of `xs` and `ys`, in their order.
+    pub fn line_xy(self, label: impl Into<String>, xs: &(impl Numbers + ?Sized), ys: &(impl Numbers + ?Sized)) -> Self {
+        self.with(label, Mark::Line { xs: xs.numbers(), ys: ys.numbers() })
+    }
+
+    /// Adds a line through `ys` and a band from `low` to `high` around it, at x = 0, 1, 2...: a mean and its spread, as over several
+    /// runs.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let mean = [1.0, 0.6, 0.4, 0.3];
+    /// let figure = Figure::new().line_with_band("loss of 5 runs", &mean, &[0.9, 0.5, 0.3, 0.2], &[1.2, 0.8, 0.5, 0.4]);
+    /// assert!(figure.png().is_ok());
+    /// ```
+    pub fn line_with_band(
+        self,
+        label: impl Into<String>,
+        ys: &(impl Numbers + ?Sized),
+        low: &(impl Numbers + ?Sized),
+        high: &(impl Numbers + ?Sized),
+    ) -> Self {
+        let (label, ys) = (label.into(), ys.numbers());
+        let xs = counted(ys.len());
+        let band = Mark::Band { xs: xs.clone(), low: low.numbers(), high: high.numbers() };
+        self.with(label.clone(), band).with(label, Mark::Line { xs, ys })
+    }
+
+    /// Adds a band between `low` and `high` over `xs`.
+    pub fn band(
+        self,
+        label: impl Into<String>,
+        xs: &(impl Numbers + ?Sized),
+        low: &(impl Numbers + ?Sized),
+        high: &(impl Numbers + ?Sized),
+    ) -> Self {
+        self.with(label, Mark::Band { xs: xs.numbers(), low: low.numbers(), high: high.numbers() })
+    }
+
+    /// Adds a line that keeps each of `ys` until the next x: a learning rate, say.
+    pub fn step(self, label: impl Into<String>, xs: &(impl Numbers + ?Sized), ys: &(impl Numbers + ?Sized)) -> Self {
+        self.with(label, Mark::Step { xs: xs.numbers(), ys: ys.numbers() })
+    }
+
+    /// Adds the area between 0 and the line through the points of `xs` and `ys`.
+    pub fn area(self, label: impl Into<String>, xs: &(impl Numbers + ?Sized), ys: &(impl Numbers + ?Sized)) -> Self {
+        self.with(label, Mark::Area { xs: xs.numbers(), ys: ys.numbers() })
+    }
+
+    /// Adds a dot for each point of `xs` and `ys`.
+    pub fn scatter(self, label: impl Into<String>, xs: &(impl Numbers + ?Sized), ys: &(impl Numbers + ?Sized)) -> Self {
+        self.with(label, Mark::Points { xs: xs.numbers(), ys: ys.numbers(), class: None })
+    }
+
+    /// Adds a dot for each point of `xs` and `ys`, in the colour of its class: whole numbers from 0, as labels are in a data set.
+    /// The legend calls them by [`Figure::class_names`], or by their number.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let (features, classes) = iris();
+    /// let figure = Figure::new()
+    ///     .scatter_by_class(&features.i((.., 2)), &features.i((.., 3)), &classes)
+    ///     .class_names(&["setosa", "versicolor", "virginica"]);
+    /// assert!(figure.png().is_ok());
+    /// ```
+    pub fn scatter_by_class(
+        self,
+        xs: &(impl Numbers + ?Sized),
+        ys: &(impl Numbers + ?Sized),
+        classes: &(impl Numbers + ?Sized),
+    ) -> Self {
+        self.classified(&xs.numbers(), &ys.numbers(), &classes.numbers())
+    }
+
+    /// What the classes of [`Figure::scatter_by_class`] are called, from class 0 on.
+    pub fn class_names<S: ToString>(mut self, names: &[S]) -> Self {
+        self.class_names = names.iter().map(S::to_string).collect();
+        self
+    }
+
+    /// Adds a line for each column of a training's record, at epoch 1, 2, 3...
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let (train, validation) = ([1.2, 0.6, 0.4], vec![1.3f32, 0.8, 0.7]);
+    /// let figure = Figure::new().curves(&[("train", &train), ("validation", &validation)]).y_label("loss");
+    /// assert!(figure.png().is_ok());
+    /// ```
+    pub fn curves(mut self, columns: &[(&str, &dyn Numbers)]) -> Self {
+        if self.x_label.is_empty() {
+            self.x_label = "epoch".to_owned();
+        }
+        for (label, ys) in columns {
+            let ys = ys.numbers();
+            let xs = (1..=ys.len()).map(|epoch| epoch as f64).collect();
+            self = self.with(*label, Mark::Line { xs, ys });
+        }
+        self
+    }
+
+    fn classified(mut self, xs: &[f64], ys: &[f64], classes: &[f64]) -> Self {
+        if xs.len() != ys.len() || xs.len() != classes.len() {
+            let (xs, ys, classes) = (xs.len(), ys.len(), classes.len());
+            let what = format!("{xs} x values, {ys} y values and {classes} classes: each point needs one of all");
+            return self.with_fault(&PlotError::Counts { what });
+        }
+        let wrong = classes.iter().find(|class| !(class.fract() == 0.0 && (0.0..1e6).contains(*class)));
+        if let Some(class) = wrong {
+            let what = format!("{class} is no class: classes are whole numbers from 0");
+            return self.with_fault(&PlotError::Counts { what });
+        }
+        let mut known: Vec<usize> = classes.iter().map(|class| *class as usize).collect();
+        known.sort_unstable();
+        known.dedup();
+        for class in known {
+            let of_class = |values: &[f64]| {
+                let pairs = values.iter().zip(classes).filter(|(_, other)| **other as usize == class);
+                pairs.map(|(value, _)| *value).collect()
+            };
+            let mark = Mark::Points { xs: of_class(xs), ys: of_class(ys), class: Some(class) };
+            self = self.with(String::new(), mark);
+        }
+        self
+    }
+}
+
+fn counted(count: usize) -> Vec<f64> {
+    (0..count).map(|x| x as f64).collect()
+}
+
+/// The points in pixels, divided where a value is not finite.
+fn pieces(frame: &Frame<'_>, points: impl Iterator<Item = Point>) -> Vec<Piece> {
+    let points: Vec<Point> = points.map(|point| frame.point(point)).collect();
+    divided(&points)
+}
+
+fn divided(points: &[Point]) -> Vec<Piece> {
+    let whole = points.split(|(x, y)| !(x.is_finite() && y.is_finite()));
+    whole.filter(|piece| !piece.is_empty()).map(<[Point]>::to_vec).collect()
+}
+
+fn stroked(pieces: Vec<Piece>, most: usize, ink: Ink) -> Vec<Shape> {
+    let shape = |piece: Piece| match piece[..] {
+        [at] => Shape::Dot { at, radius: DOT, ink },
+        _ => Shape::Line { points: thinned(&piece, most), stroke: Stroke::new(ink, LINE) },
+    };
+    pieces.into_iter().map(shape).collect()
+}
+
+pub(super) fn line(frame: &Frame<'_>, xs: &[f64], ys: &[f64], ink: Ink) -> Vec<Shape> {
+    let points = xs.iter().copied().zip(ys.iter().copied());
+    stroked(pieces(frame, points), frame.most_points(), ink)
+}
+
+pub(super) fn points(frame: &Frame<'_>, xs: &[f64], ys: &[f64], class: Option<usize>, ink: Ink) -> Vec<Shape> {
+    let ink = class.map_or(ink, colour::of_class).mix(0.75);
+    let points = xs.iter().zip(ys).map(|(x, y)| frame.point((*x, *y)));
+    let visible = points.filter(|(x, y)| x.is_finite() && y.is_finite());
+    let over_a_field = frame.figure.layers.iter().any(|layer| matches!(layer.mark, Mark::Field { .. }));
+    visible
+        .flat_map(|at| {
+            // On a coloured ground a white rim tells a point from it.
+            let rim = over_a_field.then_some(Shape::Dot { at, radius: DOT + 1.0, ink: Ink::WHITE });
+            let ink = if over_a_field { ink.mix(1.0) } else { ink };
+            rim.into_iter().chain([Shape::Dot { at, radius: DOT, ink }])
+        })
+        .collect()
+}
+
+pub(super) fn step(frame: &Frame<'_>, xs: &[f64], ys: &[f64], ink: Ink) -> Vec<Shape> {
+    let mut points = Vec::with_capacity(2 * xs.len());
+    for (index, (x, y)) in xs.iter().zip(ys).enumerate() {
+        points.push((*x, *y));
+        if let Some(next) = xs.get(index + 1) {
+            points.push((*next, *y));
+        }
+    }
+    stroked(pieces(frame, points.into_iter()), 2 * frame.most_points(), ink)
+}
+
+pub(super) fn area(frame: &Frame<'_>, xs: &[f64], ys: &[f64], ink: Ink) -> Vec<Shape> {
+    let base = frame.base();
+    let pieces = pieces(frame, xs.iter().copied().zip(ys.iter().copied()));
+    let mut shapes = Vec::new();
+    for piece in &pieces {
+        let line = thinned(piece, frame.most_points());
+        if let (Some(first), Some(last)) = (line.first().copied(), line.last().copied()) {
+            let points = line.into_iter().chain([(last.0, base), (first.0, base)]).collect();
+            shapes.push(Shape::Area { points, ink: ink.mix(0.3) });
+        }
+    }
+    shapes.extend(stroked(pieces, frame.most_points(), ink));
+    shapes
+}
+
+pub(super) fn band(frame: &Frame<'_>, xs: &[f64], low: &[f64], high: &[f64], ink: Ink) -> Vec<Shape> {
+    let ends = xs.iter().zip(low.iter().zip(high));
+    let ends: Vec<[f64; 3]> = ends.map(|(x, (low, high))| [frame.x(*x), frame.y(*low), frame.y(*high)]).collect();
+    let stretch = ends.len().div_ceil(frame.most_points().max(1)).max(1);
+    let pieces = ends.split(|ends| !ends.iter().all(|end| end.is_finite())).filter(|piece| !piece.is_empty());
+    let shape = |piece: &[[f64; 3]]| {
+        let points = |end: usize, pick: fn(f64, f64) -> f64| {
+            let ends = piece.chunks(stretch).filter_map(move |ends| {
+                let value = ends.iter().map(|ends| ends[end]).reduce(pick)?;
+                Some((ends.first()?[0], value))
+            });
+            ends.collect::<Vec<Point>>()
+        };
+        // In pixels the lower end is the greater number.
+        let (lower, upper) = (points(1, f64::max), points(2, f64::min));
+        Shape::Area { points: lower.into_iter().chain(upper.into_iter().rev()).collect(), ink: ink.mix(0.22) }
+    };
+    pieces.map(shape).collect()
+}
+
+/// A long line with the lowest and highest point of each stretch alone, and its last one, which looks the same.
+fn thinned(line: &[Point], most: usize) -> Piece {
+    if line.len() <= most {
+        return line.to_vec();
+    }
+    let stretch = line.len().div_ceil((most / 2).max(1));
+    let by_y = |a: &&Point, b: &&Point| a.1.total_cmp(&b.1);
+    let ends = line.chunks(stretch).flat_map(|points| {
+        let low = points.iter().min_by(by_y);
+        let high = points.iter().max_by(by_y);
+        let mut ends: Vec<_> = low.into_iter().chain(high).copied().collect();
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        ends
+    });
+    ends.chain(line.last().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_are_not_finite_leave_a_gap() {
+        let ys = [1.0, f64::NAN, 2.0, 3.0, f64::INFINITY];
+        let points: Vec<Point> = counted(5).into_iter().zip(ys).collect();
+        assert_eq!(divided(&points), [vec![(0.0, 1.0)], vec![(2.0, 2.0), (3.0, 3.0)]]);
+        let svg = Figure::new().line("", &ys).svg().expect("draws");
+        assert_eq!(svg.matches("stroke=\"#1f77b4\"").count(), 1, "{svg}");
+        assert_eq!(svg.matches("<circle").count(), 1, "{svg}");
+    }
+
+    #[test]
+    fn a_long_line_keeps_its_extremes() {
+        let line: Vec<Point> =
+            (0..100_000).map(|step| (f64::from(step), if step == 54_321 { 9.0 } else { 0.0 })).collect();
+        let piece = thinned(&line, 1280);
+        assert!(piece.len() <= 1281);
+        assert!(piece.contains(&(54_321.0, 9.0)));
+        assert_eq!(piece.last(), Some(&(99_999.0, 0.0)));
+    }
+
+    #[test]
+    fn points_have_the_colour_of_their_class() {
+        let figure = Figure::new()
+            .scatter_by_class(&[0.0, 1.0, 2.0], &[0.0, 1.0, 0.0], &[2, 0, 2])
+            .class_names(&["a", "b", "c"]);
+        let svg = figure.svg().expect("draws");
+        let dots = |colour: &str| svg.matches(&format!("r=\"3.2\" fill=\"{colour}\" fill-opacity")).count();
+        assert_eq!((dots("#1f77b4"), dots("#ff7f0e"), dots("#2ca02c")), (1, 0, 2), "{svg}");
+        assert!(svg.contains(">a</text>") && svg.contains(">c</text>") && !svg.contains(">b</text>"), "{svg}");
+        for (classes, expected) in
+            [(&[0.5, 0.0, 0.0][..], "0.5 is no class"), (&[0.0], "3 x values, 3 y values and 1 classes")]
+        {
+            let error =
+                Figure::new().scatter_by_class(&[0.0; 3], &[0.0; 3], classes).svg().expect_err("no figure").to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_band_has_the_colour_of_its_line_and_one_place_in_the_legend() {
+        let svg = Figure::new().line_with_band("loss", &[1.0, 2.0], &[0.5, 1.5], &[1.5, 2.5]).svg().expect("draws");
+        assert!(svg.contains("fill=\"#1f77b4\" fill-opacity=\"0.22\""), "{svg}");
+        assert_eq!(svg.matches(">loss</text>").count(), 1, "{svg}");
+        let error =
+            Figure::new().line_with_band("loss", &[1.0], &[0.5], &[1.5, 2.5]).svg().expect_err("no figure").to_string();
+        assert!(error.contains("1 lower and 2 upper ends"), "{error}");
+    }
+
+    #[test]
+    fn a_long_band_keeps_its_extremes_and_stays_small() {
+        let high: Vec<f64> = (0..100_000).map(|step| if step == 54_321 { 9.0 } else { 1.0 }).collect();
+        let figure = Figure::new().band("", &counted(100_000), &vec![0.0; 100_000], &high).y_range(0.0, 9.0);
+        let svg = figure.svg().expect("draws");
+        assert!(svg.len() < 100_000, "{} bytes", svg.len());
+        let polygon = svg.split("<polygon points=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a band");
+        let highest =
+            polygon.split([' ', ',']).skip(1).step_by(2).filter_map(|y| y.parse().ok()).fold(f64::MAX, f64::min);
+        assert!(highest < 30.0, "{highest}");
+    }
+
+    #[test]
+    fn steps_and_areas_and_curves_are_drawn() {
+        let figure = Figure::new().step("rate", &[0.0, 1.0, 2.0], &[0.1, 0.01, 0.001]).log_y();
+        assert!(figure.svg().expect("draws").matches("<polyline").count() >= 1);
+        let figure = Figure::new().area("share", &[0.0, 1.0], &[2.0, 3.0]);
+        assert!(figure.svg().expect("draws").contains("fill-opacity=\"0.3\""));
+        let figure = Figure::new().curves(&[("train", &[1.0, 0.5]), ("validation", &[2.0f32, 1.5])]);
+        let svg = figure.svg().expect("draws");
+        assert!(svg.contains(">epoch</text>") && svg.contains(">validation</text>"), "{svg}");
+        assert!(matches!(&figure.layers[0].mark, Mark::Line { xs, .. } if *xs == [1.0, 2.0]));
+    }
+}

@@ -1,0 +1,360 @@
+//! A scene as a PDF of one page, for papers: shapes stay shapes, and text stays text that can be searched and copied.
+//!
+//! Of each font, only the glyphs that are used are in the file.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use image::RgbaImage;
+use pdf_writer::types::{CidFontType, FontFlags, LineJoinStyle, SystemInfo, UnicodeCmap};
+use pdf_writer::{Content, Filter, Finish, Name, Pdf, Rect as Area, Ref, Str};
+use subsetter::GlyphRemapper;
+use ttf_parser::Tag;
+
+use super::error::PlotError;
+use super::raster::corners;
+use super::scene::{Ink, Point, Scene, Shape, Stroke, Text};
+use crate::font::{self, Typeface};
+
+/// A pixel of a figure is 1/96 inch, a unit of a PDF 1/72.
+const UNIT: f32 = 0.75;
+const SYSTEM: SystemInfo = SystemInfo { registry: Str(b"Adobe"), ordering: Str(b"Identity"), supplement: 0 };
+
+pub(super) fn write(scene: &Scene) -> Result<Vec<u8>, PlotError> {
+    let mut page = Page { content: Content::new(), fonts: Vec::new(), opacities: Vec::new(), pictures: Vec::new() };
+    // Figures count y downwards.
+    page.content.transform([UNIT, 0.0, 0.0, -UNIT, 0.0, UNIT * scene.height as f32]);
+    page.content.set_line_join(LineJoinStyle::RoundJoin);
+    page.shapes(&scene.shapes);
+    page.finish(scene)
+}
+
+struct Page {
+    content: Content,
+    fonts: Vec<Font>,
+    /// In hundredths.
+    opacities: Vec<u8>,
+    pictures: Vec<RgbaImage>,
+}
+
+struct Font {
+    typeface: &'static Typeface,
+    glyphs: GlyphRemapper,
+    /// What each glyph, by its new number, stands for, and how wide it is.
+    meanings: BTreeMap<u16, (char, f32)>,
+}
+
+impl Page {
+    fn shapes(&mut self, shapes: &[Shape]) {
+        for shape in shapes {
+            match shape {
+                Shape::Rect { at, ink } => self.area(&corners(at), *ink),
+                Shape::Line { points, stroke } => self.line(points, *stroke),
+                Shape::Area { points, ink } => self.area(points, *ink),
+                Shape::Dot { at, radius, ink } => self.dot(*at, *radius, *ink),
+                Shape::Text(text) => self.text(text),
+                Shape::Picture { at, pixels } => {
+                    let name = format!("P{}", self.pictures.len());
+                    self.pictures.push((**pixels).clone());
+                    self.content.save_state();
+                    self.opacity(1.0);
+                    // A picture fills the unit square, upwards.
+                    let (width, height) = (at.width() as f32, at.height() as f32);
+                    self.content.transform([width, 0.0, 0.0, -height, at.left as f32, at.bottom as f32]);
+                    self.content.x_object(Name(name.as_bytes())).restore_state();
+                }
+                Shape::Clipped { to, shapes } => {
+                    self.content.save_state();
+                    self.path(&corners(to), true);
+                    self.content.clip_nonzero().end_path();
+                    self.shapes(shapes);
+                    self.content.restore_state();
+                }
+            }
+        }
+    }
+
+    fn path(&mut self, points: &[Point], closed: bool) {
+        for (index, (x, y)) in points.iter().enumerate() {
+            if index == 0 {
+                self.content.move_to(*x as f32, *y as f32);
+            } else {
+                self.content.line_to(*x as f32, *y as f32);
+            }
+        }
+        if closed && !points.is_empty() {
+            self.content.close_path();
+        }
+    }
+
+    fn area(&mut self, points: &[Point], ink: Ink) {
+        self.fill(ink);
+        self.path(points, true);
+        self.content.fill_nonzero();
+    }
+
+    fn line(&mut self, points: &[Point], stroke: Stroke) {
+        let [red, green, blue] = stroke.ink.rgb.map(|value| f32::from(value) / 255.0);
+        self.opacity(stroke.ink.opacity);
+        self.content.set_stroke_rgb(red, green, blue).set_line_width(stroke.width as f32);
+        self.content.set_dash_pattern(if stroke.dashed { vec![5.0, 4.0] } else { Vec::new() }, 0.0);
+        self.path(points, false);
+        self.content.stroke();
+    }
+
+    /// Four cubic curves, which are off a circle by less than 0.03 percent.
+    fn dot(&mut self, (x, y): Point, radius: f64, ink: Ink) {
+        self.fill(ink);
+        let (x, y, r) = (x as f32, y as f32, radius as f32);
+        let c = 0.551_915 * r;
+        self.content
+            .move_to(x + r, y)
+            .cubic_to(x + r, y + c, x + c, y + r, x, y + r)
+            .cubic_to(x - c, y + r, x - r, y + c, x - r, y)
+            .cubic_to(x - r, y - c, x - c, y - r, x, y - r)
+            .cubic_to(x + c, y - r, x + r, y - c, x + r, y)
+            .fill_nonzero();
+    }
+
+    fn text(&mut self, text: &Text) {
+        self.fill(text.ink);
+        let (sin, cos) = text.turn.to_radians().sin_cos();
+        let mut along = text.start();
+        self.content.begin_text();
+        for char in text.text.chars() {
+            let Some((typeface, glyph)) = font::glyph(char) else { continue };
+            let number = self.font(typeface);
+            let font = &mut self.fonts[number];
+            let code = font.glyphs.remap(glyph.0);
+            let advance = typeface.advance(glyph);
+            font.meanings.entry(code).or_insert((char, (advance * 1000.0) as f32));
+            let (x, y) = (text.at.0 + along * cos, text.at.1 + along * sin);
+            let (sin, cos) = (sin as f32, cos as f32);
+            self.content
+                .set_font(Name(format!("F{number}").as_bytes()), text.size as f32)
+                // Letters stand on their feet though the page is upside down.
+                .set_text_matrix([cos, sin, sin, -cos, x as f32, y as f32])
+                .show(Str(&code.to_be_bytes()));
+            along += text.size * advance;
+        }
+        self.content.end_text();
+    }
+
+    fn fill(&mut self, ink: Ink) {
+        let [red, green, blue] = ink.rgb.map(|value| f32::from(value) / 255.0);
+        self.opacity(ink.opacity);
+        self.content.set_fill_rgb(red, green, blue);
+    }
+
+    fn opacity(&mut self, opacity: f64) {
+        let hundredths = (opacity.clamp(0.0, 1.0) * 100.0).round() as u8;
+        if !self.opacities.contains(&hundredths) {
+            self.opacities.push(hundredths);
+        }
+        self.content.set_parameters(Name(format!("O{hundredths}").as_bytes()));
+    }
+
+    fn font(&mut self, typeface: &'static Typeface) -> usize {
+        self.fonts.iter().position(|font| std::ptr::eq(font.typeface, typeface)).unwrap_or_else(|| {
+            self.fonts.push(Font { typeface, glyphs: GlyphRemapper::new(), meanings: BTreeMap::new() });
+            self.fonts.len() - 1
+        })
+    }
+
+    fn finish(self, scene: &Scene) -> Result<Vec<u8>, PlotError> {
+        let mut pdf = Pdf::new();
+        let mut last = 0;
+        let mut next = || {
+            last += 1;
+            Ref::new(last)
+        };
+        let (catalog, tree, leaf, contents) = (next(), next(), next(), next());
+        let fonts: Vec<Ref> = self.fonts.iter().map(|_| next()).collect();
+        let pictures: Vec<Ref> = self.pictures.iter().map(|_| next()).collect();
+        let opacities: Vec<Ref> = self.opacities.iter().map(|_| next()).collect();
+
+        pdf.catalog(catalog).pages(tree);
+        pdf.pages(tree).kids([leaf]).count(1);
+        let mut page = pdf.page(leaf);
+        page.media_box(Area::new(0.0, 0.0, UNIT * scene.width as f32, UNIT * scene.height as f32));
+        page.parent(tree).contents(contents);
+        let mut resources = page.resources();
+        let mut names = resources.fonts();
+        for (index, font) in fonts.iter().enumerate() {
+            names.pair(Name(format!("F{index}").as_bytes()), *font);
+        }
+        names.finish();
+        let mut names = resources.x_objects();
+        for (index, picture) in pictures.iter().enumerate() {
+            names.pair(Name(format!("P{index}").as_bytes()), *picture);
+        }
+        names.finish();
+        let mut names = resources.ext_g_states();
+        for (hundredths, state) in self.opacities.iter().zip(&opacities) {
+            names.pair(Name(format!("O{hundredths}").as_bytes()), *state);
+        }
+        names.finish();
+        resources.finish();
+        page.finish();
+
+        for (hundredths, state) in self.opacities.iter().zip(opacities) {
+            let opacity = f32::from(*hundredths) / 100.0;
+            pdf.ext_graphics(state).stroking_alpha(opacity).non_stroking_alpha(opacity);
+        }
+        for (picture, id) in self.pictures.iter().zip(pictures) {
+            let mask = next();
+            write_picture(&mut pdf, picture, id, mask)?;
+        }
+        for (font, id) in self.fonts.iter().zip(fonts) {
+            write_font(&mut pdf, font, [id, next(), next(), next(), next()])?;
+        }
+        let content = packed(&self.content.finish())?;
+        pdf.stream(contents, &content).filter(Filter::FlateDecode);
+        Ok(pdf.finish())
+    }
+}
+
+fn write_picture(pdf: &mut Pdf, picture: &RgbaImage, id: Ref, mask: Ref) -> Result<(), PlotError> {
+    let (width, height) = (picture.width() as i32, picture.height() as i32);
+    let colours: Vec<u8> = picture.pixels().flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
+    let opacities: Vec<u8> = picture.pixels().map(|pixel| pixel[3]).collect();
+    let (colours, opacities) = (packed(&colours)?, packed(&opacities)?);
+    let mut image = pdf.image_xobject(id, &colours);
+    image.filter(Filter::FlateDecode);
+    image.width(width).height(height).bits_per_component(8).s_mask(mask).color_space().device_rgb();
+    image.finish();
+    let mut image = pdf.image_xobject(mask, &opacities);
+    image.filter(Filter::FlateDecode);
+    image.width(width).height(height).bits_per_component(8).color_space().device_gray();
+    image.finish();
+    Ok(())
+}
+
+fn write_font(pdf: &mut Pdf, font: &Font, ids: [Ref; 5]) -> Result<(), PlotError> {
+    let [id, descendant, descriptor, file, meanings] = ids;
+    let face = &font.typeface.face;
+    let subset = subsetter::subset(font.typeface.data, 0, &font.glyphs).map_err(|error| {
+        PlotError::Draw(format!("a font of this machine cannot be put into a PDF ({error}); save it as .svg or .png"))
+    })?;
+    let name = format!("OXPLOT+Font{}", id.get());
+    let name = Name(name.as_bytes());
+    // Outlines of the other kind (CFF) are a table of their own, which is what PDF asks for.
+    let cff = ttf_parser::RawFace::parse(&subset, 0).ok().and_then(|face| face.table(Tag::from_bytes(b"CFF ")));
+    let kind = if cff.is_some() { CidFontType::Type0 } else { CidFontType::Type2 };
+
+    let mut whole = pdf.type0_font(id);
+    whole.base_font(name).encoding_predefined(Name(b"Identity-H")).descendant_font(descendant).to_unicode(meanings);
+    whole.finish();
+
+    let mut cid = pdf.cid_font(descendant);
+    cid.subtype(kind).base_font(name).system_info(SYSTEM).font_descriptor(descriptor).default_width(0.0);
+    if cff.is_none() {
+        cid.cid_to_gid_map_predefined(Name(b"Identity"));
+    }
+    let mut widths = cid.widths();
+    for (code, (_, width)) in &font.meanings {
+        widths.same(*code, *code, *width);
+    }
+    widths.finish();
+    cid.finish();
+
+    let thousandths = |value: i16| f32::from(value) * 1000.0 / f32::from(face.units_per_em());
+    let bounds = face.global_bounding_box();
+    let (left, bottom) = (thousandths(bounds.x_min), thousandths(bounds.y_min));
+    let (right, top) = (thousandths(bounds.x_max), thousandths(bounds.y_max));
+    let mut described = pdf.font_descriptor(descriptor);
+    described.name(name).flags(FontFlags::SYMBOLIC).bbox(Area::new(left, bottom, right, top)).italic_angle(0.0);
+    described.ascent(thousandths(face.ascender())).descent(thousandths(face.descender()));
+    described.cap_height(thousandths(face.capital_height().unwrap_or(face.ascender()))).stem_v(80.0);
+    match cff {
+        Some(_) => described.font_file3(file),
+        None => described.font_file2(file),
+    };
+    described.finish();
+
+    let data = packed(cff.unwrap_or(&subset))?;
+    let mut stream = pdf.stream(file, &data);
+    stream.filter(Filter::FlateDecode);
+    if cff.is_some() {
+        stream.pair(Name(b"Subtype"), Name(b"CIDFontType0C"));
+    }
+    stream.finish();
+
+    let mut map = UnicodeCmap::new(Name(b"Meanings"), SYSTEM);
+    for (code, (char, _)) in &font.meanings {
+        map.pair(*code, *char);
+    }
+    pdf.cmap(meanings, &packed(&map.finish())?).filter(Filter::FlateDecode);
+    Ok(())
+}
+
+fn packed(data: &[u8]) -> Result<Vec<u8>, PlotError> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(data).and_then(|()| encoder.finish());
+    written.map_err(|error| PlotError::Draw(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::ZlibDecoder;
+
+    use super::super::scene::{Anchor, Rect};
+    use super::*;
+
+    /// The streams of a PDF, unpacked.
+    fn streams(pdf: &[u8]) -> Vec<Vec<u8>> {
+        let find =
+            |from: usize, word: &[u8]| pdf[from..].windows(word.len()).position(|at| at == word).map(|at| from + at);
+        let mut streams = Vec::new();
+        let mut from = 0;
+        while let Some(start) = find(from, b"stream\n") {
+            let start = start + 7;
+            let end = find(start, b"\nendstream").expect("streams end");
+            let mut data = Vec::new();
+            ZlibDecoder::new(&pdf[start..end]).read_to_end(&mut data).expect("packed");
+            streams.push(data);
+            from = end + 10;
+        }
+        streams
+    }
+
+    #[test]
+    fn letters_can_be_read_back_also_chinese_ones() {
+        let text = Text::centred((10.0, 10.0), "Aa 训", 12.0, Anchor::Start);
+        let pdf = write(&Scene { width: 100, height: 50, shapes: vec![text.into()] }).expect("a PDF");
+        assert!(pdf.starts_with(b"%PDF-1."));
+        let maps: String = streams(&pdf)
+            .iter()
+            .map(|data| String::from_utf8_lossy(data))
+            .filter(|text| text.contains("bfchar"))
+            .collect();
+        for char in "Aa 训".chars() {
+            assert!(maps.contains(&format!("<{:04X}>", u32::from(char))), "{char} in {maps}");
+        }
+        // Both fonts whole would be over a megabyte.
+        assert!(pdf.len() < 20_000, "{} bytes", pdf.len());
+    }
+
+    #[test]
+    fn shapes_are_drawn_as_such() {
+        let at = Rect::new(1.0, 2.0, 3.0, 4.0);
+        let ink = Ink::new(255, 0, 0).mix(0.5);
+        let shapes = vec![
+            Shape::Rect { at, ink },
+            Shape::Dot { at: (5.0, 5.0), radius: 1.0, ink },
+            Shape::Line { points: vec![(1.0, 1.0), (9.0, 9.0)], stroke: Stroke::dashed(ink, 1.0) },
+            Shape::Picture { at, pixels: RgbaImage::new(2, 2).into() },
+            Shape::Clipped { to: at, shapes: Vec::new() },
+        ];
+        let pdf = write(&Scene { width: 10, height: 10, shapes }).expect("a PDF");
+        let all = streams(&pdf);
+        let drawn = String::from_utf8_lossy(all.last().expect("the page comes last")).into_owned();
+        for operator in ["0.75 0 0 -0.75 0 7.5 cm", "1 2 m\n3 2 l\n3 4 l\n1 4 l\nh\nf", "/O50 gs", "/P0 Do", "W\nn"] {
+            assert!(drawn.contains(operator), "{operator} in {drawn}");
+        }
+    }
+}
