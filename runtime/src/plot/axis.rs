@@ -163,6 +163,8 @@ mod tests {
 
     #[test]
     fn ticks_are_written_with_the_digits_they_need() {
+        let bar = Axis::linear((-1.0, 1.0), 6, false);
+        assert!(bar.ticks.iter().any(|(_, name)| name == "0.0"), "{bar:?}");
         let cases: [(&[f64], &[&str]); 6] = [
             (&[0.0, 1.0, 2.0], &["0", "1", "2"]),
             (&[0.0, 0.25, 0.5], &["0.00", "0.25", "0.50"]),

@@ -24,16 +24,36 @@ pub(super) fn of_class(class: usize) -> Ink {
 /// Gives each label its colour: the same label, in this figure or one beside it, the same colour.
 #[derive(Debug, Default)]
 pub(super) struct Palette {
-    labels: Vec<String>,
+    labels: Vec<(String, usize)>,
+    /// In the figure that is drawn.
+    taken: Vec<usize>,
 }
 
 impl Palette {
+    /// Begins a figure with these labels: what has no label gets none of their colours, and none of the classes' up to `classes`.
+    pub(super) fn begin<'a>(&mut self, labels: impl Iterator<Item = &'a str>, classes: usize) {
+        let known = labels.filter_map(|label| self.place(label));
+        self.taken = known.chain(0..classes).collect();
+    }
+
     pub(super) fn colour(&mut self, label: &str) -> Ink {
-        let known = self.labels.iter().position(|known| !label.is_empty() && known == label);
-        of_class(known.unwrap_or_else(|| {
-            self.labels.push(label.to_owned());
-            self.labels.len() - 1
-        }))
+        if let Some(place) = self.place(label) {
+            return of_class(place);
+        }
+        let is_free = |place: &usize| {
+            let is_anothers = self.labels.iter().any(|(_, other)| other == place);
+            !self.taken.contains(place) && (label.is_empty() || !is_anothers)
+        };
+        let place = (0..).find(is_free).unwrap_or_default();
+        self.taken.push(place);
+        if !label.is_empty() {
+            self.labels.push((label.to_owned(), place));
+        }
+        of_class(place)
+    }
+
+    fn place(&self, label: &str) -> Option<usize> {
+        self.labels.iter().find(|(known, _)| known == label).map(|(_, place)| *place)
     }
 }
 
@@ -178,5 +198,9 @@ mod tests {
         assert_ne!(train, other);
         assert_eq!(palette.colour("train"), train);
         assert_ne!(palette.colour(""), palette.colour(""), "what has no label is a series of its own");
+        palette.begin(["", "train"].into_iter(), 0);
+        assert_eq!(palette.colour(""), other, "the first colour that no label of this figure has");
+        palette.begin([""].into_iter(), 3);
+        assert_eq!(palette.colour(""), of_class(3), "classes keep their colours");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::layer::{Frame, Mark};
-use super::scene::{Anchor, Ink, Point, Shape, Stroke, Text};
+use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text};
 
 const SIZE: f64 = 11.5;
 const GUIDE: Ink = Ink::new(110, 110, 110);
@@ -35,6 +35,14 @@ fn written(at: Point, text: &str, anchor: Anchor) -> Text {
     Text { ink: GUIDE, ..Text::centred(at, text, SIZE, anchor) }
 }
 
+/// Text that can be read also where data lie below it.
+fn readable(text: Text) -> impl Iterator<Item = Shape> {
+    let (start, middle) = (text.at.0 + text.start(), text.at.1 - 0.365 * SIZE);
+    let at = Rect::new(start - 2.0, middle - 0.62 * SIZE, start + text.width() + 2.0, middle + 0.62 * SIZE);
+    let ground = (!text.text.is_empty()).then_some(Shape::Rect { at, ink: Ink::WHITE.mix(0.65) });
+    ground.into_iter().chain([text.into()])
+}
+
 pub(super) fn horizontal(frame: &Frame<'_>, y: f64, label: &str) -> Vec<Shape> {
     let y = frame.y(y);
     if !y.is_finite() {
@@ -44,7 +52,8 @@ pub(super) fn horizontal(frame: &Frame<'_>, y: f64, label: &str) -> Vec<Shape> {
     let line = Shape::Line { points, stroke: Stroke::dashed(GUIDE, 1.3) };
     // Above the line, but where it would leave the plot.
     let above = if y - frame.at.top < 16.0 { 9.0 } else { -9.0 };
-    vec![line, written((frame.at.right - 6.0, y + above), label, Anchor::End).into()]
+    let text = written((frame.at.right - 6.0, y + above), label, Anchor::End);
+    [line].into_iter().chain(readable(text)).collect()
 }
 
 pub(super) fn vertical(frame: &Frame<'_>, x: f64, label: &str) -> Vec<Shape> {
@@ -58,7 +67,7 @@ pub(super) fn vertical(frame: &Frame<'_>, x: f64, label: &str) -> Vec<Shape> {
     if text.at.0 + text.width() > frame.at.right {
         text = written((x - 5.0, frame.at.top + 10.0), label, Anchor::End);
     }
-    vec![line, text.into()]
+    [line].into_iter().chain(readable(text)).collect()
 }
 
 pub(super) fn note(frame: &Frame<'_>, at: Point, text: &str) -> Vec<Shape> {
@@ -72,7 +81,7 @@ pub(super) fn note(frame: &Frame<'_>, at: Point, text: &str) -> Vec<Shape> {
         text.at.0 = (x - 7.0 - text.width()).max(frame.at.left + 2.0);
     }
     text.at.1 = text.at.1.max(frame.at.top + SIZE);
-    vec![text.into()]
+    readable(text).collect()
 }
 
 #[cfg(test)]

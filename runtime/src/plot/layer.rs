@@ -123,10 +123,10 @@ impl Frame<'_> {
         self.at.bottom - self.y_axis.share(self.figure.place_y(y)) * self.at.height()
     }
 
-    /// Where a bar begins: at 0, or at the bottom of a logarithmic axis.
+    /// Where a bar begins: at 0, or at the end of an axis that does not hold 0.
     pub(super) fn base(&self) -> f64 {
         let zero = self.y(0.0);
-        if zero.is_finite() { zero } else { self.at.bottom }
+        if zero.is_finite() { zero.clamp(self.at.top, self.at.bottom) } else { self.at.bottom }
     }
 
     /// More points than that for a line show no more.
@@ -213,11 +213,12 @@ impl Layer {
         }
     }
 
-    /// Whether it has a colour of the series and a place in the legend.
+    /// Whether it has a colour by its label.
     pub(super) fn is_series(&self) -> bool {
         !matches!(
             self.mark,
-            Mark::Heat { .. }
+            Mark::Points { class: Some(_), .. }
+                | Mark::Heat { .. }
                 | Mark::Field { .. }
                 | Mark::Picture(_)
                 | Mark::Horizontal(_)

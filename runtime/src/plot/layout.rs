@@ -27,9 +27,14 @@ pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Resu
     if let Some(pixels) = figure.shown_picture() {
         let title = if figure.title.is_empty() { 0.0 } else { 32.0 };
         let mut shapes = vec![panel::placed(pixels, &Rect { top: within.top + title, ..within })];
-        shapes.extend(title_of(&figure.title, within.left + within.width() / 2.0, within.top + 18.0, within.width()));
+        shapes.extend(title_of(&figure.title, within.left + within.width() / 2.0, within.top + 20.0, within.width()));
         return Ok(shapes);
     }
+    let classes = figure.layers.iter().filter_map(|layer| match &layer.mark {
+        Mark::Points { class, .. } => class.map(|class| class + 1),
+        _ => None,
+    });
+    palette.begin(figure.layers.iter().map(|layer| layer.label.as_str()), classes.max().unwrap_or(0));
     let mut coloured: Vec<(&Layer, Ink)> = Vec::new();
     for layer in &figure.layers {
         coloured.push((layer, if layer.is_series() { palette.colour(&layer.label) } else { Ink::TEXT }));
@@ -65,6 +70,8 @@ struct Panel<'a> {
     x_range: (f64, f64),
     y_range: (f64, f64),
     whole_x: bool,
+    /// Bars and areas begin at 0.
+    stands: bool,
     /// Cells of a matrix: row 0 on top, and no lines behind them.
     cells: Option<(usize, usize)>,
     /// The axis of the bar of colours.
@@ -112,13 +119,13 @@ impl<'a> Panel<'a> {
             None => around(xs, x_margin),
         };
         let ys = points.iter().map(|(_, y)| *y);
+        let stands = from_zero && !figure.log_y;
         let y_range = match figure.y_range {
             Some((low, high)) => (figure.place_y(low), figure.place_y(high)),
             None => {
                 let (lowest, highest) = around(ys.clone(), 0.0);
                 let (low, high) = around(ys, if filled { 0.0 } else { 0.06 });
                 // Bars stand on the axis.
-                let stands = from_zero && !figure.log_y;
                 (if stands && lowest == 0.0 { 0.0 } else { low }, if stands && highest == 0.0 { 0.0 } else { high })
             }
         };
@@ -128,6 +135,7 @@ impl<'a> Panel<'a> {
             within,
             x_range,
             y_range,
+            stands,
             whole_x: points.iter().all(|(x, _)| !x.is_finite() || x.fract() == 0.0),
             cells: grid.filter(|(_, over)| over.is_none()).map(|(grid, _)| (grid.rows, grid.columns)),
             bar,
@@ -192,7 +200,7 @@ impl<'a> Panel<'a> {
         let top = within.top + if figure.title.is_empty() { 12.0 } else { 36.0 };
         let bar = self.bar.as_ref().map_or(0.0, |axis| {
             let label = if figure.heat.bar_label.is_empty() { 0.0 } else { 20.0 };
-            BAR_GAP + BAR_WIDTH + 8.0 + axis.widest_name() * TICK + label
+            BAR_GAP + BAR_WIDTH + 11.0 + axis.widest_name() * TICK + label
         });
         let right = within.right - 18.0 - right - bar;
         let x_label = if figure.x_label.is_empty() { 8.0 } else { 28.0 };
@@ -303,6 +311,11 @@ impl<'a> Panel<'a> {
         if self.cells.is_none() {
             shapes.push(line((left, plot.top), (left, bottom)));
             shapes.push(line((left, bottom), (plot.right, bottom)));
+            // What stands on 0 shows where that is.
+            let zero = crisp(plot.bottom - plan.y_axis.share(0.0) * plot.height());
+            if self.stands && zero < bottom && zero > plot.top {
+                shapes.push(line((left, zero), (plot.right, zero)));
+            }
         }
         for (share, name) in ticks(&plan.x_axis) {
             let x = crisp(plot.left + share * plot.width());
@@ -336,10 +349,10 @@ impl<'a> Panel<'a> {
             let y = crisp(at.bottom - share * at.height());
             let points = vec![(at.right, y), (at.right + 3.0, y)];
             shapes.push(Shape::Line { points, stroke: Stroke::new(Ink::TEXT, 1.0) });
-            shapes.push(Text::centred((at.right + 6.0, y), name, TICK, Anchor::Start).into());
+            shapes.push(Text::centred((at.right + 9.0, y), name, TICK, Anchor::Start).into());
         }
         if !self.figure.heat.bar_label.is_empty() {
-            let at = (at.right + 6.0 + axis.widest_name() * TICK + 16.0, at.top + at.height() / 2.0);
+            let at = (at.right + 9.0 + axis.widest_name() * TICK + 16.0, at.top + at.height() / 2.0);
             let text = Text::centred(at, self.figure.heat.bar_label.as_str(), LABEL, Anchor::Middle);
             shapes.push(Text { at, turn: -90.0, ..text }.into());
         }

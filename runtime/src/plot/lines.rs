@@ -78,10 +78,10 @@ impl Figure {
     ///
     /// ```
     /// use oxtorch::prelude::*;
-    /// let (features, classes) = iris();
+    /// let iris = iris();
     /// let figure = Figure::new()
-    ///     .scatter_by_class(&features.i((.., 2)), &features.i((.., 3)), &classes)
-    ///     .class_names(&["setosa", "versicolor", "virginica"]);
+    ///     .scatter_by_class(&iris.features.i((.., 2)), &iris.features.i((.., 3)), &iris.labels)
+    ///     .class_names(&iris.classes);
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn scatter_by_class(

@@ -122,7 +122,8 @@ impl Page {
         self.fill(text.ink);
         let (sin, cos) = text.turn.to_radians().sin_cos();
         let mut along = text.start();
-        self.content.begin_text();
+        // Letters of one font that follow each other, and where the first of them stands.
+        let mut runs: Vec<(usize, f64, Vec<u8>)> = Vec::new();
         for char in text.text.chars() {
             let Some((typeface, glyph)) = font::glyph(char) else { continue };
             let number = self.font(typeface);
@@ -130,14 +131,21 @@ impl Page {
             let code = font.glyphs.remap(glyph.0);
             let advance = typeface.advance(glyph);
             font.meanings.entry(code).or_insert((char, (advance * 1000.0) as f32));
+            match runs.last_mut() {
+                Some((last, _, codes)) if *last == number => codes.extend(code.to_be_bytes()),
+                _ => runs.push((number, along, code.to_be_bytes().to_vec())),
+            }
+            along += text.size * advance;
+        }
+        self.content.begin_text();
+        for (number, along, codes) in runs {
             let (x, y) = (text.at.0 + along * cos, text.at.1 + along * sin);
             let (sin, cos) = (sin as f32, cos as f32);
             self.content
                 .set_font(Name(format!("F{number}").as_bytes()), text.size as f32)
                 // Letters stand on their feet though the page is upside down.
                 .set_text_matrix([cos, sin, sin, -cos, x as f32, y as f32])
-                .show(Str(&code.to_be_bytes()));
-            along += text.size * advance;
+                .show(Str(&codes));
         }
         self.content.end_text();
     }
