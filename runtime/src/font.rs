@@ -43,6 +43,8 @@ const KNOWN_FILES: [&str; 16] = [
     "freesans.ttf",
     "notosans-regular",
 ];
+/// In the names of files whose letters are not the regular ones.
+const OTHER_STYLES: [&str; 9] = ["bold", "black", "heavy", "medium", "light", "thin", "italic", "oblique", "mono"];
 /// Each may hold megabytes.
 const MOST_FILES: usize = 6;
 
@@ -123,7 +125,9 @@ fn known_files(folder: &Path, depth: usize, files: &mut Vec<(usize, PathBuf)>) {
             if depth > 0 {
                 known_files(&path, depth - 1, files);
             }
-        } else if let Some(place) = KNOWN_FILES.iter().position(|known| name.starts_with(known)) {
+        } else if let Some(place) = KNOWN_FILES.iter().position(|known| name.starts_with(known))
+            && !OTHER_STYLES.iter().any(|style| name.contains(style))
+        {
             files.push((place, path));
         }
     }
@@ -170,7 +174,9 @@ mod tests {
     fn known_fonts_are_found_below_a_folder_in_their_order() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir_all(folder.path().join("truetype/noto")).expect("creates");
-        for file in ["truetype/noto/NotoSansCJK-Regular.ttc", "truetype/wqy-microhei.ttc", "other.ttf"] {
+        for file in
+            ["truetype/noto/NotoSansCJK-Regular.ttc", "truetype/wqy-microhei.ttc", "NotoSansCJK-Bold.ttc", "other.ttf"]
+        {
             fs::write(folder.path().join(file), b"no font").expect("writes");
         }
         let mut files = Vec::new();

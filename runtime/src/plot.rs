@@ -24,6 +24,7 @@ mod bars;
 mod boundary;
 mod boxes;
 mod colour;
+mod colour_bar;
 mod error;
 mod figures;
 mod guides;
@@ -34,6 +35,7 @@ mod layout;
 mod legend;
 mod lines;
 mod live;
+mod names;
 mod numbers;
 mod panel;
 mod pdf;
@@ -79,7 +81,7 @@ pub struct Figure {
     legend: Legend,
     size: Option<(u32, u32)>,
     /// What was wrong with something that was added.
-    fault: Option<String>,
+    fault: Option<PlotError>,
 }
 
 impl Default for Figure {
@@ -233,11 +235,8 @@ impl Figure {
     }
 
     /// Has drawing end with this error, if it is the first.
-    fn with_fault(mut self, error: &PlotError) -> Self {
-        self.fault.get_or_insert_with(|| match error {
-            PlotError::Matrix { what } => format!("no matrix to draw: {what}"),
-            error => error.to_string(),
-        });
+    fn with_fault(mut self, error: PlotError) -> Self {
+        self.fault.get_or_insert(error);
         self
     }
 
@@ -253,8 +252,8 @@ impl Figure {
     }
 
     fn check(&self) -> Result<(), PlotError> {
-        if let Some(what) = &self.fault {
-            return Err(PlotError::Counts { what: what.clone() });
+        if let Some(error) = &self.fault {
+            return Err(error.clone());
         }
         for layer in &self.layers {
             layer.check()?;
@@ -306,7 +305,8 @@ fn save(path: &Path, scene: impl FnOnce() -> Result<Scene, PlotError>) -> Result
         Some("pdf") => pdf::write(&scene()?)?,
         _ => return Err(PlotError::Format(path.display().to_string())),
     };
-    std::fs::write(path, bytes).map_err(|source| PlotError::Save { path: path.display().to_string(), source })
+    std::fs::write(path, bytes)
+        .map_err(|source| PlotError::Save { path: path.display().to_string(), source: source.into() })
 }
 
 /// The title and the labels: the data would fill pages.

@@ -23,7 +23,7 @@ impl Figure {
     pub fn waveform(mut self, samples: &Tensor, sample_rate: u32) -> Self {
         let channels = match sound(samples) {
             Ok(channels) => channels,
-            Err(error) => return self.with_fault(&error),
+            Err(error) => return self.with_fault(error),
         };
         if self.x_label.is_empty() {
             self.x_label = "time [s]".to_owned();
@@ -61,7 +61,7 @@ impl Figure {
         });
         let (grid, count) = match decibels {
             Ok(found) => found,
-            Err(error) => return self.with_fault(&error),
+            Err(error) => return self.with_fault(error),
         };
         let rate = f64::from(sample_rate.max(1));
         if self.x_label.is_empty() && self.y_label.is_empty() {

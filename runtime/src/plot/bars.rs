@@ -27,13 +27,13 @@ impl Figure {
     fn bars(mut self, label: String, names: Vec<String>, values: Vec<f64>) -> Self {
         if names.len() != values.len() {
             let what = format!("{label:?} has {} names and {} values: each bar needs both", names.len(), values.len());
-            return self.with_fault(&PlotError::Counts { what });
+            return self.with_fault(PlotError::Counts { what });
         }
         let is_other = self.layers.iter().any(|layer| matches!(layer.mark, Mark::Bars(_))) && self.x_names != names;
         if is_other {
             let what =
                 format!("the bars of {label:?} have other names than those before: bars side by side need the same");
-            return self.with_fault(&PlotError::Counts { what });
+            return self.with_fault(PlotError::Counts { what });
         }
         self.x_names = names;
         self.with(label, Mark::Bars(values))

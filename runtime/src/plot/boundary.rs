@@ -38,7 +38,7 @@ impl Figure {
                 self.layers.insert(0, field);
                 self
             }
-            Err(error) => self.with_fault(&error),
+            Err(error) => self.with_fault(error),
         }
     }
 

@@ -52,7 +52,7 @@ impl Figure {
     fn summaries(mut self, names: Vec<String>, samples: Vec<Vec<f64>>) -> Self {
         if names.len() != samples.len() {
             let what = format!("{} names and {} samples: each box needs both", names.len(), samples.len());
-            return self.with_fault(&PlotError::Counts { what });
+            return self.with_fault(PlotError::Counts { what });
         }
         let empty = Summary { quartiles: [f64::NAN; 3], whiskers: (f64::NAN, f64::NAN), outliers: Vec::new() };
         let boxes = samples.into_iter().map(|sample| Summary::of(sample).unwrap_or_else(|| empty.clone())).collect();

@@ -1,9 +1,11 @@
 //! Why a figure could not be drawn.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 /// Why a figure could not be drawn.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum PlotError {
     /// The coordinates of a series do not pair up.
@@ -58,7 +60,7 @@ pub enum PlotError {
         /// The file.
         path: String,
         /// What went wrong.
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
     /// The drawing library reports an error.
     #[error("the figure cannot be drawn: {0}")]

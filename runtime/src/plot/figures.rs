@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::colour::Palette;
 use super::layout;
+use super::names::title_of;
 use super::scene::{Rect, Scene};
 use super::{Figure, PlotError, pdf, png, save, svg};
 use crate::display::{MimeBundle, RichDisplay};
@@ -139,7 +140,7 @@ impl Figures {
             let (width, height) = (f64::from(widths[column]) * across, f64::from(heights[row]) * down);
             shapes.extend(layout::draw(figure, Rect::new(left, top, left + width, top + height), &mut palette)?);
         }
-        shapes.extend(layout::title_of(&self.title, f64::from(width) / 2.0, 20.0, f64::from(width)));
+        shapes.extend(title_of(&self.title, f64::from(width) / 2.0, 20.0, f64::from(width)));
         Ok(Scene { width, height, shapes })
     }
 }

@@ -136,7 +136,7 @@ impl Figure {
     fn heat(self, grid: Result<Grid, PlotError>) -> Self {
         match grid {
             Ok(grid) => self.with("", Mark::Heat { grid, over: None }),
-            Err(error) => self.with_fault(&error),
+            Err(error) => self.with_fault(error),
         }
     }
 
@@ -148,7 +148,7 @@ impl Figure {
             let what = format!(
                 "a confusion matrix of {rows} by {columns} and {count} names: each class is a row and a column"
             );
-            return self.with_fault(&PlotError::Counts { what });
+            return self.with_fault(PlotError::Counts { what });
         }
         (self.x_names, self.y_names) = (names.clone(), names);
         (self.heat.map, self.heat.annotated) = (ColourMap::Blues, true);
@@ -166,7 +166,7 @@ impl Figure {
             let (queries, keys) = (queries.len(), keys.len());
             let what =
                 format!("weights of {rows} by {columns}, {queries} queries and {keys} keys: they are [queries, keys]");
-            return self.with_fault(&PlotError::Counts { what });
+            return self.with_fault(PlotError::Counts { what });
         }
         (self.x_names, self.y_names) = (keys, queries);
         if self.x_label.is_empty() && self.y_label.is_empty() {

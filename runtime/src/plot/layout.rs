@@ -1,26 +1,18 @@
 //! Lays a figure out: how much room names and labels take, where the plot lies in between, and all its shapes.
 
-use std::sync::Arc;
-
-use image::{Rgba, RgbaImage};
-
 use super::axis::{Axis, around};
 use super::colour::Palette;
 use super::error::PlotError;
 use super::layer::{Frame, Layer, Mark, Shared};
 use super::legend::{Entries, Legend};
+use super::names::{LABEL, TICK, crisp, cut, fitted, thin, ticks, title_of};
 use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text};
-use super::{Figure, panel};
+use super::{Figure, colour_bar, panel};
 use crate::font;
 
-pub(super) const TITLE: f64 = 16.5;
-const LABEL: f64 = 13.0;
-const TICK: f64 = 11.5;
 const TICK_LENGTH: f64 = 4.0;
 /// Longer names on an axis are cut.
 const LONGEST_NAME: f64 = 13.0;
-const BAR_WIDTH: f64 = 14.0;
-const BAR_GAP: f64 = 12.0;
 
 pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Result<Vec<Shape>, PlotError> {
     figure.check()?;
@@ -198,10 +190,7 @@ impl<'a> Panel<'a> {
         let figure = self.figure;
         let within = &self.within;
         let top = within.top + if figure.title.is_empty() { 12.0 } else { 36.0 };
-        let bar = self.bar.as_ref().map_or(0.0, |axis| {
-            let label = if figure.heat.bar_label.is_empty() { 0.0 } else { 20.0 };
-            BAR_GAP + BAR_WIDTH + 11.0 + axis.widest_name() * TICK + label
-        });
+        let bar = self.bar.as_ref().map_or(0.0, |axis| colour_bar::room(axis, figure));
         let right = within.right - 18.0 - right - bar;
         let x_label = if figure.x_label.is_empty() { 8.0 } else { 28.0 };
         let y_label = if figure.y_label.is_empty() { 10.0 } else { 30.0 };
@@ -278,7 +267,7 @@ impl<'a> Panel<'a> {
             let text = Text { at, turn: -90.0, ..Text::centred(at, label, LABEL, Anchor::Middle) };
             shapes.push(text.into());
         }
-        shapes.extend(self.colour_bar(&plot));
+        shapes.extend(self.bar.iter().flat_map(|axis| colour_bar::shapes(axis, figure, &plot)));
         shapes.extend(legend);
         shapes
     }
@@ -334,87 +323,12 @@ impl<'a> Panel<'a> {
         }
         shapes
     }
-
-    fn colour_bar(&self, plot: &Rect) -> Vec<Shape> {
-        let Some(axis) = &self.bar else { return Vec::new() };
-        let left = plot.right + BAR_GAP;
-        let at = Rect::new(left, plot.top, left + BAR_WIDTH, plot.bottom);
-        let map = self.figure.heat.map;
-        let pixels = RgbaImage::from_fn(1, 256, |_, y| {
-            let [red, green, blue] = map.colour(1.0 - f64::from(y) / 255.0).rgb;
-            Rgba([red, green, blue, 255])
-        });
-        let mut shapes = vec![Shape::Picture { at, pixels: Arc::new(pixels) }];
-        for (share, name) in ticks(axis) {
-            let y = crisp(at.bottom - share * at.height());
-            let points = vec![(at.right, y), (at.right + 3.0, y)];
-            shapes.push(Shape::Line { points, stroke: Stroke::new(Ink::TEXT, 1.0) });
-            shapes.push(Text::centred((at.right + 9.0, y), name, TICK, Anchor::Start).into());
-        }
-        if !self.figure.heat.bar_label.is_empty() {
-            let at = (at.right + 9.0 + axis.widest_name() * TICK + 16.0, at.top + at.height() / 2.0);
-            let text = Text::centred(at, self.figure.heat.bar_label.as_str(), LABEL, Anchor::Middle);
-            shapes.push(Text { at, turn: -90.0, ..text }.into());
-        }
-        shapes
-    }
-}
-
-/// The ticks that lie on the axis: how far along each is, and its name.
-fn ticks(axis: &Axis) -> impl Iterator<Item = (f64, &str)> {
-    let placed = axis.ticks.iter().map(|(tick, name)| (axis.share(*tick), name.as_str()));
-    placed.filter(|(share, _)| (-1e-9..=1.0 + 1e-9).contains(share))
 }
 
 /// A tick with its number at each of 0, 1, 2...
 fn numbered(range: (f64, f64), count: usize) -> Axis {
     let names: Vec<String> = (0..count).map(|place| place.to_string()).collect();
     Axis::named(range, &names)
-}
-
-/// Leaves out ticks until each has the room that it needs, in pixels.
-fn thin(axis: &mut Axis, room: f64, needed: f64) {
-    let step = (needed / room.max(1e-3)).ceil().clamp(1.0, 1e9) as usize;
-    // Round steps read better.
-    let step = [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().find(|round| *round >= step).unwrap_or(step);
-    let mut place = 0;
-    axis.ticks.retain(|_| {
-        place += 1;
-        (place - 1) % step == 0
-    });
-}
-
-/// Text that is cut where it is wider than that, at a font size of 1.
-fn cut(text: &str, widest: f64) -> String {
-    if font::width(text) <= widest {
-        return text.to_owned();
-    }
-    let mut kept: Vec<char> = text.chars().collect();
-    while kept.pop().is_some() {
-        let shorter = kept.iter().collect::<String>() + "…";
-        if font::width(&shorter) <= widest {
-            return shorter;
-        }
-    }
-    String::new()
-}
-
-fn fitted(text: &str, size: f64, width: f64) -> String {
-    cut(text, (width - 12.0).max(0.0) / size)
-}
-
-/// A title in the middle of its plot, moved where it would leave the figure.
-pub(super) fn title_of(title: &str, middle: f64, y: f64, width: f64) -> Option<Shape> {
-    if title.is_empty() {
-        return None;
-    }
-    let title = fitted(title, TITLE, width);
-    Some(Text::centred((middle, y), title, TITLE, Anchor::Middle).into())
-}
-
-/// Lines of one pixel are sharp in the middle of a row of pixels.
-fn crisp(place: f64) -> f64 {
-    place.floor() + 0.5
 }
 
 #[cfg(test)]
@@ -480,13 +394,5 @@ mod tests {
         assert!((frame.y(1e-2) - (frame.y(1e-3) + frame.y(1e-1)) / 2.0).abs() < 1e-6);
         assert!(frame.x(0.0).is_nan());
         assert_eq!(plan.x_axis.ticks.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>(), ["1", "10", "100"]);
-    }
-
-    #[test]
-    fn long_text_is_cut() {
-        assert_eq!(cut("short", 13.0), "short");
-        let shorter = cut("a name that nobody can read on an axis", 13.0);
-        assert!(shorter.ends_with('…') && font::width(&shorter) <= 13.0, "{shorter}");
-        assert_eq!(cut("x", 0.0), "");
     }
 }

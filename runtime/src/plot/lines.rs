@@ -123,12 +123,12 @@ impl Figure {
         if xs.len() != ys.len() || xs.len() != classes.len() {
             let (xs, ys, classes) = (xs.len(), ys.len(), classes.len());
             let what = format!("{xs} x values, {ys} y values and {classes} classes: each point needs one of all");
-            return self.with_fault(&PlotError::Counts { what });
+            return self.with_fault(PlotError::Counts { what });
         }
         let wrong = classes.iter().find(|class| !(class.fract() == 0.0 && (0.0..1e6).contains(*class)));
         if let Some(class) = wrong {
             let what = format!("{class} is no class: classes are whole numbers from 0");
-            return self.with_fault(&PlotError::Counts { what });
+            return self.with_fault(PlotError::Counts { what });
         }
         let mut known: Vec<usize> = classes.iter().map(|class| *class as usize).collect();
         known.sort_unstable();

@@ -22,7 +22,7 @@ impl Figure {
     pub fn picture(self, picture: &Image) -> Self {
         match picture.draw() {
             Ok(pixels) => self.with("", Mark::Picture(Arc::new(pixels))),
-            Err(error) => self.with_fault(&PlotError::Draw(error.to_string())),
+            Err(error) => self.with_fault(PlotError::Draw(error.to_string())),
         }
     }
 
