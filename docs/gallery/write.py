@@ -24,9 +24,8 @@ def picture(cell):
 
 page = [
     "# Gallery of figures\n\n"
-    "One of each kind, with the cell that draws it. The cells stand in this order in [notebooks/gallery.ipynb](../../notebooks/gallery.ipynb), "
-    "and later ones use what earlier ones made; before them comes `use oxtorch::plot::{ColourMap, Legend};`. This page and its pictures are "
-    "made from that notebook:\n\n"
+    "One of each kind, with the cell that draws it. The cells stand in this order in\n[notebooks/gallery.ipynb](../../notebooks/gallery.ipynb), "
+    "and later ones use what earlier ones made. This page and its\npictures are made from that notebook:\n\n"
     "    oxtorch run notebooks/gallery.ipynb\n"
     "    python docs/gallery/write.py\n"
 ]

@@ -1,9 +1,11 @@
 //! Bars for categories, side by side where there are several series.
 
+use super::heat::{decimals, written};
 use super::layer::{Frame, Mark};
 use super::numbers::Numbers;
-use super::scene::{Ink, Point, Rect, Shape};
+use super::scene::{Anchor, Ink, Point, Rect, Shape, Text};
 use super::{Figure, PlotError};
+use crate::font;
 
 /// How much of the room of a category its bars take.
 const FILLED: f64 = 0.8;
@@ -56,6 +58,7 @@ pub(super) fn outline(values: &[f64], group: usize, groups: usize) -> Vec<Point>
 pub(super) fn shapes(frame: &Frame<'_>, values: &[f64], group: usize, groups: usize, ink: Ink) -> Vec<Shape> {
     let (left, right) = reach(group, groups);
     let base = frame.base();
+    let decimals = decimals(values);
     let mut shapes = Vec::new();
     for (place, value) in values.iter().enumerate() {
         let top = frame.y(*value);
@@ -64,6 +67,13 @@ pub(super) fn shapes(frame: &Frame<'_>, values: &[f64], group: usize, groups: us
             let gap = if groups > 1 { 0.5 } else { 0.0 };
             let at = Rect::new(left + gap, top.min(base), right - gap, top.max(base));
             shapes.push(Shape::Rect { at, ink: ink.mix(0.9) });
+            if frame.figure.heat.annotated {
+                let text = written(*value, decimals);
+                let size = (1.1 * at.width() / font::width(&text).max(0.1)).min(11.0);
+                let beyond = if top > base { 8.0 } else { -8.0 };
+                let at = ((at.left + at.right) / 2.0, (top + beyond).max(frame.at.top + 5.0));
+                shapes.extend((size >= 6.0).then(|| Text::centred(at, text, size, Anchor::Middle).into()));
+            }
         }
     }
     shapes
@@ -84,6 +94,13 @@ mod tests {
             assert!(bars >= 2, "{bars} bars of {colour}: {svg}");
         }
         assert!(svg.contains(">x</text>") && svg.contains(">y</text>"));
+    }
+
+    #[test]
+    fn values_stand_on_the_bars_where_asked_for() {
+        let figure = Figure::new().bar("a", &["x", "y"], &[0.25, 0.5]);
+        assert!(!figure.svg().expect("draws").contains(">0.25<"));
+        assert!(figure.annotate().svg().expect("draws").contains(">0.25<"));
     }
 
     #[test]

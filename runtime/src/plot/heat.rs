@@ -121,7 +121,7 @@ impl Figure {
         self
     }
 
-    /// Writes the values into the cells of a heat map, where there is room.
+    /// Writes the values into the cells of a heat map and onto bars, where there is room.
     pub fn annotate(mut self) -> Self {
         self.heat.annotated = true;
         self
@@ -301,8 +301,9 @@ pub(super) fn field(frame: &Frame<'_>, pixels: &Arc<RgbaImage>, over: Span) -> S
 }
 
 /// As many as tell the values apart, two at most.
-fn decimals(values: &[f64]) -> usize {
-    let whole = |scale: f64| values.iter().all(|value| !value.is_finite() || (value * scale).fract().abs() < 1e-9);
+pub(super) fn decimals(values: &[f64]) -> usize {
+    let near = |value: f64| (value - value.round()).abs() < 1e-6;
+    let whole = |scale: f64| values.iter().all(|value| !value.is_finite() || near(value * scale));
     if whole(1.0) {
         0
     } else if whole(10.0) {
@@ -312,7 +313,7 @@ fn decimals(values: &[f64]) -> usize {
     }
 }
 
-fn written(value: f64, decimals: usize) -> String {
+pub(super) fn written(value: f64, decimals: usize) -> String {
     if value.is_nan() {
         String::new()
     } else if value.abs() >= 1e5 {
