@@ -258,6 +258,13 @@ impl Figure {
         for layer in &self.layers {
             layer.check()?;
         }
+        let places = self.layers.iter().map(|layer| layer.counts_places());
+        let (x, y) = places.fold((false, false), |(x, y), (also_x, also_y)| (x || also_x, y || also_y));
+        if (x && self.log_x) || (y && self.log_y) {
+            let what =
+                "bars, boxes, cells and planes stand at equal distances: their axis cannot be logarithmic".to_owned();
+            return Err(PlotError::Counts { what });
+        }
         for ((low, high), log) in [(self.x_range, self.log_x), (self.y_range, self.log_y)]
             .into_iter()
             .filter_map(|(range, log)| Some((range?, log)))
@@ -388,6 +395,8 @@ mod tests {
             (Figure::new().log_y().y_range(0.0, 1.0), "an axis cannot go from 0 to 1"),
             (Figure::new().log_x().x_range(-1.0, 1.0), "an axis cannot go from -1 to 1"),
             (Figure::new().heat_map(&[vec![1.0], vec![]]), "no matrix to draw: row 1 has 0 values"),
+            (Figure::new().heat_map(&[[1.0]]).log_y(), "their axis cannot be logarithmic"),
+            (Figure::new().bar("b", &["a"], &[1.0]).log_x(), "their axis cannot be logarithmic"),
             (Figure::new().bar("b", &["a"], &[1.0, 2.0]), "\"b\" has 1 names and 2 values"),
         ];
         for (figure, expected) in cases {

@@ -156,6 +156,15 @@ impl Layer {
         Ok(())
     }
 
+    /// Whether it counts places along x and along y, which a logarithmic axis has not.
+    pub(super) fn counts_places(&self) -> (bool, bool) {
+        match &self.mark {
+            Mark::Bars(_) | Mark::Boxes(_) => (true, false),
+            Mark::Heat { .. } | Mark::Field { .. } => (true, true),
+            _ => (false, false),
+        }
+    }
+
     /// Points of the data that the axes have to hold. What says nothing of one of the axes is NaN there.
     pub(super) fn outline(&self, shared: &Shared, group: usize, density: bool) -> Vec<Point> {
         let pairs = |xs: &[f64], ys: &[f64]| xs.iter().copied().zip(ys.iter().copied()).collect::<Vec<_>>();
