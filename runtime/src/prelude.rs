@@ -14,7 +14,7 @@
 //! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image`, `plotters` and `tokio`, so that a cell can say `use tch::vision;`.
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
 
-pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig};
+pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{bail, ensure};
 pub use crate::{data, nn, optim, text};
@@ -38,5 +38,6 @@ pub use crate::optim::Schedule;
 pub use crate::picture::{Image, image, show_image};
 pub use crate::plot::{Figure, LivePlot};
 pub use crate::progress::{Progress, ProgressBar, progress, progress_bar};
+
 pub use crate::table::{Table, table};
 pub use serde_json::json;

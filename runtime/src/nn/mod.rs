@@ -9,16 +9,21 @@
 
 mod attention;
 mod chain;
+mod dropout;
 mod graph;
+pub mod init;
 mod loss;
 mod position;
+mod seed;
 mod transformer;
 
 pub use attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
 pub use chain::{Chain, ChainT};
+pub use dropout::{AlphaDropout, DropPath, Dropout, Dropout2d, alpha_dropout, drop_path, dropout, dropout2d};
 pub use graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalised_adjacency};
 pub use loss::{focal_loss, info_nce, kl_to_standard_normal, smoothed_cross_entropy, triplet_loss};
 pub use position::{LearnedPositions, learned_positions, rotary, sinusoidal_positions};
+pub use seed::seed;
 pub use tch::nn::*;
 pub use transformer::{
     Activation, TransformerConfig, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder,
