@@ -15,7 +15,9 @@ pub mod init;
 mod loss;
 mod position;
 mod seed;
+mod sequential;
 mod transformer;
+pub(crate) mod watch;
 
 pub use attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
 pub use chain::{Chain, ChainT};
@@ -24,9 +26,11 @@ pub use graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_con
 pub use loss::{focal_loss, info_nce, kl_to_standard_normal, smoothed_cross_entropy, triplet_loss};
 pub use position::{LearnedPositions, learned_positions, rotary, sinusoidal_positions};
 pub use seed::seed;
+pub use sequential::{Sequential, SequentialT, seq, seq_t};
 pub use tch::nn::*;
 pub use transformer::{
     Activation, TransformerConfig, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder,
     TransformerEncoderLayer, transformer_decoder, transformer_decoder_layer, transformer_encoder,
     transformer_encoder_layer,
 };
+pub use watch::{Watched, WatchedT, watch, watch_t};
