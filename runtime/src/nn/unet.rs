@@ -62,7 +62,7 @@ fn norm(path: Path, groups: i64, channels: i64) -> Watched<GroupNorm> {
 pub struct UNetBlock {
     norm1: Watched<GroupNorm>,
     conv1: Watched<Conv2D>,
-    embedding: Option<Linear>,
+    embedding: Option<Watched<Linear>>,
     norm2: Watched<GroupNorm>,
     conv2: Watched<Conv2D>,
     skip: Option<Watched<Conv2D>>,
@@ -86,7 +86,7 @@ pub fn unet_block<'a>(
     UNetBlock {
         norm1: norm(path / "norm1", config.groups, in_channels),
         conv1: conv(path / "conv1", channels, 3),
-        embedding: embedding.map(|dim| linear(path / "embedding", dim, out_channels, LinearConfig::default())),
+        embedding: embedding.map(|dim| watch(linear(path / "embedding", dim, out_channels, LinearConfig::default()))),
         norm2: norm(path / "norm2", config.groups, out_channels),
         conv2: conv(path / "conv2", [out_channels, out_channels], 3),
         skip: (in_channels != out_channels).then(|| conv(path / "skip", channels, 1)),
@@ -156,8 +156,8 @@ impl Default for UNetConfig {
 /// ```
 #[derive(Debug)]
 pub struct UNet {
-    time: Option<[Linear; 2]>,
-    class: Option<Embedding>,
+    time: Option<[Watched<Linear>; 2]>,
+    class: Option<Watched<Embedding>>,
     conv_in: Watched<Conv2D>,
     down: Vec<UNetBlock>,
     middle: UNetBlock,
@@ -190,11 +190,12 @@ pub fn unet<'a>(path: impl Borrow<Path<'a>>, in_channels: i64, out_channels: i64
     let time = path / "time";
     UNet {
         time: config.time.then(|| {
-            let linear = |name: &str, from| linear(&time / name, from, dim, LinearConfig::default());
+            let linear = |name: &str, from| watch(linear(&time / name, from, dim, LinearConfig::default()));
             [linear("linear1", first), linear("linear2", dim)]
         }),
         // The last row stands for no class.
-        class: (config.classes > 0).then(|| embedding(path / "class", config.classes + 1, dim, Default::default())),
+        class: (config.classes > 0)
+            .then(|| watch(embedding(path / "class", config.classes + 1, dim, Default::default()))),
         conv_in: conv(path / "conv_in", [in_channels, first], 3),
         down: down.collect(),
         middle: unet_block(path / "middle", last, last, embedded, &config),
