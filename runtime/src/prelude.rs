@@ -41,4 +41,5 @@ pub use crate::plot::{Figure, LivePlot};
 pub use crate::progress::{Progress, ProgressBar, progress, progress_bar};
 pub use crate::summary::summary;
 pub use crate::table::{Table, table};
+pub use crate::text::Tokenizer as _;
 pub use serde_json::json;
