@@ -1,7 +1,7 @@
 //! The sources of the standard library: rust-analyzer, which evcxr asks for the types of variables, reads them.
 //!
 //! rustup's component `rust-src` is the place for them. Where it is not installed and Debian's archive can be reached, a
-//! package of nearly the same version serves as well.
+//! package of the same version or a later one serves as well.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,23 +23,31 @@ pub fn find(cache: &Path) -> Result<PathBuf, String> {
     if installed.is_dir() {
         return Ok(installed);
     }
-    let folder = cache.join("std-sources");
+    let toolchain = minor_version(&output(Command::new("rustc").arg("--version"))?, "rustc 1.")?;
+    let folder = cache.join(format!("std-sources-1.{toolchain}"));
     if !folder.is_dir() {
-        fetch(cache, &folder).map_err(|error| format!("no rust-src (rustup component add rust-src): {error}"))?;
+        fetch(cache, &folder, toolchain)
+            .map_err(|error| format!("no rust-src (rustup component add rust-src): {error}"))?;
     }
     Ok(folder.join("library"))
 }
 
-fn fetch(cache: &Path, folder: &Path) -> Result<(), String> {
+/// Gets sources that are no older than the toolchain: evcxr's rust-analyzer cannot tell the type of `vec![1]` from those of
+/// Rust 1.85. A list of packages that was not updated for long names old ones, or some that are gone.
+fn fetch(cache: &Path, folder: &Path, toolchain: u32) -> Result<(), String> {
     eprintln!("fetching the sources of the standard library");
     let work = cache.join(format!("std-sources-{}", std::process::id()));
     let fetched = (|| {
-        fs::create_dir_all(&work).map_err(|error| format!("cannot create {}: {error}", work.display()))?;
         let download = |update: bool| {
-            let update = if update { "apt-get -qq update && " } else { "" };
-            output(
-                Command::new("sh").args(["-c", &format!("{update}apt-get -qq download {PACKAGE}")]).current_dir(&work),
-            )
+            let _ = fs::remove_dir_all(&work);
+            fs::create_dir_all(&work).map_err(|error| format!("cannot create {}: {error}", work.display()))?;
+            let update = if update { "apt-get -qq update; " } else { "" };
+            let get = format!("{update}apt-get -qq download {PACKAGE} && ls *.deb");
+            let name = output(Command::new("sh").args(["-c", &get]).current_dir(&work))?;
+            match minor_version(&name, &format!("{PACKAGE}_1."))? {
+                old if old < toolchain => Err(format!("{PACKAGE} is of Rust 1.{old}, older than 1.{toolchain}")),
+                _ => Ok(()),
+            }
         };
         download(false).or_else(|_| download(true))?;
         let unpack = "dpkg-deb --fsys-tarfile *.deb | tar -x --wildcards --strip-components=4 './usr/src/*/library'";
@@ -48,6 +56,13 @@ fn fetch(cache: &Path, folder: &Path) -> Result<(), String> {
     })();
     let _ = fs::remove_dir_all(&work);
     fetched
+}
+
+/// The number behind `before`, which ends in `1.`.
+fn minor_version(text: &str, before: &str) -> Result<u32, String> {
+    let rest = text.split_once(before).map(|(_, rest)| rest);
+    let digits = rest.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| format!("{:?} names no version of Rust 1", text.trim()))
 }
 
 /// What a command printed, or the last line of its complaint.

@@ -1,5 +1,6 @@
 //! Data sets and how they reach a model.
 
+pub mod augment;
 mod cifar;
 mod csv;
 mod dataset;

@@ -1,7 +1,11 @@
 //! Activations, pools and dropout as methods of `nn::seq()` and `nn::seq_t()`, so that a network reads from top to bottom.
 
-use tch::nn::{Sequential, SequentialT};
 use tch::{Kind, Tensor};
+
+use super::sequential::{Sequential, SequentialT};
+
+/// A function that is told whether this is training.
+pub(super) type FunctionT = Box<dyn Fn(&Tensor, bool) -> Tensor + Send>;
 
 /// What a chain of layers can go on with, besides `add`. In the prelude.
 ///
@@ -21,129 +25,164 @@ use tch::{Kind, Tensor};
 /// ```
 pub trait Chain: Sized {
     /// Any function of a tensor.
-    fn then(self, function: fn(&Tensor) -> Tensor) -> Self;
+    fn then(self, function: fn(&Tensor) -> Tensor) -> Self {
+        self.then_named("Function", Box::new(function))
+    }
+
+    /// A function, with the name under which it stands in a [`summary`](crate::summary::summary).
+    #[doc(hidden)]
+    fn then_named(self, name: &'static str, function: Box<dyn Fn(&Tensor) -> Tensor + Send>) -> Self;
 
     /// `max(x, 0)`
     fn relu(self) -> Self {
-        self.then(Tensor::relu)
+        self.then_named("ReLU", Box::new(Tensor::relu))
     }
 
     /// `x * Phi(x)`, with the normal distribution's Phi (D. Hendrycks and K. Gimpel, 2016).
     fn gelu(self) -> Self {
-        self.then(|xs| xs.gelu("none"))
+        self.then_named("GELU", Box::new(|xs| xs.gelu("none")))
     }
 
     /// `x * sigmoid(x)`, also called swish.
     fn silu(self) -> Self {
-        self.then(Tensor::silu)
+        self.then_named("SiLU", Box::new(Tensor::silu))
     }
 
     /// `x` where it is positive, else `0.01 * x`.
     fn leaky_relu(self) -> Self {
-        self.then(Tensor::leaky_relu)
+        self.then_named("LeakyReLU", Box::new(Tensor::leaky_relu))
     }
 
     /// `x` where it is positive, else `exp(x) - 1` (D.-A. Clevert et al., 2015).
     fn elu(self) -> Self {
-        self.then(Tensor::elu)
+        self.then_named("ELU", Box::new(Tensor::elu))
     }
 
     /// `x * tanh(log(1 + exp(x)))` (D. Misra, 2019).
     fn mish(self) -> Self {
-        self.then(Tensor::mish)
+        self.then_named("Mish", Box::new(Tensor::mish))
     }
 
     /// `(exp(x) - exp(-x)) / (exp(x) + exp(-x))`
     fn tanh(self) -> Self {
-        self.then(Tensor::tanh)
+        self.then_named("Tanh", Box::new(Tensor::tanh))
     }
 
     /// `1 / (1 + exp(-x))`
     fn sigmoid(self) -> Self {
-        self.then(Tensor::sigmoid)
+        self.then_named("Sigmoid", Box::new(Tensor::sigmoid))
     }
 
     /// `exp(x) / sum(exp(x))` over the last dimension.
     fn softmax(self) -> Self {
-        self.then(|xs| xs.softmax(-1, None::<Kind>))
+        self.then_named("Softmax", Box::new(|xs| xs.softmax(-1, None::<Kind>)))
     }
 
     /// `log(softmax(x))` over the last dimension.
     fn log_softmax(self) -> Self {
-        self.then(|xs| xs.log_softmax(-1, None::<Kind>))
+        self.then_named("LogSoftmax", Box::new(|xs| xs.log_softmax(-1, None::<Kind>)))
     }
 
     /// `[N, ...]` to `[N, product of the rest]`.
     fn flatten(self) -> Self {
-        self.then(|xs| xs.flatten(1, -1))
+        self.then_named("Flatten", Box::new(|xs| xs.flatten(1, -1)))
     }
 
     /// The greatest value of each square of `size` by `size`, side by side: `[N, C, H, W]` to `[N, C, H / size, W / size]`.
-    fn max_pool2d(self, size: i64) -> Self;
+    fn max_pool2d(self, size: i64) -> Self {
+        self.then_named("MaxPool2d", Box::new(move |xs| xs.max_pool2d_default(size)))
+    }
 
     /// The mean of each square of `size` by `size`, side by side.
-    fn avg_pool2d(self, size: i64) -> Self;
+    fn avg_pool2d(self, size: i64) -> Self {
+        // `avg_pool2d_default` of tch divides by 1: it gives sums.
+        let pool = move |xs: &Tensor| xs.avg_pool2d([size, size], [size, size], [0, 0], false, true, None);
+        self.then_named("AvgPool2d", Box::new(pool))
+    }
 
     /// The mean of as many areas as give `size` by `size`; 1 for the mean of each channel.
-    fn adaptive_avg_pool2d(self, size: i64) -> Self;
+    fn adaptive_avg_pool2d(self, size: i64) -> Self {
+        self.then_named("AdaptiveAvgPool2d", Box::new(move |xs| xs.adaptive_avg_pool2d([size, size])))
+    }
 }
 
 /// What only a chain that knows of training can go on with. In the prelude.
 pub trait ChainT: Chain {
+    /// A function that is told whether this is training, with the name under which it stands in a summary.
+    #[doc(hidden)]
+    fn then_named_t(self, name: &'static str, function: FunctionT) -> Self;
+
     /// Sets each number to 0 with probability `p` in training, and scales the others by `1 / (1 - p)` (N. Srivastava et al., 2014).
-    fn dropout(self, p: f64) -> Self;
-
-    /// The same for whole channels of `[N, C, ...]` (J. Tompson et al., 2015).
-    fn dropout2d(self, p: f64) -> Self;
-}
-
-macro_rules! chain {
-    ($chain:ty) => {
-        impl Chain for $chain {
-            fn then(self, function: fn(&Tensor) -> Tensor) -> Self {
-                self.add_fn(function)
-            }
-
-            fn max_pool2d(self, size: i64) -> Self {
-                self.add_fn(move |xs| xs.max_pool2d_default(size))
-            }
-
-            fn avg_pool2d(self, size: i64) -> Self {
-                // `avg_pool2d_default` of tch divides by 1: it gives sums.
-                self.add_fn(move |xs| xs.avg_pool2d([size, size], [size, size], [0, 0], false, true, None))
-            }
-
-            fn adaptive_avg_pool2d(self, size: i64) -> Self {
-                self.add_fn(move |xs| xs.adaptive_avg_pool2d([size, size]))
-            }
-        }
-    };
-}
-chain!(Sequential);
-chain!(SequentialT);
-
-impl ChainT for SequentialT {
+    ///
+    /// # Panics
+    ///
+    /// Where `p` is not in 0 to 1.
     fn dropout(self, p: f64) -> Self {
         check_probability("dropout", p);
-        self.add_fn_t(move |xs, train| xs.dropout(p, train))
+        self.then_named_t("Dropout", Box::new(move |xs, train| xs.dropout(p, train)))
     }
 
+    /// The same for whole channels of `[N, C, ...]` (J. Tompson et al., 2015).
+    ///
+    /// # Panics
+    ///
+    /// Where `p` is not in 0 to 1.
     fn dropout2d(self, p: f64) -> Self {
         check_probability("dropout2d", p);
-        self.add_fn_t(move |xs, train| xs.feature_dropout(p, train))
+        self.then_named_t("Dropout2d", Box::new(move |xs, train| xs.feature_dropout(p, train)))
     }
 }
 
-fn check_probability(what: &str, p: f64) {
+impl Chain for Sequential {
+    fn then_named(self, name: &'static str, function: Box<dyn Fn(&Tensor) -> Tensor + Send>) -> Self {
+        self.add_named(name, function)
+    }
+}
+
+impl Chain for SequentialT {
+    fn then_named(self, name: &'static str, function: Box<dyn Fn(&Tensor) -> Tensor + Send>) -> Self {
+        self.add_named(name, function)
+    }
+}
+
+impl ChainT for SequentialT {
+    fn then_named_t(self, name: &'static str, function: FunctionT) -> Self {
+        self.add_named_t(name, function)
+    }
+}
+
+/// A chain that was made by tch itself.
+impl Chain for tch::nn::Sequential {
+    fn then_named(self, _: &'static str, function: Box<dyn Fn(&Tensor) -> Tensor + Send>) -> Self {
+        self.add_fn(function)
+    }
+}
+
+/// A chain that was made by tch itself.
+impl Chain for tch::nn::SequentialT {
+    fn then_named(self, _: &'static str, function: Box<dyn Fn(&Tensor) -> Tensor + Send>) -> Self {
+        self.add_fn(function)
+    }
+}
+
+/// A chain that was made by tch itself.
+impl ChainT for tch::nn::SequentialT {
+    fn then_named_t(self, _: &'static str, function: FunctionT) -> Self {
+        self.add_fn_t(function)
+    }
+}
+
+pub(super) fn check_probability(what: &str, p: f64) {
     assert!((0.0..=1.0).contains(&p), "{what}: a probability of {p}; it lies between 0 and 1");
 }
 
 #[cfg(test)]
 mod tests {
     use tch::Device;
-    use tch::nn::{Module, ModuleT, seq, seq_t};
+    use tch::nn::{Module, ModuleT};
 
     use super::*;
+    use crate::nn::{seq, seq_t};
     use crate::reference::Reference;
 
     #[test]

@@ -89,13 +89,28 @@ impl Dependency {
         )
     }
 
-    /// Whether a cell names anything of the runtime.
+    /// Whether a cell names anything of the runtime. Cells that name it late lose the variables of their own types, so a
+    /// variable with the name of a module or function is told from it: that is called, or stands ahead of a path.
     pub fn is_named_in(&self, code: &str) -> bool {
         let mut at = 0;
-        tokenize(code, FrontmatterAllowed::No).any(|token| {
+        let tokens = tokenize(code, FrontmatterAllowed::No).map(|token| {
             let text = &code[at..at + token.len as usize];
             at += token.len as usize;
-            token.kind == TokenKind::Ident && (text == "oxtorch" || self.names.contains(text))
+            (token.kind, text)
+        });
+        let is_code = |kind: TokenKind| {
+            !matches!(kind, TokenKind::Whitespace | TokenKind::LineComment { .. } | TokenKind::BlockComment { .. })
+        };
+        let tokens: Vec<_> = tokens.filter(|(kind, _)| is_code(*kind)).collect();
+        tokens.iter().enumerate().any(|(index, (kind, text))| {
+            let before = index.checked_sub(1).map(|before| tokens[before].1);
+            let after = |distance: usize| tokens.get(index + distance).map(|(_, text)| *text);
+            let is_used = match before {
+                Some("." | "let" | "mut" | "fn" | "mod") => false,
+                _ => matches!((after(1), after(2)), (Some("(" | "!"), _) | (Some(":"), Some(":"))),
+            };
+            let is_a_type = text.starts_with(char::is_uppercase);
+            *kind == TokenKind::Ident && (*text == "oxtorch" || self.names.contains(*text) && (is_a_type || is_used))
         })
     }
 
@@ -162,10 +177,23 @@ mod tests {
     #[test]
     fn cells_that_name_the_runtime_are_known() {
         let dependency = dependency();
-        for code in ["let t = Tensor::ones([2], (Kind::Float, Device::Cpu));", "tch::nn::Adam", "use oxtorch::plot;"] {
+        for code in [
+            "let t = Tensor::ones([2], (Kind::Float, Device::Cpu));",
+            "tch::nn::Adam",
+            "use oxtorch::plot;",
+            "let x = device();",
+        ] {
             assert!(dependency.is_named_in(code), "{code}");
         }
-        for code in ["let x = 1 + 1;", "println!(\"Tensor\"); // tch", "let tensor = 3;", ""] {
+        for code in [
+            "let x = 1 + 1;",
+            "println!(\"Tensor\"); // tch",
+            "let tensor = 3;",
+            "data.map(f)",
+            "let mut data = 1;",
+            "x.image()",
+            "",
+        ] {
             assert!(!dependency.is_named_in(code), "{code}");
         }
     }

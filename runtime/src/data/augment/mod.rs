@@ -1,0 +1,51 @@
+//! Augmentation: each image is cut, turned and coloured a little differently each time that it is seen.
+//!
+//! Images are float tensors `[C, H, W]` or batches `[N, C, H, W]`, with values from 0 to 1. The functions do the same to
+//! each image; the types, named as in `torchvision.transforms`, draw at random and are put together by [`Compose`].
+//!
+//! ```
+//! use oxtorch::prelude::*;
+//! use data::augment::{ColorJitter, Compose, Normalize, RandomCrop, RandomHorizontalFlip};
+//! let augment = Compose::new(42)
+//!     .add(RandomCrop::new([8, 8]).padding(2))
+//!     .add(RandomHorizontalFlip::new(0.5))
+//!     .add(ColorJitter::new().brightness(0.2).contrast(0.2))
+//!     .add(Normalize::new(&[0.3], &[0.35]));
+//! let loader = DataLoader::new(digits(), 64).map(move |(images, labels)| (augment.apply(&images), labels));
+//! for (images, _) in &loader {
+//!     assert_eq!(images.size()[1..], [1, 8, 8]);
+//! }
+//! ```
+
+mod color;
+mod compose;
+mod crop;
+mod erasing;
+mod flip;
+mod normalize;
+mod resize;
+mod rotation;
+
+pub use color::{ColorJitter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, rgb_to_grayscale};
+pub use compose::{Compose, Transform};
+pub use crop::{CenterCrop, RandomCrop, center_crop, crop};
+pub use erasing::{RandomErasing, erase};
+pub use flip::{RandomHorizontalFlip, RandomVerticalFlip, hflip, vflip};
+pub use normalize::{Normalize, denormalize, normalize};
+pub use rand::rngs::StdRng;
+pub use resize::{RandomResizedCrop, Resize, resize};
+pub use rotation::{RandomRotation, rotate};
+
+use tch::Tensor;
+
+/// Height and width of images.
+fn sides(what: &str, images: &Tensor) -> [i64; 2] {
+    match images.size()[..] {
+        [.., _, height, width] => [height, width],
+        ref size => panic!("{what}: a tensor of {size:?}; images are [C, H, W], or [N, C, H, W] in a batch"),
+    }
+}
+
+fn check_probability(what: &str, p: f64) {
+    assert!((0.0..=1.0).contains(&p), "{what}: a probability of {p}; it lies between 0 and 1");
+}

@@ -1,0 +1,92 @@
+//! Images turned about their centre.
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use tch::Tensor;
+
+use super::compose::Transform;
+use super::sides;
+
+/// Turns images counter-clockwise by an angle in degrees, with bilinear interpolation; what comes from outside is `fill`. As torchvision's
+/// `rotate`, without growing the image.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let image = Tensor::arange(4, (Kind::Float, Device::Cpu)).view([1, 2, 2]);
+/// let turned = data::augment::rotate(&image, 90.0, 0.0);
+/// assert!(turned.allclose(&image.rot90(1, [1i64, 2]), 1e-5, 1e-5, false));
+/// ```
+pub fn rotate(images: &Tensor, degrees: f64, fill: f64) -> Tensor {
+    let [height, width] = sides("rotate", images);
+    let size = images.size();
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    // Where each place of the output comes from, in coordinates that run from -1 to 1 both ways.
+    let aspect = height as f64 / width as f64;
+    let theta = Tensor::from_slice(&[cos, -sin * aspect, 0.0, sin / aspect, cos, 0.0]).view([1, 2, 3]);
+    let theta = theta.to_kind(images.kind()).to_device(images.device());
+    // All that stands ahead of height and width is turned in the same way: one image of so many channels.
+    let flat = images.reshape([1, -1, height, width]);
+    let grid = Tensor::affine_grid_generator(&theta, flat.size(), false);
+    let (bilinear, zeros) = (0, 0);
+    let turned = (flat - fill).grid_sampler(&grid, bilinear, zeros, false) + fill;
+    turned.reshape(&size)
+}
+
+/// Turns each image by an angle of its own.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// use data::augment::{Compose, RandomRotation};
+/// let turned = Compose::new(42).add(RandomRotation::new(15.0)).apply(&digits().images.narrow(0, 0, 16));
+/// assert_eq!(turned.size(), [16, 1, 8, 8]);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct RandomRotation {
+    degrees: f64,
+    fill: f64,
+}
+
+impl RandomRotation {
+    /// By up to so many degrees either way.
+    ///
+    /// # Panics
+    ///
+    /// Where the number is negative.
+    pub fn new(degrees: f64) -> Self {
+        assert!(degrees >= 0.0, "RandomRotation: {degrees} degrees; give a bound for both ways, such as 15.0");
+        Self { degrees, fill: 0.0 }
+    }
+
+    /// What comes from outside the image. Default 0.
+    pub fn fill(mut self, fill: f64) -> Self {
+        self.fill = fill;
+        self
+    }
+}
+
+impl Transform for RandomRotation {
+    fn image(&self, image: &Tensor, random: &mut StdRng) -> Tensor {
+        rotate(image, random.gen_range(-self.degrees..=self.degrees), self.fill)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Kind;
+
+    use super::*;
+    use crate::reference::Reference;
+
+    #[test]
+    fn turned_images_are_sampled_as_pytorch_samples_them() {
+        let reference = Reference::parse(include_str!("../../../../tests/reference/augment.json"));
+        let image = reference.tensor("/image");
+        for (name, degrees, fill) in [("30", 30.0, 0.0), ("-75", -75.0, 0.0), ("filled", 30.0, 0.5)] {
+            reference.check(&format!("/rotate/{name}"), &rotate(&image, degrees, fill), 1e-5);
+            let batch = image.unsqueeze(0).expand([2, -1, -1, -1], false);
+            reference.check(&format!("/rotate/{name}"), &rotate(&batch, degrees, fill).get(1), 1e-5);
+        }
+        assert!(rotate(&image, 180.0, 0.0).allclose(&image.flip([1i64, 2]), 1e-4, 1e-4, false));
+        assert_eq!(rotate(&image, 0.0, 0.0).kind(), Kind::Float);
+    }
+}
