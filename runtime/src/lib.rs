@@ -23,6 +23,7 @@ pub mod prelude;
 pub mod progress;
 #[cfg(test)]
 mod reference;
+pub mod rl;
 pub mod table;
 pub mod tensor;
 pub mod text;
