@@ -97,7 +97,7 @@ impl Space {
 /// ```
 /// use oxtorch::prelude::*;
 /// let mut env = rl::TimeLimit::new(rl::CartPole::new(), 3);
-/// env.reset(0);
+/// let _ = env.reset(0);
 /// let truncated: Vec<bool> = (0..3).map(|i| env.step(i % 2).truncated).collect();
 /// assert_eq!(truncated, [false, false, true]);
 /// ```
@@ -243,7 +243,7 @@ mod tests {
             assert_eq!(limit as f64, reference.number(&format!("/limits/{name}")), "{name}");
         }
         let mut car = rl::mountain_car();
-        car.reset(0);
+        let _ = car.reset(0);
         let expected = reference.numbers("/truncated");
         let mut steps = 0.0;
         let last = loop {
@@ -279,7 +279,7 @@ mod tests {
     #[should_panic(expected = "truncated after 1 steps: call reset(seed)")]
     fn no_step_after_truncation() {
         let mut env = TimeLimit::new(rl::CartPole::new(), 1);
-        env.reset(0);
+        let _ = env.reset(0);
         env.step(0);
         env.step(0);
     }
@@ -294,7 +294,7 @@ mod tests {
     #[should_panic(expected = "no action 2: actions count from 0 to 1")]
     fn no_action_out_of_range() {
         let mut env = rl::cart_pole();
-        env.reset(0);
+        let _ = env.reset(0);
         env.step(2);
     }
 }

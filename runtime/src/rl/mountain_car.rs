@@ -36,7 +36,7 @@ pub struct MountainCarContinuous {
 /// ```
 /// use oxtorch::prelude::*;
 /// let mut env = rl::mountain_car();
-/// env.reset(0);
+/// let _ = env.reset(0);
 /// assert_eq!(env.step(2).reward, -1.0);
 /// ```
 pub fn mountain_car() -> TimeLimit<MountainCar> {
@@ -48,7 +48,7 @@ pub fn mountain_car() -> TimeLimit<MountainCar> {
 /// ```
 /// use oxtorch::prelude::*;
 /// let mut env = rl::mountain_car_continuous();
-/// env.reset(0);
+/// let _ = env.reset(0);
 /// assert!((env.step(0.5).reward + 0.025).abs() < 1e-9);
 /// ```
 pub fn mountain_car_continuous() -> TimeLimit<MountainCarContinuous> {
@@ -65,10 +65,9 @@ macro_rules! car {
             }
 
             /// Begins an episode in a state of one's own: position and velocity.
-            pub fn set_state(&mut self, state: [f64; 2]) -> Tensor {
+            pub fn set_state(&mut self, state: [f64; 2]) {
                 self.episode.begin(0);
                 self.state = state;
-                floats(&state)
             }
         }
     };

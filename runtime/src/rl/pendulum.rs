@@ -27,7 +27,7 @@ pub struct Pendulum {
 /// ```
 /// use oxtorch::prelude::*;
 /// let mut env = rl::pendulum();
-/// env.reset(0);
+/// let _ = env.reset(0);
 /// assert!(env.step(2.0).reward <= 0.0);
 /// ```
 pub fn pendulum() -> TimeLimit<Pendulum> {
@@ -42,10 +42,9 @@ impl Pendulum {
     }
 
     /// Begins an episode in a state of one's own: angle and angular velocity.
-    pub fn set_state(&mut self, state: [f64; 2]) -> Tensor {
+    pub fn set_state(&mut self, state: [f64; 2]) {
         self.episode.begin(0);
         self.state = state;
-        self.observation()
     }
 
     fn observation(&self) -> Tensor {
@@ -111,7 +110,7 @@ mod tests {
     #[should_panic(expected = "an action of NaN is no force")]
     fn no_force_of_nan() {
         let mut env = pendulum();
-        env.reset(0);
+        let _ = env.reset(0);
         env.step(f64::NAN);
     }
 }

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn an_episode_that_is_over_is_followed_by_the_next() {
         let mut envs = VecEnv::new(2, || TimeLimit::new(CartPole::new(), 2));
-        envs.reset(10);
+        let _ = envs.reset(10);
         let step = envs.step(&[0, 1]);
         assert!(step.observations.equal(&step.final_observations));
         let step = envs.step(&[0, 1]);
@@ -102,7 +102,7 @@ mod tests {
     #[should_panic(expected = "1 actions for 2 environments")]
     fn each_copy_takes_an_action() {
         let mut envs = VecEnv::new(2, CartPole::new);
-        envs.reset(0);
+        let _ = envs.reset(0);
         envs.step(&[0]);
     }
 }
