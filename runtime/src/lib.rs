@@ -24,6 +24,7 @@ pub mod prelude;
 pub mod progress;
 #[cfg(test)]
 mod reference;
+pub mod rl;
 pub mod summary;
 pub mod table;
 pub mod tensor;

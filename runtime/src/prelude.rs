@@ -11,6 +11,7 @@
 //!   [`fashion_mnist`], [`cifar10`], [`cifar100`]; of one's own: [`image_folder`], [`load_image`], [`read_csv`], [`Dataset`],
 //!   [`TensorDataset`]; and in batches: [`DataLoader`]. More in [`data`].
 //! - Networks: [`summary`] for layers, shapes and parameters, [`seed`] for runs that repeat. Images are augmented by [`data::augment`].
+//! - Reinforcement learning: [`rl`], and its trait [`Env`].
 //! - Training: [`optim`] with schedules, parameter groups, gradient clipping and averaged weights. Language models: [`text`].
 //! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image`, `plotters` and `tokio`, so that a cell can say `use tch::vision;`.
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
@@ -18,7 +19,7 @@
 pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{bail, ensure};
-pub use crate::{data, nn, optim, text};
+pub use crate::{data, nn, optim, rl, text};
 pub use anyhow::{Context, Result, anyhow};
 pub use tch::{Device, IndexOp, Kind, Reduction, TchError, Tensor, no_grad, no_grad_guard};
 
@@ -40,6 +41,7 @@ pub use crate::optim::Schedule;
 pub use crate::picture::{Image, image, show_image};
 pub use crate::plot::{Figure, Figures, LivePlot};
 pub use crate::progress::{Progress, ProgressBar, progress, progress_bar};
+pub use crate::rl::Env;
 pub use crate::summary::summary;
 pub use crate::table::{Table, table};
 pub use crate::text::Tokenizer as _;

@@ -1,0 +1,73 @@
+//! Reinforcement learning: environments with the dynamics of Gymnasium, and what agents are built of.
+//!
+//! | function | environment | observation | action |
+//! | --- | --- | --- | --- |
+//! | [`cart_pole`] | CartPole-v1 | tensor `[4]` | `usize`, 0 or 1 |
+//! | [`mountain_car`] | MountainCar-v0 | tensor `[2]` | `usize`, 0 to 2 |
+//! | [`mountain_car_continuous`] | MountainCarContinuous-v0 | tensor `[2]` | `f64` in -1 to 1 |
+//! | [`pendulum`] | Pendulum-v1 | tensor `[3]` | `f64` in -2 to 2 |
+//! | [`frozen_lake`], [`frozen_lake_8x8`], [`frozen_lake_map`] | FrozenLake-v1 | `usize`, the cell | `usize`, 0 to 3 |
+//! | [`cliff_walking`] | CliffWalking-v1 | `usize`, the cell | `usize`, 0 to 3 |
+//! | [`grid_world`] | a map of one's own with walls | `usize`, the cell | `usize`, 0 to 3 |
+//! | [`TicTacToe`] | against an opponent, or for two | `usize`, the board | `usize`, 0 to 8 |
+//!
+//! States of a table are `usize`, so that they index an array; others are float32 tensors, so that they go into a network.
+//!
+//! ```
+//! use oxtorch::prelude::*;
+//! let mut env = rl::cart_pole();
+//! let mut state = env.reset(7);
+//! let mut total = 0.0;
+//! loop {
+//!     let action = if state.double_value(&[2]) > 0.0 { 1 } else { 0 };
+//!     let step = env.step(action);
+//!     total += step.reward;
+//!     if step.done() { break }
+//!     state = step.observation;
+//! }
+//! assert!(total > 10.0);
+//! ```
+
+mod canvas;
+mod cart_pole;
+mod env;
+mod grid;
+mod mountain_car;
+mod pendulum;
+mod replay;
+mod returns;
+mod tic_tac_toe;
+mod vec_env;
+
+pub use cart_pole::{CartPole, cart_pole};
+pub use env::{Env, Space, Step, TimeLimit};
+pub use grid::{Grid, Outcome, cliff_walking, frozen_lake, frozen_lake_8x8, frozen_lake_map, grid_world};
+pub use mountain_car::{MountainCar, MountainCarContinuous, mountain_car, mountain_car_continuous};
+pub use pendulum::{Pendulum, pendulum};
+pub use replay::{Batch, ReplayBuffer};
+pub use returns::{advantages, discounted_returns, linear_epsilon};
+pub use tic_tac_toe::{Opponent, TicTacToe};
+pub use vec_env::{VecEnv, VecStep};
+
+#[cfg(test)]
+fn reference() -> crate::reference::Reference {
+    crate::reference::Reference::parse(include_str!("../../../tests/reference/rl.json"))
+}
+
+/// Compares the steps of an environment with those that Gymnasium took: observation, reward, terminated, truncated.
+#[cfg(test)]
+fn follow(name: &str, mut step: impl FnMut(f64) -> Step<tch::Tensor>) {
+    let reference = reference();
+    let actions = reference.numbers(&format!("/{name}/actions"));
+    assert!(!actions.is_empty());
+    for (i, action) in actions.into_iter().enumerate() {
+        let expected = reference.numbers(&format!("/{name}/steps/{i}"));
+        let actual = step(action);
+        let mut row: Vec<f64> = Vec::try_from(actual.observation.to_kind(tch::Kind::Double)).expect("numbers");
+        row.extend([actual.reward, f64::from(u8::from(actual.terminated)), f64::from(u8::from(actual.truncated))]);
+        assert_eq!(row.len(), expected.len());
+        for (a, e) in row.iter().zip(&expected) {
+            assert!((a - e).abs() <= 1e-5 * e.abs().max(1.0), "{name}, step {i}: {row:?} instead of {expected:?}");
+        }
+    }
+}
