@@ -1,11 +1,13 @@
 //! Text for language models: tokenizers, windows to train on, and the next token.
 
+mod bpe;
 mod character;
 mod sampling;
 mod tokenizer;
 mod windows;
 mod word;
 
+pub use bpe::{BpeConfig, BpeTokenizer};
 pub use character::CharTokenizer;
 pub use sampling::Sampler;
 pub use tokenizer::Tokenizer;

@@ -1,0 +1,228 @@
+//! Byte pair encoding: frequent pairs of pieces become pieces, from bytes on (R. Sennrich et al., Neural machine translation of rare words
+//! with subword units, 2016; on bytes as GPT-2 does it). By the `tokenizers` crate of Hugging Face, whose files are read and written.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{AddedToken, Tokenizer as Pipeline};
+
+use super::tokenizer::Tokenizer;
+
+/// How a [`BpeTokenizer`] is trained.
+#[derive(Debug, Clone)]
+pub struct BpeConfig {
+    /// How many tokens there are in the end, special ones and the 256 bytes included. Default 1000.
+    pub vocab_size: usize,
+    /// Pairs that occur less often are not joined. Default 2.
+    pub min_frequency: u64,
+    /// The first tokens, such as `<|endoftext|>`. Default none.
+    pub special: Vec<String>,
+}
+
+impl Default for BpeConfig {
+    fn default() -> Self {
+        Self { vocab_size: 1000, min_frequency: 2, special: Vec::new() }
+    }
+}
+
+/// Pieces of words, down to bytes: no text is unknown, and each comes back as it was.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let config = text::BpeConfig { vocab_size: 300, ..Default::default() };
+/// let tokenizer = text::BpeTokenizer::train("the whale and the sea and the ship ".repeat(3), config)?;
+/// let tokens = tokenizer.encode("the whale 鲸")?;
+/// assert!(tokens.len() < "the whale 鲸".len());
+/// assert_eq!(tokenizer.decode(&tokens)?, "the whale 鲸");
+/// ```
+#[derive(Clone)]
+pub struct BpeTokenizer {
+    pipeline: Pipeline,
+}
+
+impl BpeTokenizer {
+    /// Finds pieces that are frequent in a text. An interrupt is not heard until it is done: a megabyte takes about a second.
+    ///
+    /// # Errors
+    ///
+    /// Where the text cannot be trained on.
+    pub fn train(text: impl AsRef<str>, config: BpeConfig) -> Result<Self> {
+        Self::trained(text.as_ref(), config)
+    }
+
+    fn trained(text: &str, config: BpeConfig) -> Result<Self> {
+        let special = config.special.iter().map(|token| AddedToken::from(token.as_str(), true)).collect();
+        let trainer = BpeTrainer::builder()
+            .vocab_size(config.vocab_size)
+            .min_frequency(config.min_frequency)
+            .special_tokens(special)
+            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+            .show_progress(false)
+            .build();
+        let mut pipeline = Pipeline::new(BPE::default());
+        pipeline.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+        pipeline.with_decoder(Some(ByteLevel::default()));
+        pipeline
+            .train(&mut TrainerWrapper::BpeTrainer(trainer), lines(text))
+            .map_err(|error| anyhow!("BPE: {error}"))?;
+        Ok(Self { pipeline })
+    }
+
+    /// Reads a `tokenizer.json`, of [`Tokenizer::save`] or of a model of Hugging Face: of BPE, WordPiece or Unigram.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let path = std::env::temp_dir().join("oxtorch-tokenizer.json");
+    /// text::BpeTokenizer::train("a whale, a whale", Default::default())?.save(&path)?;
+    /// let tokenizer = text::BpeTokenizer::load(&path)?;
+    /// assert_eq!(tokenizer.decode(&tokenizer.encode("a whale")?)?, "a whale");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, or holds something else.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read(path).with_context(|| format!("cannot read the tokenizer {}", path.display()))?;
+        let pipeline = Pipeline::from_bytes(text);
+        let pipeline = pipeline.map_err(|error| anyhow!("{} is no tokenizer.json: {error}", path.display()))?;
+        Ok(Self { pipeline })
+    }
+
+    /// The tokens of a text as they are written: `["Call", "Ġme"]`, where `Ġ` stands for a blank.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let tokenizer = text::BpeTokenizer::train("call me, call me", Default::default())?;
+    /// assert_eq!(tokenizer.pieces("call me")?, ["call", "Ġme"]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::encode`].
+    pub fn pieces(&self, text: &str) -> Result<Vec<String>> {
+        let encoding = self.pipeline.encode(text, false).map_err(|error| anyhow!("BPE: {error}"))?;
+        Ok(encoding.get_tokens().to_vec())
+    }
+}
+
+/// A text line by line, each with the line end that it has: the trainer counts them on several threads.
+fn lines(text: &str) -> impl Iterator<Item = &str> + Send {
+    text.split_inclusive('\n')
+}
+
+impl std::fmt::Debug for BpeTokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // All tokens and merges are too much to read.
+        f.debug_struct("BpeTokenizer").field("vocab_size", &self.vocab_size()).finish_non_exhaustive()
+    }
+}
+
+impl Tokenizer for BpeTokenizer {
+    fn encode(&self, text: &str) -> Result<Vec<i64>> {
+        let encoding = self.pipeline.encode_fast(text, false).map_err(|error| anyhow!("BPE: {error}"))?;
+        Ok(encoding.get_ids().iter().map(|id| i64::from(*id)).collect())
+    }
+
+    fn decode(&self, tokens: &[i64]) -> Result<String> {
+        let known = |id: &i64| u32::try_from(*id).ok().filter(|id| self.pipeline.id_to_token(*id).is_some());
+        let unknown = |id: &i64| format!("there is no token {id} among {}, which count from 0", self.vocab_size());
+        let ids: Vec<u32> = tokens.iter().map(|id| known(id).with_context(|| unknown(id))).collect::<Result<_>>()?;
+        self.pipeline.decode(&ids, false).map_err(|error| anyhow!("BPE: {error}"))
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.pipeline.get_vocab_size(true)
+    }
+
+    fn token(&self, id: i64) -> Option<String> {
+        self.pipeline.id_to_token(u32::try_from(id).ok()?)
+    }
+
+    fn id(&self, token: &str) -> Option<i64> {
+        self.pipeline.token_to_id(token).map(i64::from)
+    }
+
+    fn special_tokens(&self) -> Vec<(String, i64)> {
+        let added = self.pipeline.get_added_tokens_decoder();
+        let mut special: Vec<(String, i64)> = added
+            .into_iter()
+            .filter(|(_, token)| token.special)
+            .map(|(id, token)| (token.content, i64::from(id)))
+            .collect();
+        special.sort_by_key(|(_, id)| *id);
+        special
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        let text = self.pipeline.to_string(true).map_err(|error| anyhow!("BPE: {error}"))?;
+        super::tokenizer::write(path, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Reference;
+
+    fn reference() -> Reference {
+        Reference::parse(include_str!("../../../tests/reference/text_tokenizers.json"))
+    }
+
+    fn ids(reference: &Reference, pointer: &str) -> Vec<i64> {
+        reference.numbers(pointer).into_iter().map(|id| id as i64).collect()
+    }
+
+    #[test]
+    fn what_is_trained_is_what_python_trains() {
+        let reference = reference();
+        let text = reference.value("/text").as_str().expect("a text");
+        // A part of the book: without optimisation the whole takes long.
+        let book: String =
+            crate::data::moby_dick().chars().take(reference.number("/bpe/characters") as usize).collect();
+        let config = BpeConfig { vocab_size: 600, special: vec!["<|endoftext|>".into()], ..Default::default() };
+        let tokenizer = BpeTokenizer::train(&book, config).expect("a tokenizer");
+        assert_eq!(tokenizer.vocab_size() as f64, reference.number("/bpe/size"));
+        let tokens = tokenizer.encode(text).expect("tokens");
+        assert_eq!(tokens, ids(&reference, "/bpe/ids"));
+        assert_eq!(tokenizer.decode(&tokens).expect("a text"), text);
+        assert_eq!(tokenizer.special_tokens(), [("<|endoftext|>".to_owned(), 0)]);
+        let cut = tokenizer.pieces(text).expect("pieces");
+        assert_eq!(cut, tokens.iter().filter_map(|id| tokenizer.token(*id)).collect::<Vec<_>>());
+        assert!(cut.concat().starts_with("CallĠmeĠI"), "{cut:?}");
+        let pieces: Vec<String> = (300..600).filter_map(|id| tokenizer.token(id)).collect();
+        let expected = reference.value("/bpe/pieces").as_array().expect("a list");
+        assert_eq!(pieces, expected.iter().filter_map(|piece| piece.as_str()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_file_of_python_is_read_and_one_of_ours_comes_back() {
+        let reference = reference();
+        let folder = tempfile::tempdir().expect("a folder");
+        let (python, ours) = (folder.path().join("python.json"), folder.path().join("ours.json"));
+        std::fs::write(&python, reference.value("/file/json").to_string()).expect("a file");
+        let text = reference.value("/text").as_str().expect("a text");
+        let tokenizer = BpeTokenizer::load(&python).expect("a tokenizer");
+        assert_eq!(tokenizer.encode(text).expect("tokens"), ids(&reference, "/file/ids"));
+        tokenizer.save(&ours).expect("a file");
+        let loaded = BpeTokenizer::load(&ours).expect("a tokenizer");
+        assert_eq!(loaded.encode(text).expect("tokens"), ids(&reference, "/file/ids"));
+        let error = BpeTokenizer::load(folder.path().join("none.json")).expect_err("no file");
+        assert!(format!("{error:#}").contains("cannot read the tokenizer"));
+        std::fs::write(&python, "{}").expect("a file");
+        assert!(BpeTokenizer::load(&python).expect_err("no tokenizer").to_string().contains("is no tokenizer.json"));
+    }
+
+    #[test]
+    fn tokens_that_are_not_there_are_said() {
+        let tokenizer = BpeTokenizer::train("aa aa aa", BpeConfig::default()).expect("a tokenizer");
+        for id in [-1, 5000] {
+            let error = tokenizer.decode(&[id]).expect_err("no such token").to_string();
+            assert!(error.contains(&format!("no token {id} among {}", tokenizer.vocab_size())), "{error}");
+        }
+        assert_eq!(tokenizer.id("aa").and_then(|id| tokenizer.token(id)).as_deref(), Some("aa"));
+    }
+}
