@@ -4,6 +4,9 @@ use tch::{Kind, Tensor};
 
 use super::sequential::{Sequential, SequentialT};
 
+/// A function that is told whether this is training.
+pub(super) type FunctionT = Box<dyn Fn(&Tensor, bool) -> Tensor + Send>;
+
 /// What a chain of layers can go on with, besides `add`. In the prelude.
 ///
 /// ```
@@ -107,7 +110,7 @@ pub trait Chain: Sized {
 pub trait ChainT: Chain {
     /// A function that is told whether this is training, with the name under which it stands in a summary.
     #[doc(hidden)]
-    fn then_named_t(self, name: &'static str, function: Box<dyn Fn(&Tensor, bool) -> Tensor + Send>) -> Self;
+    fn then_named_t(self, name: &'static str, function: FunctionT) -> Self;
 
     /// Sets each number to 0 with probability `p` in training, and scales the others by `1 / (1 - p)` (N. Srivastava et al., 2014).
     ///
@@ -143,7 +146,7 @@ impl Chain for SequentialT {
 }
 
 impl ChainT for SequentialT {
-    fn then_named_t(self, name: &'static str, function: Box<dyn Fn(&Tensor, bool) -> Tensor + Send>) -> Self {
+    fn then_named_t(self, name: &'static str, function: FunctionT) -> Self {
         self.add_named_t(name, function)
     }
 }
@@ -164,7 +167,7 @@ impl Chain for tch::nn::SequentialT {
 
 /// A chain that was made by tch itself.
 impl ChainT for tch::nn::SequentialT {
-    fn then_named_t(self, _: &'static str, function: Box<dyn Fn(&Tensor, bool) -> Tensor + Send>) -> Self {
+    fn then_named_t(self, _: &'static str, function: FunctionT) -> Self {
         self.add_fn_t(function)
     }
 }

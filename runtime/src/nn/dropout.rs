@@ -1,7 +1,7 @@
 //! Layers that leave out at random in training, and rest outside it.
 
+use tch::Tensor;
 use tch::nn::ModuleT;
-use tch::{Kind, Tensor};
 
 use super::chain::check_probability;
 
@@ -116,7 +116,7 @@ dropout!(
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
+    use tch::{Device, Kind};
 
     use super::*;
     use crate::reference::Reference;

@@ -1,4 +1,4 @@
-//! Initial values for variables that are there already, as in `torch.nn.init`; and all of [`tch::nn::init`], for variables that
+//! Initial values for variables that are there already, as in `torch.nn.init`; and all of [`mod@tch::nn::init`], for variables that
 //! are made.
 //!
 //! ```
@@ -253,7 +253,8 @@ mod tests {
     #[test]
     fn what_is_drawn_is_distributed_as_pytorchs() {
         let reference = Reference::parse(include_str!("../../../tests/reference/init.json"));
-        let cases: [(&str, fn(&Tensor)); 9] = [
+        type Case = (&'static str, fn(&Tensor));
+        let cases: [Case; 9] = [
             ("uniform", |w| uniform_(w, -0.5, 2.0)),
             ("normal", |w| normal_(w, 1.0, 0.3)),
             ("trunc_normal", |w| trunc_normal_(w, 0.5, 1.0, -1.0, 1.5)),

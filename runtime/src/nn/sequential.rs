@@ -6,7 +6,7 @@ use std::fmt::{self, Debug};
 use tch::Tensor;
 use tch::nn::{Module, ModuleT};
 
-use super::watch;
+use super::{chain, watch};
 
 /// A function as a layer, with the name under which it is shown.
 struct Named<F: ?Sized> {
@@ -174,7 +174,7 @@ impl SequentialT {
         self.add_named_t(FUNCTION, Box::new(function))
     }
 
-    pub(super) fn add_named_t(self, name: &'static str, function: Box<dyn Fn(&Tensor, bool) -> Tensor + Send>) -> Self {
+    pub(super) fn add_named_t(self, name: &'static str, function: chain::FunctionT) -> Self {
         self.add(FunctionT { name, function })
     }
 }

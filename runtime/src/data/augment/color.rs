@@ -245,7 +245,8 @@ mod tests {
     fn colours_are_changed_as_torchvision_defines_it() {
         let reference = Reference::parse(include_str!("../../../../tests/reference/augment.json"));
         let (image, grey) = (reference.tensor("/image"), reference.tensor("/grey"));
-        let cases: [(&str, fn(&Tensor, f64) -> Tensor, f64); 8] = [
+        type Case = (&'static str, fn(&Tensor, f64) -> Tensor, f64);
+        let cases: [Case; 8] = [
             ("brightness", adjust_brightness, 0.6),
             ("brighter", adjust_brightness, 1.7),
             ("contrast", adjust_contrast, 0.4),

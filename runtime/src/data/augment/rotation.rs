@@ -2,7 +2,7 @@
 
 use rand::Rng;
 use rand::rngs::StdRng;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::compose::Transform;
 use super::sides;
@@ -72,6 +72,8 @@ impl Transform for RandomRotation {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
     use crate::reference::Reference;
 
