@@ -157,9 +157,8 @@ impl Tokenizer for BpeTokenizer {
         special
     }
 
-    fn save(&self, path: &Path) -> Result<()> {
-        let text = self.pipeline.to_string(true).map_err(|error| anyhow!("BPE: {error}"))?;
-        super::tokenizer::write(path, &text)
+    fn to_json(&self) -> Result<String> {
+        self.pipeline.to_string(true).map_err(|error| anyhow!("BPE: {error}"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::tokenizer::{Part, Tokenizer, Vocabulary, read_json, write};
+use super::tokenizer::{Part, Tokenizer, Vocabulary, read_json};
 
 const KIND: &str = "character";
 
@@ -100,8 +100,8 @@ impl Tokenizer for CharTokenizer {
         self.vocabulary.special_tokens()
     }
 
-    fn save(&self, path: &Path) -> Result<()> {
-        write(path, &self.vocabulary.json(KIND).to_string())
+    fn to_json(&self) -> Result<String> {
+        Ok(self.vocabulary.json(KIND).to_string())
     }
 }
 

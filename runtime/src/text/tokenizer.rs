@@ -42,12 +42,24 @@ pub trait Tokenizer {
     /// Tokens that stand for no text, such as `<unk>` and `<eos>`, with their numbers.
     fn special_tokens(&self) -> Vec<(String, i64)>;
 
+    /// All that the tokenizer knows, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written so.
+    fn to_json(&self) -> Result<String>;
+
     /// Writes a JSON file, which the `load` of the same type reads.
     ///
     /// # Errors
     ///
     /// Where it cannot be written.
-    fn save(&self, path: &Path) -> Result<()>;
+    fn save(&self, path: impl AsRef<Path>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        write(path.as_ref(), &self.to_json()?)
+    }
 
     /// The tokens of a text as int64, `[L]`.
     ///
@@ -165,7 +177,7 @@ pub(super) fn read_json(path: &Path) -> Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("the tokenizer {} is no JSON", path.display()))
 }
 
-pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write the tokenizer {}", path.display()))
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::tokenizer::{Part, Tokenizer, Vocabulary, read_json, write};
+use super::tokenizer::{Part, Tokenizer, Vocabulary, read_json};
 use crate::checkpoint;
 
 const KIND: &str = "word";
@@ -156,10 +156,10 @@ impl Tokenizer for WordTokenizer {
         self.vocabulary.special_tokens()
     }
 
-    fn save(&self, path: &Path) -> Result<()> {
+    fn to_json(&self) -> Result<String> {
         let mut value = self.vocabulary.json(KIND);
         value["lowercase"] = self.lowercase.into();
-        write(path, &value.to_string())
+        Ok(value.to_string())
     }
 }
 
