@@ -1,11 +1,12 @@
 """The documents: what they link to is there, and README.md in Chinese says what README.md says."""
 
+import importlib.util
 import re
 
 import pytest
 from conftest import REPOSITORY
 
-DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("python/*.md")])
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("python/*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
@@ -13,6 +14,23 @@ LINK = re.compile(r"\]\(([^)#\s]+)")
 def test_links_lead_somewhere(document):
     targets = [target for target in LINK.findall(document.read_text()) if "://" not in target]
     assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def gallery():
+    """The script that writes the gallery."""
+    path = REPOSITORY / "docs/gallery/write.py"
+    spec = importlib.util.spec_from_file_location("gallery", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_gallery_shows_what_its_notebook_shows():
+    script = gallery()
+    expected = script.files(script.NOTEBOOK)
+    there = {path.name for path in script.FOLDER.iterdir() if path.suffix in (".md", ".png", ".gif")}
+    assert there == set(expected)
+    assert [name for name, contents in expected.items() if (script.FOLDER / name).read_bytes() != contents] == []
 
 
 def bones(path):

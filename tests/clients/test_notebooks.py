@@ -68,6 +68,15 @@ def endings(notebook):
     return [sorted({output.get("ename", output.output_type) for output in cell.outputs}) for cell in cells]
 
 
+def pictures(notebook):
+    """Which cells show a picture, of which type."""
+    shown = []
+    for index, cell in enumerate(notebook.cells):
+        kinds = {kind for output in cell.get("outputs", []) for kind in output.get("data", {})}
+        shown.extend((index, kind) for kind in sorted(kinds) if kind.startswith("image/"))
+    return shown
+
+
 @pytest.mark.parametrize("path", TUTORIAL, ids=[path.stem for path in TUTORIAL])
 def test_a_part_of_the_tutorial_runs_as_it_is_stored(path, tmp_path):
     ran = tmp_path / "ran.ipynb"
@@ -76,6 +85,15 @@ def test_a_part_of_the_tutorial_runs_as_it_is_stored(path, tmp_path):
     stored = read(path)
     assert any(endings(stored))
     assert endings(read(ran)) == endings(stored)
+
+
+def test_the_gallery_draws_each_of_its_figures(tmp_path):
+    ran = tmp_path / "ran.ipynb"
+    done = oxtorch_run(REPOSITORY / "notebooks/gallery.ipynb", "-o", ran)
+    assert done.returncode == 0, done.stderr
+    stored = pictures(read(REPOSITORY / "notebooks/gallery.ipynb"))
+    assert len(stored) > 10
+    assert pictures(read(ran)) == stored
 
 
 def test_commands_work_without_a_frontend(tmp_path):
