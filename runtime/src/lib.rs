@@ -16,6 +16,7 @@ pub mod font;
 pub mod host;
 pub mod input;
 mod live;
+pub mod metrics;
 pub mod nn;
 pub mod optim;
 pub mod picture;

@@ -1,0 +1,74 @@
+//! How good predictions are: functions for a whole set, and values that gather batch after batch.
+//!
+//! Predictions of classes are either scores `[N, C]`, such as logits, of which the greatest counts, or classes `[N]`. Targets are
+//! classes `[N]` int64. Names and definitions are scikit-learn's.
+//!
+//! ```
+//! use oxtorch::prelude::*;
+//! let logits = Tensor::from_slice2(&[[2.0f32, 0.1], [0.3, 1.0], [0.9, 0.2]]);
+//! let labels = Tensor::from_slice(&[0i64, 1, 1]);
+//! assert!((metrics::accuracy(&logits, &labels) - 2.0 / 3.0).abs() < 1e-9);
+//! let confusion = metrics::confusion_matrix(&logits, &labels, 2).names(&["cat", "dog"]);
+//! assert_eq!(confusion.recall(), [1.0, 0.5]);
+//! confusion
+//! # ;
+//! ```
+
+mod classification;
+mod confusion;
+mod language;
+mod mean;
+mod ranking;
+mod regression;
+
+pub use classification::{accuracy, f1_score, precision, recall, top_k_accuracy};
+pub use confusion::{Average, ConfusionMatrix, confusion_matrix};
+pub use language::perplexity;
+pub use mean::Mean;
+pub use ranking::roc_auc;
+pub use regression::{mae, mse, r2_score};
+
+use tch::{Device, Kind, Tensor, no_grad};
+
+/// Classes `[N]` from scores `[N, C]` or from classes, on the CPU.
+#[track_caller]
+fn classes(what: &str, predictions: &Tensor) -> Tensor {
+    let predictions = predictions.detach();
+    let classes = match predictions.dim() {
+        1 => predictions,
+        2 => predictions.argmax(1, false),
+        _ => panic!(
+            "{what}: predictions of {:?}; they are [N, C] for scores or [N] for classes: `view` or `flatten` brings them there",
+            predictions.size()
+        ),
+    };
+    classes.to_device(Device::Cpu).to_kind(Kind::Int64)
+}
+
+/// Predicted and true classes, as many of each.
+#[track_caller]
+fn pairs(what: &str, predictions: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
+    let (predicted, targets) = (classes(what, predictions), targets.detach().to_device(Device::Cpu));
+    assert!(
+        predicted.size() == targets.size(),
+        "{what}: {:?} predictions for targets of {:?}; each target needs one",
+        predicted.size(),
+        targets.size()
+    );
+    (predicted, targets.to_kind(Kind::Int64))
+}
+
+/// All elements of a tensor as numbers.
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    no_grad(|| {
+        let flat = tensor.to_device(Device::Cpu).to_kind(Kind::Double).contiguous();
+        let mut numbers = vec![0.0; flat.numel()];
+        flat.copy_data(&mut numbers, flat.numel());
+        numbers
+    })
+}
+
+/// `part / whole`, and 0 of nothing: scikit-learn's `zero_division=0`.
+fn share(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
+}

@@ -1,0 +1,55 @@
+//! How well scores put one class ahead of the other.
+
+use tch::Tensor;
+
+use super::numbers;
+
+/// The area under the receiver operating characteristic: the probability that a sample of class 1 scores higher than one of class
+/// 0, ties counting half (J. A. Hanley and B. J. McNeil, 1982). Scores `[N]` for targets `[N]` of 0 and 1. NaN where a class is missing.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let scores = Tensor::from_slice(&[0.1f32, 0.4, 0.35, 0.8]);
+/// assert_eq!(metrics::roc_auc(&scores, &Tensor::from_slice(&[0i64, 0, 1, 1])), 0.75);
+/// ```
+///
+/// # Panics
+///
+/// Where there is not one score for each target, a score is NaN, or a target is neither 0 nor 1.
+pub fn roc_auc(scores: &Tensor, targets: &Tensor) -> f64 {
+    let (of_scores, of_targets) = (scores.numel(), targets.numel());
+    assert!(of_scores == of_targets, "roc_auc: {of_scores} scores for {of_targets} targets; each target needs one");
+    let (scores, targets) = (numbers(scores), numbers(targets));
+    assert!(!scores.iter().any(|score| score.is_nan()), "roc_auc: a score is NaN");
+    if let Some(target) = targets.iter().find(|target| ![0.0, 1.0].contains(*target)) {
+        panic!("roc_auc: a target of {target}; they are 0 and 1");
+    }
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+    // The ranks of class 1, where equal scores share the mean of their ranks (Mann and Whitney's U).
+    let mut ranks = 0.0;
+    let mut from = 0;
+    while from < order.len() {
+        let equal = order[from..].iter().take_while(|index| scores[**index] == scores[order[from]]).count();
+        let rank = from as f64 + (equal as f64 + 1.0) / 2.0;
+        ranks += rank * order[from..from + equal].iter().map(|index| targets[*index]).sum::<f64>();
+        from += equal;
+    }
+    let ones: f64 = targets.iter().sum();
+    let zeros = targets.len() as f64 - ones;
+    (ranks - ones * (ones + 1.0) / 2.0) / (ones * zeros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Reference;
+
+    #[test]
+    fn the_area_is_scikit_learns_with_ties_too() {
+        let reference = Reference::parse(include_str!("../../../tests/reference/metrics.json"));
+        let (scores, targets) = (reference.tensor("/roc/scores"), reference.tensor("/roc/targets"));
+        assert!((roc_auc(&scores, &targets) - reference.number("/roc/auc")).abs() < 1e-9);
+        assert!(roc_auc(&scores, &targets.zeros_like()).is_nan());
+    }
+}
