@@ -30,6 +30,7 @@ pub mod summary;
 pub mod table;
 pub mod tensor;
 pub mod text;
+pub mod train;
 
 pub use checkpoint::checkpoint;
 pub use {anyhow, image, ndarray, plotters, rand, serde_json, tch, tokio};

@@ -1,0 +1,70 @@
+//! Why a training ends early.
+
+use std::path::PathBuf;
+
+use tch::TchError;
+use thiserror::Error;
+
+use super::Anomaly;
+
+/// Why a training ended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The loss became NaN or infinite. The weights are those before that batch.
+    #[error(
+        "the loss of batch {batch} in epoch {epoch} is {value}; the weights are as they were before it. {}. A lower learning rate, \
+         `clip_grad_norm` or a look at that batch may help", cause.as_ref().map_or_else(
+            || "All weights are finite".to_owned(), |cause| cause.to_string().split(". ").next().unwrap_or_default().to_owned())
+    )]
+    NotFinite {
+        /// Counted from 1.
+        epoch: usize,
+        /// Counted from 1.
+        batch: usize,
+        /// The loss.
+        value: f64,
+        /// A weight that was not finite before.
+        cause: Option<Anomaly>,
+    },
+    /// The data set could not give a batch.
+    #[error("batch {batch} cannot be read: {source}")]
+    Batch {
+        /// Counted from 1.
+        batch: usize,
+        /// What the data set says.
+        source: anyhow::Error,
+    },
+    /// There is nothing to train on.
+    #[error("there is no batch: the data set is empty, or smaller than one batch with `drop_last`")]
+    Empty,
+    /// What is watched is not measured.
+    #[error("there is no {name:?} among what an epoch measures: {known}")]
+    NoSuchValue {
+        /// As it was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A file of a checkpoint could not be written or read.
+    #[error("the checkpoint {} cannot be {action}: {source}", path.display())]
+    Checkpoint {
+        /// What was tried: written or read.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A file of a checkpoint does not fit the network.
+    #[error("the checkpoint {} does not fit this network: {what}", path.display())]
+    Fit {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+    },
+    /// libtorch refused.
+    #[error(transparent)]
+    Torch(#[from] TchError),
+}

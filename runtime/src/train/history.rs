@@ -1,0 +1,192 @@
+//! What each epoch of a training measured.
+
+use std::fmt::{self, Debug};
+
+use serde_json::{Value, json};
+
+use crate::display::{MimeBundle, RichDisplay};
+use crate::plot::{Figure, Figures};
+use crate::table::table;
+
+/// What stands ahead of the name of a value that was measured on the validation data.
+pub(super) const VALIDATION: &str = "validation ";
+
+/// One epoch.
+#[derive(Clone, PartialEq)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Values by name, in the order of the table: `loss`, metrics, `validation loss`, validation metrics.
+    pub values: Vec<(String, f64)>,
+    /// The learning rate of its last step.
+    pub lr: f64,
+    /// How long it took, validation included.
+    pub seconds: f64,
+}
+
+impl Epoch {
+    /// A value by its name, such as `validation loss`.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+}
+
+/// A row of the table.
+impl Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut row = f.debug_struct("Epoch");
+        row.field("epoch", &self.epoch);
+        for (name, value) in &self.values {
+            row.field(name, &Rounded(*value));
+        }
+        row.field("lr", &self.lr).field("seconds", &format_args!("{:.1}", self.seconds)).finish()
+    }
+}
+
+struct Rounded(f64);
+
+impl Debug for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 != 0.0 && self.0.abs() < 1e-3 { write!(f, "{:.3e}", self.0) } else { write!(f, "{:.4}", self.0) }
+    }
+}
+
+/// The epochs of a training so far. Shown as a table; [`History::figures`] draws the curves.
+#[derive(Clone, Default, PartialEq)]
+pub struct History {
+    epochs: Vec<Epoch>,
+}
+
+impl History {
+    /// All epochs in order.
+    pub fn epochs(&self) -> &[Epoch] {
+        &self.epochs
+    }
+
+    /// How many epochs there are.
+    pub fn len(&self) -> usize {
+        self.epochs.len()
+    }
+
+    /// Whether no epoch has ended yet.
+    pub fn is_empty(&self) -> bool {
+        self.epochs.is_empty()
+    }
+
+    /// A value of each epoch; NaN where one did not measure it.
+    pub fn values(&self, name: &str) -> Vec<f64> {
+        self.epochs.iter().map(|epoch| epoch.get(name).unwrap_or(f64::NAN)).collect()
+    }
+
+    /// A value of the last epoch.
+    pub fn last(&self, name: &str) -> Option<f64> {
+        self.epochs.last()?.get(name)
+    }
+
+    /// The curves: a figure for the loss and one for each metric, each with training and validation.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let vs = nn::VarStore::new(device());
+    /// let net = nn::seq().flatten().add(nn::linear(vs.root(), 64, 10, Default::default()));
+    /// let mut trainer = Trainer::new(&vs, nn::Adam::default(), 1e-2)?.epochs(2).quiet();
+    /// trainer.fit(&net, &DataLoader::new(digits(), 128), None)?;
+    /// assert!(trainer.history().figures().svg().is_ok());
+    /// ```
+    pub fn figures(&self) -> Figures {
+        let xs: Vec<f64> = self.epochs.iter().map(|epoch| epoch.epoch as f64).collect();
+        let figure = |name: &str| {
+            let validation = format!("{VALIDATION}{name}");
+            let figure = Figure::new().x_label("epoch").y_label(name).line_xy("training", &xs, &self.values(name));
+            match self.last(&validation) {
+                Some(_) => figure.line_xy("validation", &xs, &self.values(&validation)),
+                None => figure,
+            }
+        };
+        Figures::row(
+            self.names()
+                .iter()
+                .filter(|name| !name.starts_with(VALIDATION))
+                .map(|name| figure(name))
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    pub(super) fn push(&mut self, epoch: Epoch) {
+        self.epochs.push(epoch);
+    }
+
+    /// What the epochs measured.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.epochs.last().map_or_else(Vec::new, |epoch| epoch.values.iter().map(|(name, _)| name.as_str()).collect())
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let epoch = |epoch: &Epoch| {
+            let values: Vec<Value> = epoch.values.iter().map(|(name, value)| json!([name, value])).collect();
+            json!({ "epoch": epoch.epoch, "values": values, "lr": epoch.lr, "seconds": epoch.seconds })
+        };
+        self.epochs.iter().map(epoch).collect()
+    }
+
+    pub(super) fn from_json(json: &Value) -> Option<Self> {
+        let epoch = |json: &Value| {
+            let values = json["values"].as_array()?.iter();
+            Some(Epoch {
+                epoch: usize::try_from(json["epoch"].as_u64()?).ok()?,
+                // JSON has no NaN: it was written as null.
+                values: values
+                    .map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].as_f64().unwrap_or(f64::NAN))))
+                    .collect::<Option<_>>()?,
+                lr: json["lr"].as_f64()?,
+                seconds: json["seconds"].as_f64()?,
+            })
+        };
+        Some(Self { epochs: json.as_array()?.iter().map(epoch).collect::<Option<_>>()? })
+    }
+}
+
+impl RichDisplay for History {
+    fn mime_bundle(&self) -> MimeBundle {
+        if self.is_empty() { MimeBundle::text("no epoch has ended yet") } else { table(&self.epochs).mime_bundle() }
+    }
+}
+
+/// The table as text.
+impl Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.mime_bundle().plain())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history() -> History {
+        let epoch = |epoch: usize| Epoch {
+            epoch,
+            values: vec![("loss".into(), 1.0 / epoch as f64), ("validation loss".into(), 2e-4)],
+            lr: 1e-3,
+            seconds: 0.25,
+        };
+        History { epochs: vec![epoch(1), epoch(2)] }
+    }
+
+    #[test]
+    fn epochs_are_rows_and_values_are_columns() {
+        let text = format!("{:?}", history());
+        for part in ["epoch", "validation loss", "0.5000", "2.000e-4", "0.001"] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+        assert_eq!(history().values("loss"), [1.0, 0.5]);
+        assert_eq!((history().last("loss"), history().last("accuracy")), (Some(0.5), None));
+        assert_eq!(format!("{:?}", History::default()), "no epoch has ended yet");
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        assert_eq!(History::from_json(&history().to_json()), Some(history()));
+        assert_eq!(History::from_json(&json!([{ "epoch": "one" }])), None);
+    }
+}

@@ -1,0 +1,717 @@
+//! The loop over epochs and batches.
+
+use std::fmt::{self, Debug};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
+
+use tch::nn::{ModuleT, Optimizer, OptimizerConfig, VarStore};
+use tch::{Device, Tensor, no_grad};
+
+use super::checkpoint::{Checkpoint, read_weights};
+use super::history::VALIDATION;
+use super::report::Report;
+use super::stopping::Watch;
+use super::work::{Batches, Evaluation, Means, Outcome, Work, evaluate};
+use super::{Epoch, History, Loader, LossScaler, TrainError, anomaly, autocast};
+use crate::checkpoint::checkpoint;
+use crate::metrics;
+use crate::optim::{Better, ReduceLROnPlateau, Schedule};
+
+/// The mean loss of a batch from outputs and targets.
+type Loss = Rc<dyn Fn(&Tensor, &Tensor) -> Tensor>;
+type Metrics = Vec<(String, fn(&Tensor, &Tensor) -> f64)>;
+
+/// When a schedule moves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Epoch,
+    Step,
+}
+
+/// Trains a network: epochs over batches, validation, learning rates, early stopping, checkpoints and progress. What it learns lies in the
+/// variables of the `VarStore`; what it measured in its [`History`]. Both stay when a cell is interrupted, and a further `fit` goes on from there.
+///
+/// Without [`Trainer::loss`] the network classifies: cross entropy of its logits, and the accuracy.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let (train, test) = digits().split(0.2, 42)?;
+/// let (train, test) = (DataLoader::new(train, 64).shuffle(42), DataLoader::new(test, 256));
+/// let vs = nn::VarStore::new(device());
+/// let net = nn::seq().flatten().add(nn::linear(vs.root(), 64, 10, Default::default()));
+/// let mut trainer = Trainer::new(&vs, nn::AdamW::default(), 1e-2)?
+///     .epochs(5)
+///     .schedule_steps(optim::OneCycleLR::new(1e-2, 5 * train.len()))
+///     .clip_grad_norm(1.0)
+///     .early_stopping(2);
+/// trainer.fit(&net, &train, Some(&test))?;
+/// trainer.history()
+/// # ;
+/// ```
+pub struct Trainer {
+    optimizer: Optimizer,
+    /// All variables by name, in the order of the names.
+    variables: Vec<(String, Tensor)>,
+    device: Device,
+    loss: Loss,
+    metrics: Metrics,
+    epochs: usize,
+    lr: f64,
+    schedule: Option<(Pace, Box<dyn Schedule>)>,
+    plateau: Option<ReduceLROnPlateau>,
+    clip_norm: Option<f64>,
+    clip_value: Option<f64>,
+    accumulate: usize,
+    scaler: Option<LossScaler>,
+    watch: Watch,
+    checkpoint: Option<Checkpoint>,
+    quiet: bool,
+    live: bool,
+    history: History,
+    /// Of the optimiser, so far.
+    steps: usize,
+}
+
+impl Trainer {
+    /// Trains the variables of a store by an optimiser at a learning rate: `Trainer::new(&vs, nn::Adam::default(), 1e-3)?`. The network is to be
+    /// made before. One epoch, if [`Trainer::epochs`] says nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Where the optimiser cannot be made.
+    pub fn new(vs: &VarStore, optimizer: impl OptimizerConfig, lr: f64) -> Result<Self, TrainError> {
+        Ok(Self::of(optimizer.build(vs, lr)?, vs, lr))
+    }
+
+    fn of(optimizer: Optimizer, vs: &VarStore, lr: f64) -> Self {
+        let mut variables: Vec<_> = vs.variables().into_iter().collect();
+        variables.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Self {
+            optimizer,
+            variables,
+            device: vs.device(),
+            loss: Rc::new(|outputs, targets| outputs.cross_entropy_for_logits(targets)),
+            metrics: vec![("accuracy".to_owned(), metrics::accuracy)],
+            epochs: 1,
+            lr,
+            schedule: None,
+            plateau: None,
+            clip_norm: None,
+            clip_value: None,
+            accumulate: 1,
+            scaler: None,
+            watch: Watch::default(),
+            checkpoint: None,
+            quiet: false,
+            live: false,
+            history: History::default(),
+            steps: 0,
+        }
+    }
+
+    /// How many epochs a call of `fit` runs.
+    pub fn epochs(mut self, epochs: usize) -> Self {
+        self.epochs = epochs;
+        self
+    }
+
+    /// Another loss, from outputs and targets, the mean over the batch. Drops the accuracy; say what else to measure by [`Trainer::metric`].
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let x = Tensor::randn([256, 1], (Kind::Float, device()));
+    /// let train = DataLoader::new(TensorDataset::new(&x, &(&x * 3.0 + 1.0))?, 32);
+    /// let vs = nn::VarStore::new(device());
+    /// let net = nn::linear(vs.root(), 1, 1, Default::default());
+    /// let mut trainer = Trainer::new(&vs, nn::Sgd::default(), 0.1)?
+    ///     .loss(|outputs, targets| outputs.mse_loss(targets, Reduction::Mean))
+    ///     .metric("mae", metrics::mae)
+    ///     .epochs(10);
+    /// trainer.fit(&net, &train, None)?;
+    /// assert!(trainer.history().last("mae").is_some_and(|mae| mae < 0.1));
+    /// ```
+    pub fn loss(mut self, loss: impl Fn(&Tensor, &Tensor) -> Tensor + 'static) -> Self {
+        self.loss = Rc::new(loss);
+        self.metrics.clear();
+        self
+    }
+
+    /// One more value of each batch, from outputs and targets: a function of [`metrics`], or one of one's own.
+    pub fn metric(mut self, name: impl Into<String>, metric: fn(&Tensor, &Tensor) -> f64) -> Self {
+        self.metrics.push((name.into(), metric));
+        self
+    }
+
+    /// The learning rate of each epoch, from 0.
+    pub fn schedule(mut self, schedule: impl Schedule + 'static) -> Self {
+        self.schedule = Some((Pace::Epoch, Box::new(schedule)));
+        self
+    }
+
+    /// The learning rate of each step of the optimiser, from 0.
+    pub fn schedule_steps(mut self, schedule: impl Schedule + 'static) -> Self {
+        self.schedule = Some((Pace::Step, Box::new(schedule)));
+        self
+    }
+
+    /// Lowers the learning rate when what is watched (see [`Trainer::monitor`]) gets no better.
+    pub fn reduce_lr_on_plateau(mut self, plateau: ReduceLROnPlateau) -> Self {
+        self.plateau = Some(plateau);
+        self
+    }
+
+    /// Scales gradients whose L2 norm together is greater than `max`.
+    pub fn clip_grad_norm(mut self, max: f64) -> Self {
+        self.clip_norm = Some(max);
+        self
+    }
+
+    /// Cuts each element of each gradient to `-max` to `max`.
+    pub fn clip_grad_value(mut self, max: f64) -> Self {
+        self.clip_value = Some(max);
+        self
+    }
+
+    /// One step of the optimiser for so many batches, whose gradients are averaged: a larger batch than fits into memory.
+    ///
+    /// # Panics
+    ///
+    /// Where it is 0.
+    pub fn accumulate(mut self, batches: usize) -> Self {
+        assert!(batches > 0, "Trainer: gradients of 0 batches make no step; give at least 1");
+        self.accumulate = batches;
+        self
+    }
+
+    /// Mixed precision with a scaled loss (see [`autocast`] and [`LossScaler`]). Changes nothing on the CPU.
+    pub fn mixed_precision(mut self) -> Self {
+        self.scaler = self.device.is_cuda().then(LossScaler::new);
+        self
+    }
+
+    /// Ends the training after so many epochs without progress in what is watched, and brings the weights of the best epoch back.
+    ///
+    /// # Panics
+    ///
+    /// Where it is 0.
+    pub fn early_stopping(mut self, patience: usize) -> Self {
+        assert!(patience > 0, "Trainer: a patience of 0 would end the training at once; give at least 1");
+        self.watch.patience = Some(patience);
+        self
+    }
+
+    /// What decides which epoch is the best, such as `monitor("validation accuracy", optim::Better::Higher)`. The validation loss
+    /// otherwise, or the loss where nothing is validated.
+    pub fn monitor(mut self, name: impl Into<String>, better: Better) -> Self {
+        self.watch.name = Some(name.into());
+        self.watch.better = better;
+        self
+    }
+
+    /// By how much a value must be better to count as progress. Default 0.
+    pub fn min_delta(mut self, delta: f64) -> Self {
+        self.watch.min_delta = delta;
+        self
+    }
+
+    /// Writes the weights after each epoch into a folder, as `last.safetensors`, and those of the best epoch, as `best.safetensors`.
+    /// [`Trainer::resume`] goes on from there.
+    pub fn checkpoint(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.checkpoint = Some(Checkpoint(folder.into()));
+        self
+    }
+
+    /// No progress bar.
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// Draws the curves of the losses while it trains.
+    pub fn live_plot(mut self) -> Self {
+        self.live = true;
+        self
+    }
+
+    /// Takes weights, history and learning-rate schedule up from the folder of [`Trainer::checkpoint`], and says how many epochs were done. Where
+    /// there is nothing yet, it is 0. What the optimiser keeps for itself, such as a momentum, begins anew: libtorch has no way to
+    /// save it from here.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be read, or is of another network.
+    pub fn resume(&mut self) -> Result<usize, TrainError> {
+        let Some(checkpoint) = self.checkpoint.clone() else { return Ok(self.history.len()) };
+        if checkpoint.last().exists() {
+            let (history, steps) = checkpoint.read()?;
+            read_weights(&mut self.variables, &checkpoint.last())?;
+            (self.history, self.steps) = (history, steps);
+            if let Some(epoch) = self.history.epochs().last() {
+                self.set_lr(epoch.lr);
+            }
+        }
+        Ok(self.history.len())
+    }
+
+    /// Takes the weights of the best epoch from the folder of [`Trainer::checkpoint`].
+    ///
+    /// # Errors
+    ///
+    /// Where there are none, or they are of another network.
+    pub fn load_best(&mut self) -> Result<(), TrainError> {
+        match self.checkpoint.clone() {
+            Some(checkpoint) => read_weights(&mut self.variables, &checkpoint.best()),
+            None => Err(TrainError::Checkpoint {
+                action: "read",
+                path: PathBuf::from("best.safetensors"),
+                source: std::io::Error::other("no folder was given to `checkpoint`"),
+            }),
+        }
+    }
+
+    /// What the epochs measured so far.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The learning rate of the next step.
+    pub fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    /// Runs the epochs on inputs and targets. Returns the history, which a cell that ends with this call shows.
+    ///
+    /// # Errors
+    ///
+    /// Where the loss is no longer finite, a batch cannot be read, there is none, or a checkpoint cannot be written. What was learned before
+    /// stays.
+    pub fn fit(
+        &mut self,
+        net: &dyn ModuleT,
+        train: &dyn Loader<(Tensor, Tensor)>,
+        validation: Option<&dyn Loader<(Tensor, Tensor)>>,
+    ) -> Result<&History, TrainError> {
+        let mut step = self.step(net);
+        self.run(&mut Batches { train, validation, step: &mut step, epoch: None })?;
+        Ok(&self.history)
+    }
+
+    /// Runs the epochs on batches of any kind: a function makes an [`Outcome`] of each, and is told whether this is training.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let images = DataLoader::new(digits(), 64);
+    /// let vs = nn::VarStore::new(device());
+    /// let (encode, decode) =
+    ///     (nn::linear(&vs.root() / "encode", 64, 8, Default::default()), nn::linear(&vs.root() / "decode", 8, 64, Default::default()));
+    /// let mut trainer = Trainer::new(&vs, nn::Adam::default(), 1e-2)?.epochs(2);
+    /// trainer.fit_with(&images, None, |(x, _), _training| {
+    ///     let x = x.to_device(device()).flatten(1, -1);
+    ///     train::Outcome::new(decode.forward(&encode.forward(&x).relu()).mse_loss(&x, Reduction::Mean))
+    /// })?;
+    /// assert_eq!(trainer.history().len(), 2);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::fit`].
+    pub fn fit_with<S>(
+        &mut self,
+        train: &dyn Loader<S>,
+        validation: Option<&dyn Loader<S>>,
+        mut step: impl FnMut(&S, bool) -> Outcome,
+    ) -> Result<&History, TrainError> {
+        self.run(&mut Batches { train, validation, step: &mut step, epoch: None })?;
+        Ok(&self.history)
+    }
+
+    /// The mean loss and metrics over a data set, outside training and without gradients.
+    ///
+    /// # Errors
+    ///
+    /// Where a batch cannot be read, or there is none.
+    pub fn evaluate(&self, net: &dyn ModuleT, loader: &dyn Loader<(Tensor, Tensor)>) -> Result<Evaluation, TrainError> {
+        evaluate(loader, &mut self.step(net))
+    }
+
+    /// The outputs for all inputs of a data set, one after the other along the first dimension, on the CPU; outside training and without
+    /// gradients.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::evaluate`].
+    pub fn predict(&self, net: &dyn ModuleT, loader: &dyn Loader<(Tensor, Tensor)>) -> Result<Tensor, TrainError> {
+        let mut outputs = Vec::new();
+        for (index, batch) in loader.epoch().enumerate() {
+            checkpoint();
+            let (xs, _) = batch.map_err(|source| TrainError::Batch { batch: index + 1, source })?;
+            outputs.push(no_grad(|| net.forward_t(&xs.to_device(self.device), false)).to_device(Device::Cpu));
+        }
+        if outputs.is_empty() {
+            return Err(TrainError::Empty);
+        }
+        Ok(Tensor::f_cat(&outputs, 0)?)
+    }
+
+    /// What is done with a batch of inputs and targets.
+    fn step<'a>(&self, net: &'a dyn ModuleT) -> impl FnMut(&(Tensor, Tensor), bool) -> Outcome + 'a {
+        let (loss, metrics, device) = (Rc::clone(&self.loss), self.metrics.clone(), self.device);
+        move |(xs, targets), training| {
+            let (xs, targets) = (xs.to_device(device), targets.to_device(device));
+            let outputs = net.forward_t(&xs, training);
+            let samples = targets.size().first().map_or(1, |samples| *samples as usize);
+            let mut outcome = Outcome::new(loss(&outputs, &targets)).samples(samples);
+            for (name, metric) in &metrics {
+                outcome = outcome.metric(name.clone(), metric(&outputs, &targets));
+            }
+            outcome
+        }
+    }
+
+    fn run(&mut self, work: &mut dyn Work) -> Result<(), TrainError> {
+        let batches = work.batches();
+        if batches == 0 {
+            return Err(TrainError::Empty);
+        }
+        self.watch.begin();
+        let mut report = Report::new(self.epochs, self.quiet, self.live);
+        for _ in 0..self.epochs {
+            let (epoch, begun) = (self.history.len() + 1, Instant::now());
+            if let Some((Pace::Epoch, schedule)) = &self.schedule {
+                self.set_lr(schedule.lr(epoch - 1));
+            }
+            report.begin(epoch, batches);
+            let mut values = self.run_epoch(epoch, work, &report)?;
+            if let Some(evaluation) = work.validate()? {
+                values
+                    .extend(evaluation.values.into_iter().map(|(name, value)| (format!("{VALIDATION}{name}"), value)));
+            }
+            let watched = self.watched(&values)?;
+            report.end(epoch, &values);
+            self.history.push(Epoch { epoch, values, lr: self.lr, seconds: begun.elapsed().as_secs_f64() });
+            let is_best = self.watch.see(watched, &self.variables);
+            if let Some(checkpoint) = &self.checkpoint {
+                checkpoint.write(&self.variables, &self.history, self.steps, is_best)?;
+            }
+            if let Some(plateau) = &mut self.plateau {
+                let lr = plateau.step(watched);
+                self.set_lr(lr);
+            }
+            if self.watch.is_over() {
+                report.stop("no more progress");
+                break;
+            }
+        }
+        self.watch.restore(&mut self.variables);
+        Ok(())
+    }
+
+    /// The means over an epoch of training.
+    fn run_epoch(
+        &mut self,
+        epoch: usize,
+        work: &mut dyn Work,
+        report: &Report,
+    ) -> Result<Vec<(String, f64)>, TrainError> {
+        let batches = work.batches();
+        let mut means = Means::default();
+        work.begin();
+        for batch in 0..batches {
+            checkpoint();
+            let outcome = autocast(self.scaler.is_some(), || work.next());
+            let Some(outcome) = outcome else { break };
+            let outcome = outcome.map_err(|source| TrainError::Batch { batch: batch + 1, source })?;
+            let value = outcome.loss.detach().double_value(&[]);
+            if !value.is_finite() {
+                let cause = anomaly::in_variables(&self.variables).err();
+                return Err(TrainError::NotFinite { epoch, batch: batch + 1, value, cause });
+            }
+            let place = batch % self.accumulate;
+            // The last group of an epoch may be smaller.
+            let group = self.accumulate.min(batches - (batch - place));
+            self.learn(&outcome.loss, place, group);
+            means.add(value, &outcome);
+            report.batch(&means);
+        }
+        Ok(means.values())
+    }
+
+    /// Takes the gradients of one batch of a group, and with those of the last one a step.
+    fn learn(&mut self, loss: &Tensor, place: usize, group: usize) {
+        if place == 0 {
+            self.optimizer.zero_grad();
+        }
+        let loss = if group > 1 { loss / group as f64 } else { loss.shallow_clone() };
+        match &self.scaler {
+            Some(scaler) => scaler.scale(&loss).backward(),
+            None => loss.backward(),
+        }
+        if place + 1 < group {
+            return;
+        }
+        if let Some((Pace::Step, schedule)) = &self.schedule {
+            self.set_lr(schedule.lr(self.steps));
+        }
+        self.steps += 1;
+        if let Some(scaler) = &mut self.scaler
+            && !scaler.unscale(&self.optimizer.trainable_variables())
+        {
+            return;
+        }
+        if let Some(max) = self.clip_value {
+            self.optimizer.clip_grad_value(max);
+        }
+        if let Some(max) = self.clip_norm {
+            self.optimizer.clip_grad_norm(max);
+        }
+        self.optimizer.step();
+    }
+
+    /// The value that decides which epoch is the best.
+    fn watched(&self, values: &[(String, f64)]) -> Result<f64, TrainError> {
+        let get = |name: &str| values.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        let found = match &self.watch.name {
+            Some(name) => get(name),
+            None => get(&format!("{VALIDATION}loss")).or_else(|| get("loss")),
+        };
+        found.ok_or_else(|| TrainError::NoSuchValue {
+            name: self.watch.name.clone().unwrap_or_default(),
+            known: values.iter().map(|(name, _)| format!("{name:?}")).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+        self.optimizer.set_lr(lr);
+    }
+}
+
+/// How far it is.
+impl Debug for Trainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parameters: usize = self.optimizer.trainable_variables().iter().map(Tensor::numel).sum();
+        write!(f, "<trainer of {parameters} parameters on {:?}, {} epochs done>", self.device, self.history.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::nn::{self, Module};
+    use tch::{Kind, Reduction};
+
+    use super::*;
+    use crate::data::{DataLoader, TensorDataset};
+    use crate::nn::{Chain, seq};
+    use crate::optim::{CosineAnnealingLR, StepLR};
+    use crate::reference::Reference;
+
+    fn reference() -> Reference {
+        Reference::parse(include_str!("../../../tests/reference/train.json"))
+    }
+
+    /// The store of the script's network, with its first weights, and its data.
+    struct Case {
+        reference: Reference,
+        vs: VarStore,
+    }
+
+    fn network(vs: &VarStore) -> crate::nn::Sequential {
+        let root = vs.root();
+        seq().add(nn::linear(&root / "hidden", 5, 8, Default::default())).tanh().add(nn::linear(
+            &root / "out",
+            8,
+            3,
+            Default::default(),
+        ))
+    }
+
+    impl Case {
+        fn new() -> (Self, crate::nn::Sequential) {
+            let (reference, vs) = (reference(), VarStore::new(Device::Cpu));
+            let net = network(&vs);
+            reference.load("/weights", &vs);
+            (Self { reference, vs }, net)
+        }
+
+        fn loader(&self, part: &str, batch_size: usize) -> DataLoader<TensorDataset> {
+            let (xs, ys) = (self.reference.tensor(&format!("/{part}/x")), self.reference.tensor(&format!("/{part}/y")));
+            DataLoader::new(TensorDataset::new(&xs, &ys).expect("pairs"), batch_size)
+        }
+
+        fn trainer(&self, config: impl OptimizerConfig, lr: f64) -> Trainer {
+            Trainer::new(&self.vs, config, lr).expect("a trainer").quiet()
+        }
+
+        fn check(&self, pointer: &str, history: &History) {
+            for name in history.names() {
+                let expected = self.reference.numbers(&format!("{pointer}/{}", name.replace(' ', "_")));
+                let actual = history.values(name);
+                assert_eq!(actual.len(), expected.len(), "{pointer} {name}");
+                for (actual, expected) in actual.iter().zip(&expected) {
+                    assert!((actual - expected).abs() < 1e-4, "{pointer} {name}: {actual} instead of {expected}");
+                }
+            }
+        }
+    }
+
+    fn weights(vs: &VarStore) -> Tensor {
+        let mut variables: Vec<_> = vs.variables().into_iter().collect();
+        variables.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Tensor::cat(&variables.iter().map(|(_, variable)| variable.detach().flatten(0, -1)).collect::<Vec<_>>(), 0)
+    }
+
+    #[test]
+    fn losses_and_accuracies_are_those_of_the_same_loop_in_pytorch() {
+        let (case, net) = Case::new();
+        let mut trainer = case
+            .trainer(nn::Sgd { momentum: 0.9, ..Default::default() }, 0.2)
+            .epochs(6)
+            .schedule(StepLR::new(0.2, 2, 0.5));
+        trainer.fit(&net, &case.loader("train", 16), Some(&case.loader("test", 8))).expect("trains");
+        case.check("/sgd", trainer.history());
+        assert_eq!(
+            trainer.history().epochs().iter().map(|epoch| epoch.lr).collect::<Vec<_>>(),
+            [0.2, 0.2, 0.1, 0.1, 0.05, 0.05]
+        );
+    }
+
+    #[test]
+    fn schedules_of_steps_and_clipped_gradients_are_pytorchs() {
+        let (case, net) = Case::new();
+        let mut trainer = case
+            .trainer(nn::Adam::default(), 0.05)
+            .epochs(4)
+            .schedule_steps(CosineAnnealingLR::new(0.05, 16))
+            .clip_grad_norm(0.1);
+        trainer.fit(&net, &case.loader("train", 16), None).expect("trains");
+        case.check("/adam", trainer.history());
+    }
+
+    #[test]
+    fn gradients_of_several_batches_are_those_of_a_larger_one() {
+        let after = |batch_size, accumulate| {
+            let (case, net) = Case::new();
+            let mut trainer = case.trainer(nn::Sgd::default(), 0.3).epochs(2).accumulate(accumulate);
+            trainer.fit(&net, &case.loader("train", batch_size), None).expect("trains");
+            weights(&case.vs)
+        };
+        assert!(after(15, 2).allclose(&after(30, 1), 1e-5, 1e-6, false));
+        assert!(!after(15, 1).allclose(&after(30, 1), 1e-3, 1e-3, false));
+        // Four batches in groups of three: the last one stands alone.
+        assert!(after(15, 3).isfinite().all().int64_value(&[]) == 1);
+    }
+
+    #[test]
+    fn early_stopping_ends_the_training_and_brings_the_best_weights_back() {
+        let (case, net) = Case::new();
+        let valid = case.loader("test", 8);
+        // A rate so high that it only gets worse after some time.
+        let mut trainer = case.trainer(nn::Sgd::default(), 3.0).epochs(100).early_stopping(3);
+        trainer.fit(&net, &case.loader("train", 16), Some(&valid)).expect("trains");
+        let losses = trainer.history().values("validation loss");
+        let (best, lowest) = losses
+            .iter()
+            .enumerate()
+            .min_by(|(_, a), (_, b)| a.total_cmp(b))
+            .map(|(at, loss)| (at, *loss))
+            .expect("losses");
+        assert_eq!(losses.len(), best + 1 + 3, "{losses:?}");
+        assert!(losses.len() < 100, "it should have become worse: {losses:?}");
+        let now = trainer.evaluate(&net, &valid).expect("evaluates").get("loss").expect("a loss");
+        assert!((now - lowest).abs() < 1e-6, "{now} instead of {lowest}");
+    }
+
+    #[test]
+    fn a_training_that_is_taken_up_goes_on_as_if_it_had_not_ended() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let train = |epochs: usize, resume: bool, folder: &std::path::Path| {
+            let (case, net) = Case::new();
+            let mut trainer = case
+                .trainer(nn::Sgd::default(), 0.2)
+                .schedule_steps(CosineAnnealingLR::new(0.2, 24))
+                .checkpoint(folder);
+            let done = if resume { trainer.resume().expect("resumes") } else { 0 };
+            let mut trainer = trainer.epochs(epochs - done);
+            trainer.fit(&net, &case.loader("train", 16), None).expect("trains");
+            (weights(&case.vs), trainer.history().values("loss"))
+        };
+        let whole = train(6, false, &folder.path().join("whole"));
+        let _ = train(2, true, &folder.path().join("parts"));
+        let parts = train(6, true, &folder.path().join("parts"));
+        assert!(parts.0.equal(&whole.0));
+        assert_eq!(parts.1, whole.1);
+    }
+
+    #[test]
+    fn a_checkpoint_that_does_not_fit_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (case, net) = Case::new();
+        let mut trainer = case.trainer(nn::Sgd::default(), 0.2).checkpoint(folder.path());
+        trainer.fit(&net, &case.loader("train", 16), None).expect("trains");
+        let before = weights(&case.vs);
+        let _ = no_grad(|| case.vs.variables()["out.bias"].shallow_clone().fill_(9.0));
+        trainer.load_best().expect("loads");
+        assert!(weights(&case.vs).equal(&before));
+
+        let vs = VarStore::new(Device::Cpu);
+        let _other = nn::linear(&vs.root() / "hidden", 4, 8, Default::default());
+        let error = |trainer: &mut Trainer| trainer.load_best().expect_err("another network").to_string();
+        let mut other = Trainer::new(&vs, nn::Sgd::default(), 0.1).expect("a trainer").checkpoint(folder.path());
+        assert!(
+            error(&mut other).contains("\"hidden.weight\" is [8, 5] there and [8, 4] here"),
+            "{}",
+            error(&mut other)
+        );
+        std::fs::write(folder.path().join("best.safetensors"), b"short").expect("writes");
+        assert!(error(&mut trainer).contains("best.safetensors does not fit"), "{}", error(&mut trainer));
+        std::fs::remove_file(folder.path().join("best.safetensors")).expect("removes");
+        assert!(error(&mut trainer).contains("best.safetensors cannot be read"), "{}", error(&mut trainer));
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_ends_the_training_before_it_is_learned() {
+        let (case, net) = Case::new();
+        let mut batches = 0;
+        let mut trainer = case.trainer(nn::Sgd::default(), 0.1);
+        let before = weights(&case.vs);
+        let error = trainer
+            .fit_with(&case.loader("train", 16), None, |(xs, _), _| {
+                batches += 1;
+                Outcome::new(net.forward(xs).mean(Kind::Float) * if batches == 1 { f64::NAN } else { 1.0 })
+            })
+            .expect_err("a NaN");
+        assert!(error.to_string().starts_with("the loss of batch 1 in epoch 1 is NaN"), "{error}");
+        assert!(error.to_string().contains("All weights are finite"), "{error}");
+        assert!(weights(&case.vs).equal(&before) && trainer.history().is_empty());
+    }
+
+    #[test]
+    fn outputs_come_in_the_order_of_the_inputs() {
+        let (case, net) = Case::new();
+        let trainer = case.trainer(nn::Sgd::default(), 0.1);
+        let outputs = trainer.predict(&net, &case.loader("test", 5)).expect("predicts");
+        assert!(outputs.allclose(&net.forward(&case.reference.tensor("/test/x")), 1e-6, 1e-6, false));
+        assert!(!outputs.requires_grad());
+        let empty = DataLoader::new(
+            TensorDataset::new(
+                &Tensor::zeros([0, 5], (Kind::Float, Device::Cpu)),
+                &Tensor::zeros([0], (Kind::Int64, Device::Cpu)),
+            )
+            .expect("pairs"),
+            4,
+        );
+        assert!(matches!(trainer.predict(&net, &empty), Err(TrainError::Empty)));
+    }
+
+    #[test]
+    fn what_is_watched_must_be_measured() {
+        let (case, net) = Case::new();
+        let mut trainer = case
+            .trainer(nn::Sgd::default(), 0.1)
+            .loss(|outputs, targets| outputs.cross_entropy_loss(targets, None::<Tensor>, Reduction::Mean, -100, 0.0))
+            .monitor("validation accuracy", Better::Higher);
+        let error = trainer.fit(&net, &case.loader("train", 16), None).expect_err("not measured").to_string();
+        assert_eq!(error, "there is no \"validation accuracy\" among what an epoch measures: \"loss\"");
+    }
+}
