@@ -13,6 +13,7 @@ from conftest import OXTORCH, REPOSITORY
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 QUICKSTART = REPOSITORY / "notebooks/quickstart.ipynb"
+CNN = REPOSITORY / "notebooks/cnn.ipynb"
 TUTORIAL = sorted((REPOSITORY / "notebooks/tutorial").glob("*.ipynb"))
 
 
@@ -75,6 +76,16 @@ def test_a_part_of_the_tutorial_runs_as_it_is_stored(path, tmp_path):
     assert done.returncode == 0, done.stderr
     stored = read(path)
     assert any(endings(stored))
+    assert endings(read(ran)) == endings(stored)
+
+
+def test_the_convolutional_network_reads_98_of_100_digits(tmp_path):
+    ran = tmp_path / "ran.ipynb"
+    done = oxtorch_run(CNN, "-o", ran, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert 0.98 <= accuracy(read(ran)) <= 1
+    stored = read(CNN)
+    assert 0.98 <= accuracy(stored) <= 1
     assert endings(read(ran)) == endings(stored)
 
 
