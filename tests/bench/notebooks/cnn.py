@@ -121,4 +121,5 @@ show(test_images[worst].cpu(), captions, columns=8)
 
 # %%
 filters = net[0].weight.detach().cpu()
-show((filters - filters.amin((1, 2, 3), True)) / (filters.amax((1, 2, 3), True) - filters.amin((1, 2, 3), True)), columns=8)
+low, high = filters.amin((1, 2, 3), True), filters.amax((1, 2, 3), True)
+show((filters - low) / (high - low), columns=8)
