@@ -202,4 +202,6 @@ TRAININGS = [
     Training("lstm", "LSTM cell written out, batch 32", 1 / 1.5),
     Training("cnn", "CNN, batch 64 of 28 x 28 pixels", 1.0),
     Training("transformer", "transformer, 2 layers of 64, batch 16 of 32 tokens", 1.0),
+    Training("loader", "a batch of the DataLoader, 64 images one by one", 1.0),
+    Training("loader_ahead", "the same read ahead (2 workers of PyTorch's)", 1.0),
 ]

@@ -13,6 +13,7 @@ from conftest import OXTORCH, REPOSITORY
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 QUICKSTART = REPOSITORY / "notebooks/quickstart.ipynb"
+CNN = REPOSITORY / "notebooks/cnn.ipynb"
 TUTORIAL = sorted((REPOSITORY / "notebooks/tutorial").glob("*.ipynb"))
 
 
@@ -94,6 +95,16 @@ def test_the_gallery_draws_each_of_its_figures(tmp_path):
     stored = pictures(read(REPOSITORY / "notebooks/gallery.ipynb"))
     assert len(stored) > 10
     assert pictures(read(ran)) == stored
+
+
+def test_the_convolutional_network_reads_98_of_100_digits(tmp_path):
+    ran = tmp_path / "ran.ipynb"
+    done = oxtorch_run(CNN, "-o", ran, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert 0.98 <= accuracy(read(ran)) <= 1
+    stored = read(CNN)
+    assert 0.98 <= accuracy(stored) <= 1
+    assert endings(read(ran)) == endings(stored)
 
 
 def test_commands_work_without_a_frontend(tmp_path):
