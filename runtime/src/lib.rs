@@ -15,6 +15,7 @@ pub mod font;
 #[doc(hidden)]
 pub mod host;
 pub mod input;
+pub mod io;
 mod live;
 pub mod metrics;
 pub mod nn;

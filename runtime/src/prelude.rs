@@ -19,7 +19,7 @@
 pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{bail, ensure};
-pub use crate::{data, metrics, nn, optim, rl, text, train};
+pub use crate::{data, io, metrics, nn, optim, rl, text, train};
 pub use anyhow::{Context, Result, anyhow};
 pub use tch::{Device, IndexOp, Kind, Reduction, TchError, Tensor, no_grad, no_grad_guard};
 

@@ -23,7 +23,7 @@ mod timeit;
 
 pub use asynchronous::{enter_tokio, stage_async};
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
-pub(crate) use panic::install_hook;
+pub(crate) use panic::{first_sentence, install_hook};
 pub(crate) use show::show_bundle;
 pub use show::{NoMethod, Show, Shown, ViaDebug, ViaName, ViaRich};
 pub use stage::{Ending, Error, end_cell, stage};

@@ -160,7 +160,7 @@ const REST: [&str; 3] =
 ///
 /// `tch` unwraps with `Torch("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)\nException raised from ...")` in
 /// the message, as a debug string.
-pub(super) fn first_sentence(message: &str) -> String {
+pub(crate) fn first_sentence(message: &str) -> String {
     const UNWRAP: &str = "called `Result::unwrap()` on an `Err` value: Torch(\"";
     let text = match message.strip_prefix(UNWRAP) {
         Some(rest) => unescape(rest.strip_suffix("\")").unwrap_or(rest)),
