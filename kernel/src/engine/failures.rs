@@ -1,7 +1,7 @@
 //! Help for failures at run time, by what their message says.
 
 /// Pieces of messages, and the help for those that hold them all.
-const HELP: [(&[&str], &str); 21] = [
+const HELP: [(&[&str], &str); 45] = [
     (
         &["from the 'CUDA' backend"],
         "libtorch finds no GPU here. `device()` is the best device there is, as in `(Kind::Float, device())`",
@@ -48,6 +48,92 @@ const HELP: [(&[&str], &str); 21] = [
     (
         &["Attempting to convert a Tensor with", "dimensions to flat vector"],
         "`.flatten(0, -1)` ahead of it makes one dimension of all",
+    ),
+    (
+        &["must match the size of tensor b"],
+        "sizes are compared from the last one on, and each pair has to be the same, or one of them 1; `x.unsqueeze(1)` adds a \
+         size of 1",
+    ),
+    (
+        &["The expanded size of the tensor"],
+        "only a size of 1 can be expanded; `x.unsqueeze(0)` adds one, and `x.repeat([2, 1])` copies",
+    ),
+    (
+        &["Expected size for first two dimensions of batch2"],
+        "in [N, A, B] and [N, C, D], N has to be the same, and B and C; `x.transpose(1, 2)` exchanges the last two",
+    ),
+    (
+        &["to have", "channels, but got"],
+        "the input is [N, C, H, W], with C as the layer's number of input channels; grey images have 1, coloured ones 3",
+    ),
+    (
+        &["(unbatched)", "(batched) input to conv"],
+        "images are [N, C, H, W]: `x.view([-1, 1, 28, 28])` makes them of rows of 784 numbers",
+    ),
+    (
+        &["Sizes of tensors must match except in dimension"],
+        "all sizes but the one along which they are joined have to be the same",
+    ),
+    (
+        &["stack expects each tensor to be equal size"],
+        "stacking needs one shape for all; `Tensor::cat` joins along a dimension that is there",
+    ),
+    (
+        &["is invalid for input of size"],
+        "the sizes multiplied have to give the number of elements; one of them may be -1, for what is left",
+    ),
+    (&["view size is not compatible"], "`.reshape(...)` copies where it has to"),
+    (
+        &["size mismatch (got input"],
+        "each row of [N, C] needs one label of [N]: take `size()` of both, and look at how the batch was made",
+    ),
+    (&["Dimension out of range"], "dimensions count from 0, and from -1 backwards: -1 is the last one"),
+    (
+        &["to have the same dtype, but got"],
+        "`.to_kind(Kind::Float)` on one of them makes both the same: networks compute in Float, literals such as 1.0 are Double",
+    ),
+    (
+        &["must have the same dtype, but got"],
+        "`.to_kind(Kind::Float)` makes the input one: networks compute in Float, `Tensor::from_slice(&[1.0])` is Double",
+    ),
+    (
+        &["Input type", "should be the same"],
+        "`.to_kind(Kind::Float)` makes the input one of Float, as weights are; images of bytes are divided by 255 as well",
+    ),
+    (
+        &["could not infer output dtype"],
+        "integers have no mean of their kind: say which it should be, as in `x.mean(Kind::Float)`",
+    ),
+    (
+        &["one of the following scalar types: Long, Int"],
+        "indices are integers: `.to_kind(Kind::Int64)` makes them of numbers of another kind",
+    ),
+    (
+        &["Expected dtype int32 or int64 for index"],
+        "indices are integers: `.to_kind(Kind::Int64)` makes them of numbers of another kind",
+    ),
+    (
+        &["can't be cast to the desired output type"],
+        "an operation in place keeps the kind of its tensor: write `x = x.to_kind(Kind::Float) + y`, or begin with another kind",
+    ),
+    (&["not implemented for 'Long'"], "this computes with floating point: `.to_kind(Kind::Float)` ahead of it"),
+    (&["expected condition to be a boolean tensor"], "a comparison gives one, as `x.gt(0.0)` does"),
+    (
+        &["modified by an inplace operation"],
+        "what is still needed for a gradient is not to be changed: write `let y = &y + 1.0;` in place of `y += 1.0`, and `fill_` or \
+         `zero_` after `backward()`",
+    ),
+    (
+        &["Only Tensors of floating point", "can require gradients"],
+        "`.to_kind(Kind::Float)` ahead of it makes a tensor that can be learned",
+    ),
+    (
+        &["Expected all tensors to be on the same device"],
+        "`.to_device(device())` brings a tensor to where the network is; a `DataLoader` does it for batches by `.to_device(device())`",
+    ),
+    (
+        &["CUDA out of memory"],
+        "try smaller batches, `no_grad` where nothing is learned, or drop what is no longer needed; `:vars` lists tensors",
     ),
     (&["can't allocate memory"], "there is not that much memory: check the shape, or work on smaller batches"),
     (&["RefCell already"], "an earlier borrow still lives: end it with `drop(...)`, or by a block `{ ... }` around it"),
