@@ -91,6 +91,7 @@ write(
                 nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True), torch.randn(2, 4, 8)
             ),
         },
+        "dict": hexadecimal(lambda file: torch.save({"w": torch.tensor([1.0, 2.0])}, file)),
         "script": {
             "file": hexadecimal(lambda file: torch.jit.save(traced, file)),
             "input": tensor(script_input),

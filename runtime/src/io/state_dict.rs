@@ -79,7 +79,7 @@ pub struct StateDict {
     tensors: BTreeMap<String, Tensor>,
 }
 
-/// Sets the variables of a store to the weights of a file: `.safetensors`, or `.npz`. All names and shapes must be the same, as in
+/// Sets the variables of a store to the weights of a file: `.safetensors`, `.npz`, or `.pt` (see [`StateDict::read`]). All names and shapes must be the same, as in
 /// PyTorch's `load_state_dict`; only `num_batches_tracked` of batch norms is left out.
 ///
 /// # Errors
@@ -96,23 +96,26 @@ impl StateDict {
         Self { origin: "the other network".to_owned(), tensors }
     }
 
-    /// The tensors of a file, `.safetensors` or `.npz`, on the CPU.
+    /// The tensors of a file, `.safetensors`, `.npz` or `.pt`, on the CPU. Of what `torch.save` writes only `torch.save(dict(model.state_dict()), "x.pt")`
+    /// can be read; the `state_dict` itself is a pickle of a type of Python's.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read or is of another format: of a `.pt` that `torch.save` wrote, save it as safetensors in Python.
+    /// Where the file cannot be read or is of another format.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, FileError> {
         let path = path.as_ref();
         std::fs::metadata(path).map_err(FileError::reading(path))?;
         let tensors = match ending(path) {
             "npz" => load_npz(path)?,
             "safetensors" => Tensor::read_safetensors(path).map_err(|error| FileError::refused(path, &error))?,
-            "pt" | "pth" | "bin" | "ckpt" => {
-                let what = "is a pickle of Python, which only Python reads safely: there, `from safetensors.torch import save_file; \
-                            save_file(torch.load(path), \"model.safetensors\")`";
-                return Err(FileError::damaged(path, what));
-            }
-            _ => return Err(FileError::damaged(path, "ends in neither .safetensors nor .npz")),
+            // libtorch reads plain dictionaries of tensors alone.
+            "pt" | "pth" => Tensor::loadz_multi(path).map_err(|_| {
+                let what = "is no plain dictionary of tensors, which is all that libtorch reads of Python's pickles. There, \
+                            `from safetensors.torch import save_file; save_file(model.state_dict(), \"model.safetensors\")`, \
+                            or `torch.save(dict(model.state_dict()), path)`";
+                FileError::damaged(path, what)
+            })?,
+            _ => return Err(FileError::damaged(path, "ends in none of .safetensors, .npz and .pt")),
         };
         Ok(Self { origin: path.display().to_string(), tensors: tensors.into_iter().collect() })
     }
@@ -157,9 +160,20 @@ impl StateDict {
     }
 
     /// Calls each tensor by the name that a function gives, and leaves out those for which it gives none.
+    ///
+    /// # Panics
+    ///
+    /// Where two tensors would have one name.
     pub fn map_names(mut self, mut map: impl FnMut(&str) -> Option<String>) -> Self {
-        let tensors = std::mem::take(&mut self.tensors).into_iter();
-        self.tensors = tensors.filter_map(|(name, tensor)| map(&name).map(|name| (name, tensor))).collect();
+        for (old, tensor) in std::mem::take(&mut self.tensors) {
+            if let Some(name) = map(&old) {
+                assert!(
+                    !self.tensors.contains_key(&name),
+                    "StateDict: {old:?} and another tensor would both be {name:?}"
+                );
+                self.tensors.insert(name, tensor);
+            }
+        }
         self
     }
 
@@ -338,6 +352,9 @@ mod tests {
         assert!(read("cut.safetensors").contains("cut.safetensors cannot be used"), "{}", read("cut.safetensors"));
         std::fs::write(folder.path().join("w.pt"), b"PK").expect("writes");
         assert!(read("w.pt").contains("save_file"));
+        std::fs::write(folder.path().join("dict.pt"), file(&reference(), "/dict")).expect("writes");
+        let dict = StateDict::read(folder.path().join("dict.pt")).expect("a plain dictionary");
+        assert_eq!(dict.get("w"), Some(&Tensor::from_slice(&[1f32, 2.0])));
         assert!(read("none.npz").starts_with("cannot read"));
         let vs = VarStore::new(Device::Cpu);
         let _weight = vs.root().zeros("w", &[2]);
