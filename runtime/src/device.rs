@@ -12,6 +12,12 @@ use std::sync::OnceLock;
 use tch::{Cuda, Device};
 use thiserror::Error;
 
+mod memory;
+pub(crate) mod threads;
+
+pub use memory::{GpuMemory, MemoryFigures, memory};
+pub use threads::{num_threads, set_num_threads};
+
 const VARIABLE: &str = "OXTORCH_DEVICE";
 
 /// Why the device that `OXTORCH_DEVICE` asks for cannot be had.

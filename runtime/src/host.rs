@@ -130,7 +130,8 @@ fn flush_while_a_cell_runs() {
 
 fn run_cells(queue: Receiver<Job>) {
     cell::install_hook();
-    let note = crate::device::load_cuda();
+    let notes: Vec<String> = crate::device::load_cuda().into_iter().chain(crate::device::threads::settle()).collect();
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
     // A request for a device that is not there stands in the note; the cell that calls `device()` gets the error.
     let device = crate::tensor::device_name(crate::device::try_device().unwrap_or(tch::Device::Cpu));
     control::send(&FromHost::Ready(Ready { pid: std::process::id(), device, note }));
