@@ -67,7 +67,7 @@ def evaluate(net, images, labels):
 
 
 # %%
-epochs = 8
+epochs = 12
 test_images, test_labels = images[test].to(device), labels[test].to(device)
 loader = DataLoader(TensorDataset(images[train], labels[train]), batch_size=64, shuffle=True)
 optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
