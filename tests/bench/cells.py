@@ -189,7 +189,7 @@ def item(language, index, number, calls):
 
 @dataclass(frozen=True)
 class Training:
-    """Steps of training, in `training/KEY.rs` and `training/KEY.py`."""
+    """Steps of a loop, in `training/KEY.rs` and `training/KEY.py`."""
 
     key: str
     name: str
@@ -198,10 +198,10 @@ class Training:
 
 
 TRAININGS = [
-    Training("mlp", "MLP, batch 32", 1 / 1.5),
-    Training("lstm", "LSTM cell written out, batch 32", 1 / 1.5),
-    Training("cnn", "CNN, batch 64 of 28 x 28 pixels", 1.0),
-    Training("transformer", "transformer, 2 layers of 64, batch 16 of 32 tokens", 1.0),
-    Training("loader", "a batch of the DataLoader, 64 images one by one", 1.0),
-    Training("loader_ahead", "the same read ahead (2 workers of PyTorch's)", 1.0),
+    Training("mlp", "a step of training: MLP, batch 32", 1 / 1.5),
+    Training("lstm", "a step of training: LSTM cell written out, batch 32", 1 / 1.5),
+    Training("cnn", "a step of training: CNN, batch 64 of 28 x 28 pixels", 1.0),
+    Training("transformer", "a step of training: transformer, 2 layers of 64, batch 16 of 32 tokens", 1.0),
+    Training("loader", "a batch of the DataLoader: 64 images one by one", 1.0),
+    Training("loader_ahead", "a batch of the DataLoader: the same read ahead (2 workers of PyTorch's)", 1.0),
 ]

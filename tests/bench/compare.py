@@ -194,9 +194,9 @@ def measure_training(run):
                 sessions.append((session, train))
             for _ in range(min(run.options.rounds, 7)):
                 for session, train in sessions:
-                    run.note(report.STEP(training.name), session.peer, 1 / float(session.printed(train)))
+                    run.note(training.name, session.peer, 1 / float(session.printed(train)))
             for session, _ in sessions:
-                run.note(report.TRAINING_MEMORY(training.name), session.peer, sum(session.memory()))
+                run.note(report.MEMORY(training.name), session.peer, sum(session.memory()))
 
 
 def measure_many(run):

@@ -16,7 +16,7 @@ class Normalised(Dataset):
 
 
 data = Normalised(torch.rand(2000, 1, 28, 28), torch.randint(10, (2000,)))
-loader = DataLoader(data, batch_size=64, shuffle=True, num_workers=2)
+loader = DataLoader(data, batch_size=64, shuffle=True, num_workers=2, persistent_workers=True)
 
 # %%
 begin = time.perf_counter()
