@@ -123,6 +123,21 @@ where
         self.samples
     }
 
+    /// Has the next epoch be the one with that number, from 0: a shuffled order belongs to its number, so a training that is taken up
+    /// again sees the orders that it would have seen.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let loader = DataLoader::new(digits(), 64).shuffle(42);
+    /// let first = |loader: &DataLoader<_>| loader.into_iter().next().map(|(_, labels)| labels);
+    /// let labels = first(&loader);
+    /// loader.set_epoch(0);
+    /// assert_eq!(first(&loader), labels);
+    /// ```
+    pub fn set_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+    }
+
     /// The next epoch's batches, each as a `Result`.
     pub fn batches(&self) -> Batches<D> {
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);

@@ -92,7 +92,11 @@ pub fn load_state_dict(vs: &VarStore, path: impl AsRef<Path>) -> Result<(), Stat
 impl StateDict {
     /// The variables of a store.
     pub fn of(vs: &VarStore) -> Self {
-        let tensors = vs.variables().into_iter().map(|(name, tensor)| (name, tensor.detach())).collect();
+        Self::of_variables(vs.variables())
+    }
+
+    pub(crate) fn of_variables(variables: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        let tensors = variables.into_iter().map(|(name, tensor)| (name, tensor.detach())).collect();
         Self { origin: "the other network".to_owned(), tensors }
     }
 
@@ -183,11 +187,19 @@ impl StateDict {
     ///
     /// Where a name or a shape differs. Then no variable is changed.
     pub fn load(&self, vs: &VarStore) -> Result<(), StateDictError> {
-        let loaded = self.compare(vs);
+        self.load_variables(vs.variables())
+    }
+
+    pub(crate) fn load_variables(
+        &self,
+        variables: impl IntoIterator<Item = (String, Tensor)>,
+    ) -> Result<(), StateDictError> {
+        let mut variables = variables.into_iter().collect();
+        let loaded = self.compare(&variables);
         if !(loaded.missing.is_empty() && loaded.unexpected.is_empty()) {
-            return Err(self.mismatch(loaded, vs));
+            return Err(self.mismatch(loaded, &variables));
         }
-        self.load_partial(vs).map(drop)
+        self.set(&mut variables).map(drop)
     }
 
     /// Sets the variables of a store for which there are weights, and says which names are on one side only: PyTorch's `strict=False`.
@@ -196,13 +208,17 @@ impl StateDict {
     ///
     /// Where a shape differs. Then no variable is changed.
     pub fn load_partial(&self, vs: &VarStore) -> Result<Loaded, StateDictError> {
-        let loaded = self.compare(vs);
-        if !self.other_shapes(vs).is_empty() {
-            return Err(self.mismatch(loaded, vs));
+        self.set(&mut vs.variables().into_iter().collect())
+    }
+
+    fn set(&self, variables: &mut BTreeMap<String, Tensor>) -> Result<Loaded, StateDictError> {
+        let loaded = self.compare(variables);
+        if !self.other_shapes(variables).is_empty() {
+            return Err(self.mismatch(loaded, variables));
         }
         no_grad(|| {
-            for (name, mut variable) in vs.variables() {
-                if let Some(tensor) = self.tensors.get(&name) {
+            for (name, variable) in variables {
+                if let Some(tensor) = self.tensors.get(name) {
                     variable.copy_(tensor);
                 }
             }
@@ -210,8 +226,7 @@ impl StateDict {
         Ok(loaded)
     }
 
-    fn compare(&self, vs: &VarStore) -> Loaded {
-        let variables: BTreeMap<String, Tensor> = vs.variables().into_iter().collect();
+    fn compare(&self, variables: &BTreeMap<String, Tensor>) -> Loaded {
         let is_counter = |name: &str| name == COUNTER || name.ends_with(&format!(".{COUNTER}"));
         let missing = variables.keys().filter(|name| !self.tensors.contains_key(*name)).cloned();
         let unexpected =
@@ -219,17 +234,21 @@ impl StateDict {
         Loaded { missing: missing.collect(), unexpected: unexpected.collect() }
     }
 
-    fn other_shapes(&self, vs: &VarStore) -> Vec<(String, Vec<i64>, Vec<i64>)> {
-        let variables: BTreeMap<String, Tensor> = vs.variables().into_iter().collect();
-        let shapes = variables.into_iter().filter_map(|(name, variable)| {
-            let (there, here) = (self.get(&name)?.size(), variable.size());
-            (there != here).then_some((name, there, here))
+    fn other_shapes(&self, variables: &BTreeMap<String, Tensor>) -> Vec<(String, Vec<i64>, Vec<i64>)> {
+        let shapes = variables.iter().filter_map(|(name, variable)| {
+            let (there, here) = (self.get(name)?.size(), variable.size());
+            (there != here).then(|| (name.clone(), there, here))
         });
         shapes.collect()
     }
 
-    fn mismatch(&self, Loaded { missing, unexpected }: Loaded, vs: &VarStore) -> StateDictError {
-        StateDictError::Mismatch { origin: self.origin.clone(), missing, unexpected, shapes: self.other_shapes(vs) }
+    fn mismatch(&self, Loaded { missing, unexpected }: Loaded, variables: &BTreeMap<String, Tensor>) -> StateDictError {
+        StateDictError::Mismatch {
+            origin: self.origin.clone(),
+            missing,
+            unexpected,
+            shapes: self.other_shapes(variables),
+        }
     }
 }
 

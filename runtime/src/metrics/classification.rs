@@ -138,6 +138,10 @@ mod tests {
         let scores = || Tensor::from_slice(&[0f32; 8]).view([2, 4]);
         assert!(message(&|| accuracy(&scores(), &three())).contains("[2] predictions for targets of [3]"));
         assert!(message(&|| accuracy(&scores().view([2, 2, 2]), &three())).contains("predictions of [2, 2, 2]"));
+        let shares = || Tensor::from_slice(&[0.9f32, 0.8, 0.1]);
+        assert!(message(&|| accuracy(&shares(), &three())).contains("`p.gt(0.5)`"));
+        assert!(message(&|| accuracy(&shares().view([3, 1]), &three())).contains("scores [N, 1]"));
+        assert_eq!(accuracy(&shares().gt(0.5), &Tensor::from_slice(&[1i64, 1, 0])), 1.0);
         assert!(message(&|| top_k_accuracy(&scores(), &Tensor::from_slice(&[0i64, 1]), 5)).contains("k is 5"));
     }
 }

@@ -28,15 +28,23 @@ pub use mean::Mean;
 pub use ranking::roc_auc;
 pub use regression::{mae, mse, r2_score};
 
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
 
 /// Classes `[N]` from scores `[N, C]` or from classes, on the CPU.
 #[track_caller]
 fn classes(what: &str, predictions: &Tensor) -> Tensor {
     let predictions = predictions.detach();
-    let classes = match predictions.dim() {
-        1 => predictions,
-        2 => predictions.argmax(1, false),
+    let classes = match predictions.size()[..] {
+        [_] if predictions.is_floating_point() => panic!(
+            "{what}: predictions [N] of {:?}; classes are integers: of probabilities of one class of two, `p.gt(0.5)` makes them",
+            predictions.kind()
+        ),
+        [_] => predictions,
+        [_, 1] => panic!(
+            "{what}: scores [N, 1] of one class of two; `scores.squeeze_dim(1).gt(0.0)` makes classes of logits, `.gt(0.5)` of \
+             probabilities"
+        ),
+        [_, _] => predictions.argmax(1, false),
         _ => panic!(
             "{what}: predictions of {:?}; they are [N, C] for scores or [N] for classes: `view` or `flatten` brings them there",
             predictions.size()
@@ -56,16 +64,6 @@ fn pairs(what: &str, predictions: &Tensor, targets: &Tensor) -> (Tensor, Tensor)
         targets.size()
     );
     (predicted, targets.to_kind(Kind::Int64))
-}
-
-/// All elements of a tensor as numbers.
-fn numbers(tensor: &Tensor) -> Vec<f64> {
-    no_grad(|| {
-        let flat = tensor.to_device(Device::Cpu).to_kind(Kind::Double).contiguous();
-        let mut numbers = vec![0.0; flat.numel()];
-        flat.copy_data(&mut numbers, flat.numel());
-        numbers
-    })
 }
 
 /// `part / whole`, and 0 of nothing: scikit-learn's `zero_division=0`.

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::numbers;
+use crate::plot::Numbers;
 
 /// The area under the receiver operating characteristic: the probability that a sample of class 1 scores higher than one of class
 /// 0, ties counting half (J. A. Hanley and B. J. McNeil, 1982). Scores `[N]` for targets `[N]` of 0 and 1. NaN where a class is missing.
@@ -19,7 +19,7 @@ use super::numbers;
 pub fn roc_auc(scores: &Tensor, targets: &Tensor) -> f64 {
     let (of_scores, of_targets) = (scores.numel(), targets.numel());
     assert!(of_scores == of_targets, "roc_auc: {of_scores} scores for {of_targets} targets; each target needs one");
-    let (scores, targets) = (numbers(scores), numbers(targets));
+    let (scores, targets) = (scores.numbers(), targets.numbers());
     assert!(!scores.iter().any(|score| score.is_nan()), "roc_auc: a score is NaN");
     if let Some(target) = targets.iter().find(|target| ![0.0, 1.0].contains(*target)) {
         panic!("roc_auc: a target of {target}; they are 0 and 1");

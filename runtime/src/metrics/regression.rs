@@ -2,7 +2,8 @@
 
 use tch::Tensor;
 
-use super::{numbers, share};
+use super::share;
+use crate::plot::Numbers;
 
 /// `mean((prediction - target)^2)` over all elements of two tensors of one shape.
 ///
@@ -46,7 +47,7 @@ pub fn mae(predictions: &Tensor, targets: &Tensor) -> f64 {
 /// As [`mse`].
 pub fn r2_score(predictions: &Tensor, targets: &Tensor) -> f64 {
     let left = mse(predictions, targets);
-    let targets = numbers(targets);
+    let targets = targets.numbers();
     let mean = share(targets.iter().sum(), targets.len() as f64);
     let variance = share(targets.iter().map(|target| (target - mean).powi(2)).sum(), targets.len() as f64);
     // As scikit-learn has it for targets that are all the same.
@@ -60,7 +61,7 @@ fn mean_of(what: &str, predictions: &Tensor, targets: &Tensor, of: fn(f64) -> f6
         of_predictions == of_targets,
         "{what}: predictions of {of_predictions:?} for targets of {of_targets:?}; `view` or `squeeze` makes them equal"
     );
-    let (predictions, targets) = (numbers(predictions), numbers(targets));
+    let (predictions, targets) = (predictions.numbers(), targets.numbers());
     let sum: f64 = predictions.iter().zip(&targets).map(|(prediction, target)| of(prediction - target)).sum();
     share(sum, targets.len() as f64)
 }

@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tch::{Tensor, no_grad};
+use tch::Tensor;
 
 use super::{History, TrainError};
+use crate::io::StateDict;
 
 /// The folder of a training.
 #[derive(Debug, Clone)]
@@ -41,7 +42,10 @@ impl Checkpoint {
             write_weights(variables, &self.best())?;
         }
         let state = json!({ "steps": steps, "epochs": history.to_json() });
-        replace(&self.state(), |path| fs::write(path, format!("{state:#}\n")))
+        // The old file stays until the new one is whole.
+        let (path, unfinished) = (self.state(), self.0.join("history.unfinished.json"));
+        let written = fs::write(&unfinished, format!("{state:#}\n")).and_then(|()| fs::rename(&unfinished, &path));
+        written.map_err(failed("written", &path))
     }
 
     /// The history and the number of steps.
@@ -53,43 +57,21 @@ impl Checkpoint {
             let steps = usize::try_from(state["steps"].as_u64()?).ok()?;
             Some((History::from_json(&state["epochs"])?, steps))
         });
-        read.ok_or_else(|| TrainError::Fit { path, what: "it holds no history of a training".to_owned() })
+        read.ok_or(TrainError::History(path))
     }
 }
 
 fn write_weights(variables: &[(String, Tensor)], path: &Path) -> Result<(), TrainError> {
-    replace(path, |path| Tensor::write_safetensors(variables, path).map_err(io::Error::other))
-}
-
-/// The old file stays until the new one is whole.
-fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), TrainError> {
-    let unfinished = path.with_extension("unfinished");
-    write(&unfinished).and_then(|()| fs::rename(&unfinished, path)).map_err(failed("written", path))
+    let unfinished = path.with_extension("unfinished.safetensors");
+    let dict = StateDict::of_variables(variables.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
+    dict.save(&unfinished)?;
+    fs::rename(&unfinished, path).map_err(failed("written", path))
 }
 
 /// Sets the variables to the weights of a file, which must be the same ones.
-pub(super) fn read_weights(variables: &mut [(String, Tensor)], path: &Path) -> Result<(), TrainError> {
-    fs::metadata(path).map_err(failed("read", path))?;
-    let fit = |what: String| TrainError::Fit { path: path.to_owned(), what };
-    let read = Tensor::read_safetensors(path).map_err(|error| fit(error.to_string()))?;
-    let mut pairs = Vec::new();
-    for (name, variable) in variables.iter() {
-        let found = read.iter().find(|(known, _)| known == name);
-        let (_, value) = found.ok_or_else(|| fit(format!("it has no {name:?}")))?;
-        if value.size() != variable.size() {
-            return Err(fit(format!("{name:?} is {:?} there and {:?} here", value.size(), variable.size())));
-        }
-        pairs.push(value);
-    }
-    if let Some((name, _)) = read.iter().find(|(name, _)| !variables.iter().any(|(known, _)| known == name)) {
-        return Err(fit(format!("it has a {name:?}, which the network has not")));
-    }
-    no_grad(|| {
-        for ((_, variable), value) in variables.iter_mut().zip(pairs) {
-            variable.copy_(value);
-        }
-    });
-    Ok(())
+pub(super) fn read_weights(variables: &[(String, Tensor)], path: &Path) -> Result<(), TrainError> {
+    let variables = variables.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+    Ok(StateDict::read(path)?.load_variables(variables)?)
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> TrainError {

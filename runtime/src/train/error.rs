@@ -6,6 +6,7 @@ use tch::TchError;
 use thiserror::Error;
 
 use super::Anomaly;
+use crate::io::{FileError, StateDictError};
 
 /// Why a training ended.
 #[derive(Debug, Error)]
@@ -15,7 +16,7 @@ pub enum TrainError {
     #[error(
         "the loss of batch {batch} in epoch {epoch} is {value}; the weights are as they were before it. {}. A lower learning rate, \
          `clip_grad_norm` or a look at that batch may help", cause.as_ref().map_or_else(
-            || "All weights are finite".to_owned(), |cause| cause.to_string().split(". ").next().unwrap_or_default().to_owned())
+            || "All weights are finite".to_owned(), |cause| format!("Of these, {}", cause.to_string().split(". ").next().unwrap_or_default()))
     )]
     NotFinite {
         /// Counted from 1.
@@ -56,15 +57,19 @@ pub enum TrainError {
         /// Why it failed.
         source: std::io::Error,
     },
-    /// A file of a checkpoint does not fit the network.
-    #[error("the checkpoint {} does not fit this network: {what}", path.display())]
-    Fit {
-        /// The file.
-        path: PathBuf,
-        /// What differs.
-        what: String,
-    },
+    /// The history of a checkpoint is none.
+    #[error("{} holds no history of a training; delete the folder to begin anew", .0.display())]
+    History(PathBuf),
+    /// The weights of a checkpoint cannot be written or read, or are of another network.
+    #[error(transparent)]
+    Weights(#[from] StateDictError),
     /// libtorch refused.
     #[error(transparent)]
     Torch(#[from] TchError),
+}
+
+impl From<FileError> for TrainError {
+    fn from(error: FileError) -> Self {
+        Self::Weights(error.into())
+    }
 }

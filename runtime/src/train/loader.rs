@@ -9,8 +9,9 @@ pub trait Loader<S> {
     /// How many batches an epoch has.
     fn batches(&self) -> usize;
 
-    /// The batches of the next epoch.
-    fn epoch(&self) -> Box<dyn Iterator<Item = Result<S>> + '_>;
+    /// The batches of an epoch: of a training the one with that number, from 0, whose order is the same also when it is taken up later; the
+    /// next one where none is given.
+    fn epoch(&self, number: Option<u64>) -> Box<dyn Iterator<Item = Result<S>> + '_>;
 }
 
 impl<D: Dataset + Send + 'static> Loader<D::Sample> for DataLoader<D>
@@ -21,7 +22,8 @@ where
         self.len()
     }
 
-    fn epoch(&self) -> Box<dyn Iterator<Item = Result<D::Sample>> + '_> {
+    fn epoch(&self, number: Option<u64>) -> Box<dyn Iterator<Item = Result<D::Sample>> + '_> {
+        number.into_iter().for_each(|number| self.set_epoch(number));
         Box::new(DataLoader::batches(self))
     }
 }

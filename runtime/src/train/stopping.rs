@@ -35,7 +35,7 @@ impl Default for Watch {
 
 impl Watch {
     /// Takes an epoch's value, and says whether it is the best so far.
-    pub(super) fn see(&mut self, value: f64, variables: &[(String, Tensor)]) -> bool {
+    pub(super) fn see(&mut self, value: f64) -> bool {
         let is_best = match (self.best, self.better) {
             (None, _) => !value.is_nan(),
             (Some(best), Better::Lower) => value < best - self.min_delta,
@@ -44,13 +44,17 @@ impl Watch {
         if is_best {
             self.best = Some(value);
             self.waited = 0;
-            if self.patience.is_some() {
-                self.weights = variables.iter().map(|(_, variable)| variable.detach().copy()).collect();
-            }
         } else {
             self.waited += 1;
         }
         is_best
+    }
+
+    /// Keeps the weights of the best epoch, where they are to come back.
+    pub(super) fn keep<'a>(&mut self, variables: impl Iterator<Item = &'a Tensor>) {
+        if self.patience.is_some() {
+            self.weights = variables.map(|variable| variable.detach().copy()).collect();
+        }
     }
 
     /// Whether it is time to end.
@@ -59,10 +63,10 @@ impl Watch {
     }
 
     /// Brings the weights of the best epoch back.
-    pub(super) fn restore(&mut self, variables: &mut [(String, Tensor)]) {
+    pub(super) fn restore(&self, variables: &mut [(String, Tensor)]) {
         no_grad(|| {
-            for ((_, variable), best) in variables.iter_mut().zip(self.weights.drain(..)) {
-                variable.copy_(&best);
+            for ((_, variable), best) in variables.iter_mut().zip(&self.weights) {
+                variable.copy_(best);
             }
         });
     }
@@ -84,21 +88,22 @@ mod tests {
     #[test]
     fn only_more_than_the_least_step_is_progress() {
         let mut loss = watch(Better::Lower);
-        assert_eq!([1.0, 0.95, 0.85, 0.8].map(|value| loss.see(value, &[])), [true, false, true, false]);
+        assert_eq!([1.0, 0.95, 0.85, 0.8].map(|value| loss.see(value)), [true, false, true, false]);
         assert!(!loss.is_over());
-        assert!(!loss.see(f64::NAN, &[]) && loss.is_over());
+        assert!(!loss.see(f64::NAN) && loss.is_over());
         let mut accuracy = watch(Better::Higher);
-        assert_eq!([0.5, 0.55, 0.7].map(|value| accuracy.see(value, &[])), [true, false, true]);
+        assert_eq!([0.5, 0.55, 0.7].map(|value| accuracy.see(value)), [true, false, true]);
     }
 
     #[test]
     fn the_best_weights_come_back() {
         let mut variables = [("w".to_owned(), Tensor::from_slice(&[1f32]))];
         let mut watch = watch(Better::Lower);
-        watch.see(1.0, &variables);
-        let _ = variables[0].1.fill_(2.0);
-        watch.see(3.0, &variables);
-        watch.restore(&mut variables);
-        assert_eq!(variables[0].1, Tensor::from_slice(&[1f32]));
+        watch.keep(variables.iter().map(|(_, variable)| variable));
+        for _ in 0..2 {
+            let _ = variables[0].1.fill_(2.0);
+            watch.restore(&mut variables);
+            assert_eq!(variables[0].1, Tensor::from_slice(&[1f32]));
+        }
     }
 }

@@ -88,8 +88,8 @@ pub(super) trait Work {
     /// How many batches there are to train on.
     fn batches(&self) -> usize;
 
-    /// Begins an epoch of training.
-    fn begin(&mut self);
+    /// Begins an epoch of training, by its number from 0.
+    fn begin(&mut self, epoch: u64);
 
     /// The next batch's outcome, with gradients.
     fn next(&mut self) -> Option<Result<Outcome, anyhow::Error>>;
@@ -113,8 +113,8 @@ impl<S> Work for Batches<'_, S> {
         self.train.batches()
     }
 
-    fn begin(&mut self) {
-        self.epoch = Some(self.train.epoch());
+    fn begin(&mut self, epoch: u64) {
+        self.epoch = Some(self.train.epoch(Some(epoch)));
     }
 
     fn next(&mut self) -> Option<Result<Outcome, anyhow::Error>> {
@@ -130,7 +130,7 @@ impl<S> Work for Batches<'_, S> {
 /// The means over all batches, without gradients.
 pub(super) fn evaluate<S>(loader: &dyn Loader<S>, step: Step<'_, S>) -> Result<Evaluation, TrainError> {
     let mut means = Means::default();
-    for (index, batch) in loader.epoch().enumerate() {
+    for (index, batch) in loader.epoch(None).enumerate() {
         checkpoint();
         let batch = batch.map_err(|source| TrainError::Batch { batch: index + 1, source })?;
         let outcome = no_grad(|| step(&batch, false));
