@@ -476,7 +476,7 @@ fn a_full_disk_is_an_error_that_names_the_folder_and_leaves_nothing_half_done() 
     let errors = fails(stage.setup(&[
         ("OXTORCH_HOME", text(&home)),
         ("LIBTORCH", text(&libtorch)),
-        ("STAGE_OBJECT_SIZE", "8000000"),
+        ("STAGE_OBJECT_SIZE", "24000000"),
     ]));
     assert!(errors.contains("compiling the C++ shim needs about") && errors.contains("are free"), "{errors}");
     assert!(errors.contains(text(&home)), "{errors}");
@@ -489,14 +489,14 @@ fn a_full_disk_is_an_error_that_names_the_folder_and_leaves_nothing_half_done() 
     assert_eq!(stage.calls("python3 -m pip install"), 0, "{}", stage.log());
 }
 
-/// A file system of 4 MB.
+/// A file system of 12 MB: the sources of the runtime fit, and what the staged compiler writes does not.
 struct TinyDisk(PathBuf);
 
 impl TinyDisk {
     fn mount(at: &Path) -> Option<Self> {
         fs::create_dir(at).expect("creates");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=4m", "none"]).arg(at).stderr(Stdio::null());
+        mount.args(["-t", "tmpfs", "-o", "size=12m", "none"]).arg(at).stderr(Stdio::null());
         mount.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
     }
 }
