@@ -108,8 +108,12 @@ pub(super) fn load(path: &Path, size: Option<(u32, u32)>, is_grey: bool) -> Resu
         }
         (image.into_raw(), 3)
     };
-    let shape = [i64::from(height), i64::from(width), channels];
-    let pixels = Tensor::f_from_data_size(&bytes, &shape, Kind::Uint8)?;
+    Ok(tensor_of(&bytes, (height, width), channels)?)
+}
+
+/// Bytes, pixel by pixel, as `[C, H, W]` float32 in 0 to 1.
+pub(crate) fn tensor_of(bytes: &[u8], (height, width): (u32, u32), channels: i64) -> Result<Tensor, TchError> {
+    let pixels = Tensor::f_from_data_size(bytes, &[i64::from(height), i64::from(width), channels], Kind::Uint8)?;
     Ok(to_unit_range(&pixels.f_permute([2, 0, 1])?.f_contiguous()?))
 }
 
@@ -158,8 +162,8 @@ fn save(image: &Tensor, path: &Path) -> Result<(), ImageFileError> {
     picture.save(path).map_err(|source| ImageFileError::Save { path: path.to_owned(), source })
 }
 
-/// The bytes of an image `[C, H, W]`, pixel by pixel.
-fn bytes_of(image: &Tensor) -> Result<Vec<u8>, TchError> {
+/// The bytes of an image `[C, H, W]`, pixel by pixel; floating point is clamped to 0 to 1.
+pub(crate) fn bytes_of(image: &Tensor) -> Result<Vec<u8>, TchError> {
     let image = image.f_to_device(Device::Cpu)?;
     let image = match image.kind() {
         Kind::Uint8 => image,

@@ -27,6 +27,7 @@ pub use file_error::DatasetError;
 pub use folder::{ImageFolder, image_folder};
 pub use idx::read_idx;
 pub use image_file::{ImageFileError, load_image, save_image};
+pub(crate) use image_file::{bytes_of, tensor_of};
 pub use karate_club::{LabelledGraph, karate_club};
 pub use labelled_images::{LabelledImages, SplitError};
 pub use loader::{Batches, DataLoader, Epoch};

@@ -1,9 +1,10 @@
 //! Pictures of the `image` crate as tensors, and back.
 
 use image::{DynamicImage, RgbImage};
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Tensor, no_grad};
 
 use super::FileError;
+use crate::data::{bytes_of, tensor_of};
 
 /// A picture as a tensor on the CPU, `[3, H, W]` float32 in 0 to 1; opacity is dropped. As [`load_image`](crate::data::load_image) for a picture
 /// that is in memory.
@@ -18,9 +19,7 @@ use super::FileError;
 /// ```
 pub fn image_to_tensor(picture: &DynamicImage) -> Tensor {
     let picture = picture.to_rgb8();
-    let shape = [i64::from(picture.height()), i64::from(picture.width()), 3];
-    let pixels = Tensor::from_data_size(picture.as_raw(), &shape, Kind::Uint8);
-    pixels.permute([2, 0, 1]).to_kind(Kind::Float).contiguous() / 255.0
+    tensor_of(picture.as_raw(), (picture.height(), picture.width()), 3).expect("a picture has a byte for each channel")
 }
 
 /// A tensor as a picture: `[H, W]`, `[1, H, W]` or `[3, H, W]`, floating point clamped to 0 to 1, uint8 as it is.
@@ -38,24 +37,15 @@ pub fn tensor_to_image(tensor: &Tensor) -> Result<RgbImage, FileError> {
             return Err(tch::TchError::Shape(what).into());
         }
     };
-    let bytes = no_grad(|| {
-        let tensor = tensor.detach().to_device(Device::Cpu);
-        let bytes = match tensor.kind() {
-            Kind::Uint8 => tensor,
-            _ => (tensor.to_kind(Kind::Float).clamp(0.0, 1.0) * 255.0).round().to_kind(Kind::Uint8),
-        };
-        let pixels =
-            bytes.view([channels, height, width]).expand([3, height, width], false).permute([1, 2, 0]).contiguous();
-        let mut bytes = vec![0u8; pixels.numel()];
-        pixels.copy_data(&mut bytes, pixels.numel());
-        bytes
-    });
+    let bytes = no_grad(|| bytes_of(&tensor.f_view([channels, height, width])?.f_expand([3, height, width], false)?))?;
     let picture = RgbImage::from_raw(width as u32, height as u32, bytes);
     picture.ok_or_else(|| tch::TchError::Shape(format!("a tensor of {size:?} has no pixels to show")).into())
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::{Device, Kind};
+
     use super::*;
 
     #[test]
