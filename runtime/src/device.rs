@@ -13,9 +13,11 @@ use tch::{Cuda, Device};
 use thiserror::Error;
 
 mod memory;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod products;
 pub(crate) mod threads;
 
-pub use memory::{GpuMemory, MemoryFigures, memory};
+pub use memory::{GpuMemory, MemoryFigures, memory, memory_limit};
 pub use threads::{num_threads, set_num_threads};
 
 const VARIABLE: &str = "OXTORCH_DEVICE";

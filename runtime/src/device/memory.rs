@@ -1,6 +1,7 @@
 //! How much memory is in use.
 
 use std::fmt::{self, Debug};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Memory of this process and of the GPUs, in bytes. Shown as `host 312 MB, at most 340 MB; cuda:0 1.2 GB of 15.8 GB`.
@@ -46,7 +47,44 @@ pub fn memory() -> MemoryFigures {
     }
 }
 
-/// A line of the system's account of a process; 0 where the system keeps none.
+/// How much main memory this process can have at most, in bytes: the machine's with its swap space, or what a container allows.
+/// A tensor that is larger by itself is refused with an error; what exceeds it together ends the process.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// assert!(oxtorch::device::memory_limit() > oxtorch::device::memory().resident);
+/// ```
+pub fn memory_limit() -> u64 {
+    let machine = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let machine = 1024 * (kilobytes(&machine, "MemTotal:") + kilobytes(&machine, "SwapTotal:"));
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let allowed = limits_of_groups(&groups).into_iter().filter_map(|file| {
+        // `max` where there is none.
+        std::fs::read_to_string(file).ok()?.trim().parse().ok()
+    });
+    // A system that says nothing has no limit that is known.
+    allowed.chain((machine > 0).then_some(machine)).min().unwrap_or(u64::MAX)
+}
+
+/// The files that can hold a limit for a process: those of its control group and of all above it. In a container the
+/// outermost that can be seen is the container's.
+fn limits_of_groups(groups: &str) -> Vec<PathBuf> {
+    let files = groups.lines().filter_map(|line| {
+        let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
+        let (root, file) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max"),
+            _ if controllers.split(',').any(|name| name == "memory") => {
+                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => return None,
+        };
+        let group = Path::new(group.trim_start_matches('/'));
+        Some(group.ancestors().map(move |above| Path::new(root).join(above).join(file)).collect::<Vec<_>>())
+    });
+    files.flatten().collect()
+}
+
+/// A line of the system's account of a process, or of the machine; 0 where the system keeps none.
 fn kilobytes(status: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
@@ -86,6 +124,28 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_may_stand_at_the_group_or_above_it() {
+        let cases: [(&str, &[&str]); 3] = [
+            ("0::/\n", &["/sys/fs/cgroup/memory.max"]),
+            (
+                "0::/user.slice/job\n",
+                &[
+                    "/sys/fs/cgroup/user.slice/job/memory.max",
+                    "/sys/fs/cgroup/user.slice/memory.max",
+                    "/sys/fs/cgroup/memory.max",
+                ],
+            ),
+            (
+                "9:cpu,cpuacct:/a\n4:memory:/a\n",
+                &["/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.limit_in_bytes"],
+            ),
+        ];
+        for (groups, files) in cases {
+            assert_eq!(limits_of_groups(groups), files.iter().map(PathBuf::from).collect::<Vec<_>>(), "{groups}");
+        }
+    }
 
     #[test]
     fn what_the_system_lists_is_read() {

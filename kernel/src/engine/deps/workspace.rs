@@ -85,7 +85,7 @@ impl Workspace<'_> {
         let sources = sources::all().map_err(|error| Failure::plain(error.to_string()))?;
         for source in sources {
             // Of the code only that it is there: it decides nothing.
-            let is_code = ["src/lib.rs", "src/main.rs"].iter().any(|end| source.path.ends_with(end));
+            let is_code = ["/lib.rs", "/main.rs"].iter().any(|end| source.path.ends_with(end));
             let contents = match source.path.as_str() {
                 "Cargo.toml" => with_member(&source.contents)?,
                 "Cargo.lock" => lock.map_or(source.contents, |lock| lock.as_bytes().to_vec()),

@@ -1,0 +1,10 @@
+//! The host process: loads the runtime, then loads and runs cells as the kernel asks.
+
+#[cfg(target_os = "linux")]
+mod allocator;
+
+fn main() {
+    #[cfg(target_os = "linux")]
+    allocator::refuse_more_than(oxtorch::device::memory_limit());
+    oxtorch::host::main()
+}
