@@ -6,6 +6,7 @@
 
 pub mod analyzer;
 mod archive;
+mod arguments;
 pub(crate) mod build;
 pub mod child;
 pub mod doctor;

@@ -122,7 +122,7 @@ fn one_line(text: &str) -> String {
 /// cannot be done.
 fn compile(attempt: &Attempt<'_>, libtorch: &Libtorch) -> Result<Result<Vec<String>, String>, SetupError> {
     let mut lacking = Vec::new();
-    let mut sources = attempt.sources();
+    let mut sources = attempt.sources()?;
     for _ in 0..ROUNDS {
         let mut again = Vec::new();
         for (source, output) in sources.iter().zip(attempt.compile(&sources)?) {

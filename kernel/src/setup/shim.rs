@@ -6,13 +6,14 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::arguments;
 use super::child::{Output, command, run};
 use super::error::SetupError;
 use super::libtorch::Libtorch;
 use super::progress::Progress;
 use super::sources::key;
 use super::toolchain::Compiler;
-use crate::home::Home;
+use crate::home::{Home, HomeError};
 
 /// The files of torch-sys that make the shim. The third one there is for Python extensions.
 const FILES: [&str; 2] = ["torch_api", "torch_api_generated"];
@@ -33,7 +34,8 @@ pub(crate) fn place(home: &Home, torch_sys: &str, libtorch: &Libtorch, compiler:
     let compiler = format!("{}\n{}", compiler.path.display(), compiler.version);
     let flags = flags(libtorch).join(" ");
     let parts = [torch_sys, &libtorch.identity, &compiler, &flags];
-    let method = if libtorch.is_exact() { &[][..] } else { &super::near::METHOD[..] };
+    let near = if libtorch.is_exact() { &[][..] } else { &super::near::METHOD[..] };
+    let method = arguments::METHOD.iter().chain(near);
     home.place("shim", &key(parts.iter().chain(method).map(|part| part.as_bytes())))
 }
 
@@ -53,7 +55,7 @@ pub(crate) fn compile(
 ) -> Result<(), SetupError> {
     progress.step("Compiling the C++ shim between Rust and libtorch");
     let attempt = Attempt::new(home, torch_sys, libtorch, compiler)?;
-    for output in attempt.compile(&attempt.sources())? {
+    for output in attempt.compile(&attempt.sources()?)? {
         attempt.succeeded(&output)?;
     }
     home.finish(&attempt.link()?, place)?;
@@ -90,9 +92,25 @@ impl<'a> Attempt<'a> {
         &self.compiler.path
     }
 
-    /// The sources as they come.
-    pub(super) fn sources(&self) -> Vec<PathBuf> {
-        FILES.iter().map(|file| self.libtch.join(format!("{file}.cpp"))).collect()
+    /// The sources, which report the arguments of what fails.
+    pub(super) fn sources(&self) -> Result<Vec<PathBuf>, SetupError> {
+        self.home.write(&self.header(), arguments::HEADER.as_bytes())?;
+        let sources = FILES.iter().map(|file| {
+            let (from, to) = (self.libtch.join(format!("{file}.cpp")), self.folder().join(format!("{file}.cpp")));
+            let source = std::fs::read_to_string(&from).map_err(|source| HomeError::Io {
+                action: "read",
+                path: from,
+                source,
+            })?;
+            self.home.write(&to, arguments::report_arguments(&source).as_bytes())?;
+            Ok(to)
+        });
+        sources.collect()
+    }
+
+    /// Where the header lies that the compiler reads ahead of them.
+    fn header(&self) -> PathBuf {
+        self.folder().join("arguments.h")
     }
 
     fn object(&self, file: &OsStr) -> PathBuf {
@@ -108,7 +126,7 @@ impl<'a> Attempt<'a> {
                 .map(|source| {
                     let mut command = self.tool();
                     // All errors, and in English, for those who read them.
-                    command.args(flags(self.libtorch)).arg("-fmax-errors=0");
+                    command.args(flags(self.libtorch)).arg("-fmax-errors=0").arg("-include").arg(self.header());
                     for include in [
                         self.libtorch.root.join("include"),
                         self.libtorch.root.join("include/torch/csrc/api/include"),
@@ -128,7 +146,7 @@ impl<'a> Attempt<'a> {
     /// Links the objects; gives the folder with the shim.
     pub(super) fn link(&self) -> Result<PathBuf, SetupError> {
         let finished = self.folder().join("shim");
-        std::fs::create_dir(&finished).map_err(|source| crate::home::HomeError::Io {
+        std::fs::create_dir(&finished).map_err(|source| HomeError::Io {
             action: "create",
             path: finished.clone(),
             source,

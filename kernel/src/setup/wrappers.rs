@@ -109,7 +109,7 @@ pub(super) fn reduce(source: &str, refusals: &Refusals, report: impl Fn(&str) ->
 }
 
 /// What `tch` calls the function of a wrapper.
-fn name_in_tch(wrapper: &str) -> String {
+pub(super) fn name_in_tch(wrapper: &str) -> String {
     let Some(name) = wrapper.strip_prefix("atg_") else { return wrapper.to_owned() };
     match name {
         "t" => "tr".to_owned(),
@@ -120,32 +120,32 @@ fn name_in_tch(wrapper: &str) -> String {
 }
 
 /// A text as C++ writes it.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("\"{escaped}\"")
 }
 
 /// The definition of a function.
 #[derive(Debug, PartialEq, Eq)]
-struct Function<'a> {
-    name: &'a str,
+pub(super) struct Function<'a> {
+    pub(super) name: &'a str,
     is_template: bool,
     returns_nothing: bool,
     /// From the return type to the closing brace.
-    whole: Range<usize>,
+    pub(super) whole: Range<usize>,
     /// With its braces.
-    body: Range<usize>,
+    pub(super) body: Range<usize>,
 }
 
 impl Function<'_> {
     /// Whether it is one of those that Rust calls.
-    fn is_wrapper(&self) -> bool {
+    pub(super) fn is_wrapper(&self) -> bool {
         !self.is_template && PREFIXES.iter().any(|prefix| self.name.starts_with(prefix))
     }
 }
 
 /// The functions that a source defines at its top level.
-fn functions(source: &str) -> Vec<Function<'_>> {
+pub(super) fn functions(source: &str) -> Vec<Function<'_>> {
     let mut functions = Vec::new();
     let (mut head, mut body, mut depth) = (0, 0, 0_usize);
     let mut at = 0;
@@ -191,7 +191,7 @@ fn function(source: &str, whole: Range<usize>, body: usize) -> Option<Function<'
 }
 
 /// The length of the comment, literal or directive that a text begins with, in which braces mean nothing; 0 for none.
-fn opaque(text: &str) -> usize {
+pub(super) fn opaque(text: &str) -> usize {
     let up_to = |end: &str, from: usize| text[from..].find(end).map_or(text.len(), |found| from + found + end.len());
     match text.as_bytes() {
         [b'/', b'/', ..] => up_to("\n", 2),

@@ -1,0 +1,124 @@
+//! The shim's wrappers report a failure of libtorch with the function that failed and the shapes and kinds of its tensors:
+//! libtorch's own message often names only the two sizes that differ.
+
+use super::wrappers::{Function, functions, literal, name_in_tch, opaque};
+
+/// What the changed wrappers call, for the compiler to read ahead of the source.
+pub(super) const HEADER: &str = include_str!("arguments.h");
+
+/// What decides how the shim is compiled, besides its sources.
+pub(super) const METHOD: [&str; 2] = [HEADER, include_str!("arguments.rs")];
+
+/// The source with `PROTECT( ... )` written out in each wrapper that takes tensors, line by line as it was.
+pub(super) fn report_arguments(source: &str) -> String {
+    let mut reporting = String::with_capacity(2 * source.len());
+    let mut done = 0;
+    for function in functions(source).iter().filter(|function| function.is_wrapper()) {
+        let tensors = tensors(&source[function.whole.start..function.body.start]);
+        let Some((from, to)) = protected(source, function).filter(|_| !tensors.is_empty()) else { continue };
+        let name = literal(name_in_tch(function.name).trim_start_matches("at_").trim_end_matches('_'));
+        reporting += &source[done..from];
+        reporting += "try {";
+        reporting += &source[from + PROTECT.len()..to];
+        reporting += "} catch (const std::exception &error) { torch_last_err = oxtorch::report(error, ";
+        reporting += &format!("{name}, {{{}}}); }}", tensors.join(", "));
+        done = to + 1;
+    }
+    reporting + &source[done..]
+}
+
+const PROTECT: &str = "PROTECT(";
+
+/// Where the first `PROTECT(` of a function begins, and where its parenthesis closes.
+fn protected(source: &str, function: &Function<'_>) -> Option<(usize, usize)> {
+    let from = function.body.start + source[function.body.clone()].find(PROTECT)?;
+    let mut depth = 0_usize;
+    let mut at = from;
+    while at < function.body.end {
+        match source.as_bytes()[at] {
+            b'(' => depth += 1,
+            b')' if depth == 1 => return Some((from, at)),
+            b')' => depth -= 1,
+            _ => {}
+        }
+        at += opaque(&source[at..]).max(1);
+    }
+    None
+}
+
+/// What is reported of each tensor, and each list of tensors, that a function takes; not of those that it fills.
+fn tensors(head: &str) -> Vec<String> {
+    let parameters = head.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).map_or("", |(inside, _)| inside);
+    let tensor = |parameter: &str| {
+        let name = parameter.trim().strip_prefix("tensor ")?.trim();
+        Some(match name.strip_prefix('*') {
+            Some("out__") => return None,
+            Some(data) => {
+                let list = data.strip_suffix("_data")?;
+                format!("{{\"{list}\", {data}, {list}_len, true}}")
+            }
+            None => format!("{{\"{name}\", &{name}, 1, false}}"),
+        })
+    };
+    parameters.split(',').filter_map(tensor).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrappers_that_take_tensors_report_them() {
+        let source = r#"#include "lib.h"
+void atg_add_(tensor *out__, tensor self, tensor other) {
+  PROTECT(
+    auto outputs__ = self->add_(*other); // :)
+    out__[0] = new torch::Tensor(outputs__);
+  )
+}
+
+tensor *atg_chunk(tensor self, int64_t chunks) {
+  PROTECT(return f(*self);)
+  return nullptr;
+}
+
+void atg_cat(tensor *out__, tensor *tensors_data, int tensors_len, int64_t dim) {
+  PROTECT(
+    out__[0] = cat(tensors_data);
+  )
+}
+
+void atg_arange(tensor *out__, scalar end) {
+  PROTECT(
+    out__[0] = arange(*end);
+  )
+}
+"#;
+        let expected = r#"#include "lib.h"
+void atg_add_(tensor *out__, tensor self, tensor other) {
+  try {
+    auto outputs__ = self->add_(*other); // :)
+    out__[0] = new torch::Tensor(outputs__);
+  } catch (const std::exception &error) { torch_last_err = oxtorch::report(error, "add", {{"self", &self, 1, false}, {"other", &other, 1, false}}); }
+}
+
+tensor *atg_chunk(tensor self, int64_t chunks) {
+  try {return f(*self);} catch (const std::exception &error) { torch_last_err = oxtorch::report(error, "chunk", {{"self", &self, 1, false}}); }
+  return nullptr;
+}
+
+void atg_cat(tensor *out__, tensor *tensors_data, int tensors_len, int64_t dim) {
+  try {
+    out__[0] = cat(tensors_data);
+  } catch (const std::exception &error) { torch_last_err = oxtorch::report(error, "cat", {{"tensors", tensors_data, tensors_len, true}}); }
+}
+
+void atg_arange(tensor *out__, scalar end) {
+  PROTECT(
+    out__[0] = arange(*end);
+  )
+}
+"#;
+        assert_eq!(report_arguments(source), expected);
+    }
+}
