@@ -8,6 +8,7 @@
 //! ```
 
 mod attention;
+mod cell;
 mod chain;
 mod dropout;
 mod graph;
@@ -22,6 +23,7 @@ mod unet;
 pub(crate) mod watch;
 
 pub use attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
+pub use cell::{CellConfig, CellWeights, GRUCell, LSTMCell, RNNCell, gru_cell, lstm_cell, rnn_cell};
 pub use chain::{Chain, ChainT};
 pub use dropout::{AlphaDropout, DropPath, Dropout, Dropout2d, alpha_dropout, drop_path, dropout, dropout2d};
 pub use graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalised_adjacency};
