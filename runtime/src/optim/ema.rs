@@ -36,21 +36,31 @@ impl Ema {
     ///
     /// Where the decay is not in 0 to 1.
     pub fn new(vs: &VarStore, decay: f64) -> Self {
+        Self::of(vs.variables(), decay)
+    }
+
+    /// As [`Ema::new`], of variables by name.
+    pub(crate) fn of(variables: impl IntoIterator<Item = (String, Tensor)>, decay: f64) -> Self {
         assert!((0.0..=1.0).contains(&decay), "Ema: a decay of {decay}; it lies between 0 and 1, as 0.999 does");
-        let averages = vs.variables().into_iter().map(|(name, variable)| (name, variable.detach().copy())).collect();
+        let averages = variables.into_iter().map(|(name, variable)| (name, variable.detach().copy())).collect();
         Self { decay, averages }
     }
 
     /// Takes the present parameters into the averages.
     pub fn update(&mut self, vs: &VarStore) {
+        self.take(vs.variables().iter().map(|(name, variable)| (name.as_str(), variable)));
+    }
+
+    /// As [`Ema::update`], of variables by name.
+    pub(crate) fn take<'a>(&mut self, variables: impl IntoIterator<Item = (&'a str, &'a Tensor)>) {
         no_grad(|| {
-            for (name, variable) in vs.variables() {
-                let average = self.averages.entry(name).or_insert_with(|| variable.detach().copy());
+            for (name, variable) in variables {
+                let average = self.averages.entry(name.to_owned()).or_insert_with(|| variable.detach().copy());
                 if variable.requires_grad() {
                     *average *= self.decay;
-                    *average += &variable * (1.0 - self.decay);
+                    *average += variable * (1.0 - self.decay);
                 } else {
-                    average.copy_(&variable);
+                    average.copy_(variable);
                 }
             }
         });
@@ -58,9 +68,14 @@ impl Ema {
 
     /// Exchanges parameters and averages. The second call restores what the first one changed.
     pub fn swap(&mut self, vs: &VarStore) {
+        self.exchange(vs.variables().iter_mut().map(|(name, variable)| (name.as_str(), variable)));
+    }
+
+    /// As [`Ema::swap`], of variables by name.
+    pub(crate) fn exchange<'a>(&mut self, variables: impl IntoIterator<Item = (&'a str, &'a mut Tensor)>) {
         no_grad(|| {
-            for (name, mut variable) in vs.variables() {
-                if let Some(average) = self.averages.get_mut(&name) {
+            for (name, variable) in variables {
+                if let Some(average) = self.averages.get_mut(name) {
                     let parameter = variable.detach().copy();
                     variable.copy_(average);
                     *average = parameter;

@@ -58,6 +58,11 @@ impl LossScaler {
         Self::default()
     }
 
+    /// Whether so many steps in a row were bad that it cannot be the scale: it is below 1/1024, after 27 of them at the start.
+    pub fn is_spent(&self) -> bool {
+        self.scale < 1.0 / 1024.0
+    }
+
     /// The loss to call `backward` on.
     pub fn scale(&self, loss: &Tensor) -> Tensor {
         loss * self.scale
@@ -112,6 +117,20 @@ mod tests {
         }
         assert_eq!(scaler.scale, 65536.0);
         assert_eq!(weight.grad(), Tensor::from_slice(&[3f32, 3.0]));
+    }
+
+    #[test]
+    fn gradients_that_stay_infinite_spend_the_scale() {
+        let vs = VarStore::new(Device::Cpu);
+        let weight = vs.root().zeros("w", &[1]);
+        let mut scaler = LossScaler::new();
+        for step in 0..27 {
+            assert!(!scaler.is_spent(), "after {step} steps");
+            // The slope of a root at 0.
+            scaler.scale(&weight.sqrt().sum(Kind::Float)).backward();
+            assert!(!scaler.unscale(&vs.trainable_variables()));
+        }
+        assert!(scaler.is_spent());
     }
 
     #[test]
