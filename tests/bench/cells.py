@@ -195,13 +195,16 @@ class Training:
     name: str
     # What a step may take, as a part of PyTorch's time.
     limit: float
+    # What the session may take at its peak, as a part of PyTorch's memory.
+    memory_limit: float | None = None
 
 
 TRAININGS = [
-    Training("mlp", "a step of training: MLP, batch 32", 1 / 1.5),
-    Training("lstm", "a step of training: LSTM cell written out, batch 32", 1 / 1.5),
+    Training("mlp", "a step of training: MLP, batch 32", 1 / 1.5, 0.5),
+    Training("lstm", "a step of training: LSTM cell written out, batch 32", 1 / 1.5, 0.5),
     Training("cnn", "a step of training: CNN, batch 64 of 28 x 28 pixels", 1.0),
     Training("transformer", "a step of training: transformer, 2 layers of 64, batch 16 of 32 tokens", 1.0),
+    Training("loader_tensors", "a batch of the DataLoader: 64 images as they are", 1.0),
     Training("loader", "a batch of the DataLoader: 64 images one by one", 1.0),
     Training("loader_ahead", "a batch of the DataLoader: the same read ahead (2 workers of PyTorch's)", 1.0),
 ]

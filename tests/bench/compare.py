@@ -180,7 +180,8 @@ def measure_quickstart(run):
 def measure_training(run):
     """Steps of training, without the compiling: the last cell of each file prints how many it made in a second.
 
-    The first time does not count, and the peers take turns. With the cells come the kernels' memory.
+    The first time does not count, and the peers take turns. The kernels' memory is watched during that first time, so
+    that the looks cost the others nothing.
     """
     for training in cells.TRAININGS:
         with ExitStack() as stack:
@@ -188,9 +189,10 @@ def measure_training(run):
             for key, suffix in [("oxtorch", ".rs"), ("ipykernel", ".py")]:
                 session = stack.enter_context(Session(run.peers[key], FOLDER))
                 *before, train = notebook_cells(FOLDER / "training" / f"{training.key}{suffix}")
-                for code in before:
-                    session.run(code)
-                session.run(train)
+                with session.peak() as peak:
+                    for code in [*before, train]:
+                        session.run(code)
+                run.note(report.PEAK(training.name), session.peer, peak.bytes)
                 sessions.append((session, train))
             for _ in range(min(run.options.rounds, 7)):
                 for session, train in sessions:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ from jupyter_client.manager import KernelManager
 
 # A cell that has not ended by then never will; the first build of tch takes minutes.
 PATIENCE = 900
+
+# Seconds between two looks at a kernel's memory.
+LOOK = 0.01
 
 
 class CellFailed(Exception):
@@ -124,11 +128,39 @@ class Session:
                 pass
         return kernel.memory_info().rss, children
 
+    def peak(self):
+        """Watches the memory while its block runs."""
+        return Peak(self)
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Peak:
+    """The most resident bytes of a session's processes together, while its block runs."""
+
+    def __init__(self, session):
+        self.session = session
+        self.bytes = 0
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+
+    def watch(self):
+        while True:
+            self.bytes = max(self.bytes, sum(self.session.memory()))
+            if self.ended.wait(LOOK):
+                return
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
 
 
 def register(peers, prefix):

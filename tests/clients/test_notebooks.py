@@ -286,3 +286,15 @@ def test_a_notebook_with_nothing_to_run_is_fine(tmp_path, cells):
     path = write(tmp_path, *cells)
     assert oxtorch_run(path).returncode == 0
     read(path)
+
+
+def lines_of_code(text, comment):
+    lines = (line.strip() for line in text.splitlines())
+    return sum(1 for line in lines if line and not line.startswith(comment))
+
+
+def test_the_cnn_notebook_takes_at_most_a_fifth_more_lines_of_code_than_in_python():
+    cells = ["".join(cell.source) for cell in read(CNN).cells if cell.cell_type == "code"]
+    ours = lines_of_code("\n".join(cells), "//")
+    pythons = lines_of_code((REPOSITORY / "tests/bench/notebooks/cnn.py").read_text(), "#")
+    assert 20 < ours <= 1.2 * pythons, f"{ours} lines, {pythons} in Python"
