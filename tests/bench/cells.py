@@ -195,7 +195,7 @@ class Training:
     name: str
     # What a step may take, as a part of PyTorch's time.
     limit: float
-    # What the session may take at its peak, as a part of PyTorch's memory.
+    # What the session may take, as a part of PyTorch's memory.
     memory_limit: float | None = None
 
 

@@ -118,15 +118,18 @@ class Session:
         return socket
 
     def memory(self):
-        """Resident bytes of the kernel itself, and of the processes that it has started."""
+        """Bytes of the kernel itself, and of the processes that it has started.
+
+        They are proportional set sizes: a page that processes share counts once in all, as it is there once.
+        """
         kernel = psutil.Process(self.manager.provisioner.pid)
         children = 0
         for child in kernel.children(recursive=True):
             try:
-                children += child.memory_info().rss
-            except psutil.NoSuchProcess:
+                children += child.memory_full_info().pss
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
                 pass
-        return kernel.memory_info().rss, children
+        return kernel.memory_full_info().pss, children
 
     def peak(self):
         """Watches the memory while its block runs."""
@@ -140,7 +143,7 @@ class Session:
 
 
 class Peak:
-    """The most resident bytes of a session's processes together, while its block runs."""
+    """The most memory of a session's processes together, while its block runs."""
 
     def __init__(self, session):
         self.session = session

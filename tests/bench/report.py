@@ -92,8 +92,11 @@ def targets(run):
         aimed = f"at most {training.limit:.2f} of PyTorch's time: {training.name}"
         trainings.append(check(aimed, ratio(training.name, "ipykernel"), training.limit, times))
         if training.memory_limit:
-            aimed = f"at most {training.memory_limit} of its memory at the peak: {training.name}"
-            trainings.append(check(aimed, ratio(PEAK(training.name), "ipykernel"), training.memory_limit, times))
+            limit = training.memory_limit
+            aimed = f"at most {limit} of its memory: {training.name}"
+            trainings.append(check(aimed, ratio(MEMORY(training.name), "ipykernel"), limit, times))
+            aimed = f"also at the peak, while a cell is compiled: {training.name}"
+            trainings.append(check(aimed, ratio(PEAK(training.name), "ipykernel"), limit, times))
     return [
         check("a trivial cell takes 120 ms or less", ours(TRIVIAL), 0.120, ms),
         check("and at most 0.25 of evcxr with tch", ratio(TRIVIAL, "evcxr"), 0.25, times),
@@ -191,7 +194,7 @@ NOTES = """
   first cell to the end of the first training, the compiler's processes included.
 - *item cells*: each defines a function that calls the first of them; *chained* ones call the one before. rustc then reads
   all crates below anew for each cell.
-- *memory*: resident memory. Oxtorch's kernel runs no user code: tensors live in the host that it starts. evcxr's kernel holds
+- *memory*: proportional set sizes, in which a page that processes share counts once in all. Oxtorch's kernel runs no user code: tensors live in the host that it starts. evcxr's kernel holds
   rust-analyzer; ipykernel is one process.
 - evcxr finds the types of variables with the sources of the standard library at hand (`rust-src`).
 """
