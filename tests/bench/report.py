@@ -41,6 +41,8 @@ def amount(name, value):
         return f"{value / 1e6:.0f} MB"
     if value < 1e-3:
         return f"{value * 1e6:.0f} µs"
+    if value < 1e-2:
+        return f"{value * 1e3:.1f} ms"
     return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.0f} ms"
 
 
