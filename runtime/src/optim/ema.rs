@@ -46,6 +46,11 @@ impl Ema {
         Self { decay, averages }
     }
 
+    /// Begins anew with these variables.
+    pub(crate) fn restart(&mut self, variables: impl IntoIterator<Item = (String, Tensor)>) {
+        *self = Self::of(variables, self.decay);
+    }
+
     /// Takes the present parameters into the averages.
     pub fn update(&mut self, vs: &VarStore) {
         self.take(vs.variables().iter().map(|(name, variable)| (name.as_str(), variable)));

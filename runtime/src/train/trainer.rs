@@ -1,7 +1,7 @@
 //! The loop over epochs and batches.
 
 use std::fmt::{self, Debug};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -279,7 +279,7 @@ impl Trainer {
         let Some(checkpoint) = self.checkpoint.clone() else { return Ok(self.history.len()) };
         if checkpoint.last().exists() {
             let (history, steps) = checkpoint.read()?;
-            read_weights(&self.variables, &checkpoint.last())?;
+            self.read(&checkpoint.last())?;
             (self.history, self.steps) = (history, steps);
             if let Some(epoch) = self.history.epochs().last() {
                 self.set_lr(epoch.lr);
@@ -300,13 +300,25 @@ impl Trainer {
     /// Where there are none, or they are of another network.
     pub fn load_best(&mut self) -> Result<(), TrainError> {
         match self.checkpoint.clone() {
-            Some(checkpoint) => read_weights(&self.variables, &checkpoint.best()),
+            Some(checkpoint) => self.read(&checkpoint.best()),
             None => Err(TrainError::Checkpoint {
                 action: "read",
                 path: PathBuf::from("best.safetensors"),
                 source: std::io::Error::other("no folder was given to `checkpoint`"),
             }),
         }
+    }
+
+    /// Takes weights from a file. Averages begin anew with them.
+    fn read(&mut self, path: &Path) -> Result<(), TrainError> {
+        read_weights(&self.variables, path)?;
+        if let Some(averages) = &mut self.averages {
+            averages
+                .ema
+                .restart(self.variables.iter().map(|(name, variable)| (name.clone(), variable.shallow_clone())));
+            averages.is_in = false;
+        }
+        Ok(())
     }
 
     /// What the epochs measured so far.
@@ -696,6 +708,23 @@ mod tests {
         assert!((validated - seen).abs() < 1e-9, "{validated} instead of {seen}");
         averaged.average(false);
         assert!(weights(&case.vs).allclose(&trained[3], 1e-5, 1e-6, false));
+    }
+
+    #[test]
+    fn averages_begin_anew_with_the_weights_of_a_checkpoint() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let averaged = |case: &Case| case.trainer(nn::Sgd::default(), 0.3).ema(0.5).checkpoint(folder.path());
+        let (case, net) = Case::new();
+        averaged(&case).fit(&net, &case.loader("train", 60), None).expect("trains");
+        let written = weights(&case.vs);
+        let (case, net) = Case::new();
+        let mut resumed = averaged(&case);
+        assert_eq!(resumed.resume().expect("reads"), 1);
+        assert_eq!(weights(&case.vs), written);
+        // Steps of a rate of 0 leave both as they are.
+        resumed.set_lr(0.0);
+        resumed.fit(&net, &case.loader("train", 60), None).expect("trains");
+        assert!(weights(&case.vs).allclose(&written, 1e-6, 1e-7, false));
     }
 
     #[test]
