@@ -1,5 +1,6 @@
 //! Averaged weights: an exponential moving average of the parameters, which often generalises better than the last ones.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use tch::nn::VarStore;
@@ -25,7 +26,7 @@ use tch::{Tensor, no_grad};
 /// ```
 #[derive(Debug)]
 pub struct Ema {
-    decay: f64,
+    pub(crate) decay: f64,
     averages: HashMap<String, Tensor>,
 }
 
@@ -40,27 +41,30 @@ impl Ema {
     }
 
     /// As [`Ema::new`], of variables by name.
-    pub(crate) fn of(variables: impl IntoIterator<Item = (String, Tensor)>, decay: f64) -> Self {
+    pub(crate) fn of<N: Into<String>, T: Borrow<Tensor>>(
+        variables: impl IntoIterator<Item = (N, T)>,
+        decay: f64,
+    ) -> Self {
         assert!((0.0..=1.0).contains(&decay), "Ema: a decay of {decay}; it lies between 0 and 1, as 0.999 does");
-        let averages = variables.into_iter().map(|(name, variable)| (name, variable.detach().copy())).collect();
+        let averages =
+            variables.into_iter().map(|(name, variable)| (name.into(), variable.borrow().detach().copy())).collect();
         Self { decay, averages }
-    }
-
-    /// Begins anew with these variables.
-    pub(crate) fn restart(&mut self, variables: impl IntoIterator<Item = (String, Tensor)>) {
-        *self = Self::of(variables, self.decay);
     }
 
     /// Takes the present parameters into the averages.
     pub fn update(&mut self, vs: &VarStore) {
-        self.take(vs.variables().iter().map(|(name, variable)| (name.as_str(), variable)));
+        self.take(vs.variables());
     }
 
     /// As [`Ema::update`], of variables by name.
-    pub(crate) fn take<'a>(&mut self, variables: impl IntoIterator<Item = (&'a str, &'a Tensor)>) {
+    pub(crate) fn take<N: AsRef<str>, T: Borrow<Tensor>>(&mut self, variables: impl IntoIterator<Item = (N, T)>) {
         no_grad(|| {
             for (name, variable) in variables {
-                let average = self.averages.entry(name.to_owned()).or_insert_with(|| variable.detach().copy());
+                let (name, variable) = (name.as_ref(), variable.borrow());
+                let Some(average) = self.averages.get_mut(name) else {
+                    self.averages.insert(name.to_owned(), variable.detach().copy());
+                    continue;
+                };
                 if variable.requires_grad() {
                     *average *= self.decay;
                     *average += variable * (1.0 - self.decay);
@@ -73,16 +77,16 @@ impl Ema {
 
     /// Exchanges parameters and averages. The second call restores what the first one changed.
     pub fn swap(&mut self, vs: &VarStore) {
-        self.exchange(vs.variables().iter_mut().map(|(name, variable)| (name.as_str(), variable)));
+        self.exchange(vs.variables());
     }
 
     /// As [`Ema::swap`], of variables by name.
-    pub(crate) fn exchange<'a>(&mut self, variables: impl IntoIterator<Item = (&'a str, &'a mut Tensor)>) {
+    pub(crate) fn exchange<N: AsRef<str>, T: Borrow<Tensor>>(&mut self, variables: impl IntoIterator<Item = (N, T)>) {
         no_grad(|| {
             for (name, variable) in variables {
-                if let Some(average) = self.averages.get_mut(name) {
-                    let parameter = variable.detach().copy();
-                    variable.copy_(average);
+                if let Some(average) = self.averages.get_mut(name.as_ref()) {
+                    let parameter = variable.borrow().detach().copy();
+                    variable.borrow().shallow_clone().copy_(average);
                     *average = parameter;
                 }
             }

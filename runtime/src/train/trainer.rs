@@ -81,6 +81,17 @@ struct Averages {
     is_in: bool,
 }
 
+impl Averages {
+    fn new(variables: &[(String, Tensor)], decay: f64) -> Self {
+        Self { ema: Ema::of(named(variables), decay), is_in: false }
+    }
+}
+
+/// Variables as [`Ema`] takes them.
+fn named(variables: &[(String, Tensor)]) -> impl Iterator<Item = (&str, &Tensor)> {
+    variables.iter().map(|(name, variable)| (name.as_str(), variable))
+}
+
 impl Trainer {
     /// Trains the variables of a store by an optimiser at a learning rate: `Trainer::new(&vs, nn::Adam::default(), 1e-3)?`. The network is to be
     /// made before. One epoch, if [`Trainer::epochs`] says nothing else.
@@ -211,10 +222,7 @@ impl Trainer {
     ///
     /// Where the decay is not in 0 to 1.
     pub fn ema(mut self, decay: f64) -> Self {
-        self.averages = Some(Averages {
-            ema: Ema::of(self.variables.iter().map(|(name, variable)| (name.clone(), variable.shallow_clone())), decay),
-            is_in: false,
-        });
+        self.averages = Some(Averages::new(&self.variables, decay));
         self
     }
 
@@ -313,10 +321,7 @@ impl Trainer {
     fn read(&mut self, path: &Path) -> Result<(), TrainError> {
         read_weights(&self.variables, path)?;
         if let Some(averages) = &mut self.averages {
-            averages
-                .ema
-                .restart(self.variables.iter().map(|(name, variable)| (name.clone(), variable.shallow_clone())));
-            averages.is_in = false;
+            *averages = Averages::new(&self.variables, averages.ema.decay);
         }
         Ok(())
     }
@@ -483,7 +488,7 @@ impl Trainer {
         if let Some(averages) = &mut self.averages
             && averages.is_in != is_in
         {
-            averages.ema.exchange(self.variables.iter_mut().map(|(name, variable)| (name.as_str(), variable)));
+            averages.ema.exchange(named(&self.variables));
             averages.is_in = is_in;
         }
     }
@@ -560,7 +565,7 @@ impl Trainer {
         }
         self.optimizer.step();
         if let Some(averages) = &mut self.averages {
-            averages.ema.take(self.variables.iter().map(|(name, variable)| (name.as_str(), variable)));
+            averages.ema.take(named(&self.variables));
         }
     }
 
