@@ -520,6 +520,8 @@ impl Trainer {
             let group = self.accumulate.min(batches - (batch - place));
             self.learn(&outcome.loss, place, group);
             if self.scaler.as_ref().is_some_and(LossScaler::is_spent) {
+                // A further `fit` begins with a new one.
+                self.scaler = Some(LossScaler::new());
                 return Err(TrainError::Gradients { epoch, batch: batch + 1 });
             }
             means.add(value, &outcome);
@@ -687,6 +689,26 @@ mod tests {
             .clip_grad_norm(0.1);
         trainer.fit(&net, &case.loader("train", 16), None).expect("trains");
         case.check("/adam", trainer.history());
+    }
+
+    #[test]
+    fn gradients_that_stay_infinite_end_a_mixed_precision_run_and_not_the_next_one() {
+        let (case, net) = Case::new();
+        let train = case.loader("train", 15);
+        // The slope of a root at 0 is infinite, the loss is not.
+        let at_zero = |outputs: &Tensor, targets: &Tensor| {
+            outputs.cross_entropy_for_logits(targets) + (outputs - outputs.detach()).abs().sqrt().sum(Kind::Float)
+        };
+        let before = weights(&case.vs);
+        let mut trainer = case.trainer(nn::Sgd::default(), 0.1).epochs(10).loss(at_zero);
+        // On the CPU nothing is scaled unless a test says so.
+        trainer.scaler = Some(LossScaler::new());
+        let error = trainer.fit(&net, &train, None).expect_err("no step can be taken");
+        assert!(matches!(error, TrainError::Gradients { epoch: 7, batch: 3 }), "{error}");
+        assert_eq!(weights(&case.vs), before);
+        let mut trainer = trainer.epochs(1).loss(|outputs, targets| outputs.cross_entropy_for_logits(targets));
+        trainer.fit(&net, &train, None).expect("trains");
+        assert_ne!(weights(&case.vs), before);
     }
 
     #[test]
