@@ -62,8 +62,7 @@ inline std::string with_arguments(const char *message, const char *function, std
   std::string text(message);
   size_t end = std::min(text.size(), std::min(text.find("\nException raised from"), text.find("\nframe #0")));
   // libtorch ends some of its messages with a newline, or with several.
-  size_t last = text.find_last_not_of('\n', end == 0 ? 0 : end - 1);
-  end = last == std::string::npos ? end : last + 1;
+  while (end > 0 && text[end - 1] == '\n') --end;
   return text.insert(end, line.str());
 }
 

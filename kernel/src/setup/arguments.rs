@@ -7,7 +7,7 @@ use super::wrappers::{Function, functions, literal, name_in_tch, opaque};
 pub(super) const HEADER: &str = include_str!("arguments.h");
 
 /// What decides how the shim is compiled, besides its sources.
-pub(super) const METHOD: [&str; 2] = [HEADER, include_str!("arguments.rs")];
+pub(super) const METHOD: [&str; 3] = [HEADER, include_str!("arguments.rs"), include_str!("wrappers.rs")];
 
 /// The source with `PROTECT( ... )` written out in each wrapper that takes tensors, line by line as it was.
 pub(super) fn report_arguments(source: &str) -> String {

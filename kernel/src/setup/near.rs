@@ -26,8 +26,8 @@ const ROUNDS: usize = 4;
 
 const SELF_TEST: &str = include_str!("self_test.cpp");
 
-/// How it is done: done in another way, something else may come of it.
-pub(super) const METHOD: [&str; 3] = [include_str!("near.rs"), include_str!("wrappers.rs"), SELF_TEST];
+/// How it is done, besides what every shim is compiled by: done in another way, something else may come of it.
+pub(super) const METHOD: [&str; 2] = [include_str!("near.rs"), SELF_TEST];
 
 /// Beside a shim: the functions that it lacks.
 const LACKING: &str = "lacking.json";
