@@ -21,7 +21,7 @@ from pathlib import Path
 
 import cells
 import report
-from kernels import CellFailed, Peer, Session, register
+from kernels import CellFailed, Peak, Peer, Session, register
 
 FOLDER = Path(__file__).resolve().parent
 REPOSITORY = FOLDER.parents[1]
@@ -191,7 +191,7 @@ def measure_training(run):
                 *before, train = notebook_cells(FOLDER / "training" / f"{training.key}{suffix}")
                 # So that no earlier run has compiled the cells.
                 new = f"let _run = {run.next_number()};\n" if suffix == ".rs" else ""
-                with session.peak() as peak:
+                with Peak(session) as peak:
                     for code in [*(new + code for code in before), train]:
                         session.run(code)
                 run.note(report.PEAK(training.name), session.peer, peak.bytes)

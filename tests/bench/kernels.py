@@ -127,13 +127,9 @@ class Session:
         for child in kernel.children(recursive=True):
             try:
                 children += child.memory_full_info().pss
-            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            except psutil.NoSuchProcess:
                 pass
         return kernel.memory_full_info().pss, children
-
-    def peak(self):
-        """Watches the memory while its block runs."""
-        return Peak(self)
 
     def __enter__(self):
         return self

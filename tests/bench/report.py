@@ -196,7 +196,7 @@ NOTES = """
   first cell to the end of the first training, the compiler's processes included.
 - *item cells*: each defines a function that calls the first of them; *chained* ones call the one before. rustc then reads
   all crates below anew for each cell.
-- *memory*: proportional set sizes, in which a page that processes share counts once in all. Oxtorch's kernel runs no user code: tensors live in the host that it starts. evcxr's kernel holds
-  rust-analyzer; ipykernel is one process.
+- *memory*: proportional set sizes, in which a page that processes share counts once in all. Oxtorch's kernel runs no
+  user code: tensors live in the host that it starts. evcxr's kernel holds rust-analyzer; ipykernel is one process.
 - evcxr finds the types of variables with the sources of the standard library at hand (`rust-src`).
 """
