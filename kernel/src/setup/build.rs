@@ -22,6 +22,9 @@ use crate::home::{Home, HomeError, is_disk_full};
 /// What the build takes on disk while it runs.
 const NEEDED_SPACE: u64 = 600_000_000;
 
+/// What the names of files end in that have all of a crate but its code.
+pub(crate) const METADATA: &str = "rmeta";
+
 /// The crates of the runtime in a build folder: what is fetched, and not yet built.
 #[derive(Debug)]
 pub(crate) struct Crates {
@@ -313,8 +316,9 @@ pub(crate) fn artifact(line: &str) -> Option<Artifact> {
     })
 }
 
-/// Collects the library, the host, and the crates below them that the compiler reads for a cell: those in the library,
-/// and the macros that these were written with.
+/// Collects the library, the host, and what the compiler reads for a cell of the crates below them: the metadata of
+/// those that the library holds, and the macros that these were written with. Their code would stand beside the metadata
+/// in a file that is mapped as a whole, which makes the compiler half as large again.
 fn gather(messages: &str, release: &Path, finished: &Path) -> io::Result<()> {
     let dependencies = finished.join("deps");
     fs::create_dir_all(&dependencies)?;
@@ -324,9 +328,9 @@ fn gather(messages: &str, release: &Path, finished: &Path) -> io::Result<()> {
     }
     for artifact in messages.lines().filter_map(artifact) {
         for file in artifact.files {
-            let is_crate = file.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta");
+            let is_metadata = file.extension().is_some_and(|extension| extension == METADATA);
             let Some(name) = file.file_name() else { continue };
-            if artifact.is_macro || (is_crate && file.starts_with(release)) {
+            if artifact.is_macro || (is_metadata && file.starts_with(release)) {
                 let to = dependencies.join(name);
                 if artifact.package.starts_with("path+") { fs::copy(&file, &to).map(drop)? } else { link(&file, &to)? }
             }

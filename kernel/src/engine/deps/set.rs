@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::spec::Spec;
-use super::workspace::{Built, Resolved, Workspace};
+use super::workspace::{Built, Resolved, Workspace, code_beside};
 use crate::home::Home;
 use crate::setup::Runtime;
 use crate::setup::build::{link, package_name};
@@ -77,7 +77,7 @@ pub struct Held {
     pub stem: String,
     /// A hash of the contents; none for one that the runtime holds.
     pub contents: Option<String>,
-    /// The file.
+    /// The file: metadata, whose code is in a library, or a macro.
     pub file: PathBuf,
     is_macro: bool,
 }
@@ -188,11 +188,12 @@ impl Request {
                 is_macro: artifact.is_macro,
             });
         }
-        for held in &mut crates {
+        for (held, artifact) in crates.iter_mut().zip(&built.artifacts) {
             match self.in_runtime(held) {
                 Some(file) => held.file = file,
                 None => {
-                    let read = fs::read(&held.file).map_err(Failure::io(format!("read {}", held.file.display())))?;
+                    let code = artifact.code();
+                    let read = fs::read(&code).map_err(Failure::io(format!("read {}", code.display())))?;
                     held.contents = Some(key([&*read]));
                 }
             }
@@ -286,18 +287,26 @@ impl Request {
         let place = set.folder.parent().unwrap_or(&set.folder);
         let failed = || Failure::io(format!("write the crates to {}", place.display()));
         fs::create_dir_all(place).map_err(failed())?;
-        let work = tempfile::Builder::new().prefix("set-").tempdir_in(&self.scratch).map_err(failed())?;
+        let folder = |prefix| tempfile::Builder::new().prefix(prefix).tempdir_in(&self.scratch).map_err(failed());
+        // The code is read once, for the library.
+        let (work, code) = (folder("set-")?, folder("code-")?);
         for (held, artifact) in set.crates.iter().zip(&built.artifacts) {
-            if held.file.starts_with(&set.folder) {
-                let to = work.path().join(held.file.file_name().unwrap_or_default());
+            if !held.file.starts_with(&set.folder) {
+                continue;
+            }
+            let take = |file: &Path, into: &Path| {
+                let to = into.join(file.file_name().unwrap_or_default());
                 // What a registry has is fixed by its version; all else cargo may write anew in place.
                 let is_fixed = artifact.id.starts_with("registry+");
-                let done = if is_fixed { link(&artifact.file, &to) } else { fs::copy(&artifact.file, &to).map(drop) };
-                done.map_err(failed())?;
+                if is_fixed { link(file, &to) } else { fs::copy(file, &to).map(drop) }
+            };
+            take(&artifact.file, work.path()).map_err(failed())?;
+            if !held.is_macro {
+                take(&artifact.code(), code.path()).map_err(failed())?;
             }
         }
         if set.library.is_some() {
-            self.link(set, work.path(), stop)?;
+            self.link(set, work.path(), code.path(), stop)?;
         }
         match fs::rename(work.path(), &set.folder) {
             // Another session may have made the same at the same time.
@@ -306,8 +315,8 @@ impl Request {
         }
     }
 
-    /// Links the library in the folder of work in progress.
-    fn link(&self, set: &Set, work: &Path, stop: &Stop) -> Result<(), Failure> {
+    /// Links the library in the folder of work in progress, of what lies in that of the code.
+    fn link(&self, set: &Set, work: &Path, code: &Path, stop: &Stop) -> Result<(), Failure> {
         let mut source = "extern crate oxtorch as _;\n".to_owned();
         let mut rustc = command(&self.runtime.rustc);
         rustc.current_dir(work).arg("lib.rs");
@@ -320,6 +329,7 @@ impl Request {
             rustc.arg("-L").arg(with_path(kind, folder));
         };
         search("dependency=", work);
+        search("dependency=", code);
         self.runtime.dependencies.iter().for_each(|folder| search("dependency=", folder));
         self.runtime.native.iter().for_each(|folder| search("native=", folder));
         for earlier in &self.base {
@@ -336,10 +346,9 @@ impl Request {
         for folder in self.base.iter().map(|earlier| &earlier.folder).chain(&set.native) {
             rustc.arg("-C").arg(with_path("link-arg=-Wl,-rpath,", folder));
         }
-        let code =
-            set.direct.iter().filter(|direct| set.crates.iter().any(|held| held.stem == direct.stem && !held.is_macro));
-        for (number, direct) in code.enumerate() {
-            let there = direct.file.strip_prefix(&set.folder).map(|name| work.join(name));
+        let is_code = |stem: &str| set.crates.iter().any(|held| held.stem == stem && !held.is_macro);
+        for (number, direct) in set.direct.iter().filter(|direct| is_code(&direct.stem)).enumerate() {
+            let there = direct.file.strip_prefix(&set.folder).map(|name| code_beside(&code.join(name)));
             source.push_str(&format!("extern crate crate_{number} as _;\n"));
             rustc.arg("--extern").arg(with_path(&format!("crate_{number}="), &there.unwrap_or(direct.file.clone())));
         }

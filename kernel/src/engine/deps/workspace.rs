@@ -14,7 +14,7 @@ use toml_edit::{Array, DocumentMut};
 
 use super::failure::{Failure, no_network, not_built, not_resolved};
 use super::spec::Spec;
-use crate::setup::build::{Artifact, Recipe, artifact, downloaded, package_name};
+use crate::setup::build::{Artifact, METADATA, Recipe, artifact, downloaded, package_name};
 use crate::setup::child::{Output, Stop, run_until};
 use crate::setup::metadata::{Dependency, Metadata};
 use crate::setup::sources;
@@ -62,10 +62,22 @@ pub struct Built {
 pub struct BuiltCrate {
     /// Cargo's id of its package.
     pub id: String,
-    /// The file: a Rust library, or a shared one for a procedural macro.
+    /// The file: a crate's metadata, beside which its code lies, or a shared library for a procedural macro.
     pub file: PathBuf,
     /// Whether it is a procedural macro.
     pub is_macro: bool,
+}
+
+impl BuiltCrate {
+    /// The file that holds its code.
+    pub fn code(&self) -> PathBuf {
+        if self.is_macro { self.file.clone() } else { code_beside(&self.file) }
+    }
+}
+
+/// The file with a crate's code, beside that with its metadata.
+pub fn code_beside(metadata: &Path) -> PathBuf {
+    metadata.with_extension("rlib")
 }
 
 /// A workspace that is laid out in a folder.
@@ -193,8 +205,7 @@ impl Workspace<'_> {
             hashed(files.first()?)
         } else {
             // What was asked for directly has a second name without its hash, but the metadata beside it has not.
-            let metadata = files.iter().find(|file| file.extension().is_some_and(|extension| extension == "rmeta"));
-            metadata?.with_extension("rlib")
+            files.into_iter().find(|file| file.extension().is_some_and(|extension| extension == METADATA))?
         };
         (is_macro || file.starts_with(self.recipe.release())).then_some(BuiltCrate { id: package, file, is_macro })
     }
