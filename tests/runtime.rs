@@ -1,4 +1,4 @@
-//! Runs the tests of the packages that cells link, `oxtorch` and `oxtorch-protocol`.
+//! Runs the tests of the packages that the runtime consists of.
 //!
 //! They link libtorch, so they are no default members of the workspace; here they get the libtorch that the set-up
 //! provided, the way the set-up links the runtime itself.
@@ -26,7 +26,8 @@ fn the_runtimes_own_tests_pass() {
     // A folder of its own: with other flags every crate is another, and cargo would build each side's anew in turn.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime");
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--package", "oxtorch", "--package", "oxtorch-protocol", "--target-dir"])
+        .args(["test", "--package", "oxtorch", "--package", "oxtorch-protocol", "--package", "oxtorch-support"])
+        .arg("--target-dir")
         .arg(target)
         .args(["--config", &format!("target.{host}.tch.rustc-link-search=[{}]", search.join(","))])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))

@@ -28,17 +28,20 @@ metadata)
         echo "error: failed to download from the registry" >&2
         exit 101
     fi
-    printf '{"packages": [{"name": "torch-sys", "id": "t", "manifest_path": "%s/torch-sys/Cargo.toml"},
-        {"name": "oxtorch", "id": "o", "manifest_path": "o"}],
-        "resolve": {"nodes": [{"id": "o", "deps": [{"pkg": "t", "dep_kinds": [{"kind": null}]}]}]}}' "$STAGE" ;;
+    package='{"name": "%s", "id": "%s", "version": "1.0.0", "manifest_path": "'$STAGE'/%s/Cargo.toml", "targets": []}'
+    dependency='{"name": "%s", "pkg": "%s", "dep_kinds": [{"kind": null}]}'
+    printf '{"packages": ['"$package, $package, $package, $package" \
+        oxtorch oxtorch oxtorch oxtorch-support oxtorch-support oxtorch-support tch tch tch torch-sys torch-sys torch-sys
+    printf '], "resolve": {"nodes": [{"id": "oxtorch", "features": [], "deps": ['"$dependency"']}]}}' tch tch ;;
 build)
     wait_here cargo
     release="$(dirname "$3")/target/x86_64-unknown-linux-gnu/release"
-    mkdir -p "$release/deps" && touch "$release/deps/libtch-1.rlib" || exit 1
+    mkdir -p "$release/deps" && touch "$release/deps/libtch-1.rmeta" || exit 1
     echo library > "$release/liboxtorch.so"
+    echo library > "$release/liboxtorch_support.so"
     printf '#!/bin/sh\n' > "$release/oxtorch-host"
-    printf '{"reason": "compiler-artifact", "package_id": "registry+x#tch@0.26.0", "target": {"kind": ["lib"]}, "filenames": ["%s"]}\n' \
-        "$release/deps/libtch-1.rlib" ;;
+    printf '{"reason": "compiler-artifact", "package_id": "tch", "target": {"kind": ["lib"]}, "filenames": ["%s"]}\n' \
+        "$release/deps/libtch-1.rmeta" ;;
 esac
 "#;
 

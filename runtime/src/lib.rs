@@ -28,6 +28,7 @@ pub mod progress;
 mod reference;
 pub mod rl;
 pub mod summary;
+mod support;
 pub mod table;
 pub mod tensor;
 pub mod text;

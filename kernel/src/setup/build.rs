@@ -1,6 +1,6 @@
 //! Builds the runtime's library and the host with the toolchain that will compile the cells.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,17 @@ use serde_json::Value;
 use super::child::{Output, command, run};
 use super::error::SetupError;
 use super::libtorch::Libtorch;
+use super::metadata::Metadata;
 use super::progress::{Progress, Update};
 use super::sources::{self, Source};
 use super::toolchain::Toolchain;
 use super::{Runtime, disk_full};
 use crate::home::{Home, HomeError, is_disk_full};
+
+/// The package with the library that cells link, and the host.
+const LIBRARY: &str = "oxtorch";
+/// The package with the library that this one opens.
+const SUPPORT: &str = "oxtorch-support";
 
 /// What the build takes on disk while it runs.
 const NEEDED_SPACE: u64 = 600_000_000;
@@ -32,6 +38,8 @@ pub(crate) struct Crates {
     folder: PathBuf,
     /// The unpacked torch-sys crate.
     pub(crate) torch_sys: PathBuf,
+    /// Cargo's ids of those that the library holds.
+    held: HashSet<String>,
     /// How many crates the build takes.
     count: u64,
 }
@@ -177,7 +185,7 @@ pub(crate) fn built(home: &Home, key: &str, inputs: Inputs<'_>) -> Option<Runtim
         key: key.to_owned(),
         rustc: inputs.toolchain.rustc.clone(),
         toolchain: inputs.toolchain.version.clone(),
-        library: place.join(library_name()),
+        library: place.join(library_name(LIBRARY)),
         dependencies: vec![place.join("deps")],
         native: vec![inputs.shim.to_owned()],
         linker: None,
@@ -187,8 +195,9 @@ pub(crate) fn built(home: &Home, key: &str, inputs: Inputs<'_>) -> Option<Runtim
     (runtime.library.is_file() && runtime.host.is_file()).then_some(runtime)
 }
 
-fn library_name() -> String {
-    format!("{}oxtorch{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+/// The file name of a package's shared library.
+fn library_name(package: &str) -> String {
+    format!("{}{}{}", std::env::consts::DLL_PREFIX, package.replace('-', "_"), std::env::consts::DLL_SUFFIX)
 }
 
 /// Lays out the sources and has cargo fetch the crates that they need.
@@ -206,50 +215,23 @@ pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) ->
     if !output.status.success() {
         return Err(failed(home, inputs, &output, |log| SetupError::NoCrates { log }));
     }
-    let metadata: Value =
+    let metadata: Metadata =
         serde_json::from_str(&output.stdout).map_err(|error| SetupError::NoCrates { log: error.to_string() })?;
-    let torch_sys = torch_sys_folder(&metadata)
-        .ok_or_else(|| SetupError::Sources("the runtime does not depend on torch-sys".to_owned()))?;
-    Ok(Crates { folder, torch_sys, count: count_crates(&metadata) })
+    let package = |name: &str| {
+        let package = metadata.package(name);
+        package.ok_or_else(|| SetupError::Sources(format!("the workspace of the runtime lacks {name}")))
+    };
+    let torch_sys = Path::new(&package("torch-sys")?.manifest_path).parent().unwrap_or(&folder).to_owned();
+    let held = metadata.held_by(&package(LIBRARY)?.id);
+    let built = [package(LIBRARY)?, package(SUPPORT)?].map(|package| package.id.as_str());
+    let built = metadata.reached(built, |dependency| !dependency.is_for_tests());
+    Ok(Crates { torch_sys, held: held.into_iter().map(str::to_owned).collect(), count: built.len() as u64, folder })
 }
 
 /// The crate that cargo says it downloads.
 pub(crate) fn downloaded(line: &str) -> Option<&str> {
     let (_, name) = line.trim().split_once("Download")?;
     Some(name.trim_start_matches("ed").trim_start_matches("ing").trim())
-}
-
-fn torch_sys_folder(metadata: &Value) -> Option<PathBuf> {
-    let packages = metadata["packages"].as_array()?;
-    let package = packages.iter().find(|package| package["name"] == "torch-sys")?;
-    Some(Path::new(package["manifest_path"].as_str()?).parent()?.to_owned())
-}
-
-/// How many packages the runtime is built from: those that it reaches other than for tests.
-fn count_crates(metadata: &Value) -> u64 {
-    let empty = Vec::new();
-    let list = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
-    let nodes: HashMap<&str, Vec<Value>> = metadata["resolve"]["nodes"]
-        .as_array()
-        .unwrap_or(&empty)
-        .iter()
-        .filter_map(|node| Some((node["id"].as_str()?, list(&node["deps"]))))
-        .collect();
-    let root = metadata["packages"].as_array().unwrap_or(&empty).iter().find(|package| package["name"] == "oxtorch");
-    let mut todo: Vec<String> = root.and_then(|root| root["id"].as_str()).map(str::to_owned).into_iter().collect();
-    let mut seen = HashSet::new();
-    while let Some(id) = todo.pop() {
-        if !seen.insert(id.clone()) {
-            continue;
-        }
-        for dependency in nodes.get(id.as_str()).into_iter().flatten() {
-            let only_tests = list(&dependency["dep_kinds"]).iter().all(|kind| kind["kind"] == "dev");
-            if !only_tests && let Some(package) = dependency["pkg"].as_str() {
-                todo.push(package.to_owned());
-            }
-        }
-    }
-    seen.len() as u64
 }
 
 /// Builds the fetched crates and moves what is needed of them to the runtime's place.
@@ -263,7 +245,7 @@ pub(crate) fn build(
     progress.step("Building the runtime");
     let recipe = inputs.recipe(home);
     let mut cargo = recipe.build(&crates.folder);
-    cargo.args(["--package", "oxtorch"]);
+    cargo.args(["--package", LIBRARY, "--package", SUPPORT]);
 
     let done = Mutex::new(HashSet::new());
     let output = run(&mut cargo, |line| {
@@ -280,7 +262,8 @@ pub(crate) fn build(
 
     let work = home.unfinished()?;
     let finished = work.path().join("runtime");
-    gather(&output.stdout, &recipe.release(), &finished).map_err(|error| not_written(error, &finished))?;
+    gather(&output.stdout, &crates.held, &recipe.release(), &finished)
+        .map_err(|error| not_written(error, &finished))?;
     home.finish(&finished, &place(home, key))?;
     Ok(())
 }
@@ -316,21 +299,21 @@ pub(crate) fn artifact(line: &str) -> Option<Artifact> {
     })
 }
 
-/// Collects the library, the host, and what the compiler reads for a cell of the crates below them: the metadata of
-/// those that the library holds, and the macros that these were written with. Their code would stand beside the metadata
-/// in a file that is mapped as a whole, which makes the compiler half as large again.
-fn gather(messages: &str, release: &Path, finished: &Path) -> io::Result<()> {
+/// Collects the libraries, the host, and what the compiler reads for a cell: the metadata of the crates that the library
+/// holds, and the macros that these were written with. Their code would stand beside the metadata in a file that is mapped
+/// as a whole, which makes the compiler half as large again.
+fn gather(messages: &str, held: &HashSet<String>, release: &Path, finished: &Path) -> io::Result<()> {
     let dependencies = finished.join("deps");
     fs::create_dir_all(&dependencies)?;
     // Cargo may write the packages of its own workspace anew in place, so they are copied.
-    for name in [library_name(), "oxtorch-host".to_owned()] {
+    for name in [library_name(LIBRARY), library_name(SUPPORT), "oxtorch-host".to_owned()] {
         fs::copy(release.join(&name), finished.join(&name))?;
     }
     for artifact in messages.lines().filter_map(artifact) {
         for file in artifact.files {
             let is_metadata = file.extension().is_some_and(|extension| extension == METADATA);
             let Some(name) = file.file_name() else { continue };
-            if artifact.is_macro || (is_metadata && file.starts_with(release)) {
+            if artifact.is_macro || (is_metadata && file.starts_with(release) && held.contains(&artifact.package)) {
                 let to = dependencies.join(name);
                 if artifact.package.starts_with("path+") { fs::copy(&file, &to).map(drop)? } else { link(&file, &to)? }
             }

@@ -1,5 +1,7 @@
 //! What cargo tells of a workspace, as far as we read it: the packages, and what each of them depends on.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 /// The answer of `cargo metadata`.
@@ -55,6 +57,43 @@ struct Kind {
     kind: Option<String>,
 }
 
+impl Metadata {
+    /// The package of that name.
+    pub(crate) fn package(&self, name: &str) -> Option<&Package> {
+        self.packages.iter().find(|package| package.name == name)
+    }
+
+    /// The ids of the packages that these reach by dependencies of that sort, these included.
+    pub(crate) fn reached<'a>(
+        &'a self,
+        from: impl IntoIterator<Item = &'a str>,
+        is_needed: impl Fn(&Dependency) -> bool,
+    ) -> HashSet<&'a str> {
+        let mut todo: Vec<&str> = from.into_iter().collect();
+        let mut seen = HashSet::new();
+        while let Some(id) = todo.pop() {
+            if seen.insert(id)
+                && let Some(node) = self.resolve.nodes.iter().find(|node| node.id == id)
+            {
+                let needed = node.deps.iter().filter(|dependency| is_needed(dependency));
+                todo.extend(needed.map(|dependency| dependency.pkg.as_str()));
+            }
+        }
+        seen
+    }
+
+    /// The ids of the crates that a library holds, its own included: not the macros, nor what those need.
+    pub(crate) fn held_by<'a>(&'a self, library: &'a str) -> HashSet<&'a str> {
+        let macros: HashSet<&str> = self
+            .packages
+            .iter()
+            .filter(|package| package.library(&["proc-macro"]).is_some())
+            .map(|package| package.id.as_str())
+            .collect();
+        self.reached([library], |dependency| dependency.is_for_running() && !macros.contains(dependency.pkg.as_str()))
+    }
+}
+
 impl Package {
     /// Its library, where it has one of these types.
     pub(crate) fn library(&self, types: &[&str]) -> Option<&Target> {
@@ -71,5 +110,42 @@ impl Dependency {
     /// Whether tests alone need it.
     pub(crate) fn is_for_tests(&self) -> bool {
         self.dep_kinds.iter().all(|kind| kind.kind.as_deref() == Some("dev"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_library_holds_what_its_code_needs() {
+        let package = |name: &str, crate_type: &str| {
+            json!({
+                "id": name, "name": name, "version": "1.0.0", "manifest_path": "Cargo.toml",
+                "targets": [{"name": name, "src_path": "lib.rs", "edition": "2024", "crate_types": [crate_type]}],
+            })
+        };
+        let node = |id: &str, deps: &[(&str, Option<&str>)]| {
+            let deps =
+                deps.iter().map(|(name, kind)| json!({"name": name, "pkg": name, "dep_kinds": [{"kind": kind}]}));
+            json!({"id": id, "features": [], "deps": deps.collect::<Vec<_>>()})
+        };
+        let metadata: Metadata = serde_json::from_value(json!({
+            "packages": [
+                package("mine", "dylib"), package("used", "lib"), package("below", "lib"), package("derive", "proc-macro"),
+                package("syn", "lib"), package("cc", "lib"), package("tempfile", "lib"),
+            ],
+            "resolve": {"nodes": [
+                node("mine", &[("used", None), ("derive", None), ("tempfile", Some("dev"))]),
+                node("used", &[("below", None), ("cc", Some("build"))]), node("derive", &[("syn", None)]),
+                node("below", &[("used", None)]), node("syn", &[]), node("cc", &[]), node("tempfile", &[]),
+            ]},
+        }))
+        .expect("is as cargo writes it");
+        assert_eq!(metadata.held_by("mine"), HashSet::from(["mine", "used", "below"]));
+        let built = metadata.reached(["mine"], |dependency| !dependency.is_for_tests());
+        assert_eq!(built, HashSet::from(["mine", "used", "below", "derive", "syn", "cc"]));
     }
 }

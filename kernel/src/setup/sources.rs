@@ -14,6 +14,9 @@ static RUNTIME: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../runtime");
 const MANIFEST: &str = include_str!("../../../Cargo.toml");
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
+/// The packages that the runtime consists of.
+const MEMBERS: [&str; 4] = ["runtime", "runtime/boundary", "runtime/protocol", "runtime/support"];
+
 /// One file of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {
@@ -54,7 +57,7 @@ fn manifest(whole: &str) -> Result<String, SetupError> {
         .and_then(|item| item.as_table_mut())
         .ok_or_else(|| damaged("has no workspace"))?;
     workspace.remove("default-members");
-    workspace["members"] = toml_edit::value(Array::from_iter(["runtime", "runtime/protocol"]));
+    workspace["members"] = toml_edit::value(Array::from_iter(MEMBERS));
     Ok(manifest.to_string())
 }
 
@@ -133,7 +136,10 @@ mod tests {
             String::from_utf8(source.contents.clone()).expect("is text")
         };
         let manifest = text("Cargo.toml");
-        assert!(manifest.contains(r#"members = ["runtime", "runtime/protocol"]"#), "{manifest}");
+        assert!(
+            manifest.contains(r#"members = ["runtime", "runtime/boundary", "runtime/protocol", "runtime/support"]"#),
+            "{manifest}"
+        );
         assert!(!manifest.contains("kernel"), "{manifest}");
         for kept in ["[workspace.package]", "[workspace.dependencies]", "[workspace.lints.rust]", "[profile.release]"] {
             assert!(manifest.contains(kept), "{kept} is missing in {manifest}");

@@ -2,14 +2,13 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::ffi::{CStr, c_void};
 use std::panic::{Location, PanicHookInfo};
-use std::path::PathBuf;
 
+use oxtorch_boundary::Place;
 use oxtorch_protocol::{Frame, Outcome};
 
 use crate::checkpoint::Interrupt;
+use crate::support::support;
 
 /// The shared libraries of cells have this in their file names, and so have their sources.
 const CELL: &str = "cell_";
@@ -80,57 +79,10 @@ pub(super) fn user_place(place: &Location<'_>) -> Option<Frame> {
     is_cell(&file).then_some(Frame { file, line, column })
 }
 
-/// The frames of the current backtrace that lie in cells, innermost first.
-///
-/// Only those are resolved, each in its own library: reading the symbols of libtorch would take seconds, and what looks
-/// at all libraries of the process does so once, before later cells are loaded.
+/// The frames of the current backtrace that lie in cells, innermost first; none where they cannot be told.
 fn user_frames() -> Vec<Frame> {
-    let mut frames = Vec::new();
-    let mut loaded: HashMap<PathBuf, Option<addr2line::Loader>> = HashMap::new();
-    backtrace::trace(|frame| {
-        if let Some((library, offset)) = cell_library(frame.ip()) {
-            let loader = loaded.entry(library).or_insert_with_key(|path| addr2line::Loader::new(path).ok());
-            if let Some(loader) = loader {
-                // The address is the one to return to; the call stands before it.
-                frames.extend(frames_at(loader, offset.saturating_sub(1)));
-            }
-        }
-        true
-    });
-    frames.dedup();
-    frames
-}
-
-/// The places of a cell's source at an address, innermost first: several where functions were inlined.
-fn frames_at(loader: &addr2line::Loader, address: u64) -> Vec<Frame> {
-    let mut places = Vec::new();
-    let Ok(mut frames) = loader.find_frames(address) else { return places };
-    while let Ok(Some(frame)) = frames.next() {
-        if let Some(addr2line::Location { file: Some(file), line: Some(line), column }) = frame.location
-            && is_cell(file)
-        {
-            places.push(Frame { file: file.to_owned(), line, column: column.unwrap_or(0) });
-        }
-    }
-    places
-}
-
-/// The cell's library that an address lies in, and the address within it.
-fn cell_library(address: *mut c_void) -> Option<(PathBuf, u64)> {
-    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: `info` is writable and large enough; `dladdr` accepts any address.
-    if unsafe { libc::dladdr(address, info.as_mut_ptr()) } == 0 {
-        return None;
-    }
-    // SAFETY: `dladdr` has filled it, and zeroes are valid for what it has not.
-    let info = unsafe { info.assume_init() };
-    if info.dli_fname.is_null() {
-        return None;
-    }
-    // SAFETY: not null, so a C string that lives as long as its library, and cells are never unloaded.
-    let path = PathBuf::from(unsafe { CStr::from_ptr(info.dli_fname) }.to_str().ok()?);
-    let is_cells = path.file_name()?.to_str()?.starts_with("libcell_");
-    is_cells.then(|| (path, (address as u64).saturating_sub(info.dli_fbase as u64)))
+    let places = support().map(|support| support.places(CELL)).unwrap_or_default();
+    places.into_iter().map(|Place { file, line, column }| Frame { file, line, column }).collect()
 }
 
 /// What became of a stage that unwound with this payload.

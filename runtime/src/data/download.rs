@@ -25,7 +25,6 @@ use thiserror::Error;
 use crate::checkpoint::checkpoint;
 
 mod cache;
-mod certificates;
 #[cfg(test)]
 pub(crate) mod server;
 #[cfg(test)]

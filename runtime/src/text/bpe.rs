@@ -2,14 +2,13 @@
 //! with subword units, 2016; on bytes as GPT-2 does it). By the `tokenizers` crate of Hugging Face, whose files are read and written.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use tokenizers::models::TrainerWrapper;
-use tokenizers::models::bpe::{BPE, BpeTrainer};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{AddedToken, Tokenizer as Pipeline};
+use oxtorch_boundary::{Pieces, Training};
 
 use super::tokenizer::Tokenizer;
+use crate::support::support;
 
 /// How a [`BpeTokenizer`] is trained.
 #[derive(Debug, Clone)]
@@ -40,7 +39,7 @@ impl Default for BpeConfig {
 /// ```
 #[derive(Clone)]
 pub struct BpeTokenizer {
-    pipeline: Pipeline,
+    pieces: Arc<dyn Pieces>,
 }
 
 impl BpeTokenizer {
@@ -54,21 +53,10 @@ impl BpeTokenizer {
     }
 
     fn trained(text: &str, config: BpeConfig) -> Result<Self> {
-        let special = config.special.iter().map(|token| AddedToken::from(token.as_str(), true)).collect();
-        let trainer = BpeTrainer::builder()
-            .vocab_size(config.vocab_size)
-            .min_frequency(config.min_frequency)
-            .special_tokens(special)
-            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-            .show_progress(false)
-            .build();
-        let mut pipeline = Pipeline::new(BPE::default());
-        pipeline.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
-        pipeline.with_decoder(Some(ByteLevel::default()));
-        pipeline
-            .train(&mut TrainerWrapper::BpeTrainer(trainer), lines(text))
-            .map_err(|error| anyhow!("BPE: {error}"))?;
-        Ok(Self { pipeline })
+        let BpeConfig { vocab_size, min_frequency, special } = &config;
+        let training = Training { vocab_size: *vocab_size, min_frequency: *min_frequency, special };
+        let pieces = support().and_then(|support| support.train_bpe(text, &training)).map_err(failed)?;
+        Ok(Self { pieces: pieces.into() })
     }
 
     /// Reads a `tokenizer.json`, of [`Tokenizer::save`] or of a model of Hugging Face: of BPE, WordPiece or Unigram.
@@ -87,9 +75,11 @@ impl BpeTokenizer {
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read(path).with_context(|| format!("cannot read the tokenizer {}", path.display()))?;
-        let pipeline = Pipeline::from_bytes(text);
-        let pipeline = pipeline.map_err(|error| anyhow!("{} is no tokenizer.json: {error}", path.display()))?;
-        Ok(Self { pipeline })
+        let support = support().map_err(failed)?;
+        let pieces = support
+            .read_tokenizer(&text)
+            .map_err(|error| anyhow!("{} is no tokenizer.json: {error}", path.display()))?;
+        Ok(Self { pieces: pieces.into() })
     }
 
     /// The tokens of a text as they are written: `["Call", "Ġme"]`, where `Ġ` stands for a blank.
@@ -104,14 +94,12 @@ impl BpeTokenizer {
     ///
     /// As [`Tokenizer::encode`].
     pub fn pieces(&self, text: &str) -> Result<Vec<String>> {
-        let encoding = self.pipeline.encode(text, false).map_err(|error| anyhow!("BPE: {error}"))?;
-        Ok(encoding.get_tokens().to_vec())
+        self.pieces.pieces(text).map_err(failed)
     }
 }
 
-/// A text line by line, each with the line end that it has: the trainer counts them on several threads.
-fn lines(text: &str) -> impl Iterator<Item = &str> + Send {
-    text.split_inclusive('\n')
+fn failed(error: String) -> anyhow::Error {
+    anyhow!("BPE: {error}")
 }
 
 impl std::fmt::Debug for BpeTokenizer {
@@ -123,42 +111,35 @@ impl std::fmt::Debug for BpeTokenizer {
 
 impl Tokenizer for BpeTokenizer {
     fn encode(&self, text: &str) -> Result<Vec<i64>> {
-        let encoding = self.pipeline.encode_fast(text, false).map_err(|error| anyhow!("BPE: {error}"))?;
-        Ok(encoding.get_ids().iter().map(|id| i64::from(*id)).collect())
+        let ids = self.pieces.encode(text).map_err(failed)?;
+        Ok(ids.into_iter().map(i64::from).collect())
     }
 
     fn decode(&self, tokens: &[i64]) -> Result<String> {
-        let known = |id: &i64| u32::try_from(*id).ok().filter(|id| self.pipeline.id_to_token(*id).is_some());
+        let known = |id: &i64| u32::try_from(*id).ok().filter(|id| self.pieces.token(*id).is_some());
         let unknown = |id: &i64| format!("there is no token {id} among {}, which count from 0", self.vocab_size());
         let ids: Vec<u32> = tokens.iter().map(|id| known(id).with_context(|| unknown(id))).collect::<Result<_>>()?;
-        self.pipeline.decode(&ids, false).map_err(|error| anyhow!("BPE: {error}"))
+        self.pieces.decode(&ids).map_err(failed)
     }
 
     fn vocab_size(&self) -> usize {
-        self.pipeline.get_vocab_size(true)
+        self.pieces.vocab_size()
     }
 
     fn token(&self, id: i64) -> Option<String> {
-        self.pipeline.id_to_token(u32::try_from(id).ok()?)
+        self.pieces.token(u32::try_from(id).ok()?)
     }
 
     fn id(&self, token: &str) -> Option<i64> {
-        self.pipeline.token_to_id(token).map(i64::from)
+        self.pieces.id(token).map(i64::from)
     }
 
     fn special_tokens(&self) -> Vec<(String, i64)> {
-        let added = self.pipeline.get_added_tokens_decoder();
-        let mut special: Vec<(String, i64)> = added
-            .into_iter()
-            .filter(|(_, token)| token.special)
-            .map(|(id, token)| (token.content, i64::from(id)))
-            .collect();
-        special.sort_by_key(|(_, id)| *id);
-        special
+        self.pieces.special_tokens().into_iter().map(|(token, id)| (token, i64::from(id))).collect()
     }
 
     fn to_json(&self) -> Result<String> {
-        self.pipeline.to_string(true).map_err(|error| anyhow!("BPE: {error}"))
+        self.pieces.to_json().map_err(failed)
     }
 }
 

@@ -279,11 +279,12 @@ impl Metadata {
             })
         });
         let wanted = wanted.collect();
+        let ids = direct.iter().map(|dependency| dependency.pkg.as_str());
         let runtime = self.direct("oxtorch").into_iter();
         Ok(Resolved {
             wanted,
             runtime: runtime.map(|dependency| dependency.pkg.clone()).collect(),
-            count: self.reached(&direct),
+            count: self.reached(ids, |dependency| !dependency.is_for_tests()).len(),
             versions: self.packages.into_iter().map(|package| (package.id, package.version)).collect(),
             offline,
         })
@@ -294,21 +295,6 @@ impl Metadata {
         let node =
             self.resolve.nodes.iter().find(|node| node.id.starts_with("path+") && package_name(&node.id) == member);
         node.map(|node| node.deps.iter().collect()).unwrap_or_default()
-    }
-
-    /// How many packages are needed, those for tests of theirs left out.
-    fn reached(&self, direct: &[&Dependency]) -> usize {
-        let mut todo: Vec<&str> = direct.iter().map(|dependency| dependency.pkg.as_str()).collect();
-        let mut seen = HashSet::new();
-        while let Some(id) = todo.pop() {
-            if seen.insert(id)
-                && let Some(node) = self.resolve.nodes.iter().find(|node| node.id == id)
-            {
-                let needed = node.deps.iter().filter(|dependency| !dependency.is_for_tests());
-                todo.extend(needed.map(|dependency| dependency.pkg.as_str()));
-            }
-        }
-        seen.len()
     }
 }
 

@@ -3,16 +3,15 @@
 //! The network is read by a thread of its own, so that an interrupt need not wait for a server that says nothing.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use ureq::Agent;
-use ureq::http::{HeaderMap, StatusCode, header};
+use oxtorch_boundary::Answer;
 
-use super::certificates::{explained, tls};
 use crate::progress::ProgressBar;
+use crate::support::support;
 
 /// What a server may take to answer, or to send more.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -136,35 +135,13 @@ fn request(url: String, offset: u64) -> Receiver<Event> {
 
 /// Sends what the server says, and gives the last event.
 fn read_all(url: &str, offset: u64, events: &SyncSender<Event>) -> Result<Event, String> {
-    let agent: Agent = Agent::config_builder()
-        .http_status_as_error(false)
-        // A file that is compressed is wanted as it is, and a length is wanted for every file.
-        .accept_encoding("identity")
-        .tls_config(tls()?)
-        .timeout_resolve(Some(PATIENCE))
-        .timeout_connect(Some(PATIENCE))
-        .timeout_recv_response(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE))
-        .build()
-        .into();
-    let mut request = agent.get(url);
-    if offset > 0 {
-        request = request.header(header::RANGE, format!("bytes={offset}-"));
-    }
-    let mut response = request.call().map_err(|error| explained(error.to_string()))?;
-    let headers = response.headers();
-    let (begins, total) = match response.status() {
-        StatusCode::OK => (0, number(headers, header::CONTENT_LENGTH.as_str())),
-        StatusCode::PARTIAL_CONTENT => content_range(headers)
-            .filter(|(begins, _)| *begins == offset)
-            .ok_or("it sends another part of the file than the one that it was asked for")?,
-        StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => return Ok(Event::NothingMore),
-        status => return Err(format!("the server answers {status}")),
+    let (offset, total, mut body) = match support()?.get(url, offset, PATIENCE)? {
+        Answer::Body { offset, length, body } => (offset, length, body),
+        Answer::NothingMore => return Ok(Event::NothingMore),
     };
-    if events.send(Event::Begins { offset: begins, total }).is_err() {
+    if events.send(Event::Begins { offset, total }).is_err() {
         return Ok(Event::End);
     }
-    let mut body = response.body_mut().as_reader();
     let mut buffer = vec![0; CHUNK];
     loop {
         match body.read(&mut buffer).map_err(|error| error.to_string())? {
@@ -176,16 +153,4 @@ fn read_all(url: &str, offset: u64, events: &SyncSender<Event>) -> Result<Event,
             }
         }
     }
-}
-
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
-    headers.get(name)?.to_str().ok()?.trim().parse().ok()
-}
-
-/// Where the part begins and how long the whole is, of `bytes 100-199/200`; the length may be `*`.
-fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
-    let value = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
-    let (range, total) = value.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (begins, _) = range.split_once('-')?;
-    Some((begins.trim().parse().ok()?, total.trim().parse().ok()))
 }

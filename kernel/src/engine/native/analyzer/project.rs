@@ -17,7 +17,7 @@ const RUNTIME: &str = "oxtorch";
 /// memory and time.
 const DEPTH: usize = 2;
 /// What `tch` calls is nothing that a cell does.
-const LEFT_OUT: [&str; 5] = ["torch-sys", "addr2line", "backtrace", "libloading", "oxtorch-protocol"];
+const LEFT_OUT: [&str; 4] = ["torch-sys", "libloading", "oxtorch-boundary", "oxtorch-protocol"];
 
 /// Those that code runs with.
 const LIBRARIES: [&str; 3] = ["lib", "rlib", "dylib"];

@@ -9,7 +9,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 const VARIABLE: &str = "SSL_CERT_FILE";
 
-pub(super) fn tls() -> Result<TlsConfig, String> {
+pub(crate) fn tls() -> Result<TlsConfig, String> {
     let roots = match env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
         Some(path) => RootCerts::new_with_certs(&certificates(Path::new(&path))?),
         None => RootCerts::WebPki,
@@ -18,7 +18,7 @@ pub(super) fn tls() -> Result<TlsConfig, String> {
 }
 
 /// Why a connection failed, with what to do where the certificates are the reason.
-pub(super) fn explained(reason: String) -> String {
+pub(crate) fn explained(reason: String) -> String {
     if reason.contains("UnknownIssuer") {
         format!("{reason} (where the network has certificates of its own, {VARIABLE} has to name the file of them)")
     } else {

@@ -1,0 +1,97 @@
+//! What the runtime's library asks of the library beside it, `oxtorch-support`.
+//!
+//! For each cell, rustc reads all crates below the runtime's library, whether the cell can name them or not. Those that it
+//! cannot name are therefore linked into a library of their own, which the runtime opens when it first needs one of them.
+//!
+//! Both libraries are built by the same compiler and share one standard library, so its types and those of this crate
+//! cross the boundary as they are. No others may: each library has its own copy of every other crate.
+
+use std::io::Read;
+use std::time::Duration;
+
+/// The one symbol of the library: a [`Provided`].
+pub const SYMBOL: &str = "OXTORCH_SUPPORT";
+
+/// What the symbol is.
+pub type Provided = &'static dyn Support;
+
+/// What the library does.
+pub trait Support: Sync {
+    /// Finds pieces that are frequent in a text, from bytes on.
+    ///
+    /// # Errors
+    ///
+    /// Why the text cannot be trained on.
+    fn train_bpe(&self, text: &str, training: &Training<'_>) -> Result<Box<dyn Pieces>, String>;
+
+    /// Reads the contents of a `tokenizer.json`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    fn read_tokenizer(&self, json: &[u8]) -> Result<Box<dyn Pieces>, String>;
+
+    /// Asks a server for a file from a byte on, and waits for the beginning of its answer. `patience` is how long it may take
+    /// to answer, and to send more.
+    ///
+    /// # Errors
+    ///
+    /// In words for the user.
+    fn get(&self, url: &str, offset: u64, patience: Duration) -> Result<Answer, String>;
+
+    /// The places of the current backtrace, innermost first, in shared libraries whose names begin with `lib` and the prefix,
+    /// and in source files whose names begin with the prefix.
+    fn places(&self, prefix: &str) -> Vec<Place>;
+}
+
+/// How byte pair encoding is trained.
+#[derive(Debug, Clone, Copy)]
+pub struct Training<'a> {
+    /// How many tokens there are in the end.
+    pub vocab_size: usize,
+    /// Pairs that occur less often are not joined.
+    pub min_frequency: u64,
+    /// The first tokens.
+    pub special: &'a [String],
+}
+
+/// A trained tokenizer. Errors are in words.
+#[expect(missing_docs, reason = "each does what its name says")]
+pub trait Pieces: Send + Sync {
+    fn encode(&self, text: &str) -> Result<Vec<u32>, String>;
+    /// The tokens of a text as they are written.
+    fn pieces(&self, text: &str) -> Result<Vec<String>, String>;
+    fn decode(&self, ids: &[u32]) -> Result<String, String>;
+    fn vocab_size(&self) -> usize;
+    fn token(&self, id: u32) -> Option<String>;
+    fn id(&self, token: &str) -> Option<u32>;
+    /// In the order of the tokens.
+    fn special_tokens(&self) -> Vec<(String, u32)>;
+    fn to_json(&self) -> Result<String, String>;
+}
+
+/// How a server answers.
+pub enum Answer {
+    /// It sends the file.
+    Body {
+        /// From this byte on: the one that was asked for, or the first.
+        offset: u64,
+        /// How long the whole file is, as far as the server says.
+        length: Option<u64>,
+        /// What it sends.
+        body: Box<dyn Read + Send>,
+    },
+    /// It has nothing from that byte on.
+    NothingMore,
+}
+
+/// A line of source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file as the compiler named it.
+    pub file: String,
+    /// 1-based.
+    pub line: u32,
+    /// 1-based; 0 where unknown.
+    pub column: u32,
+}

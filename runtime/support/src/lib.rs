@@ -1,0 +1,35 @@
+//! What the runtime uses and no cell names: see [`oxtorch_boundary`].
+
+use std::time::Duration;
+
+use oxtorch_boundary::{Answer, Pieces, Place, Provided, Support, Training};
+
+mod backtrace;
+mod certificates;
+mod http;
+mod tokenizer;
+
+/// All that this library does.
+// The name is that of `oxtorch_boundary::SYMBOL`.
+#[unsafe(no_mangle)]
+pub static OXTORCH_SUPPORT: Provided = &All;
+
+struct All;
+
+impl Support for All {
+    fn train_bpe(&self, text: &str, training: &Training<'_>) -> Result<Box<dyn Pieces>, String> {
+        tokenizer::train(text, training)
+    }
+
+    fn read_tokenizer(&self, json: &[u8]) -> Result<Box<dyn Pieces>, String> {
+        tokenizer::read(json)
+    }
+
+    fn get(&self, url: &str, offset: u64, patience: Duration) -> Result<Answer, String> {
+        http::get(url, offset, patience)
+    }
+
+    fn places(&self, prefix: &str) -> Vec<Place> {
+        backtrace::places(prefix)
+    }
+}
