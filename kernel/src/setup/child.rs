@@ -7,9 +7,15 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
 
 /// The process groups of the tools that run now; `None` once they were all ended and no more may start.
 static RUNNING: Mutex<Option<Vec<i32>>> = Mutex::new(Some(Vec::new()));
+
+/// How soon a tool that was told to end is told again: what it was just about to start may not have heard it.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Variables through which a user's shell or an enclosing cargo would change what gets built.
 const BUILD_SETTINGS: [&str; 12] = [
@@ -91,8 +97,7 @@ impl Stop {
         let mut stopping = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         stopping.stopped = true;
         if let Some(group) = stopping.group {
-            // SAFETY: sends a signal; the group is that of a child which has not been waited for, so it is still ours.
-            unsafe { libc::kill(-group, libc::SIGTERM) };
+            end_group(group);
         }
     }
 
@@ -136,10 +141,17 @@ pub(crate) fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) 
     let group = child.id() as i32;
     stop.watch(group);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (stdout, stderr) = std::thread::scope(|scope| {
-        let errors = scope.spawn(|| collect(stderr, &line));
-        let output = collect(stdout, &line);
-        (output, errors.join().unwrap_or_default())
+    let (reads, all_read) = mpsc::channel::<()>();
+    let (line, reads_too) = (&line, reads.clone());
+    let (stdout, stderr) = thread::scope(|scope| {
+        let output = scope.spawn(move || collect(stdout, line, reads));
+        let errors = scope.spawn(move || collect(stderr, line, reads_too));
+        while all_read.recv_timeout(AGAIN) == Err(RecvTimeoutError::Timeout) {
+            if stop.is_stopped() || !may_run() {
+                end_group(group);
+            }
+        }
+        (output.join().unwrap_or_default(), errors.join().unwrap_or_default())
     });
     // Its streams are closed, so it has ended, and its number is ours until it is waited for.
     stop.unwatch();
@@ -172,15 +184,23 @@ pub(crate) fn ask(command: &mut Command) -> io::Result<Output> {
 pub fn end_children() -> bool {
     let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let groups = running.take().unwrap_or_default();
-    for group in &groups {
-        // SAFETY: sends a signal; the group is that of a child which has not been waited for, so it is still ours.
-        unsafe { libc::kill(-*group, libc::SIGTERM) };
-    }
+    groups.iter().for_each(|group| end_group(*group));
     !groups.is_empty()
 }
 
-/// Lines also end at a carriage return: that is how progress bars are drawn.
-fn collect(stream: Option<impl Read>, line: impl Fn(&str)) -> String {
+/// Whether tools may still run.
+fn may_run() -> bool {
+    RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some()
+}
+
+/// Asks the processes of a group to end. The group is that of a child which has not been waited for.
+fn end_group(group: i32) {
+    // SAFETY: sends a signal; the number of a group whose leader has not been waited for is still ours.
+    unsafe { libc::kill(-group, libc::SIGTERM) };
+}
+
+/// Lines also end at a carriage return: that is how progress bars are drawn. `_reads` is dropped at the end.
+fn collect(stream: Option<impl Read>, line: impl Fn(&str), _reads: Sender<()>) -> String {
     let Some(stream) = stream else { return String::new() };
     let mut reader = BufReader::new(stream);
     let mut all = String::new();
@@ -250,6 +270,14 @@ mod tests {
             .expect_err("was stopped");
         assert_eq!(error.kind(), io::ErrorKind::Interrupted);
         let error = run_until(command("sh").args(["-c", "sleep 1000"]), &stop, |_| ()).expect_err("was stopped before");
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+    }
+
+    #[test]
+    fn a_tool_that_outlives_the_first_word_is_told_again() {
+        let stop = Stop::default();
+        let script = "trap 'trap - TERM' TERM; echo started; while :; do sleep 1000; done";
+        let error = run_until(command("sh").args(["-c", script]), &stop, |_| stop.stop()).expect_err("was stopped");
         assert_eq!(error.kind(), io::ErrorKind::Interrupted);
     }
 
