@@ -1,4 +1,5 @@
-//! Small matrix products run on one thread, whatever the number of threads is.
+//! Small matrix products run on one thread, whatever the number of threads is, and by other code than MKL's where that takes
+//! less time.
 //!
 //! MKL shares out a product of 32 x 32 x 128 as well; waking the other threads then takes longer than the product itself,
 //! and many times longer where the processors are busy, as on a server that many use. libtorch calls MKL's `sgemm_` and
@@ -8,6 +9,10 @@ use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute;
 use std::sync::OnceLock;
 
+use oxtorch_boundary::{Matrix, Product, Support};
+
+use crate::support::support;
+
 /// Up to so many multiplications a product takes less time on one thread: 64 x 64 x 64. Measured with 2 threads that had nothing else
 /// to do: 32³ takes 1.4 µs on one and 4.1 µs on both, 64³ 5.8 µs and 5.0 µs, 96³ 17 µs and 11 µs.
 const SMALL: u64 = 1 << 18;
@@ -15,7 +20,7 @@ const SMALL: u64 = 1 << 18;
 /// C = alpha A B + beta C, as BLAS defines it: every argument is an address;
 /// `product!` names them.
 #[rustfmt::skip]
-type Product = unsafe extern "C" fn(
+type Blas = unsafe extern "C" fn(
     Address, Address, Size, Size, Size, Address, Address, Size, Address, Size, Address, *mut c_void, Size,
 );
 type Address = *const c_void;
@@ -36,16 +41,70 @@ fn set_threads() -> Option<SetThreads> {
 }
 
 /// The function that libtorch would have called.
-fn next(name: &CStr) -> Product {
+fn next(name: &CStr) -> Blas {
     // SAFETY: nothing is called, only looked for.
     let symbol = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
     assert!(!symbol.is_null(), "{name:?} is called, but no library has it");
     // SAFETY: BLAS gives the function this signature.
-    unsafe { transmute::<*mut c_void, Product>(symbol) }
+    unsafe { transmute::<*mut c_void, Blas>(symbol) }
+}
+
+/// What multiplies small matrices in less time than MKL, on processors for which there is such a thing.
+fn fast() -> Option<&'static dyn Support> {
+    static FOUND: OnceLock<Option<&'static dyn Support>> = OnceLock::new();
+    *FOUND.get_or_init(|| support().ok().filter(|support| support.multiplies_fast()))
+}
+
+/// A product in single precision; none where an argument is special, or not what BLAS knows, which is
+/// MKL's to report.
+///
+/// # Safety
+/// As BLAS has it.
+#[expect(clippy::too_many_arguments, reason = "BLAS has that many")]
+unsafe fn small(
+    trans_a: Address,
+    trans_b: Address,
+    [m, n, k]: [c_int; 3],
+    alpha: Address,
+    a: Address,
+    lda: c_int,
+    b: Address,
+    ldb: c_int,
+    beta: Address,
+    c: *mut c_void,
+    ldc: c_int,
+) -> Option<Product> {
+    // Columns lie one behind the other, so that the rows of a transposed matrix do.
+    let matrix = |start: Address, transposed: Address, stride: c_int| {
+        let stride = isize::try_from(stride).ok()?;
+        // SAFETY: the caller's promise.
+        let (row, column) = match unsafe { *transposed.cast::<u8>() } {
+            b'N' | b'n' => (1, stride),
+            b'T' | b't' | b'C' | b'c' => (stride, 1),
+            _ => return None,
+        };
+        Some(Matrix { start: start.cast::<f32>(), row, column })
+    };
+    // SAFETY: the caller's promise.
+    let (alpha, beta) = unsafe { (*alpha.cast::<f32>(), *beta.cast::<f32>()) };
+    if alpha == 0.0 {
+        // A and B are not to be read, be they infinite or not.
+        return None;
+    }
+    Some(Product {
+        rows: usize::try_from(m).ok()?,
+        columns: usize::try_from(n).ok()?,
+        inner: usize::try_from(k).ok()?,
+        alpha,
+        a: matrix(a, trans_a, lda)?,
+        b: matrix(b, trans_b, ldb)?,
+        beta,
+        c: Matrix { start: c.cast(), row: 1, column: isize::try_from(ldc).ok()? },
+    })
 }
 
 macro_rules! product {
-    ($name:ident, $symbol:literal) => {
+    ($name:ident, $symbol:literal, is_single: $is_single:literal) => {
         /// # Safety
         /// As BLAS has it: all addresses are valid, and the matrices as large as the numbers say.
         #[unsafe(no_mangle)]
@@ -64,12 +123,21 @@ macro_rules! product {
             c: *mut c_void,
             ldc: Size,
         ) {
-            static NEXT: OnceLock<Product> = OnceLock::new();
+            static NEXT: OnceLock<Blas> = OnceLock::new();
             let next = NEXT.get_or_init(|| next($symbol));
             // SAFETY: the caller's promise.
             let size = unsafe { [*m, *n, *k] };
             let multiplications: u64 = size.iter().map(|&size| u64::try_from(size).unwrap_or(0)).product();
-            let set = set_threads().filter(|_| multiplications <= SMALL);
+            let is_small = multiplications <= SMALL;
+            if is_small && multiplications > 0 && $is_single {
+                // SAFETY: the caller's promise.
+                let small = unsafe { small(trans_a, trans_b, size, alpha, a, *lda, b, *ldb, beta, c, *ldc) };
+                if let (Some(small), Some(support)) = (small, fast()) {
+                    // SAFETY: the caller's promise.
+                    return unsafe { support.multiply(&small) };
+                }
+            }
+            let set = set_threads().filter(|_| is_small);
             // SAFETY: the caller's promise is the same, and 1 and what MKL has set before are numbers of threads that it takes.
             unsafe {
                 let before = set.map(|set| set(1));
@@ -82,44 +150,78 @@ macro_rules! product {
     };
 }
 
-product!(sgemm_, c"sgemm_");
-product!(dgemm_, c"dgemm_");
+product!(sgemm_, c"sgemm_", is_single: true);
+product!(dgemm_, c"dgemm_", is_single: false);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A B for matrices of n rows and columns, A all 2 and B all 3.
-    fn square(n: i32) -> Vec<f32> {
-        let size = (n * n) as usize;
-        let (a, b, mut c) = (vec![2.0f32; size], vec![3.0f32; size], vec![0.0f32; size]);
-        let (transposed, alpha, beta) = (c"N".as_ptr().cast(), &raw const ALPHA, &raw const BETA);
+    /// alpha op(A) op(B) + beta C, where C is all `c` before, and each matrix has one row more than it needs.
+    fn product(trans_a: u8, trans_b: u8, [m, n, k]: [i32; 3], [alpha, beta, c]: [f32; 3]) -> Vec<f32> {
+        let height = |transposed: u8, rows: i32, columns: i32| 1 + if transposed == b'T' { columns } else { rows };
+        let (lda, ldb, ldc) = (height(trans_a, m, k), height(trans_b, k, n), m + 1);
+        let (a, b) = (numbers(lda * m.max(k)), numbers(ldb * k.max(n)));
+        let mut c = vec![c; (ldc * n) as usize];
         // SAFETY: the matrices are as large as the numbers say.
         unsafe {
             sgemm_(
-                transposed,
-                transposed,
+                (&raw const trans_a).cast(),
+                (&raw const trans_b).cast(),
+                &m,
                 &n,
-                &n,
-                &n,
-                alpha.cast(),
+                &k,
+                (&raw const alpha).cast(),
                 a.as_ptr().cast(),
-                &n,
+                &lda,
                 b.as_ptr().cast(),
-                &n,
-                beta.cast(),
+                &ldb,
+                (&raw const beta).cast(),
                 c.as_mut_ptr().cast(),
-                &n,
+                &ldc,
             )
         };
         c
     }
 
-    static ALPHA: f32 = 1.0;
-    static BETA: f32 = 0.0;
+    fn numbers(count: i32) -> Vec<f32> {
+        (0..count).map(|n| (n % 7 - 3) as f32).collect()
+    }
+
+    /// The same by its definition.
+    fn expected(trans_a: u8, trans_b: u8, [m, n, k]: [i32; 3], [alpha, beta, c]: [f32; 3]) -> Vec<f32> {
+        let at = |transposed: u8, rows: i32, columns: i32, row: i32, column: i32| {
+            let (height, row, column) =
+                if transposed == b'T' { (columns + 1, column, row) } else { (rows + 1, row, column) };
+            ((column * height + row) % 7 - 3) as f32
+        };
+        let mut result = vec![c; ((m + 1) * n) as usize];
+        for (row, column) in (0..m).flat_map(|row| (0..n).map(move |column| (row, column))) {
+            let sum: f32 = (0..k).map(|i| at(trans_a, m, k, row, i) * at(trans_b, k, n, i, column)).sum();
+            let before = if beta == 0.0 { 0.0 } else { beta * c };
+            result[(column * (m + 1) + row) as usize] = alpha * sum + before;
+        }
+        result
+    }
 
     #[test]
-    fn a_product_is_the_same_on_either_side_and_leaves_the_threads_as_they_were() {
+    fn products_are_as_blas_defines_them() {
+        for size in [[1, 1, 1], [3, 2, 4], [128, 32, 8], [33, 65, 17], [80, 70, 90]] {
+            for (trans_a, trans_b) in [(b'N', b'N'), (b'N', b'T'), (b'T', b'N'), (b'T', b'T')] {
+                for factors in [[1.0, 0.0, f32::NAN], [2.0, 1.0, 0.5], [0.0, 0.5, 4.0]] {
+                    let (found, expected) =
+                        (product(trans_a, trans_b, size, factors), expected(trans_a, trans_b, size, factors));
+                    // The row that C has more than it needs stays as it was.
+                    let is_equal =
+                        |(found, expected): (&f32, &f32)| found == expected || found.is_nan() && expected.is_nan();
+                    assert!(found.iter().zip(&expected).all(is_equal), "{size:?} {trans_a} {trans_b} {factors:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_leaves_the_threads_as_they_were() {
         // libtorch is loaded, and MKL with it.
         assert_eq!(
             tch::Tensor::from_slice(&[1.0f32, 2.0]).dot(&tch::Tensor::from_slice(&[3.0f32, 4.0])).double_value(&[]),
@@ -129,7 +231,7 @@ mod tests {
         // SAFETY: 3 is a number of threads.
         unsafe { set(3) };
         for n in [8, 64, 65, 80] {
-            assert_eq!(square(n), vec![6.0 * n as f32; (n * n) as usize], "{n}");
+            product(b'N', b'N', [n, n, n], [1.0, 0.0, 0.0]);
         }
         // SAFETY: 0 stands for what holds elsewhere.
         assert_eq!(unsafe { set(0) }, 3);

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use oxtorch_boundary::{Answer, Pieces, Place, Provided, Support, Training};
+use oxtorch_boundary::{Answer, Pieces, Place, Product, Provided, Support, Training};
 
 mod backtrace;
 mod certificates;
 mod http;
+mod product;
 mod tokenizer;
 
 /// All that this library does.
@@ -27,6 +28,15 @@ impl Support for All {
 
     fn get(&self, url: &str, offset: u64, patience: Duration) -> Result<Answer, String> {
         http::get(url, offset, patience)
+    }
+
+    fn multiplies_fast(&self) -> bool {
+        product::is_fast()
+    }
+
+    unsafe fn multiply(&self, product: &Product) {
+        // SAFETY: the caller's promise is the same.
+        unsafe { product::multiply(product) };
     }
 
     fn places(&self, prefix: &str) -> Vec<Place> {
