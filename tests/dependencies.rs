@@ -101,6 +101,19 @@ let pattern = regex_lite::Regex::new("a+")?;"#;
 }
 
 #[test]
+fn a_crate_that_cells_do_not_see_in_the_runtime_is_one_of_their_own() {
+    in_session(|mut notebook| async move {
+        // One is below the tokenizers, one below the host's allocator, and the code of the runtime names neither.
+        let code =
+            ":dep aho-corasick = \"1\"\n:dep cty = \"0.2\"\nlet finder = aho_corasick::AhoCorasick::new([\"b\"])?;";
+        result(&mut notebook, code).await;
+        let code = "(finder.find(\"abc\").map(|found| found.start()), cty::c_int::MAX)";
+        assert_eq!(result(&mut notebook, code).await, "(Some(1), 2147483647)");
+        notebook.end().await;
+    });
+}
+
+#[test]
 fn a_crate_that_builds_on_tch_has_the_tensors_of_the_cells() {
     let on_tch = Krate::new(
         "tensors",

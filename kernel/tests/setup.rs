@@ -16,6 +16,9 @@ const OXTORCH: &str = env!("CARGO_BIN_EXE_oxtorch");
 
 const RUSTC: &str = r#"
 case "$*" in
+    *-Zbinary-dep-depinfo*)
+        if [ -n "$STAGE_LACKING" ]; then echo "error[E0463]: can't find crate for \`$STAGE_LACKING\`" >&2; exit 1; fi
+        echo "/any/deps/libtch-1.rmeta:" ;;
     "--print sysroot") echo "$STAGE/sysroot" ;;
     "-vV") printf 'rustc 1.95.0 (stand-in)\nhost: x86_64-unknown-linux-gnu\nrelease: %s\n' "${STAGE_RELEASE:-1.95.0}" ;;
 esac
@@ -36,12 +39,15 @@ metadata)
 build)
     wait_here cargo
     release="$(dirname "$3")/target/x86_64-unknown-linux-gnu/release"
-    mkdir -p "$release/deps" && touch "$release/deps/libtch-1.rmeta" || exit 1
+    mkdir -p "$release/deps" && touch "$release/deps/libtch-1.rlib" || exit 1
+    touch "$release/deps/libtch-1.rmeta" "$release/deps/libureq-1.rmeta"
     echo library > "$release/liboxtorch.so"
     echo library > "$release/liboxtorch_support.so"
     printf '#!/bin/sh\n' > "$release/oxtorch-host"
-    printf '{"reason": "compiler-artifact", "package_id": "tch", "target": {"kind": ["lib"]}, "filenames": ["%s"]}\n' \
-        "$release/deps/libtch-1.rmeta" ;;
+    for crate in tch ureq; do
+        printf '{"reason": "compiler-artifact", "package_id": "%s", "target": {"kind": ["lib"]}, "filenames": ["%s", "%s"]}\n' \
+            "$crate" "$release/deps/lib$crate-1.rlib" "$release/deps/lib$crate-1.rmeta"
+    done ;;
 esac
 "#;
 
@@ -239,6 +245,26 @@ fn what_is_gone_is_provided_again_and_nothing_else() {
     succeeds(stage.setup(&[]));
     assert_eq!(stage.calls("c++ -shared"), 2, "{}", stage.log());
     assert_eq!(stage.calls("python3 -m pip install"), 1, "{}", stage.log());
+}
+
+#[test]
+fn of_the_crates_the_metadata_is_kept_of_those_that_the_compiler_reads() {
+    let stage = Stage::new();
+    succeeds(stage.setup(&[]));
+    let runtimes = fs::read_dir(stage.home().join("runtime")).expect("is there");
+    let folders: Vec<_> = runtimes.map(|entry| entry.expect("is there").path().join("deps")).collect();
+    let [folder] = &*folders else { panic!("one runtime: {folders:?}") };
+    let names: Vec<_> =
+        fs::read_dir(folder).expect("is there").map(|entry| entry.expect("is there").file_name()).collect();
+    assert_eq!(names, ["libtch-1.rmeta"]);
+}
+
+#[test]
+fn a_runtime_of_which_the_compiler_finds_a_part_missing_is_not_kept() {
+    let stage = Stage::new();
+    let errors = fails(stage.setup(&[("STAGE_LACKING", "half")]));
+    assert!(errors.contains("can't find crate for `half`"), "{errors}");
+    succeeds(stage.setup(&[]));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::child::{Output, command, run};
+use super::child::{Output, ask, command, run, with_path};
 use super::error::SetupError;
 use super::libtorch::Libtorch;
 use super::metadata::Metadata;
@@ -25,6 +25,9 @@ const LIBRARY: &str = "oxtorch";
 /// The package with the library that this one opens.
 const SUPPORT: &str = "oxtorch-support";
 
+/// The folder of the crates that are read for cells, in the runtime's place.
+const DEPENDENCIES: &str = "deps";
+
 /// What the build takes on disk while it runs.
 const NEEDED_SPACE: u64 = 600_000_000;
 
@@ -38,8 +41,6 @@ pub(crate) struct Crates {
     folder: PathBuf,
     /// The unpacked torch-sys crate.
     pub(crate) torch_sys: PathBuf,
-    /// Cargo's ids of those that the library holds.
-    held: HashSet<String>,
     /// How many crates the build takes.
     count: u64,
 }
@@ -186,13 +187,18 @@ pub(crate) fn built(home: &Home, key: &str, inputs: Inputs<'_>) -> Option<Runtim
         rustc: inputs.toolchain.rustc.clone(),
         toolchain: inputs.toolchain.version.clone(),
         library: place.join(library_name(LIBRARY)),
-        dependencies: vec![place.join("deps")],
+        dependencies: vec![place.join(DEPENDENCIES)],
         native: vec![inputs.shim.to_owned()],
         linker: None,
         host: place.join("oxtorch-host"),
         recipe: inputs.recipe(home),
     };
-    (runtime.library.is_file() && runtime.host.is_file()).then_some(runtime)
+    files(&runtime).iter().all(|file| file.is_file()).then_some(runtime)
+}
+
+/// What is built and then loaded.
+pub(crate) fn files(runtime: &Runtime) -> [PathBuf; 3] {
+    [runtime.library.clone(), runtime.library.with_file_name(library_name(SUPPORT)), runtime.host.clone()]
 }
 
 /// The file name of a package's shared library.
@@ -222,10 +228,9 @@ pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) ->
         package.ok_or_else(|| SetupError::Sources(format!("the workspace of the runtime lacks {name}")))
     };
     let torch_sys = Path::new(&package("torch-sys")?.manifest_path).parent().unwrap_or(&folder).to_owned();
-    let held = metadata.held_by(&package(LIBRARY)?.id);
     let built = [package(LIBRARY)?, package(SUPPORT)?].map(|package| package.id.as_str());
     let built = metadata.reached(built, |dependency| !dependency.is_for_tests());
-    Ok(Crates { torch_sys, held: held.into_iter().map(str::to_owned).collect(), count: built.len() as u64, folder })
+    Ok(Crates { torch_sys, count: built.len() as u64, folder })
 }
 
 /// The crate that cargo says it downloads.
@@ -262,8 +267,9 @@ pub(crate) fn build(
 
     let work = home.unfinished()?;
     let finished = work.path().join("runtime");
-    gather(&output.stdout, &crates.held, &recipe.release(), &finished)
-        .map_err(|error| not_written(error, &finished))?;
+    gather(&output.stdout, &recipe.release(), &finished).map_err(|error| not_written(error, &finished))?;
+    let read = ask_what_cells_read(inputs, &finished, work.path())?;
+    keep(&read, &finished.join(DEPENDENCIES)).map_err(|error| not_written(error, &finished))?;
     home.finish(&finished, &place(home, key))?;
     Ok(())
 }
@@ -299,11 +305,10 @@ pub(crate) fn artifact(line: &str) -> Option<Artifact> {
     })
 }
 
-/// Collects the libraries, the host, and what the compiler reads for a cell: the metadata of the crates that the library
-/// holds, and the macros that these were written with. Their code would stand beside the metadata in a file that is mapped
-/// as a whole, which makes the compiler half as large again.
-fn gather(messages: &str, held: &HashSet<String>, release: &Path, finished: &Path) -> io::Result<()> {
-    let dependencies = finished.join("deps");
+/// Collects the libraries, the host, and the metadata and the macros of all crates below them. Their code would stand beside the
+/// metadata in a file that is mapped as a whole, which makes the compiler half as large again.
+fn gather(messages: &str, release: &Path, finished: &Path) -> io::Result<()> {
+    let dependencies = finished.join(DEPENDENCIES);
     fs::create_dir_all(&dependencies)?;
     // Cargo may write the packages of its own workspace anew in place, so they are copied.
     for name in [library_name(LIBRARY), library_name(SUPPORT), "oxtorch-host".to_owned()] {
@@ -313,10 +318,40 @@ fn gather(messages: &str, held: &HashSet<String>, release: &Path, finished: &Pat
         for file in artifact.files {
             let is_metadata = file.extension().is_some_and(|extension| extension == METADATA);
             let Some(name) = file.file_name() else { continue };
-            if artifact.is_macro || (is_metadata && file.starts_with(release) && held.contains(&artifact.package)) {
+            if artifact.is_macro || (is_metadata && file.starts_with(release)) {
                 let to = dependencies.join(name);
                 if artifact.package.starts_with("path+") { fs::copy(&file, &to).map(drop)? } else { link(&file, &to)? }
             }
+        }
+    }
+    Ok(())
+}
+
+/// The crates that the compiler reads for a cell, as it names their files: those that the library holds, and the macros that
+/// these were written with. It fails where one is not there.
+fn ask_what_cells_read(inputs: Inputs<'_>, finished: &Path, scratch: &Path) -> Result<String, SetupError> {
+    let source = scratch.join("cell.rs");
+    fs::write(&source, "extern crate oxtorch as _;\n").map_err(|error| not_written(error, &source))?;
+    let mut rustc = command(&inputs.toolchain.rustc);
+    rustc.arg(&source).args(["--edition", "2024", "--crate-type", "lib", "-C", "prefer-dynamic"]);
+    rustc.args(["--emit", "dep-info=-", "-Zbinary-dep-depinfo"]).env("RUSTC_BOOTSTRAP", "1");
+    rustc.arg("--extern").arg(with_path("oxtorch=", &finished.join(library_name(LIBRARY))));
+    rustc.arg("-L").arg(with_path("dependency=", &finished.join(DEPENDENCIES)));
+    let output = ask(&mut rustc).map_err(SetupError::tool(&inputs.toolchain.rustc))?;
+    if !output.status.success() {
+        return Err(SetupError::Build { log: output.tail(30) });
+    }
+    Ok(output.stdout)
+}
+
+/// Removes the crates that are not read for cells: those of the host and of the library that opens when it is needed, and
+/// dependencies that no code names. What lies here, the runtime's library holds.
+fn keep(read: &str, dependencies: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dependencies)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !read.contains(&format!("/{}", name.to_string_lossy())) {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())

@@ -81,17 +81,6 @@ impl Metadata {
         }
         seen
     }
-
-    /// The ids of the crates that a library holds, its own included: not the macros, nor what those need.
-    pub(crate) fn held_by<'a>(&'a self, library: &'a str) -> HashSet<&'a str> {
-        let macros: HashSet<&str> = self
-            .packages
-            .iter()
-            .filter(|package| package.library(&["proc-macro"]).is_some())
-            .map(|package| package.id.as_str())
-            .collect();
-        self.reached([library], |dependency| dependency.is_for_running() && !macros.contains(dependency.pkg.as_str()))
-    }
 }
 
 impl Package {
@@ -120,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_library_holds_what_its_code_needs() {
+    fn packages_are_reached_by_dependencies_of_a_sort() {
         let package = |name: &str, crate_type: &str| {
             json!({
                 "id": name, "name": name, "version": "1.0.0", "manifest_path": "Cargo.toml",
@@ -144,7 +133,7 @@ mod tests {
             ]},
         }))
         .expect("is as cargo writes it");
-        assert_eq!(metadata.held_by("mine"), HashSet::from(["mine", "used", "below"]));
+        assert_eq!(metadata.package("mine").map(|package| &*package.id), Some("mine"));
         let built = metadata.reached(["mine"], |dependency| !dependency.is_for_tests());
         assert_eq!(built, HashSet::from(["mine", "used", "below", "derive", "syn", "cc"]));
     }

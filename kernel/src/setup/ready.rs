@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SetupError;
 use super::libtorch::Libtorch;
-use super::{Runtime, python, sources, toolchain};
+use super::{Runtime, build, python, sources, toolchain};
 use crate::home::Home;
 
 /// The variables that decide what set-up finds. The programs that it looks for on the search path are looked up again
@@ -65,7 +65,7 @@ pub(super) fn read(home: &Home) -> Result<Option<Runtime>, SetupError> {
 /// Remembers a runtime for this environment.
 pub(super) fn write(home: &Home, runtime: &Runtime, libtorch: &Libtorch) -> Result<(), SetupError> {
     let shim = runtime.native.iter().map(|folder| super::shim::library(folder));
-    let files = [&runtime.rustc, &runtime.library, &runtime.host].into_iter().cloned();
+    let files = [runtime.rustc.clone()].into_iter().chain(build::files(runtime));
     let linker = runtime.linker.iter().flat_map(|linker| linker.files().map(Path::to_owned));
     let files = files.chain([libtorch.main_library()]).chain(shim).chain(linker);
     let ready = Ready { runtime: runtime.clone(), files: files.filter_map(|file| Stamp::of(&file)).collect() };

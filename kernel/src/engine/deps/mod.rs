@@ -307,11 +307,11 @@ mod tests {
     fn session() -> Dependencies {
         let direct = |name: &str| {
             serde_json::json!({"identifier": name, "krate": name, "stem": format!("lib{name}-01"),
-                "file": format!("/x/lib{name}-01.rlib"), "is_runtimes": false})
+                "file": format!("/x/lib{name}-01.rmeta"), "is_runtimes": false})
         };
         let held = |name: &str| {
             serde_json::json!({"package": name, "version": "1.0.0", "stem": format!("lib{name}-01"), "contents": "0",
-                "file": format!("/x/lib{name}-01.rlib"), "is_macro": false})
+                "file": format!("/x/lib{name}-01.rmeta"), "is_macro": false})
         };
         let set = serde_json::json!({"name": "deps_01", "library": "/x/libdeps_01.so", "folder": "/x", "native": [],
             "direct": [direct("mine"), direct("rand")], "crates": [held("mine"), held("rand"), held("below")],
