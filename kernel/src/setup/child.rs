@@ -4,10 +4,11 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -143,23 +144,31 @@ pub(crate) fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) 
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (reads, all_read) = mpsc::channel::<()>();
     let (line, reads_too) = (&line, reads.clone());
-    let (stdout, stderr) = thread::scope(|scope| {
-        let output = scope.spawn(move || collect(stdout, line, reads));
-        let errors = scope.spawn(move || collect(stderr, line, reads_too));
+    let [stdout, stderr] = thread::scope(|scope| {
+        let output = scope.spawn(move || {
+            let _until_read = reads;
+            collect(stdout, line)
+        });
+        let errors = scope.spawn(move || {
+            let _until_read = reads_too;
+            collect(stderr, line)
+        });
         while all_read.recv_timeout(AGAIN) == Err(RecvTimeoutError::Timeout) {
             if stop.is_stopped() || !may_run() {
                 end_group(group);
             }
         }
-        (output.join().unwrap_or_default(), errors.join().unwrap_or_default())
+        [output, errors].map(|reader| reader.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
     // Its streams are closed, so it has ended, and its number is ours until it is waited for.
     stop.unwatch();
+    let was_ended = {
+        let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        running.as_mut().map(|groups| groups.retain(|other| *other != group)).is_none()
+    };
     let status = child.wait();
-    let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    match running.as_mut() {
-        Some(groups) => groups.retain(|other| *other != group),
-        None => return Err(io::ErrorKind::Interrupted.into()),
+    if was_ended {
+        return Err(io::ErrorKind::Interrupted.into());
     }
     if stop.is_stopped() {
         return Err(io::ErrorKind::Interrupted.into());
@@ -199,8 +208,8 @@ fn end_group(group: i32) {
     unsafe { libc::kill(-group, libc::SIGTERM) };
 }
 
-/// Lines also end at a carriage return: that is how progress bars are drawn. `_reads` is dropped at the end.
-fn collect(stream: Option<impl Read>, line: impl Fn(&str), _reads: Sender<()>) -> String {
+/// Lines also end at a carriage return: that is how progress bars are drawn.
+fn collect(stream: Option<impl Read>, line: impl Fn(&str)) -> String {
     let Some(stream) = stream else { return String::new() };
     let mut reader = BufReader::new(stream);
     let mut all = String::new();
