@@ -4,14 +4,17 @@ use std::sync::OnceLock;
 
 use oxtorch_boundary::{Provided, Support};
 
-/// Opens it where that was not done yet.
+/// Opens it where that was not done yet. What failed is tried again.
 ///
 /// # Errors
 ///
 /// Why it cannot be opened, in words for the user.
 pub(crate) fn support() -> Result<&'static dyn Support, String> {
-    static OPENED: OnceLock<Result<Provided, String>> = OnceLock::new();
-    OPENED.get_or_init(open).clone()
+    static OPENED: OnceLock<Provided> = OnceLock::new();
+    match OPENED.get() {
+        Some(provided) => Ok(*provided),
+        None => open().map(|provided| *OPENED.get_or_init(|| provided)),
+    }
 }
 
 #[cfg(not(test))]

@@ -22,14 +22,14 @@ pub trait Support: Sync {
     /// # Errors
     ///
     /// Why the text cannot be trained on.
-    fn train_bpe(&self, text: &str, training: &Training<'_>) -> Result<Box<dyn Pieces>, String>;
+    fn train_bpe(&self, text: &str, training: &BpeTraining<'_>) -> Result<Box<dyn TrainedTokenizer>, String>;
 
     /// Reads the contents of a `tokenizer.json`.
     ///
     /// # Errors
     ///
     /// What is wrong with it.
-    fn read_tokenizer(&self, json: &[u8]) -> Result<Box<dyn Pieces>, String>;
+    fn read_tokenizer(&self, json: &[u8]) -> Result<Box<dyn TrainedTokenizer>, String>;
 
     /// Asks a server for a file from a byte on, and waits for the beginning of its answer. `patience` is how long it may take
     /// to answer, and to send more.
@@ -38,10 +38,6 @@ pub trait Support: Sync {
     ///
     /// In words for the user.
     fn get(&self, url: &str, offset: u64, patience: Duration) -> Result<Answer, String>;
-
-    /// Whether [`multiply`](Support::multiply) takes less time than MKL for small matrices. The processor alone decides that,
-    /// so a machine always computes the same.
-    fn multiplies_fast(&self) -> bool;
 
     /// C = alpha A B + beta C, on this thread. Where beta is 0, C is not read.
     ///
@@ -57,7 +53,7 @@ pub trait Support: Sync {
 
 /// How byte pair encoding is trained.
 #[derive(Debug, Clone, Copy)]
-pub struct Training<'a> {
+pub struct BpeTraining<'a> {
     /// How many tokens there are in the end.
     pub vocab_size: usize,
     /// Pairs that occur less often are not joined.
@@ -68,7 +64,7 @@ pub struct Training<'a> {
 
 /// A trained tokenizer. Errors are in words.
 #[expect(missing_docs, reason = "each does what its name says")]
-pub trait Pieces: Send + Sync {
+pub trait TrainedTokenizer: Send + Sync {
     fn encode(&self, text: &str) -> Result<Vec<u32>, String>;
     /// The tokens of a text as they are written.
     fn pieces(&self, text: &str) -> Result<Vec<String>, String>;

@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute;
 use std::sync::OnceLock;
 
-use oxtorch_boundary::{Matrix, Product, Support};
+use oxtorch_boundary::{Matrix, Product};
 
 use crate::support::support;
 
@@ -49,10 +49,41 @@ fn next(name: &CStr) -> Blas {
     unsafe { transmute::<*mut c_void, Blas>(symbol) }
 }
 
-/// What multiplies small matrices in less time than MKL, on processors for which there is such a thing.
-fn fast() -> Option<&'static dyn Support> {
-    static FOUND: OnceLock<Option<&'static dyn Support>> = OnceLock::new();
-    *FOUND.get_or_init(|| support().ok().filter(|support| support.multiplies_fast()))
+/// Whether this processor multiplies small matrices faster by other code than MKL's: MKL has its best code for Intel's
+/// processors only. On an AMD EPYC with AVX-512, a product of 32 x 128 x 32 takes it 2.9 µs and the `gemm` crates 1.3 µs; a step of
+/// training an LSTM takes a tenth less time so.
+fn is_slow_in_mkl() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| vendor() == *b"AuthenticAMD" && has_avx512())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn vendor() -> [u8; 12] {
+    let found = std::arch::x86_64::__cpuid(0);
+    let mut name = [0; 12];
+    for (part, register) in name.chunks_exact_mut(4).zip([found.ebx, found.edx, found.ecx]) {
+        part.copy_from_slice(&register.to_le_bytes());
+    }
+    name
+}
+
+/// What the `gemm` crates' code for AVX-512 consists of, and what that for AVX2 does.
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    macro_rules! has {
+        ($($feature:tt)*) => { $(is_x86_feature_detected!($feature))&&* };
+    }
+    has!("avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl" "avx2" "fma" "bmi1" "bmi2" "lzcnt" "popcnt" "movbe")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn vendor() -> [u8; 12] {
+    [0; 12]
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_avx512() -> bool {
+    false
 }
 
 /// A product in single precision; none where an argument is special, or not what BLAS knows, which is
@@ -75,14 +106,16 @@ unsafe fn small(
     ldc: c_int,
 ) -> Option<Product> {
     // Columns lie one behind the other, so that the rows of a transposed matrix do.
-    let matrix = |start: Address, transposed: Address, stride: c_int| {
-        let stride = isize::try_from(stride).ok()?;
+    let matrix = |start: Address, transposed: Address, [rows, columns]: [c_int; 2], stride: c_int| {
         // SAFETY: the caller's promise.
-        let (row, column) = match unsafe { *transposed.cast::<u8>() } {
-            b'N' | b'n' => (1, stride),
-            b'T' | b't' | b'C' | b'c' => (stride, 1),
+        let is_transposed = match unsafe { *transposed.cast::<u8>() } {
+            b'N' | b'n' => false,
+            b'T' | b't' | b'C' | b'c' => true,
             _ => return None,
         };
+        let height = if is_transposed { columns } else { rows };
+        let stride = isize::try_from(stride).ok().filter(|_| stride >= height)?;
+        let (row, column) = if is_transposed { (stride, 1) } else { (1, stride) };
         Some(Matrix { start: start.cast::<f32>(), row, column })
     };
     // SAFETY: the caller's promise.
@@ -96,10 +129,10 @@ unsafe fn small(
         columns: usize::try_from(n).ok()?,
         inner: usize::try_from(k).ok()?,
         alpha,
-        a: matrix(a, trans_a, lda)?,
-        b: matrix(b, trans_b, ldb)?,
+        a: matrix(a, trans_a, [m, k], lda)?,
+        b: matrix(b, trans_b, [k, n], ldb)?,
         beta,
-        c: Matrix { start: c.cast(), row: 1, column: isize::try_from(ldc).ok()? },
+        c: Matrix { start: c.cast(), row: 1, column: isize::try_from(ldc).ok().filter(|_| ldc >= m)? },
     })
 }
 
@@ -129,10 +162,10 @@ macro_rules! product {
             let size = unsafe { [*m, *n, *k] };
             let multiplications: u64 = size.iter().map(|&size| u64::try_from(size).unwrap_or(0)).product();
             let is_small = multiplications <= SMALL;
-            if is_small && multiplications > 0 && $is_single {
+            if $is_single && is_small && multiplications > 0 && is_slow_in_mkl() {
                 // SAFETY: the caller's promise.
                 let small = unsafe { small(trans_a, trans_b, size, alpha, a, *lda, b, *ldb, beta, c, *ldc) };
-                if let (Some(small), Some(support)) = (small, fast()) {
+                if let (Some(small), Ok(support)) = (small, support()) {
                     // SAFETY: the caller's promise.
                     return unsafe { support.multiply(&small) };
                 }
@@ -159,7 +192,9 @@ mod tests {
 
     /// alpha op(A) op(B) + beta C, where C is all `c` before, and each matrix has one row more than it needs.
     fn product(trans_a: u8, trans_b: u8, [m, n, k]: [i32; 3], [alpha, beta, c]: [f32; 3]) -> Vec<f32> {
-        let height = |transposed: u8, rows: i32, columns: i32| 1 + if transposed == b'T' { columns } else { rows };
+        let height = |transposed: u8, rows: i32, columns: i32| {
+            1 + if !transposed.eq_ignore_ascii_case(&b'n') { columns } else { rows }
+        };
         let (lda, ldb, ldc) = (height(trans_a, m, k), height(trans_b, k, n), m + 1);
         let (a, b) = (numbers(lda * m.max(k)), numbers(ldb * k.max(n)));
         let mut c = vec![c; (ldc * n) as usize];
@@ -191,8 +226,11 @@ mod tests {
     /// The same by its definition.
     fn expected(trans_a: u8, trans_b: u8, [m, n, k]: [i32; 3], [alpha, beta, c]: [f32; 3]) -> Vec<f32> {
         let at = |transposed: u8, rows: i32, columns: i32, row: i32, column: i32| {
-            let (height, row, column) =
-                if transposed == b'T' { (columns + 1, column, row) } else { (rows + 1, row, column) };
+            let (height, row, column) = if !transposed.eq_ignore_ascii_case(&b'n') {
+                (columns + 1, column, row)
+            } else {
+                (rows + 1, row, column)
+            };
             ((column * height + row) % 7 - 3) as f32
         };
         let mut result = vec![c; ((m + 1) * n) as usize];
@@ -207,7 +245,7 @@ mod tests {
     #[test]
     fn products_are_as_blas_defines_them() {
         for size in [[1, 1, 1], [3, 2, 4], [128, 32, 8], [33, 65, 17], [80, 70, 90]] {
-            for (trans_a, trans_b) in [(b'N', b'N'), (b'N', b'T'), (b'T', b'N'), (b'T', b'T')] {
+            for (trans_a, trans_b) in [(b'N', b'N'), (b'n', b'T'), (b'T', b'N'), (b'C', b't')] {
                 for factors in [[1.0, 0.0, f32::NAN], [2.0, 1.0, 0.5], [0.0, 0.5, 4.0]] {
                     let (found, expected) =
                         (product(trans_a, trans_b, size, factors), expected(trans_a, trans_b, size, factors));
@@ -230,8 +268,9 @@ mod tests {
         let set = set_threads().expect("libtorch has MKL on this processor");
         // SAFETY: 3 is a number of threads.
         unsafe { set(3) };
-        for n in [8, 64, 65, 80] {
-            product(b'N', b'N', [n, n, n], [1.0, 0.0, 0.0]);
+        // With 0 for alpha MKL multiplies the small ones too.
+        for (n, alpha) in [8, 64, 65, 80].into_iter().flat_map(|n| [(n, 0.0), (n, 1.0)]) {
+            product(b'N', b'N', [n, n, n], [alpha, 0.0, 0.0]);
         }
         // SAFETY: 0 stands for what holds elsewhere.
         assert_eq!(unsafe { set(0) }, 3);

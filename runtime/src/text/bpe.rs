@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use oxtorch_boundary::{Pieces, Training};
+use oxtorch_boundary::{BpeTraining, TrainedTokenizer};
 
 use super::tokenizer::Tokenizer;
 use crate::support::support;
@@ -27,7 +27,7 @@ impl Default for BpeConfig {
     }
 }
 
-/// Pieces of words, down to bytes: no text is unknown, and each comes back as it was.
+/// TrainedTokenizer of words, down to bytes: no text is unknown, and each comes back as it was.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -39,7 +39,7 @@ impl Default for BpeConfig {
 /// ```
 #[derive(Clone)]
 pub struct BpeTokenizer {
-    pieces: Arc<dyn Pieces>,
+    tokenizer: Arc<dyn TrainedTokenizer>,
 }
 
 impl BpeTokenizer {
@@ -54,9 +54,9 @@ impl BpeTokenizer {
 
     fn trained(text: &str, config: BpeConfig) -> Result<Self> {
         let BpeConfig { vocab_size, min_frequency, special } = &config;
-        let training = Training { vocab_size: *vocab_size, min_frequency: *min_frequency, special };
-        let pieces = support().and_then(|support| support.train_bpe(text, &training)).map_err(failed)?;
-        Ok(Self { pieces: pieces.into() })
+        let training = BpeTraining { vocab_size: *vocab_size, min_frequency: *min_frequency, special };
+        let tokenizer = support().and_then(|support| support.train_bpe(text, &training)).map_err(failed)?;
+        Ok(Self { tokenizer: tokenizer.into() })
     }
 
     /// Reads a `tokenizer.json`, of [`Tokenizer::save`] or of a model of Hugging Face: of BPE, WordPiece or Unigram.
@@ -76,10 +76,10 @@ impl BpeTokenizer {
         let path = path.as_ref();
         let text = std::fs::read(path).with_context(|| format!("cannot read the tokenizer {}", path.display()))?;
         let support = support().map_err(failed)?;
-        let pieces = support
+        let tokenizer = support
             .read_tokenizer(&text)
             .map_err(|error| anyhow!("{} is no tokenizer.json: {error}", path.display()))?;
-        Ok(Self { pieces: pieces.into() })
+        Ok(Self { tokenizer: tokenizer.into() })
     }
 
     /// The tokens of a text as they are written: `["Call", "Ġme"]`, where `Ġ` stands for a blank.
@@ -94,7 +94,7 @@ impl BpeTokenizer {
     ///
     /// As [`Tokenizer::encode`].
     pub fn pieces(&self, text: &str) -> Result<Vec<String>> {
-        self.pieces.pieces(text).map_err(failed)
+        self.tokenizer.pieces(text).map_err(failed)
     }
 }
 
@@ -111,35 +111,35 @@ impl std::fmt::Debug for BpeTokenizer {
 
 impl Tokenizer for BpeTokenizer {
     fn encode(&self, text: &str) -> Result<Vec<i64>> {
-        let ids = self.pieces.encode(text).map_err(failed)?;
+        let ids = self.tokenizer.encode(text).map_err(failed)?;
         Ok(ids.into_iter().map(i64::from).collect())
     }
 
     fn decode(&self, tokens: &[i64]) -> Result<String> {
-        let known = |id: &i64| u32::try_from(*id).ok().filter(|id| self.pieces.token(*id).is_some());
+        let known = |id: &i64| u32::try_from(*id).ok().filter(|id| self.tokenizer.token(*id).is_some());
         let unknown = |id: &i64| format!("there is no token {id} among {}, which count from 0", self.vocab_size());
         let ids: Vec<u32> = tokens.iter().map(|id| known(id).with_context(|| unknown(id))).collect::<Result<_>>()?;
-        self.pieces.decode(&ids).map_err(failed)
+        self.tokenizer.decode(&ids).map_err(failed)
     }
 
     fn vocab_size(&self) -> usize {
-        self.pieces.vocab_size()
+        self.tokenizer.vocab_size()
     }
 
     fn token(&self, id: i64) -> Option<String> {
-        self.pieces.token(u32::try_from(id).ok()?)
+        self.tokenizer.token(u32::try_from(id).ok()?)
     }
 
     fn id(&self, token: &str) -> Option<i64> {
-        self.pieces.id(token).map(i64::from)
+        self.tokenizer.id(token).map(i64::from)
     }
 
     fn special_tokens(&self) -> Vec<(String, i64)> {
-        self.pieces.special_tokens().into_iter().map(|(token, id)| (token, i64::from(id))).collect()
+        self.tokenizer.special_tokens().into_iter().map(|(token, id)| (token, i64::from(id))).collect()
     }
 
     fn to_json(&self) -> Result<String> {
-        self.pieces.to_json().map_err(failed)
+        self.tokenizer.to_json().map_err(failed)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oxtorch_boundary::{Answer, Pieces, Place, Product, Provided, Support, Training};
+use oxtorch_boundary::{Answer, BpeTraining, Place, Product, Provided, Support, TrainedTokenizer};
 
 mod backtrace;
 mod certificates;
@@ -18,20 +18,16 @@ pub static OXTORCH_SUPPORT: Provided = &All;
 struct All;
 
 impl Support for All {
-    fn train_bpe(&self, text: &str, training: &Training<'_>) -> Result<Box<dyn Pieces>, String> {
+    fn train_bpe(&self, text: &str, training: &BpeTraining<'_>) -> Result<Box<dyn TrainedTokenizer>, String> {
         tokenizer::train(text, training)
     }
 
-    fn read_tokenizer(&self, json: &[u8]) -> Result<Box<dyn Pieces>, String> {
+    fn read_tokenizer(&self, json: &[u8]) -> Result<Box<dyn TrainedTokenizer>, String> {
         tokenizer::read(json)
     }
 
     fn get(&self, url: &str, offset: u64, patience: Duration) -> Result<Answer, String> {
         http::get(url, offset, patience)
-    }
-
-    fn multiplies_fast(&self) -> bool {
-        product::is_fast()
     }
 
     unsafe fn multiply(&self, product: &Product) {

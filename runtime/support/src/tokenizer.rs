@@ -1,6 +1,6 @@
 //! Tokenizers by the `tokenizers` crate of Hugging Face.
 
-use oxtorch_boundary::{Pieces, Training};
+use oxtorch_boundary::{BpeTraining, TrainedTokenizer};
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -8,7 +8,7 @@ use tokenizers::{AddedToken, Tokenizer};
 
 struct Pipeline(Tokenizer);
 
-pub(crate) fn train(text: &str, training: &Training<'_>) -> Result<Box<dyn Pieces>, String> {
+pub(crate) fn train(text: &str, training: &BpeTraining<'_>) -> Result<Box<dyn TrainedTokenizer>, String> {
     let special = training.special.iter().map(|token| AddedToken::from(token.as_str(), true)).collect();
     let trainer = BpeTrainer::builder()
         .vocab_size(training.vocab_size)
@@ -27,12 +27,12 @@ pub(crate) fn train(text: &str, training: &Training<'_>) -> Result<Box<dyn Piece
     Ok(Box::new(Pipeline(pipeline)))
 }
 
-pub(crate) fn read(json: &[u8]) -> Result<Box<dyn Pieces>, String> {
+pub(crate) fn read(json: &[u8]) -> Result<Box<dyn TrainedTokenizer>, String> {
     let pipeline = Tokenizer::from_bytes(json).map_err(|error| error.to_string())?;
     Ok(Box::new(Pipeline(pipeline)))
 }
 
-impl Pieces for Pipeline {
+impl TrainedTokenizer for Pipeline {
     fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
         let encoding = self.0.encode_fast(text, false).map_err(|error| error.to_string())?;
         Ok(encoding.get_ids().to_vec())
