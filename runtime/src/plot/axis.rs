@@ -23,9 +23,17 @@ impl Axis {
 
     /// From `10^low` to `10^high`.
     pub(super) fn logarithmic((low, high): (f64, f64)) -> Self {
-        // Powers of ten differ too much in size to share a number of digits.
-        let named = |tick: f64| (tick, name(10f64.powf(tick), &[10f64.powf(tick)]));
-        Self { from: low, to: high, ticks: log_ticks((low, high)).into_iter().map(named).collect() }
+        let ticks = log_ticks((low, high));
+        let value = |tick: &f64| 10f64.powf(*tick);
+        // Powers of ten differ too much in size to share a number of digits, but all are written in the same way.
+        let plain = ticks.iter().map(|tick| name(value(tick), &[value(tick)]));
+        let mut names: Vec<String> = plain.collect();
+        let are_powers = ticks.iter().all(|tick| tick.fract() == 0.0);
+        let is_long = ticks.iter().any(|tick| !(-4.0..5.0).contains(tick));
+        if are_powers && is_long || names.iter().any(|name| name.contains('e')) {
+            names = ticks.iter().map(|tick| exponential(value(tick))).collect();
+        }
+        Self { from: low, to: high, ticks: ticks.into_iter().zip(names).collect() }
     }
 
     /// A tick with each name, at 0, 1, 2...
@@ -122,7 +130,7 @@ fn name(tick: f64, ticks: &[f64]) -> String {
 
 /// `2e-7`, `1.25e6`.
 fn exponential(value: f64) -> String {
-    let text = format!("{value:.3e}");
+    let text = format!("{value:.5e}");
     match text.split_once('e') {
         Some((mantissa, exponent)) => {
             format!("{}e{exponent}", mantissa.trim_end_matches('0').trim_end_matches('.'))
@@ -177,6 +185,21 @@ mod tests {
             let names: Vec<_> = ticks.iter().map(|tick| name(*tick, ticks)).collect();
             assert_eq!(names, expected);
         }
+    }
+
+    #[test]
+    fn the_ticks_of_a_logarithmic_axis_are_all_written_in_one_way() {
+        let names = |range| Axis::logarithmic(range).ticks.into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+        assert_eq!(names((-2.0, 1.0)), ["0.01", "0.1", "1", "10"]);
+        assert_eq!(names((3.0, 7.0)), ["1e3", "1e4", "1e5", "1e6", "1e7"]);
+        assert_eq!(names((-5.0, -2.0)), ["1e-5", "1e-4", "1e-3", "1e-2"]);
+        assert_eq!(names((5.1, 5.8)), ["200000", "300000", "500000"]);
+        assert_eq!(names((5.8, 6.8)), ["1e6", "2e6", "5e6"]);
+        let narrow = names((5.0, 100_100f64.log10()));
+        assert!(
+            narrow.len() > 2 && narrow.iter().all(|name| name.starts_with("1000") && name.len() == 6),
+            "{narrow:?}"
+        );
     }
 
     #[test]
