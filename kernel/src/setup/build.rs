@@ -29,7 +29,7 @@ const SUPPORT: &str = "oxtorch-support";
 const DEPENDENCIES: &str = "deps";
 
 /// What the build takes on disk while it runs.
-const NEEDED_SPACE: u64 = 600_000_000;
+const NEEDED_SPACE: u64 = 750_000_000;
 
 /// What the names of files end in that have all of a crate but its code.
 pub(crate) const METADATA: &str = "rmeta";
