@@ -27,7 +27,7 @@ impl Default for BpeConfig {
     }
 }
 
-/// TrainedTokenizer of words, down to bytes: no text is unknown, and each comes back as it was.
+/// Pieces of words, down to bytes: no text is unknown, and each comes back as it was.
 ///
 /// ```
 /// use oxtorch::prelude::*;
