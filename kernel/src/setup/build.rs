@@ -31,9 +31,6 @@ const DEPENDENCIES: &str = "deps";
 /// What the build takes on disk while it runs.
 const NEEDED_SPACE: u64 = 750_000_000;
 
-/// What the names of files end in that have all of a crate but its code.
-pub(crate) const METADATA: &str = "rmeta";
-
 /// The crates of the runtime in a build folder: what is fetched, and not yet built.
 #[derive(Debug)]
 pub(crate) struct Crates {
@@ -202,7 +199,7 @@ pub(crate) fn files(runtime: &Runtime) -> [PathBuf; 3] {
 }
 
 /// The file name of a package's shared library.
-fn library_name(package: &str) -> String {
+pub(crate) fn library_name(package: &str) -> String {
     format!("{}{}{}", std::env::consts::DLL_PREFIX, package.replace('-', "_"), std::env::consts::DLL_SUFFIX)
 }
 
@@ -305,6 +302,11 @@ pub(crate) fn artifact(line: &str) -> Option<Artifact> {
     })
 }
 
+/// Whether a file has all of a crate but its code.
+pub(crate) fn is_metadata(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "rmeta")
+}
+
 /// Collects the libraries, the host, and the metadata and the macros of all crates below them. Their code would stand beside the
 /// metadata in a file that is mapped as a whole, which makes the compiler half as large again.
 fn gather(messages: &str, release: &Path, finished: &Path) -> io::Result<()> {
@@ -316,9 +318,8 @@ fn gather(messages: &str, release: &Path, finished: &Path) -> io::Result<()> {
     }
     for artifact in messages.lines().filter_map(artifact) {
         for file in artifact.files {
-            let is_metadata = file.extension().is_some_and(|extension| extension == METADATA);
             let Some(name) = file.file_name() else { continue };
-            if artifact.is_macro || (is_metadata && file.starts_with(release)) {
+            if artifact.is_macro || (is_metadata(&file) && file.starts_with(release)) {
                 let to = dependencies.join(name);
                 if artifact.package.starts_with("path+") { fs::copy(&file, &to).map(drop)? } else { link(&file, &to)? }
             }

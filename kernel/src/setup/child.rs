@@ -167,10 +167,7 @@ pub(crate) fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) 
         running.as_mut().map(|groups| groups.retain(|other| *other != group)).is_none()
     };
     let status = child.wait();
-    if was_ended {
-        return Err(io::ErrorKind::Interrupted.into());
-    }
-    if stop.is_stopped() {
+    if was_ended || stop.is_stopped() {
         return Err(io::ErrorKind::Interrupted.into());
     }
     Ok(Output { status: status?, stdout, stderr })

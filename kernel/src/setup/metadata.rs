@@ -103,29 +103,39 @@ impl Dependency {
 }
 
 #[cfg(test)]
+pub(crate) mod stand_in {
+    //! Parts of an answer, as cargo writes them.
+
+    use serde_json::{Value, json};
+
+    /// A package with a library of that type, whose id is its name.
+    pub(crate) fn package(name: &str, crate_type: &str) -> Value {
+        json!({
+            "id": name, "name": name, "version": "1.0.0", "manifest_path": format!("/{name}/Cargo.toml"),
+            "targets": [{
+                "name": name, "src_path": format!("/{name}/src/lib.rs"), "edition": "2021", "crate_types": [crate_type],
+            }],
+        })
+    }
+
+    /// What a package depends on, and for what: `None` is for running.
+    pub(crate) fn node(id: &str, needs: &[(&str, Option<&str>)]) -> Value {
+        let deps = needs.iter().map(|(name, kind)| json!({"name": name, "pkg": name, "dep_kinds": [{"kind": kind}]}));
+        json!({"id": id, "features": ["default"], "deps": deps.collect::<Vec<_>>()})
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::stand_in::{node, package};
     use super::*;
 
     #[test]
     fn packages_are_reached_by_dependencies_of_a_sort() {
-        let package = |name: &str, crate_type: &str| {
-            json!({
-                "id": name, "name": name, "version": "1.0.0", "manifest_path": "Cargo.toml",
-                "targets": [{"name": name, "src_path": "lib.rs", "edition": "2024", "crate_types": [crate_type]}],
-            })
-        };
-        let node = |id: &str, deps: &[(&str, Option<&str>)]| {
-            let deps =
-                deps.iter().map(|(name, kind)| json!({"name": name, "pkg": name, "dep_kinds": [{"kind": kind}]}));
-            json!({"id": id, "features": [], "deps": deps.collect::<Vec<_>>()})
-        };
         let metadata: Metadata = serde_json::from_value(json!({
-            "packages": [
-                package("mine", "dylib"), package("used", "lib"), package("below", "lib"), package("derive", "proc-macro"),
-                package("syn", "lib"), package("cc", "lib"), package("tempfile", "lib"),
-            ],
+            "packages": [package("mine", "dylib"), package("used", "lib")],
             "resolve": {"nodes": [
                 node("mine", &[("used", None), ("derive", None), ("tempfile", Some("dev"))]),
                 node("used", &[("below", None), ("cc", Some("build"))]), node("derive", &[("syn", None)]),

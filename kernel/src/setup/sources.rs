@@ -14,9 +14,6 @@ static RUNTIME: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../runtime");
 const MANIFEST: &str = include_str!("../../../Cargo.toml");
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
-/// The packages that the runtime consists of.
-const MEMBERS: [&str; 4] = ["runtime", "runtime/boundary", "runtime/protocol", "runtime/support"];
-
 /// One file of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {
@@ -57,7 +54,9 @@ fn manifest(whole: &str) -> Result<String, SetupError> {
         .and_then(|item| item.as_table_mut())
         .ok_or_else(|| damaged("has no workspace"))?;
     workspace.remove("default-members");
-    workspace["members"] = toml_edit::value(Array::from_iter(MEMBERS));
+    let members = workspace["members"].as_array().ok_or_else(|| damaged("has no members"))?;
+    let runtime = members.iter().filter_map(|member| member.as_str()).filter(|member| member.starts_with("runtime"));
+    workspace["members"] = toml_edit::value(Array::from_iter(runtime));
     Ok(manifest.to_string())
 }
 

@@ -15,7 +15,7 @@ use super::spec::Spec;
 use super::workspace::{Built, Resolved, Workspace, code_beside};
 use crate::home::Home;
 use crate::setup::Runtime;
-use crate::setup::build::{link, package_name};
+use crate::setup::build::{library_name, link, package_name};
 use crate::setup::child::{Stop, command, run_until, with_path};
 use crate::setup::sources::key;
 
@@ -360,8 +360,4 @@ impl Request {
         }
         Err(Failure::new("the crates could not be linked", output.tail(25)))
     }
-}
-
-fn library_name(name: &str) -> String {
-    format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
 }

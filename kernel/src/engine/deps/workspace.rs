@@ -14,7 +14,7 @@ use toml_edit::{Array, DocumentMut};
 
 use super::failure::{Failure, no_network, not_built, not_resolved};
 use super::spec::Spec;
-use crate::setup::build::{Artifact, METADATA, Recipe, artifact, downloaded, package_name};
+use crate::setup::build::{Artifact, Recipe, artifact, downloaded, is_metadata, package_name};
 use crate::setup::child::{Output, Stop, run_until};
 use crate::setup::metadata::{Dependency, Metadata};
 use crate::setup::sources;
@@ -205,7 +205,7 @@ impl Workspace<'_> {
             hashed(files.first()?)
         } else {
             // What was asked for directly has a second name without its hash, but the metadata beside it has not.
-            files.into_iter().find(|file| file.extension().is_some_and(|extension| extension == METADATA))?
+            files.into_iter().find(|file| is_metadata(file))?
         };
         (is_macro || file.starts_with(self.recipe.release())).then_some(BuiltCrate { id: package, file, is_macro })
     }

@@ -41,7 +41,7 @@ impl Metadata {
     fn crates(&self, session: &Path) -> Option<Vec<Value>> {
         let packages: BTreeMap<&str, &Package> = self.packages.iter().map(|it| (it.id.as_str(), it)).collect();
         let nodes: BTreeMap<&str, &Node> = self.resolve.nodes.iter().map(|it| (it.id.as_str(), it)).collect();
-        let runtime = self.packages.iter().find(|package| package.name == RUNTIME)?.id.as_str();
+        let runtime = self.package(RUNTIME)?.id.as_str();
         let wanted = |id: &str| {
             let package = packages.get(id)?;
             (!LEFT_OUT.contains(&package.name.as_str())).then(|| package.library(&LIBRARIES)).flatten()
@@ -113,20 +113,13 @@ fn platform() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup::metadata::stand_in::{self, package};
 
     #[test]
     fn the_crates_near_the_runtime_are_told_with_what_they_need_of_each_other() {
-        let package = |name: &str, crate_type: &str| {
-            json!({
-                "id": name, "name": name, "version": "1.0.0", "manifest_path": format!("/{name}/Cargo.toml"),
-                "targets": [{
-                    "name": name, "src_path": format!("/{name}/src/lib.rs"), "edition": "2021", "crate_types": [crate_type],
-                }],
-            })
-        };
-        let node = |id: &str, needs: &[&str]| {
-            let deps = needs.iter().map(|name| json!({"name": name, "pkg": name, "dep_kinds": [{"kind": null}]}));
-            json!({"id": id, "features": ["default"], "deps": deps.collect::<Vec<_>>()})
+        let node = |id, needs: &[&'static str]| {
+            let needs: Vec<_> = needs.iter().map(|name| (*name, None)).collect();
+            stand_in::node(id, &needs)
         };
         let metadata = json!({
             "packages": [
