@@ -26,13 +26,14 @@ impl Axis {
         let ticks = log_ticks((low, high));
         let value = |tick: &f64| 10f64.powf(*tick);
         // Powers of ten differ too much in size to share a number of digits, but all are written in the same way.
-        let plain = ticks.iter().map(|tick| name(value(tick), &[value(tick)]));
-        let mut names: Vec<String> = plain.collect();
+        let plain: Vec<String> = ticks.iter().map(|tick| name(value(tick), &[value(tick)])).collect();
         let are_powers = ticks.iter().all(|tick| tick.fract() == 0.0);
-        let is_long = ticks.iter().any(|tick| !(-4.0..5.0).contains(tick));
-        if are_powers && is_long || names.iter().any(|name| name.contains('e')) {
-            names = ticks.iter().map(|tick| exponential(value(tick))).collect();
-        }
+        let are_long = are_powers && ticks.iter().any(|tick| !(-4.0..5.0).contains(tick));
+        let names = if are_long || plain.iter().any(|name| name.contains('e')) {
+            ticks.iter().map(|tick| exponential(value(tick))).collect()
+        } else {
+            plain
+        };
         Self { from: low, to: high, ticks: ticks.into_iter().zip(names).collect() }
     }
 
