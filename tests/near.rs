@@ -128,7 +128,7 @@ fn the_quickstart_runs_against_the_torch_that_is_there() {
         eprintln!("none of the functions that this test knows is lacking");
         return;
     };
-    let cell = |id: &str, source: &str| json!({"cell_type": "code", "id": id, "metadata": {}, "execution_count": null, "outputs": [], "source": source});
+    let cell = |id: &str, source: &str| json!({"cell_type": "code", "id": id, "metadata": {"tags": ["raises-exception"]}, "execution_count": null, "outputs": [], "source": source});
     let notebook = json!({
         "cells": [cell("lacks", call), cell("goes-on", "Tensor::from_slice(&[1, 2]).sum(Kind::Int64)")],
         "metadata": {"kernelspec": {"name": "oxtorch", "display_name": "Rust", "language": "rust"}},
@@ -136,7 +136,7 @@ fn the_quickstart_runs_against_the_torch_that_is_there() {
     });
     let lacking = folder.path().join("lacking.ipynb");
     fs::write(&lacking, notebook.to_string()).expect("writes");
-    output(&mut oxtorch(&venv, &home, &["run", lacking.to_str().expect("is text"), "--allow-errors"]));
+    output(&mut oxtorch(&venv, &home, &["run", lacking.to_str().expect("is text")]));
     let outputs = outputs(&lacking);
     let error = outputs[0]["evalue"].as_str().unwrap_or_default();
     eprintln!("{error}");

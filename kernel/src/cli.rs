@@ -111,7 +111,7 @@ struct RunArgs {
     /// Interrupt a cell that runs longer than this; it counts as failed
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
-    /// Go on after a cell that failed
+    /// Go on after a cell that failed; the run has failed all the same
     #[arg(long)]
     allow_errors: bool,
     /// What evaluates the cells

@@ -215,7 +215,9 @@ def test_a_failing_cell_is_reported_and_ends_the_run(tmp_path):
 def test_allow_errors_runs_every_cell(tmp_path):
     path = write(tmp_path, 'panic!("first");', 'println!("second");', "std::process::exit(3);", "1 + 1")
     done = oxtorch_run(path, "--allow-errors")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
+    assert "4 of 4 cells executed, 2 failed" in done.stderr
+    assert "cell [3] failed (3 of 4)" in done.stderr and "HostDied" in done.stderr
     first, second, third, fourth = read(path).cells
     assert (first.outputs[0].ename, second.outputs[0].text) == ("Panic", "second\n")
     assert (third.outputs[0].ename, fourth.outputs[0].data["text/plain"]) == ("HostDied", "2")

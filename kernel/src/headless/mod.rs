@@ -43,7 +43,7 @@ pub struct RunOptions {
     pub output: Option<PathBuf>,
     /// The longest that a cell may run.
     pub timeout: Option<Duration>,
-    /// Go on after a cell that failed, and do not count it as a failure.
+    /// Go on after a cell that failed.
     pub allow_errors: bool,
 }
 
@@ -56,8 +56,8 @@ pub struct RunReport {
     pub interrupted: bool,
     /// The cells that were executed.
     pub executed: usize,
-    /// The first cell that failed and may not.
-    pub failure: Option<Failure>,
+    /// The cells that failed and may not, in order: one, unless the run goes on after errors.
+    pub failures: Vec<Failure>,
     /// Where the executed notebook is.
     pub output: PathBuf,
 }
@@ -86,7 +86,7 @@ struct Ended {
 }
 
 /// Executes a notebook and writes it with its outputs, also where a cell failed or the user pressed Ctrl-C (then the
-/// cells so far). A line a cell goes to stderr, and at the end the first failure.
+/// cells so far). A line a cell goes to stderr, and at the end what failed.
 ///
 /// `start` makes the engine and may send lines of progress.
 ///
@@ -113,7 +113,7 @@ where
     let mut session = start_session(start, &progress, &mut signals).await?;
 
     let mut outputs = Outputs::default();
-    let mut report = RunReport { failed: false, interrupted: false, executed: 0, failure: None, output };
+    let mut report = RunReport { failed: false, interrupted: false, executed: 0, failures: Vec::new(), output };
     for (number, cell) in (1..).zip(&cells) {
         let execution_count = number as u32;
         progress.begin(number, execution_count, &cell.source);
@@ -126,29 +126,31 @@ where
         progress.end(number, execution_count, &cell.source, began.elapsed(), ename);
         report.executed = number;
         report.interrupted = ended.interrupted;
-        let may_fail = options.allow_errors || cell.tags.iter().any(|tag| tag == MAY_FAIL);
+        let may_fail = cell.tags.iter().any(|tag| tag == MAY_FAIL);
         if let Some(error) = error {
             outputs.error(&error);
             if !may_fail || ended.interrupted || ended.lost {
                 let source = cell.source.clone();
-                report.failure = Some(Failure { number, total: cells.len(), execution_count, source, error });
+                report.failures.push(Failure { number, total: cells.len(), execution_count, source, error });
             }
         }
-        if ended.interrupted || report.failure.is_some() {
+        if ended.interrupted || ended.lost || (!options.allow_errors && !report.failures.is_empty()) {
             break;
         }
     }
-    report.failed = report.failure.is_some() || report.interrupted;
+    report.failed = !report.failures.is_empty() || report.interrupted;
 
     for ((number, cell), outputs) in (1..).zip(&cells).zip(outputs.cells()) {
         notebook.set_outputs(cell, number, outputs).context("cannot write the outputs as JSON")?;
     }
     notebook.write(&report.output)?;
     session.shutdown().await;
-    if let Some(failure) = &report.failure {
-        progress::report(failure);
-    }
-    eprintln!("{} of {} cells executed; wrote {}", report.executed, cells.len(), report.output.display());
+    progress::report(&report.failures);
+    let failed = match report.failures.len() {
+        0 => String::new(),
+        failed => format!(", {failed} failed"),
+    };
+    eprintln!("{} of {} cells executed{failed}; wrote {}", report.executed, cells.len(), report.output.display());
     Ok(report)
 }
 

@@ -1,4 +1,4 @@
-//! What the terminal shows while a notebook runs: a line a cell, and the first failure at the end.
+//! What the terminal shows while a notebook runs: a line a cell, and what failed at the end.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use crate::session::CellError;
 
 /// Columns for a cell's first line of text.
 const TITLE_WIDTH: usize = 48;
@@ -70,13 +71,21 @@ fn title(source: &str) -> &str {
     source.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
 }
 
-/// Shows the failure that made a run fail, as a frontend would.
-pub(super) fn report(failure: &Failure) {
-    let Failure { number, total, execution_count, source, error } = failure;
-    let mut text = format!("\ncell [{execution_count}] failed ({number} of {total}): {}\n\n", title(source));
-    for line in &error.traceback {
+/// Shows what made a run fail: the first failure as a frontend would, of the others a line.
+pub(super) fn report(failures: &[Failure]) {
+    let Some((first, others)) = failures.split_first() else { return };
+    let heading = |failure: &Failure| {
+        let Failure { number, total, execution_count, source, .. } = failure;
+        format!("cell [{execution_count}] failed ({number} of {total}): {}", title(source))
+    };
+    let mut text = format!("\n{}\n\n", heading(first));
+    for line in &first.error.traceback {
         text.push_str(line);
         text.push('\n');
+    }
+    for other in others {
+        let CellError { ename, evalue, .. } = &other.error;
+        text.push_str(&format!("\n{}\n    {ename}: {}", heading(other), evalue.lines().next().unwrap_or_default()));
     }
     if console::colors_enabled_stderr() {
         eprintln!("{text}");
