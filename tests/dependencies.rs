@@ -7,6 +7,7 @@ mod session;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use oxtorch_protocol::Display;
 use session::{Notebook, Shown};
 
 /// Runs a test on a runtime with a thread for builds beside the one that waits.
@@ -95,7 +96,7 @@ let pattern = regex_lite::Regex::new("a+")?;"#;
         let shown = notebook.run(":dep regex-lite = \"0.1\"\nregex_lite::escape(\".\")").await;
         assert_eq!(shown.text(), Some(r#""\\.""#), "{shown:?}");
         let shown = notebook.run(":dep regex-lite = \"0.1\"").await;
-        assert_eq!((shown.ending(), shown.stderr.as_str()), ("ok", ""));
+        assert_eq!((shown.ending(), shown.notes.as_str(), shown.stderr.as_str()), ("ok", "", ""));
         notebook.end().await;
     });
 }
@@ -207,15 +208,15 @@ fn another_build_of_a_crate_that_cells_have_is_told() {
         assert_eq!(result(&mut notebook, "rand::random::<bool>() as u8 <= 1").await, "true");
         // As the runtime has it: the very same.
         let shown = notebook.run(":dep anyhow\nlet error: anyhow::Error = ::oxtorch::anyhow::anyhow!(\"x\");").await;
-        assert_eq!((shown.ending(), shown.stderr.contains("note:")), ("ok", false), "{shown:?}");
+        assert_eq!((shown.ending(), shown.notes.as_str()), ("ok", ""), "{shown:?}");
         notebook.end().await;
 
         let mut notebook = Notebook::start().await;
         let code = ":dep anyhow = { version = \"1\", features = [\"backtrace\"] }\nlet error: ::anyhow::Error = anyhow::anyhow!(\"x\");";
         let shown = notebook.run(code).await;
         assert_eq!(shown.ending(), "ok", "{shown:?}");
-        check(&shown.stderr, "note: this is another `anyhow`");
-        check(&shown.stderr, "with other features: a value of the one is none of the other");
+        check(&shown.notes, "this is another `anyhow`");
+        check(&shown.notes, "with other features: a value of the one is none of the other");
         notebook.end().await;
     });
 }
@@ -276,7 +277,8 @@ fn a_build_is_interrupted() {
         let interrupter = notebook.session.interrupter();
         let mut asked = false;
         let watch = |shown: &Shown| {
-            if !asked && shown.stderr.contains("Compiling endless") {
+            let building = |display: &Display| session::plain(display).contains("Compiling endless");
+            if !asked && shown.displays.iter().any(building) {
                 asked = true;
                 interrupter.interrupt();
             }
@@ -329,7 +331,7 @@ fn without_a_network_what_is_there_still_works() {
         .env("CARGO_NET_RETRY", "0")
         .output()
         .expect("oxtorch runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let text = std::fs::read_to_string(&path).expect("is written");
     let executed: serde_json::Value = serde_json::from_str(&text).expect("is a notebook");
     let outputs = |cell: usize| executed["cells"][cell]["outputs"].to_string();

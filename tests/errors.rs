@@ -129,9 +129,9 @@ fn run(path: &Path) -> Result<(), Failed> {
         let found = complaints_about(cell, shown);
         if !found.is_empty() {
             let report = shown.report().unwrap_or_default();
-            let stderr = &shown.stderr;
+            let told = format!("{}{}", shown.notes, shown.stderr);
             let wrong = found.join("; ");
-            complaints.push(format!("`{}` of {}: {wrong}\n{report}\n{stderr}", cell.name, path.display()));
+            complaints.push(format!("`{}` of {}: {wrong}\n{report}\n{told}", cell.name, path.display()));
         }
         if cell.name != GIVEN {
             // A snapshot that differs is a panic; the others of the file are looked at all the same.
@@ -148,7 +148,7 @@ fn run(path: &Path) -> Result<(), Failed> {
 fn complaints_about(cell: &Cell, shown: &Shown) -> Vec<String> {
     let mut complaints = Vec::new();
     let Some(report) = shown.report() else {
-        if cell.name != GIVEN && shown.stderr.is_empty() {
+        if cell.name != GIVEN && shown.stderr.is_empty() && shown.notes.is_empty() {
             complaints.push("it should fail".to_owned());
         }
         return complaints;
@@ -163,7 +163,7 @@ fn complaints_about(cell: &Cell, shown: &Shown) -> Vec<String> {
     if report.lines().count() >= MOST_LINES {
         complaints.push(format!("{} lines are too many", report.lines().count()));
     }
-    let told = format!("{report}\n{}", shown.stderr);
+    let told = format!("{report}\n{}{}", shown.notes, shown.stderr);
     for own in ["__oxtorch", "oxtorch_", "/tmp/", "/rustc/", "/.cargo/", "frame #"] {
         if told.contains(own) {
             complaints.push(format!("a user should not meet `{own}`"));
@@ -178,7 +178,8 @@ fn complaints_about(cell: &Cell, shown: &Shown) -> Vec<String> {
 /// Compares with the snapshot: the cell, what was printed, the notes, the message in one line, and the report.
 fn compare(name: &str, cell: &Cell, shown: &Shown) {
     let mut text = format!("{}\n\n", cell.code);
-    for (stream, printed) in [("stdout", &shown.stdout), ("stderr", &without_colours(&shown.stderr))] {
+    let stderr = without_colours(&shown.stderr);
+    for (stream, printed) in [("stdout", &shown.stdout), ("stderr", &stderr), ("notes", &shown.notes)] {
         if !printed.is_empty() {
             text.push_str(&format!("{stream}:\n{}\n\n", printed.trim_end()));
         }

@@ -248,7 +248,7 @@ fn a_host_killed_between_two_cells_is_replaced() {
         // `weights` says what became of it, and that those after it run.
         let shown = if shown.ending() == "ok" { notebook.run("weights").await } else { shown };
         assert_ne!(shown.ending(), "ok", "{shown:?}");
-        let told = format!("{}\n{}", shown.report().unwrap_or_default(), shown.stderr);
+        let told = format!("{}\n{}", shown.report().unwrap_or_default(), shown.notes);
         assert!(told.contains("weights"), "{told}");
         expect_result(&mut notebook, "double(4)", "8").await;
         notebook.end().await;
@@ -269,7 +269,7 @@ fn a_cell_that_needs_nothing_lost_runs_at_once_after_a_kill() {
         rustix::process::waitid(rustix::process::WaitId::Pid(pid), ended).expect("the host is a child of this process");
         let shown = notebook.run("double(4)").await;
         assert_eq!((shown.ending(), shown.text()), ("ok", Some("8")), "{shown:?}");
-        assert!(shown.stderr.contains("has ended") && shown.stderr.contains("weights"), "{}", shown.stderr);
+        assert!(shown.notes.contains("has ended") && shown.notes.contains("weights"), "{}", shown.notes);
         notebook.end().await;
     });
 }

@@ -35,6 +35,7 @@ impl Scripted {
             "print" => show(stream(Stream::Stdout, format!("{text}\n"))).await,
             "rewrite" => show(stream(Stream::Stdout, format!("\r{text}"))).await,
             "warn" => show(stream(Stream::Stderr, format!("{text}\n"))).await,
+            "note" => show(Event::Note(text.to_owned())).await,
             "lines" => {
                 for line in 0..text.parse::<u64>().expect("a number of lines") {
                     show(stream(Stream::Stdout, format!("{line}\n"))).await;

@@ -5,8 +5,10 @@
 
 use std::ops::Range;
 
-use oxtorch_protocol::Display;
+use oxtorch_protocol::{Display, DisplayKind};
+use serde_json::Map;
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 use crate::engine::{Engine, Interrupter};
 
@@ -32,6 +34,8 @@ pub enum Event {
     },
     /// A display, an update of one, or the value of the trailing expression.
     Display(Display),
+    /// What Oxtorch has to say of a cell that did not fail. It is no text on stderr: graders take that for a failure.
+    Note(String),
     /// Clear the cell's output.
     ClearOutput {
         /// Wait with clearing until the next output comes.
@@ -46,6 +50,33 @@ pub enum Event {
         /// Takes the line, without its end.
         reply: oneshot::Sender<Option<String>>,
     },
+}
+
+/// A display of text alone.
+fn text_display(text: impl Into<String>) -> Display {
+    let data = Map::from_iter([("text/plain".to_owned(), text.into().into())]);
+    Display { kind: DisplayKind::Data, data, metadata: Map::new(), display_id: None }
+}
+
+/// How a note is shown.
+pub fn note_display(note: &str) -> Display {
+    text_display(format!("note: {note}"))
+}
+
+/// A line in a cell's output that says how far some work is. Each line takes the place of the one before.
+#[derive(Debug, Default)]
+pub struct ProgressLine {
+    /// What the display is known by, once there is one.
+    id: Option<String>,
+}
+
+impl ProgressLine {
+    /// The display that shows this text in the line.
+    pub fn show(&mut self, text: impl Into<String>) -> Display {
+        let kind = if self.id.is_some() { DisplayKind::Update } else { DisplayKind::Data };
+        let id = self.id.get_or_insert_with(|| Uuid::new_v4().to_string()).clone();
+        Display { kind, display_id: Some(id), ..text_display(text) }
+    }
 }
 
 /// A failed cell, as a frontend shows it.

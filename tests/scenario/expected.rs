@@ -24,6 +24,8 @@ pub struct Expected {
     result: Text,
     stdout: Text,
     stderr: Text,
+    /// What Oxtorch says of a cell that did not fail.
+    notes: Text,
     report: Text,
     /// What the report must not hold.
     absent: Vec<String>,
@@ -91,7 +93,9 @@ impl Expected {
             "out:" => self.stdout.add_line(rest),
             "out~" => self.stdout.parts.push(rest.to_owned()),
             "err:" => self.stderr.add_line(rest),
-            "err~" | "note~" => self.stderr.parts.push(rest.to_owned()),
+            "err~" => self.stderr.parts.push(rest.to_owned()),
+            "note:" => self.notes.add_line(rest),
+            "note~" => self.notes.parts.push(rest.to_owned()),
             "report:" => self.report.add_line(rest),
             "report~" => self.report.parts.push(rest.to_owned()),
             "report!" => self.absent.push(rest.to_owned()),
@@ -115,6 +119,7 @@ impl Expected {
         self.complain_about_ending(shown, &report, &mut complaints);
         self.stdout.complaints("stdout", &shown.stdout, &mut complaints);
         self.stderr.complaints("stderr", &without_colours(&shown.stderr), &mut complaints);
+        self.notes.complaints("the notes", &shown.notes, &mut complaints);
         self.result.complaints("the result", shown.text().unwrap_or_default(), &mut complaints);
         if shown.displays.len() != self.displays.len()
             || !shown.displays.iter().zip(&self.displays).all(|(display, mime)| display.data.contains_key(mime))
@@ -161,7 +166,7 @@ impl Expected {
         {
             complaints.push(format!("the report should have less than {limit} lines:\n{}", indented(report)));
         }
-        for own in machine_names(report).chain(machine_names(&shown.stderr)) {
+        for own in machine_names(report).chain(machine_names(&shown.notes)).chain(machine_names(&shown.stderr)) {
             complaints.push(format!("a user should not meet `{own}`:\n{}", indented(report)));
         }
     }
@@ -171,6 +176,7 @@ impl Expected {
         self.result.update(shown.text().unwrap_or_default());
         self.stdout.update(&shown.stdout);
         self.stderr.update(&without_colours(&shown.stderr));
+        self.notes.update(&shown.notes);
         let report = shown.report().unwrap_or_default();
         let evalue = |error: &CellError| error.evalue.lines().next().unwrap_or_default().to_owned();
         self.error = match (self.error.take(), &shown.error) {
@@ -194,7 +200,8 @@ impl fmt::Display for Expected {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.answers.iter().try_for_each(|answer| writeln!(formatter, "<< {answer}"))?;
         self.stdout.write("out:", "out~", formatter)?;
-        self.stderr.write("err:", "note~", formatter)?;
+        self.stderr.write("err:", "err~", formatter)?;
+        self.notes.write("note:", "note~", formatter)?;
         self.displays.iter().try_for_each(|mime| writeln!(formatter, "display {mime}"))?;
         (0..self.cleared).try_for_each(|_| writeln!(formatter, "clear"))?;
         self.result.write("=>", "=>~", formatter)?;

@@ -24,8 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Shown {
     /// What the user's code printed.
     pub stdout: String,
-    /// What the user's code printed to stderr, and what the kernel says about the cell.
+    /// What the user's code printed to stderr.
     pub stderr: String,
+    /// What Oxtorch says of the cell, a line each.
+    pub notes: String,
     /// Displays that are not the cell's result, in order.
     pub displays: Vec<Display>,
     /// The value of the trailing expression.
@@ -58,6 +60,7 @@ impl Shown {
             Event::Stream { stream: Stream::Stderr, text } => self.stderr.push_str(&text),
             Event::Display(display) if display.kind == DisplayKind::Result => self.result = Some(display),
             Event::Display(display) => self.displays.push(display),
+            Event::Note(text) => self.notes.push_str(&(text + "\n")),
             Event::ClearOutput { .. } => self.cleared += 1,
             Event::Input { reply, .. } => {
                 // The cell may have been interrupted meanwhile; then nobody waits for the answer.

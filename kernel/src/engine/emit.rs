@@ -76,6 +76,9 @@ pub struct Decisions {
     pub tail_without_value: bool,
     /// New variables that cannot be kept.
     pub not_kept: BTreeSet<VariableId>,
+    /// The variables that those borrow from, where rustc has named them.
+    #[serde(default)]
+    pub lenders: BTreeMap<VariableId, String>,
     /// Variables that the cell moves.
     pub moved: BTreeSet<VariableId>,
     /// Those of them that are gone by the end of the stage that declares them: no later stage gets them.

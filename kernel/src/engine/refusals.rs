@@ -117,6 +117,7 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
         let borrower = probed(false).or_else(|| probed(true).filter(|_| !MOVED.contains(&code)));
         if let Some(id) = borrower {
             next.not_kept.insert(id);
+            next.lenders.extend(lender(error, emission).map(|name| (id, name)));
             return;
         }
         if let Some(Mark::Probe(id) | Mark::Drop(id)) = primary(|mark| matches!(mark, Mark::Probe(_) | Mark::Drop(_))) {
@@ -177,6 +178,14 @@ fn moved_into_stage(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emissio
     // "use of moved value: `x`", "borrow of partially moved value: `x.field`"
     let name = error.message.split('`').nth(1)?.split(['.', '[']).next()?;
     Some((emission.captured_by(name.trim_start_matches('*'), stage)?, stage))
+}
+
+/// The variable that an error says is borrowed: "`vs` does not live long enough", "closure may outlive the current function,
+/// but it borrows `vs`".
+fn lender(error: &Diagnostic, emission: &Emission) -> Option<String> {
+    let named = error.message.split('`').skip(1).step_by(2);
+    let mut variables = named.filter_map(|place| place.trim_start_matches(['*', '&']).split(['.', '[']).next());
+    variables.find(|name| emission.variable(name).is_some()).map(str::to_owned)
 }
 
 /// A variable whose destructor uses a borrow after what it borrows was moved.

@@ -26,6 +26,13 @@ pub struct Variable {
 pub enum Gone {
     /// It borrows from something that ended with its cell.
     Borrows,
+    /// It borrows from a variable of the session, and a borrow lasts no longer than its cell.
+    BorrowsFrom {
+        /// That variable.
+        lender: String,
+        /// The statement that makes the borrow, where it is short.
+        made_by: Option<String>,
+    },
     /// Its type has no name that another cell could write.
     Unnameable(String),
     /// A cell moved it.
@@ -65,6 +72,16 @@ impl fmt::Display for Explanation<'_> {
                 "was not kept by cell [{cell}]: it borrows from a value that ended with the cell. Keep an owned value \
                  instead, such as `.clone()`, `.to_vec()` or `.to_string()` gives"
             ),
+            Gone::BorrowsFrom { lender, made_by } => {
+                write!(
+                    f,
+                    "was not kept by cell [{cell}]: it borrows from `{lender}`, and a borrow ends with its cell. "
+                )?;
+                match made_by {
+                    Some(statement) => write!(f, "Write `{statement}` again in the cell that uses it"),
+                    None => write!(f, "Make it again in the cell that uses it, or keep an owned value"),
+                }
+            }
             Gone::Unnameable(ty) => write!(
                 f,
                 "was not kept by cell [{cell}]: its type, {ty}, cannot be named by another cell. Box it, as in \

@@ -7,7 +7,7 @@ use nbformat::v4::{self, MultilineString, Output};
 use oxtorch_protocol::{Display, DisplayKind};
 
 use crate::jupyter::media;
-use crate::session::{CellError, Event, Stream};
+use crate::session::{CellError, Event, Stream, note_display};
 
 /// The outputs of all cells so far.
 #[derive(Default)]
@@ -38,6 +38,7 @@ impl Outputs {
         match event {
             Event::Stream { stream, text } => self.stream(stream, text),
             Event::Display(display) => self.display(display),
+            Event::Note(note) => self.display(note_display(&note)),
             Event::ClearOutput { wait: true } => self.clear_next = true,
             Event::ClearOutput { wait: false } => self.clear(),
             Event::Input { reply, .. } => drop(reply.send(None)),

@@ -62,7 +62,7 @@ fn code(source: &str, metadata: Value) -> Value {
 
 #[tokio::test]
 async fn outputs_are_kept_as_a_frontend_keeps_them() {
-    let file = File::of(&["print a\nprint b\nwarn c\nrewrite 1\nrewrite 2\nresult 7", "image"]);
+    let file = File::of(&["print a\nprint b\nwarn c\nrewrite 1\nrewrite 2\nnote d\nresult 7", "image"]);
     let (report, notebook) = file.run(file.options()).await;
     assert!(!report.failed);
     assert_eq!(report.executed, 2);
@@ -72,6 +72,7 @@ async fn outputs_are_kept_as_a_frontend_keeps_them() {
             {"output_type": "stream", "name": "stdout", "text": ["a\n", "b\n"]},
             {"output_type": "stream", "name": "stderr", "text": ["c\n"]},
             {"output_type": "stream", "name": "stdout", "text": ["\r1\r2"]},
+            {"output_type": "display_data", "data": {"text/plain": ["note: d"]}, "metadata": {}},
             {"output_type": "execute_result", "execution_count": 1, "data": {"text/plain": ["7"]}, "metadata": {}},
         ])
     );
@@ -106,7 +107,7 @@ async fn the_first_failure_ends_the_run_and_no_stale_output_stays() {
     let file = File::of(&["print a", "fail it broke", "print never"]);
     let (report, notebook) = file.run(file.options()).await;
     assert!(report.failed);
-    let failure = report.failure.expect("is reported");
+    let [failure] = report.failures.as_slice() else { panic!("one cell failed") };
     assert_eq!((failure.number, failure.error.evalue.as_str()), (2, "it broke"));
     assert_eq!(notebook["cells"][1]["outputs"][0]["ename"], "Panic");
     assert_eq!(notebook["cells"][2]["outputs"], json!([]));
@@ -115,9 +116,11 @@ async fn the_first_failure_ends_the_run_and_no_stale_output_stays() {
 
 #[tokio::test]
 async fn errors_that_are_allowed_or_expected_do_not_end_the_run() {
-    let file = File::of(&["fail one", "print b"]);
+    let file = File::of(&["fail one", "print b", "fail two"]);
     let (report, notebook) = file.run(RunOptions { allow_errors: true, ..file.options() }).await;
-    assert!(!report.failed);
+    // That the run may go on does not make a failed cell a good one.
+    assert!(report.failed);
+    assert_eq!(report.failures.iter().map(|failure| failure.number).collect::<Vec<_>>(), [1, 3]);
     assert_eq!(notebook["cells"][1]["outputs"][0]["text"], json!(["b\n"]));
 
     let cells = json!([
@@ -147,7 +150,7 @@ async fn a_cell_that_runs_too_long_is_interrupted() {
 async fn a_question_to_the_user_is_declined() {
     let file = File::of(&["input name?"]);
     let (report, _) = file.run(file.options()).await;
-    assert_eq!(report.failure.expect("fails").error.ename, "NoInput");
+    assert_eq!(report.failures[0].error.ename, "NoInput");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::interrupts::Interrupts;
 use super::iopub::IoPub;
 use super::stdin::Stdin;
 use crate::engine::Engine;
-use crate::session::{CellError, CellRequest, Event, Session, Stream};
+use crate::session::{CellError, CellRequest, Event, Session, Stream, note_display};
 
 /// Events that may wait for the frontend before the cell has to.
 const EVENTS: usize = 256;
@@ -86,6 +86,7 @@ impl CellOutput<'_> {
                     }
                     self.display(display).await;
                 }
+                Event::Note(note) => self.display(note_display(&note)).await,
                 Event::ClearOutput { wait } => self.iopub.publish(ClearOutput { wait }, self.request).await,
                 Event::Input { prompt, password, reply } => self.input(prompt, password, reply).await,
             }
@@ -107,7 +108,8 @@ impl CellOutput<'_> {
         self.iopub.publish(ErrorOutput { ename, evalue, traceback }, self.request).await;
     }
 
-    async fn display(&self, display: Display) {
+    /// Shows a display, or a display anew.
+    pub(super) async fn display(&self, display: Display) {
         let Display { kind, data, metadata, display_id } = display;
         let data = media(data);
         let transient = Transient { display_id };

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::cell::CellOutput;
 use super::interrupts::Interrupts;
 use crate::engine::Engine;
-use crate::session::{CellError, Session, Stream};
+use crate::session::{CellError, ProgressLine, Session};
 
 /// How long somebody who types may wait for a start: one without a set-up takes about half of it.
 const TYPING: Duration = Duration::from_millis(800);
@@ -46,15 +46,15 @@ impl<E: Engine> Startup<E> {
         if let Self::Starting { task, progress } = self {
             // The progress of a start that is over already interests nobody, unless it failed.
             let waits = !task.is_finished();
+            let mut shown = ProgressLine::default();
             let started = loop {
                 tokio::select! {
                     biased;
-                    Some(line) = progress.recv(), if waits => {
-                        let mut lines = line + "\n";
-                        while let Ok(line) = progress.try_recv() {
-                            lines = lines + &line + "\n";
+                    Some(mut line) = progress.recv(), if waits => {
+                        while let Ok(later) = progress.try_recv() {
+                            line = later;
                         }
-                        cell.stream(Stream::Stderr, lines).await;
+                        cell.display(shown.show(line)).await;
                     }
                     started = &mut *task => break started,
                     () = cell.interrupts.next() => return Err(CellError {

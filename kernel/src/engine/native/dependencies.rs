@@ -10,7 +10,7 @@ use super::NativeEngine;
 use super::reports::{interrupted, tell};
 use crate::engine::deps::{Failure, Site};
 use crate::engine::render;
-use crate::session::{CellError, Event, Stream};
+use crate::session::{CellError, Event, ProgressLine};
 
 /// How long a line of progress stands before the next.
 const BETWEEN_LINES: Duration = Duration::from_millis(500);
@@ -36,6 +36,7 @@ impl NativeEngine {
             // A line that comes too soon waits, and gives way to a later one.
             let mut waiting: Option<String> = None;
             let mut next = Instant::now();
+            let mut shown = ProgressLine::default();
             loop {
                 tokio::select! {
                     biased;
@@ -43,9 +44,9 @@ impl NativeEngine {
                     Some(line) = told.recv() => waiting = Some(line),
                     () = tokio::time::sleep_until(next), if waiting.is_some() => {
                         next = Instant::now() + BETWEEN_LINES;
-                        let text = waiting.take().map(|line| format!("{line}\n")).unwrap_or_default();
+                        let line = waiting.take().unwrap_or_default();
                         // A front that no longer listens has nobody to tell.
-                        let _ = events.send(Event::Stream { stream: Stream::Stderr, text }).await;
+                        let _ = events.send(Event::Display(shown.show(line))).await;
                     }
                     added = &mut work => break added,
                 }

@@ -178,8 +178,8 @@ impl NativeEngine {
         self.ahead.go_on(&self.compiler, &self.state, &ready);
         let done = self.run(&ready, request, events).await?;
         let kept: Vec<_> = done.kept.iter().map(|entry| entry.id).collect();
-        let committed = self.state.commit_variables(&ready, &kept, text.number());
-        self.pass_on(committed, events).await;
+        let forget = self.state.commit_variables(&ready, &kept, text.number());
+        self.forget(forget);
         self.spent.add(&done.cost);
         if done.dir.is_some() && done.dir != self.dir() {
             // The cell went there by itself.
@@ -222,12 +222,17 @@ impl NativeEngine {
     }
 
     async fn pass_on(&self, committed: Committed, events: &mpsc::Sender<Event>) {
-        if let Some(host) = &self.host
-            && !committed.forget.is_empty()
-        {
-            host.forget(committed.forget);
-        }
+        self.forget(committed.forget);
         tell(events, &committed.notes).await;
+    }
+
+    /// Has the host drop variables.
+    fn forget(&self, names: Vec<String>) {
+        if let Some(host) = &self.host
+            && !names.is_empty()
+        {
+            host.forget(names);
+        }
     }
 }
 

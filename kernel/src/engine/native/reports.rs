@@ -3,14 +3,13 @@
 use tokio::sync::mpsc;
 
 use crate::engine::render::{self, Report};
-use crate::session::{CellError, Event, Stream};
+use crate::session::{CellError, Event};
 
 /// Shows notes in the cell's output.
 pub(super) async fn tell(events: &mpsc::Sender<Event>, notes: &[String]) {
-    if !notes.is_empty() {
-        let text = notes.iter().map(|note| format!("note: {note}\n")).collect();
+    for note in notes {
         // A front that no longer listens has nobody to tell.
-        let _ = events.send(Event::Stream { stream: Stream::Stderr, text }).await;
+        let _ = events.send(Event::Note(note.clone())).await;
     }
 }
 

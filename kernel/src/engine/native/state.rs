@@ -10,7 +10,11 @@ use crate::engine::emit::VariableId;
 use crate::engine::mentions::Names;
 use crate::engine::parse::ParsedCell;
 use crate::engine::scope::Scope;
+use crate::engine::source_map::Place;
 use crate::engine::variables::{Gone, Variable, Variables};
+
+/// The longest statement that is quoted, in bytes.
+const LONGEST_QUOTE: usize = 80;
 
 /// The state of a session as its cells see it. A copy of it foretells what a cell that has not ended yet will leave.
 #[derive(Debug, Clone, Default)]
@@ -96,10 +100,10 @@ impl State {
         Committed { notes, forget }
     }
 
-    /// Puts down which variables a cell that was run has left in the store, and why others are not there.
-    pub fn commit_variables(&mut self, ready: &Ready, kept_ids: &[VariableId], number: u32) -> Committed {
+    /// Puts down which variables a cell that was run has left in the store, and why others are not there: who names one of
+    /// those is told. Returns the variables that the host shall drop.
+    pub fn commit_variables(&mut self, ready: &Ready, kept_ids: &[VariableId], number: u32) -> Vec<String> {
         let decisions = &ready.lessons.decisions;
-        let mut notes = Vec::new();
         let mut forget = Vec::new();
         let mut kept = Names::new();
         for id in kept_ids {
@@ -124,7 +128,6 @@ impl State {
                 }
                 Err(ty) => {
                     self.variables.lose(&variable.name, number, Gone::Unnameable(ty));
-                    notes.extend(self.loss_note(&variable.name));
                     forget.push(variable.name.clone());
                 }
             }
@@ -141,13 +144,18 @@ impl State {
             if decisions.moved.contains(&id) {
                 self.variables.lose(name, number, Gone::Moved);
             } else if decisions.not_kept.contains(&id) {
-                self.variables.lose(name, number, Gone::Borrows);
-                notes.extend(self.loss_note(name));
+                let why = match decisions.lenders.get(&id) {
+                    Some(lender) if self.is_in_store(lender, &kept) => {
+                        Gone::BorrowsFrom { lender: lender.clone(), made_by: short_statement(&variable.declared) }
+                    }
+                    _ => Gone::Borrows,
+                };
+                self.variables.lose(name, number, why);
             } else if variable.taken.is_none() && !self.variables.live.contains_key(name) {
                 self.variables.lose(name, number, Gone::NotReached);
             }
         }
-        Committed { notes, forget }
+        forget
     }
 
     /// What the errors of a later cell can be explained by.
@@ -155,9 +163,16 @@ impl State {
         Known { scope: &self.scope, variables: &self.variables, stale: &self.stale }
     }
 
-    fn loss_note(&self, name: &str) -> Option<String> {
-        // `_x` says that nobody is going to miss it.
-        let loss = self.variables.lost.get(name).filter(|_| !name.starts_with('_'))?;
-        Some(format!("{}.", loss.explain(name)))
+    /// Whether a variable is there once a cell is over that keeps these.
+    fn is_in_store(&self, name: &str, kept: &Names) -> bool {
+        kept.contains(name) || self.variables.live.contains_key(name)
     }
+}
+
+/// The line that a variable is declared on, where that is a whole statement that can be quoted.
+fn short_statement(declared: &Place) -> Option<String> {
+    let text = &declared.cell.text;
+    let start = text[..declared.range.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[start..].lines().next()?.trim();
+    (line.starts_with("let ") && line.ends_with(';') && line.len() <= LONGEST_QUOTE).then(|| line.to_owned())
 }
