@@ -156,6 +156,9 @@ pub struct Done {
     /// What the cell measured, for `%timeit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
+    /// What the runtime has to tell the user about the cell, such as what in it has no effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What running a cell took.
@@ -271,6 +274,7 @@ mod tests {
             dir: Some("/home".into()),
             described: vec![Described { name: "net".into(), what: "8 bytes".into(), device: None }],
             timing: Some(Timing { loops: 10, runs: vec![Duration::from_micros(7)] }),
+            notes: vec!["the name belongs to the new layer".into()],
         });
         let mut bytes = Vec::new();
         write_message(&mut bytes, &message).expect("writes to memory");

@@ -15,6 +15,7 @@
 mod asynchronous;
 mod describe;
 mod long_text;
+mod notes;
 mod panic;
 mod show;
 mod stage;
@@ -23,11 +24,14 @@ mod timeit;
 
 pub use asynchronous::{enter_tokio, stage_async};
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
+#[cfg(test)]
+pub(crate) use notes::take as take_notes;
+pub(crate) use notes::{note, note_each};
 pub(crate) use panic::{first_sentence, install_hook};
 pub(crate) use show::show_bundle;
 pub use show::{NoMethod, Show, Shown, ViaDebug, ViaName, ViaRich};
 pub use stage::{Ending, Error, end_cell, stage};
-pub(crate) use stage::{begin, end, record_panic};
+pub(crate) use stage::{begin, end, record_panic, run};
 pub(crate) use store::forget_all;
 pub use store::{TypeOf, carry, forget, probe, put, take, type_of};
 pub use timeit::timeit;

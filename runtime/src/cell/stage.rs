@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use oxtorch_protocol::{Cost, Done, Outcome};
 
-use super::{describe, panic, store, timeit};
+use super::{describe, notes, panic, store, timeit};
 use crate::{checkpoint, live};
 
 /// Why a stage ended early: with an error, or by a `return` of the user's, which is no failure.
@@ -93,8 +94,16 @@ fn record_failure(Error(failure): Error) {
     OUTCOME.set(Outcome::Failed { message, place: panic::user_place(place) });
 }
 
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+/// Which run of a cell this is, from 1; 0 where there are no cells.
+pub(crate) fn run() -> u64 {
+    RUNS.load(Ordering::Relaxed)
+}
+
 /// Prepares for a cell.
 pub(crate) fn begin() {
+    RUNS.fetch_add(1, Ordering::Relaxed);
     OUTCOME.set(Outcome::Ok);
     store::begin();
 }
@@ -108,6 +117,7 @@ pub(crate) fn end() -> Done {
         kept: store::kept(),
         described: describe::take(),
         timing: timeit::take(),
+        notes: notes::take(),
         // The host knows these.
         cost: Cost::default(),
         dir: None,

@@ -53,6 +53,7 @@ impl NativeEngine {
                 {
                     tell(events, &[note]).await;
                 }
+                tell(events, &done.notes).await;
                 Ok(*done)
             }
             Ok(Ended::Died(status)) => Err(self.host_died(&last_words.ended(status), request.execution_count)),
