@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use tch::{Tensor, no_grad};
 
 /// Runs a part of the network in mixed precision: matrix products and convolutions in float16, sums and losses in float32 (P.
-/// Micikevicius et al., Mixed precision training, 2018). On the GPU only; on the CPU everything stays float32. As `tch::autocast`,
-/// and it is also over where the part panics or is interrupted.
+/// Micikevicius et al., Mixed precision training, 2018). On the GPU only; on the CPU everything stays float32, and where there is no GPU a
+/// note says so. As `tch::autocast`, and it is also over where the part panics or is interrupted.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -17,6 +17,9 @@ use tch::{Tensor, no_grad};
 pub fn autocast<T>(enabled: bool, run: impl FnOnce() -> T) -> T {
     if !enabled {
         return run();
+    }
+    if !tch::utils::has_cuda() {
+        crate::cell::note("autocast: there is no GPU here, and on the CPU everything stays float32".to_owned());
     }
     match tch::autocast(true, || catch_unwind(AssertUnwindSafe(run))) {
         Ok(value) => value,
@@ -131,6 +134,14 @@ mod tests {
             assert!(!scaler.unscale(&vs.trainable_variables()));
         }
         assert!(scaler.is_spent());
+    }
+
+    #[test]
+    fn where_it_has_no_effect_it_says_so() {
+        let a = Tensor::ones([2, 2], (Kind::Float, Device::Cpu));
+        assert_eq!(autocast(true, || a.matmul(&a)).kind(), Kind::Float);
+        let is_told = crate::cell::take_notes().iter().any(|note| note.starts_with("autocast: there is no GPU here"));
+        assert_eq!(is_told, !tch::utils::has_cuda());
     }
 
     #[test]
