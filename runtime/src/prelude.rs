@@ -16,7 +16,7 @@
 //! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image`, `plotters` and `tokio`, so that a cell can say `use tch::vision;`.
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
 
-pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, seed};
+pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{bail, ensure};
 pub use crate::{data, io, metrics, nn, optim, rl, text, train};

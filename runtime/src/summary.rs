@@ -380,7 +380,7 @@ impl Debug for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{self, Chain, ChainT, Module};
+    use crate::nn::{self, Chain, ChainT, Module, VarStore};
 
     fn cnn(vs: &VarStore) -> nn::SequentialT {
         let root = vs.root();

@@ -77,6 +77,12 @@ impl Describe for VarStore {
     }
 }
 
+impl Describe for crate::nn::VarStore {
+    fn describe(&self) -> Description {
+        Describe::describe(&**self)
+    }
+}
+
 impl Describe for Device {
     fn describe(&self) -> Description {
         Description::plain(device_name(*self))

@@ -265,12 +265,13 @@ impl fmt::Debug for StateDict {
 
 #[cfg(test)]
 mod tests {
-    use tch::nn::{self, Module, ModuleT, RNN, VarStore};
     use tch::{Device, Kind};
 
     use super::super::npy::tests::{file, reference};
     use super::*;
-    use crate::nn::{Chain, TransformerConfig, seq, seq_t, transformer_encoder_layer};
+    use crate::nn::{
+        self, Chain, Module, ModuleT, RNN, TransformerConfig, VarStore, seq, seq_t, transformer_encoder_layer,
+    };
     use crate::reference::Reference;
 
     /// A file that a script in Python saved.

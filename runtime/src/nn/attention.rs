@@ -2,8 +2,11 @@
 
 use std::borrow::Borrow;
 
-use tch::nn::{Init, Linear, LinearConfig, Module, Path, linear};
+use tch::nn::{Init, Linear, Module};
 use tch::{Kind, Tensor};
+
+use super::linear::{LinearConfig, linear};
+use super::var_store::Path;
 
 /// What attention must not look at. The default hides nothing.
 ///
@@ -16,9 +19,17 @@ use tch::{Kind, Tensor};
 /// ```
 #[derive(Debug, Default)]
 pub struct Mask {
-    causal: bool,
+    causal: Option<Causal>,
     padding: Option<Tensor>,
     attention: Option<Tensor>,
+}
+
+/// Where the first query stands among the keys.
+#[derive(Debug, Clone, Copy)]
+enum Causal {
+    /// Where the last query stands at the last key.
+    AtTheEnd,
+    At(i64),
 }
 
 impl Mask {
@@ -28,8 +39,33 @@ impl Mask {
     }
 
     /// Each place sees only itself and those before it.
+    ///
+    /// Where there are fewer queries than keys, the queries are the last places, as with a cache of the keys and values before: one
+    /// query sees all keys, the last of two all, and the first all but one. PyTorch calls this `causal_lower_right`;
+    /// `causal_upper_left` is [`Mask::causal_at`] with 0.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let vs = nn::VarStore::new(device());
+    /// let attention = nn::multihead_attention(vs.root(), 8, 2, Default::default());
+    /// let x = Tensor::randn([1, 5, 8], (Kind::Float, device()));
+    /// let all = attention.forward_masked(&x, &x, &x, &nn::Mask::causal(), false);
+    /// let last = attention.forward_masked(&x.i((.., 4..)), &x, &x, &nn::Mask::causal(), false);
+    /// assert!(last.allclose(&all.i((.., 4..)), 1e-5, 1e-5, false));
+    /// ```
     pub fn causal() -> Self {
-        Self { causal: true, ..Self::default() }
+        Self { causal: Some(Causal::AtTheEnd), ..Self::default() }
+    }
+
+    /// As [`Mask::causal`], where the first query is the place `offset`, from 0: it sees the keys from 0 to `offset`, the next one a key
+    /// more. For a cache that has room behind the last place.
+    ///
+    /// # Panics
+    ///
+    /// Where the offset is negative: the first query would see nothing.
+    pub fn causal_at(offset: i64) -> Self {
+        assert!(offset >= 0, "Mask::causal_at: an offset of {offset}; it is the place of the first query, from 0");
+        Self { causal: Some(Causal::At(offset)), ..Self::default() }
     }
 
     /// Hides keys that are padding: `[N, S]`, bool, true for padding; PyTorch's `key_padding_mask`.
@@ -53,8 +89,17 @@ impl Mask {
             zeros.masked_fill(hidden, f64::NEG_INFINITY)
         };
         let mut parts = Vec::new();
-        if self.causal {
-            let hidden = Tensor::ones([queries, keys], (Kind::Bool, like.device())).triu(1);
+        if let Some(causal) = self.causal {
+            let offset = match causal {
+                Causal::At(offset) => offset,
+                Causal::AtTheEnd => keys - queries,
+            };
+            assert!(
+                offset >= 0,
+                "attention: {queries} queries and {keys} keys; the last query of Mask::causal stands at the last key, so that the first would \
+                 see nothing. `Mask::causal_at(0)` has the first at the first key"
+            );
+            let hidden = Tensor::ones([queries, keys], (Kind::Bool, like.device())).triu(offset + 1);
             parts.push(minus_infinity(&hidden));
         }
         if let Some(padding) = &self.padding {
@@ -220,8 +265,8 @@ impl Module for MultiheadAttention {
 
 #[cfg(test)]
 mod tests {
+    use crate::nn::VarStore;
     use tch::Device;
-    use tch::nn::VarStore;
 
     use super::*;
     use crate::reference::Reference;
@@ -276,6 +321,31 @@ mod tests {
         let mask = Mask::none().padding(&Tensor::zeros([2, 5], (Kind::Bool, Device::Cpu)));
         let text = message(&|| drop(attention.forward_masked(&query, &query, &query, &mask, false)));
         assert!(text.contains("[N, S] = [2, 4]"), "{text}");
+    }
+
+    #[test]
+    fn a_query_sees_the_keys_of_a_cache() {
+        let (reference, _, attention) = case();
+        let xs = reference.tensor("/attention/query");
+        let run =
+            |from: i64, mask: &Mask| attention.forward_masked(&xs.narrow(1, from, 4 - from), &xs, &xs, mask, false);
+        let all = run(0, &Mask::causal());
+        for from in 1..4 {
+            let rest = all.narrow(1, from, 4 - from);
+            assert!(run(from, &Mask::causal()).allclose(&rest, 1e-5, 1e-6, false), "from {from}");
+            assert!(run(from, &Mask::causal_at(from)).allclose(&rest, 1e-5, 1e-6, false), "from {from}");
+        }
+        // Two keys of room behind the last place hold anything.
+        let longer = Tensor::cat(&[&xs, &xs.narrow(1, 0, 2).full_like(7.0)], 1);
+        let one = attention.forward_masked(&xs.narrow(1, 3, 1), &longer, &longer, &Mask::causal_at(3), false);
+        assert!(one.allclose(&all.narrow(1, 3, 1), 1e-5, 1e-6, false));
+        // The first query at the first key, which it alone sees.
+        let (_, weights) = attention.weights(&xs.narrow(1, 0, 2), &xs, &xs, &Mask::causal_at(0));
+        assert_eq!(weights.select(2, 0).select(2, 0).min().double_value(&[]), 1.0);
+        let few = || attention.forward_masked(&xs, &xs.narrow(1, 0, 3), &xs.narrow(1, 0, 3), &Mask::causal(), false);
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(few)).expect_err("a panic");
+        let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+        assert!(text.contains("4 queries and 3 keys") && text.contains("causal_at(0)"), "{text}");
     }
 
     #[test]

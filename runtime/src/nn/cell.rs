@@ -5,7 +5,9 @@
 use std::borrow::Borrow;
 
 use tch::Tensor;
-use tch::nn::{Init, Path};
+use tch::nn::Init;
+
+use super::var_store::Path;
 
 /// How a cell is made.
 #[derive(Debug, Clone, Copy)]
@@ -158,7 +160,7 @@ impl RNNCell {
 
 #[cfg(test)]
 mod tests {
-    use tch::nn::VarStore;
+    use crate::nn::VarStore;
     use tch::{Device, no_grad};
 
     use super::*;

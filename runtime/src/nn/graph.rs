@@ -2,8 +2,10 @@
 
 use std::borrow::Borrow;
 
-use tch::nn::{Init, Path};
+use tch::nn::Init;
 use tch::{Kind, Tensor};
+
+use super::var_store::Path;
 
 /// `D^(-1/2) (A + I) D^(-1/2)`: an adjacency matrix with loops, each entry divided by the square roots of the two degrees (T. N. Kipf and
 /// M. Welling, Semi-supervised classification with graph convolutional networks, 2017). `[N, N]` to the same shape, float32.
@@ -174,8 +176,8 @@ fn xavier(fan_in: i64, fan_out: i64) -> Init {
 
 #[cfg(test)]
 mod tests {
+    use crate::nn::VarStore;
     use tch::Device;
-    use tch::nn::VarStore;
 
     use super::*;
     use crate::reference::Reference;

@@ -21,6 +21,40 @@ use tch::{Kind, Tensor, no_grad};
 
 pub use tch::nn::init::*;
 
+/// Uniform from `-1/sqrt(fan_in)` to `1/sqrt(fan_in)`: what the linear layers and the convolutions of PyTorch begin with, weights and
+/// biases, where it is written as `kaiming_uniform_(weight, a=sqrt(5))`. For a bias, the fan is that of its layer's weight.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let vs = nn::VarStore::new(device());
+/// let config = nn::LinearConfig { bs_init: Some(nn::Init::Const(0.0)), ..Default::default() };
+/// let layer = nn::linear(vs.root(), 64, 64, config);
+/// assert!(layer.ws.abs().max().double_value(&[]) <= 1.0 / 8.0);
+/// ```
+pub const PYTORCH_UNIFORM: Init = Init::Kaiming {
+    dist: NormalOrUniform::Uniform,
+    fan: FanInOut::FanIn,
+    // sqrt(1/3): the gain of a leaky ReLU with a slope of sqrt(5).
+    non_linearity: NonLinearity::ExplicitGain(0.577_350_269_189_625_8),
+};
+
+/// What an initial value is for a tensor of a layer whose weight is of a size: where it asks for a fan, that is the weight's. A bias has
+/// none of its own, and tch would take it as 1.
+pub(super) fn in_layer_of(weight: &[i64], init: Init) -> Init {
+    let Init::Kaiming { dist, fan, non_linearity } = init else {
+        return init;
+    };
+    let fan = fan.for_weight_dims(weight);
+    if fan == 0 {
+        return Init::Const(0.0);
+    }
+    let std = non_linearity.gain() / (fan as f64).sqrt();
+    match dist {
+        NormalOrUniform::Normal => Init::Randn { mean: 0.0, stdev: std },
+        NormalOrUniform::Uniform => Init::Uniform { lo: -3f64.sqrt() * std, up: 3f64.sqrt() * std },
+    }
+}
+
 /// Calls a function with the name and the tensor of each variable, in the order of the names: `net.apply` of PyTorch.
 ///
 /// ```

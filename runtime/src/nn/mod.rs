@@ -1,5 +1,9 @@
 //! Layers and what belongs to them: all of [`tch::nn`], and what PyTorch's `torch.nn` has beyond it.
 //!
+//! Layers begin with the weights that PyTorch's begin with, so that a network learns here as it does there: `nn::linear`, `nn::conv2d`,
+//! `nn::batch_norm2d`, `nn::lstm` and their kin stand before those of tch, whose weights are drawn wider. What a configuration says
+//! counts, and its default is PyTorch's; `tch::nn::linear` is tch's own.
+//!
 //! ```
 //! use oxtorch::prelude::*;
 //! let vs = nn::VarStore::new(device());
@@ -8,27 +12,43 @@
 //! ```
 
 mod attention;
+#[cfg(test)]
+mod beginnings;
 mod cell;
 mod chain;
+mod conv;
 mod dropout;
+mod embedding;
 mod graph;
 pub mod init;
+mod linear;
 mod loss;
+mod norm;
 mod position;
+mod recurrent;
 mod resnet;
 mod seed;
 mod sequential;
 mod transformer;
 mod unet;
+mod var_store;
 pub(crate) mod watch;
 
 pub use attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
 pub use cell::{CellConfig, CellWeights, GRUCell, LSTMCell, RNNCell, gru_cell, lstm_cell, rnn_cell};
 pub use chain::{Chain, ChainT};
+pub use conv::{
+    ConvConfig, ConvConfigND, ConvTransposeConfig, conv, conv_transpose1d, conv_transpose2d, conv_transpose3d, conv1d,
+    conv2d, conv3d, no_bias,
+};
 pub use dropout::{AlphaDropout, DropPath, Dropout, Dropout2d, alpha_dropout, drop_path, dropout, dropout2d};
+pub use embedding::embedding;
 pub use graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalised_adjacency};
+pub use linear::{Bilinear, LinearConfig, bilinear, linear};
 pub use loss::{focal_loss, info_nce, kl_to_standard_normal, smoothed_cross_entropy, triplet_loss};
+pub use norm::{BatchNorm, BatchNormConfig, batch_norm1d, batch_norm2d, batch_norm3d, group_norm, layer_norm};
 pub use position::{LearnedPositions, learned_positions, rotary, sinusoidal_positions};
+pub use recurrent::{GRU, LSTM, PlainRNN, RNN, RNNConfig, gru, lstm, rnn};
 pub use resnet::{BasicBlock, Bottleneck, ResNet, ResNetBlock, ResNetConfig, basic_block, bottleneck, resnet};
 pub use seed::seed;
 pub use sequential::{Sequential, SequentialT, seq, seq_t};
@@ -39,4 +59,5 @@ pub use transformer::{
     transformer_encoder_layer,
 };
 pub use unet::{UNet, UNetBlock, UNetConfig, timestep_embedding, unet, unet_block};
+pub use var_store::{Path, VarStore};
 pub use watch::{Watched, WatchedT, watch, watch_t};

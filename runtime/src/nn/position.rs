@@ -2,8 +2,10 @@
 
 use std::borrow::Borrow;
 
-use tch::nn::{Init, Module, Path};
+use tch::nn::{Init, Module};
 use tch::{Device, Kind, Tensor};
+
+use super::var_store::Path;
 
 /// Sines and cosines of falling frequency: `pe[t, 2i] = sin(t / 10000^(2i/d))`, `pe[t, 2i+1] = cos(t / 10000^(2i/d))` (A. Vaswani
 /// et al., Attention is all you need, 2017). `[length, d_model]`, float32.
@@ -101,7 +103,7 @@ impl Module for LearnedPositions {
 
 #[cfg(test)]
 mod tests {
-    use tch::nn::VarStore;
+    use crate::nn::VarStore;
 
     use super::*;
     use crate::reference::Reference;

@@ -6,11 +6,13 @@
 use std::borrow::Borrow;
 
 use tch::Tensor;
-use tch::nn::{
-    BatchNorm, Conv2D, ConvConfig, Linear, LinearConfig, Module, ModuleT, Path, batch_norm2d, conv2d, linear,
-};
+use tch::nn::{Conv2D, Linear, Module, ModuleT};
 
+use super::conv::{ConvConfig, conv2d};
+use super::linear::{LinearConfig, linear};
+use super::norm::{BatchNorm, batch_norm2d};
 use super::sequential::{SequentialT, seq_t};
+use super::var_store::Path;
 use super::watch::{Watched, WatchedT, watch, watch_t};
 
 /// A convolution without bias, followed by a batch norm.
@@ -221,8 +223,8 @@ impl ModuleT for ResNet {
 
 #[cfg(test)]
 mod tests {
+    use crate::nn::VarStore;
     use tch::Device;
-    use tch::nn::VarStore;
 
     use super::*;
     use crate::reference::Reference;

@@ -181,7 +181,7 @@ impl SequentialT {
 
 #[cfg(test)]
 mod tests {
-    use tch::nn::VarStore;
+    use crate::nn::VarStore;
     use tch::{Device, Kind};
 
     use super::*;

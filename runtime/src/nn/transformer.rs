@@ -4,9 +4,12 @@
 use std::borrow::Borrow;
 
 use tch::Tensor;
-use tch::nn::{LayerNorm, LayerNormConfig, Linear, Module, ModuleT, Path, layer_norm, linear};
+use tch::nn::{LayerNorm, LayerNormConfig, Linear, Module, ModuleT};
 
 use super::attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
+use super::linear::linear;
+use super::norm::layer_norm;
+use super::var_store::Path;
 
 /// What stands between the two matrices of a layer's network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -321,8 +324,8 @@ impl TransformerDecoder {
 
 #[cfg(test)]
 mod tests {
+    use crate::nn::VarStore;
     use tch::Device;
-    use tch::nn::VarStore;
 
     use super::*;
     use crate::reference::Reference;

@@ -4,12 +4,14 @@
 
 use std::borrow::Borrow;
 
-use tch::nn::{
-    Conv2D, ConvConfig, Embedding, GroupNorm, GroupNormConfig, Linear, LinearConfig, Module, ModuleT, Path, conv2d,
-    embedding, group_norm, linear,
-};
+use tch::nn::{Conv2D, Embedding, GroupNorm, GroupNormConfig, Linear, Module, ModuleT};
 use tch::{Kind, Tensor};
 
+use super::conv::{ConvConfig, conv2d};
+use super::embedding::embedding;
+use super::linear::{LinearConfig, linear};
+use super::norm::group_norm;
+use super::var_store::Path;
 use super::watch::{self, Watched, watch};
 
 /// `[sin(t * w_0), sin(t * w_1), ..., cos(t * w_0), ...]`, with `w_i = 10000^(-2i / dim)`: times `[N]`, whole or not, to `[N, dim]` float32.
@@ -273,8 +275,8 @@ impl ModuleT for UNet {
 
 #[cfg(test)]
 mod tests {
+    use crate::nn::VarStore;
     use tch::Device;
-    use tch::nn::VarStore;
 
     use super::*;
     use crate::reference::Reference;

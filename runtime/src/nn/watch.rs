@@ -6,9 +6,11 @@ use std::ops::{Deref, DerefMut};
 
 use tch::Tensor;
 use tch::nn::{
-    BatchNorm, Conv1D, Conv2D, Conv3D, ConvTranspose1D, ConvTranspose2D, ConvTranspose3D, Embedding, GroupNorm,
-    LayerNorm, Linear, Module, ModuleT,
+    Conv1D, Conv2D, Conv3D, ConvTranspose1D, ConvTranspose2D, ConvTranspose3D, Embedding, GroupNorm, LayerNorm, Linear,
+    Module, ModuleT,
 };
+
+use super::norm::BatchNorm;
 
 /// One call of a layer.
 #[derive(Debug)]

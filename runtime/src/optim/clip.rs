@@ -72,7 +72,7 @@ mod tests {
     use tch::nn::OptimizerConfig;
 
     use super::*;
-    use crate::nn;
+    use crate::nn::{self, VarStore};
     use crate::optim::group_by;
     use crate::reference::Reference;
 
