@@ -27,7 +27,24 @@ use tch::{Tensor, no_grad};
 #[derive(Debug)]
 pub struct Ema {
     pub(crate) decay: f64,
-    averages: HashMap<String, Tensor>,
+    averages: HashMap<String, Average>,
+}
+
+#[derive(Debug)]
+struct Average {
+    /// The variable itself: a layer that is made anew has another under the same name, whose average begins anew.
+    of: Tensor,
+    value: Tensor,
+}
+
+impl Average {
+    fn begin(variable: &Tensor) -> Self {
+        Self { of: variable.shallow_clone(), value: variable.detach().copy() }
+    }
+
+    fn is_of(&self, variable: &Tensor) -> bool {
+        self.of.data_ptr() == variable.data_ptr()
+    }
 }
 
 impl Ema {
@@ -47,7 +64,7 @@ impl Ema {
     ) -> Self {
         assert!((0.0..=1.0).contains(&decay), "Ema: a decay of {decay}; it lies between 0 and 1, as 0.999 does");
         let averages =
-            variables.into_iter().map(|(name, variable)| (name.into(), variable.borrow().detach().copy())).collect();
+            variables.into_iter().map(|(name, variable)| (name.into(), Average::begin(variable.borrow()))).collect();
         Self { decay, averages }
     }
 
@@ -61,8 +78,9 @@ impl Ema {
         no_grad(|| {
             for (name, variable) in variables {
                 let (name, variable) = (name.as_ref(), variable.borrow());
-                let Some(average) = self.averages.get_mut(name) else {
-                    self.averages.insert(name.to_owned(), variable.detach().copy());
+                let average = self.averages.get_mut(name).filter(|average| average.is_of(variable));
+                let Some(Average { value: average, .. }) = average else {
+                    self.averages.insert(name.to_owned(), Average::begin(variable));
                     continue;
                 };
                 if variable.requires_grad() {
@@ -84,10 +102,12 @@ impl Ema {
     pub(crate) fn exchange<N: AsRef<str>, T: Borrow<Tensor>>(&mut self, variables: impl IntoIterator<Item = (N, T)>) {
         no_grad(|| {
             for (name, variable) in variables {
-                if let Some(average) = self.averages.get_mut(name.as_ref()) {
-                    let parameter = variable.borrow().detach().copy();
-                    variable.borrow().shallow_clone().copy_(average);
-                    *average = parameter;
+                let variable = variable.borrow();
+                let average = self.averages.get_mut(name.as_ref()).filter(|average| average.is_of(variable));
+                if let Some(average) = average {
+                    let parameter = variable.detach().copy();
+                    variable.shallow_clone().copy_(&average.value);
+                    average.value = parameter;
                 }
             }
         });

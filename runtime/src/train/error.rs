@@ -47,6 +47,15 @@ pub enum TrainError {
         /// What the data set says.
         source: anyhow::Error,
     },
+    /// A layer was made again since the trainer was made: what that has learned and measured is another network's.
+    #[error(
+        "{layer:?} was made anew after this trainer, which would go on with the history, the best weights and the checkpoint of the \
+         network before; run the cell with `Trainer::new` again"
+    )]
+    Renewed {
+        /// The path of the layer.
+        layer: String,
+    },
     /// There is nothing to train on.
     #[error("there is no batch: the data set is empty, or smaller than one batch with `drop_last`")]
     Empty,

@@ -3,9 +3,10 @@
 use std::fmt::{self, Debug};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tch::nn::{ModuleT, Optimizer, OptimizerConfig, VarStore};
+use tch::nn::{ModuleT, Optimizer, OptimizerConfig, VarStore, Variables};
 use tch::{Device, Tensor, no_grad};
 
 use super::checkpoint::{Checkpoint, read_weights};
@@ -54,6 +55,8 @@ pub struct Trainer {
     optimizer: Optimizer,
     /// All variables by name, in the order of the names.
     variables: Vec<(String, Tensor)>,
+    /// Where they are by name, unless another layer has taken the name over.
+    store: Arc<Mutex<Variables>>,
     device: Device,
     loss: Loss,
     metrics: Metrics,
@@ -109,6 +112,7 @@ impl Trainer {
         Self {
             optimizer,
             variables,
+            store: vs.variables_.clone(),
             device: vs.device(),
             loss: Rc::new(|outputs, targets| outputs.cross_entropy_for_logits(targets)),
             metrics: vec![("accuracy".to_owned(), metrics::accuracy)],
@@ -226,7 +230,7 @@ impl Trainer {
         self
     }
 
-    /// Mixed precision with a scaled loss (see [`autocast`] and [`LossScaler`]). Changes nothing on the CPU.
+    /// Mixed precision with a scaled loss (see [`autocast`] and [`LossScaler`]). Changes nothing on the CPU; where there is no GPU a note says so.
     pub fn mixed_precision(mut self) -> Self {
         self.scaler = self.device.is_cuda().then(LossScaler::new);
         self
@@ -319,6 +323,7 @@ impl Trainer {
 
     /// Takes weights from a file. Averages begin anew with them.
     fn read(&mut self, path: &Path) -> Result<(), TrainError> {
+        self.is_still_of_the_store()?;
         read_weights(&self.variables, path)?;
         if let Some(averages) = &mut self.averages {
             *averages = Averages::new(&self.variables, averages.ema.decay);
@@ -443,6 +448,7 @@ impl Trainer {
         if batches == 0 {
             return Err(TrainError::Empty);
         }
+        self.is_still_of_the_store()?;
         self.watch.begin();
         self.average(false);
         let mut report = Report::new(self.epochs, self.quiet, self.live);
@@ -481,6 +487,20 @@ impl Trainer {
         self.average(true);
         self.watch.restore(&mut self.variables);
         Ok(())
+    }
+
+    fn is_still_of_the_store(&self) -> Result<(), TrainError> {
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_there = |name: &String, variable: &Tensor| {
+            store.named_variables.get(name).is_some_and(|there| there.data_ptr() == variable.data_ptr())
+        };
+        match self.variables.iter().find(|(name, variable)| !is_there(name, variable)) {
+            Some((name, _)) => {
+                let layer = name.rsplit_once('.').map_or(name.as_str(), |(layer, _)| layer);
+                Err(TrainError::Renewed { layer: layer.to_owned() })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Puts the averages into the network, or the trained weights. An epoch that was cut short may have left either.
