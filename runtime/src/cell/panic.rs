@@ -118,12 +118,26 @@ pub(crate) fn first_sentence(message: &str) -> String {
         Some(rest) => unescape(rest.strip_suffix("\")").unwrap_or(rest)),
         None => message.to_owned(),
     };
+    if let Some(text) = no_such_group(&text) {
+        return text;
+    }
     let text = text.strip_prefix("Internal torch error: ").unwrap_or(&text);
     let end = REST.iter().filter_map(|rest| text.find(rest)).min().unwrap_or(text.len());
     let text = text[..end].trim_end();
     // "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to ..."
     let reason = text.strip_prefix("[enforce fail at ").and_then(|rest| rest.split_once("] ")?.1.split_once(". "));
     reason.map_or(text, |(_, reason)| reason).to_owned()
+}
+
+/// What `set_lr_group` and its kin say of a group that an optimiser does not have: the C++ side of tch looks up nothing else this way.
+fn no_such_group(text: &str) -> Option<String> {
+    let (group, rest) =
+        text.strip_prefix("vector::_M_range_check: __n (which is ")?.split_once(") >= this->size() (which is ")?;
+    let (count, _) = rest.split_once(')')?;
+    Some(format!(
+        "there is no group {group} of parameters: the optimiser has {count}, counted from 0. Groups are made ahead of it, by \
+         `optim::group_by` or by `let path = path.set_group(1);`"
+    ))
 }
 
 /// Undoes `str::escape_debug` as far as libtorch's messages need it.
@@ -165,6 +179,19 @@ mod tests {
                        to allocate 70 bytes.\nframe #0: c10::alloc";
         let reason = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 70 bytes.";
         assert_eq!(first_sentence(message), reason);
+    }
+
+    #[test]
+    fn a_group_that_an_optimiser_does_not_have_is_named() {
+        use tch::nn::OptimizerConfig;
+
+        let vs = tch::nn::VarStore::new(tch::Device::Cpu);
+        let _ = vs.root().zeros("weight", &[1]);
+        let mut optimizer = tch::nn::Sgd::default().build(&vs, 0.1).expect("builds");
+        let set = std::panic::AssertUnwindSafe(|| optimizer.set_lr_group(3, 0.1));
+        let panic = std::panic::catch_unwind(set).expect_err("there is one group");
+        let text = first_sentence(&payload_text(&*panic));
+        assert!(text.starts_with("there is no group 3 of parameters: the optimiser has 1, counted from 0"), "{text}");
     }
 
     #[test]
