@@ -35,6 +35,8 @@ large = {
     "gru": lambda: nn.GRU(20, 64),
     "rnn": lambda: nn.RNN(20, 64),
     "embedding": lambda: nn.Embedding(100, 50),
+    "multihead_attention": lambda: nn.MultiheadAttention(64, 4),
+    "transformer_encoder_layer": lambda: nn.TransformerEncoderLayer(64, 4, 128),
 }
 
 

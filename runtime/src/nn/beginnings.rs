@@ -78,7 +78,7 @@ fn each_layer_draws_what_pytorchs_draws() {
 fn large_layers_spread_as_far_as_pytorchs() {
     let reference = reference();
     type Make = fn(&Path);
-    let layers: [(&str, Make); 7] = [
+    let layers: [(&str, Make); 9] = [
         ("linear", |p| drop(linear(p, 64, 64, Default::default()))),
         ("conv2d", |p| drop(conv2d(p, 16, 32, 3, Default::default()))),
         ("conv_transpose2d", |p| drop(conv_transpose2d(p, 16, 32, 3, Default::default()))),
@@ -86,6 +86,11 @@ fn large_layers_spread_as_far_as_pytorchs() {
         ("gru", |p| drop(gru(p, 20, 64, Default::default()))),
         ("rnn", |p| drop(rnn(p, 20, 64, Default::default()))),
         ("embedding", |p| drop(embedding(p, 100, 50, Default::default()))),
+        ("multihead_attention", |p| drop(multihead_attention(p, 64, 4, Default::default()))),
+        ("transformer_encoder_layer", |p| {
+            let config = TransformerConfig { dim_feedforward: 128, ..Default::default() };
+            drop(transformer_encoder_layer(p, 64, 4, config));
+        }),
     ];
     for (name, make) in layers {
         let (vs, ()) = alone(make);
@@ -93,10 +98,32 @@ fn large_layers_spread_as_far_as_pytorchs() {
             let expected = |what: &str| reference.number(&format!("/large/{name}/{variable}/{what}"));
             let value = value.detach();
             let (std, most) = (value.std(true).double_value(&[]), value.abs().max().double_value(&[]));
-            assert!((std / expected("std") - 1.0).abs() < 0.4, "{name}.{variable}: a deviation of {std}");
-            assert!((most / expected("most") - 1.0).abs() < 0.4, "{name}.{variable}: up to {most}");
+            let is_near = |value: f64, expected: f64| (value - expected).abs() <= 0.4 * expected;
+            assert!(is_near(std, expected("std")), "{name}.{variable}: a deviation of {std}");
+            assert!(is_near(most, expected("most")), "{name}.{variable}: up to {most}");
         }
     }
+}
+
+/// Uniform up to `1/sqrt(fan)`, and norms of 1.
+#[test]
+fn networks_are_made_of_these_layers() {
+    let (of_resnet, _net) = alone(|p| resnet(p, 3, 10, ResNetConfig::default()));
+    let (of_unet, _net) = alone(|p| unet(p, 3, 3, UNetConfig { time: true, ..Default::default() }));
+    let mut seen = [0, 0];
+    for (name, value) in of_resnet.variables().into_iter().chain(of_unet.variables()) {
+        let (value, size) = (value.detach().abs(), value.size());
+        let most = value.max().double_value(&[]);
+        if name.ends_with("weight") && size.len() == 1 {
+            assert_eq!((most, value.min().double_value(&[])), (1.0, 1.0), "{name}");
+            seen[0] += 1;
+        } else if name.ends_with("weight") {
+            let bound = 1.0 / (size[1..].iter().product::<i64>() as f64).sqrt();
+            assert!(most <= bound * 1.0001 && most > 0.9 * bound, "{name}: up to {most} instead of {bound}");
+            seen[1] += 1;
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 20), "{seen:?}");
 }
 
 #[test]

@@ -16,7 +16,9 @@ const SEPARATOR: char = '.';
 ///
 /// **A cell that is run again:** a layer that a later run of a cell makes under a name takes the name over, with new weights, and a note
 /// says so: the store, what is saved of it and its summary have each layer once. An optimiser that was built before trains the new
-/// layer as well. Within one run of a cell the name of a second layer gets a number, as in tch.
+/// layer as well. Within one run of a cell the name of a second layer gets a number, as in tch. To share weights, use the layer itself twice,
+/// or take a variable that may be there by `path.entry(name)`. What the functions of [`mod@tch::nn`] and `tch::vision` make in the store is numbered
+/// always.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -58,6 +60,14 @@ impl VarStore {
     /// Where paths begin: `vs.root() / "encoder" / "fc"`.
     pub fn root(&self) -> Path<'_> {
         Path { path: self.store.root(), store: self, grouped: None }
+    }
+
+    /// The variables that are trained, in the order in which they were made.
+    pub fn trainable_variables(&self) -> Vec<Tensor> {
+        let mut variables = self.store.trainable_variables();
+        // See `take_from_trainable`.
+        variables.retain(|variable| variable.numel() > 0);
+        variables
     }
 
     /// Casts the variables that hold floating-point numbers, and those that are going to be made, to float16.
@@ -349,6 +359,13 @@ impl<'a> Deref for Path<'a> {
     }
 }
 
+impl<'a> From<Path<'a>> for tch::nn::Path<'a> {
+    fn from(path: Path<'a>) -> Self {
+        path.note_use();
+        path.path
+    }
+}
+
 /// For the layers of tch.
 impl<'a> Borrow<tch::nn::Path<'a>> for Path<'a> {
     fn borrow(&self) -> &tch::nn::Path<'a> {
@@ -414,7 +431,7 @@ mod tests {
         let new = make();
         assert_eq!(names(&vs), ["fc.bias", "fc.weight"]);
         assert!(vs.variables()["fc.weight"].equal(&new.ws) && !new.ws.equal(&old.ws));
-        assert_eq!(optim::parameters(&vs), 8);
+        assert_eq!((optim::parameters(&vs), vs.trainable_variables().len()), (8, 2));
         let before = [&old.ws, &new.ws].map(Tensor::copy);
         let bias = new.bs.as_ref().map(Tensor::copy).expect("a bias");
         optimizer.backward_step(&new.forward(&ones([1, 3])).square().sum(Kind::Float));
@@ -453,6 +470,8 @@ mod tests {
         let _layer = tch::nn::linear(vs.root() / "fc", 2, 2, Default::default());
         let root = vs.root();
         let _other = tch::nn::linear(&root / "out", 2, 2, Default::default());
+        let by_value = |path: tch::nn::Path| path.components().count();
+        assert_eq!(by_value((&root / "fc").into()), 1);
         let of_tch: &tch::nn::Path = &root;
         assert_eq!(of_tch.components().count(), 0);
         assert_eq!(vs.len(), 4);

@@ -138,4 +138,24 @@ mod tests {
         ema.swap(&vs);
         reference.check("/ema/3", &weight, 0.0);
     }
+
+    #[test]
+    fn a_variable_that_is_made_anew_begins_a_new_average() {
+        let vs = VarStore::new(Device::Cpu);
+        let _old = vs.root().zeros("weight", &[2]);
+        let mut ema = Ema::new(&vs, 0.5);
+        let new = Tensor::ones([2], (tch::Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let _ = vs
+            .variables_
+            .lock()
+            .expect("no test panics here")
+            .named_variables
+            .insert("weight".into(), new.shallow_clone());
+        // What the layer before was is not put into it.
+        ema.swap(&vs);
+        assert_eq!(new.min().double_value(&[]), 1.0);
+        ema.update(&vs);
+        ema.swap(&vs);
+        assert_eq!(new.min().double_value(&[]), 1.0);
+    }
 }
