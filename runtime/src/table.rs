@@ -14,7 +14,7 @@
 //! # ;
 //! ```
 //!
-//! A row is read from its `Debug` form, so `#[derive(Debug)]` is all that a struct needs: its fields are the columns. So
+//! A row is read from what its `Debug` implementation writes, so `#[derive(Debug)]` is all that a struct needs: its fields are the columns. So
 //! are those of tuples, of `Vec`s and of maps; anything else is one column. A long table loses rows and columns from
 //! its middle and says how many.
 
@@ -29,9 +29,10 @@ use crate::display::{MimeBundle, RichDisplay, escape_html};
 
 mod cells;
 mod record;
+mod structure;
 
 use cells::{is_number, presentable};
-use record::Record;
+pub(crate) use record::Record;
 
 const MOST_ROWS: usize = 40;
 const MOST_COLUMNS: usize = 20;
@@ -48,7 +49,7 @@ pub struct Table<'a> {
 /// Shows rows as a table.
 ///
 /// Takes slices, arrays, `Vec`s and `VecDeque`s of anything with a `Debug` form, maps, `ndarray` arrays of one or two
-/// dimensions, and tensors of one or two.
+/// dimensions, tensors of one or two, the history of a training and a confusion matrix.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -62,15 +63,15 @@ pub fn table<T: Tabular>(rows: &T) -> Table<'_> {
 }
 
 impl Table<'_> {
-    /// Shows at most that many rows, half of them from either end; 40 otherwise.
+    /// Shows at most that many rows, one at least, half of them from either end; 40 otherwise.
     pub fn rows(mut self, most: usize) -> Self {
-        self.limits.rows = most.max(2);
+        self.limits.rows = most.max(1);
         self
     }
 
-    /// Shows at most that many columns, half of them from either end; 20 otherwise.
+    /// Shows at most that many columns, one at least, half of them from either end; 20 otherwise.
     pub fn columns(mut self, most: usize) -> Self {
-        self.limits.columns = most.max(2);
+        self.limits.columns = most.max(1);
         self
     }
 }
@@ -114,7 +115,7 @@ pub trait Tabular {
 
 impl<T: Debug> Tabular for [T] {
     fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        Ok(Grid::of_records(self.len(), limits, |row| Record::read(&format!("{:?}", self[row]))))
+        Ok(Grid::of_records(self.len(), limits, |row| Record::of(&self[row])))
     }
 }
 
@@ -132,7 +133,7 @@ impl<T: Debug, const N: usize> Tabular for [T; N] {
 
 impl<T: Debug> Tabular for VecDeque<T> {
     fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        Ok(Grid::of_records(self.len(), limits, |row| Record::read(&format!("{:?}", self[row]))))
+        Ok(Grid::of_records(self.len(), limits, |row| Record::of(&self[row])))
     }
 }
 
@@ -154,7 +155,7 @@ impl<K: Debug + Ord, V: Debug, S> Tabular for HashMap<K, V, S> {
 fn of_pairs<K: Debug, V: Debug>(pairs: &[(&K, &V)], limits: Limits) -> Grid {
     Grid::of_records(pairs.len(), limits, |row| {
         let (key, value) = pairs[row];
-        Record::read(&format!("{value:?}")).behind("key", presentable(&format!("{key:?}")))
+        Record::of(value).behind("key", presentable(&format!("{key:?}")))
     })
 }
 
@@ -246,7 +247,7 @@ pub struct Grid {
 
 impl Grid {
     /// Rows whose columns are what the shown ones have in common and apart, in the order in which they come up.
-    fn of_records(row_count: usize, limits: Limits, record: impl Fn(usize) -> Record) -> Self {
+    pub(crate) fn of_records(row_count: usize, limits: Limits, record: impl Fn(usize) -> Record) -> Self {
         let rows = ends(row_count, limits.rows);
         let mut records: Vec<Record> = rows.iter().map(|row| record(*row)).collect();
         record::name_variants(&mut records);
@@ -406,6 +407,8 @@ mod tests {
         let expected = "       0       1\n  0    0       0\n  1    1       1\n...  ...     ...\n998  998  996004\n999  999  998001\n\
                         [1000 rows (996 of them left out), 2 columns]";
         assert_eq!(table(&squares).rows(4).to_string(), expected);
+        let first = "   0  1\n0  0  0\n[1000 rows (999 of them left out), 2 columns]";
+        assert_eq!(table(&squares).rows(1).to_string(), first);
         let wide = ndarray::Array2::from_shape_fn((1, 100), |(_, column)| column);
         let expected = "   0  1  ...  98  99\n0  0  1  ...  98  99\n[1 row, 100 columns (96 of them left out)]";
         assert_eq!(table(&wide).columns(4).to_string(), expected);
@@ -423,7 +426,8 @@ mod tests {
         let count = std::cell::Cell::new(0);
         let rows: Vec<Counted<'_>> = (0..100_000).map(|_| Counted(&count)).collect();
         let _ = table(&rows).to_string();
-        assert_eq!(count.get(), MOST_ROWS);
+        // Each is read as it is shown, and line by line.
+        assert_eq!(count.get(), 2 * MOST_ROWS);
     }
 
     #[test]

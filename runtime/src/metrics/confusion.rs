@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 use super::{pairs, share};
 use crate::display::{MimeBundle, RichDisplay};
 use crate::plot::Figure;
-use crate::table::table;
+use crate::table::{Grid, Limits, Record, Tabular, table};
 
 /// How values of several classes become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,33 +225,26 @@ struct Line<'a> {
     support: u64,
 }
 
-/// As a table reads it.
-impl Debug for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = |at: usize| Plain(self.values[at].map_or_else(String::new, |value| format!("{value:.4}")));
-        f.debug_struct("Line")
-            .field("class", &self.name)
-            .field("precision", &value(0))
-            .field("recall", &value(1))
-            .field("f1", &value(2))
-            .field("support", &self.support)
-            .finish()
+impl Line<'_> {
+    fn record(&self) -> Record {
+        let values = self.values.map(|value| value.map_or_else(String::new, |value| format!("{value:.4}")));
+        let cells = [self.name.to_owned()].into_iter().chain(values).chain([self.support.to_string()]);
+        Record::new(["class", "precision", "recall", "f1", "support"].map(str::to_owned).into_iter().zip(cells))
     }
 }
 
-/// Text without quotation marks.
-struct Plain(String);
-
-impl Debug for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// The report: a row for each class, then the averages.
+impl Tabular for ConfusionMatrix {
+    fn grid(&self, limits: Limits) -> Result<Grid, String> {
+        let report = self.report();
+        Ok(Grid::of_records(report.len(), limits, |row| report[row].record()))
     }
 }
 
 impl RichDisplay for ConfusionMatrix {
     fn mime_bundle(&self) -> MimeBundle {
-        let report = self.report();
-        table(&report).rows(report.len()).mime_bundle()
+        // All classes, and the three lines below them.
+        table(self).rows(self.names.len() + 3).mime_bundle()
     }
 }
 
@@ -292,9 +285,18 @@ mod tests {
     fn the_report_has_a_line_for_each_class_and_average() {
         let matrix = reference().1.names(&["ant", "bee", "cat", "dog"]);
         let text = format!("{matrix:?}");
-        for name in ["class", "precision", "ant", "dog", "accuracy", "macro average", "weighted average"] {
-            assert!(text.contains(name), "{name} in\n{text}");
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split("  ").map(str::trim).collect()).collect();
+        let cells = |line: &[&str]| line.iter().filter(|cell| !cell.is_empty()).map(ToString::to_string).collect();
+        let lines: Vec<Vec<String>> = lines.iter().map(|line| cells(line)).collect();
+        assert_eq!(lines[0], ["class", "precision", "recall", "f1", "support"]);
+        let expected = |name: &str, value: f64| assert!(text.contains(&format!("{value:.4}")), "{name} in\n{text}");
+        expected("precision", matrix.precision()[0]);
+        // The accuracy is no precision and no recall: those cells are empty.
+        assert_eq!(lines[5], ["4", "accuracy", &format!("{:.4}", matrix.accuracy()), "40"]);
+        for (line, name) in lines[1..].iter().zip(["ant", "bee", "cat", "dog", "accuracy", "macro average"]) {
+            assert_eq!(line[1], name, "{text}");
         }
+        assert_eq!(lines.len(), 8);
         assert!(matrix.mime_bundle().get("text/html").is_some());
         assert!(matrix.figure().svg().is_ok());
     }

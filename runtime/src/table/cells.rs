@@ -64,6 +64,8 @@ fn rounded(debug: &str) -> String {
 }
 
 fn cut(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let text = if text.contains('\n') { &lines.join(" ") } else { text };
     let count = text.chars().count();
     if count <= MOST_CHARS {
         return text.to_owned();
@@ -98,6 +100,7 @@ mod tests {
             ("Some(\"a\")", "a"),
             ("None", ""),
             ("[1, 2]", "[1, 2]"),
+            ("[[1, 2],\n [3, 4]]", "[[1, 2], [3, 4]]"),
         ] {
             assert_eq!(presentable(debug), shown, "{debug}");
         }
