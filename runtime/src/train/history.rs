@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::display::{MimeBundle, RichDisplay};
 use crate::plot::{Figure, Figures};
-use crate::table::table;
+use crate::table::{Grid, Limits, Record, Tabular, table};
 
 /// What stands ahead of the name of a value that was measured on the validation data.
 pub(super) const VALIDATION: &str = "validation ";
@@ -31,24 +31,30 @@ impl Epoch {
     }
 }
 
-/// A row of the table.
-impl Debug for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut row = f.debug_struct("Epoch");
-        row.field("epoch", &self.epoch);
-        for (name, value) in &self.values {
-            row.field(name, &Rounded(*value));
-        }
-        row.field("lr", &self.lr).field("seconds", &format_args!("{:.1}", self.seconds)).finish()
+impl Epoch {
+    /// The names and values as they are shown.
+    fn columns(&self) -> Vec<(&str, String)> {
+        let measured = self.values.iter().map(|(name, value)| (name.as_str(), rounded(*value)));
+        let mut columns = vec![("epoch", self.epoch.to_string())];
+        columns.extend(measured);
+        columns.extend([("lr", format!("{:?}", self.lr)), ("seconds", format!("{:.1}", self.seconds))]);
+        columns
     }
 }
 
-struct Rounded(f64);
-
-impl Debug for Rounded {
+/// The values by their names, rounded.
+impl Debug for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 != 0.0 && self.0.abs() < 1e-3 { write!(f, "{:.3e}", self.0) } else { write!(f, "{:.4}", self.0) }
+        let mut row = f.debug_struct("Epoch");
+        for (name, value) in self.columns() {
+            row.field(name, &format_args!("{value}"));
+        }
+        row.finish()
     }
+}
+
+fn rounded(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 { format!("{value:.3e}") } else { format!("{value:.4}") }
 }
 
 /// The epochs of a training so far. Shown as a table; [`History::figures`] draws the curves.
@@ -94,14 +100,16 @@ impl History {
     /// assert!(trainer.history().figures().svg().is_ok());
     /// ```
     pub fn figures(&self) -> Figures {
-        let xs: Vec<f64> = self.epochs.iter().map(|epoch| epoch.epoch as f64).collect();
         let figure = |name: &str| {
             let validation = format!("{VALIDATION}{name}");
-            let figure = Figure::new().x_label("epoch").y_label(name).line_xy("training", &xs, &self.values(name));
-            match self.last(&validation) {
-                Some(_) => figure.line_xy("validation", &xs, &self.values(&validation)),
-                None => figure,
-            }
+            let figure = Figure::new().x_label("epoch").y_label(name);
+            // An epoch that did not measure a value has no point, and is no gap.
+            let line = |figure: Figure, label: &str, name: &str| {
+                let measured = self.epochs.iter().filter_map(|epoch| Some((epoch.epoch as f64, epoch.get(name)?)));
+                let (xs, ys): (Vec<f64>, Vec<f64>) = measured.unzip();
+                if xs.is_empty() { figure } else { figure.line_xy(label, &xs, &ys) }
+            };
+            line(line(figure, "training", name), "validation", &validation)
         };
         Figures::row(
             self.names()
@@ -146,9 +154,20 @@ impl History {
     }
 }
 
+/// A row for each epoch.
+impl Tabular for History {
+    fn grid(&self, limits: Limits) -> Result<Grid, String> {
+        let row = |row: usize| {
+            let columns = self.epochs[row].columns().into_iter();
+            Record::new(columns.map(|(name, value)| (name.to_owned(), value)))
+        };
+        Ok(Grid::of_records(self.len(), limits, row))
+    }
+}
+
 impl RichDisplay for History {
     fn mime_bundle(&self) -> MimeBundle {
-        if self.is_empty() { MimeBundle::text("no epoch has ended yet") } else { table(&self.epochs).mime_bundle() }
+        if self.is_empty() { MimeBundle::text("no epoch has ended yet") } else { table(self).mime_bundle() }
     }
 }
 
@@ -175,10 +194,13 @@ mod tests {
 
     #[test]
     fn epochs_are_rows_and_values_are_columns() {
-        let text = format!("{:?}", history());
-        for part in ["epoch", "validation loss", "0.5000", "2.000e-4", "0.001"] {
-            assert!(text.contains(part), "{part} in\n{text}");
-        }
+        let expected = "   epoch    loss  validation loss     lr  seconds
+0      1  1.0000         2.000e-4  0.001      0.2
+1      2  0.5000         2.000e-4  0.001      0.2";
+        assert_eq!(format!("{:?}", history()), expected);
+        // Values as a table rounds them, in the columns of the same names.
+        let epochs = table(&history().epochs().to_vec()).to_string();
+        assert_eq!(epochs.lines().next(), expected.lines().next());
         assert_eq!(history().values("loss"), [1.0, 0.5]);
         assert_eq!((history().last("loss"), history().last("accuracy")), (Some(0.5), None));
         assert_eq!(format!("{:?}", History::default()), "no epoch has ended yet");
