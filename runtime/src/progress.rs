@@ -32,8 +32,8 @@ use meter::Meter;
 pub use reading::Reading;
 use tree::{Ending, INTERVAL, Row, Tree};
 
-/// Shows how far an iteration is. The length is known for ranges, slices, `Vec`s and all else that has a `len()`; give it by
-/// [`Progress::total`] for others.
+/// Shows how far an iteration is. The length is known for ranges, slices, `Vec`s, a [`DataLoader`](crate::data::DataLoader) and all else that
+/// knows it, also behind `take`, `enumerate`, `zip` or `map`; give it by [`Progress::total`] for others.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -339,6 +339,10 @@ mod tests {
     fn a_length_is_taken_where_it_is_exact() {
         assert_eq!(lock(&progress(0..7).bar().0.row).meter.total(), Some(7));
         assert_eq!(lock(&progress((0..7).filter(|n| n % 2 == 0)).bar().0.row).meter.total(), None);
+        let loader = crate::data::DataLoader::new(crate::data::digits(), 64);
+        assert_eq!(lock(&progress(&loader).bar().0.row).meter.total(), Some(29));
+        assert_eq!(lock(&progress(loader.iter().take(5).enumerate()).bar().0.row).meter.total(), Some(5));
+        assert_eq!(lock(&progress(loader.iter().zip(0..7)).bar().0.row).meter.total(), Some(7));
         assert_eq!(lock(&progress((0..7).filter(|n| n % 2 == 0)).total(4).bar().0.row).meter.total(), Some(4));
     }
 

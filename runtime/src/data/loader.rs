@@ -138,7 +138,21 @@ where
         self.epoch.store(epoch, Ordering::Relaxed);
     }
 
-    /// The next epoch's batches, each as a `Result`.
+    /// The next epoch's batches, as a `for` loop over `&loader` has them. It knows how many there are, and so does a bar:
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let loader = DataLoader::new(digits(), 64);
+    /// for (step, (images, _)) in progress(loader.iter().take(3).enumerate()) {
+    ///     assert_eq!((step < 3, images.size()[0]), (true, 64));
+    /// }
+    /// ```
+    pub fn iter(&self) -> Epoch<D> {
+        Epoch(self.batches())
+    }
+
+    /// The next epoch's batches, each as a `Result`. An error ends them, so a bar around them is to be told how many there should be:
+    /// `progress(loader.batches()).total(loader.len() as u64)`.
     pub fn batches(&self) -> Batches<D> {
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
         let order = match self.seed {
@@ -211,6 +225,8 @@ impl<D: Dataset> Iterator for Batches<D> {
     type Item = Result<D::Sample>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        // Ahead of reading it, which may panic.
+        self.left = self.left.saturating_sub(1);
         let batch = match &mut self.from {
             From::Here(source, order) => order.next().map(|indices| lock(source).batch(indices)),
             From::Ahead(receiver, thread) => match receiver.as_ref().and_then(|receiver| receiver.recv().ok()) {
@@ -224,10 +240,9 @@ impl<D: Dataset> Iterator for Batches<D> {
                 batch => batch,
             },
         };
-        self.left = match &batch {
-            Some(Ok(_)) => self.left.saturating_sub(1),
-            _ => 0,
-        };
+        if !matches!(batch, Some(Ok(_))) {
+            self.left = 0;
+        }
         if let (Some(Err(_)), From::Here(_, order)) = (&batch, &mut self.from) {
             order.next = order.batches;
         }
@@ -238,8 +253,8 @@ impl<D: Dataset> Iterator for Batches<D> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // An error may end it earlier.
-        (0, Some(self.left))
+        // An error takes the place of all that are left.
+        (self.left.min(1), Some(self.left))
     }
 }
 
@@ -266,9 +281,12 @@ impl<D: Dataset> Iterator for Epoch<D> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        // Where a batch fails there is a panic, and not an end.
+        (self.0.left, Some(self.0.left))
     }
 }
+
+impl<D: Dataset> ExactSizeIterator for Epoch<D> {}
 
 impl<D: Dataset + Send + 'static> IntoIterator for &DataLoader<D>
 where
@@ -278,7 +296,7 @@ where
     type IntoIter = Epoch<D>;
 
     fn into_iter(self) -> Epoch<D> {
-        Epoch(self.batches())
+        self.iter()
     }
 }
 
@@ -331,6 +349,23 @@ mod tests {
             let loader = loader.drop_last();
             assert_eq!(epoch(&loader), [vec![0, 1, 2], vec![3, 4, 5]]);
             assert_eq!(loader.len(), 2);
+        }
+    }
+
+    #[test]
+    fn an_epoch_knows_how_many_batches_are_left() {
+        for prefetch in [0, 2] {
+            let loader = DataLoader::new(numbers(7), 3).prefetch(prefetch);
+            let mut epoch = loader.iter();
+            for left in [3, 2, 1, 0, 0] {
+                assert_eq!((epoch.len(), epoch.size_hint()), (left, (left, Some(left))));
+                assert_eq!(epoch.next().is_some(), left > 0);
+            }
+            assert_eq!(loader.iter().take(2).enumerate().zip(0..9).size_hint(), (2, Some(2)));
+            let mut damaged = DataLoader::new(Numbers { fails: Some(4), ..numbers(9) }, 3).prefetch(prefetch).batches();
+            for (left, comes) in [((1, Some(3)), true), ((1, Some(2)), true), ((0, Some(0)), false)] {
+                assert_eq!((damaged.size_hint(), damaged.next().is_some()), (left, comes));
+            }
         }
     }
 
