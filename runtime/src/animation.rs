@@ -21,6 +21,7 @@ use crate::picture::{Image, brightness};
 use crate::plot::raster;
 use crate::plot::scene::Scene;
 use crate::plot::{Figure, Figures, PlotError};
+use crate::replace::replace_file;
 
 /// From 1, the best colours, to 30, the fastest. Frames of 256 colours and fewer keep them all.
 const SPEED: i32 = 10;
@@ -251,7 +252,8 @@ impl Animation {
             return Err(AnimationError::Format(name()));
         }
         let bytes = self.gif()?;
-        std::fs::write(path, bytes).map_err(|source| AnimationError::Save { path: name(), source })
+        let failed = |source| AnimationError::Save { path: name(), source };
+        replace_file(path, failed, |new| std::fs::write(new, &bytes).map_err(failed))
     }
 }
 

@@ -26,6 +26,7 @@ pub mod prelude;
 pub mod progress;
 #[cfg(test)]
 mod reference;
+mod replace;
 pub mod rl;
 pub mod summary;
 mod support;

@@ -9,6 +9,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use thiserror::Error;
 
 use crate::checkpoint::checkpoint;
+use crate::replace::replace_file;
 
 const ENCODINGS: &str = "a WAV file has to hold integers of 8, 16, 24 or 32 bits or floats of 32";
 
@@ -92,7 +93,8 @@ fn load(path: &Path) -> Result<(Tensor, u32), hound::Error> {
 fn save(path: &Path, samples: &Tensor, sample_rate: u32) -> Result<(), AudioError> {
     let failed = |reason: String| AudioError::Save { path: path.to_owned(), reason };
     let bytes = encode(samples, sample_rate)?;
-    fs::write(path, bytes).map_err(|error| failed(error.to_string()))
+    let failed = |error: std::io::Error| failed(error.to_string());
+    replace_file(path, failed, |new| fs::write(new, &bytes).map_err(failed))
 }
 
 /// The bytes of a WAV file of 16 bits.

@@ -8,6 +8,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 use thiserror::Error;
 
 use super::mnist::to_unit_range;
+use crate::replace::replace_file;
 
 /// The endings of the files that can be read.
 pub(super) const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "gif"];
@@ -159,7 +160,8 @@ fn save(image: &Tensor, path: &Path) -> Result<(), ImageFileError> {
         1 => GrayImage::from_raw(columns, rows, image).ok_or_else(short)?.into(),
         _ => RgbImage::from_raw(columns, rows, image).ok_or_else(short)?.into(),
     };
-    picture.save(path).map_err(|source| ImageFileError::Save { path: path.to_owned(), source })
+    let failed = |source| ImageFileError::Save { path: path.to_owned(), source };
+    replace_file(path, |error| failed(error.into()), |new| picture.save(new).map_err(failed))
 }
 
 /// The bytes of an image `[C, H, W]`, pixel by pixel; floating point is clamped to 0 to 1.

@@ -7,6 +7,7 @@ use std::path::Path;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::FileError;
+use crate::replace::replace_file;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -31,7 +32,7 @@ pub fn load_npy(path: impl AsRef<Path>) -> Result<Tensor, FileError> {
     read(&mut BufReader::new(file)).map_err(FileError::reading(path))
 }
 
-/// Writes a tensor as a `.npy` file, which `numpy.load` reads.
+/// Writes a tensor as a `.npy` file, which `numpy.load` reads. A file of that name is replaced when the new one is whole.
 ///
 /// # Errors
 ///
@@ -39,9 +40,10 @@ pub fn load_npy(path: impl AsRef<Path>) -> Result<Tensor, FileError> {
 pub fn save_npy(tensor: &Tensor, path: impl AsRef<Path>) -> Result<(), FileError> {
     let path = path.as_ref();
     let name = type_name(tensor.kind()).ok_or_else(|| no_type(path, tensor.kind()))?;
-    let file = File::create(path).map_err(FileError::writing(path))?;
-    let mut writer = BufWriter::new(file);
-    write(tensor, name, &mut writer).and_then(|()| writer.flush()).map_err(FileError::writing(path))
+    replace_file(path, FileError::writing(path), |new| {
+        let mut writer = BufWriter::new(File::create(new).map_err(FileError::writing(path))?);
+        write(tensor, name, &mut writer).and_then(|()| writer.flush()).map_err(FileError::writing(path))
+    })
 }
 
 pub(super) fn no_type(path: &Path, kind: Kind) -> FileError {
@@ -279,6 +281,27 @@ pub(super) mod tests {
             write(&tensor, type_name(tensor.kind()).expect("a type"), &mut written).expect("writes");
             assert_eq!(parts(&written), parts(&expected), "{name}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_the_old_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // Its numbers do not lie one behind the other, which shows only when they are to be written.
+        let sparse = Tensor::from_slice2(&[[0f32, 1.0], [0.0, 2.0]]).to_sparse_sparse_dim(2);
+        let old = Tensor::from_slice(&[1i64, 2]);
+        let path = folder.path().join("x.npy");
+        save_npy(&old, &path).expect("writes");
+        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| save_npy(&sparse, &path)));
+        assert!(!matches!(failed, Ok(Ok(()))));
+        assert_eq!(load_npy(&path).expect("reads"), old);
+        let path = folder.path().join("x.npz");
+        super::super::save_npz(&[("old", &old)], &path).expect("writes");
+        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            super::super::save_npz(&[("new", &old), ("sparse", &sparse)], &path)
+        }));
+        assert!(!matches!(failed, Ok(Ok(()))));
+        assert_eq!(super::super::load_npz(&path).expect("reads")[0].0, "old");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 2);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::FileError;
 use super::npy::{no_type, read, type_name, write};
+use crate::replace::replace_file;
 
 /// The arrays of a `.npz` file, which `numpy.savez` and `numpy.savez_compressed` write, by name in their order.
 ///
@@ -42,7 +43,7 @@ pub fn load_npz(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>, FileErr
     Ok(arrays)
 }
 
-/// Writes tensors by name as a `.npz` file, which `numpy.load` reads.
+/// Writes tensors by name as a `.npz` file, which `numpy.load` reads. A file of that name is replaced when the new one is whole.
 ///
 /// # Errors
 ///
@@ -55,15 +56,20 @@ pub fn save_npz<S: AsRef<str>>(tensors: &[(S, &Tensor)], path: impl AsRef<Path>)
 fn save(tensors: &[(&str, &Tensor)], path: &Path) -> Result<(), FileError> {
     let types = tensors.iter().map(|(_, tensor)| type_name(tensor.kind()).ok_or_else(|| no_type(path, tensor.kind())));
     let types = types.collect::<Result<Vec<_>, _>>()?;
-    let file = File::create(path).map_err(FileError::writing(path))?;
+    replace_file(path, FileError::writing(path), |new| {
+        let file = File::create(new).map_err(FileError::writing(path))?;
+        archive(tensors, &types, file).map_err(FileError::writing(path))
+    })
+}
+
+fn archive(tensors: &[(&str, &Tensor)], types: &[&str], file: File) -> io::Result<()> {
     let mut archive = ZipWriter::new(BufWriter::new(file));
     let options = FileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
-    let written = tensors.iter().zip(types).try_for_each(|((name, tensor), type_name)| {
+    for ((name, tensor), type_name) in tensors.iter().zip(types) {
         archive.start_file(format!("{name}.npy"), options)?;
-        write(tensor, type_name, &mut archive)
-    });
-    let written = written.and_then(|()| archive.finish().map_err(io::Error::from)).and_then(|mut file| file.flush());
-    written.map_err(FileError::writing(path))
+        write(tensor, type_name, &mut archive)?;
+    }
+    archive.finish()?.flush()
 }
 
 fn archived(path: &Path, error: ZipError) -> FileError {

@@ -9,6 +9,7 @@ use tch::{Tensor, no_grad};
 use thiserror::Error;
 
 use super::{FileError, load_npz, save_npz};
+use crate::replace::replace_file;
 
 /// What PyTorch's batch norms count and libtorch's do not need.
 const COUNTER: &str = "num_batches_tracked";
@@ -125,6 +126,7 @@ impl StateDict {
     }
 
     /// Writes the tensors into a file, `.safetensors` or `.npz`, which Python reads by `safetensors.torch.load_file` or `numpy.load`.
+    /// A file of that name is replaced when the new one is whole.
     ///
     /// # Errors
     ///
@@ -136,8 +138,10 @@ impl StateDict {
             "safetensors" => {
                 let tensors: Vec<(&String, Tensor)> =
                     self.tensors.iter().map(|(name, tensor)| (name, tensor.contiguous())).collect();
-                let written = Tensor::write_safetensors(&tensors, path);
-                written.map_err(|error| FileError::writing(path)(std::io::Error::other(error.to_string())))
+                replace_file(path, FileError::writing(path), |new| {
+                    let written = Tensor::write_safetensors(&tensors, new);
+                    written.map_err(|error| FileError::writing(path)(std::io::Error::other(error.to_string())))
+                })
             }
             _ => Err(FileError::Kind {
                 path: PathBuf::from(path),

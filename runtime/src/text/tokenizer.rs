@@ -6,6 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tch::Tensor;
 
+use crate::replace::replace_file;
+
 /// Text to tokens, which are numbers from 0, and back. The trait's methods are in scope with the prelude.
 ///
 /// ```
@@ -178,7 +180,8 @@ pub(super) fn read_json(path: &Path) -> Result<Value> {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write the tokenizer {}", path.display()))
+    replace_file(path, anyhow::Error::from, |new| Ok(std::fs::write(new, text)?))
+        .with_context(|| format!("cannot write the tokenizer {}", path.display()))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use tch::Tensor;
 
 use super::{History, TrainError};
 use crate::io::StateDict;
+use crate::replace::replace_file;
 
 /// The folder of a training.
 #[derive(Debug, Clone)]
@@ -42,9 +43,8 @@ impl Checkpoint {
             write_weights(variables, &self.best())?;
         }
         let state = json!({ "steps": steps, "epochs": history.to_json() });
-        // The old file stays until the new one is whole.
-        let (path, unfinished) = (self.state(), self.0.join("history.unfinished.json"));
-        let written = fs::write(&unfinished, format!("{state:#}\n")).and_then(|()| fs::rename(&unfinished, &path));
+        let path = self.state();
+        let written = replace_file(&path, |error| error, |new| fs::write(new, format!("{state:#}\n")));
         written.map_err(failed("written", &path))
     }
 
@@ -62,10 +62,8 @@ impl Checkpoint {
 }
 
 fn write_weights(variables: &[(String, Tensor)], path: &Path) -> Result<(), TrainError> {
-    let unfinished = path.with_extension("unfinished.safetensors");
     let dict = StateDict::of_variables(variables.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
-    dict.save(&unfinished)?;
-    fs::rename(&unfinished, path).map_err(failed("written", path))
+    Ok(dict.save(path)?)
 }
 
 /// Sets the variables to the weights of a file, which must be the same ones.
