@@ -5,7 +5,11 @@ use tch::Tensor;
 use crate::plot::Numbers;
 
 /// The area under the receiver operating characteristic: the probability that a sample of class 1 scores higher than one of class
-/// 0, ties counting half (J. A. Hanley and B. J. McNeil, 1982). Scores `[N]` for targets `[N]` of 0 and 1. NaN where a class is missing.
+/// 0, ties counting half (J. A. Hanley and B. J. McNeil, 1982). Scores `[N]` in floating point for targets `[N]` of 0 and 1, integers or
+/// bools. NaN where a class is missing.
+///
+/// As in all of [`metrics`](super), predictions come first; `roc_auc_score` of scikit-learn has them second. The kinds tell which is which, so the
+/// other order is an error.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -15,10 +19,17 @@ use crate::plot::Numbers;
 ///
 /// # Panics
 ///
-/// Where there is not one score for each target, a score is NaN, or a target is neither 0 nor 1.
+/// Where there is not one score for each target, scores are integers or targets are not, a score is NaN, or a target is neither 0 nor 1.
 pub fn roc_auc(scores: &Tensor, targets: &Tensor) -> f64 {
     let (of_scores, of_targets) = (scores.numel(), targets.numel());
     assert!(of_scores == of_targets, "roc_auc: {of_scores} scores for {of_targets} targets; each target needs one");
+    assert!(
+        scores.is_floating_point() && !targets.is_floating_point(),
+        "roc_auc: scores of {:?} for targets of {:?}; it is `roc_auc(&scores, &targets)`, where scores are floating point and targets 0 and 1 as \
+         integers or bools: `to_kind(Kind::Float)` and `to_kind(Kind::Int64)` make them so",
+        scores.kind(),
+        targets.kind()
+    );
     let (scores, targets) = (scores.numbers(), targets.numbers());
     assert!(!scores.iter().any(|score| score.is_nan()), "roc_auc: a score is NaN");
     if let Some(target) = targets.iter().find(|target| ![0.0, 1.0].contains(*target)) {
@@ -42,6 +53,8 @@ pub fn roc_auc(scores: &Tensor, targets: &Tensor) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
     use crate::reference::Reference;
 
@@ -51,5 +64,22 @@ mod tests {
         let (scores, targets) = (reference.tensor("/roc/scores"), reference.tensor("/roc/targets"));
         assert!((roc_auc(&scores, &targets) - reference.number("/roc/auc")).abs() < 1e-9);
         assert!(roc_auc(&scores, &targets.zeros_like()).is_nan());
+        assert_eq!(roc_auc(&scores, &targets.to_kind(Kind::Bool)), roc_auc(&scores, &targets));
+    }
+
+    #[test]
+    fn the_order_of_scikit_learn_is_an_error() {
+        let (scores, targets) = (|| Tensor::from_slice(&[1.0f32, 0.0, 1.0]), || Tensor::from_slice(&[1i64, 0, 0]));
+        assert_eq!(roc_auc(&scores(), &targets()), 0.75);
+        let message = |run: &(dyn Fn() -> f64 + std::panic::RefUnwindSafe)| {
+            std::panic::catch_unwind(run).expect_err("a panic").downcast_ref::<String>().cloned().unwrap_or_default()
+        };
+        for text in [
+            message(&|| roc_auc(&targets(), &scores())),
+            message(&|| roc_auc(&scores(), &targets().to_kind(Kind::Float))),
+            message(&|| roc_auc(&targets(), &targets())),
+        ] {
+            assert!(text.contains("it is `roc_auc(&scores, &targets)`"), "{text}");
+        }
     }
 }
