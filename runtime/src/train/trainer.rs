@@ -60,6 +60,8 @@ pub struct Trainer {
     device: Device,
     loss: Loss,
     metrics: Metrics,
+    /// The first metric is the accuracy, which nobody has asked for.
+    has_usual_metric: bool,
     epochs: usize,
     lr: f64,
     schedule: Option<(Pace, Box<dyn Schedule>)>,
@@ -116,6 +118,7 @@ impl Trainer {
             device: vs.device(),
             loss: Rc::new(|outputs, targets| outputs.cross_entropy_for_logits(targets)),
             metrics: vec![("accuracy".to_owned(), metrics::accuracy)],
+            has_usual_metric: true,
             epochs: 1,
             lr,
             schedule: None,
@@ -140,7 +143,7 @@ impl Trainer {
         self
     }
 
-    /// Another loss, from outputs and targets, the mean over the batch. Drops the accuracy; say what else to measure by [`Trainer::metric`].
+    /// Another loss, from outputs and targets, the mean over the batch. The accuracy is not measured then, unless [`Trainer::metric`] asks for it.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -157,7 +160,9 @@ impl Trainer {
     /// ```
     pub fn loss(mut self, loss: impl Fn(&Tensor, &Tensor) -> Tensor + 'static) -> Self {
         self.loss = Rc::new(loss);
-        self.metrics.clear();
+        if std::mem::take(&mut self.has_usual_metric) {
+            self.metrics.remove(0);
+        }
         self
     }
 
@@ -168,21 +173,49 @@ impl Trainer {
     }
 
     /// The learning rate of each epoch, from 0.
+    ///
+    /// # Panics
+    ///
+    /// Where the learning rate is to follow something else already: of two, one would have no effect. After a training another one may
+    /// follow for the next.
     pub fn schedule(mut self, schedule: impl Schedule + 'static) -> Self {
+        self.expect_no_schedule();
+        (self.schedule, self.plateau) = (None, None);
         self.schedule = Some((Pace::Epoch, Box::new(schedule)));
         self
     }
 
     /// The learning rate of each step of the optimiser, from 0.
+    ///
+    /// # Panics
+    ///
+    /// As [`Trainer::schedule`].
     pub fn schedule_steps(mut self, schedule: impl Schedule + 'static) -> Self {
+        self.expect_no_schedule();
+        (self.schedule, self.plateau) = (None, None);
         self.schedule = Some((Pace::Step, Box::new(schedule)));
         self
     }
 
     /// Lowers the learning rate when what is watched (see [`Trainer::monitor`]) gets no better.
+    ///
+    /// # Panics
+    ///
+    /// As [`Trainer::schedule`].
     pub fn reduce_lr_on_plateau(mut self, plateau: ReduceLROnPlateau) -> Self {
+        self.expect_no_schedule();
+        (self.schedule, self.plateau) = (None, None);
         self.plateau = Some(plateau);
         self
+    }
+
+    #[track_caller]
+    fn expect_no_schedule(&self) {
+        assert!(
+            self.steps > 0 || (self.schedule.is_none() && self.plateau.is_none()),
+            "Trainer: the learning rate follows one of `schedule`, `schedule_steps` and `reduce_lr_on_plateau`, given once: each sets it anew, so \
+             another would have no effect"
+        );
     }
 
     /// Scales gradients whose L2 norm together is greater than `max`.
@@ -280,15 +313,15 @@ impl Trainer {
         self
     }
 
-    /// Takes weights, history and learning-rate schedule up from the folder of [`Trainer::checkpoint`], and says how many epochs were done. Where
-    /// there is nothing yet, it is 0. What the optimiser keeps for itself, such as a momentum, begins anew: libtorch has no way to
+    /// Takes weights, history and learning-rate schedule up from the folder of [`Trainer::checkpoint`], and says how many epochs were done. Where there
+    /// is nothing in it yet, it is 0. What the optimiser keeps for itself, such as a momentum, begins anew: libtorch has no way to
     /// save it from here.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read, or is of another network.
+    /// Where no folder was given, or a file cannot be read or is of another network.
     pub fn resume(&mut self) -> Result<usize, TrainError> {
-        let Some(checkpoint) = self.checkpoint.clone() else { return Ok(self.history.len()) };
+        let checkpoint = self.folder("history.json")?;
         if checkpoint.last().exists() {
             let (history, steps) = checkpoint.read()?;
             self.read(&checkpoint.last())?;
@@ -311,14 +344,19 @@ impl Trainer {
     ///
     /// Where there are none, or they are of another network.
     pub fn load_best(&mut self) -> Result<(), TrainError> {
-        match self.checkpoint.clone() {
-            Some(checkpoint) => self.read(&checkpoint.best()),
-            None => Err(TrainError::Checkpoint {
-                action: "read",
-                path: PathBuf::from("best.safetensors"),
-                source: std::io::Error::other("no folder was given to `checkpoint`"),
-            }),
-        }
+        let checkpoint = self.folder("best.safetensors")?;
+        self.read(&checkpoint.best())
+    }
+
+    /// The folder to read a file from.
+    fn folder(&self, file: &str) -> Result<Checkpoint, TrainError> {
+        self.checkpoint.clone().ok_or_else(|| TrainError::Checkpoint {
+            action: "read",
+            path: PathBuf::from(file),
+            source: std::io::Error::other(
+                "no folder was given: say it by `.checkpoint(\"folder\")` where the trainer is made",
+            ),
+        })
     }
 
     /// Takes weights from a file. Averages begin anew with them.
@@ -950,6 +988,41 @@ mod tests {
         let all = rates();
         assert_eq!((&all[..3], all.len()), (&first[..], 6));
         assert!(all.windows(2).all(|pair| pair[1] <= pair[0]) && all[5] < all[2], "{all:?}");
+    }
+
+    #[test]
+    fn settings_do_not_undo_each_other() {
+        let (case, net) = Case::new();
+        let own = |_: &Tensor, _: &Tensor| 7.0;
+        let squares = |outputs: &Tensor, _: &Tensor| outputs.square().mean(Kind::Float);
+        for trainer in [
+            case.trainer(nn::Sgd::default(), 0.1).metric("own", own).loss(squares),
+            case.trainer(nn::Sgd::default(), 0.1).loss(squares).metric("own", own),
+        ] {
+            let mut trainer = trainer;
+            trainer.fit(&net, &case.loader("train", 16), None).expect("trains");
+            assert_eq!(trainer.history().names(), ["loss", "own"]);
+        }
+        let twice = |add: fn(Trainer) -> Trainer| {
+            let trainer = Case::new().0.trainer(nn::Sgd::default(), 0.1).schedule(StepLR::new(0.2, 2, 0.5));
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| add(trainer))).expect_err("two rates");
+            panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref().map(|text: &&str| (*text).to_owned()))
+        };
+        for add in [
+            |trainer: Trainer| trainer.schedule(StepLR::new(0.1, 2, 0.5)),
+            |trainer: Trainer| trainer.schedule_steps(StepLR::new(0.1, 2, 0.5)),
+            |trainer: Trainer| trainer.reduce_lr_on_plateau(ReduceLROnPlateau::new(0.1)),
+        ] {
+            assert!(twice(add).is_some_and(|text| text.contains("follows one of")));
+        }
+        let mut trained = case.trainer(nn::Sgd::default(), 0.1).schedule(StepLR::new(0.2, 2, 0.5));
+        trained.fit(&net, &case.loader("train", 16), None).expect("trains");
+        assert!(trained.schedule_steps(StepLR::new(0.1, 2, 0.5)).plateau.is_none());
+        let error = case.trainer(nn::Sgd::default(), 0.1).resume().expect_err("no folder").to_string();
+        assert!(error.contains("no folder was given"), "{error}");
     }
 
     #[test]
