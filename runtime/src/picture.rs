@@ -30,6 +30,7 @@ use crate::display::{DisplayHandle, MimeBundle, RichDisplay, display};
 use crate::font;
 use crate::plot::raster;
 use crate::plot::scene::{Anchor, Scene, Text};
+use crate::replace::replace_file;
 
 /// What the longer side of an image with few pixels is scaled up to, at least.
 const VISIBLE: u32 = 192;
@@ -188,12 +189,18 @@ impl Image {
 
     fn save_to(&self, path: &Path) -> Result<(), ImageError> {
         let picture = self.draw()?;
-        let saved = match ImageFormat::from_path(path) {
+        let failed = |source| ImageError::Save { path: path.display().to_string(), source };
+        let picture = match ImageFormat::from_path(path).map_err(failed)? {
             // JPEG has no opacity.
-            Ok(ImageFormat::Jpeg) => image::DynamicImage::from(picture).into_rgb8().save(path),
-            _ => picture.save(path),
+            ImageFormat::Jpeg => image::DynamicImage::from(picture).into_rgb8().into(),
+            _ => image::DynamicImage::from(picture),
         };
-        saved.map_err(|source| ImageError::Save { path: path.display().to_string(), source })
+        replace_file(path, |error| failed(error.into()), |new| picture.save(new).map_err(failed))
+    }
+
+    /// The width and height of the tensor, where the picture shows that alone.
+    pub(crate) fn one(&self) -> Option<(u32, u32)> {
+        (self.cells.len() == 1 && self.captions.is_empty()).then(|| self.cells[0].dimensions())
     }
 
     /// The picture as it is shown.

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A figure is laid out as a list of shapes (`scene`), which is written as PNG, SVG or PDF. Values that are not finite leave a
-//! gap. For other kinds of plot, `plotters` is in scope in every cell.
+//! gap, and a line in the plot says how many there are. For other kinds of plot, `plotters` is in scope in every cell.
 
 use std::fmt;
 use std::io::Cursor;
@@ -17,6 +17,7 @@ use std::path::Path;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
 use crate::display::{MimeBundle, RichDisplay};
+use crate::replace::replace_file;
 
 mod audio;
 mod axis;
@@ -40,6 +41,7 @@ mod numbers;
 mod panel;
 mod pdf;
 pub(crate) mod raster;
+mod remarks;
 pub(crate) mod scene;
 mod svg;
 
@@ -258,6 +260,7 @@ impl Figure {
         for layer in &self.layers {
             layer.check()?;
         }
+        self.check_room()?;
         let places = self.layers.iter().map(|layer| layer.counts_places());
         let (x, y) = places.fold((false, false), |(x, y), (also_x, also_y)| (x || also_x, y || also_y));
         if (x && self.log_x) || (y && self.log_y) {
@@ -265,7 +268,7 @@ impl Figure {
                 "bars, boxes, cells and planes stand at equal distances: their axis cannot be logarithmic".to_owned();
             return Err(PlotError::Counts { what });
         }
-        for ((low, high), log) in [(self.x_range, self.log_x), (self.y_range, self.log_y)]
+        for ((low, high), log) in [(self.x_range, self.log_x), (self.y_range, self.log_y), (self.heat.range, false)]
             .into_iter()
             .filter_map(|(range, log)| Some((range?, log)))
         {
@@ -274,6 +277,46 @@ impl Figure {
             }
         }
         Ok(())
+    }
+
+    /// Whether each of what is drawn leaves the others to be seen.
+    fn check_room(&self) -> Result<(), PlotError> {
+        let refused = |what: &str| Err(PlotError::Counts { what: what.to_owned() });
+        let count = |is: fn(&Mark) -> bool| self.layers.iter().filter(|layer| is(&layer.mark)).count();
+        if count(|mark| matches!(mark, Mark::Heat { .. })) > 1 {
+            return refused(
+                "two matrices in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side",
+            );
+        }
+        let pictures = count(|mark| matches!(mark, Mark::Picture { .. }));
+        if pictures > 1 {
+            return refused(
+                "two pictures in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side",
+            );
+        }
+        let has_axes = self.log_x
+            || self.log_y
+            || self.x_range.is_some()
+            || self.y_range.is_some()
+            || !self.x_names.is_empty()
+            || !self.y_names.is_empty();
+        if pictures > 0 && has_axes {
+            return refused(
+                "a picture has no axes: what is drawn onto it is placed by its pixels, from the upper left corner",
+            );
+        }
+        Ok(())
+    }
+
+    /// Sets the names on the x axis that come with what is added, where there are no others.
+    fn with_x_names(mut self, what: &str, names: Vec<String>) -> Self {
+        if !self.x_names.is_empty() && self.x_names != names {
+            let what =
+                format!("{what} have other names than the x axis has already: what stands side by side needs the same");
+            return self.with_fault(PlotError::Counts { what });
+        }
+        self.x_names = names;
+        self
     }
 
     /// Where an x value lies on the axis.
@@ -312,8 +355,8 @@ fn save(path: &Path, scene: impl FnOnce() -> Result<Scene, PlotError>) -> Result
         Some("pdf") => pdf::write(&scene()?)?,
         _ => return Err(PlotError::Format(path.display().to_string())),
     };
-    std::fs::write(path, bytes)
-        .map_err(|source| PlotError::Save { path: path.display().to_string(), source: source.into() })
+    let failed = |source: std::io::Error| PlotError::Save { path: path.display().to_string(), source: source.into() };
+    replace_file(path, failed, |new| std::fs::write(new, &bytes).map_err(failed))
 }
 
 /// The title and the labels: the data would fill pages.
@@ -334,7 +377,7 @@ impl fmt::Debug for Figure {
 impl RichDisplay for Figure {
     fn mime_bundle(&self) -> MimeBundle {
         match self.png() {
-            Ok(png) => MimeBundle::png(&png).with("text/plain", format!("{self:?}")),
+            Ok(png) => MimeBundle::png(&png).with("text/plain", self.described()),
             Err(error) => MimeBundle::text(error.to_string()),
         }
     }
@@ -398,6 +441,10 @@ mod tests {
             (Figure::new().heat_map(&[[1.0]]).log_y(), "their axis cannot be logarithmic"),
             (Figure::new().bar("b", &["a"], &[1.0]).log_x(), "their axis cannot be logarithmic"),
             (Figure::new().bar("b", &["a"], &[1.0, 2.0]), "\"b\" has 1 names and 2 values"),
+            (Figure::new().heat_map(&[[1.0]]).heat_map(&[[2.0]]), "the second would cover the first"),
+            (Figure::new().heat_map(&[[1.0]]).colour_range(1.0, 0.0), "cannot go from 1 to 0"),
+            (Figure::new().bar("b", &["a"], &[1.0]).boxes(&["c"], &[vec![1.0]]), "the boxes have other names"),
+            (Figure::new().x_names(&["c"]).bar("b", &["a"], &[1.0]), "the bars of \"b\" have other names"),
         ];
         for (figure, expected) in cases {
             let error = figure.png().expect_err("no figure").to_string();

@@ -70,9 +70,8 @@ impl Figure {
         if self.heat.bar_label.is_empty() {
             self.heat.bar_label = "dB".to_owned();
         }
-        self.heat.map = ColourMap::Inferno;
         let over = Span { x: (0.0, count as f64 / rate), y: (0.0, rate / 2000.0) };
-        self.with("", Mark::Heat { grid, over: Some(over) })
+        self.with("", Mark::Heat { grid, over: Some(over) }).usual_colours(ColourMap::Inferno)
     }
 }
 

@@ -26,19 +26,12 @@ impl Figure {
         self.bars(label.into(), names.iter().map(S::to_string).collect(), values.numbers())
     }
 
-    fn bars(mut self, label: String, names: Vec<String>, values: Vec<f64>) -> Self {
+    fn bars(self, label: String, names: Vec<String>, values: Vec<f64>) -> Self {
         if names.len() != values.len() {
             let what = format!("{label:?} has {} names and {} values: each bar needs both", names.len(), values.len());
             return self.with_fault(PlotError::Counts { what });
         }
-        let is_other = self.layers.iter().any(|layer| matches!(layer.mark, Mark::Bars(_))) && self.x_names != names;
-        if is_other {
-            let what =
-                format!("the bars of {label:?} have other names than those before: bars side by side need the same");
-            return self.with_fault(PlotError::Counts { what });
-        }
-        self.x_names = names;
-        self.with(label, Mark::Bars(values))
+        self.with_x_names(&format!("the bars of {label:?}"), names).with(label, Mark::Bars(values))
     }
 }
 

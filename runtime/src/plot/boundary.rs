@@ -31,6 +31,12 @@ impl Figure {
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn decision_boundary(mut self, model: &dyn Fn(&Tensor) -> Tensor) -> Self {
+        let has_points = self.layers.iter().any(|layer| matches!(layer.mark, Mark::Points { .. } | Mark::Line { .. }));
+        if !has_points && (self.x_range.is_none() || self.y_range.is_none()) {
+            let what = "a decision boundary covers the plane of the points that are in the figure: add them ahead of it, or say \
+                        `x_range` and `y_range` first";
+            return self.with_fault(PlotError::Counts { what: what.to_owned() });
+        }
         let over = self.plane();
         match no_grad(|| classes(&over, model)) {
             Ok(pixels) => {
@@ -145,7 +151,10 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_shape_is_an_error() {
-        let figure = Figure::new().decision_boundary(&|points| points.sum(None::<Kind>));
+        let nowhere = Figure::new().decision_boundary(&|points| points.select(1, 0)).scatter("", &[1.0], &[1.0]);
+        assert!(nowhere.svg().expect_err("no plane").to_string().contains("add them ahead of it"));
+        let plane = Figure::new().x_range(0.0, 1.0).y_range(0.0, 1.0);
+        let figure = plane.decision_boundary(&|points| points.sum(None::<Kind>));
         let error = figure.svg().expect_err("no figure").to_string();
         assert!(error.contains("each of 38400 points, not a tensor of shape []"), "{error}");
     }

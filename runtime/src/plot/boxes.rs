@@ -14,14 +14,20 @@ pub(crate) struct Summary {
     /// The outermost values within 1.5 times the height of the box.
     whiskers: (f64, f64),
     outliers: Vec<f64>,
+    /// How many values there are, those that are not finite included.
+    count: usize,
+    not_finite: usize,
 }
 
 impl Summary {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
+    fn of(mut values: Vec<f64>) -> Self {
+        let count = values.len();
         values.retain(|value| value.is_finite());
         values.sort_by(f64::total_cmp);
+        let not_finite = count - values.len();
         if values.is_empty() {
-            return None;
+            let whiskers = (f64::NAN, f64::NAN);
+            return Self { quartiles: [f64::NAN; 3], whiskers, outliers: Vec::new(), count, not_finite };
         }
         let quartiles = [0.25, 0.5, 0.75].map(|share| percentile(&values, share));
         let [lower, _, upper] = quartiles;
@@ -30,7 +36,12 @@ impl Summary {
         let ends = (values.iter().find(within), values.iter().rev().find(within));
         let whiskers = (ends.0.copied().unwrap_or(lower).min(lower), ends.1.copied().unwrap_or(upper).max(upper));
         let outliers = values.into_iter().filter(|value| !within(&value)).collect();
-        Some(Self { quartiles, whiskers, outliers })
+        Self { quartiles, whiskers, outliers, count, not_finite }
+    }
+
+    /// How many values are not shown, as they are not finite, and of how many.
+    pub(super) fn left_out(&self) -> (usize, usize) {
+        (self.not_finite, self.count)
     }
 }
 
@@ -49,15 +60,13 @@ impl Figure {
         self.summaries(names.iter().map(S::to_string).collect(), samples)
     }
 
-    fn summaries(mut self, names: Vec<String>, samples: Vec<Vec<f64>>) -> Self {
+    fn summaries(self, names: Vec<String>, samples: Vec<Vec<f64>>) -> Self {
         if names.len() != samples.len() {
             let what = format!("{} names and {} samples: each box needs both", names.len(), samples.len());
             return self.with_fault(PlotError::Counts { what });
         }
-        let empty = Summary { quartiles: [f64::NAN; 3], whiskers: (f64::NAN, f64::NAN), outliers: Vec::new() };
-        let boxes = samples.into_iter().map(|sample| Summary::of(sample).unwrap_or_else(|| empty.clone())).collect();
-        self.x_names = names;
-        self.with("", Mark::Boxes(boxes))
+        let boxes = samples.into_iter().map(Summary::of).collect();
+        self.with_x_names("the boxes", names).with("", Mark::Boxes(boxes))
     }
 }
 
@@ -115,7 +124,7 @@ mod tests {
     fn boxes_are_those_of_matplotlib() {
         let reference = Reference::parse(include_str!("../../../tests/reference/plot.json"));
         for name in ["normal", "skewed", "constant"] {
-            let summary = Summary::of(reference.numbers(&format!("/histogram/{name}/values"))).expect("values");
+            let summary = Summary::of(reference.numbers(&format!("/histogram/{name}/values")));
             let expected = reference.numbers(&format!("/boxes/{name}/summary"));
             let [lower, median, upper] = summary.quartiles;
             let actual = [summary.whiskers.0, lower, median, upper, summary.whiskers.1];
@@ -129,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_sample_without_values_leaves_its_place_empty() {
-        assert_eq!(Summary::of(vec![f64::NAN]), None);
+        assert!(Summary::of(vec![f64::NAN]).quartiles[1].is_nan());
         let svg = Figure::new().boxes(&["none", "one"], &[vec![], vec![1.0]]).svg().expect("draws");
         assert!(svg.contains(">none</text>"), "{svg}");
         let error = Figure::new().boxes(&["a"], &[vec![1.0], vec![2.0]]).svg().expect_err("no figure").to_string();

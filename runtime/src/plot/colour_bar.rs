@@ -21,7 +21,7 @@ pub(super) fn room(axis: &Axis, figure: &Figure) -> f64 {
 pub(super) fn shapes(axis: &Axis, figure: &Figure, plot: &Rect) -> Vec<Shape> {
     let left = plot.right + BAR_GAP;
     let at = Rect::new(left, plot.top, left + BAR_WIDTH, plot.bottom);
-    let map = figure.heat.map;
+    let map = figure.heat.colours();
     let pixels = RgbaImage::from_fn(1, 256, |_, y| {
         let [red, green, blue] = map.colour(1.0 - f64::from(y) / 255.0).rgb;
         Rgba([red, green, blue, 255])

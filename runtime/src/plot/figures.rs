@@ -159,7 +159,11 @@ impl fmt::Debug for Figures {
 impl RichDisplay for Figures {
     fn mime_bundle(&self) -> MimeBundle {
         match self.png() {
-            Ok(png) => MimeBundle::png(&png).with("text/plain", format!("{self:?}")),
+            Ok(png) => {
+                let remarks = self.figures.iter().flat_map(Figure::remarks);
+                let lines: Vec<String> = [format!("{self:?}")].into_iter().chain(remarks).collect();
+                MimeBundle::png(&png).with("text/plain", lines.join("\n"))
+            }
             Err(error) => MimeBundle::text(error.to_string()),
         }
     }

@@ -17,7 +17,9 @@ const MOST_RECTANGLES: usize = 2500;
 /// How heat maps are drawn.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HeatStyle {
-    pub(super) map: ColourMap,
+    /// As it was chosen; otherwise that of the kind of matrix.
+    pub(super) map: Option<ColourMap>,
+    usual: ColourMap,
     pub(super) range: Option<(f64, f64)>,
     /// The values are written into the cells.
     pub(super) annotated: bool,
@@ -25,6 +27,12 @@ pub(super) struct HeatStyle {
     pub(super) shares: bool,
     pub(super) without_bar: bool,
     pub(super) bar_label: String,
+}
+
+impl HeatStyle {
+    pub(super) fn colours(&self) -> ColourMap {
+        self.map.unwrap_or(self.usual)
+    }
 }
 
 impl Figure {
@@ -62,17 +70,17 @@ impl Figure {
     }
 
     /// Counts how often each of the classes in `targets` was predicted as each in `predictions`, and adds the
-    /// [confusion matrix](Figure::confusion).
+    /// [confusion matrix](Figure::confusion). Predictions come first, as in [`metrics`](crate::metrics).
     ///
     /// ```
     /// use oxtorch::prelude::*;
-    /// let (targets, predictions) = ([0, 0, 1, 1], Tensor::from_slice(&[0i64, 1, 1, 1]));
-    /// assert!(Figure::new().confusion_of(&targets, &predictions, &["cat", "dog"]).png().is_ok());
+    /// let (predictions, targets) = (Tensor::from_slice(&[0i64, 1, 1, 1]), [0, 0, 1, 1]);
+    /// assert!(Figure::new().confusion_counted(&predictions, &targets, &["cat", "dog"]).png().is_ok());
     /// ```
-    pub fn confusion_of<S: ToString>(
+    pub fn confusion_counted<S: ToString>(
         self,
-        targets: &(impl Numbers + ?Sized),
         predictions: &(impl Numbers + ?Sized),
+        targets: &(impl Numbers + ?Sized),
         names: &[S],
     ) -> Self {
         let names: Vec<String> = names.iter().map(S::to_string).collect();
@@ -99,7 +107,7 @@ impl Figure {
 
     /// The colours of heat maps.
     pub fn colours(mut self, map: ColourMap) -> Self {
-        self.heat.map = map;
+        self.heat.map = Some(map);
         self
     }
 
@@ -150,12 +158,30 @@ impl Figure {
             );
             return self.with_fault(PlotError::Counts { what });
         }
-        (self.x_names, self.y_names) = (names.clone(), names);
-        (self.heat.map, self.heat.annotated) = (ColourMap::Blues, true);
+        self = self.with_names(names.clone(), names);
+        self.heat.annotated = true;
         if self.x_label.is_empty() && self.y_label.is_empty() {
             (self.x_label, self.y_label) = ("predicted".to_owned(), "true".to_owned());
         }
-        self.heat(grid)
+        self.heat(grid).usual_colours(ColourMap::Blues)
+    }
+
+    /// The names of columns and rows, where the axes have no others.
+    fn with_names(self, columns: Vec<String>, rows: Vec<String>) -> Self {
+        let is_other = !self.y_names.is_empty() && self.y_names != rows;
+        let mut named = self.with_x_names("the columns of the matrix", columns);
+        if is_other {
+            let what = "the rows of the matrix have other names than the y axis has already".to_owned();
+            return named.with_fault(PlotError::Counts { what });
+        }
+        named.y_names = rows;
+        named
+    }
+
+    /// The colours of this kind of matrix, which [`Figure::colours`] changes.
+    pub(super) fn usual_colours(mut self, map: ColourMap) -> Self {
+        self.heat.usual = map;
+        self
     }
 
     fn attention_named(mut self, grid: Result<Grid, PlotError>, queries: Vec<String>, keys: Vec<String>) -> Self {
@@ -168,7 +194,7 @@ impl Figure {
                 format!("weights of {rows} by {columns}, {queries} queries and {keys} keys: they are [queries, keys]");
             return self.with_fault(PlotError::Counts { what });
         }
-        (self.x_names, self.y_names) = (keys, queries);
+        self = self.with_names(keys, queries);
         if self.x_label.is_empty() && self.y_label.is_empty() {
             (self.x_label, self.y_label) = ("key".to_owned(), "query".to_owned());
         }
@@ -210,7 +236,7 @@ fn shown(grid: &Grid, style: &HeatStyle) -> Grid {
 /// The values of the first and the last colour.
 pub(super) fn range(figure: &Figure) -> (f64, f64) {
     let style = &figure.heat;
-    if let Some((low, high)) = style.range.filter(|(low, high)| low < high) {
+    if let Some((low, high)) = style.range {
         return (low, high);
     }
     if style.shares {
@@ -222,8 +248,8 @@ pub(super) fn range(figure: &Figure) -> (f64, f64) {
     });
     let (low, high) = around(grids.flatten(), 0.0);
     // Counts begin at 0.
-    let low = if style.map == ColourMap::Blues && low > 0.0 { 0.0 } else { low };
-    style.map.range((low, high))
+    let low = if style.colours() == ColourMap::Blues && low > 0.0 { 0.0 } else { low };
+    style.colours().range((low, high))
 }
 
 /// A cell reaches half a unit around its place.
@@ -256,7 +282,7 @@ pub(super) fn shapes(frame: &Frame<'_>, grid: &Grid, over: Option<Span>, range: 
     if grid.values.is_empty() {
         return Vec::new();
     }
-    let colour = |value: f64| style.map.colour((value - range.0) / (range.1 - range.0));
+    let colour = |value: f64| style.colours().colour((value - range.0) / (range.1 - range.0));
     if over.is_some() || grid.values.len() > MOST_RECTANGLES {
         let (columns, rows) = (grid.columns as u32, grid.rows as u32);
         let pixels = RgbaImage::from_fn(columns, rows, |x, y| {
@@ -391,9 +417,9 @@ mod tests {
         let cases = [
             (Figure::new().confusion(&[[1, 2], [3, 4]], &["a"]), "2 by 2 and 1 names"),
             (Figure::new().attention(&[[1.0, 0.0]], &["q"], &["k"]), "1 by 2, 1 queries and 1 keys"),
-            (Figure::new().confusion_of(&[0, 1], &[0], &["a", "b"]), "2 targets and 1 predictions"),
-            (Figure::new().confusion_of(&[0, 2], &[0, 1], &["a", "b"]), "class 2 has no name"),
-            (Figure::new().confusion_of(&[0.5], &[0.0], &["a", "b"]), "class 0.5 has no name"),
+            (Figure::new().confusion_counted(&[0], &[0, 1], &["a", "b"]), "2 targets and 1 predictions"),
+            (Figure::new().confusion_counted(&[0, 1], &[0, 2], &["a", "b"]), "class 2 has no name"),
+            (Figure::new().confusion_counted(&[0.0], &[0.5], &["a", "b"]), "class 0.5 has no name"),
         ];
         for (figure, expected) in cases {
             let error = figure.svg().expect_err("no figure").to_string();

@@ -9,7 +9,7 @@ use super::boxes::Summary;
 use super::error::PlotError;
 use super::numbers::Grid;
 use super::scene::{Ink, Point, Rect, Shape};
-use super::{Figure, bars, boxes, guides, heat, histogram, lines};
+use super::{Figure, bars, boxes, guides, heat, histogram, lines, panel};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Layer {
@@ -59,7 +59,11 @@ pub(crate) enum Mark {
         over: Span,
     },
     /// A picture without axes.
-    Picture(Arc<RgbaImage>),
+    Picture {
+        pixels: Arc<RgbaImage>,
+        /// Its size in units of what is drawn onto it.
+        size: (f64, f64),
+    },
     Horizontal(f64),
     Vertical(f64),
     Note {
@@ -184,7 +188,7 @@ impl Layer {
             Mark::Boxes(boxes) => boxes::outline(boxes),
             Mark::Heat { grid, over: None } => heat::span(grid).corners(),
             Mark::Heat { over: Some(over), .. } | Mark::Field { over, .. } => over.corners(),
-            Mark::Picture(_) => Vec::new(),
+            Mark::Picture { .. } => Vec::new(),
             Mark::Horizontal(y) => vec![(f64::NAN, *y)],
             Mark::Vertical(x) => vec![(*x, f64::NAN)],
             Mark::Note { at, .. } => vec![*at],
@@ -203,7 +207,7 @@ impl Layer {
             Mark::Boxes(boxes) => boxes::shapes(frame, boxes, ink),
             Mark::Heat { grid, over } => heat::shapes(frame, grid, *over, shared.heat_range),
             Mark::Field { pixels, over } => vec![heat::field(frame, pixels, *over)],
-            Mark::Picture(_) => Vec::new(),
+            Mark::Picture { .. } => Vec::new(),
             Mark::Horizontal(y) => guides::horizontal(frame, *y, &self.label),
             Mark::Vertical(x) => guides::vertical(frame, *x, &self.label),
             Mark::Note { at, text } => guides::note(frame, *at, text),
@@ -214,9 +218,10 @@ impl Layer {
     pub(super) fn natural_size(&self, figure: &Figure) -> Option<(u32, u32)> {
         match &self.mark {
             Mark::Heat { grid, over: None } => Some(heat::natural_size(grid, figure)),
-            Mark::Picture(pixels) => {
-                let title = if figure.title.is_empty() { 0 } else { 32 };
-                Some((pixels.width().clamp(160, 4000), (pixels.height() + title).clamp(120, 4000)))
+            Mark::Picture { pixels, .. } => {
+                let around = panel::around(figure);
+                let (width, height) = (pixels.width() + around.left as u32, pixels.height() + around.height() as u32);
+                Some((width.clamp(160, 4000), height.clamp(120, 4000)))
             }
             _ => None,
         }
@@ -229,7 +234,7 @@ impl Layer {
             Mark::Points { class: Some(_), .. }
                 | Mark::Heat { .. }
                 | Mark::Field { .. }
-                | Mark::Picture(_)
+                | Mark::Picture { .. }
                 | Mark::Horizontal(_)
                 | Mark::Vertical(_)
                 | Mark::Note { .. }

@@ -7,7 +7,7 @@ use super::layer::{Frame, Layer, Mark, Shared};
 use super::legend::{Entries, Legend};
 use super::names::{LABEL, TICK, crisp, cut, fitted, thin, ticks, title_of};
 use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text};
-use super::{Figure, colour_bar, panel};
+use super::{Figure, colour_bar, panel, remarks};
 use crate::font;
 
 const TICK_LENGTH: f64 = 4.0;
@@ -16,12 +16,6 @@ const LONGEST_NAME: f64 = 13.0;
 
 pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Result<Vec<Shape>, PlotError> {
     figure.check()?;
-    if let Some(pixels) = figure.shown_picture() {
-        let title = if figure.title.is_empty() { 0.0 } else { 32.0 };
-        let mut shapes = vec![panel::placed(pixels, &Rect { top: within.top + title, ..within })];
-        shapes.extend(title_of(&figure.title, within.left + within.width() / 2.0, within.top + 20.0, within.width()));
-        return Ok(shapes);
-    }
     let classes = figure.layers.iter().filter_map(|layer| match &layer.mark {
         Mark::Points { class, .. } => class.map(|class| class + 1),
         _ => None,
@@ -31,8 +25,11 @@ pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Resu
     for layer in &figure.layers {
         coloured.push((layer, if layer.is_series() { palette.colour(&layer.label) } else { Ink::TEXT }));
     }
-    let panel = Panel::of(figure, within);
     let entries = Entries::of(figure, &coloured);
+    if let Some(shapes) = panel::draw(figure, within, &coloured, &entries) {
+        return Ok(shapes);
+    }
+    let panel = Panel::of(figure, within);
     let outside = if figure.legend == Legend::Outside && !entries.is_empty() { entries.room() } else { 0.0 };
     let plan = panel.plan(outside);
     let data = panel.data(&plan, &coloured);
@@ -242,6 +239,7 @@ impl<'a> Panel<'a> {
             shapes.extend(layer.shapes(&frame, &self.shared, group, *ink));
             group += usize::from(matches!(layer.mark, Mark::Bars(_)));
         }
+        shapes.extend(remarks::shapes(&frame));
         shapes
     }
 

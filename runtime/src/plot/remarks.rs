@@ -1,0 +1,209 @@
+//! What a figure does not show of what it was given: values that have no place, and settings of things that it does not have. It says so.
+
+use super::Figure;
+use super::layer::{Frame, Layer, Mark};
+use super::names::fitted;
+use super::scene::{Anchor, Ink, Rect, Shape, Text};
+
+const SIZE: f64 = 10.5;
+/// More would cover the plot.
+const MOST: usize = 4;
+
+/// Values that are not shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Left {
+    /// Of how many.
+    of: usize,
+    not_finite: usize,
+    /// On a logarithmic axis.
+    not_positive: usize,
+}
+
+impl Left {
+    /// Counts points by their values and by the places that those have on the axes.
+    fn of_points(figure: &Figure, points: impl Iterator<Item = (f64, f64)>) -> Self {
+        let mut left = Self::default();
+        for (x, y) in points {
+            left.of += 1;
+            if !(x.is_finite() && y.is_finite()) {
+                left.not_finite += 1;
+            } else if figure.place_x(x).is_nan() || figure.place_y(y).is_nan() {
+                left.not_positive += 1;
+            }
+        }
+        left
+    }
+
+    /// Of values that are not placed along a logarithmic axis.
+    fn of_values<'a>(values: impl IntoIterator<Item = &'a f64>) -> Self {
+        let mut left = Self::default();
+        for value in values {
+            left.of += 1;
+            left.not_finite += usize::from(!value.is_finite());
+        }
+        left
+    }
+
+    fn remarks(self, of_what: &str) -> impl Iterator<Item = String> {
+        let share = move |count: usize| match (count, self.of) {
+            (1, 1) => "the only value".to_owned(),
+            (count, of) if count == of => format!("all {of} values"),
+            (count, of) => format!("{count} of {of} values"),
+        };
+        let is = |count: usize| if count == 1 { "is" } else { "are" };
+        let line =
+            |count: usize, what: &str| (count > 0).then(|| format!("{}{of_what} {} {what}", share(count), is(count)));
+        let not_positive = line(self.not_positive, "not above 0, where a logarithmic axis begins");
+        [line(self.not_finite, "NaN or infinite"), not_positive].into_iter().flatten()
+    }
+}
+
+impl Figure {
+    /// A sentence for each kind of thing that is not shown.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let mut remarks: Vec<String> = Vec::new();
+        for layer in &self.layers {
+            let name = match &layer.mark {
+                Mark::Points { class: Some(class), .. } => {
+                    self.class_names.get(*class).cloned().unwrap_or_else(|| format!("class {class}"))
+                }
+                _ => layer.label.clone(),
+            };
+            let of_what = if name.is_empty() { String::new() } else { format!(" of {name:?}") };
+            for remark in left_out(self, layer).remarks(&of_what) {
+                // A line and its points, or its band.
+                if !remarks.contains(&remark) {
+                    remarks.push(remark);
+                }
+            }
+        }
+        let any = |is: fn(&Mark) -> bool| self.layers.iter().any(|layer| is(&layer.mark));
+        let has_heat = any(|mark| matches!(mark, Mark::Heat { .. }));
+        let has_bars = any(|mark| matches!(mark, Mark::Bars(_)));
+        let has_histogram = any(|mark| matches!(mark, Mark::Histogram(_)));
+        let has_classes = any(|mark| matches!(mark, Mark::Points { class: Some(_), .. }));
+        let heat = &self.heat;
+        let settings = [
+            (self.bins.is_some() && !has_histogram, "bins", "a histogram"),
+            (self.density && !has_histogram, "density", "a histogram"),
+            (!self.class_names.is_empty() && !has_classes, "class_names", "points by class"),
+            (heat.annotated && !has_heat && !has_bars, "annotate", "a heat map or bars"),
+            (heat.map.is_some() && !has_heat, "colours", "a heat map"),
+            (heat.range.is_some() && !has_heat, "colour_range", "a heat map"),
+            (!heat.bar_label.is_empty() && !has_heat, "colour_label", "a heat map"),
+            (heat.without_bar && !has_heat, "without_colour_bar", "a heat map"),
+            (heat.shares && !has_heat, "shares", "a heat map"),
+        ];
+        // A figure that is still empty is there to be filled.
+        let settings = settings.iter().filter(|(is_idle, ..)| *is_idle && !self.layers.is_empty());
+        remarks.extend(settings.map(|(_, setting, what)| format!("`{setting}` has no effect without {what}")));
+        remarks
+    }
+
+    /// The figure in words, with what it does not show.
+    pub(super) fn described(&self) -> String {
+        let lines = [format!("{self:?}")].into_iter().chain(self.remarks());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn left_out(figure: &Figure, layer: &Layer) -> Left {
+    let pairs = |xs: &[f64], ys: &[f64]| Left::of_points(figure, xs.iter().copied().zip(ys.iter().copied()));
+    match &layer.mark {
+        Mark::Line { xs, ys } | Mark::Points { xs, ys, .. } | Mark::Step { xs, ys } | Mark::Area { xs, ys } => {
+            pairs(xs, ys)
+        }
+        Mark::Band { xs, low, high } => {
+            let (low, high) = (pairs(xs, low), pairs(xs, high));
+            Left {
+                of: low.of,
+                not_finite: low.not_finite.max(high.not_finite),
+                not_positive: low.not_positive.max(high.not_positive),
+            }
+        }
+        Mark::Bars(values) => {
+            Left::of_points(figure, values.iter().map(|value| (if figure.log_x { 1.0 } else { 0.0 }, *value)))
+        }
+        Mark::Histogram(values) => Left::of_values(values),
+        Mark::Boxes(boxes) => {
+            let counts = boxes.iter().map(super::boxes::Summary::left_out);
+            let (not_finite, of) = counts.fold((0, 0), |all, (left, of)| (all.0 + left, all.1 + of));
+            Left { of, not_finite, not_positive: 0 }
+        }
+        Mark::Heat { grid, .. } => Left::of_values(&grid.values),
+        Mark::Horizontal(value) | Mark::Vertical(value) => Left::of_values([value]),
+        Mark::Note { at, .. } => Left::of_points(figure, [*at].into_iter()),
+        Mark::Field { .. } | Mark::Picture { .. } => Left::default(),
+    }
+}
+
+/// The remarks at the bottom of a plot.
+pub(super) fn shapes(frame: &Frame<'_>) -> Vec<Shape> {
+    let mut remarks = frame.figure.remarks();
+    if remarks.len() > MOST {
+        let more = remarks.len() - (MOST - 1);
+        remarks.truncate(MOST - 1);
+        remarks.push(format!("and {more} more remarks"));
+    }
+    let mut shapes = Vec::new();
+    for (line, remark) in remarks.iter().rev().enumerate() {
+        let (x, y) = (frame.at.left + 6.0, frame.at.bottom - 10.0 - 14.0 * line as f64);
+        let text = Text::centred((x, y), fitted(remark, SIZE, frame.at.width()), SIZE, Anchor::Start);
+        let ground = Rect::new(x - 2.0, y - 7.0, x + text.width() + 2.0, y + 7.0);
+        shapes.push(Shape::Rect { at: ground, ink: Ink::WHITE.mix(0.75) });
+        shapes.push(Text { ink: Ink::new(150, 60, 30), ..text }.into());
+    }
+    shapes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::display::RichDisplay;
+
+    const NAN: f64 = f64::NAN;
+
+    #[test]
+    fn values_that_are_not_shown_are_counted() {
+        let infinite = f64::INFINITY;
+        for (figure, expected) in [
+            (Figure::new().line("loss", &[1.0, NAN, infinite]), "2 of 3 values of \"loss\" are NaN or infinite"),
+            (Figure::new().scatter("", &[NAN, 1.0], &[1.0, 1.0]), "1 of 2 values is NaN or infinite"),
+            (Figure::new().line("loss", &[NAN; 4]), "all 4 values of \"loss\" are NaN or infinite"),
+            (
+                Figure::new().line("a", &[1.0, 0.0]).log_y(),
+                "1 of 2 values of \"a\" is not above 0, where a logarithmic axis begins",
+            ),
+            (Figure::new().bar("b", &["x", "y"], &[NAN, 1.0]), "1 of 2 values of \"b\" is NaN or infinite"),
+            (Figure::new().histogram("h", &[NAN, NAN]), "all 2 values of \"h\" are NaN or infinite"),
+            (Figure::new().boxes(&["x"], &[vec![1.0, NAN, 2.0]]), "1 of 3 values is NaN or infinite"),
+            (Figure::new().heat_map(&[[NAN, 1.0]]), "1 of 2 values is NaN or infinite"),
+            (Figure::new().hline("best", NAN), "the only value of \"best\" is NaN or infinite"),
+            (
+                Figure::new().scatter_by_class(&[1.0, NAN], &[1.0, 2.0], &[0, 1]),
+                "the only value of \"class 1\" is NaN or infinite",
+            ),
+            (
+                Figure::new().line_with_band("m", &[NAN, 1.0], &[NAN, 0.0], &[NAN, 2.0]),
+                "1 of 2 values of \"m\" is NaN or infinite",
+            ),
+        ] {
+            assert_eq!(figure.remarks(), [expected]);
+            assert!(figure.svg().expect("draws").contains(&expected.replace('"', "&quot;")), "{expected}");
+            assert!(figure.mime_bundle().plain().ends_with(&format!("\n{expected}")));
+        }
+        assert!(Figure::new().line("loss", &[1.0, 2.0]).log_y().hline("", 1.0).remarks().is_empty());
+    }
+
+    #[test]
+    fn settings_without_effect_are_named() {
+        let figure = Figure::new().bins(3).density().annotate().colour_range(0.0, 1.0).class_names(&["a"]);
+        assert!(figure.remarks().is_empty(), "an empty figure may be filled later");
+        let remarks = figure.line("", &[1.0, 2.0]).remarks();
+        assert_eq!(remarks.len(), 5);
+        assert_eq!(remarks[0], "`bins` has no effect without a histogram");
+        let full = Figure::new().histogram("", &[1.0]).bins(2).density().bar("", &["a"], &[1.0]).annotate();
+        assert!(full.remarks().is_empty(), "{:?}", full.remarks());
+        assert!(Figure::new().confusion(&[[1]], &["a"]).shares().remarks().is_empty());
+    }
+}
