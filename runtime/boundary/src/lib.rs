@@ -65,16 +65,64 @@ pub struct BpeTraining<'a> {
 /// A trained tokenizer. Errors are in words.
 #[expect(missing_docs, reason = "each does what its name says")]
 pub trait TrainedTokenizer: Send + Sync {
+    /// The tokens of a text alone: no special ones around it, none left out, no padding.
     fn encode(&self, text: &str) -> Result<Vec<u32>, String>;
+    /// Texts, or pairs of them, as a model takes them.
+    fn encode_batch(&self, texts: &[Input<'_>], rules: &EncodingRules<'_>) -> Result<Vec<Encoding>, String>;
     /// The tokens of a text as they are written.
     fn pieces(&self, text: &str) -> Result<Vec<String>, String>;
-    fn decode(&self, ids: &[u32]) -> Result<String, String>;
+    fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, String>;
     fn vocab_size(&self) -> usize;
     fn token(&self, id: u32) -> Option<String>;
     fn id(&self, token: &str) -> Option<u32>;
     /// In the order of the tokens.
     fn special_tokens(&self) -> Vec<(String, u32)>;
     fn to_json(&self) -> Result<String, String>;
+}
+
+/// What one sequence of tokens is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// A text.
+    One(&'a str),
+    /// Two texts that belong together, such as a question and a passage.
+    Pair(&'a str, &'a str),
+}
+
+/// How texts become sequences of tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct EncodingRules<'a> {
+    /// Whether the special tokens of the model stand around and between the texts.
+    pub special: bool,
+    /// What short sequences are filled up to.
+    pub padding: Padding,
+    /// The token that they are filled up with, where it is not the usual one.
+    pub pad_token: Option<&'a str>,
+    /// Sequences have this many tokens at most; longer texts are cut.
+    pub max_length: Option<usize>,
+}
+
+/// What short sequences are filled up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Padding {
+    /// Each is as long as its text.
+    #[default]
+    None,
+    /// The longest of those that are encoded together.
+    Longest,
+    /// That many tokens.
+    To(usize),
+}
+
+/// A sequence of tokens, as long as each other part.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encoding {
+    /// The tokens.
+    pub ids: Vec<u32>,
+    /// 0 for padding, 1 for all else.
+    pub mask: Vec<u32>,
+    /// Which text each token is of, as the model numbers them.
+    pub types: Vec<u32>,
 }
 
 /// How a server answers.

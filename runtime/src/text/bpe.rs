@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use oxtorch_boundary::{BpeTraining, TrainedTokenizer};
 
+use super::encoding::{EncodeConfig, EncodedBatch, Encoding, Input};
 use super::tokenizer::Tokenizer;
 use crate::support::support;
 
@@ -61,6 +62,10 @@ impl BpeTokenizer {
 
     /// Reads a `tokenizer.json`, of [`Tokenizer::save`] or of a model of Hugging Face: of BPE, WordPiece or Unigram.
     ///
+    /// [`Tokenizer::encode`] gives the tokens of the text alone. What a model is given, with special tokens, a mask and more, is made by
+    /// [`BpeTokenizer::encode_with`] and [`BpeTokenizer::encode_batch`]. Padding and cutting that a file turns on happen only where
+    /// [`EncodeConfig`] asks for them.
+    ///
     /// ```
     /// use oxtorch::prelude::*;
     /// let path = std::env::temp_dir().join("oxtorch-tokenizer.json");
@@ -82,6 +87,82 @@ impl BpeTokenizer {
         Ok(Self { tokenizer: tokenizer.into() })
     }
 
+    /// A text, or a pair of texts, as a model takes it: with its special tokens, unless the [`EncodeConfig`] says otherwise.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let config = text::BpeConfig { special: vec!["<pad>".into()], ..Default::default() };
+    /// let tokenizer = text::BpeTokenizer::train("call me, call me", config)?;
+    /// let padded = text::EncodeConfig { padding: text::Padding::To(4), ..Default::default() };
+    /// let encoding = tokenizer.encode_with("call me", &padded)?;
+    /// assert_eq!(encoding.mask, [1, 1, 0, 0]);
+    /// assert_eq!(tokenizer.decode_text(&encoding.ids)?, "call me");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where there is no token for a part of it, none to pad with, or `max_length` leaves no room.
+    pub fn encode_with<'a>(&self, input: impl Into<Input<'a>>, config: &EncodeConfig) -> Result<Encoding> {
+        self.encode_each([input], config)?.pop().context("a text has a sequence of tokens")
+    }
+
+    /// Several texts or pairs as a model takes them: tensors `[N, L]`. They need one length, so give [`EncodeConfig::padding`].
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let config = text::BpeConfig { special: vec!["<pad>".into()], ..Default::default() };
+    /// let tokenizer = text::BpeTokenizer::train("call me, call me", config)?;
+    /// let padded = text::EncodeConfig { padding: text::Padding::Longest, ..Default::default() };
+    /// let batch = tokenizer.encode_batch(["call me, call me", "me"], &padded)?;
+    /// assert_eq!(batch.ids.size(), batch.mask.size());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`BpeTokenizer::encode_with`], and where the sequences are not of one length.
+    pub fn encode_batch<'a, I: Into<Input<'a>>>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        config: &EncodeConfig,
+    ) -> Result<EncodedBatch> {
+        EncodedBatch::of(&self.encode_each(inputs, config)?)
+    }
+
+    /// Several texts or pairs, each by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`BpeTokenizer::encode_with`].
+    pub fn encode_each<'a, I: Into<Input<'a>>>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        config: &EncodeConfig,
+    ) -> Result<Vec<Encoding>> {
+        let inputs = inputs.into_iter().map(|input| {
+            let input: Input<'a> = input.into();
+            input.0
+        });
+        let inputs: Vec<_> = inputs.collect();
+        let encodings = self.tokenizer.encode_batch(&inputs, &config.rules()).map_err(failed)?;
+        Ok(encodings.into_iter().map(Encoding::from).collect())
+    }
+
+    /// The text of tokens, without the special ones: what [`Tokenizer::decode`] gives, less `[CLS]`, `<pad>` and the like.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no token of a number.
+    pub fn decode_text(&self, tokens: &[i64]) -> Result<String> {
+        self.decoded(tokens, true)
+    }
+
+    fn decoded(&self, tokens: &[i64], skip_special: bool) -> Result<String> {
+        let known = |id: &i64| u32::try_from(*id).ok().filter(|id| self.tokenizer.token(*id).is_some());
+        let unknown = |id: &i64| format!("there is no token {id} among {}, which count from 0", self.vocab_size());
+        let ids: Vec<u32> = tokens.iter().map(|id| known(id).with_context(|| unknown(id))).collect::<Result<_>>()?;
+        self.tokenizer.decode(&ids, skip_special).map_err(failed)
+    }
+
     /// The tokens of a text as they are written: `["Call", "Ġme"]`, where `Ġ` stands for a blank.
     ///
     /// ```
@@ -99,7 +180,7 @@ impl BpeTokenizer {
 }
 
 fn failed(error: String) -> anyhow::Error {
-    anyhow!("BPE: {error}")
+    anyhow!("tokenizer: {error}")
 }
 
 impl std::fmt::Debug for BpeTokenizer {
@@ -116,10 +197,7 @@ impl Tokenizer for BpeTokenizer {
     }
 
     fn decode(&self, tokens: &[i64]) -> Result<String> {
-        let known = |id: &i64| u32::try_from(*id).ok().filter(|id| self.tokenizer.token(*id).is_some());
-        let unknown = |id: &i64| format!("there is no token {id} among {}, which count from 0", self.vocab_size());
-        let ids: Vec<u32> = tokens.iter().map(|id| known(id).with_context(|| unknown(id))).collect::<Result<_>>()?;
-        self.tokenizer.decode(&ids).map_err(failed)
+        self.decoded(tokens, false)
     }
 
     fn vocab_size(&self) -> usize {

@@ -2,6 +2,7 @@
 
 mod bpe;
 mod character;
+mod encoding;
 mod sampling;
 mod tokenizer;
 mod windows;
@@ -9,6 +10,7 @@ mod word;
 
 pub use bpe::{BpeConfig, BpeTokenizer};
 pub use character::CharTokenizer;
+pub use encoding::{EncodeConfig, EncodedBatch, Encoding, Input, Padding};
 pub use sampling::Sampler;
 pub use tokenizer::Tokenizer;
 pub use windows::TokenWindows;
