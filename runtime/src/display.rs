@@ -178,6 +178,10 @@ pub(crate) fn escape_html(text: &str) -> String {
 /// A type with a display of its own: a picture, HTML, a formula...
 ///
 /// Implement it for your own types; the value of a cell's last expression and [`display`] both use it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no display of its own",
+    note = "`impl RichDisplay for {Self}` says how it looks; `MimeBundle::text(..)` is plain text"
+)]
 pub trait RichDisplay {
     /// The value in every format that it has.
     fn mime_bundle(&self) -> MimeBundle;
@@ -241,7 +245,8 @@ impl<S: AsRef<str>> RichDisplay for Latex<S> {
     }
 }
 
-/// What [`display`] takes: every [`RichDisplay`] type, and strings.
+/// What [`display`] takes: every [`RichDisplay`] type, and strings. In a cell it takes all other values as well, which are shown as a cell's
+/// result is: the kernel sees to that.
 ///
 /// Strings are no `RichDisplay` types, so that a cell that ends with one shows it with its quotes, as Rust's `Debug`
 /// does.
@@ -300,7 +305,7 @@ impl RichDisplay for DisplayHandle {
     }
 }
 
-/// Shows `value` in the output of the running cell.
+/// Shows `value` in the output of the running cell: any value that a cell may end with.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -11,9 +11,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::fragment::{Edit, Fragment};
 use super::mentions::Names;
 use super::names::hashed_name;
 use super::parse::{Binding, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
@@ -93,7 +95,41 @@ pub struct Decisions {
     pub stale: Names,
     /// `use` declarations of earlier cells that no longer hold.
     pub dropped_uses: Vec<UseLeaf>,
+    /// Values that are displayed as a cell's result would be: their type has no display of its own.
+    #[serde(default)]
+    pub displayed: BTreeSet<Displayed>,
 }
+
+/// An argument of `display`, which takes types with a display of their own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Displayed {
+    /// The user's text of the item or statement that it stands in.
+    fragment: String,
+    /// Where in it.
+    start: usize,
+    end: usize,
+}
+
+impl Displayed {
+    /// The edits that have the value shown by what its type has: `&x`, `x`, or `x` behind a `&`.
+    fn edits(&self, fragment: &Fragment) -> Option<[Edit; 2]> {
+        let text = fragment.text();
+        if text != self.fragment {
+            return None;
+        }
+        let (before, value) = (text.get(..self.start)?, text.get(self.start..self.end)?);
+        let (borrow, of) = match (before.trim_end().ends_with('&'), value.starts_with('&')) {
+            (true, _) => ("", "&"),
+            (false, _) => ("&", ""),
+        };
+        let edit = |at: usize, insert: String| Edit { at: fragment.range.start + at, replaces: 0, insert };
+        let head = format!("{borrow}{{ {SHOW_TRAITS} (&&&::oxtorch::cell::Show({of}");
+        Some([edit(self.start, head), edit(self.end, ")).oxtorch_bundle() }".to_owned())])
+    }
+}
+
+/// What decides how a value is shown.
+const SHOW_TRAITS: &str = "use ::oxtorch::cell::{ViaDebug as _, ViaName as _, ViaRich as _};";
 
 /// A crate ready to compile.
 #[derive(Debug)]
@@ -110,12 +146,28 @@ pub struct Emission {
     pub runs: bool,
     /// The statements of each stage.
     pub stages: Vec<Range<usize>>,
+    /// The user's items and statements in it.
+    fragments: Vec<Fragment>,
 }
 
 impl Emission {
     /// The last variable of a name.
     pub fn variable(&self, name: &str) -> Option<VariableId> {
         self.variables.iter().rposition(|variable| variable.name == name)
+    }
+
+    /// The argument of `display` at a place in the emitted text.
+    pub fn displayed(&self, range: Range<usize>) -> Option<Displayed> {
+        let place = self.source.place(range)?;
+        let holds = |fragment: &&Fragment| {
+            Arc::ptr_eq(&fragment.cell, &place.cell)
+                && fragment.range.start <= place.range.start
+                && place.range.end <= fragment.range.end
+        };
+        let fragment = self.fragments.iter().find(holds)?;
+        let from = fragment.range.start;
+        let (start, end) = (place.range.start - from, place.range.end - from);
+        Some(Displayed { fragment: fragment.text().to_owned(), start, end })
     }
 
     /// Whether a later stage than the one that declares a variable reads it.
@@ -173,6 +225,7 @@ pub fn emit(input: Input<'_>) -> Emission {
             crates: BTreeSet::new(),
             runs: !input.cell.statements.is_empty(),
             stages: Vec::new(),
+            fragments: Vec::new(),
         },
     };
     emitter.head();
@@ -276,6 +329,20 @@ struct Emitter<'a> {
 }
 
 impl Emitter<'_> {
+    /// Writes an item or statement of the user's.
+    fn fragment(&mut self, fragment: &Fragment) -> Range<usize> {
+        let displayed = &self.input.decisions.displayed;
+        let edits: Vec<Edit> = displayed.iter().filter_map(|value| value.edits(fragment)).flatten().collect();
+        let mut fragment = fragment.clone();
+        if !edits.is_empty() {
+            fragment.edits.extend(edits);
+            fragment.edits.sort_by_key(|edit| edit.at);
+        }
+        let range = self.out.source.fragment(&fragment);
+        self.out.fragments.push(fragment);
+        range
+    }
+
     fn glue(&mut self, text: &str) {
         self.out.source.glue(text);
     }
@@ -316,7 +383,7 @@ impl Emitter<'_> {
         fragments.sort_by_key(|fragment| fragment.range.start);
         for fragment in fragments {
             self.out.source.align(fragment);
-            self.out.source.fragment(fragment);
+            self.fragment(fragment);
             // A line comment of the user's may stand at the end.
             self.glue("\n");
         }
@@ -325,13 +392,13 @@ impl Emitter<'_> {
     fn moved_items(&mut self, wanted: impl Fn(ItemKind) -> bool) {
         let plan = self.input.plan;
         for item in plan.moved_items.iter().filter(|item| wanted(item.kind)) {
-            let range = self.out.source.fragment(&item.fragment);
+            let range = self.fragment(&item.fragment);
             self.out.marks.push((range, Mark::Moved(item.names.iter().cloned().collect())));
             self.glue("\n");
         }
         if wanted(ItemKind::Other) {
             for block in &plan.moved_impls {
-                let range = self.out.source.fragment(&block.fragment);
+                let range = self.fragment(&block.fragment);
                 self.out.marks.push((range, Mark::Moved(Names::from([super::scope::stale_impl_name(block)]))));
                 self.glue("\n");
             }
@@ -339,10 +406,7 @@ impl Emitter<'_> {
     }
 
     fn run_function(&mut self) {
-        self.glue(&format!(
-            "#[unsafe(export_name = \"{RUN_SYMBOL}\")] pub fn __oxtorch_run() {{ \
-             use ::oxtorch::cell::{{ViaDebug as _, ViaName as _, ViaRich as _}}; "
-        ));
+        self.glue(&format!("#[unsafe(export_name = \"{RUN_SYMBOL}\")] pub fn __oxtorch_run() {{ {SHOW_TRAITS} "));
         if self.input.cell.asynchronous {
             self.glue("::oxtorch::cell::enter_tokio(); ");
         }
@@ -465,11 +529,11 @@ impl Emitter<'_> {
         self.out.source.align(&statement.fragment);
         if statement.kind == StatementKind::Tail && !self.input.decisions.tail_without_value {
             self.marked("match &(", Mark::Show);
-            self.out.source.fragment(&statement.fragment);
+            self.fragment(&statement.fragment);
             self.marked(&format!("\n) {{ value => {{ {VIA_EVCXR} "), Mark::Show);
             self.marked("(&&&::oxtorch::cell::Show(value)).oxtorch_show(|| value.evcxr_display()) } }", Mark::Show);
         } else {
-            self.out.source.fragment(&statement.fragment);
+            self.fragment(&statement.fragment);
         }
         self.glue(if statement.kind == StatementKind::Tail { ";\n" } else { "\n" });
     }

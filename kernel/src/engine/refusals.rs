@@ -22,13 +22,24 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
     // "aborting due to 2 previous errors" has no place.
     for error in errors.iter().filter(|error| !error.spans.is_empty()) {
         let marks = marks_of(error, emission, file);
+        if let Some(displayed) = without_display(error).and_then(|span| emission.displayed(own_range(span, file)?)) {
+            next.displayed.insert(displayed);
+            continue;
+        }
         learn_one(error, &marks, emission, decisions, &mut next);
     }
     if next.one_stage && !decisions.one_stage {
         // What was learnt of the stages does not hold without them.
-        let Decisions { tail_without_value, not_taken, stale, dropped_uses, .. } = next;
-        next =
-            Decisions { one_stage: true, tail_without_value, not_taken, stale, dropped_uses, ..Decisions::default() };
+        let Decisions { tail_without_value, not_taken, stale, dropped_uses, displayed, .. } = next;
+        next = Decisions {
+            one_stage: true,
+            tail_without_value,
+            not_taken,
+            stale,
+            dropped_uses,
+            displayed,
+            ..Decisions::default()
+        };
     }
     (next != *decisions).then_some(next)
 }
@@ -167,6 +178,13 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
     if (borrow_error || UNINFERRED.contains(&code)) && emission.stages.len() > 1 {
         next.one_stage = true;
     }
+}
+
+/// The argument of `display` that an error is about, where its type has no display of its own.
+fn without_display(error: &Diagnostic) -> Option<&Span> {
+    let is_it = |child: &Diagnostic| child.message.starts_with("required by a bound in `oxtorch::display::");
+    let is_it = error.code() == "E0277" && error.children.iter().any(is_it);
+    error.spans.iter().find(|span| is_it && span.is_primary)
 }
 
 /// The variable that an error says was moved, and the stage whose closure moved it.

@@ -4,6 +4,9 @@
 //! strips one reference after the other, so the first of these that the type satisfies is called: [`ViaRich`], [`ViaDebug`],
 //! [`ViaName`]. This decides in one compile, without specialisation.
 //!
+//! Where `display` is given a value whose type has no [`RichDisplay`], the kernel writes `(&&&Show(value)).oxtorch_bundle()` in its place,
+//! which is decided in the same way.
+//!
 //! Notebooks written for evcxr give types a method `evcxr_display`, which prints what to show. Where a type has one it wins
 //! over a trait's that the kernel declares around the value, and the closure's type tells which of both was called.
 
@@ -50,11 +53,18 @@ impl<T, E> Shown for Result<T, E> {
 pub trait ViaRich {
     /// Sends the value as the cell's result.
     fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S);
+
+    /// The value for `display`.
+    fn oxtorch_bundle(&self) -> MimeBundle;
 }
 
 impl<T: RichDisplay + ?Sized> ViaRich for &&Show<'_, T> {
     fn oxtorch_show<S: Shown>(&self, _: impl FnOnce() -> S) {
         show_bundle(self.0.mime_bundle());
+    }
+
+    fn oxtorch_bundle(&self) -> MimeBundle {
+        self.0.mime_bundle()
     }
 }
 
@@ -62,6 +72,9 @@ impl<T: RichDisplay + ?Sized> ViaRich for &&Show<'_, T> {
 pub trait ViaDebug {
     /// Sends the value as the cell's result; nothing for `()`.
     fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S);
+
+    /// The value for `display`.
+    fn oxtorch_bundle(&self) -> MimeBundle;
 }
 
 impl<T: Debug + ?Sized> ViaDebug for &Show<'_, T> {
@@ -71,12 +84,19 @@ impl<T: Debug + ?Sized> ViaDebug for &Show<'_, T> {
             show_text(format_args!("{:?}", self.0));
         }
     }
+
+    fn oxtorch_bundle(&self) -> MimeBundle {
+        bundle(format_args!("{:?}", self.0))
+    }
 }
 
 /// Shows the name of a type that has nothing else to show.
 pub trait ViaName {
     /// Sends the type's name as the cell's result.
     fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S);
+
+    /// The type's name for `display`.
+    fn oxtorch_bundle(&self) -> MimeBundle;
 }
 
 impl<T: ?Sized> ViaName for Show<'_, T> {
@@ -85,11 +105,20 @@ impl<T: ?Sized> ViaName for Show<'_, T> {
             show_text(format_args!("a value of type {}", std::any::type_name::<T>()));
         }
     }
+
+    fn oxtorch_bundle(&self) -> MimeBundle {
+        bundle(format_args!("a value of type {}", std::any::type_name::<T>()))
+    }
 }
 
 /// Not generic, and so compiled once and not into every cell.
 fn show_text(text: fmt::Arguments<'_>) {
-    show_bundle(MimeBundle::text(shortened(text)));
+    show_bundle(bundle(text));
+}
+
+/// Text that may be far too long.
+fn bundle(text: fmt::Arguments<'_>) -> MimeBundle {
+    MimeBundle::text(shortened(text))
 }
 
 /// Sends a bundle as the cell's result.
