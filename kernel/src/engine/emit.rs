@@ -51,7 +51,7 @@ pub struct CellVariable {
 pub enum Mark {
     /// The line that takes a variable out of the store.
     Take(VariableId),
-    /// The check that a new variable borrows nothing, which also tells its type.
+    /// The check that a new variable is one and borrows nothing, which also tells its type.
     Probe(VariableId),
     /// The line that puts a variable into the store.
     Put(VariableId),
@@ -98,6 +98,8 @@ pub struct Decisions {
     /// Values that are displayed as a cell's result would be: their type has no display of its own.
     #[serde(default)]
     pub displayed: BTreeSet<Displayed>,
+    /// Names in patterns that bind nothing: constants, unit structs and variants in scope.
+    pub paths: Names,
 }
 
 /// An argument of `display`, which takes types with a display of their own.
@@ -261,6 +263,7 @@ fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
             }
         }
         if let StatementKind::Let { bindings, .. } = &statement.kind {
+            let bindings = bindings.iter().filter(|binding| !input.decisions.paths.contains(&binding.name));
             for Binding { name, mutable, range } in bindings {
                 declared.insert(name.clone());
                 let place = Place { cell: statement.fragment.cell.clone(), range: range.clone() };
@@ -479,7 +482,9 @@ impl Emitter<'_> {
         for id in &probed {
             let name = raw(&self.out.variables[*id].name);
             self.glue("#[warn(unused_results)] { ");
-            self.marked(&format!("::oxtorch::cell::probe(&{name});"), Mark::Probe(*id));
+            // Only a variable has an address: E0745 says that the name is a constant's or a variant's.
+            let probe = format!("let _ = &raw const {name}; ::oxtorch::cell::probe(&{name});");
+            self.marked(&probe, Mark::Probe(*id));
             self.glue(" } ");
         }
         let dropped: Vec<VariableId> = unkept.iter().copied().filter(|id| decisions.dropped.contains(id)).collect();

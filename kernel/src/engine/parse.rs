@@ -191,7 +191,7 @@ pub struct Statement {
 pub enum StatementKind {
     /// `let`
     Let {
-        /// The variables of its pattern.
+        /// The names of its pattern.
         bindings: Vec<Binding>,
         /// Whether it is assigned later, `let x;`.
         deferred: bool,
@@ -202,7 +202,8 @@ pub enum StatementKind {
     Other,
 }
 
-/// A variable in a `let` pattern.
+/// A name in a `let` pattern: a variable, unless it is that of a constant, a unit struct or a variant in scope, `None` for
+/// one. Only rustc knows which; it is taken for a variable until rustc says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// The name.
@@ -594,14 +595,7 @@ impl<'ast> Visit<'ast> for Bindings {
     fn visit_pat(&mut self, pat: &'ast Pat) {
         if let Pat::Ident(it) = pat {
             let name = unraw(&it.ident.to_string());
-            // An upper-case name without `mut` or `@` is a constant or a unit variant, `None` for one.
-            let is_constant = name.starts_with(char::is_uppercase)
-                && it.mutability.is_none()
-                && it.by_ref.is_none()
-                && it.subpat.is_none();
-            if !is_constant {
-                self.0.push(Binding { name, mutable: it.mutability.is_some(), range: it.ident.span().byte_range() });
-            }
+            self.0.push(Binding { name, mutable: it.mutability.is_some(), range: it.ident.span().byte_range() });
         }
         syn::visit::visit_pat(self, pat);
     }
@@ -681,7 +675,8 @@ mod tests {
         let StatementKind::Let { bindings, .. } = &cell.statements[0].kind else { panic!("a let") };
         let names: Vec<_> = bindings.iter().map(|binding| (binding.name.as_str(), binding.mutable)).collect();
         assert_eq!(names, [("a", true), ("x", false), ("b", false), ("c", false), ("d", false), ("e", false)]);
-        assert_eq!(cell.statements[1].kind, StatementKind::Let { bindings: vec![], deferred: false });
+        let StatementKind::Let { bindings, .. } = &cell.statements[1].kind else { panic!("a let") };
+        assert_eq!(bindings[0].name, "None", "what it is, rustc decides");
     }
 
     #[test]

@@ -28,16 +28,19 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
         }
         learn_one(error, &marks, emission, decisions, &mut next);
     }
-    if next.one_stage && !decisions.one_stage {
-        // What was learnt of the stages does not hold without them.
-        let Decisions { tail_without_value, not_taken, stale, dropped_uses, displayed, .. } = next;
+    // What was learnt of variables does not hold for others, and what was learnt of the stages does not without them.
+    let others = next.paths != decisions.paths;
+    if others || (next.one_stage && !decisions.one_stage) {
+        let one_stage = if others { decisions.one_stage } else { true };
+        let Decisions { tail_without_value, not_taken, stale, dropped_uses, displayed, paths, .. } = next;
         next = Decisions {
-            one_stage: true,
+            one_stage,
             tail_without_value,
             not_taken,
             stale,
             dropped_uses,
             displayed,
+            paths,
             ..Decisions::default()
         };
     }
@@ -89,6 +92,12 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
     }
     if let Some(Mark::Moved(names)) = primary(|mark| matches!(mark, Mark::Moved(_))) {
         next.stale.extend(names.iter().cloned());
+        return;
+    }
+    if let Some(Mark::Probe(id)) = primary(|mark| matches!(mark, Mark::Probe(_)))
+        && code == "E0745"
+    {
+        next.paths.insert(emission.variables[*id].name.clone());
         return;
     }
     if let Some(Mark::Probe(id)) = primary(|mark| matches!(mark, Mark::Probe(_)))
