@@ -180,8 +180,15 @@ fn suits(what: &str, found: Found, kind: ItemKind) -> bool {
     match what {
         "macro" => kind == ItemKind::Macro,
         "trait" => kind == ItemKind::Trait,
-        "value" | "function" => found == Found::Variable || matches!(kind, ItemKind::Other | ItemKind::Const),
-        _ => found == Found::Item && matches!(kind, ItemKind::Type | ItemKind::Trait | ItemKind::Module),
+        "value" | "function" => {
+            let is_value =
+                matches!(kind, ItemKind::Other | ItemKind::Const | ItemKind::ConstFunction | ItemKind::Static);
+            found == Found::Variable || is_value
+        }
+        _ => {
+            let is_type = matches!(kind, ItemKind::Type | ItemKind::Alias | ItemKind::Trait | ItemKind::Module);
+            found == Found::Item && is_type
+        }
     }
 }
 

@@ -19,7 +19,8 @@ use super::fragment::{Edit, Fragment};
 use super::mentions::Names;
 use super::names::hashed_name;
 use super::parse::{Binding, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
-use super::scope::{Import, Plan};
+use super::plan::Plan;
+use super::scope::Import;
 use super::source_map::{Place, Source};
 use super::variables::Variable;
 

@@ -10,11 +10,12 @@ use quote::ToTokens;
 use syn::visit::Visit;
 use syn::{Item as SynItem, Visibility};
 
+use super::contents::{Contents, associated};
 use super::depth::{TooDeep, with_stack_for};
 use super::edits::Edits;
 use super::fragment::{Edit, Fragment};
 use super::mentions::{Names, mentions};
-use super::parse::{Impl, ImplHead, Item, ItemKind, ParsedCell, Statement, canonical, item_names};
+use super::parse::{Impl, Item, ItemKind, ParsedCell, Statement, canonical, item_names};
 use super::scope::Scope;
 use super::source_map::Source;
 
@@ -69,7 +70,8 @@ fn settle(cell: &mut ParsedCell, calls: Vec<Statement>, expanded: &str) {
 fn take_items(cell: &mut ParsedCell, call: Statement, items: &[SynItem]) {
     let mut kind = ItemKind::Other;
     let mut names = Vec::new();
-    let mut heads = Vec::new();
+    let mut contents = Contents::default();
+    let mut impls = Vec::new();
     let mut tokens = String::new();
     // Its own macro is mentioned by the call, others by what it made.
     let mut mentioned = call.reads;
@@ -80,13 +82,14 @@ fn take_items(cell: &mut ParsedCell, call: Statement, items: &[SynItem]) {
         // A definition is another one if the tokens differ, so all of them count.
         let _ = write!(tokens, "{} ", canonical(all));
         edits.visit_item(item);
+        contents.add(item);
         match item {
-            SynItem::Impl(it) => heads.push(ImplHead::of(it)),
+            SynItem::Impl(it) => impls.extend(associated(it)),
             _ if is_public(item) => {
                 let (defined, its_kind) = item_names(item);
                 names.extend(defined);
                 // The kind whose change matters most to those that hold it.
-                if kind == ItemKind::Other || its_kind == ItemKind::Type {
+                if kind == ItemKind::Other || matches!(its_kind, ItemKind::Type | ItemKind::Alias) {
                     kind = its_kind;
                 }
             }
@@ -95,13 +98,16 @@ fn take_items(cell: &mut ParsedCell, call: Statement, items: &[SynItem]) {
     }
     cell.heavy |= edits.heavy;
     let fragment = item_position(&call.fragment);
-    heads.retain(|head| !head.self_name.as_ref().is_some_and(|name| names.contains(name)));
+    // What the macro makes is decided by all that the call mentions.
+    impls.iter_mut().for_each(|it| it.mentions.extend(mentioned.iter().cloned()));
+    let (heads, members) = (contents.heads(), contents.members);
     if names.is_empty() {
         let header = tokens.clone();
-        cell.impls.push(Impl { heads, header, members: Vec::new(), fragment, tokens, mentions: mentioned });
+        let (members, mentions) = (Vec::new(), mentioned);
+        cell.impls.push(Impl { heads, header, members, associated: impls, fragment, tokens, mentions });
     } else {
-        let makes_items = false;
-        cell.items.push(Item { names, kind, fragment, tokens, mentions: mentioned, makes_items, heads });
+        let (makes_items, mentions) = (false, mentioned);
+        cell.items.push(Item { names, kind, fragment, tokens, mentions, members, makes_items, heads });
     }
 }
 

@@ -12,6 +12,7 @@ use syn::visit::Visit;
 use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
 
 use super::awaits::awaits;
+use super::contents::{Associated, Contents, associated};
 use super::depth::{TooDeep, with_stack_for};
 use super::edits::Edits;
 use super::fragment::{CellText, Edit, Fragment};
@@ -92,18 +93,36 @@ pub struct UseLeaf {
 /// What a kind of item means for the cells that use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemKind {
-    /// `struct`, `enum`, `union`, `type`: its definition decides the layout of variables.
+    /// `struct`, `enum`, `union`: its definition decides the layout of variables.
     Type,
+    /// `type`: another name for what it mentions.
+    Alias,
     /// `trait`: its methods are in scope wherever it is live.
     Trait,
     /// `const`: may decide the length of an array.
     Const,
+    /// `const fn`: as well.
+    ConstFunction,
+    /// `static`: has a state, which it keeps for as long as it has its home.
+    Static,
     /// `macro_rules!`: what it mentions is looked up where it is used.
     Macro,
     /// `mod`: may hold any of these.
     Module,
-    /// `fn`, `static`, foreign functions.
+    /// `fn`, foreign functions.
     Other,
+}
+
+impl ItemKind {
+    /// Whether another definition may mean another layout of a type that mentions it.
+    pub fn is_part_of_types(self) -> bool {
+        self != Self::Other
+    }
+
+    /// Whether an impl may have to live with it, by the orphan rule.
+    pub fn is_home(self) -> bool {
+        matches!(self, Self::Type | Self::Trait | Self::Module)
+    }
 }
 
 /// A named item.
@@ -119,9 +138,11 @@ pub struct Item {
     pub tokens: String,
     /// The names that it mentions, its own among them.
     pub mentions: Names,
+    /// The names within it that lead to it without its own.
+    pub members: Names,
     /// For a macro, whether its calls may stand for items.
     pub makes_items: bool,
-    /// The impls among what a macro made.
+    /// The impls within it, and among what a macro made.
     pub heads: Vec<ImplHead>,
 }
 
@@ -132,17 +153,23 @@ pub struct ImplHead {
     pub self_name: Option<String>,
     /// The trait's first name.
     pub trait_name: Option<String>,
-    /// The names that the impl mentions.
-    pub mentions: Names,
+    /// The names in the trait's arguments and in the type it is for.
+    pub arguments: Names,
 }
 
 impl ImplHead {
     /// The head of an impl as parsed.
     pub fn of(it: &syn::ItemImpl) -> Self {
+        let mut arguments = mentions(it.self_ty.to_token_stream());
+        if let Some((path, _)) = &it.trait_ {
+            arguments.extend(mentions(path.to_token_stream()));
+        }
+        let parameters: Vec<String> = it.generics.type_params().map(|it| unraw(&it.ident.to_string())).collect();
+        arguments.retain(|name| !parameters.contains(name));
         Self {
-            self_name: head_name(&it.self_ty),
+            self_name: head_name(&it.self_ty).filter(|name| !parameters.contains(name)),
             trait_name: it.trait_.as_ref().and_then(|(path, _)| path_name(path)),
-            mentions: mentions(it.to_token_stream()),
+            arguments,
         }
     }
 }
@@ -156,6 +183,8 @@ pub struct Impl {
     pub header: String,
     /// The names of methods and constants, and where they stand: a second method of that name replaces the first.
     pub members: Vec<(String, Range<usize>)>,
+    /// Its constants and types.
+    pub associated: Vec<Associated>,
     /// The text, with its edits.
     pub fragment: Fragment,
     /// The tokens as one string.
@@ -168,6 +197,19 @@ impl Impl {
     /// Whether it can only be replaced as a whole: an impl of a trait, or what a macro made.
     pub fn is_whole(&self) -> bool {
         self.members.is_empty() || self.heads.iter().any(|head| head.trait_name.is_some())
+    }
+
+    /// The names of the type that it is for, and of the trait.
+    pub fn owners(&self) -> impl Iterator<Item = String> {
+        self.heads.iter().flat_map(|head| [&head.self_name, &head.trait_name]).flatten().cloned()
+    }
+
+    /// Whether it leaves nothing in force of what an older impl of the same header says of that.
+    pub fn replaces(&self, older: &Associated) -> bool {
+        match self.associated.iter().find(|own| own.name == older.name) {
+            Some(own) => own.tokens != older.tokens,
+            None => self.is_whole(),
+        }
     }
 }
 
@@ -318,10 +360,7 @@ impl Sorter<'_> {
         let names = mentions(tokens.clone());
         match item {
             SynItem::Use(it) => {
-                let leading = if it.leading_colon.is_some() { "::" } else { "" };
-                let mut leaves = Vec::new();
-                use_leaves(&it.tree, leading.to_owned(), &Names::new(), &mut leaves);
-                self.parsed.uses.push(UseDeclaration { fragment, leaves });
+                self.parsed.uses.push(UseDeclaration { fragment, leaves: leaves(it) });
             }
             SynItem::ExternCrate(it) => {
                 let name = it.rename.as_ref().map_or(&it.ident, |(_, name)| name).to_string();
@@ -348,6 +387,7 @@ impl Sorter<'_> {
                     heads: vec![ImplHead::of(it)],
                     header,
                     members: members.collect(),
+                    associated: associated(it),
                     fragment,
                     tokens: canonical(tokens),
                     mentions: names,
@@ -355,9 +395,10 @@ impl Sorter<'_> {
             }
             // `thread_local! { ... }` and the like: an item whose names only its expansion knows.
             SynItem::Macro(it) if it.ident.is_none() => {
-                let (tokens, makes_items, heads) = (canonical(tokens), false, Vec::new());
-                let (names, kind, mentions) = (defined_by_macro(it), ItemKind::Other, names);
-                self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, makes_items, heads });
+                let (tokens, makes_items) = (canonical(tokens), false);
+                let (names, kind, mentions) = (defined_by_macro(it), ItemKind::Static, names);
+                let (members, heads) = (Names::new(), Vec::new());
+                self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, members, makes_items, heads });
             }
             _ => {
                 let mentions = names;
@@ -371,8 +412,11 @@ impl Sorter<'_> {
                     self.item_macros.retain(|other| !names.contains(other));
                     self.item_macros.extend(names.iter().filter(|_| makes_items).cloned());
                 }
-                let (tokens, heads) = (canonical(tokens), Vec::new());
-                self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, makes_items, heads });
+                let tokens = canonical(tokens);
+                let mut contents = Contents::default();
+                contents.add(item);
+                let (heads, members) = (contents.heads(), contents.members);
+                self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, members, makes_items, heads });
             }
         }
     }
@@ -472,12 +516,13 @@ pub fn item_names(item: &SynItem) -> (Vec<String>, ItemKind) {
         SynItem::Enum(it) => (&it.ident, ItemKind::Type),
         SynItem::Struct(it) => (&it.ident, ItemKind::Type),
         SynItem::Union(it) => (&it.ident, ItemKind::Type),
-        SynItem::Type(it) => (&it.ident, ItemKind::Type),
+        SynItem::Type(it) => (&it.ident, ItemKind::Alias),
         SynItem::Trait(it) => (&it.ident, ItemKind::Trait),
         SynItem::TraitAlias(it) => (&it.ident, ItemKind::Trait),
         SynItem::Mod(it) => (&it.ident, ItemKind::Module),
+        SynItem::Fn(it) if it.sig.constness.is_some() => (&it.sig.ident, ItemKind::ConstFunction),
         SynItem::Fn(it) => (&it.sig.ident, ItemKind::Other),
-        SynItem::Static(it) => (&it.ident, ItemKind::Other),
+        SynItem::Static(it) => (&it.ident, ItemKind::Static),
         SynItem::Macro(it) => match &it.ident {
             Some(ident) => (ident, ItemKind::Macro),
             None => return (Vec::new(), ItemKind::Other),
@@ -525,8 +570,10 @@ fn has_value(expr: &Expr) -> bool {
     }
 }
 
+/// The name of a path that the cell has in scope.
 fn path_name(path: &syn::Path) -> Option<String> {
-    path.segments.first().map(|segment| unraw(&segment.ident.to_string()))
+    let mut names = path.segments.iter().map(|segment| unraw(&segment.ident.to_string()));
+    names.find(|name| !matches!(name.as_str(), "crate" | "self" | "super"))
 }
 
 fn head_name(ty: &syn::Type) -> Option<String> {
@@ -551,6 +598,14 @@ fn head_name(ty: &syn::Type) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The names that a `use` declaration brings.
+pub fn leaves(it: &syn::ItemUse) -> Vec<UseLeaf> {
+    let leading = if it.leading_colon.is_some() { "::" } else { "" };
+    let mut leaves = Vec::new();
+    use_leaves(&it.tree, leading.to_owned(), &Names::new(), &mut leaves);
+    leaves
 }
 
 fn use_leaves(tree: &UseTree, prefix: String, path: &Names, leaves: &mut Vec<UseLeaf>) {

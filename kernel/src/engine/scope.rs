@@ -1,16 +1,15 @@
 //! The items, impls and `use` declarations that are live in a session, and where each has its home.
 //!
-//! An item lives in the crate of the cell that defined it, and later cells import it. Rust's rules give three reasons
-//! to move one to a new home: an inherent impl or a trait impl needs its type (or trait) in the same crate; a
-//! redefinition must be seen by everything that uses the name; and what names a moved item has to name its new home.
-//! [`Scope::plan`] finds what a cell's crate has to hold for that.
+//! An item lives in the crate of the cell that defined it, and later cells import it, until it has to move to a new home
+//! (see [`super::plan`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::fragment::{CellText, Edit, Fragment};
+use super::fragment::CellText;
 use super::mentions::Names;
-use super::parse::{Impl, ImplHead, Item, ItemKind, ParsedCell, UseLeaf};
+use super::parse::{Impl, Item, ItemKind, ParsedCell, UseLeaf};
+use super::plan::Plan;
 
 /// The name of a cell's crate, `cell_<hash>`.
 pub type CrateName = String;
@@ -23,36 +22,16 @@ pub struct LiveItem {
     /// The crate that holds it.
     pub home: CrateName,
     /// Whether a later `use` has taken its name.
-    hidden: bool,
+    pub(super) hidden: bool,
 }
 
 /// Everything with a name that later cells can use, but for variables.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
-    items: Vec<LiveItem>,
+    pub(super) items: Vec<LiveItem>,
     /// Less the members that later impls have replaced.
-    impls: Vec<Arc<Impl>>,
-    uses: Vec<UseLeaf>,
-}
-
-/// What a cell's crate holds, and what that changes for the session.
-#[derive(Debug, Default)]
-pub struct Plan {
-    /// The cell's own items that are new or changed.
-    pub new_items: Vec<Arc<Item>>,
-    /// The cell's own impls that are new or changed.
-    pub new_impls: Vec<Arc<Impl>>,
-    /// Items of earlier cells that move here.
-    pub moved_items: Vec<Arc<Item>>,
-    /// Impls of earlier cells that move here.
-    pub moved_impls: Vec<Arc<Impl>>,
-    /// Names of redefined items whose definition, or that of something in it, is another one now.
-    pub changed: Names,
-    /// Former homes of moved and redefined items.
-    pub former_homes: BTreeMap<String, CrateName>,
-    /// Live items that are gone after this cell: replaced, moved, or stale.
-    replaced: BTreeSet<usize>,
-    replaced_impls: BTreeSet<usize>,
+    pub(super) impls: Vec<Arc<Impl>>,
+    pub(super) uses: Vec<UseLeaf>,
 }
 
 /// An import at the head of a cell's crate.
@@ -66,148 +45,7 @@ pub struct Import {
     pub anonymous: bool,
 }
 
-impl Plan {
-    /// Whether the crate would hold no items and no impls.
-    pub fn is_empty(&self) -> bool {
-        self.new_items.is_empty()
-            && self.new_impls.is_empty()
-            && self.moved_items.is_empty()
-            && self.moved_impls.is_empty()
-    }
-}
-
 impl Scope {
-    /// Finds what the crate of a cell has to hold. Items of earlier cells in `stale` are left behind: they no longer
-    /// fit what the cell redefines.
-    pub fn plan(&self, cell: &ParsedCell, stale: &Names) -> Plan {
-        let mut plan = Plan::default();
-        for item in &cell.items {
-            if !self.items.iter().any(|live| live.item.tokens == item.tokens && !item.names.is_empty()) {
-                plan.new_items.push(Arc::new(item.clone()));
-            }
-        }
-        for block in &cell.impls {
-            if !self.impls.iter().any(|live| live.tokens == block.tokens) {
-                plan.new_impls.push(Arc::new(block.clone()));
-            }
-        }
-
-        let mut unsettled = Names::new();
-        let new_names: Names = plan.new_items.iter().flat_map(|item| item.names.iter().cloned()).collect();
-        for (index, live) in self.items.iter().enumerate() {
-            if live.item.names.iter().any(|name| new_names.contains(name)) {
-                plan.replaced.insert(index);
-                unsettled.extend(live.item.names.iter().cloned());
-                if live.item.kind != ItemKind::Other {
-                    plan.changed.extend(live.item.names.iter().cloned());
-                }
-                plan.former_homes.extend(live.item.names.iter().map(|name| (name.clone(), live.home.clone())));
-            }
-        }
-        let heads = plan.new_impls.iter().flat_map(|block| &block.heads);
-        for head in heads.chain(plan.new_items.iter().flat_map(|item| &item.heads)) {
-            unsettled.extend(self.needed_home(head, &new_names));
-        }
-        self.move_dependents(&mut plan, unsettled, stale);
-        self.carry_impls(&mut plan, stale);
-        plan
-    }
-
-    /// The earlier item that must come to live with an impl, by the orphan rule.
-    fn needed_home(&self, block: &ImplHead, new_names: &Names) -> Option<String> {
-        let is_new = |name: &Option<String>| name.as_ref().is_some_and(|name| new_names.contains(name));
-        if is_new(&block.self_name) || is_new(&block.trait_name) {
-            return None;
-        }
-        let is_live = |name: &String| self.find(name).is_some();
-        let candidates = [&block.self_name, &block.trait_name];
-        let head = candidates.into_iter().flatten().find(|name| is_live(name)).cloned();
-        // `impl From<Net> for f64` and `impl Sum<Net> for Vec<f64>` are allowed because of a type argument.
-        head.or_else(|| {
-            let mut types = block
-                .mentions
-                .iter()
-                .filter(|name| self.find(name).is_some_and(|live| live.item.kind == ItemKind::Type));
-            types.next().cloned()
-        })
-    }
-
-    fn move_dependents(&self, plan: &mut Plan, mut unsettled: Names, stale: &Names) {
-        let mut moved = BTreeSet::new();
-        loop {
-            let mut more = Names::new();
-            for (index, live) in self.items.iter().enumerate() {
-                let item = &live.item;
-                if plan.replaced.contains(&index) || moved.contains(&index) {
-                    continue;
-                }
-                let is_stale = item.names.iter().any(|name| stale.contains(name));
-                if is_stale || item.names.iter().any(|name| unsettled.contains(name)) || mentions_any(item, &unsettled)
-                {
-                    moved.insert(index);
-                    more.extend(item.names.iter().cloned());
-                    if is_stale {
-                        plan.changed.extend(item.names.iter().cloned());
-                    }
-                }
-            }
-            if more.is_empty() {
-                break;
-            }
-            unsettled.extend(more);
-        }
-        // What holds a changed type is changed as well, through any number of moved items.
-        loop {
-            let before = plan.changed.len();
-            for index in &moved {
-                let item = &self.items[*index].item;
-                if item.kind != ItemKind::Other && item.mentions.iter().any(|name| plan.changed.contains(name)) {
-                    plan.changed.extend(item.names.iter().cloned());
-                }
-            }
-            if plan.changed.len() == before {
-                break;
-            }
-        }
-        for index in moved {
-            let live = &self.items[index];
-            plan.replaced.insert(index);
-            plan.former_homes.extend(live.item.names.iter().map(|name| (name.clone(), live.home.clone())));
-            if !live.item.names.iter().any(|name| stale.contains(name)) {
-                plan.moved_items.push(Arc::clone(&live.item));
-            }
-        }
-        for (index, block) in self.impls.iter().enumerate() {
-            if block.mentions.iter().any(|name| unsettled.contains(name)) {
-                plan.replaced_impls.insert(index);
-                plan.moved_impls.push(Arc::clone(block));
-            }
-        }
-    }
-
-    /// Takes out of the moved impls what the cell's own impls replace.
-    fn carry_impls(&self, plan: &mut Plan, stale: &Names) {
-        let new_impls = &plan.new_impls;
-        plan.moved_impls = std::mem::take(&mut plan.moved_impls)
-            .into_iter()
-            .filter_map(|block| {
-                if stale.contains(&stale_impl_name(&block)) {
-                    return None;
-                }
-                let same = |other: &&Arc<Impl>| other.header == block.header;
-                if block.is_whole() {
-                    return (!new_impls.iter().any(|other| same(&other))).then_some(block);
-                }
-                let overridden: BTreeSet<&String> = new_impls
-                    .iter()
-                    .filter(same)
-                    .flat_map(|other| other.members.iter().map(|(name, _)| name))
-                    .collect();
-                without_members(&block, &overridden)
-            })
-            .collect();
-    }
-
     /// What the crate of a plan imports: every live item that something in it mentions, and every trait's methods.
     pub fn imports(&self, plan: &Plan, cell: &ParsedCell) -> Vec<Import> {
         let mut wanted = cell.mentions.clone();
@@ -297,10 +135,6 @@ impl Scope {
         for block in plan.new_impls.iter().chain(&plan.moved_impls) {
             self.impls.push(Arc::clone(block));
         }
-        // Items that the cell repeats as they are come back from behind a `use`.
-        for live in &mut self.items {
-            live.hidden &= !cell.items.iter().any(|item| item.tokens == live.item.tokens);
-        }
         for leaf in cell.uses.iter().flat_map(|declaration| &declaration.leaves) {
             if let Some(name) = &leaf.name {
                 self.uses.retain(|other| other.name.as_ref() != Some(name));
@@ -367,37 +201,12 @@ pub fn stale_impl_name(block: &Impl) -> String {
     block.tokens.clone()
 }
 
-fn mentions_any(item: &Item, names: &Names) -> bool {
-    item.mentions.iter().any(|name| names.contains(name) && !item.names.contains(name))
-}
-
 fn remove_indices<T>(list: &mut Vec<T>, indices: &BTreeSet<usize>) {
     let mut index = 0;
     list.retain(|_| {
         index += 1;
         !indices.contains(&(index - 1))
     });
-}
-
-/// An inherent impl less some of its members; `None` when nothing is left.
-fn without_members(block: &Arc<Impl>, overridden: &BTreeSet<&String>) -> Option<Arc<Impl>> {
-    let (gone, left): (Vec<_>, Vec<_>) = block.members.iter().cloned().partition(|(name, _)| overridden.contains(name));
-    if gone.is_empty() {
-        return Some(Arc::clone(block));
-    }
-    if left.is_empty() {
-        return None;
-    }
-    let mut edits: Vec<Edit> = block.fragment.edits.clone();
-    for (_, range) in &gone {
-        edits.retain(|edit| !(range.start..=range.end).contains(&edit.at));
-        edits.push(Edit { at: range.start, replaces: range.len(), insert: String::new() });
-    }
-    edits.sort_by_key(|edit| edit.at);
-    let fragment = Fragment { edits, ..block.fragment.clone() };
-    // The tokens no longer say what is in force, so the impl as first written counts as another one.
-    let tokens = format!("{} less {gone:?}", block.tokens);
-    Some(Arc::new(Impl { members: left, fragment, tokens, ..Impl::clone(block) }))
 }
 
 #[cfg(test)]

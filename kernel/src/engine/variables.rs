@@ -5,7 +5,8 @@ use std::fmt;
 
 use syn::visit_mut::VisitMut;
 
-use super::scope::{CrateName, Plan};
+use super::plan::Plan;
+use super::scope::CrateName;
 use super::source_map::Place;
 
 /// A variable in the host's store.
@@ -132,7 +133,7 @@ impl Variables {
     pub fn rehome(&mut self, plan: &Plan, home: &CrateName, cell: u32) -> Vec<(String, String)> {
         let mut dropped = Vec::new();
         for (name, variable) in &mut self.live {
-            let mut rehome = Rehome { plan, home, changed: None, moved: false };
+            let mut rehome = Rehome { plan, home, depth: 0, changed: None, moved: false };
             let Ok(mut ty) = syn::parse_str::<syn::Type>(&variable.ty) else { continue };
             rehome.visit_type_mut(&mut ty);
             if let Some(changed) = rehome.changed {
@@ -161,6 +162,8 @@ impl Variables {
 struct Rehome<'a> {
     plan: &'a Plan,
     home: &'a CrateName,
+    /// In how many other types' arguments the path stands.
+    depth: usize,
     changed: Option<String>,
     moved: bool,
 }
@@ -172,7 +175,9 @@ impl VisitMut for Rehome<'_> {
             && let name = item.ident.to_string()
             && self.plan.former_homes.get(&name).is_some_and(|former| krate.ident == former)
         {
-            if self.plan.changed.contains(&name) {
+            // `Peekable<Counter>` holds the `Item` of a counter, the counter itself does not.
+            let held = self.depth > 0 && self.plan.associated.contains(&name);
+            if held || self.plan.changed.contains(&name) {
                 self.changed = Some(name);
             } else {
                 if self.home == "crate" {
@@ -184,7 +189,9 @@ impl VisitMut for Rehome<'_> {
                 self.moved = true;
             }
         }
+        self.depth += 1;
         syn::visit_mut::visit_path_mut(self, path);
+        self.depth -= 1;
     }
 }
 

@@ -199,7 +199,6 @@ pub(crate) fn write_sources(folder: &Path) -> std::io::Result<()> {
 }
 
 /// The text of one of the runtime's sources, named by its place in that workspace.
-#[cfg(feature = "evcxr")]
 pub(crate) fn source(path: &str) -> Option<String> {
     let source = sources::all().ok()?.into_iter().find(|source| source.path == path)?;
     String::from_utf8(source.contents).ok()

@@ -36,15 +36,13 @@ pub(super) fn items(state: &State) -> Shown {
 
 fn kind(item: &Item) -> (u8, &'static str) {
     match item.kind {
-        ItemKind::Type => (1, "type"),
+        ItemKind::Type | ItemKind::Alias => (1, "type"),
         ItemKind::Trait => (2, "trait"),
         ItemKind::Const => (3, "constant"),
         ItemKind::Macro => (5, "macro"),
         ItemKind::Module => (6, "module"),
-        ItemKind::Other if item.fragment.text().contains("static ") && !item.fragment.text().contains("fn ") => {
-            (4, "static")
-        }
-        ItemKind::Other => (0, "function"),
+        ItemKind::Static => (4, "static"),
+        ItemKind::ConstFunction | ItemKind::Other => (0, "function"),
     }
 }
 
@@ -52,7 +50,7 @@ fn head(item: &Item) -> String {
     let text = item.fragment.text();
     let Some(signature) = signature(text) else { return item.names.join(", ") };
     let line = one_line(&signature.text);
-    if line.chars().count() <= MOST_CHARS || item.kind != ItemKind::Type {
+    if line.chars().count() <= MOST_CHARS || !matches!(item.kind, ItemKind::Type | ItemKind::Alias) {
         return line;
     }
     line.split(['{', '(']).next().unwrap_or(&line).trim_end().to_owned()

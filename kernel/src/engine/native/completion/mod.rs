@@ -200,11 +200,11 @@ fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
         let head = text.split('{').next().unwrap_or_default().trim_end();
         for name in &item.names {
             match item.kind {
-                ItemKind::Type | ItemKind::Trait => found.put(name, "class", head),
+                ItemKind::Type | ItemKind::Alias | ItemKind::Trait => found.put(name, "class", head),
                 ItemKind::Macro => found.put(&format!("{name}!"), "function", head),
                 ItemKind::Module => found.put(name, "module", head),
-                ItemKind::Const => found.put(name, "instance", head),
-                ItemKind::Other => found.put(name, "function", head),
+                ItemKind::Const | ItemKind::Static => found.put(name, "instance", head),
+                ItemKind::ConstFunction | ItemKind::Other => found.put(name, "function", head),
             }
         }
     }
@@ -262,8 +262,12 @@ fn members_of_anything(state: &State, prefix: &str, found: &mut Found) {
     if prefix.is_empty() {
         return;
     }
-    let types: Vec<String> =
-        state.scope.names().filter(|(_, kind)| *kind == ItemKind::Type).map(|it| it.0.into()).collect();
+    let types: Vec<String> = state
+        .scope
+        .names()
+        .filter(|(_, kind)| matches!(kind, ItemKind::Type | ItemKind::Alias))
+        .map(|it| it.0.into())
+        .collect();
     for name in types.iter().map(String::as_str).chain(["Tensor"]) {
         methods_of(state, Path::new(""), name, found);
     }
