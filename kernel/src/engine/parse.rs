@@ -146,6 +146,14 @@ pub struct Item {
     pub heads: Vec<ImplHead>,
 }
 
+impl Item {
+    /// Whether it is a static whose value may be another one than its first.
+    pub fn has_state(&self) -> bool {
+        const MUTABLE: [&str; 7] = [" mut ", "Mutex", "RwLock", "Atomic", "Cell", "Once", "Lock"];
+        self.kind == ItemKind::Static && MUTABLE.iter().any(|word| self.tokens.contains(word))
+    }
+}
+
 /// What an impl is of, which decides where the orphan rule lets it stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImplHead {

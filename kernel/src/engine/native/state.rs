@@ -79,6 +79,11 @@ impl State {
             notes.push(format!("`{}` of an earlier cell no longer holds and was dropped.", leaf.code));
             self.scope.drop_use(leaf);
         }
+        for item in ready.plan.moved_items.iter().filter(|item| item.has_state()) {
+            let (names, from) = (item.names.join("`, `"), item.fragment.cell.number());
+            notes
+                .push(format!("`{names}` of cell [{from}] has its first value again: it uses what this cell defines."));
+        }
         self.scope.commit(&ready.plan, cell, &ready.name);
         self.dependencies.remember_use(&ready.emission.source.text);
         for item in ready.plan.new_items.iter().chain(&ready.plan.moved_items) {
