@@ -202,6 +202,24 @@ fn an_interrupt_keeps_what_a_cell_made_of_a_value_that_it_moved() {
 }
 
 #[test]
+fn only_the_cell_that_compiles_for_ever_pays_for_it() {
+    notebook_test(async |mut notebook| {
+        let forever = "#[allow(long_running_const_eval)] const FOREVER: () = loop {};\nlet a = FOREVER;";
+        notebook.session.expect(vec![forever.to_owned(), "1 + 1".to_owned()]);
+        expect_result(&mut notebook, "40 + 2", "42").await;
+        let interrupter = notebook.session.interrupter();
+        let interrupt = async {
+            // The cell has begun when the first poll of it is over; an interrupt that comes early counts.
+            tokio::task::yield_now().await;
+            interrupter.interrupt();
+        };
+        let (shown, ()) = tokio::join!(notebook.run(forever), interrupt);
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        expect_result(&mut notebook, "1 + 1", "2").await;
+    });
+}
+
+#[test]
 fn a_second_interrupt_ends_a_cell_that_reaches_no_checkpoint() {
     notebook_test(async |mut notebook| {
         with_items_and_weights(&mut notebook).await;

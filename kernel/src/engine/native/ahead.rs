@@ -47,6 +47,11 @@ impl Ahead {
         self.expected = cells;
     }
 
+    /// Ends whatever is under way: the cell that it was to follow was interrupted.
+    pub fn end(&mut self) {
+        self.work = None;
+    }
+
     /// Waits until the cell that comes now is compiled, if that is under way; else whatever is under way is of no use.
     pub async fn wait_for(&mut self, code: &str) {
         let Some(work) = &mut self.work else { return };

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use oxtorch_protocol::{Cost, Described, Surroundings, Timing};
+use oxtorch_protocol::{Cost, Described, Outcome, Surroundings, Timing};
 use tokio::sync::{Notify, mpsc};
 
 use self::ahead::Ahead;
@@ -165,7 +165,11 @@ impl NativeEngine {
         let cancelled = self.cancelled();
         let compiled = tokio::select! {
             compiled = async { self.ahead.wait_for(&text.text).await; self.compile(text, parsed).await } => compiled,
-            () = cancelled => Err(interrupted()),
+            () = cancelled => {
+                // What waits behind a compilation that does not end would wait for ever.
+                self.ahead.end();
+                Err(interrupted())
+            }
         };
         self.spent.compiling += start.elapsed();
         let (cell, ready) = compiled?;
@@ -181,6 +185,9 @@ impl NativeEngine {
         let forget = self.state.commit_variables(&ready, &kept, text.number());
         self.forget(forget);
         self.spent.add(&done.cost);
+        if matches!(done.outcome, Outcome::Interrupted) {
+            self.ahead.end();
+        }
         if done.dir.is_some() && done.dir != self.dir() {
             // The cell went there by itself.
             self.surroundings.dir = done.dir;
