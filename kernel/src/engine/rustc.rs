@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use anyhow::Context;
 use rustix::process::{Pid, setpriority_process};
@@ -95,6 +95,8 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
     /// What rustc wrote that is no message (a crash).
     pub other: String,
+    /// How it ended.
+    pub status: ExitStatus,
 }
 
 impl Compiled {
@@ -210,7 +212,8 @@ impl Rustc {
             let _ = setpriority_process(Some(pid), LOW_PRIORITY);
         }
         let output = child.wait_with_output().await.with_context(not_started)?;
-        let mut compiled = Compiled { library: None, diagnostics: Vec::new(), other: String::new() };
+        let mut compiled =
+            Compiled { library: None, diagnostics: Vec::new(), other: String::new(), status: output.status };
         for line in String::from_utf8_lossy(&output.stderr).lines() {
             match serde_json::from_str::<Diagnostic>(line) {
                 Ok(diagnostic) => compiled.diagnostics.push(diagnostic),

@@ -110,12 +110,13 @@ impl Source {
 
     /// Where a stretch of emitted text comes from; `None` for text of our own.
     pub fn place(&self, range: Range<usize>) -> Option<Place> {
-        // An expression that we wrote a borrow around, `&(x)`, is still the user's `x`.
+        // An expression that we wrote a borrow around, `&(x)`, is still the user's `x`; so it is in the parentheses alone.
         let around = self.text.get(range.clone()).unwrap_or("");
-        let range = match around.strip_prefix("&(").and_then(|inner| inner.strip_suffix(')')) {
-            Some(inner) if self.segment_at(range.start).is_none() => {
-                let start = range.start + "&(".len();
-                start..start + inner.trim_end().len()
+        let open = ["&(", "("].into_iter().find(|open| around.starts_with(open) && around.ends_with(')'));
+        let range = match open {
+            Some(open) if self.segment_at(range.start).is_none() => {
+                let start = range.start + open.len();
+                start..start + around[open.len()..around.len() - 1].trim_end().len()
             }
             _ => range,
         };

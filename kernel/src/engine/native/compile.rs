@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::reports::{compile_error, internal};
 use super::state::State;
+use super::unplaced::{not_compiled, not_started};
 use crate::engine::cache::Cache;
 use crate::engine::deps::Links;
 use crate::engine::emit::{self, Decisions, Emission, Input, VariableId};
@@ -226,13 +227,12 @@ impl Compiler {
             }
             let errors: Vec<&Diagnostic> =
                 compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
-            if errors.is_empty() {
-                let other = compiled.other;
-                return Err(internal(format!("rustc ended without a library and without a message\n{other}")));
+            if errors.iter().all(|error| error.spans.is_empty()) {
+                return Err(not_compiled(&errors, &compiled.other, compiled.status));
             }
             match learn(&errors, &next.emission, &next.file(), &next.decisions) {
                 Some(decisions) => next = attempt(decisions),
-                None => return Err(self.compile_error(state, krate, &next.emission.source).await?),
+                None => return Err(self.compile_error(state, krate, &errors, &next.emission.source).await?),
             }
         }
         Err(internal("rustc refused every way to run this cell".to_owned()))
@@ -305,13 +305,24 @@ impl Compiler {
     }
 
     async fn call(&self, krate: Crate<'_>) -> Result<Compiled, CellError> {
-        self.rustc.compile(krate).await.map_err(|error| internal(format!("{error:#}")))
+        self.rustc.compile(krate).await.map_err(|error| not_started(format!("{error:#}")))
     }
 
     /// Draws the user's errors. rustc is asked once more, for types as a reader likes them.
-    async fn compile_error(&self, state: &State, krate: Crate<'_>, source: &Source) -> Result<CellError, CellError> {
+    async fn compile_error(
+        &self,
+        state: &State,
+        krate: Crate<'_>,
+        errors: &[&Diagnostic],
+        source: &Source,
+    ) -> Result<CellError, CellError> {
         let compiled = self.call(Crate { full_paths: false, ..krate }).await?;
-        let errors = compiled.placed_errors();
+        let mut errors = errors.to_vec();
+        // It may have been killed meanwhile.
+        if !compiled.placed_errors().is_empty() {
+            errors = compiled.placed_errors();
+        }
+        errors.retain(|error| !error.spans.is_empty());
         let file = format!("{}.rs", krate.name);
         let report = render::errors(&errors, source, &file, |error| state.known().advice(error, source, &file));
         Ok(compile_error(report))

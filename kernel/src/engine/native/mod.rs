@@ -13,6 +13,7 @@ mod run;
 mod standby;
 mod state;
 mod typing;
+mod unplaced;
 
 use std::path::PathBuf;
 use std::pin::Pin;

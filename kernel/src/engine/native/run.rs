@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::compile::Ready;
 use super::last_words::LastWords;
 use super::reports::{internal, interrupted, tell};
+use super::unplaced::not_loaded;
 use super::{NativeEngine, Phase};
 use crate::engine::emit::RUN_SYMBOL;
 use crate::engine::names::{place_in, rewrite_places};
@@ -113,9 +114,7 @@ impl NativeEngine {
                 let report = render::failure("panic", &message, &places, &[]);
                 Err(CellError { ename: "Panic".into(), evalue: report.summary, traceback: report.lines })
             }
-            Outcome::NotLoaded { message } => {
-                Err(internal(format!("the compiled cell could not be loaded: {message}")))
-            }
+            Outcome::NotLoaded { message } => Err(not_loaded(&message)),
         }
     }
 }
