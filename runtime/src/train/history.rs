@@ -157,9 +157,18 @@ impl History {
 /// A row for each epoch.
 impl Tabular for History {
     fn grid(&self, limits: Limits) -> Result<Grid, String> {
+        let mut measured: Vec<&str> = Vec::new();
+        for (name, _) in self.epochs.iter().flat_map(|epoch| &epoch.values) {
+            if !measured.contains(&name.as_str()) {
+                measured.push(name);
+            }
+        }
+        // All rows have all columns in one order, also where some epochs measured more than others.
+        let names: Vec<&str> = ["epoch"].into_iter().chain(measured).chain(["lr", "seconds"]).collect();
         let row = |row: usize| {
-            let columns = self.epochs[row].columns().into_iter();
-            Record::new(columns.map(|(name, value)| (name.to_owned(), value)))
+            let cells = self.epochs[row].columns();
+            let cell = |name: &str| cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| cell.clone());
+            Record::new(names.iter().map(|name| ((*name).to_owned(), cell(name).unwrap_or_default())))
         };
         Ok(Grid::of_records(self.len(), limits, row))
     }
