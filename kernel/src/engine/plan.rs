@@ -91,7 +91,8 @@ impl Scope {
         let replaced = plan.replaced.iter().map(|index| &*self.items[*index].item);
         let gone = moved().filter(|item| is_in(&item.names, stale));
         let first: Names = gone
-            .chain(replaced.filter(|item| item.kind.is_part_of_types()))
+            .chain(replaced)
+            .filter(|item| item.kind.is_part_of_types())
             .flat_map(|item| item.names.iter().cloned())
             .collect();
         plan.changed.extend(first);

@@ -260,6 +260,13 @@ mod tests {
     }
 
     #[test]
+    fn a_function_that_no_longer_fits_changes_no_type_with_a_field_of_its_name() {
+        let scope = scope(&["fn loss() {}", "struct Run { loss: f64 }"]);
+        let plan = scope.plan(&cell("fn other() {}"), &Names::from(["loss".to_owned()]));
+        assert!(plan.changed.is_empty(), "{:?}", plan.changed);
+    }
+
+    #[test]
     fn the_same_definition_again_changes_nothing() {
         let scope = scope(&["struct A { x: i32 }\nimpl A { fn f() {} }"]);
         let plan = scope.plan(&cell("struct A {\n    x: i32 // comment\n}\nimpl A { fn f() {} }"), &Names::new());
