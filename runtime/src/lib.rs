@@ -14,6 +14,7 @@ pub mod evcxr;
 pub mod font;
 #[doc(hidden)]
 pub mod host;
+pub mod index;
 pub mod input;
 pub mod io;
 mod live;

@@ -1,7 +1,8 @@
 //! What every cell has in scope. Its names lose to anything that the user defines.
 //!
-//! - Tensors and networks: [`Tensor`], [`nn`], [`Kind`], [`Device`], [`IndexOp`] (`x.i((.., 0))`), [`no_grad`], the traits
-//!   of layers and optimisers, and [`device()`] for the best device at hand.
+//! - Tensors and networks: [`Tensor`], [`nn`], [`Kind`], [`Device`], [`IndexOp`] (`x.i((.., 0))`, `x.set_i((.., 0), 1.0)`; all
+//!   it takes is in [`index`](crate::index)), [`no_grad`], the traits of layers and optimisers, and [`device()`] for the best
+//!   device at hand.
 //! - Errors: anyhow's [`Result`], [`Context`], [`anyhow!`], [`bail!`] and [`ensure!`]. `Result<T>` stands for any error,
 //!   `Result<T, E>` is the one of the standard library.
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
@@ -13,15 +14,17 @@
 //! - Networks: [`summary`] for layers, shapes and parameters, [`seed`] for runs that repeat. Images are augmented by [`data::augment`].
 //! - Reinforcement learning: [`rl`], and its trait [`Env`].
 //! - Training: [`optim`] with schedules, parameter groups, gradient clipping and averaged weights. Language models: [`text`].
-//! - The crates `tch`, `anyhow`, `rand`, `ndarray`, `image`, `plotters` and `tokio`, so that a cell can say `use tch::vision;`.
+//! - The crates `tch` (with the [`IndexOp`] of this prelude), `anyhow`, `rand`, `ndarray`, `image`, `plotters` and `tokio`, so
+//!   that a cell can say `use tch::vision;`.
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
 
+pub use crate::index::{Ellipsis, IndexOp, NewAxis, Steps as _, tch};
 pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, seed};
-pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
+pub use crate::{anyhow, image, ndarray, plotters, rand, tokio};
 pub use crate::{bail, ensure};
 pub use crate::{data, io, metrics, nn, optim, rl, text, train};
+pub use ::tch::{Device, Kind, Reduction, TchError, Tensor, no_grad, no_grad_guard};
 pub use anyhow::{Context, Result, anyhow};
-pub use tch::{Device, IndexOp, Kind, Reduction, TchError, Tensor, no_grad, no_grad_guard};
 
 pub use crate::animation::Animation;
 pub use crate::checkpoint::checkpoint;

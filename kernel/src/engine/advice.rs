@@ -294,9 +294,6 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
         ("E0061", _) if suggestions(error).any(|code| code.contains("dtype")) => {
             Some(Advice::help("`dtype` is the kind of the result, as in `x.sum(Kind::Float)`"))
         }
-        ("E0608", [ty]) if ty.ends_with("Tensor") => Some(Advice::help(
-            "a part of a tensor is `x.get(0)` or `x.i((0, ..))`; one number is `x.double_value(&[0, 1])`",
-        )),
         ("E0369" | "E0308", _) if ["<", ">", "<=", ">=", "=="].contains(&text) && tells_of(error, "Tensor") => {
             Some(Advice::help(
                 "`x.gt(0.0)` compares each element; of a single one compare its number, `x.double_value(&[])`",

@@ -7,6 +7,8 @@ use super::refusals::own_range;
 use super::rustc::Diagnostic;
 use super::source_map::{Place, Source};
 
+mod indexing;
+
 const BLOCK: &str =
     "a block stands in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
 
@@ -109,7 +111,7 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
             Some(Advice::instead("a list of equal values is `vec![0; 10]`"))
         }
         "" => of_syntax(error, &spot),
-        _ => None,
+        _ => indexing::of_a_part(error, &spot),
     }
 }
 
@@ -224,6 +226,9 @@ fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     }
     if spot.word == "is" {
         return Some(Advice::instead("`x.is_none()` and `x.is_some()` ask an `Option`; `==` compares"));
+    }
+    if let Some(advice) = indexing::of_python(spot) {
+        return Some(advice);
     }
     if message.contains("found `:`") && spot.word == ":" {
         let ends_the_line = spot.after.trim().is_empty();
