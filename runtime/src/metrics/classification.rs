@@ -2,9 +2,11 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Average, classes, confusion_matrix, pairs, share};
+use super::{Average, confusion_matrix, pairs, share};
+use crate::nn;
 
-/// The share of predictions that are right: scores `[N, C]` or classes `[N]` for targets `[N]`. 0 for none.
+/// The share of predictions that are right: scores `[N, C]` or classes `[N]` for targets `[N]`; of tokens scores `[B, T, V]` for
+/// targets `[B, T]`, of pixels `[N, C, H, W]` for `[N, H, W]`. Targets of -100 do not count, as in the losses. 0 for none.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -18,7 +20,8 @@ use super::{Average, classes, confusion_matrix, pairs, share};
 pub fn accuracy(predictions: &Tensor, targets: &Tensor) -> f64 {
     let (predicted, targets) = pairs("accuracy", predictions, targets);
     let right = predicted.eq_tensor(&targets).sum(Kind::Int64).int64_value(&[]);
-    share(right as f64, targets.numel() as f64)
+    let counted = targets.ne(-100).sum(Kind::Int64).int64_value(&[]);
+    share(right as f64, counted as f64)
 }
 
 /// The share of targets that are among the `k` classes of the greatest scores: `[N, C]` for targets `[N]`.
@@ -98,12 +101,13 @@ pub fn f1_score(predictions: &Tensor, targets: &Tensor, average: Average) -> f64
 
 /// As many classes as the scores have, else as are named.
 fn count(predictions: &Tensor, targets: &Tensor) -> usize {
-    if let [_, classes] = predictions.size()[..] {
-        return classes as usize;
+    let name = "precision, recall and F1";
+    if predictions.dim() == targets.dim() + 1 && predictions.dim() > 1 {
+        return nn::rows(name, predictions, targets).0.size()[1] as usize;
     }
     let greatest = |tensor: &Tensor| if tensor.numel() == 0 { -1 } else { tensor.max().int64_value(&[]) };
-    let predicted = classes("precision, recall and F1", predictions);
-    (greatest(&predicted).max(greatest(targets)) + 1).max(0) as usize
+    let (predicted, targets) = &pairs(name, predictions, targets);
+    (greatest(predicted).max(greatest(targets)) + 1).max(0) as usize
 }
 
 #[cfg(test)]
@@ -130,6 +134,16 @@ mod tests {
     }
 
     #[test]
+    fn tokens_and_pixels_have_an_accuracy_and_padding_has_none() {
+        let targets = Tensor::from_slice2(&[[0i64, 1, 2], [3, 3, -100]]);
+        let predicted = Tensor::from_slice2(&[[0i64, 1, 1], [3, 0, 0]]);
+        let scores = predicted.one_hot(4).to_kind(Kind::Float);
+        assert_eq!(accuracy(&scores, &targets), 0.6);
+        assert_eq!(accuracy(&scores.movedim_int(-1, 1), &targets), 0.6);
+        assert_eq!(accuracy(&predicted, &targets), 0.6);
+    }
+
+    #[test]
     fn what_does_not_pair_up_is_said() {
         let message = |run: &(dyn Fn() -> f64 + std::panic::RefUnwindSafe)| {
             std::panic::catch_unwind(run).expect_err("a panic").downcast_ref::<String>().cloned().unwrap_or_default()
@@ -142,6 +156,10 @@ mod tests {
         assert!(message(&|| accuracy(&shares(), &three())).contains("`p.gt(0.5)`"));
         assert!(message(&|| accuracy(&shares().view([3, 1]), &three())).contains("scores [N, 1]"));
         assert_eq!(accuracy(&shares().gt(0.5), &Tensor::from_slice(&[1i64, 1, 0])), 1.0);
+        assert!(
+            message(&|| accuracy(&Tensor::zeros([2, 3, 3], (Kind::Float, tch::Device::Cpu)), &three().repeat([2, 1])))
+                .contains("axis 1 or on the last")
+        );
         assert!(message(&|| top_k_accuracy(&scores(), &Tensor::from_slice(&[0i64, 1]), 5)).contains("k is 5"));
     }
 }

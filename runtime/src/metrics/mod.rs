@@ -31,6 +31,8 @@ pub use regression::{mae, mse, r2_score};
 
 use tch::{Device, Kind, Tensor};
 
+use crate::nn;
+
 /// Classes `[N]` from scores `[N, C]` or from classes, on the CPU.
 #[track_caller]
 fn classes(what: &str, predictions: &Tensor) -> Tensor {
@@ -54,10 +56,21 @@ fn classes(what: &str, predictions: &Tensor) -> Tensor {
     classes.to_device(Device::Cpu).to_kind(Kind::Int64)
 }
 
-/// Predicted and true classes, as many of each.
+/// Predicted and true classes `[M]`, as many of each: of scores `[N, C]`, of those of tokens or pixels as
+/// [`nn::cross_entropy`] takes them, or of classes.
 #[track_caller]
 fn pairs(what: &str, predictions: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
-    let (predicted, targets) = (classes(what, predictions), targets.detach().to_device(Device::Cpu));
+    let targets = targets.detach().to_device(Device::Cpu);
+    let predicted = match (predictions.dim(), targets.dim()) {
+        (2.., dims @ 2..) if predictions.dim() == dims + 1 => {
+            let (scores, targets) = nn::rows(what, &predictions.detach().to_device(Device::Cpu), &targets);
+            return (scores.argmax(1, false), targets);
+        }
+        (2.., 2..) if predictions.size() == targets.size() && !predictions.is_floating_point() => {
+            return (classes(what, &predictions.flatten(0, -1)), targets.flatten(0, -1).to_kind(Kind::Int64));
+        }
+        _ => classes(what, predictions),
+    };
     assert!(
         predicted.size() == targets.size(),
         "{what}: {:?} predictions for targets of {:?}; each target needs one",

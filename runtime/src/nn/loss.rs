@@ -2,8 +2,10 @@
 
 use tch::{Kind, Reduction, Tensor};
 
-/// Cross entropy against targets of which `smoothing` is spread over all classes (C. Szegedy et al., 2016). Logits `[N, C]`, targets
-/// `[N]` int64; the mean over the batch. Targets of -100 do not count.
+use super::rows;
+
+/// Cross entropy against targets of which `smoothing` is spread over all classes (C. Szegedy et al., 2016). Logits and
+/// targets as [`cross_entropy`](super::cross_entropy) takes them; the mean over all targets. Targets of -100 do not count.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -11,12 +13,15 @@ use tch::{Kind, Reduction, Tensor};
 /// let targets = Tensor::from_slice(&[0i64, 1]);
 /// assert!(nn::smoothed_cross_entropy(&logits, &targets, 0.1).double_value(&[]) > nn::smoothed_cross_entropy(&logits, &targets, 0.0).double_value(&[]));
 /// ```
+#[track_caller]
 pub fn smoothed_cross_entropy(logits: &Tensor, targets: &Tensor, smoothing: f64) -> Tensor {
-    logits.cross_entropy_loss(targets, None::<Tensor>, Reduction::Mean, -100, smoothing)
+    let (logits, targets) = rows("smoothed_cross_entropy", logits, targets);
+    logits.cross_entropy_loss(&targets, None::<Tensor>, Reduction::Mean, -100, smoothing)
 }
 
 /// `-(1 - p)^gamma * log(p)` with the probability `p` of the right class: what is easy counts little (T.-Y. Lin et al., Focal
-/// loss for dense object detection, 2017). Logits `[N, C]`, targets `[N]` int64; the mean over the batch.
+/// loss for dense object detection, 2017). Logits and targets as [`cross_entropy`](super::cross_entropy) takes them; the mean over
+/// all targets.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -25,7 +30,9 @@ pub fn smoothed_cross_entropy(logits: &Tensor, targets: &Tensor, smoothing: f64)
 /// let loss = nn::focal_loss(&logits, &targets, 2.0);
 /// assert!(loss.double_value(&[]) < logits.cross_entropy_for_logits(&targets).double_value(&[]));
 /// ```
+#[track_caller]
 pub fn focal_loss(logits: &Tensor, targets: &Tensor, gamma: f64) -> Tensor {
+    let (logits, targets) = rows("focal_loss", logits, targets);
     let log_p = logits.log_softmax(-1, None::<Kind>).gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
     (-(log_p.exp() * -1.0 + 1.0).pow_tensor_scalar(gamma) * log_p).mean(None::<Kind>)
 }

@@ -17,6 +17,7 @@ mod beginnings;
 mod cell;
 mod chain;
 mod conv;
+mod cross_entropy;
 mod dropout;
 mod embedding;
 mod graph;
@@ -41,6 +42,8 @@ pub use conv::{
     ConvConfig, ConvConfigND, ConvTransposeConfig, conv, conv_transpose1d, conv_transpose2d, conv_transpose3d, conv1d,
     conv2d, conv3d, no_bias,
 };
+pub use cross_entropy::cross_entropy;
+pub(crate) use cross_entropy::rows;
 pub use dropout::{AlphaDropout, DropPath, Dropout, Dropout2d, alpha_dropout, drop_path, dropout, dropout2d};
 pub use embedding::embedding;
 pub use graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalised_adjacency};

@@ -18,6 +18,7 @@ use super::{Epoch, History, Loader, LossScaler, TrainError, anomaly, autocast};
 use crate::checkpoint::checkpoint;
 use crate::io::StateDict;
 use crate::metrics;
+use crate::nn;
 use crate::optim::{Better, Ema, ReduceLROnPlateau, Schedule};
 
 /// The mean loss of a batch from outputs and targets.
@@ -34,7 +35,8 @@ enum Pace {
 /// Trains a network: epochs over batches, validation, learning rates, early stopping, checkpoints and progress. What it learns lies in the
 /// variables of the `VarStore`; what it measured in its [`History`]. Both stay when a cell is interrupted, and a further `fit` goes on from there.
 ///
-/// Without [`Trainer::loss`] the network classifies: cross entropy of its logits, and the accuracy.
+/// Without [`Trainer::loss`] the network classifies: [`nn::cross_entropy`] of its logits, which may be those of tokens `[B, T, V]` or
+/// of pixels `[N, C, H, W]`, and the accuracy.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -116,7 +118,7 @@ impl Trainer {
             variables,
             store: vs.variables_.clone(),
             device: vs.device(),
-            loss: Rc::new(|outputs, targets| outputs.cross_entropy_for_logits(targets)),
+            loss: Rc::new(nn::cross_entropy),
             metrics: vec![("accuracy".to_owned(), metrics::accuracy)],
             has_usual_metric: true,
             epochs: 1,
