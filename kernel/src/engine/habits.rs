@@ -65,7 +65,7 @@ const FUNCTIONS: [(&str, &str); 17] = [
 const MODULES: [&str; 6] = ["torch", "np", "numpy", "F", "math", "plt"];
 
 /// Attributes and methods of other tensor libraries, and the ones here.
-const MEMBERS: [(&str, &str); 12] = [
+const MEMBERS: [(&str, &str); 13] = [
     ("shape", "`x.size()`"),
     ("dtype", "`x.kind()`"),
     ("item", "`x.double_value(&[])` or `x.int64_value(&[])`"),
@@ -75,6 +75,11 @@ const MEMBERS: [(&str, &str); 12] = [
     ("float", "`x.to_kind(Kind::Float)`"),
     ("cpu", "`x.to_device(Device::Cpu)`"),
     ("cuda", "`x.to_device(Device::cuda_if_available())`"),
+    (
+        "retain_grad",
+        "the gradient of a tensor on the way to the loss is `Tensor::run_backward(&[&loss], &[&y], true, false)[0]`, with the tensors \
+         that it is wanted of in the second list",
+    ),
     ("append", "`list.push(x)`"),
     ("length", "`list.len()`"),
     ("size", "`list.len()`"),
