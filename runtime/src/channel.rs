@@ -3,7 +3,9 @@
 //! Without a kernel (in tests, or in a program that uses the runtime as a library) a display prints its plain text to
 //! stdout and input is read from stdin, so the same code works in both places.
 
+use std::fs::File;
 use std::io::{self, BufRead, Write};
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Mutex, OnceLock};
@@ -11,9 +13,11 @@ use std::time::Duration;
 
 use oxtorch_protocol::{Display, DisplayKind, FromHost, write_message};
 
-use crate::{checkpoint, evcxr};
+use crate::{checkpoint, evcxr, flush};
 
 struct Kernel {
+    /// The process that is connected. A fork of it is not.
+    process: u32,
     socket: Mutex<UnixStream>,
     answers: Mutex<Receiver<Option<String>>>,
     shown: Mutex<Receiver<()>>,
@@ -21,10 +25,42 @@ struct Kernel {
 
 static KERNEL: OnceLock<Kernel> = OnceLock::new();
 
-/// Connects this process to a kernel; answers to input requests arrive on `answers`, one `shown` for each display.
-pub(crate) fn connect(socket: UnixStream, answers: Receiver<Option<String>>, shown: Receiver<()>) {
-    let kernel = Kernel { socket: Mutex::new(socket), answers: Mutex::new(answers), shown: Mutex::new(shown) };
-    assert!(KERNEL.set(kernel).is_ok(), "the host connects once, at its start");
+/// The descriptors of the control socket, which a fork of the process lets go of, and one that takes their place.
+static SOCKETS: OnceLock<([RawFd; 2], RawFd)> = OnceLock::new();
+
+/// Connects this process to a kernel, which is read from `reading`; answers to input requests arrive on `answers`, one
+/// `shown` for each display.
+pub(crate) fn connect(
+    socket: UnixStream,
+    reading: &UnixStream,
+    answers: Receiver<Option<String>>,
+    shown: Receiver<()>,
+) -> io::Result<()> {
+    let nothing = File::open("/dev/null")?.into_raw_fd();
+    let _ = SOCKETS.set(([socket.as_raw_fd(), reading.as_raw_fd()], nothing));
+    // SAFETY: the function calls only what may be called in a fork of a process with several threads.
+    unsafe { libc::pthread_atfork(None, None, Some(let_go_of_the_kernel)) };
+    let process = std::process::id();
+    let (socket, answers, shown) = (Mutex::new(socket), Mutex::new(answers), Mutex::new(shown));
+    assert!(KERNEL.set(Kernel { process, socket, answers, shown }).is_ok(), "the host connects once, at its start");
+    Ok(())
+}
+
+/// In a fork that a cell has made: the kernel hears nothing of it, and finds the socket closed once the host is gone. The
+/// stop button ends it, for nobody there looks for interrupts.
+unsafe extern "C" fn let_go_of_the_kernel() {
+    let Some((sockets, nothing)) = SOCKETS.get() else { return };
+    for socket in sockets {
+        // SAFETY: these are open, and this process only ever writes there what is for the kernel.
+        unsafe { libc::dup2(*nothing, *socket) };
+    }
+    // SAFETY: the default is a valid disposition.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+}
+
+/// Whether this process is a fork of the one that is connected, by whatever call it was made.
+pub(crate) fn is_fork() -> bool {
+    KERNEL.get().is_some_and(|kernel| kernel.process != std::process::id())
 }
 
 /// Whether what is sent is shown by a frontend, and not as lines of text.
@@ -33,10 +69,11 @@ pub(crate) fn has_front() -> bool {
 }
 
 /// Sends a message to the kernel, after what the cell has printed so far. Returns once what it prints next can no longer
-/// overtake it.
+/// overtake it. A fork has nobody to send to.
 pub(crate) fn send(message: &FromHost) {
-    let _ = io::stdout().flush();
+    flush::flush();
     match KERNEL.get() {
+        Some(_) if is_fork() => {}
         Some(kernel) => {
             let waits = matches!(message, FromHost::Display(_) | FromHost::ClearOutput { .. });
             // Held from the sending to the answer, so that each thread gets its own.
@@ -63,18 +100,44 @@ fn print_plain(message: &FromHost) {
     }
 }
 
-/// Asks the user for a line. `Err` where no frontend can ask, or the cell was interrupted meanwhile.
+/// Asks the user for a line. `Err` where no frontend can ask.
 pub(crate) fn ask(prompt: &str, password: bool) -> io::Result<String> {
-    let Some(kernel) = KERNEL.get() else {
-        if evcxr::is_channel() {
-            return evcxr::ask(prompt, password)?.ok_or_else(nobody_to_ask);
-        }
-        print!("{prompt}");
-        io::stdout().flush()?;
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line)?;
-        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
-    };
+    if KERNEL.get().is_some() {
+        // A frontend whose user interrupts has no answer either, and the cell ends here.
+        return match answer(prompt, password) {
+            Ok(line) => Ok(line),
+            Err(NoAnswer::Interrupted) => {
+                checkpoint::checkpoint();
+                Err(io::ErrorKind::Interrupted.into())
+            }
+            Err(NoAnswer::NobodyToAsk) => Err(nobody_to_ask()),
+            Err(NoAnswer::KernelGone) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the kernel is gone")),
+        };
+    }
+    if evcxr::is_channel() {
+        return evcxr::ask(prompt, password)?.ok_or_else(nobody_to_ask);
+    }
+    print!("{prompt}");
+    io::stdout().flush()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// The user has interrupted the cell meanwhile.
+    Interrupted,
+    /// No frontend can ask its user.
+    NobodyToAsk,
+    /// Nor can one any more.
+    KernelGone,
+}
+
+/// Has the kernel ask the user for a line; returns without unwinding.
+pub(crate) fn answer(prompt: &str, password: bool) -> Result<String, NoAnswer> {
+    let kernel = KERNEL.get().filter(|_| !is_fork()).ok_or(NoAnswer::NobodyToAsk)?;
     let answers = kernel.answers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     // An answer to a request that was interrupted may still have arrived.
     while answers.try_recv().is_ok() {}
@@ -82,19 +145,15 @@ pub(crate) fn ask(prompt: &str, password: bool) -> io::Result<String> {
     loop {
         match answers.recv_timeout(Duration::from_millis(50)) {
             Ok(Some(line)) => return Ok(line),
-            Ok(None) => {
-                // A frontend whose user interrupts has no answer either.
-                checkpoint::checkpoint();
-                return Err(nobody_to_ask());
-            }
-            Err(RecvTimeoutError::Timeout) => checkpoint::checkpoint(),
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the kernel is gone"));
-            }
+            Ok(None) if checkpoint::is_interrupted() => return Err(NoAnswer::Interrupted),
+            Ok(None) => return Err(NoAnswer::NobodyToAsk),
+            Err(RecvTimeoutError::Timeout) if checkpoint::is_interrupted() => return Err(NoAnswer::Interrupted),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(NoAnswer::KernelGone),
         }
     }
 }
 
-fn nobody_to_ask() -> io::Error {
+pub(crate) fn nobody_to_ask() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "this frontend cannot ask for input (a headless run has nobody to ask)")
 }

@@ -50,6 +50,19 @@ pub(crate) fn interrupt(run: u64) {
     }
 }
 
+/// Asks the cell that runs, if one does, to end at its next checkpoint.
+pub(crate) fn interrupt_running() {
+    let run = RUNNING.load(Ordering::Acquire);
+    if run != 0 {
+        interrupt(run);
+    }
+}
+
+/// Whether the running cell has been asked to end.
+pub(crate) fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
 /// Waits until the running cell is interrupted.
 pub(crate) async fn interrupted() {
     // A wake-up may be left over from an earlier cell.

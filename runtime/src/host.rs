@@ -1,17 +1,18 @@
 //! The host process: takes cells from the kernel over the control socket, loads and runs them on one thread.
 //!
 //! Invariants: a loaded library is never unloaded, so types, vtables and statics of cells live as long as the process;
-//! cells run one at a time, on the cell thread, which alone touches the store.
+//! cells run one at a time, on the cell thread, which alone touches the store. A cell that fails leaves the modes of libtorch
+//! as it found them. No message comes from another process than the one that the kernel has started.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::thread::JoinHandleExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,21 +20,23 @@ use std::time::{Duration, Instant};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use oxtorch_protocol::{CONTROL_FD, Cost, Done, FromHost, Outcome, Ready, Run, Surroundings, ToHost, read_message};
 
-use crate::{cell, channel as control, checkpoint};
+use crate::modes::Modes;
+use crate::{cell, channel as control, checkpoint, flush};
 
 /// Deep recursion is common in Rust written by people who know Python; address space costs nothing until it is used.
 const CELL_STACK_BYTES: usize = 256 << 20;
 
-/// How soon text that does not end in a newline, such as `print!("\r{i}")`, is on its way.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(25);
-
-static CELL_RUNS: AtomicBool = AtomicBool::new(false);
+/// How long the variables may take to be dropped at the end. What a file still lacks is written at once; a destructor may
+/// wait for a thread that never ends.
+const LAST_DROPS: Duration = Duration::from_millis(1500);
 
 /// Work for the cell thread.
 enum Job {
     Run(Run),
     Forget(Vec<String>),
     Surroundings(Surroundings),
+    /// Drop the variables and end the process.
+    End,
 }
 
 /// Runs until the kernel says so or is gone.
@@ -49,13 +52,21 @@ pub fn main() {
     let (jobs, queue) = channel();
     let (answers, answered) = channel();
     let (shows, shown) = channel();
-    control::connect(socket, answered, shown);
-    let cells = thread::Builder::new().name("cell".into()).stack_size(CELL_STACK_BYTES).spawn(move || run_cells(queue));
-    if let Err(error) = cells {
-        eprintln!("cannot start the thread that runs cells: {error}");
-        std::process::exit(2);
-    }
-    thread::spawn(flush_while_a_cell_runs);
+    let started = control::connect(socket, &reading, answered, shown).and_then(|()| flush::start());
+    let cells = started.and_then(|()| {
+        thread::Builder::new().name("cell".into()).stack_size(CELL_STACK_BYTES).spawn(move || run_cells(queue))
+    });
+    let cells = match cells {
+        Ok(cells) => cells,
+        Err(error) => {
+            eprintln!("cannot start the threads that run cells: {error}");
+            std::process::exit(2);
+        }
+    };
+    let end_system_call = || {
+        // SAFETY: the thread has not been joined, so its handle is valid; the signal does nothing but to end a system call.
+        unsafe { libc::pthread_kill(cells.as_pthread_t(), libc::SIGINT) };
+    };
 
     let mut messages = BufReader::new(reading);
     // An error is a kernel that went away in the middle of a message: the same end.
@@ -67,22 +78,48 @@ pub fn main() {
             }
             ToHost::Interrupt { id } => {
                 checkpoint::interrupt(id);
+                end_system_call();
                 true
             }
             ToHost::Forget { names } => jobs.send(Job::Forget(names)).is_ok(),
             ToHost::Surroundings(surroundings) => jobs.send(Job::Surroundings(surroundings)).is_ok(),
             ToHost::Shown => shows.send(()).is_ok(),
             ToHost::Input { value } => answers.send(value).is_ok(),
-            ToHost::Shutdown => break,
+            ToHost::Shutdown => {
+                // A cell that still runs ends, and what it has kept is dropped with the rest.
+                checkpoint::interrupt_running();
+                end_system_call();
+                thread::spawn(|| {
+                    thread::sleep(LAST_DROPS);
+                    end();
+                });
+                jobs.send(Job::End).is_ok()
+            }
         };
         if !sent {
             break;
         }
     }
-    // The kernel is gone or wants us gone, while a cell may still run. Destructors of the user's statics and of
-    // libtorch could hang, and nobody is left to see them run.
+    // The kernel is gone, while a cell may still run: nobody is left to see it run, nor what it has started.
+    end_with_all_that_was_started()
+}
+
+/// Ends the process. Destructors of the user's statics and of libtorch could hang, and nobody is left to see them run.
+fn end() -> ! {
     // SAFETY: ends the process without running anything.
     unsafe { libc::_exit(0) }
+}
+
+/// Ends the process and those that cells have started, with what those have started in turn.
+fn end_with_all_that_was_started() -> ! {
+    // SAFETY: asks the system for numbers; then sends a signal to the process group that the kernel has made for this
+    // process alone, and to no other.
+    unsafe {
+        if libc::getpgrp() == libc::getpid() {
+            libc::kill(0, libc::SIGKILL);
+        }
+    }
+    end()
 }
 
 /// Two handles on the control socket; the user's code finds an empty stdin in its place.
@@ -102,7 +139,8 @@ fn control_socket() -> io::Result<(UnixStream, UnixStream)> {
     Ok(sockets)
 }
 
-/// The kernel sends SIGINT with each interrupt, so that a blocking system call of the user's returns with EINTR.
+/// SIGINT comes with each interrupt, so that a blocking system call of the user's returns with EINTR. It is for the thread
+/// that runs cells and those that the user has made: this one only reads, and those that it makes have it blocked too.
 fn end_system_calls_on_sigint() {
     extern "C" fn on_sigint(_: libc::c_int) {}
     // SAFETY: the handler does nothing, and the zeroed action is valid: no flags (so no SA_RESTART), an empty mask.
@@ -111,24 +149,22 @@ fn end_system_calls_on_sigint() {
         action.sa_sigaction = on_sigint as *const () as usize;
         libc::sigaction(libc::SIGINT, &action, std::ptr::null_mut());
     }
+    sigint(libc::SIG_BLOCK);
 }
 
-fn flush() {
-    let _ = io::stdout().flush();
-    // SAFETY: flushes what C and C++ code (libtorch) has printed; valid at any time.
-    unsafe { libc::fflush(std::ptr::null_mut()) };
-}
-
-fn flush_while_a_cell_runs() {
-    loop {
-        thread::park_timeout(FLUSH_INTERVAL);
-        if CELL_RUNS.load(Ordering::Relaxed) {
-            let _ = io::stdout().flush();
-        }
+/// Lets SIGINT through to this thread, or blocks it.
+fn sigint(how: libc::c_int) {
+    let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: the set is initialised before it is used.
+    unsafe {
+        libc::sigemptyset(signals.as_mut_ptr());
+        libc::sigaddset(signals.as_mut_ptr(), libc::SIGINT);
+        libc::pthread_sigmask(how, signals.as_ptr(), std::ptr::null_mut());
     }
 }
 
 fn run_cells(queue: Receiver<Job>) {
+    sigint(libc::SIG_UNBLOCK);
     cell::install_hook();
     let notes: Vec<String> = crate::device::load_cuda().into_iter().chain(crate::device::threads::settle()).collect();
     let note = (!notes.is_empty()).then(|| notes.join("; "));
@@ -146,16 +182,40 @@ fn run_cells(queue: Receiver<Job>) {
             Job::Surroundings(surroundings) => surround(surroundings),
             Job::Run(run) => {
                 cell::begin();
-                CELL_RUNS.store(true, Ordering::Relaxed);
                 let before = Spent::until_now();
                 let done = run_cell(&mut libraries, &run);
                 let cost = before.cost();
-                CELL_RUNS.store(false, Ordering::Relaxed);
-                flush();
-                control::send(&FromHost::Done(Done { cost, dir: std::env::current_dir().ok(), ..done }));
+                if control::is_fork() {
+                    end_fork(&done.outcome);
+                }
+                if !flush::flush() && cell::keeps_stdout() {
+                    flush::flush_all();
+                }
+                let dir = std::env::current_dir().ok();
+                control::send(&FromHost::Done(Done { run: run.id, cost, dir, ..done }));
+            }
+            Job::End => {
+                cell::drop_all();
+                flush::flush();
+                end();
             }
         }
     }
+}
+
+/// A fork that a cell has made has come to the end of the cell. The store, the socket and the next cells are the host's.
+fn end_fork(outcome: &Outcome) -> ! {
+    let status = match outcome {
+        Outcome::Ok => 0,
+        Outcome::Panicked { message, .. } | Outcome::Failed { message, .. } | Outcome::NotLoaded { message } => {
+            eprintln!("a fork of the process failed: {message}");
+            1
+        }
+        Outcome::Interrupted => 1,
+    };
+    flush::flush_all();
+    // SAFETY: ends the process without running anything.
+    unsafe { libc::_exit(status) }
 }
 
 /// Goes to the folder, and sets the variables, that the user has asked for.
@@ -213,6 +273,7 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {
         Ok(library) => library,
         Err(error) => return not_loaded(error),
     };
+    let modes = Modes::now();
     if let Some(symbol) = &run.symbol {
         // SAFETY: the kernel has written a function of this name and type into the library.
         let function = match unsafe { library.get::<fn()>(symbol.as_bytes()) } {
@@ -223,7 +284,16 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {
             cell::record_panic(payload);
         }
     }
-    cell::end()
+    let is_interrupted = checkpoint::is_interrupted();
+    let mut done = cell::end();
+    if done.outcome != Outcome::Ok {
+        modes.put_back();
+        if is_interrupted {
+            // A system call that an interrupt ended, or a child process, is an error to the cell.
+            done.outcome = Outcome::Interrupted;
+        }
+    }
+    done
 }
 
 fn not_loaded(error: libloading::Error) -> Done {

@@ -1,8 +1,11 @@
 //! Asking the user for a line of text while a cell runs.
 
+use std::ffi::c_int;
 use std::io;
+use std::panic::catch_unwind;
+use std::sync::{Mutex, PoisonError};
 
-use crate::channel;
+use crate::channel::{self, NoAnswer};
 
 /// Shows `prompt` and returns the line that the user types, without its end.
 ///
@@ -26,4 +29,41 @@ pub fn input(prompt: &str) -> io::Result<String> {
 /// As for [`input`].
 pub fn password(prompt: &str) -> io::Result<String> {
     channel::ask(prompt, true)
+}
+
+/// What the user has typed and nobody has read yet.
+static TYPED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Reads from stdin as a cell finds it: waits for a line that the user types where none is left. Gives how many bytes were
+/// read; at least one, for a user has no way to end stdin but to interrupt the cell.
+///
+/// # Errors
+///
+/// The error number that `read` is to give: `ENOTSUP` where nobody can be asked, `ECANCELED` where the user interrupts. (For
+/// `EINTR` the standard library would ask again.)
+#[doc(hidden)]
+pub fn read_stdin(buffer: &mut [u8]) -> Result<usize, c_int> {
+    let mut typed = TYPED.lock().unwrap_or_else(PoisonError::into_inner);
+    if typed.is_empty() {
+        // Whoever calls `read` does not expect that it unwinds.
+        let line = catch_unwind(|| channel::answer("", false)).unwrap_or(Err(NoAnswer::KernelGone));
+        *typed = line.map_err(explained)?.into_bytes();
+        typed.push(b'\n');
+    }
+    let length = typed.len().min(buffer.len());
+    buffer[..length].copy_from_slice(&typed[..length]);
+    typed.drain(..length);
+    Ok(length)
+}
+
+/// The error number; its text says little, so what it is about goes to stderr.
+fn explained(reason: NoAnswer) -> c_int {
+    match reason {
+        NoAnswer::Interrupted => libc::ECANCELED,
+        NoAnswer::NobodyToAsk => {
+            eprintln!("stdin cannot be read: {}", channel::nobody_to_ask());
+            libc::ENOTSUP
+        }
+        NoAnswer::KernelGone => libc::EPIPE,
+    }
 }

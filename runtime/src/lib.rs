@@ -11,6 +11,7 @@ pub mod display;
 mod errors;
 #[doc(hidden)]
 pub mod evcxr;
+mod flush;
 pub mod font;
 #[doc(hidden)]
 pub mod host;
@@ -19,6 +20,7 @@ pub mod input;
 pub mod io;
 mod live;
 pub mod metrics;
+pub mod modes;
 pub mod nn;
 pub mod optim;
 pub mod picture;

@@ -23,11 +23,12 @@ use std::path::Path;
 
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, ImageResult, Rgba, RgbaImage};
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
 use crate::display::{DisplayHandle, MimeBundle, RichDisplay, display};
 use crate::font;
+use crate::modes::no_grad;
 use crate::plot::raster;
 use crate::plot::scene::{Anchor, Scene, Text};
 use crate::replace::replace_file;

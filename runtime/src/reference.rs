@@ -5,7 +5,9 @@
 
 use serde_json::Value;
 use tch::nn::VarStore;
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
+
+use crate::modes::no_grad;
 
 pub(crate) struct Reference(Value);
 

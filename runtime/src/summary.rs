@@ -18,10 +18,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{self, Debug};
 
 use tch::nn::{ModuleT, VarStore};
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
 use unicode_width::UnicodeWidthStr;
 
 use crate::display::{MimeBundle, RichDisplay, escape_html};
+use crate::modes::no_grad;
 use crate::nn::watch::{self, Call};
 
 /// What [`summary`] makes: a table as HTML, with aligned text for terminals.

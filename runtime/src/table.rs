@@ -22,10 +22,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::{self, Debug};
 
 use ndarray::{ArrayBase, Data, Ix1, Ix2};
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
 use unicode_width::UnicodeWidthStr;
 
 use crate::display::{MimeBundle, RichDisplay, escape_html};
+use crate::modes::no_grad;
 
 mod cells;
 mod record;

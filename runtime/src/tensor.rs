@@ -11,9 +11,10 @@
 //! PyTorch names the function that a tensor with a gradient came from, this says `requires_grad=True`: `tch` does not
 //! tell that name.
 
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::display::{MimeBundle, RichDisplay};
+use crate::modes::no_grad;
 
 /// What is said of a tensor that is not defined. As good as always it is a gradient.
 const NO_VALUES: &str = "no values: `x.grad()` has some once `backward()` has run on what was computed from `x`, and \

@@ -49,7 +49,7 @@ pub enum ToHost {
     },
     /// Work in another folder or with other environment variables from the next cell on.
     Surroundings(Surroundings),
-    /// End the process in an orderly way.
+    /// Drop the variables and end the process; a cell that runs is interrupted.
     Shutdown,
 }
 
@@ -140,6 +140,8 @@ pub struct Display {
 /// How a cell ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Done {
+    /// The number of the run that has ended.
+    pub run: u64,
     /// What became of the cell's code.
     pub outcome: Outcome,
     /// The variables put into the store by this cell.
@@ -265,6 +267,7 @@ mod tests {
     #[test]
     fn a_message_reads_back_as_it_was_written() {
         let message = FromHost::Done(Done {
+            run: 3,
             outcome: Outcome::Panicked {
                 message: "a\nb".into(),
                 frames: vec![Frame { file: "cell_1.rs".into(), line: 3, column: 7 }],

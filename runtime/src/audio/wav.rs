@@ -5,10 +5,11 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
 use crate::checkpoint::checkpoint;
+use crate::modes::no_grad;
 use crate::replace::replace_file;
 
 const ENCODINGS: &str = "a WAV file has to hold integers of 8, 16, 24 or 32 bits or floats of 32";

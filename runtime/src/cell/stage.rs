@@ -119,6 +119,7 @@ pub(crate) fn end() -> Done {
         timing: timeit::take(),
         notes: notes::take(),
         // The host knows these.
+        run: 0,
         cost: Cost::default(),
         dir: None,
     }

@@ -16,6 +16,9 @@ struct Variable {
     type_id: TypeId,
     layout: Layout,
     drop: unsafe fn(*mut ()),
+    type_name: fn() -> &'static str,
+    /// Counts the times that a variable was kept.
+    number: u64,
 }
 
 impl Variable {
@@ -25,6 +28,8 @@ impl Variable {
             type_id: TypeId::of::<T>(),
             layout: Layout::new::<T>(),
             drop: drop_box::<T>,
+            type_name: std::any::type_name::<T>,
+            number: 0,
         }
     }
 
@@ -54,6 +59,8 @@ struct Store {
     /// The names that the running cell has settled; the innermost of several variables of one name comes first.
     settled: Vec<String>,
     kept: Vec<Kept>,
+    /// How often a variable was kept.
+    count: u64,
 }
 
 thread_local! {
@@ -109,13 +116,15 @@ pub fn put<T: 'static>(name: &str, id: usize, value: T) {
     put_variable(name, id, Variable::new(value));
 }
 
-fn put_variable(name: &str, id: usize, new: Variable) {
+fn put_variable(name: &str, id: usize, mut new: Variable) {
     let replaced = STORE.with_borrow_mut(|store| {
         if store.settled.iter().any(|settled| settled == name) {
             return Some(new);
         }
         store.settled.push(name.to_owned());
         store.kept.push(Kept { name: name.to_owned(), id });
+        store.count += 1;
+        new.number = store.count;
         store.variables.insert(name.to_owned(), new)
     });
     // The user's `Drop` runs here, outside the borrow.
@@ -140,6 +149,22 @@ pub(crate) fn forget_all(names: &[String]) {
         let old = STORE.with_borrow_mut(|store| store.variables.remove(name));
         drop(old);
     }
+}
+
+/// Drops all variables, the one that was kept last first, as a program does at its end: what a file still lacks is written.
+pub(crate) fn drop_all() {
+    let mut variables: Vec<Variable> =
+        STORE.with_borrow_mut(|store| store.variables.drain().map(|(_, variable)| variable).collect());
+    variables.sort_by_key(|variable| variable.number);
+    while let Some(variable) = variables.pop() {
+        // A panic in the `Drop` of one keeps no other from being dropped; the hook has recorded it, for nobody.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(variable)));
+    }
+}
+
+/// Whether a variable is, or holds, the lock of stdout.
+pub(crate) fn keeps_stdout() -> bool {
+    STORE.with_borrow(|store| store.variables.values().any(|variable| (variable.type_name)().contains("StdoutLock")))
 }
 
 /// Lets the compiler say the type of a variable, and refuse one that borrows from its cell.
@@ -200,6 +225,35 @@ mod tests {
         put("y", 0, 2);
         assert!(kept().is_empty());
         assert!(std::panic::catch_unwind(|| take::<i32>("y")).is_err());
+    }
+
+    #[test]
+    fn at_the_end_the_variable_that_was_kept_last_is_dropped_first() {
+        struct Says(&'static str, Rc<RefCell<Vec<&'static str>>>);
+        impl Drop for Says {
+            fn drop(&mut self) {
+                self.1.borrow_mut().push(self.0);
+                assert_ne!(self.0, "panics");
+            }
+        }
+        let said = Rc::default();
+        begin();
+        for (id, name) in ["first", "panics", "last"].into_iter().enumerate() {
+            put(name, id, Says(name, Rc::clone(&said)));
+        }
+        drop_all();
+        assert_eq!(*said.borrow(), ["last", "panics", "first"]);
+        begin();
+    }
+
+    #[test]
+    fn a_kept_lock_of_stdout_is_found() {
+        begin();
+        put("out", 0, std::io::BufWriter::new(std::io::stdout().lock()));
+        assert!(keeps_stdout());
+        begin();
+        forget("out");
+        assert!(!keeps_stdout());
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, ImageReader, Luma, RgbImage};
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
 use super::mnist::to_unit_range;
+use crate::modes::no_grad;
 use crate::replace::replace_file;
 
 /// The endings of the files that can be read.

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
 
 use super::FileError;
+use crate::modes::no_grad;
 use crate::replace::replace_file;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use tch::Tensor;
 use tch::nn::VarStore;
-use tch::{Tensor, no_grad};
 use thiserror::Error;
 
 use super::{FileError, load_npz, save_npz};
+use crate::modes::no_grad;
 use crate::replace::replace_file;
 
 /// What PyTorch's batch norms count and libtorch's do not need.

@@ -160,8 +160,9 @@ impl RNNCell {
 
 #[cfg(test)]
 mod tests {
+    use crate::modes::no_grad;
     use crate::nn::VarStore;
-    use tch::{Device, no_grad};
+    use tch::Device;
 
     use super::*;
     use crate::reference::Reference;

@@ -17,7 +17,9 @@
 use std::collections::BTreeMap;
 
 use tch::nn::VarStore;
-use tch::{Kind, Tensor, no_grad};
+use tch::{Kind, Tensor};
+
+use crate::modes::no_grad;
 
 pub use tch::nn::init::*;
 

@@ -8,11 +8,12 @@ use std::borrow::Borrow;
 
 use tch::nn::init::NonLinearity;
 use tch::nn::{GRUState, Init, LSTMState};
-use tch::{Device, Tensor, no_grad};
+use tch::{Device, Tensor};
 
 use super::chain::check_probability;
 use super::init::{PYTORCH_UNIFORM, in_layer_of};
 use super::var_store::Path;
+use crate::modes::no_grad;
 
 /// How a recurrent layer is made.
 ///

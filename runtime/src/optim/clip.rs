@@ -1,7 +1,9 @@
 //! Gradients kept within bounds, between `backward` and `step`.
 
 use tch::nn::VarStore;
-use tch::{Kind, Tensor, no_grad};
+use tch::{Kind, Tensor};
+
+use crate::modes::no_grad;
 
 /// The L2 norm of all gradients together, as if they were one vector; 0 where there is none yet.
 ///

@@ -3,8 +3,10 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 
+use tch::Tensor;
 use tch::nn::VarStore;
-use tch::{Tensor, no_grad};
+
+use crate::modes::no_grad;
 
 /// `average = decay * average + (1 - decay) * parameter` after each step (B. Polyak and A. Juditsky, 1992; as
 /// `torch.optim.swa_utils.get_ema_multi_avg_fn`). Variables that are not trained, such as the statistics of a batch norm, are

@@ -1,12 +1,13 @@
 //! Sound as figures: the wave, and which frequencies it has when.
 
 use tch::nn::Module;
-use tch::{Kind, Tensor, no_grad};
+use tch::{Kind, Tensor};
 
 use super::layer::{Mark, Span};
 use super::numbers::{Matrix, Numbers};
 use super::{ColourMap, Figure, PlotError};
 use crate::audio::{Spectrogram, power_to_db};
+use crate::modes::no_grad;
 
 /// Quieter than the loudest by that is black.
 const DECIBELS: f64 = 80.0;

@@ -1,13 +1,14 @@
 //! Decision boundaries: which class a model gives each point of a plane.
 
 use image::{Rgba, RgbaImage};
-use tch::{Kind, Tensor, no_grad};
+use tch::{Kind, Tensor};
 
 use super::axis::around;
 use super::layer::{Mark, Span};
 use super::numbers::Numbers;
 use super::scene::Ink;
 use super::{Figure, PlotError, colour};
+use crate::modes::no_grad;
 
 /// How many points the model is asked about, in each direction.
 const COLUMNS: i64 = 240;

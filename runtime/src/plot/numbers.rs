@@ -1,10 +1,11 @@
 //! What numbers are read from: tensors, arrays, vectors and arrays of `ndarray`.
 
 use ndarray::{ArrayBase, Data, Dimension, Ix2};
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
 
 use super::error::PlotError;
 use super::live::Coordinate;
+use crate::modes::no_grad;
 
 /// What holds numbers to plot: slices, arrays and vectors of numbers, tensors of any shape (read in row-major order) and arrays of
 /// `ndarray`.

@@ -126,7 +126,7 @@ mod tests {
         let vs = VarStore::new(Device::Cpu);
         let (_, mut bad) = (vs.root().ones("a", &[2]), vs.root().ones("layer_b", &[3]));
         assert_eq!(detect_anomaly(&vs), Ok(()));
-        let _ = tch::no_grad(|| bad.fill_(f64::NAN));
+        let _ = crate::modes::no_grad(|| bad.fill_(f64::NAN));
         let error = detect_anomaly(&vs).expect_err("a NaN");
         assert_eq!(
             error,

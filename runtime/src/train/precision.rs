@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use tch::{Tensor, no_grad};
+use tch::Tensor;
+
+use crate::modes::no_grad;
 
 /// Runs a part of the network in mixed precision: matrix products and convolutions in float16, sums and losses in float32 (P.
 /// Micikevicius et al., Mixed precision training, 2018). On the GPU only; on the CPU everything stays float32, and where there is no GPU a

@@ -1,7 +1,8 @@
 //! Whether an epoch was the best so far, and when there is no more to be gained.
 
-use tch::{Tensor, no_grad};
+use tch::Tensor;
 
+use crate::modes::no_grad;
 use crate::optim::Better;
 
 /// Watches one value of the epochs.

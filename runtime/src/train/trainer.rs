@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tch::nn::{ModuleT, Optimizer, OptimizerConfig, VarStore, Variables};
-use tch::{Device, Tensor, no_grad};
+use tch::{Device, Tensor};
 
 use super::checkpoint::{Checkpoint, read_weights};
 use super::history::VALIDATION;
@@ -18,6 +18,7 @@ use super::{Epoch, History, Loader, LossScaler, TrainError, anomaly, autocast};
 use crate::checkpoint::checkpoint;
 use crate::io::StateDict;
 use crate::metrics;
+use crate::modes::no_grad;
 use crate::nn;
 use crate::optim::{Better, Ema, ReduceLROnPlateau, Schedule};
 

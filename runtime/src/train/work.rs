@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Debug};
 
-use tch::{Tensor, no_grad};
+use tch::Tensor;
 
 use super::{Loader, TrainError};
 use crate::checkpoint::checkpoint;
 use crate::metrics::Mean;
+use crate::modes::no_grad;
 
 /// What the network made of a batch.
 #[derive(Debug)]

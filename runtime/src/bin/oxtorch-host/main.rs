@@ -2,6 +2,8 @@
 
 #[cfg(target_os = "linux")]
 mod allocator;
+#[cfg(target_os = "linux")]
+mod stdin;
 
 fn main() {
     #[cfg(target_os = "linux")]

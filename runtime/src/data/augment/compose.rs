@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tch::{Tensor, no_grad};
+use tch::Tensor;
+
+use crate::modes::no_grad;
 
 /// A change of an image that may be drawn at random. Write `image` for one of your own.
 ///

@@ -1,0 +1,130 @@
+//! The modes of libtorch that hold while a closure runs, and end with it however it ends.
+//!
+//! `tch::no_grad`, `tch::with_grad` and `tch::autocast` put the mode back behind the closure, and so not where it panics or
+//! the user interrupts it: from then on nothing would record gradients. [`no_grad`] here puts it back in either case, and
+//! is what the prelude and the runtime's own code use. What else leaves a mode behind by failing, such as `tch::no_grad` by
+//! its full name, the host finds at the end of a cell that failed ([`Modes`]).
+//!
+//! What a call sets for good stays set, as any other effect of a statement: the number of threads, the seed, cuDNN's
+//! choice of algorithms, and a [`no_grad_guard`](tch::no_grad_guard) that is kept in a variable.
+
+use std::ffi::c_int;
+
+/// Runs a closure whose operations record no gradients, for evaluation and for changing weights by hand: less memory, and
+/// what comes out does not require gradients. `torch.no_grad()`.
+///
+/// Afterwards it is as before, also where the closure panics or is interrupted.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let w = Tensor::ones([2], (Kind::Float, device())).set_requires_grad(true);
+/// assert!(!no_grad(|| &w * 2.0).requires_grad());
+/// let failed = std::panic::catch_unwind(|| no_grad(|| Tensor::zeros([2, 3], (Kind::Float, Device::Cpu)).view([5])));
+/// assert!(failed.is_err());
+/// assert!((&w * 2.0).requires_grad());
+/// ```
+pub fn no_grad<T, F: FnOnce() -> T>(run: F) -> T {
+    // Dropped by unwinding as well.
+    let _guard = tch::no_grad_guard();
+    run()
+}
+
+/// What holds on a thread for what it computes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Modes {
+    records_gradients: bool,
+    autocast: bool,
+    /// How many calls of `tch::autocast` are under way.
+    autocasts: c_int,
+}
+
+impl Modes {
+    /// Those that hold now, on this thread.
+    pub(crate) fn now() -> Self {
+        let records_gradients = record_gradients(true);
+        record_gradients(records_gradients);
+        // SAFETY: these change and read a number and a flag of this thread in libtorch, which is loaded with the runtime.
+        let (autocast, autocasts) = unsafe {
+            torch_sys::at_autocast_increment_nesting();
+            (is_true(torch_sys::at_autocast_is_enabled()), torch_sys::at_autocast_decrement_nesting())
+        };
+        Self { records_gradients, autocast, autocasts }
+    }
+
+    /// Has these hold again, on the thread that they are of.
+    pub(crate) fn put_back(self) {
+        let now = Self::now();
+        record_gradients(self.records_gradients);
+        // SAFETY: as in `now`. The weights in half precision that are cleared are copies.
+        unsafe {
+            for _ in self.autocasts..now.autocasts {
+                torch_sys::at_autocast_decrement_nesting();
+            }
+            if now.autocast != self.autocast {
+                torch_sys::at_autocast_set_enabled(c_int::from(self.autocast));
+                torch_sys::at_autocast_clear_cache();
+            }
+        }
+    }
+}
+
+/// Has the operations of this thread record gradients or not; says whether they did.
+fn record_gradients(record: bool) -> bool {
+    // SAFETY: changes a flag of this thread in libtorch, which is loaded with the runtime.
+    unsafe { torch_sys::at_grad_set_enabled(c_int::from(record)) != 0 }
+}
+
+/// The shim returns a C++ `bool`, whose upper bits are not set.
+fn is_true(answer: c_int) -> bool {
+    answer & 0xff != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use tch::{Device, Kind, Tensor};
+
+    use super::*;
+
+    fn records() -> bool {
+        (Tensor::ones([1], (Kind::Float, Device::Cpu)).set_requires_grad(true) * 2.0).requires_grad()
+    }
+
+    #[test]
+    fn gradients_are_recorded_again_after_a_panic() {
+        let caught = catch_unwind(|| no_grad(|| no_grad(|| assert!(records(), "none are recorded"))));
+        assert!(caught.is_err());
+        assert!(records());
+        assert!(no_grad(|| !records()));
+    }
+
+    #[test]
+    fn what_a_failure_left_behind_is_put_back() {
+        let before = Modes::now();
+        assert_eq!(before, Modes { records_gradients: true, autocast: false, autocasts: 0 });
+        let _ = catch_unwind(AssertUnwindSafe(|| tch::no_grad(|| panic!("within"))));
+        // SAFETY: what `tch::autocast` does on a machine with a GPU.
+        unsafe {
+            torch_sys::at_autocast_set_enabled(1);
+            torch_sys::at_autocast_increment_nesting();
+        }
+        assert_eq!(Modes::now(), Modes { records_gradients: false, autocast: true, autocasts: 1 });
+        assert!(!records());
+        before.put_back();
+        assert_eq!(Modes::now(), before);
+        assert!(records());
+    }
+
+    #[test]
+    fn a_mode_that_was_set_before_stays() {
+        let guard = tch::no_grad_guard();
+        let before = Modes::now();
+        let _ = catch_unwind(AssertUnwindSafe(|| tch::with_grad(|| panic!("within"))));
+        assert!(records());
+        before.put_back();
+        assert!(!records());
+        drop(guard);
+        assert!(records());
+    }
+}
