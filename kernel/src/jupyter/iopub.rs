@@ -12,7 +12,7 @@ use jupyter_protocol::{JupyterMessage, JupyterMessageContent, Media, MediaType};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
-use super::subscribers::{Listener, Subscribers};
+use super::subscribers::{About, Listener, Subscribers};
 use super::wire::{self, Wire};
 
 /// Bytes that may wait for the frontend.
@@ -275,7 +275,10 @@ pub(super) async fn serve(listener: Listener, wire: Arc<Wire>, mut outgoing: Out
         tokio::select! {
             stream = listener.accept() => subscribers.add(stream),
             message = outgoing.next() => match message {
-                Some((message, place)) => subscribers.send(&wire.encode(message), place),
+                Some((message, place)) => {
+                    let about = About::of(&message);
+                    subscribers.send(&wire.encode(message), &about, place);
+                }
                 None => return subscribers.finish().await,
             },
         }

@@ -5,20 +5,24 @@
 //! gets an XPUB socket of its own, and its bytes are relayed there over a Unix socket. XPUB, because a subscriber can then
 //! be greeted (`iopub_welcome`) and knows from when on it misses nothing.
 
+use std::collections::VecDeque;
 use std::fs::Permissions;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jupyter_protocol::{ConnectionInfo, IoPubWelcome, Transport};
+use jupyter_protocol::{
+    ConnectionInfo, Header, IoPubWelcome, JupyterMessage, JupyterMessageContent, StreamContent, Transport,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use zeromq::{Socket, SocketRecv, SocketSend, XPubSocket, ZmqMessage};
 
@@ -27,6 +31,9 @@ use super::wire::{self, Wire, log};
 
 /// How long a frontend may read nothing at all before messages to it are dropped, where others wait for their place.
 const STALL: Duration = Duration::from_secs(2);
+
+/// How many messages that are no output a frontend gets that reads again after that.
+const MOST_LATER: usize = 10_000;
 
 /// Bytes that the relay moves at once.
 const CHUNK: usize = 64 * 1024;
@@ -95,7 +102,69 @@ impl Drop for Listener {
 /// A message on its way to one frontend. It keeps its place in the backlog until the last of them has it.
 struct Outgoing {
     message: ZmqMessage,
+    about: About,
     place: Arc<Option<OwnedSemaphorePermit>>,
+}
+
+/// What has to be known of a message to leave it out.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    /// Whether it is output of a cell. Others tell what the kernel does: a frontend that misses that a cell has ended waits
+    /// for it for ever.
+    is_output: bool,
+    /// The request that it is about.
+    parent: Option<Arc<Header>>,
+}
+
+impl About {
+    pub(super) fn of(message: &JupyterMessage) -> Self {
+        use JupyterMessageContent::{DisplayData, ExecuteResult, StreamContent, UpdateDisplayData};
+        let content = &message.content;
+        let is_output = matches!(content, StreamContent(_) | DisplayData(_) | UpdateDisplayData(_) | ExecuteResult(_));
+        Self { is_output, parent: message.parent_header.clone().map(Arc::new) }
+    }
+}
+
+/// What a frontend gets when it reads again.
+#[derive(Default)]
+struct Later {
+    messages: VecDeque<Outgoing>,
+    /// How much output of one request was left out since the last of the messages.
+    missed: usize,
+    of: Option<Arc<Header>>,
+}
+
+impl Later {
+    /// Keeps a message that tells what the kernel does, and counts one of output. Nothing here has a place in the backlog.
+    fn take(&mut self, Outgoing { message, about, .. }: Outgoing, wire: &Wire) {
+        let id = |header: &Option<Arc<Header>>| header.as_ref().map(|header| header.msg_id.clone());
+        if self.missed > 0 && (!about.is_output || id(&about.parent) != id(&self.of)) {
+            self.note(wire);
+        }
+        if about.is_output || self.messages.len() >= MOST_LATER {
+            self.missed += 1;
+            self.of = about.parent;
+        } else {
+            self.messages.push_back(Outgoing { message, about, place: Arc::new(None) });
+        }
+    }
+
+    /// Says in its place that output was left out.
+    fn note(&mut self, wire: &Wire) {
+        let missed = std::mem::take(&mut self.missed);
+        if missed == 0 {
+            return;
+        }
+        let text = format!(
+            "\n[This frontend has read nothing for {} s while the cell went on: {missed} messages of output are missing \
+             here.]\n",
+            STALL.as_secs()
+        );
+        let mut message = wire::message(StreamContent::stderr(&text), None);
+        message.parent_header = self.of.take().map(Arc::unwrap_or_clone);
+        let about = About::of(&message);
+        self.messages.push_back(Outgoing { message: wire.encode(message), about, place: Arc::new(None) });
+    }
 }
 
 /// Everybody who listens.
@@ -124,9 +193,10 @@ impl Subscribers {
     }
 
     /// Hands a message to everybody. Nobody is waited for.
-    pub(super) fn send(&mut self, message: &ZmqMessage, place: Option<OwnedSemaphorePermit>) {
+    pub(super) fn send(&mut self, message: &ZmqMessage, about: &About, place: Option<OwnedSemaphorePermit>) {
         let place = Arc::new(place);
-        self.queues.retain(|queue| queue.send(Outgoing { message: message.clone(), place: place.clone() }).is_ok());
+        let outgoing = || Outgoing { message: message.clone(), about: about.clone(), place: place.clone() };
+        self.queues.retain(|queue| queue.send(outgoing()).is_ok());
         while self.tasks.try_join_next().is_some() {}
     }
 
@@ -146,8 +216,16 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut socket = XPubSocket::new();
     let taken = Arc::new(AtomicU64::new(0));
-    let mut relay = relay(stream, &mut socket, taken.clone()).await?;
+    let (finish, finished) = oneshot::channel();
+    let mut relay = relay(stream, &mut socket, taken.clone(), finished).await?;
+    let mut later = Later::default();
     loop {
+        let next = async {
+            match later.messages.pop_front() {
+                Some(outgoing) => Some(outgoing),
+                None => waiting.recv().await,
+            }
+        };
         tokio::select! {
             biased;
             // The socket learns of subscriptions only while something receives on it.
@@ -160,14 +238,17 @@ async fn serve(
                 Err(_) => return Ok(()),
             },
             _ = relay.join_next() => return Ok(()),
-            outgoing = waiting.recv() => match outgoing {
-                Some(outgoing) => deliver(&mut socket, outgoing, &mut waiting, &taken, pressure).await,
+            outgoing = next => match outgoing {
+                Some(outgoing) => {
+                    deliver(&mut socket, outgoing, &mut waiting, &mut later, &taken, wire, pressure).await;
+                }
                 None => break,
             },
         }
     }
-    // What the socket has written is still on its way through the relay.
-    drop(socket);
+    // What the socket has written is still on its way through the relay. The socket does not close the connection when it is
+    // dropped: what reads from it lives on.
+    let _ = finish.send(());
     relay.join_next().await;
     Ok(())
 }
@@ -180,13 +261,15 @@ fn subscribed_topic(message: &ZmqMessage) -> Option<String> {
     }
 }
 
-/// Sends a message. Where the frontend has stopped reading and what waits for it holds up a cell, throws away what comes
-/// after until it reads again.
+/// Sends a message. Where the frontend has stopped reading and what waits for it holds up a cell, throws away the output
+/// that comes after until it reads again, and keeps the rest for `later`.
 async fn deliver(
     socket: &mut XPubSocket,
-    Outgoing { message, place }: Outgoing,
+    Outgoing { message, place, .. }: Outgoing,
     waiting: &mut mpsc::UnboundedReceiver<Outgoing>,
+    later: &mut Later,
     taken: &AtomicU64,
+    wire: &Wire,
     pressure: &Pressure,
 ) {
     let mut sent = pin!(socket.send(message));
@@ -200,37 +283,41 @@ async fn deliver(
         log(format_args!("iopub: a frontend has read nothing for {} s; it misses messages", STALL.as_secs()));
         // Nobody is to wait for this one any more.
         drop(place);
-        let mut missed = 0;
         loop {
             tokio::select! {
                 biased;
                 // An error is for the next receive to find.
                 _ = &mut sent => break,
                 outgoing = waiting.recv() => match outgoing {
-                    Some(_) => missed += 1,
+                    Some(outgoing) => later.take(outgoing, wire),
                     None => return,
                 },
             }
         }
-        log(format_args!("iopub: a frontend reads again; it has missed {missed} messages"));
+        later.note(wire);
+        log(format_args!("iopub: a frontend reads again"));
         return;
     }
 }
 
 /// Starts to move bytes between a frontend and the XPUB socket that serves it, until either side closes the connection
-/// and what it sent was passed on; `taken` counts what the frontend has taken.
+/// and what it sent was passed on, or until nothing more will come from the socket; `taken` counts what the frontend has
+/// taken.
 async fn relay(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     socket: &mut XPubSocket,
     taken: Arc<AtomicU64>,
+    finished: oneshot::Receiver<()>,
 ) -> anyhow::Result<JoinSet<()>> {
     // Only its user can enter it, and it is gone as soon as both ends have met.
     let folder =
         tempfile::Builder::new().prefix("oxtorch-iopub-").permissions(Permissions::from_mode(0o700)).tempdir()?;
     let path = folder.path().join("socket");
     socket.bind(&format!("ipc://{}", path.display())).await?;
-    let inner = UnixStream::connect(&path).await?;
+    let inner = UnixStream::connect(&path).await?.into_std()?;
     drop(folder);
+    let now = inner.try_clone()?;
+    let inner = UnixStream::from_std(inner)?;
     let mut task = JoinSet::new();
     task.spawn(async move {
         let (mut from_frontend, mut to_frontend) = tokio::io::split(stream);
@@ -238,29 +325,104 @@ async fn relay(
         // When either side has gone the other has nothing to wait for.
         tokio::select! {
             _ = tokio::io::copy(&mut from_frontend, &mut to_socket) => {}
-            _ = counted_copy(&mut from_socket, &mut to_frontend, &taken) => {}
+            _ = counted_copy(&mut from_socket, &now, &mut to_frontend, &taken, finished) => {}
         }
     });
     Ok(task)
 }
 
-/// Copies to the end, and counts the bytes as they are taken.
+/// Copies to the end, and counts the bytes as they are taken. Once nothing more is sent, copies what has been sent: that is
+/// read by `now`, without asking tokio, which learns of it later.
 async fn counted_copy(
     from: &mut (impl AsyncRead + Unpin),
+    mut now: &StdUnixStream,
     to: &mut (impl AsyncWrite + Unpin),
     taken: &AtomicU64,
+    mut finished: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
+    let mut goes_on = true;
     loop {
-        let length = from.read(&mut chunk).await?;
-        if length == 0 {
+        let read = if goes_on {
+            tokio::select! {
+                biased;
+                read = from.read(&mut chunk) => read?,
+                _ = &mut finished => {
+                    goes_on = false;
+                    continue;
+                }
+            }
+        } else {
+            match now.read(&mut chunk) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                read => read?,
+            }
+        };
+        if read == 0 {
             return to.shutdown().await;
         }
-        let mut rest = &chunk[..length];
+        let mut rest = &chunk[..read];
         while !rest.is_empty() {
             let written = to.write(rest).await?;
             taken.fetch_add(written as u64, Ordering::Relaxed);
             rest = &rest[written..];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jupyter_protocol::{ExecuteRequest, Status};
+
+    use super::*;
+
+    #[test]
+    fn a_frontend_that_reads_again_is_told_what_is_missing_and_gets_the_rest() {
+        let info = ConnectionInfo {
+            ip: String::new(),
+            transport: Transport::IPC,
+            shell_port: 1,
+            iopub_port: 2,
+            stdin_port: 3,
+            control_port: 4,
+            hb_port: 5,
+            key: String::new(),
+            signature_scheme: String::new(),
+            kernel_name: None,
+        };
+        let wire = Wire::new(&info).expect("needs no scheme");
+        let requests = [(); 2].map(|()| JupyterMessage::new(ExecuteRequest::new(String::new()), None));
+        let mut later = Later::default();
+        let mut take = |content: JupyterMessageContent, request| {
+            let message = wire::message(content, Some(request));
+            let about = About::of(&message);
+            later.take(Outgoing { message: wire.encode(message), about, place: Arc::new(None) }, &wire);
+        };
+        for request in &requests {
+            take(Status::busy().into(), request);
+            take(StreamContent::stdout("a").into(), request);
+            take(StreamContent::stdout("b").into(), request);
+            take(Status::idle().into(), request);
+        }
+        take(StreamContent::stdout("c").into(), &requests[1]);
+        later.note(&wire);
+        let told: Vec<_> = later
+            .messages
+            .iter()
+            .map(|sent| {
+                let frames: Vec<String> =
+                    sent.message.iter().map(|frame| String::from_utf8_lossy(frame).into_owned()).collect();
+                let of = requests
+                    .iter()
+                    .position(|request| frames.iter().any(|frame| frame.contains(&request.header.msg_id)));
+                let content = frames.last().expect("a message has frames");
+                let what = ["busy", "idle", "2 messages", "1 messages"].into_iter().find(|what| content.contains(what));
+                (of, what)
+            })
+            .collect();
+        let of_a_cell =
+            |cell| [(Some(cell), Some("busy")), (Some(cell), Some("2 messages")), (Some(cell), Some("idle"))];
+        let expected = [&of_a_cell(0)[..], &of_a_cell(1), &[(Some(1), Some("1 messages"))]].concat();
+        assert_eq!(told, expected);
     }
 }
