@@ -4,8 +4,10 @@
 
 mod session;
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::time::{Duration, Instant};
 
+use oxtorch_kernel::session::Event;
 use session::{Notebook, Shown};
 
 /// How soon a cell ends after an interrupt, where it has checkpoints.
@@ -373,6 +375,163 @@ fn output_of_a_thread_that_outlives_its_cell_reaches_a_later_one() {
         assert_eq!(shown.ending(), "ok", "{shown:?}");
         let shown = notebook.run("go.send(())?;\nworker.join().unwrap();").await;
         assert_eq!(shown.stdout, "late\n", "{shown:?}");
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn what_a_thread_prints_between_two_cells_is_shown_then() {
+    notebook_test(async |mut notebook| {
+        let mut aside = notebook.session.aside().expect("the engine tells what is shown between cells");
+        // More than a pipe holds, so the thread would stand still where nobody reads.
+        let code = "let printing = std::thread::spawn(|| {\n\
+                    for i in 0..20_000 { println!(\"line {i}\"); }\n\
+                    print!(\"done\");\n\
+                    display(&Html::new(\"<b>seen</b>\"));\n});";
+        let mut text = notebook.run(code).await.stdout;
+        let is_shown = loop {
+            match aside.recv().await.expect("the engine lives") {
+                Event::Stream { text: more, .. } => text.push_str(&more),
+                Event::Display(display) => break display.data.contains_key("text/html"),
+                other => panic!("{other:?}"),
+            }
+        };
+        let expected: String = (0..20_000).map(|i| format!("line {i}\n")).collect();
+        assert!(is_shown && text == expected + "done", "{} bytes", text.len());
+        let shown = notebook.run("printing.join().unwrap();\n\"next\"").await;
+        assert_eq!((shown.text(), shown.stdout.as_str()), (Some("\"next\""), ""), "{shown:?}");
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn an_interrupt_ends_the_child_that_a_cell_waits_for() {
+    notebook_test(async |mut notebook| {
+        notebook.run("let kept = vec![1, 2];").await;
+        let code = "println!(\"ready\");\n\
+                    let status = std::process::Command::new(\"sleep\").arg(\"1000\").status()?;\n\
+                    anyhow::ensure!(status.success(), \"sleep failed\");";
+        let (shown, took) = interrupted(&mut notebook, code).await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        assert!(took < SOON, "the interrupt took {took:?}");
+        expect_result(&mut notebook, "kept", "[1, 2]").await;
+        notebook.end().await;
+    });
+}
+
+/// A pipe with a name, for processes that a cell starts: it ends when all that write to it have ended.
+struct Writers {
+    path: std::path::PathBuf,
+    /// That the first of them has started, and then that the last of them has ended.
+    said: std::sync::mpsc::Receiver<&'static str>,
+    _folder: tempfile::TempDir,
+}
+
+impl Writers {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("writers");
+        let status = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+        assert!(status.success());
+        let (says, said) = std::sync::mpsc::channel();
+        let read = path.clone();
+        std::thread::spawn(move || {
+            // Opens when the first of them does.
+            let mut pipe = BufReader::new(std::fs::File::open(read).expect("can be read"));
+            pipe.read_line(&mut String::new()).expect("can be read");
+            let _ = says.send("started");
+            pipe.read_to_end(&mut Vec::new()).expect("can be read");
+            let _ = says.send("ended");
+        });
+        Self { path, said, _folder: folder }
+    }
+
+    /// A cell that starts a child, a grandchild and one in a session of its own, which all write there.
+    fn cell(&self) -> String {
+        format!(
+            "let writes = || std::fs::OpenOptions::new().write(true).open({:?}).unwrap();\n\
+             let sh = std::process::Command::new(\"sh\").args([\"-c\", \"sleep 1000 & echo started; wait\"]).stdout(writes()).spawn()?;\n\
+             let away = std::process::Command::new(\"setsid\").args([\"sleep\", \"1000\"]).stdout(writes()).spawn()?;\n\
+             1",
+            self.path
+        )
+    }
+
+    fn expect(&self, what: &str) {
+        let said = self.said.recv_timeout(Duration::from_secs(60));
+        assert_eq!(said, Ok(what), "what the cell has started");
+    }
+}
+
+#[test]
+fn what_cells_have_started_ends_with_the_session() {
+    notebook_test(async |mut notebook| {
+        let writers = Writers::new();
+        let shown = notebook.run(&writers.cell()).await;
+        assert_eq!(shown.ending(), "ok", "{shown:?}");
+        writers.expect("started");
+        notebook.end().await;
+        writers.expect("ended");
+    });
+}
+
+#[test]
+fn what_a_lost_host_has_started_ends_with_it() {
+    notebook_test(async |mut notebook| {
+        let writers = Writers::new();
+        let code = writers.cell().replace("setsid", "env") + ";\nstd::process::exit(1)";
+        let shown = notebook.run(&code).await;
+        assert_eq!(shown.ending(), "HostDied", "{shown:?}");
+        writers.expect("started");
+        writers.expect("ended");
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn what_cells_have_started_ends_also_where_the_program_is_killed() {
+    let writers = Writers::new();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let notebook = folder.path().join("notebook.ipynb");
+    let code = writers.cell().replace("setsid", "env") + ";\nloop {}";
+    let cell = serde_json::json!({"cell_type": "code", "id": "a", "metadata": {}, "outputs": [],
+        "execution_count": null, "source": code});
+    let document = serde_json::json!({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5});
+    std::fs::write(&notebook, document.to_string()).expect("writes");
+    session::runtime();
+    let mut program =
+        std::process::Command::new(env!("CARGO_BIN_EXE_oxtorch")).arg("run").arg(&notebook).spawn().expect("starts");
+    writers.expect("started");
+    program.kill().expect("it runs");
+    program.wait().expect("it has ended");
+    writers.expect("ended");
+}
+
+#[test]
+fn what_a_variable_has_yet_to_write_is_written_at_the_end() {
+    notebook_test(async |mut notebook| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("submission.csv");
+        let code = format!(
+            "use std::io::Write as _;\n\
+             let mut file = std::io::BufWriter::new(std::fs::File::create({path:?})?);\nwriteln!(file, \"id,label\")?;"
+        );
+        let shown = notebook.run(&code).await;
+        assert_eq!(shown.ending(), "ok", "{shown:?}");
+        assert_eq!(std::fs::read_to_string(&path).expect("is there"), "");
+        notebook.end().await;
+        assert_eq!(std::fs::read_to_string(&path).expect("is there"), "id,label\n");
+    });
+}
+
+#[test]
+fn a_variable_that_never_ends_does_not_hold_up_the_end() {
+    notebook_test(async |mut notebook| {
+        let code = "struct Hangs;\nimpl Drop for Hangs { fn drop(&mut self) { loop { std::thread::park() } } }\n\
+                    let hangs = Hangs;";
+        let shown = notebook.run(code).await;
+        assert_eq!(shown.ending(), "ok", "{shown:?}");
+        // Returns at all.
         notebook.end().await;
     });
 }

@@ -19,7 +19,7 @@ use crate::home::{Home, Scratch};
 use crate::kernelspec::{self, Kernelspec, KernelspecError, Location};
 use crate::setup::progress::{self, Lines};
 use crate::setup::{self, Progress, Runtime, SetupError, doctor};
-use crate::{headless, jupyter};
+use crate::{headless, jupyter, signals};
 
 /// A cell failed, or something else did.
 const FAILED: u8 = 1;
@@ -321,8 +321,9 @@ async fn told_to_end() -> i32 {
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     let (says, mut hears) = tokio::sync::mpsc::channel(1);
     for kind in kinds {
+        let stream = if kind == SignalKind::hangup() { signals::hangup() } else { signal(kind).map(Some) };
         // Where a signal cannot be watched it keeps its usual effect.
-        let Ok(mut stream) = signal(kind) else { continue };
+        let Ok(Some(mut stream)) = stream else { continue };
         let says = says.clone();
         tokio::spawn(async move {
             while stream.recv().await.is_some() {

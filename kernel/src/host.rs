@@ -2,6 +2,13 @@
 //!
 //! Text comes over two pipes and everything else over the control socket. The host flushes before it sends a message,
 //! and this side empties the pipes before it acts on one, so events keep the order in which the user's code made them.
+//!
+//! Both are read at all times: by the run of a cell, and between two cells by a task of its own ([`between`]).
+//!
+//! The host leads a process group, in which what its cells start is as well. An interrupt reaches all of it, and none of it
+//! outlives the host.
+
+mod between;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -9,19 +16,22 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use oxtorch_protocol::{Done, FromHost, Ready, Run, Surroundings, ToHost};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::between::Aside;
+use self::between::Reader;
 use crate::content::Contents;
+use crate::processes::{self, Processes};
 use crate::session::{Event, Stream};
 use crate::setup::Runtime;
 
@@ -46,17 +56,28 @@ const SPINS: (&str, &str) = ("GOMP_SPINCOUNT", "50000");
 /// decides.
 const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "1000"), ("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
 
+/// How long a host may take to drop its variables and end; it has 1.5 s for that itself.
+const LAST_DROPS: Duration = Duration::from_secs(2);
+
 /// A running host process.
 #[derive(Debug)]
 pub struct Host {
     child: Child,
-    control: Lines<BufReader<UnixStream>>,
+    reader: Reader,
     requests: Requests,
-    stdout: Text,
-    stderr: Text,
     runs: u64,
     interrupted: Arc<Mutex<Option<Instant>>>,
-    ready: Option<Ready>,
+    ready: Arc<OnceLock<Ready>>,
+}
+
+/// What a host says.
+#[derive(Debug)]
+struct Streams {
+    control: Lines<BufReader<UnixStream>>,
+    stdout: Text,
+    stderr: Text,
+    /// What was read while no cell ran and nobody has taken yet.
+    pending: VecDeque<Event>,
 }
 
 /// How a run ended.
@@ -78,7 +99,8 @@ pub struct RunInterrupter {
 }
 
 impl RunInterrupter {
-    /// Asks the cell to end at its next checkpoint. When that was asked for 5 s ago, ends the process.
+    /// Asks the cell to end at its next checkpoint, and the processes that it has started to end. When that was asked for
+    /// 5 s ago, ends all of them.
     pub fn interrupt(&self) {
         let mut interrupted = self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let asked_before = interrupted.is_some_and(|since| since.elapsed() >= PATIENCE);
@@ -91,7 +113,7 @@ impl RunInterrupter {
             Signal::INT
         };
         if let Some(pid) = self.pid {
-            let _ = kill_process(pid, signal);
+            let _ = kill_process_group(pid, signal);
         }
     }
 }
@@ -146,15 +168,19 @@ impl Host {
         let stdout = child.stdout.take().context("the host has no stdout")?.into_owned_fd()?;
         let stderr = child.stderr.take().context("the host has no stderr")?.into_owned_fd()?;
         let requests = Requests(Arc::new(Mutex::new(ours.try_clone()?)));
-        let host = Self {
-            child,
+        let streams = Streams {
             control: BufReader::new(UnixStream::from_std(ours)?).lines(),
-            requests,
             stdout: Text { contents: Some(Contents::default()), ..Text::new(stdout, Stream::Stdout)? },
             stderr: Text::new(stderr, Stream::Stderr)?,
+            pending: VecDeque::new(),
+        };
+        let host = Self {
+            child,
+            reader: Reader::new(streams),
+            requests,
             runs: 0,
             interrupted: Arc::default(),
-            ready: None,
+            ready: Arc::default(),
         };
         if surroundings.dir.is_some() {
             host.surround(surroundings);
@@ -175,19 +201,37 @@ impl Host {
 
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let is_alive = self.leader().is_some_and(|pid| matches!(waitid(WaitId::Pid(pid), ended), Ok(None)));
+        if !is_alive {
+            self.end_group();
+        }
+        is_alive
+    }
+
+    /// The process that leads the group; `None` once it has been waited for, and its number may be another's.
+    fn leader(&self) -> Option<Pid> {
+        self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
+    }
+
+    /// Ends the processes of the host's group.
+    fn end_group(&self) {
+        if let Some(leader) = self.leader() {
+            // A group that is gone needs no signal.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
     }
 
     /// What the host found at its start, once it has said so.
     pub fn ready(&self) -> Option<&Ready> {
-        self.ready.as_ref()
+        self.ready.get()
     }
 
     /// A handle that interrupts the next run.
     pub fn next_run_interrupter(&self) -> RunInterrupter {
         RunInterrupter {
             requests: self.requests.clone(),
-            pid: self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())),
+            pid: self.leader(),
             run: self.runs + 1,
             interrupted: Arc::clone(&self.interrupted),
         }
@@ -197,6 +241,13 @@ impl Host {
     pub fn forget(&self, names: Vec<String>) {
         // A host that is gone has dropped them already.
         let _ = self.requests.send(&ToHost::Forget { names });
+    }
+
+    /// Reads what the host says while no cell runs. Where nobody takes that, it waits for the next cell.
+    pub fn read_between(&mut self, aside: Option<&Aside>) {
+        if let Some(aside) = aside {
+            self.reader.begin(aside.clone(), self.requests.clone(), Arc::clone(&self.ready));
+        }
     }
 
     /// Runs a cell to its end. `rewrite` sees text on stderr before the user does, and returns how much of it is ready.
@@ -212,7 +263,11 @@ impl Host {
         let interrupted = Arc::clone(&self.interrupted);
         let set_interrupted = |to| *interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = to;
         set_interrupted(None);
-        self.stdout.contents.iter_mut().for_each(Contents::begin_cell);
+        let streams = self.reader.end().await?;
+        for event in streams.pending.drain(..) {
+            send(events, event).await;
+        }
+        streams.stdout.contents.iter_mut().for_each(Contents::begin_cell);
         let run = Run { id: self.runs, library, symbol, allow_stdin };
         if self.requests.send(&ToHost::Run(run)).is_err() {
             return self.died(events, rewrite).await;
@@ -223,27 +278,27 @@ impl Host {
             let since = *self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             tokio::select! {
                 biased;
-                result = self.stdout.pipe.readable(), if !self.stdout.closed => {
+                result = streams.stdout.pipe.readable(), if !streams.stdout.closed => {
                     result?;
-                    self.stdout.forward(events, &plain).await?;
+                    streams.stdout.forward(events, &plain).await?;
                 }
-                result = self.stderr.pipe.readable(), if !self.stderr.closed => {
+                result = streams.stderr.pipe.readable(), if !streams.stderr.closed => {
                     result?;
-                    self.stderr.forward(events, rewrite).await?;
+                    streams.stderr.forward(events, rewrite).await?;
                 }
-                line = self.control.next_line() => {
+                line = streams.control.next_line() => {
                     let Ok(Some(line)) = line else { return self.died(events, rewrite).await };
-                    self.stdout.drain(events, &plain).await?;
-                    self.stderr.drain(events, rewrite).await?;
+                    streams.stdout.drain(events, &plain).await?;
+                    streams.stderr.drain(events, rewrite).await?;
                     match serde_json::from_str(&line)? {
-                        FromHost::Ready(ready) => self.ready = Some(ready),
+                        FromHost::Ready(ready) => drop(self.ready.set(ready)),
                         FromHost::Display(display) => {
-                            self.flush(events).await;
+                            streams.flush(events).await;
                             send(events, Event::Display(display)).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
                         FromHost::ClearOutput { wait } => {
-                            self.flush(events).await;
+                            streams.flush(events).await;
                             send(events, Event::ClearOutput { wait }).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
@@ -251,13 +306,15 @@ impl Host {
                             let _ = self.requests.send(&ToHost::Input { value: None });
                         }
                         FromHost::Input { prompt, password } => {
-                            self.stdout.let_go(events).await;
+                            streams.stdout.let_go(events).await;
                             let (reply, receiver) = oneshot::channel();
                             answer = Some(receiver);
                             send(events, Event::Input { prompt, password, reply }).await;
                         }
+                        // That of another run would be taken for this one's, and all that follow for the one before.
+                        FromHost::Done(done) if done.run != self.runs => {}
                         FromHost::Done(done) => {
-                            self.flush(events).await;
+                            streams.flush(events).await;
                             return Ok(Ended::Done(Box::new(done)));
                         }
                     }
@@ -266,8 +323,8 @@ impl Host {
                     answer = None;
                     let _ = self.requests.send(&ToHost::Input { value: value.ok().flatten() });
                 }
-                () = tokio::time::sleep(BLOCK_PATIENCE), if self.stdout.waits() => {
-                    self.stdout.let_go(events).await;
+                () = tokio::time::sleep(BLOCK_PATIENCE), if streams.stdout.waits() => {
+                    streams.stdout.let_go(events).await;
                 }
                 () = tokio::time::sleep(time_to_tell(since)), if !told => {
                     let since = *self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -287,25 +344,44 @@ impl Host {
         events: &mpsc::Sender<Event>,
         rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
     ) -> io::Result<Ended> {
+        self.end_group();
         let status = self.child.wait().await?;
-        self.stdout.drain(events, &plain).await?;
-        self.stderr.drain(events, rewrite).await?;
-        self.flush(events).await;
+        let streams = self.reader.end().await?;
+        streams.stdout.drain(events, &plain).await?;
+        streams.stderr.drain(events, rewrite).await?;
+        streams.flush(events).await;
         Ok(Ended::Died(status))
     }
 
+    /// Ends the process, with what it has started. One that has run cells drops its variables first, so that what they
+    /// write at their end is written; by force when that takes long. What it shows meanwhile goes `aside`.
+    pub async fn shutdown(mut self, aside: Option<&Aside>) {
+        let mut others = Processes::default();
+        if self.runs > 0 {
+            others = self.child.id().map(processes::descendants).unwrap_or_default();
+            self.reader.begin(aside.cloned().unwrap_or_default(), self.requests.clone(), Arc::clone(&self.ready));
+            let _ = self.requests.send(&ToHost::Shutdown);
+            let _ = tokio::time::timeout(LAST_DROPS, self.reader.until_closed()).await;
+        }
+        // The leader is not waited for yet, so the group is ours.
+        self.end_group();
+        others.end();
+        let _ = self.child.wait().await;
+    }
+}
+
+impl Drop for Host {
+    /// Where nobody has ended it, such as in a task that was aborted.
+    fn drop(&mut self) {
+        self.end_group();
+    }
+}
+
+impl Streams {
     /// Sends what either pipe held back.
     async fn flush(&mut self, events: &mpsc::Sender<Event>) {
         self.stdout.flush(events).await;
         self.stderr.flush(events).await;
-    }
-
-    /// Ends the process: in an orderly way, or by force when that takes long.
-    pub async fn shutdown(mut self) {
-        let _ = self.requests.send(&ToHost::Shutdown);
-        if tokio::time::timeout(Duration::from_millis(500), self.child.wait()).await.is_err() {
-            let _ = self.child.kill().await;
-        }
     }
 }
 
@@ -381,6 +457,15 @@ impl Text {
         events: &mpsc::Sender<Event>,
         rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
     ) -> io::Result<usize> {
+        let (read, found) = self.read(rewrite)?;
+        for event in found {
+            send(events, event).await;
+        }
+        Ok(read)
+    }
+
+    /// What can be read at once: how many bytes that was, and what it shows.
+    fn read(&mut self, rewrite: &(dyn Fn(&str) -> Rewritten + Sync)) -> io::Result<(usize, Vec<Event>)> {
         let mut buffer = vec![0; PIPE_BYTES];
         let read = match self.pipe.try_read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => (&self.now).read(&mut buffer),
@@ -389,10 +474,10 @@ impl Text {
         let read = match read {
             Ok(0) => {
                 self.closed = true;
-                return Ok(0);
+                return Ok((0, Vec::new()));
             }
             Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((0, Vec::new())),
             Err(error) => return Err(error),
         };
         let mut bytes: Vec<u8> = self.held.drain(..).collect();
@@ -402,8 +487,7 @@ impl Text {
         let Rewritten { ready, held } = rewrite(&text);
         self.held.extend(&text.as_bytes()[text.len() - held..]);
         self.held.extend(&bytes[whole..]);
-        self.show(ready, events).await;
-        Ok(read)
+        Ok((read, self.events(ready)))
     }
 
     /// Sends all that was written before now.
@@ -422,25 +506,42 @@ impl Text {
         Ok(())
     }
 
-    /// Sends what was held back: nothing will complete it.
-    pub async fn flush(&mut self, events: &mpsc::Sender<Event>) {
-        if !self.held.is_empty() {
-            let bytes: Vec<u8> = self.held.drain(..).collect();
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            self.show(text, events).await;
+    /// All that was written before now.
+    fn read_all(&mut self, rewrite: &(dyn Fn(&str) -> Rewritten + Sync)) -> io::Result<Vec<Event>> {
+        let mut events = Vec::new();
+        let mut drained = 0;
+        while drained < PIPE_BYTES {
+            let (read, found) = self.read(rewrite)?;
+            if read == 0 {
+                break;
+            }
+            drained += read;
+            events.extend(found);
         }
-        self.let_go(events).await;
+        Ok(events)
     }
 
-    async fn show(&mut self, text: String, events: &mpsc::Sender<Event>) {
+    /// Sends what was held back: nothing will complete it.
+    pub async fn flush(&mut self, events: &mpsc::Sender<Event>) {
+        for event in self.take_held() {
+            send(events, event).await;
+        }
+    }
+
+    /// What was held back.
+    fn take_held(&mut self) -> Vec<Event> {
+        let bytes: Vec<u8> = self.held.drain(..).collect();
+        let mut events = self.events(String::from_utf8_lossy(&bytes).into_owned());
+        events.extend(self.take_begun());
+        events
+    }
+
+    /// What text shows.
+    fn events(&mut self, text: String) -> Vec<Event> {
         match &mut self.contents {
-            Some(contents) => {
-                for event in contents.take(&text) {
-                    send(events, event).await;
-                }
-            }
-            None if text.is_empty() => {}
-            None => send(events, Event::Stream { stream: self.stream, text }).await,
+            _ if text.is_empty() => Vec::new(),
+            Some(contents) => contents.take(&text),
+            None => vec![Event::Stream { stream: self.stream, text }],
         }
     }
 
@@ -451,9 +552,14 @@ impl Text {
 
     /// Sends what has begun as a block as text.
     async fn let_go(&mut self, events: &mpsc::Sender<Event>) {
-        for event in self.contents.as_mut().map(Contents::flush).unwrap_or_default() {
+        for event in self.take_begun() {
             send(events, event).await;
         }
+    }
+
+    /// What has begun as a block, as text.
+    fn take_begun(&mut self) -> Vec<Event> {
+        self.contents.as_mut().map(Contents::flush).unwrap_or_default()
     }
 }
 

@@ -13,8 +13,10 @@ pub mod home;
 pub mod host;
 pub mod jupyter;
 pub mod kernelspec;
+mod processes;
 pub mod session;
 pub mod setup;
+mod signals;
 
 #[cfg(test)]
 mod fuzzing;

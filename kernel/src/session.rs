@@ -192,12 +192,19 @@ impl<E: Engine> Session<E> {
         self.engine.inspect(code, cursor, with_source).await
     }
 
+    /// What is shown while no cell runs, by a thread that outlives its cell. Whoever asks for this takes it also while cells
+    /// run, or much of it is shown with the next cell; where nobody asks, all of it is.
+    pub fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {
+        self.engine.aside()
+    }
+
     /// A handle that interrupts the running cell, from any thread, while `execute` waits.
     pub fn interrupter(&self) -> Interrupter {
         self.engine.interrupter()
     }
 
-    /// Ends the host process and removes what the session kept on disk.
+    /// Ends the host process, with what cells have started, and removes what the session kept on disk. The variables are
+    /// dropped first; what that shows is shown aside.
     pub async fn shutdown(self) {
         self.engine.shutdown().await
     }

@@ -79,6 +79,11 @@ pub trait Engine: Send + 'static {
         std::future::ready(None)
     }
 
+    /// What is shown while no cell runs; see [`crate::session::Session::aside`].
+    fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {
+        None
+    }
+
     /// A handle that interrupts the running cell.
     fn interrupter(&self) -> Interrupter;
 
@@ -96,8 +101,8 @@ impl Interrupter {
         Self(Arc::new(interrupt))
     }
 
-    /// Interrupts the running cell: it ends at its next checkpoint and the variables stay. A second call while the
-    /// first has had no effect for some seconds ends the host process.
+    /// Interrupts the running cell and the processes that it has started: it ends at its next checkpoint and the variables
+    /// stay. A second call while the first has had no effect for some seconds ends the host process.
     pub fn interrupt(&self) {
         (self.0)()
     }

@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use super::deps::Links;
 use super::names::crate_name;
-use crate::setup::child::with_path;
+use crate::setup::child::{end_with_parent, with_path};
 use crate::setup::sources::key;
 use crate::setup::{Linker, Runtime};
 
@@ -245,6 +245,7 @@ impl Rustc {
             .stderr(Stdio::null())
             .kill_on_drop(true);
         remove_flags(&mut command);
+        end_with_parent(command.as_std_mut());
         command.env("RUSTC_BOOTSTRAP", "expansion");
         let starts = || format!("cannot start {}", self.runtime.rustc.display());
         let mut child = command.spawn().with_context(starts)?;
@@ -315,6 +316,7 @@ impl Rustc {
             command.arg("--extern").arg(with_path(&format!("{name}="), &self.library(name)));
         }
         remove_flags(&mut command);
+        end_with_parent(command.as_std_mut());
         if krate.full_paths {
             // A long type would be cut in the middle to fit a terminal.
             command

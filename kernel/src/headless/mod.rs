@@ -15,7 +15,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::engine::Engine;
-use crate::session::{AHEAD, CellError, CellRequest, Session};
+use crate::session::{AHEAD, CellError, CellRequest, Event, Session};
+use crate::signals;
 
 pub use notebook::NotebookError;
 use notebook::{CodeCell, Notebook};
@@ -52,7 +53,7 @@ pub struct RunOptions {
 pub struct RunReport {
     /// A cell failed that may not, or the user interrupted the run.
     pub failed: bool,
-    /// SIGINT or SIGTERM ended the run.
+    /// SIGINT, SIGTERM or SIGHUP ended the run.
     pub interrupted: bool,
     /// The cells that were executed.
     pub executed: usize,
@@ -111,6 +112,7 @@ where
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let mut progress = Progress::new(cells.len());
     let mut session = start_session(start, &progress, &mut signals).await?;
+    let mut aside = Aside(session.aside());
 
     let mut outputs = Outputs::default();
     let mut report = RunReport { failed: false, interrupted: false, executed: 0, failures: Vec::new(), output };
@@ -118,6 +120,7 @@ where
         let execution_count = number as u32;
         progress.begin(number, execution_count, &cell.source);
         let began = Instant::now();
+        aside.show_now(&mut outputs);
         outputs.next_cell(execution_count);
         session.expect(cells[number..].iter().take(AHEAD).map(|cell| cell.source.clone()).collect());
         let ended = run_cell(&mut session, cell, execution_count, options.timeout, &mut outputs, &mut signals).await;
@@ -139,12 +142,13 @@ where
         }
     }
     report.failed = !report.failures.is_empty() || report.interrupted;
+    // The variables are dropped now, and threads print their last lines.
+    aside.show_until(session.shutdown(), &mut outputs).await;
 
     for ((number, cell), outputs) in (1..).zip(&cells).zip(outputs.cells()) {
         notebook.set_outputs(cell, number, outputs).context("cannot write the outputs as JSON")?;
     }
     notebook.write(&report.output)?;
-    session.shutdown().await;
     progress::report(&report.failures);
     let failed = match report.failures.len() {
         0 => String::new(),
@@ -152,6 +156,30 @@ where
     };
     eprintln!("{} of {} cells executed{failed}; wrote {}", report.executed, cells.len(), report.output.display());
     Ok(report)
+}
+
+/// What is shown while no cell runs. It belongs to the cell that ran last.
+struct Aside(Option<mpsc::Receiver<Event>>);
+
+impl Aside {
+    /// Takes what has come so far.
+    fn show_now(&mut self, outputs: &mut Outputs) {
+        while let Some(event) = self.0.as_mut().and_then(|events| events.try_recv().ok()) {
+            outputs.take(event);
+        }
+    }
+
+    /// Takes what comes until something has been done.
+    async fn show_until(&mut self, done: impl Future<Output = ()>, outputs: &mut Outputs) {
+        let mut done = pin!(done);
+        loop {
+            tokio::select! {
+                Some(event) = async { self.0.as_mut()?.recv().await } => outputs.take(event),
+                () = &mut done => break,
+            }
+        }
+        self.show_now(outputs);
+    }
 }
 
 async fn start_session<E, F, Fut>(start: F, progress: &Progress, signals: &mut Signals) -> anyhow::Result<Session<E>>
@@ -231,21 +259,27 @@ fn plain_error(ename: &str, evalue: &str) -> CellError {
     }
 }
 
-/// Ctrl-C, and the request to end that a batch system sends.
+/// Ctrl-C, the request to end that a batch system sends, and a closed terminal.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signals::hangup()?,
+        })
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            () = signals::next(&mut self.hangup) => {}
         }
     }
 }

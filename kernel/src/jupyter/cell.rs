@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::interrupts::Interrupts;
 use super::iopub::IoPub;
+use super::startup::{Aside, Running};
 use super::stdin::Stdin;
 use crate::engine::Engine;
 use crate::session::{CellError, CellRequest, Event, Session, Stream, note_display};
@@ -40,11 +41,12 @@ pub(super) struct CellOutput<'a> {
 
 impl CellOutput<'_> {
     /// Runs code and forwards what it shows; it has all been handed to the iopub socket when this returns. Gives the
-    /// value of its trailing expression as text.
+    /// value of its trailing expression as text. What was shown before it ran is the `earlier` cell's.
     pub(super) async fn run<E: Engine>(
         &self,
-        session: &mut Session<E>,
+        Running { session, aside }: &mut Running<E>,
         code: &str,
+        earlier: &CellOutput<'_>,
     ) -> Result<Option<String>, CellError> {
         let Self { execution_count, allow_stdin, .. } = *self;
         let request = CellRequest { code, execution_count, allow_stdin };
@@ -56,40 +58,55 @@ impl CellOutput<'_> {
             outcome
         };
         // Side by side: a cell that waits for input must still be able to end.
-        let (outcome, value) = tokio::join!(run, self.forward(events_end, ended_end));
+        let (outcome, value) = tokio::join!(run, self.forward(events_end, ended_end, aside, earlier));
         outcome.map(|()| value)
     }
 
-    async fn forward(&self, mut events: Receiver<Event>, ended: oneshot::Receiver<()>) -> Option<String> {
+    async fn forward(
+        &self,
+        mut events: Receiver<Event>,
+        ended: oneshot::Receiver<()>,
+        aside: &mut Aside,
+        earlier: &CellOutput<'_>,
+    ) -> Option<String> {
         let mut ended = pin!(ended);
         let mut value = None;
         let mut open = true;
         loop {
             let event = tokio::select! {
                 biased;
+                event = aside.next() => {
+                    earlier.show(event).await;
+                    continue;
+                }
                 event = events.recv() => match event {
                     Some(event) => event,
                     None => return value,
                 },
                 _ = &mut ended, if open => {
-                    // What was sent is still delivered; a thread that outlives its cell shows nothing more.
+                    // What was sent is still delivered.
                     events.close();
                     open = false;
                     continue;
                 }
             };
-            match event {
-                Event::Stream { stream, text } => self.stream(stream, text).await,
-                Event::Display(display) => {
-                    if display.kind == DisplayKind::Result {
-                        value = display.data.get("text/plain").and_then(Value::as_str).map(str::to_owned);
-                    }
-                    self.display(display).await;
-                }
-                Event::Note(note) => self.display(note_display(&note)).await,
-                Event::ClearOutput { wait } => self.iopub.publish(ClearOutput { wait }, self.request).await,
-                Event::Input { prompt, password, reply } => self.input(prompt, password, reply).await,
+            if let Event::Display(display) = &event
+                && display.kind == DisplayKind::Result
+            {
+                value = display.data.get("text/plain").and_then(Value::as_str).map(str::to_owned);
             }
+            self.show(event).await;
+        }
+    }
+
+    /// Shows an event.
+    pub(super) async fn show(&self, event: Event) {
+        match event {
+            Event::Stream { stream, text } => self.stream(stream, text).await,
+            Event::Display(display) => self.display(display).await,
+            Event::Note(note) => self.display(note_display(&note)).await,
+            Event::ClearOutput { wait } => self.iopub.publish(ClearOutput { wait }, self.request).await,
+            Event::Input { prompt, password, reply } => self.input(prompt, password, reply).await,
         }
     }
 

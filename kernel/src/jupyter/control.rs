@@ -12,6 +12,7 @@ use zeromq::RouterSocket;
 use super::interrupts::Interrupts;
 use super::iopub::IoPub;
 use super::replies;
+use super::usage::Usage;
 use super::wire::{self, Wire};
 
 /// What the control socket acts on.
@@ -24,11 +25,13 @@ pub(super) struct Control {
     pub(super) interrupts: Interrupts,
     /// For `shutdown_request`.
     pub(super) shutdown: watch::Sender<bool>,
+    /// For `usage_request`.
+    pub(super) usage: Usage,
 }
 
 impl Control {
     /// Answers requests until the task is dropped.
-    pub(super) async fn serve(self, mut socket: RouterSocket, wire: Arc<Wire>) {
+    pub(super) async fn serve(mut self, mut socket: RouterSocket, wire: Arc<Wire>) {
         loop {
             let request = wire.receive(&mut socket, "control").await;
             let Some(reply) = self.answer(&request) else {
@@ -51,13 +54,16 @@ impl Control {
     }
 
     /// Acts on a request; `None` where it is none that this socket knows.
-    fn answer(&self, request: &JupyterMessage) -> Option<JupyterMessageContent> {
+    fn answer(&mut self, request: &JupyterMessage) -> Option<JupyterMessageContent> {
         match &request.content {
             JupyterMessageContent::InterruptRequest(_) => {
                 self.interrupts.interrupt();
                 Some(InterruptReply::new().into())
             }
             JupyterMessageContent::ShutdownRequest(request) => Some(shutdown_reply(request).into()),
+            JupyterMessageContent::UnknownMessage(unknown) if unknown.msg_type == "usage_request" => {
+                Some(self.usage.reply())
+            }
             content => replies::standing(content, &self.connection).or_else(|| match content {
                 JupyterMessageContent::UnknownMessage(unknown) => replies::malformed(unknown),
                 _ => None,

@@ -16,6 +16,7 @@ use super::interrupts::Interrupts;
 use super::iopub::IoPub;
 use super::startup::Startup;
 use super::stdin::Stdin;
+use super::usage::Usage;
 use super::{control, replies, wire};
 use crate::engine::Engine;
 use crate::session::{AHEAD, CellError, Completion};
@@ -39,6 +40,10 @@ pub(super) struct Kernel<E> {
     pub(super) queue: VecDeque<JupyterMessage>,
     /// The number that the next cell's prompt gets.
     pub(super) execution_count: u32,
+    /// The cell that ran last, with its number: what is shown while none runs is its.
+    pub(super) last: Option<(JupyterMessage, u32)>,
+    /// For `usage_request`.
+    pub(super) usage: Usage,
 }
 
 impl<E: Engine> Kernel<E> {
@@ -50,16 +55,26 @@ impl<E: Engine> Kernel<E> {
             _ = shutdown.wait_for(|shutdown| *shutdown) => {}
             () = self.serve() => {}
         }
-        self.engine.shutdown().await;
+        let Self { engine, iopub, stdin, interrupts, last, .. } = self;
+        engine.shutdown(earlier(&last, &iopub, &stdin, &interrupts)).await;
     }
 
     async fn serve(&mut self) {
         loop {
             let request = match self.queue.pop_front() {
                 Some(request) => request,
-                None => match self.requests.recv().await {
-                    Some(request) => request,
-                    None => return,
+                None => tokio::select! {
+                    biased;
+                    event = self.engine.aside() => {
+                        if let Some(output) = earlier(&self.last, &self.iopub, &self.stdin, &self.interrupts) {
+                            output.show(event).await;
+                        }
+                        continue;
+                    }
+                    request = self.requests.recv() => match request {
+                        Some(request) => request,
+                        None => return,
+                    },
                 },
             };
             self.handle(&request).await;
@@ -103,6 +118,9 @@ impl<E: Engine> Kernel<E> {
                 if msg_type == "history_request" =>
             {
                 Some(self.history_reply(content))
+            }
+            JupyterMessageContent::UnknownMessage(unknown) if unknown.msg_type == "usage_request" => {
+                Some(self.usage.reply())
             }
             JupyterMessageContent::CommOpen(_)
             | JupyterMessageContent::CommMsg(_)
@@ -197,12 +215,18 @@ impl<E: Engine> Kernel<E> {
             interrupts: &self.interrupts,
         };
         let outcome = match self.engine.session(&output).await {
-            Ok(session) => {
-                session.expect(expected);
-                output.run(session, &content.code).await.map(|value| (session, value))
+            Ok(running) => {
+                running.session.expect(expected);
+                let earlier = earlier(&self.last, &self.iopub, &self.stdin, &self.interrupts);
+                let value = output.run(running, &content.code, earlier.as_ref().unwrap_or(&output)).await;
+                value.map(|value| (&mut running.session, value))
             }
             Err(error) => Err(error),
         };
+        // A frontend's own questions have no place in the notebook.
+        if !content.silent {
+            self.last = Some((request.clone(), execution_count));
+        }
         let session = match outcome {
             Ok((session, value)) => {
                 if let Some(value) = value.filter(|_| content.store_history && !content.silent) {
@@ -258,6 +282,18 @@ impl<E: Engine> Kernel<E> {
         self.reply(ExecuteReply { user_expressions: Some(HashMap::new()), ..reply }, request);
         self.iopub.publish(Status::idle(), request).await;
     }
+}
+
+/// Where what is shown while no cell runs goes: to the cell that ran last, in whose output it has been all the time.
+fn earlier<'a>(
+    last: &'a Option<(JupyterMessage, u32)>,
+    iopub: &'a IoPub,
+    stdin: &'a Stdin,
+    interrupts: &'a Interrupts,
+) -> Option<CellOutput<'a>> {
+    let (request, execution_count) = last.as_ref()?;
+    let execution_count = *execution_count;
+    Some(CellOutput { request, execution_count, silent: false, allow_stdin: false, iopub, stdin, interrupts })
 }
 
 /// The number that a frontend gives a cell itself, in the request's metadata: Rust cells of a Python notebook have the

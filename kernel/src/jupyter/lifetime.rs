@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::interrupts::Interrupts;
 use super::wire::log;
+use crate::signals;
 
 /// How often the parent is looked for. There is no event for the death of a process that is not one's child.
 const PARENT_POLL: Duration = Duration::from_secs(1);
@@ -23,10 +24,15 @@ pub(super) async fn forward_interrupts(interrupts: Interrupts) -> io::Result<()>
     Ok(())
 }
 
-/// Waits for SIGTERM.
+/// Waits for SIGTERM, or for SIGHUP: the terminal in which the frontend runs was closed.
 pub(super) async fn terminated() -> io::Result<()> {
-    signal(SignalKind::terminate())?.recv().await;
-    log(format_args!("ended by SIGTERM"));
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signals::hangup()?;
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        () = signals::next(&mut hangup) => "SIGHUP",
+    };
+    log(format_args!("ended by {name}"));
     Ok(())
 }
 

@@ -21,6 +21,7 @@ mod stdin;
 mod subscribers;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod wire;
 
 use std::collections::VecDeque;
@@ -39,8 +40,9 @@ pub(crate) use cell::media;
 pub use connection_file::ConnectionFileError;
 pub(crate) use replies::language_info;
 
-/// How long the engine and the last messages may take at the end. A frontend that restarts the kernel waits for this.
-const END: Duration = Duration::from_millis(700);
+/// How long the engine and the last messages may take at the end. A frontend that restarts the kernel waits for this; Jupyter's
+/// own for 2.5 s, before it ends the kernel by force.
+const END: Duration = Duration::from_millis(2300);
 
 /// The socket library hands replies to a task of its own and does not tell when they are written; this is for them.
 const LAST_REPLY: Duration = Duration::from_millis(50);
@@ -83,6 +85,7 @@ where
         iopub: iopub.clone(),
         interrupts: interrupts.clone(),
         shutdown: shutdown.clone(),
+        usage: usage::Usage::default(),
     };
     let kernel = kernel::Kernel {
         engine: startup::Startup::begin(start),
@@ -96,6 +99,8 @@ where
         history: History::from_environment(history),
         queue: VecDeque::new(),
         execution_count: 1,
+        last: None,
+        usage: usage::Usage::default(),
     };
     let background = [
         tokio::spawn(heartbeat::serve(heartbeat_socket)),

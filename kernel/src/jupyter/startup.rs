@@ -1,5 +1,6 @@
 //! The engine while it starts: cells wait for it and show what it reports.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -9,7 +10,7 @@ use tokio::time::timeout;
 use super::cell::CellOutput;
 use super::interrupts::Interrupts;
 use crate::engine::Engine;
-use crate::session::{CellError, ProgressLine, Session};
+use crate::session::{CellError, Event, ProgressLine, Session};
 
 /// How long somebody who types may wait for a start: one without a set-up takes about half of it.
 const TYPING: Duration = Duration::from_millis(800);
@@ -24,9 +25,38 @@ pub(super) enum Startup<E> {
         progress: UnboundedReceiver<String>,
     },
     /// Cells can run.
-    Ready(Session<E>),
+    Ready(Running<E>),
     /// It will not start; every cell says why.
     Failed(CellError),
+}
+
+/// A session, and what it shows while no cell runs.
+pub(super) struct Running<E> {
+    pub(super) session: Session<E>,
+    pub(super) aside: Aside,
+}
+
+/// What comes from a thread that outlives its cell.
+pub(super) struct Aside(Option<mpsc::Receiver<Event>>);
+
+impl Aside {
+    /// Waits for the next event.
+    pub(super) async fn next(&mut self) -> Event {
+        let event = match &mut self.0 {
+            Some(events) => events.recv().await,
+            None => None,
+        };
+        match event {
+            Some(event) => event,
+            // The engine has ended, or tells nothing.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The next event, if there is one already.
+    pub(super) fn try_next(&mut self) -> Option<Event> {
+        self.0.as_mut()?.try_recv().ok()
+    }
 }
 
 impl<E: Engine> Startup<E> {
@@ -42,7 +72,7 @@ impl<E: Engine> Startup<E> {
 
     /// The session, as soon as there is one. Meanwhile the cell shows the set-up's progress; an interrupt ends the
     /// wait, not the set-up.
-    pub(super) async fn session(&mut self, cell: &CellOutput<'_>) -> Result<&mut Session<E>, CellError> {
+    pub(super) async fn session(&mut self, cell: &CellOutput<'_>) -> Result<&mut Running<E>, CellError> {
         if let Self::Starting { task, progress } = self {
             // The progress of a start that is over already interests nobody, unless it failed.
             let waits = !task.is_finished();
@@ -67,7 +97,7 @@ impl<E: Engine> Startup<E> {
             *self = Self::started(started, cell.interrupts);
         }
         match self {
-            Self::Ready(session) => Ok(session),
+            Self::Ready(running) => Ok(running),
             Self::Failed(error) => Err(error.clone()),
             Self::Starting { .. } => unreachable!("the start was waited for above"),
         }
@@ -80,7 +110,7 @@ impl<E: Engine> Startup<E> {
             *self = Self::started(started, interrupts);
         }
         match self {
-            Self::Ready(session) => Some(session),
+            Self::Ready(running) => Some(&mut running.session),
             Self::Starting { .. } | Self::Failed(_) => None,
         }
     }
@@ -89,9 +119,10 @@ impl<E: Engine> Startup<E> {
     fn started(outcome: Result<anyhow::Result<E>, JoinError>, interrupts: &Interrupts) -> Self {
         match outcome {
             Ok(Ok(engine)) => {
-                let session = Session::new(engine);
+                let mut session = Session::new(engine);
                 interrupts.engine_started(session.interrupter());
-                Self::Ready(session)
+                let aside = Aside(session.aside());
+                Self::Ready(Running { session, aside })
             }
             Ok(Err(error)) => Self::Failed(setup_error(&format!("{error:#}"))),
             // It panicked, and the kernel's log has the message.
@@ -99,10 +130,30 @@ impl<E: Engine> Startup<E> {
         }
     }
 
-    /// Ends what was started.
-    pub(super) async fn shutdown(self) {
+    /// Waits for what is shown while no cell runs.
+    pub(super) async fn aside(&mut self) -> Event {
         match self {
-            Self::Ready(session) => session.shutdown().await,
+            Self::Ready(running) => running.aside.next().await,
+            Self::Starting { .. } | Self::Failed(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends what was started; what is shown meanwhile is the last cell's.
+    pub(super) async fn shutdown(self, last: Option<CellOutput<'_>>) {
+        match self {
+            Self::Ready(Running { session, mut aside }) => {
+                let mut ended = pin!(session.shutdown());
+                loop {
+                    let event = tokio::select! {
+                        event = aside.next() => event,
+                        () = &mut ended => break,
+                    };
+                    show(last.as_ref(), event).await;
+                }
+                while let Some(event) = aside.try_next() {
+                    show(last.as_ref(), event).await;
+                }
+            }
             Self::Starting { task, .. } if task.is_finished() => {
                 if let Ok(Ok(engine)) = task.await {
                     engine.shutdown().await;
@@ -111,6 +162,13 @@ impl<E: Engine> Startup<E> {
             Self::Starting { task, .. } => task.abort(),
             Self::Failed(_) => {}
         }
+    }
+}
+
+/// Shows an event as the last cell's; where none has run, there is nothing that could show any.
+async fn show(last: Option<&CellOutput<'_>>, event: Event) {
+    if let Some(last) = last {
+        last.show(event).await;
     }
 }
 

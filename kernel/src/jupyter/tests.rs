@@ -542,6 +542,33 @@ async fn a_shutdown_is_answered_broadcast_and_done_while_a_cell_runs() {
 }
 
 #[tokio::test]
+async fn the_end_waits_for_no_frontend() {
+    let mut client = Client::new().await;
+    client.run("print a").await;
+    let begun = tokio::time::Instant::now();
+    client.command(ShutdownRequest { restart: false }).await;
+    soon(client.kernel).await.expect("does not panic").expect("ends in order");
+    // The client's connections are open all the time. Where they are waited for, it is for all of `END`.
+    assert!(begun.elapsed() < END, "the end took {:?}", begun.elapsed());
+    while !matches!(soon(client.iopub.read()).await.expect("the last message").content, Content::ShutdownReply(_)) {}
+}
+
+#[tokio::test]
+async fn a_frontend_is_told_what_the_kernel_takes() {
+    let mut client = Client::new().await;
+    let request = UnknownMessage { msg_type: "usage_request".into(), content: json!({}) };
+    let Content::UnknownMessage(reply) = client.command(request).await else { panic!("not a usage_reply") };
+    assert_eq!(reply.msg_type, "usage_reply");
+    let number = |pointer: &str| reply.content.pointer(pointer).and_then(serde_json::Value::as_f64);
+    assert_eq!(number("/pid"), Some(f64::from(std::process::id())));
+    assert!(number("/kernel_memory").is_some_and(|bytes| bytes > 1e6), "{reply:?}");
+    assert!(number("/kernel_cpu").is_some_and(|percent| percent >= 0.0), "{reply:?}");
+    assert!(number("/cpu_count").is_some_and(|count| count >= 1.0), "{reply:?}");
+    let (total, available) = (number("/host_virtual_memory/total"), number("/host_virtual_memory/available"));
+    assert!(total > available && available > Some(0.0), "{reply:?}");
+}
+
+#[tokio::test]
 async fn the_heart_beats() {
     let client = Client::new().await;
     let mut heart = soon(jupyter_zmq_client::create_client_heartbeat_connection(&client.info)).await.expect("connects");

@@ -2,11 +2,11 @@
 //! ends them when set-up ends.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -153,7 +153,10 @@ pub(crate) fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) 
             let _until_read = reads_too;
             collect(stderr, line)
         });
+        let mut guard = None;
         while all_read.recv_timeout(AGAIN) == Err(RecvTimeoutError::Timeout) {
+            // What takes this long may have started others, such as cargo its compilers, which do not end with us.
+            guard.get_or_insert_with(|| Guard::of(group));
             if stop.is_stopped() || !may_run() {
                 end_group(group);
             }
@@ -171,6 +174,30 @@ pub(crate) fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) 
         return Err(io::ErrorKind::Interrupted.into());
     }
     Ok(Output { status: status?, stdout, stderr })
+}
+
+/// A process that ends a group once this one is gone, also where it is killed: it waits for a pipe to close. Dropped while the
+/// group's leader has not been waited for.
+struct Guard(Option<Child>);
+
+impl Guard {
+    fn of(group: i32) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"read -r ended || kill -TERM -- "-$0""#]).arg(group.to_string()).process_group(0);
+        // Without it a tool merely runs on to its end if we are killed.
+        Self(shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let Some(shell) = &mut self.0 else { return };
+        let told = shell.stdin.as_mut().is_some_and(|pipe| pipe.write_all(b"ended\n").is_ok());
+        if !told {
+            let _ = shell.kill();
+        }
+        let _ = shell.wait();
+    }
 }
 
 /// An argument that ends in a path.
@@ -255,6 +282,8 @@ pub(crate) fn is_executable(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     #[test]
@@ -285,6 +314,19 @@ mod tests {
         let script = "trap 'trap - TERM' TERM; echo started; while :; do sleep 1000; done";
         let error = run_until(command("sh").args(["-c", script]), &stop, |_| stop.stop()).expect_err("was stopped");
         assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+    }
+
+    #[test]
+    fn a_guard_ends_the_group_when_nobody_holds_its_pipe() {
+        let tool = |script: &str| command("sh").args(["-c", script]).process_group(0).spawn().expect("sh runs");
+        let (mut left, mut ended) = (tool("sleep 1000 & wait"), tool("exit 7"));
+        let mut guard = Guard::of(left.id() as i32);
+        // As the system closes it where a process is killed.
+        drop(guard.0.as_mut().and_then(|shell| shell.stdin.take()));
+        assert_eq!(left.wait().expect("ends").signal(), Some(libc::SIGTERM));
+        drop(guard);
+        drop(Guard::of(ended.id() as i32));
+        assert_eq!(ended.wait().expect("ends").code(), Some(7));
     }
 
     #[test]

@@ -34,10 +34,11 @@ use self::state::{Committed, State};
 use super::cache::Cache;
 use super::commands::{Segment, segments};
 use super::fragment::CellText;
+use super::names::rewrite_places;
 use super::parse::{ParseError, ParsedCell, parse};
 use super::rustc::Rustc;
 use super::{Engine, Interrupter, complete};
-use crate::host::{Host, RunInterrupter};
+use crate::host::{Aside, Host, RunInterrupter};
 use crate::session::{CellError, CellRequest, Completeness, Completion, Event};
 use crate::setup::Runtime;
 
@@ -48,6 +49,8 @@ pub struct NativeEngine {
     standby: Standby,
     scratch: PathBuf,
     host: Option<Host>,
+    /// Where what the host shows between cells goes, if somebody wants it.
+    aside: Option<Aside>,
     state: State,
     phase: Arc<Mutex<Phase>>,
     told_host_note: bool,
@@ -110,6 +113,7 @@ impl NativeEngine {
             standby: Standby::new(runtime),
             scratch,
             host: Some(host),
+            aside: None,
             state: State::default(),
             phase: Arc::new(Mutex::new(Phase::Idle)),
             told_host_note: false,
@@ -278,6 +282,14 @@ impl Engine for NativeEngine {
         found
     }
 
+    fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {
+        let sources = Arc::clone(&self.compiler.sources);
+        let rewrite = move |text: &str| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner));
+        let (aside, events) = Aside::new(rewrite);
+        self.aside = Some(aside);
+        Some(events)
+    }
+
     fn interrupter(&self) -> Interrupter {
         let phase = Arc::clone(&self.phase);
         Interrupter::new(move || {
@@ -296,7 +308,7 @@ impl Engine for NativeEngine {
 
     async fn shutdown(self) {
         if let Some(host) = self.host {
-            host.shutdown().await;
+            host.shutdown(self.aside.as_ref()).await;
         }
         self.standby.shutdown().await;
         self.compiler.finish().await;

@@ -49,6 +49,7 @@ impl NativeEngine {
         let ended = host.run(library, symbol, request.allow_stdin, events, &rewrite).await;
         match ended {
             Ok(Ended::Done(done)) => {
+                host.read_between(self.aside.as_ref());
                 if let Some(note) = host.ready().and_then(|ready| ready.note.clone())
                     && !std::mem::replace(&mut self.told_host_note, true)
                 {

@@ -70,7 +70,7 @@ impl Standby {
         }
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(host) = waiting {
-            host.shutdown().await;
+            host.shutdown(None).await;
         }
     }
 }

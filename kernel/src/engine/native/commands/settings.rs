@@ -56,8 +56,8 @@ impl NativeEngine {
         self.state = State { optimise: self.state.optimise, ..State::default() };
         let new = self.standby.take(&self.surroundings).map_err(|error| internal(format!("{error:#}")))?;
         if let Some(old) = self.host.replace(new) {
-            // Its memory is wanted back, and nobody waits for how it ends.
-            tokio::spawn(old.shutdown());
+            // The next cell may open a file that a variable of an earlier one has yet to write.
+            old.shutdown(self.aside.as_ref()).await;
         }
         say(events, &format!("forgot {count} and all items")).await;
         Ok(())

@@ -14,6 +14,7 @@ use crate::engine::native::reports::{internal, interrupted, tell};
 use crate::engine::native::{NativeEngine, Phase};
 use crate::host::{Text, plain, set_variables};
 use crate::session::{CellError, Event, Stream};
+use crate::setup::child::end_with_parent;
 
 /// For programs that would wait for a terminal's user, or hold back what they print from a pipe.
 const VARIABLES: [(&str, &str); 3] = [("PYTHONUNBUFFERED", "1"), ("PAGER", "cat"), ("GIT_PAGER", "cat")];
@@ -81,6 +82,7 @@ impl NativeEngine {
         command.arg("-c").arg(&script).current_dir(self.current_dir()?).envs(VARIABLES);
         set_variables(&mut command, &self.surroundings);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        end_with_parent(command.as_std_mut());
         let mut child = command.spawn().map_err(|error| failure(&format!("cannot start {program}: {error}"), &[]))?;
         let interrupter = ShellInterrupter::new(&child);
         let _end_with_us = EndWithUs(interrupter.clone());
