@@ -11,7 +11,8 @@ use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, VisRestricted, Visibi
 use super::fragment::Edit;
 use super::macro_items;
 
-const CHECKPOINT: &str = "::oxtorch::checkpoint();";
+/// The call that ends a cell which is interrupted.
+pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
 
 /// The edits of one item or statement, and what its visit has found out.
 #[derive(Debug, Default)]
@@ -138,6 +139,11 @@ impl Edits {
     pub fn replace(&mut self, range: Range<usize>, text: &str) {
         let insert = format!("{text:<width$}", width = range.len());
         self.edits.push(Edit { at: range.start, replaces: range.len(), insert });
+    }
+
+    /// Lets an interrupt end the code ahead of a statement.
+    pub fn checkpoint_ahead_of(&mut self, statement: &syn::Stmt) {
+        self.insert(Some(syn::spanned::Spanned::span(statement).byte_range().start), CHECKPOINT);
     }
 
     fn checkpoint(&mut self, block: &Block, attributes: &[Attribute]) {

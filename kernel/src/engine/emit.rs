@@ -4,17 +4,23 @@
 //! <attributes> #![allow(...)] use ::oxtorch::prelude::*; use ::cell_3::Net; use std::fs;
 //! <the user's items, on the user's own lines>
 //! #[unsafe(export_name = "oxtorch_run")] pub fn __oxtorch_run() { let mut net: ::cell_3::Net = take("net");
-//! if let Some((mut opt,)) = stage(|| { <the user's statements> probe(&opt); Ok((opt,)) }) {
-//! if let Some(()) = stage(|| { <more statements> Ok(()) }) { } put("opt", 1, opt); } put("net", 0, net); }
+//! if let Some((mut opt,)) = stage(|| { <a `let` of the user's> probe(&opt); Ok((opt,)) }) {
+//! { <`let`s that cannot fail> probe(&lr);
+//! if let Some(()) = stage(|| { <more statements> Ok(()) }) { } put("lr", 2, lr); } put("opt", 1, opt); } put("net", 0, net); }
 //! <items that moved here from earlier cells>
 //! ```
+//!
+//! A variable comes to its place at the end of its own `let` and stays there until all statements are over, as it would in a
+//! function: the user may have a pointer to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::edits::CHECKPOINT;
 use super::fragment::{Edit, Fragment};
 use super::mentions::Names;
 use super::names::hashed_name;
@@ -73,8 +79,8 @@ pub enum Mark {
 /// What earlier tries to compile the cell have taught.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decisions {
-    /// Run all statements as one stage: they borrow from each other.
-    pub one_stage: bool,
+    /// Run this statement and all behind it as one stage: they borrow from each other.
+    pub together: Option<usize>,
     /// Run the trailing expression without showing its value: it has none (`std::process::exit`).
     pub tail_without_value: bool,
     /// New variables that cannot be kept.
@@ -147,10 +153,21 @@ pub struct Emission {
     pub crates: BTreeSet<String>,
     /// Whether there is anything to run.
     pub runs: bool,
-    /// The statements of each stage.
-    pub stages: Vec<Range<usize>>,
+    /// The stages, in order.
+    pub stages: Vec<Stage>,
     /// The user's items and statements in it.
     fragments: Vec<Fragment>,
+}
+
+/// Statements that run as one.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Which.
+    pub statements: Range<usize>,
+    /// Whether they stand in the cell's function itself: `let`s that cannot fail.
+    pub sure: bool,
+    /// Where it stands in the crate's text, up to the first statement of the next.
+    pub text: Range<usize>,
 }
 
 impl Emission {
@@ -173,27 +190,38 @@ impl Emission {
         Some(Displayed { fragment: fragment.text().to_owned(), start, end })
     }
 
+    /// The first statement of the stage that declares a variable.
+    pub fn stage_of(&self, id: VariableId) -> usize {
+        let statement = self.variables[id].statement;
+        let stage = self.stages.iter().find(|stage| stage.statements.contains(&statement));
+        stage.map_or(0, |stage| stage.statements.start)
+    }
+
+    /// The first statement of the stage at a place in the crate's text.
+    pub fn stage_at(&self, place: usize) -> Option<usize> {
+        let stage = self.stages.iter().find(|stage| stage.text.contains(&place));
+        stage.map(|stage| stage.statements.start)
+    }
+
     /// Whether a later stage than the one that declares a variable reads it.
     pub fn read_later(&self, id: VariableId) -> bool {
         let variable = &self.variables[id];
-        let stage = self.stages.iter().find(|stage| stage.contains(&variable.statement));
-        stage.is_some_and(|stage| variable.last_read >= stage.end)
+        let stage = self.stages.iter().find(|stage| stage.statements.contains(&variable.statement));
+        stage.is_some_and(|stage| variable.last_read >= stage.statements.end)
     }
 
     /// Whether a stage has a variable of its own by that name.
     pub fn declares(&self, stage: usize, name: &str) -> bool {
-        let own =
-            |variable: &CellVariable| variable.taken.is_none() && self.stages[stage].contains(&variable.statement);
+        let statements = &self.stages[stage].statements;
+        let own = |variable: &CellVariable| variable.taken.is_none() && statements.contains(&variable.statement);
         self.variables.iter().any(|variable| variable.name == name && own(variable))
     }
 
     /// The variable that a stage means by a name that it has from outside.
     pub fn captured_by(&self, name: &str, stage: usize) -> Option<VariableId> {
-        let visible = |variable: &CellVariable| {
-            variable.name == name
-                && (variable.taken.is_some()
-                    || self.stages[..stage].iter().any(|stage| stage.contains(&variable.statement)))
-        };
+        let start = self.stages[stage].statements.start;
+        let visible =
+            |variable: &CellVariable| variable.name == name && (variable.taken.is_some() || variable.statement < start);
         self.variables.iter().rposition(visible)
     }
 }
@@ -274,47 +302,59 @@ fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
                     declared: place,
                     taken: None,
                     statement: index,
-                    last_read: last_read(name, index, input),
+                    last_read: index,
                 });
             }
         }
     }
+    find_last_reads(&mut new, input);
     taken.extend(new);
     taken
 }
 
-/// The last statement behind `declared` that reads the variable declared there, and not a later one of its name.
-fn last_read(name: &String, declared: usize, input: &Input<'_>) -> usize {
-    let mut last = declared;
-    for (index, statement) in input.cell.statements.iter().enumerate().skip(declared + 1) {
-        if statement.reads.contains(name) || input.macro_mentions.contains(name) {
-            last = index;
+/// Finds, for each variable that the cell declares, the last statement that reads it, and not a later one of its name.
+fn find_last_reads(variables: &mut [CellVariable], input: &Input<'_>) {
+    let mut visible: HashMap<String, usize> = HashMap::new();
+    let mut declared = 0;
+    for (index, statement) in input.cell.statements.iter().enumerate() {
+        for name in statement.reads.iter().chain(input.macro_mentions) {
+            if let Some(variable) = visible.get(name) {
+                variables[*variable].last_read = index;
+            }
         }
-        if let StatementKind::Let { bindings, .. } = &statement.kind
-            && bindings.iter().any(|binding| binding.name == *name)
-        {
-            break;
+        while let Some(variable) = variables.get(declared).filter(|variable| variable.statement == index) {
+            visible.insert(variable.name.clone(), declared);
+            declared += 1;
         }
     }
-    last
 }
 
-/// Splits the statements: a stage ends behind `let`s where the next statement may fail or run long.
-fn stages(statements: &[Statement], one_stage: bool) -> Vec<Range<usize>> {
-    let mut stages = Vec::new();
-    let (mut start, mut declares, mut deferred) = (0, false, false);
+/// Splits the statements. A `let` that may fail is a stage of its own, so that its variables are in their place before
+/// anything can point to them; `let`s that cannot fail need none, and what lies between `let`s runs as one.
+fn stages(statements: &[Statement], together: Option<usize>) -> Vec<Stage> {
+    // `let x;` is assigned by some later statement, so the rest stays together.
+    let deferred = |statement: &Statement| matches!(statement.kind, StatementKind::Let { deferred: true, .. });
+    let deferred = statements.iter().position(deferred).unwrap_or(statements.len());
+    let together = together.map_or(deferred, |together| together.min(deferred));
+    let declares =
+        |statement: &Statement| matches!(&statement.kind, StatementKind::Let { bindings, .. } if !bindings.is_empty());
+    let mut stages: Vec<Stage> = Vec::new();
     for (index, statement) in statements.iter().enumerate() {
-        if declares && !deferred && !one_stage && (statement.risky || statement.kind == StatementKind::Tail) {
-            stages.push(start..index);
-            (start, declares) = (index, false);
-        }
-        if let StatementKind::Let { bindings, deferred: later } = &statement.kind {
-            declares |= !bindings.is_empty();
-            // `let x;` is assigned by some later statement, so the rest stays together.
-            deferred |= later;
+        let sure = statement.sure && index < together;
+        let goes_on = |stage: &Stage| {
+            let first = &statements[stage.statements.start];
+            match index.cmp(&together) {
+                Ordering::Greater => true,
+                Ordering::Equal => false,
+                Ordering::Less if sure => stage.sure,
+                Ordering::Less => !stage.sure && !declares(first) && !declares(statement),
+            }
+        };
+        match stages.last_mut() {
+            Some(stage) if goes_on(stage) => stage.statements.end = index + 1,
+            _ => stages.push(Stage { statements: index..index + 1, sure, text: 0..0 }),
         }
     }
-    stages.push(start..statements.len());
     stages
 }
 
@@ -420,8 +460,7 @@ impl Emitter<'_> {
             self.take(*id);
         }
         let statements = &self.input.cell.statements;
-        let stages = stages(statements, self.input.decisions.one_stage);
-        self.out.stages = stages;
+        self.out.stages = stages(statements, self.input.decisions.together);
         self.stages_from(0);
         for id in taken.into_iter().rev() {
             self.put(id, 0);
@@ -456,31 +495,84 @@ impl Emitter<'_> {
     /// Writes a stage, and inside what follows its success the later ones.
     fn stages_from(&mut self, number: usize) {
         let Some(stage) = self.out.stages.get(number).cloned() else { return };
+        if let Some(before) = number.checked_sub(1) {
+            self.out.stages[before].text.end = self.out.source.text.len();
+        }
+        self.out.stages[number].text = self.out.source.text.len()..usize::MAX;
         let is_last = number + 1 == self.out.stages.len();
         let decisions = self.input.decisions;
-        let declared = self.declared_in(&stage);
+        let declared = self.declared_in(&stage.statements);
         let (gone, alive): (Vec<_>, Vec<_>) = declared.iter().copied().partition(|id| decisions.ended.contains(id));
         let (unkept, kept): (Vec<_>, Vec<_>) = alive.iter().copied().partition(|id| decisions.not_kept.contains(id));
         let probed: Vec<VariableId> = kept.iter().copied().filter(|id| !decisions.moved.contains(id)).collect();
+        let dropped: Vec<VariableId> = unkept.iter().copied().filter(|id| decisions.dropped.contains(id)).collect();
         let passed = decisions.passed.iter().filter(|(_, stage)| *stage == number).map(|(id, _)| *id);
-        // What a later stage may use is returned even if no later cell can have it.
-        let returned: Vec<VariableId> = if is_last { kept.clone() } else { alive.clone() };
-        let returned: Vec<VariableId> = returned.into_iter().chain(passed).collect();
+        let passed: Vec<VariableId> = passed.collect();
 
-        self.glue("if let ::core::option::Option::Some((");
-        for id in &returned {
-            let variable = self.out.variables[*id].clone();
-            self.pattern(&variable);
-            self.glue(", ");
+        if stage.sure {
+            self.glue("{ ");
+            self.statements(&stage.statements);
+            self.probe_all(&probed);
+        } else {
+            // What a later stage may use is returned even if no later cell can have it.
+            let returned = if is_last { &kept } else { &alive };
+            self.glue("if let ::core::option::Option::Some((");
+            for id in returned {
+                let variable = self.out.variables[*id].clone();
+                self.pattern(&variable);
+                self.glue(", ");
+            }
+            for id in &passed {
+                self.glue(&format!("{}, ", back(*id)));
+            }
+            self.glue(")) = ");
+            let awaits = self.input.cell.statements[stage.statements.clone()].iter().any(|statement| statement.awaits);
+            let head =
+                if awaits { "::oxtorch::cell::stage_async(async || {\n" } else { "::oxtorch::cell::stage(|| {\n" };
+            self.marked(head, Mark::Stage(number));
+            self.statements(&stage.statements);
+            self.probe_all(&probed);
+            if is_last {
+                self.drop_all(&dropped);
+            }
+            self.glue("::core::result::Result::Ok((");
+            for id in returned.iter().chain(&passed) {
+                let name = raw(&self.out.variables[*id].name);
+                self.marked(&format!("{name}, "), Mark::Return(*id));
+            }
+            self.glue(")) }) { ");
+            for id in &passed {
+                let name = raw(&self.out.variables[*id].name);
+                self.marked(&format!("{name} = {}; ", back(*id)), Mark::Return(*id));
+            }
         }
-        self.glue(")) = ");
-        let awaits = self.input.cell.statements[stage.clone()].iter().any(|statement| statement.awaits);
-        let head = if awaits { "::oxtorch::cell::stage_async(async || {\n" } else { "::oxtorch::cell::stage(|| {\n" };
-        self.marked(head, Mark::Stage(number));
-        for index in stage {
+        self.stages_from(number + 1);
+        if stage.sure || !is_last {
+            self.drop_all(&dropped);
+        }
+        for id in unkept.iter().chain(&gone) {
+            self.forget(*id);
+        }
+        for id in kept.iter().chain(&passed).rev() {
+            self.put(*id, number + 1);
+        }
+        self.glue("} ");
+    }
+
+    fn statements(&mut self, range: &Range<usize>) {
+        for index in range.clone() {
+            // A stage looks for an interrupt when it begins.
+            if index > range.start && !self.input.cell.statements[index].sure {
+                self.glue(CHECKPOINT);
+                self.glue(" ");
+            }
             self.statement(&self.input.cell.statements[index].clone());
         }
-        for id in &probed {
+    }
+
+    /// Has the compiler look at variables: whether they borrow, and what type they are of.
+    fn probe_all(&mut self, ids: &[VariableId]) {
+        for id in ids {
             let name = raw(&self.out.variables[*id].name);
             self.glue("#[warn(unused_results)] { ");
             // Only a variable has an address: E0745 says that the name is a constant's or a variant's.
@@ -488,27 +580,6 @@ impl Emitter<'_> {
             self.marked(&probe, Mark::Probe(*id));
             self.glue(" } ");
         }
-        let dropped: Vec<VariableId> = unkept.iter().copied().filter(|id| decisions.dropped.contains(id)).collect();
-        if is_last {
-            self.drop_all(&dropped);
-        }
-        self.glue("::core::result::Result::Ok((");
-        for id in &returned {
-            let name = raw(&self.out.variables[*id].name);
-            self.marked(&format!("{name}, "), Mark::Return(*id));
-        }
-        self.glue(")) }) { ");
-        self.stages_from(number + 1);
-        if !is_last {
-            self.drop_all(&dropped);
-        }
-        for id in unkept.iter().chain(&gone) {
-            self.forget(*id);
-        }
-        for id in returned.iter().rev().filter(|id| !unkept.contains(id)) {
-            self.put(*id, number + 1);
-        }
-        self.glue("} ");
     }
 
     /// Ends variables, the last one first, while what they borrow is still there.
@@ -562,6 +633,11 @@ impl Emitter<'_> {
     }
 }
 
+/// What a stage gives back of a variable that it moves, on the way to the place where the variable was.
+fn back(id: VariableId) -> String {
+    format!("__oxtorch_{id}")
+}
+
 /// Stands for the method `evcxr_display` of a type that has none. It is in scope around a cell's value alone, for elsewhere
 /// a method that a type lacks is an error; and no trait of the runtime's, or rustc would advise evcxr's cells to import it.
 const VIA_EVCXR: &str = "\
@@ -607,13 +683,18 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_ends_where_the_next_statement_may_fail() {
-        let stages = |text: &str| emitted(text, &Decisions::default()).stages.len();
-        assert_eq!(stages("let a = 1; let b = 2;"), 1);
-        assert_eq!(stages("let a = 1; f(a); let b = g(); b"), 3);
-        assert_eq!(stages("let a; a = f(); g(a);"), 1);
-        let one = Decisions { one_stage: true, ..Decisions::default() };
-        assert_eq!(emitted("let a = 1; f(a); let b = g(); b", &one).stages.len(), 1);
+    fn each_let_that_may_fail_is_a_stage_and_what_lies_between_runs_as_one() {
+        let stages = |text: &str, decisions: &Decisions| {
+            let emission = emitted(text, decisions);
+            emission.stages.iter().map(|stage| (stage.statements.clone(), stage.sure)).collect::<Vec<_>>()
+        };
+        let first = |text: &str| stages(text, &Decisions::default());
+        assert_eq!(first("let a = 1; let b = 2;"), [(0..2, true)]);
+        assert_eq!(first("let a = f(); let b = &a;"), [(0..1, false), (1..2, true)]);
+        assert_eq!(first("f(); g(); let b = h(); b.i(); b"), [(0..2, false), (2..3, false), (3..5, false)]);
+        assert_eq!(first("f(); let a; a = f(); let b = 1; g(a);"), [(0..1, false), (1..5, false)]);
+        let together = Decisions { together: Some(1), ..Decisions::default() };
+        assert_eq!(stages("let a = 1; f(a); let b = g(); b", &together), [(0..1, true), (1..4, false)]);
     }
 
     #[test]

@@ -205,7 +205,7 @@ impl Session {
         };
         let first = emitted(&decisions);
         let variables = first.variables.len();
-        decisions.one_stage = u.ratio(1, 4)?;
+        decisions.together = u.ratio(1, 4)?.then(|| u.int_in_range(0..=cell.statements.len())).transpose()?;
         decisions.tail_without_value = u.ratio(1, 8)?;
         decisions.moved = some(u, variables)?;
         decisions.ended = some(u, variables)?;

@@ -38,6 +38,7 @@ mod render;
 mod rustc;
 mod scope;
 mod source_map;
+mod sure;
 mod type_names;
 mod unbalanced;
 mod variables;

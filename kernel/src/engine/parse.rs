@@ -18,6 +18,7 @@ use super::edits::Edits;
 use super::fragment::{CellText, Edit, Fragment};
 use super::macro_items::makes_items;
 use super::mentions::{Names, mentions, unraw};
+use super::sure::is_sure;
 
 /// A cell, sorted.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl ParsedCell {
         let edits = vec![Edit { at: 0, replaces: 0, insert: code }];
         let fragment = Fragment { cell: Arc::clone(cell), range: 0..0, edits };
         let statement =
-            Statement { fragment, kind: StatementKind::Other, reads: mentions.clone(), risky: true, awaits: false };
+            Statement { fragment, kind: StatementKind::Other, reads: mentions.clone(), sure: false, awaits: false };
         Self { statements: vec![statement], mentions, ..Self::empty() }
     }
 
@@ -230,8 +231,8 @@ pub struct Statement {
     pub kind: StatementKind,
     /// The names that it mentions other than to declare them.
     pub reads: Names,
-    /// Whether it may end the cell or run long: it holds a call, a macro, a loop, `?`, `return` or an index.
-    pub risky: bool,
+    /// Whether it is a `let` that can neither fail nor run long, see [`is_sure`].
+    pub sure: bool,
     /// Whether it awaits something.
     pub awaits: bool,
 }
@@ -327,7 +328,10 @@ fn as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> syn::Result<ParsedC
     let (_, statements) = cell_parser.parse_str(&cell.text)?;
     let mut edits = Edits::default();
     let mut names = Names::new();
-    for statement in &statements {
+    for (index, statement) in statements.iter().enumerate() {
+        if index > 0 {
+            edits.checkpoint_ahead_of(statement);
+        }
         edits.visit_stmt(statement);
         names.extend(mentions(statement.to_token_stream()));
     }
@@ -339,7 +343,7 @@ fn as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> syn::Result<ParsedC
     edits.sort_by_key(|edit| edit.at);
     let fragment = Fragment { cell: Arc::clone(cell), range: 0..cell.text.len(), edits };
     let statement =
-        Statement { fragment, kind: StatementKind::Other, reads: names.clone(), risky: true, awaits: false };
+        Statement { fragment, kind: StatementKind::Other, reads: names.clone(), sure: false, awaits: false };
     Ok(ParsedCell { statements: vec![statement], mentions: names, heavy, ..ParsedCell::empty() })
 }
 
@@ -462,10 +466,8 @@ impl Sorter<'_> {
             Stmt::Macro(it) if is_last && it.semi_token.is_none() => StatementKind::Tail,
             _ => StatementKind::Other,
         };
-        let mut risk = Risk(false);
-        risk.visit_stmt(statement);
         let awaits = awaits(statement);
-        let sorted = Statement { fragment, kind, reads, risky: risk.0, awaits };
+        let sorted = Statement { fragment, kind, reads, sure: is_sure(statement), awaits };
         if self.makes_items(statement) {
             self.parsed.calls.push(sorted);
         } else {
@@ -665,34 +667,6 @@ impl<'ast> Visit<'ast> for Bindings {
 
     // Blocks inside patterns (`const { ... }`) bind nothing outside.
     fn visit_expr(&mut self, _: &'ast Expr) {}
-}
-
-struct Risk(bool);
-
-impl<'ast> Visit<'ast> for Risk {
-    fn visit_expr(&mut self, it: &'ast Expr) {
-        self.0 |= matches!(
-            it,
-            Expr::Call(_)
-                | Expr::MethodCall(_)
-                | Expr::Macro(_)
-                | Expr::Index(_)
-                | Expr::ForLoop(_)
-                | Expr::While(_)
-                | Expr::Loop(_)
-                | Expr::Try(_)
-                | Expr::Await(_)
-                | Expr::Return(_)
-                | Expr::Binary(_)
-        );
-        if !self.0 {
-            syn::visit::visit_expr(self, it);
-        }
-    }
-
-    fn visit_stmt_macro(&mut self, _: &'ast syn::StmtMacro) {
-        self.0 = true;
-    }
 }
 
 #[cfg(test)]

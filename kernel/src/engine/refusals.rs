@@ -26,15 +26,16 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
             next.displayed.insert(displayed);
             continue;
         }
-        learn_one(error, &marks, emission, decisions, &mut next);
+        let place = error.spans.iter().find(|span| span.is_primary).and_then(|span| own_range(span, file));
+        learn_one(error, &marks, place.map(|range| range.start), emission, decisions, &mut next);
     }
-    // What was learnt of variables does not hold for others, and what was learnt of the stages does not without them.
+    // What was learnt of variables does not hold for others, nor what was learnt of stages.
     let others = next.paths != decisions.paths;
-    if others || (next.one_stage && !decisions.one_stage) {
-        let one_stage = if others { decisions.one_stage } else { true };
+    if others || next.together != decisions.together {
+        let together = if others { decisions.together } else { next.together };
         let Decisions { tail_without_value, not_taken, stale, dropped_uses, displayed, paths, .. } = next;
         next = Decisions {
-            one_stage,
+            together,
             tail_without_value,
             not_taken,
             stale,
@@ -50,6 +51,8 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
 struct Marked<'a> {
     mark: &'a Mark,
     primary: bool,
+    /// Whether this is what asks for a borrow that never ends.
+    asks: bool,
 }
 
 fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<Marked<'a>> {
@@ -64,7 +67,9 @@ fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<M
             .marks
             .iter()
             .filter(|(marked, _)| if begins_marked { marked.contains(&range.start) } else { overlaps(marked) });
-        marks.extend(overlapping.map(|(_, mark)| Marked { mark, primary: span.is_primary }));
+        // "argument requires that `x` is borrowed for `'static`"
+        let asks = span.label.as_deref().is_some_and(|label| label.starts_with("argument requires"));
+        marks.extend(overlapping.map(|(_, mark)| Marked { mark, primary: span.is_primary, asks }));
     }
     marks
 }
@@ -80,7 +85,14 @@ pub fn own_range(span: &Span, file: &str) -> Option<Range<usize>> {
     }
 }
 
-fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, before: &Decisions, next: &mut Decisions) {
+fn learn_one(
+    error: &Diagnostic,
+    marks: &[Marked<'_>],
+    place: Option<usize>,
+    emission: &Emission,
+    before: &Decisions,
+    next: &mut Decisions,
+) {
     let code = error.code();
     let primary = |wanted: fn(&Mark) -> bool| {
         marks.iter().find(|marked| marked.primary && wanted(marked.mark)).map(|marked| marked.mark)
@@ -134,7 +146,11 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
                 _ => None,
             })
         };
-        let borrower = probed(false).or_else(|| probed(true).filter(|_| !MOVED.contains(&code)));
+        let asks = marks.iter().find_map(|marked| match marked.mark {
+            Mark::Put(id) if marked.asks && !marked.primary => Some(*id),
+            _ => None,
+        });
+        let borrower = probed(false).or(asks).or_else(|| probed(true).filter(|_| !MOVED.contains(&code)));
         if let Some(id) = borrower {
             next.not_kept.insert(id);
             next.lenders.extend(lender(error, emission).map(|name| (id, name)));
@@ -144,7 +160,7 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
             // Moved or unassigned at the end of its own stage. A later stage that uses it must be the one to complain.
             next.moved.insert(*id);
             next.ended.insert(*id);
-            next.one_stage |= emission.read_later(*id);
+            join_where_read_later(*id, emission, next);
             return;
         }
         if let Some(Mark::Return(id)) = primary(|mark| matches!(mark, Mark::Return(_))) {
@@ -157,7 +173,7 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
             if matches!(code, "E0382" | "E0381") {
                 next.moved.insert(*id);
                 next.ended.insert(*id);
-                next.one_stage |= emission.read_later(*id);
+                join_where_read_later(*id, emission, next);
                 return;
             }
         } else if code == "E0382"
@@ -185,7 +201,21 @@ fn learn_one(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission, befo
         }
     }
     if (borrow_error || UNINFERRED.contains(&code)) && emission.stages.len() > 1 {
-        next.one_stage = true;
+        // An error about nothing of ours is most likely the user's own, and told best where there are no stages.
+        let in_stage = || marks.iter().find(|marked| marked.primary).and_then(|_| emission.stage_at(place?));
+        let first = if before.together.is_none() { in_stage() } else { None };
+        join(first.unwrap_or(0), next);
+    }
+}
+
+/// Has a statement and all behind it run as one stage.
+fn join(first: usize, next: &mut Decisions) {
+    next.together = Some(next.together.map_or(first, |together| together.min(first)));
+}
+
+fn join_where_read_later(id: VariableId, emission: &Emission, next: &mut Decisions) {
+    if emission.read_later(id) {
+        join(emission.stage_of(id), next);
     }
 }
 

@@ -8,8 +8,11 @@ use std::alloc::Layout;
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oxtorch_protocol::Kept;
+
+use super::stage;
 
 struct Variable {
     value: *mut (),
@@ -127,8 +130,15 @@ fn put_variable(name: &str, id: usize, mut new: Variable) {
         new.number = store.count;
         store.variables.insert(name.to_owned(), new)
     });
-    // The user's `Drop` runs here, outside the borrow.
-    drop(replaced);
+    drop_caught(replaced);
+}
+
+/// Drops a variable, outside the borrow of the store: this runs the user's `Drop`. Where that panics the cell has failed, but
+/// the variables behind this one are still to be put.
+fn drop_caught(variable: Option<Variable>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(variable))) {
+        stage::record_panic(payload);
+    }
 }
 
 /// Says that a variable of this name existed but is not kept, so that an older one of the same name is not either.
@@ -140,14 +150,14 @@ pub fn forget(name: &str) {
         store.settled.push(name.to_owned());
         store.variables.remove(name)
     });
-    drop(old);
+    drop_caught(old);
 }
 
 /// Drops variables of earlier cells.
 pub(crate) fn forget_all(names: &[String]) {
     for name in names {
         let old = STORE.with_borrow_mut(|store| store.variables.remove(name));
-        drop(old);
+        drop_caught(old);
     }
 }
 
