@@ -203,6 +203,55 @@ fn an_interrupt_keeps_what_a_cell_made_of_a_value_that_it_moved() {
     });
 }
 
+/// A statement that an interrupt reaches, and that ends as if there had been none: it catches the unwinding.
+const OUTLASTS: &str = "std::panic::catch_unwind(|| loop {}).is_err()";
+
+#[test]
+fn an_interrupt_ends_a_cell_behind_the_statement_that_runs() {
+    let cells = [
+        format!("println!(\"ready\");\nlet outlasted = {OUTLASTS};\nlet next = f();\nprintln!(\"goes on\");"),
+        format!("println!(\"ready\");\nlet outlasted = {OUTLASTS};"),
+        format!("let outlasted = true;\nprintln!(\"ready\");\ndrop({OUTLASTS});\nprintln!(\"goes on\");"),
+        format!("let outlasted = true;\nprintln!(\"ready\");\n{OUTLASTS}"),
+        format!("let outlasted;\nprintln!(\"ready\");\noutlasted = {OUTLASTS};\nprintln!(\"goes on\");"),
+        format!(":time let outlasted = true; println!(\"ready\"); drop({OUTLASTS}); println!(\"goes on\");"),
+        format!("let outlasted = true;\n%timeit -n 1 -r 1 println!(\"ready\"); {OUTLASTS}; println!(\"goes on\")"),
+    ];
+    notebook_test(async |mut notebook| {
+        notebook.run("fn f() -> i32 { println!(\"goes on\"); 1 }").await;
+        for code in cells {
+            let (shown, _) = interrupted(&mut notebook, &code).await;
+            assert_eq!(shown.ending(), "KeyboardInterrupt", "{code}\n{shown:?}");
+            assert!(!shown.stdout.contains("goes on"), "{code}\n{shown:?}");
+            assert_eq!(shown.text(), None, "{code}");
+            if !code.starts_with("let outlasted;") {
+                expect_result(&mut notebook, "outlasted", "true").await;
+            }
+        }
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn what_a_thread_that_was_interrupted_makes_of_its_cell_is_an_interrupt() {
+    let cells = [
+        "println!(\"ready\");\nstd::thread::scope(|scope| { scope.spawn(|| loop {}); });",
+        "println!(\"ready\");\nstd::thread::spawn(|| loop {}).join().unwrap();",
+        "println!(\"ready\");\nstd::thread::spawn(|| loop {}).join().map_err(|_| anyhow!(\"a worker has failed\"))?;",
+    ];
+    notebook_test(async |mut notebook| {
+        for code in cells {
+            let (shown, took) = interrupted(&mut notebook, code).await;
+            assert_eq!(shown.ending(), "KeyboardInterrupt", "{code}\n{shown:?}");
+            assert!(took < SOON, "the interrupt took {took:?}");
+        }
+        // A thread's own panic is still told as one.
+        let shown = notebook.run("std::thread::scope(|scope| { scope.spawn(|| panic!(\"own\")); });").await;
+        assert_eq!(shown.ending(), "Panic", "{shown:?}");
+        notebook.end().await;
+    });
+}
+
 #[test]
 fn only_the_cell_that_compiles_for_ever_pays_for_it() {
     notebook_test(async |mut notebook| {

@@ -16,6 +16,7 @@ use oxtorch_protocol::{Display, DisplayKind, FromHost};
 
 use super::long_text::shortened;
 use crate::channel;
+use crate::checkpoint::checkpoint;
 use crate::display::{MimeBundle, RichDisplay};
 
 /// A reference to the value to show.
@@ -121,8 +122,9 @@ fn bundle(text: fmt::Arguments<'_>) -> MimeBundle {
     MimeBundle::text(shortened(text))
 }
 
-/// Sends a bundle as the cell's result.
+/// Sends a bundle as the cell's result. A cell that is interrupted has none.
 pub(crate) fn show_bundle(bundle: MimeBundle) {
+    checkpoint();
     // A display handle, for one: `display(&x)` at a cell's end has shown its value already.
     if bundle.is_empty() {
         return;

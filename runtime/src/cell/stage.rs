@@ -72,8 +72,11 @@ thread_local! {
     static OUTCOME: RefCell<Outcome> = const { RefCell::new(Outcome::Ok) };
 }
 
-/// Runs one stage; `None` when it returned early, failed, panicked or was interrupted.
+/// Runs one stage; `None` when it returned early, failed, panicked or was interrupted. No stage begins after an interrupt.
 pub fn stage<T>(body: impl FnOnce() -> Result<T, Error>) -> Option<T> {
+    if !may_begin() {
+        return None;
+    }
     // What the closure borrows lives on in the cell whatever happens: the user can look at it and decide.
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => Some(value),
@@ -86,6 +89,15 @@ pub fn stage<T>(body: impl FnOnce() -> Result<T, Error>) -> Option<T> {
             None
         }
     }
+}
+
+/// Not generic, and so compiled once and not into every cell.
+fn may_begin() -> bool {
+    let interrupted = checkpoint::is_interrupted();
+    if interrupted {
+        OUTCOME.set(Outcome::Interrupted);
+    }
+    !interrupted
 }
 
 fn record_failure(Error(failure): Error) {
@@ -110,10 +122,18 @@ pub(crate) fn begin() {
 
 /// How the cell ended, and what it kept.
 pub(crate) fn end() -> Done {
+    let outcome = match OUTCOME.replace(Outcome::Ok) {
+        // What ran when the user said stop has ended, and nothing came behind it.
+        Outcome::Ok if checkpoint::is_interrupted() => Outcome::Interrupted,
+        // A thread that the interrupt has ended is why the cell's own failed: `thread::scope` panics then, and `join`
+        // gives an error.
+        Outcome::Panicked { .. } | Outcome::Failed { .. } if checkpoint::has_unwound() => Outcome::Interrupted,
+        outcome => outcome,
+    };
     checkpoint::end();
     live::settle();
     Done {
-        outcome: OUTCOME.replace(Outcome::Ok),
+        outcome,
         kept: store::kept(),
         described: describe::take(),
         timing: timeit::take(),
@@ -125,7 +145,7 @@ pub(crate) fn end() -> Done {
     }
 }
 
-/// Records a panic, of a stage or outside every stage, such as in the `Drop` of a replaced variable.
+/// Records a panic, of a stage or outside every stage, such as in the `Drop` of a variable that is replaced.
 pub(crate) fn record_panic(payload: Box<dyn std::any::Any + Send>) {
     OUTCOME.set(panic::outcome(payload));
 }
