@@ -23,6 +23,13 @@ pub fn readable_type(ty: &str) -> String {
 struct Shorten;
 
 impl VisitMut for Shorten {
+    fn visit_type_mut(&mut self, ty: &mut syn::Type) {
+        if *ty == syn::parse_quote!(::oxtorch::cell::Never) {
+            *ty = syn::parse_quote!(!);
+        }
+        syn::visit_mut::visit_type_mut(self, ty);
+    }
+
     fn visit_path_mut(&mut self, path: &mut syn::Path) {
         path.leading_colon = None;
         let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();

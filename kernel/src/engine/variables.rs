@@ -215,6 +215,11 @@ impl VisitMut for Absolute<'_> {
     fn visit_type_mut(&mut self, ty: &mut syn::Type) {
         self.nameable &=
             !matches!(ty, syn::Type::ImplTrait(_) | syn::Type::Infer(_) | syn::Type::Macro(_) | syn::Type::Verbatim(_));
+        if let syn::Type::Never(_) = ty {
+            // As an argument of another type, `!` has no name in stable Rust; the runtime has one for it.
+            *ty = syn::parse_quote!(::oxtorch::cell::Never);
+            return;
+        }
         syn::visit_mut::visit_type_mut(self, ty);
     }
 
@@ -253,6 +258,7 @@ mod tests {
             Some("::std::boxed::Box<dyn ::std::ops::Fn(i32) -> ::cell_a::Net>"),
         );
         check("oxtorch::tch::Tensor", Some("::oxtorch::tch::Tensor"));
+        check("std::thread::JoinHandle<!>", Some("::std::thread::JoinHandle<::oxtorch::cell::Never>"));
     }
 
     #[test]

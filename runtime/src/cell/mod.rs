@@ -33,6 +33,6 @@ pub(crate) use show::show_bundle;
 pub use show::{NoMethod, Show, Shown, ViaDebug, ViaName, ViaRich};
 pub use stage::{Ending, Error, end_cell, stage};
 pub(crate) use stage::{begin, end, record_panic, run};
-pub use store::{TypeOf, carry, forget, probe, put, take, type_of};
+pub use store::{Never, Returns, TypeOf, carry, forget, probe, put, take, type_of};
 pub(crate) use store::{drop_all, forget_all, keeps_stdout};
 pub use timeit::timeit;

@@ -190,6 +190,20 @@ pub fn type_of<T>(_: T) -> TypeOf<T> {
     TypeOf(std::marker::PhantomData)
 }
 
+/// What a function returns, as a type; see [`Never`].
+pub trait Returns {
+    /// What it returns.
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+/// The type `!`, which stable Rust writes behind `->` only: a variable may be of type `JoinHandle<!>`, and the cell that takes
+/// it has to say so.
+pub type Never = <fn() -> ! as Returns>::Output;
+
 /// Forgets what the last cell settled.
 pub(super) fn begin() {
     STORE.with_borrow_mut(|store| {
