@@ -1,5 +1,6 @@
 //! Draws rustc's diagnostics and panics on the user's own text.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
@@ -85,23 +86,25 @@ fn distinct<'a>(errors: &[&'a Diagnostic]) -> Vec<&'a Diagnostic> {
     if let Some(first) = errors.first().filter(|error| lexical(error)) {
         return vec![first];
     }
-    let mut distinct: Vec<&Diagnostic> = Vec::new();
-    for error in errors {
-        let subject = |error: &Diagnostic| {
-            let is_name = error.message.starts_with("cannot find") || error.message.starts_with("use of undeclared");
-            is_name.then(|| error.message.split('`').nth(1).map(str::to_owned)).flatten()
-        };
-        let primary = |error: &Diagnostic| {
-            error.spans.iter().find(|span| span.is_primary).map(|span| (span.byte_start, span.byte_end))
-        };
-        let repeats = |earlier: &&Diagnostic| {
-            (subject(error).is_some() && subject(error) == subject(earlier))
-                || (primary(error).is_some() && primary(error) == primary(earlier))
-        };
-        if !distinct.iter().any(repeats) {
-            distinct.push(error);
+    let subject = |error: &Diagnostic| {
+        let is_name = error.message.starts_with("cannot find") || error.message.starts_with("use of undeclared");
+        is_name.then(|| error.message.split('`').nth(1).map(str::to_owned)).flatten()
+    };
+    let primary = |error: &Diagnostic| {
+        error.spans.iter().find(|span| span.is_primary).map(|span| (span.byte_start, span.byte_end))
+    };
+    let (mut subjects, mut places) = (HashSet::new(), HashSet::new());
+    let mut distinct = errors.to_vec();
+    distinct.retain(|error| {
+        let (subject, place) = (subject(error), primary(error));
+        let repeats = subject.as_ref().is_some_and(|subject| subjects.contains(subject))
+            || place.is_some_and(|place| places.contains(&place));
+        if !repeats {
+            subjects.extend(subject);
+            places.extend(place);
         }
-    }
+        !repeats
+    });
     distinct
 }
 

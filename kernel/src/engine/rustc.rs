@@ -70,6 +70,14 @@ pub struct Expansion {
 }
 
 impl Diagnostic {
+    /// Whether it names anything by a path.
+    pub fn has_paths(&self) -> bool {
+        let mut labels = self.spans.iter().filter_map(|span| span.label.as_deref());
+        self.message.contains("::")
+            || labels.any(|label| label.contains("::"))
+            || self.children.iter().any(Self::has_paths)
+    }
+
     /// Whether it stops the compilation.
     pub fn is_error(&self) -> bool {
         self.level == "error" || self.level == "error: internal compiler error"
@@ -124,6 +132,8 @@ pub struct Crate<'a> {
     pub source: &'a str,
     /// The crates of earlier cells that it names.
     pub crates: &'a BTreeSet<String>,
+    /// How deep its stages stand one in the other.
+    pub depth: usize,
     /// How far to optimise, 0 to 3.
     pub opt_level: u8,
     /// Whether the messages are all that is wanted.
@@ -146,6 +156,12 @@ pub struct Rustc {
     /// Everything but a crate's own source that decides what it is compiled to.
     identity: String,
 }
+
+/// So many stages, one in the other, are read with the stack that rustc has by itself, 8 MB.
+const USUAL_DEPTH: usize = 128;
+
+/// How much of rustc's stack each stage may take, in bytes; four times what it was seen to take.
+const STACK_PER_LEVEL: usize = 64 << 10;
 
 /// What is the same for all crates.
 const FLAGS: [&str; 10] = [
@@ -317,6 +333,9 @@ impl Rustc {
         }
         remove_flags(&mut command);
         end_with_parent(command.as_std_mut());
+        if krate.depth > USUAL_DEPTH {
+            command.env("RUST_MIN_STACK", (krate.depth * STACK_PER_LEVEL).to_string());
+        }
         if krate.full_paths {
             // A long type would be cut in the middle to fit a terminal.
             command

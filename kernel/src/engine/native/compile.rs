@@ -214,6 +214,7 @@ impl Compiler {
                 name: &next.name,
                 source: &next.emission.source.text,
                 crates: &next.emission.crates,
+                depth: next.emission.stages.len(),
                 opt_level: state.opt_level(cell),
                 check,
                 full_paths: true,
@@ -308,7 +309,7 @@ impl Compiler {
         self.rustc.compile(krate).await.map_err(|error| not_started(format!("{error:#}")))
     }
 
-    /// Draws the user's errors. rustc is asked once more, for types as a reader likes them.
+    /// Draws the user's errors. Where they name types by their paths, rustc is asked once more, for types as a reader likes them.
     async fn compile_error(
         &self,
         state: &State,
@@ -316,11 +317,14 @@ impl Compiler {
         errors: &[&Diagnostic],
         source: &Source,
     ) -> Result<CellError, CellError> {
-        let compiled = self.call(Crate { full_paths: false, ..krate }).await?;
+        let compiled;
         let mut errors = errors.to_vec();
-        // It may have been killed meanwhile.
-        if !compiled.placed_errors().is_empty() {
-            errors = compiled.placed_errors();
+        if errors.iter().any(|error| error.has_paths()) {
+            compiled = self.call(Crate { full_paths: false, ..krate }).await?;
+            // It may have been killed meanwhile.
+            if !compiled.placed_errors().is_empty() {
+                errors = compiled.placed_errors();
+            }
         }
         errors.retain(|error| !error.spans.is_empty());
         let file = format!("{}.rs", krate.name);
@@ -343,6 +347,7 @@ impl Compiler {
             name: &name,
             source: &source.text,
             crates: &crates,
+            depth: 0,
             opt_level: 0,
             check: true,
             full_paths: false,
