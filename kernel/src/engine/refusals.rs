@@ -12,7 +12,7 @@ use super::rustc::{Diagnostic, Span};
 /// A move out of a place that was moved, or never assigned, or is borrowed.
 const MOVED: [&str; 3] = ["E0382", "E0381", "E0505"];
 /// A borrow that ends too early.
-const BORROWED: [&str; 9] = ["E0597", "E0716", "E0515", "E0373", "E0521", "E0310", "E0499", "E0502", "E0506"];
+const BORROWED: [&str; 10] = ["E0597", "E0716", "E0515", "E0373", "E0521", "E0310", "E0499", "E0502", "E0503", "E0506"];
 /// Inference that a later statement would have settled.
 const UNINFERRED: [&str; 3] = ["E0282", "E0283", "E0284"];
 
@@ -57,7 +57,13 @@ struct Marked<'a> {
 
 fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<Marked<'a>> {
     let mut marks = Vec::new();
-    for span in &error.spans {
+    // "argument requires that `x` is borrowed for `'static`"
+    let asks = |span: &Span| span.label.as_deref().is_some_and(|label| label.starts_with("argument requires"));
+    let spans = error.spans.iter().map(|span| (span, span.is_primary, asks(span)));
+    // "function requires argument type to outlive `'static`"
+    let notes = error.children.iter().filter(|note| note.message.ends_with("to outlive `'static`"));
+    let notes = notes.flat_map(|note| &note.spans).map(|span| (span, false, true));
+    for (span, primary, asks) in spans.chain(notes) {
         let Some(range) = own_range(span, file) else { continue };
         let overlaps =
             |marked: &Range<usize>| marked.start < range.end.max(range.start + 1) && range.start < marked.end;
@@ -67,9 +73,7 @@ fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<M
             .marks
             .iter()
             .filter(|(marked, _)| if begins_marked { marked.contains(&range.start) } else { overlaps(marked) });
-        // "argument requires that `x` is borrowed for `'static`"
-        let asks = span.label.as_deref().is_some_and(|label| label.starts_with("argument requires"));
-        marks.extend(overlapping.map(|(_, mark)| Marked { mark, primary: span.is_primary, asks }));
+        marks.extend(overlapping.map(|(_, mark)| Marked { mark, primary, asks }));
     }
     marks
 }
@@ -147,7 +151,7 @@ fn learn_one(
             })
         };
         let asks = marks.iter().find_map(|marked| match marked.mark {
-            Mark::Put(id) if marked.asks && !marked.primary => Some(*id),
+            Mark::Put(id) | Mark::Probe(id) if marked.asks && !marked.primary => Some(*id),
             _ => None,
         });
         let borrower = probed(false).or(asks).or_else(|| probed(true).filter(|_| !MOVED.contains(&code)));
