@@ -237,6 +237,11 @@ impl Host {
         }
     }
 
+    /// Whether the last run was interrupted, be it that its cell had ended by then.
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some()
+    }
+
     /// Drops variables from the store.
     pub fn forget(&self, names: Vec<String>) {
         // A host that is gone has dropped them already.

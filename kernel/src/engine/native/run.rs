@@ -47,9 +47,15 @@ impl NativeEngine {
         };
         let library = self.compiler.rustc().library(&ready.name);
         let ended = host.run(library, symbol, request.allow_stdin, events, &rewrite).await;
+        // An interrupt is either for this run, and then known here, or for what comes behind it.
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase::compiling();
+        let interrupted = host.was_interrupted();
         match ended {
-            Ok(Ended::Done(done)) => {
+            Ok(Ended::Done(mut done)) => {
                 host.read_between(self.aside.as_ref());
+                if interrupted && matches!(done.outcome, Outcome::Ok) {
+                    done.outcome = Outcome::Interrupted;
+                }
                 if let Some(note) = host.ready().and_then(|ready| ready.note.clone())
                     && !std::mem::replace(&mut self.told_host_note, true)
                 {
