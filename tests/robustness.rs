@@ -584,3 +584,15 @@ fn a_variable_that_never_ends_does_not_hold_up_the_end() {
         notebook.end().await;
     });
 }
+
+#[test]
+fn a_cell_of_1500_lets_compiles_and_keeps_what_it_made() {
+    notebook_test(async |mut notebook| {
+        notebook.run("fn f(n: i64) -> i64 { assert!(n < 1500, \"too far\"); n }").await;
+        let lets: String = (0..=1500).map(|n| format!("let v{n} = f({n});\n")).collect();
+        let shown = notebook.run(&lets).await;
+        assert_eq!(shown.ending(), "Panic", "{shown:?}");
+        expect_result(&mut notebook, "v0 + v1499", "1499").await;
+        notebook.end().await;
+    });
+}

@@ -6,7 +6,8 @@
 //! #[unsafe(export_name = "oxtorch_run")] pub fn __oxtorch_run() { let mut net: ::cell_3::Net = take("net");
 //! if let Some((mut opt,)) = stage(|| { <a `let` of the user's> probe(&opt); Ok((opt,)) }) {
 //! { <`let`s that cannot fail> probe(&lr);
-//! if let Some(()) = stage(|| { <more statements> Ok(()) }) { } put("lr", 2, lr); } put("opt", 1, opt); } put("net", 0, net); }
+//! if let Some(()) = stage(|| { <more statements> Ok(()) }) { } put("lr", 2, lr); } put("opt", 1, opt); }
+//! put("net", 0, net); }
 //! <items that moved here from earlier cells>
 //! ```
 //!
@@ -367,6 +368,16 @@ fn crates_in(text: &str) -> BTreeSet<String> {
     names.collect()
 }
 
+/// What becomes of the variables of a stage once the later stages are over.
+struct Ending {
+    /// Dropped first.
+    dropped: Vec<VariableId>,
+    /// Not kept.
+    forgotten: Vec<VariableId>,
+    /// Put into the store, the last one first.
+    put: Vec<VariableId>,
+}
+
 struct Emitter<'a> {
     input: Input<'a>,
     out: Emission,
@@ -461,7 +472,7 @@ impl Emitter<'_> {
         }
         let statements = &self.input.cell.statements;
         self.out.stages = stages(statements, self.input.decisions.together);
-        self.stages_from(0);
+        self.stages();
         for id in taken.into_iter().rev() {
             self.put(id, 0);
         }
@@ -492,9 +503,25 @@ impl Emitter<'_> {
         self.out.source.glue_for(&raw(&variable.name), &variable.declared);
     }
 
-    /// Writes a stage, and inside what follows its success the later ones.
-    fn stages_from(&mut self, number: usize) {
-        let Some(stage) = self.out.stages.get(number).cloned() else { return };
+    /// Writes the stages, each inside what follows the success of the one before.
+    fn stages(&mut self) {
+        // A loop: calls of calls, as deep as there are stages, could overflow the stack.
+        let endings: Vec<Ending> = (0..self.out.stages.len()).map(|number| self.stage(number)).collect();
+        for (number, ending) in endings.into_iter().enumerate().rev() {
+            self.drop_all(&ending.dropped);
+            for id in ending.forgotten {
+                self.forget(id);
+            }
+            for id in ending.put.into_iter().rev() {
+                self.put(id, number + 1);
+            }
+            self.glue("} ");
+        }
+    }
+
+    /// Writes a stage up to where the next one stands, and returns what comes behind that.
+    fn stage(&mut self, number: usize) -> Ending {
+        let stage = self.out.stages[number].clone();
         if let Some(before) = number.checked_sub(1) {
             self.out.stages[before].text.end = self.out.source.text.len();
         }
@@ -511,8 +538,12 @@ impl Emitter<'_> {
 
         if stage.sure {
             self.glue("{ ");
-            self.statements(&stage.statements);
-            self.probe_all(&probed);
+            for index in stage.statements.clone() {
+                self.statement(&self.input.cell.statements[index].clone());
+                let declared_here = |id: &VariableId| self.out.variables[*id].statement == index;
+                let probed: Vec<VariableId> = probed.iter().copied().filter(declared_here).collect();
+                self.probe_all(&probed);
+            }
         } else {
             // What a later stage may use is returned even if no later cell can have it.
             let returned = if is_last { &kept } else { &alive };
@@ -546,19 +577,14 @@ impl Emitter<'_> {
                 self.marked(&format!("{name} = {}; ", back(*id)), Mark::Return(*id));
             }
         }
-        self.stages_from(number + 1);
-        if stage.sure || !is_last {
-            self.drop_all(&dropped);
+        Ending {
+            dropped: if stage.sure || !is_last { dropped } else { Vec::new() },
+            forgotten: unkept.into_iter().chain(gone).collect(),
+            put: kept.into_iter().chain(passed).collect(),
         }
-        for id in unkept.iter().chain(&gone) {
-            self.forget(*id);
-        }
-        for id in kept.iter().chain(&passed).rev() {
-            self.put(*id, number + 1);
-        }
-        self.glue("} ");
     }
 
+    /// Writes the statements of a stage.
     fn statements(&mut self, range: &Range<usize>) {
         for index in range.clone() {
             // A stage looks for an interrupt when it begins.
@@ -572,7 +598,11 @@ impl Emitter<'_> {
 
     /// Has the compiler look at variables: whether they borrow, and what type they are of.
     fn probe_all(&mut self, ids: &[VariableId]) {
-        for id in ids {
+        for (number, id) in ids.iter().enumerate() {
+            if number > 0 {
+                // What rustc tells of a place holds the line that it is on.
+                self.glue("\n");
+            }
             let name = raw(&self.out.variables[*id].name);
             self.glue("#[warn(unused_results)] { ");
             // Only a variable has an address: E0745 says that the name is a constant's or a variant's.
@@ -624,12 +654,13 @@ impl Emitter<'_> {
         }
         let name = self.out.variables[id].name.clone();
         self.marked(&format!("::oxtorch::cell::put({name:?}, {id}, {}); ", raw(&name)), Mark::Put(id));
+        self.glue("\n");
     }
 
     /// Hides an older variable of the same name, which the user believes to be gone.
     fn forget(&mut self, id: VariableId) {
         let name = self.out.variables[id].name.clone();
-        self.glue(&format!("::oxtorch::cell::forget({name:?}); "));
+        self.glue(&format!("::oxtorch::cell::forget({name:?});\n"));
     }
 }
 
