@@ -7,9 +7,6 @@ use tokio::sync::Notify;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether the interrupt has begun to unwind any thread.
-static UNWOUND: AtomicBool = AtomicBool::new(false);
-
 /// The run that interrupts are for; 0 while none is.
 static RUNNING: AtomicU64 = AtomicU64::new(0);
 
@@ -34,7 +31,6 @@ pub fn checkpoint() {
 fn unwind() {
     // A second panic while a destructor runs would abort the process.
     if !std::thread::panicking() {
-        UNWOUND.store(true, Ordering::Relaxed);
         std::panic::resume_unwind(Box::new(Interrupt));
     }
 }
@@ -42,7 +38,7 @@ fn unwind() {
 /// Makes a cell the one that interrupts are for. Called as the request to run it arrives, ahead of any request to
 /// interrupt it, so that no interrupt is lost and none reaches a later cell.
 pub(crate) fn begin(run: u64) {
-    forget_interrupt();
+    INTERRUPTED.store(false, Ordering::Relaxed);
     RUNNING.store(run, Ordering::Release);
 }
 
@@ -67,11 +63,6 @@ pub(crate) fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Whether a thread of the running cell has ended, or is about to, because of the interrupt.
-pub(crate) fn has_unwound() -> bool {
-    UNWOUND.load(Ordering::Relaxed)
-}
-
 /// Waits until the running cell is interrupted.
 pub(crate) async fn interrupted() {
     // A wake-up may be left over from an earlier cell.
@@ -83,10 +74,5 @@ pub(crate) async fn interrupted() {
 /// No cell runs.
 pub(crate) fn end() {
     RUNNING.store(0, Ordering::Release);
-    forget_interrupt();
-}
-
-fn forget_interrupt() {
     INTERRUPTED.store(false, Ordering::Relaxed);
-    UNWOUND.store(false, Ordering::Relaxed);
 }

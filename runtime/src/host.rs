@@ -284,14 +284,9 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {
             cell::record_panic(payload);
         }
     }
-    let is_interrupted = checkpoint::is_interrupted();
-    let mut done = cell::end();
+    let done = cell::end();
     if done.outcome != Outcome::Ok {
         modes.put_back();
-        if is_interrupted {
-            // A system call that an interrupt ended, or a child process, is an error to the cell.
-            done.outcome = Outcome::Interrupted;
-        }
     }
     done
 }

@@ -122,14 +122,10 @@ pub(crate) fn begin() {
 
 /// How the cell ended, and what it kept.
 pub(crate) fn end() -> Done {
-    let outcome = match OUTCOME.replace(Outcome::Ok) {
-        // What ran when the user said stop has ended, and nothing came behind it.
-        Outcome::Ok if checkpoint::is_interrupted() => Outcome::Interrupted,
-        // A thread that the interrupt has ended is why the cell's own failed: `thread::scope` panics then, and `join`
-        // gives an error.
-        Outcome::Panicked { .. } | Outcome::Failed { .. } if checkpoint::has_unwound() => Outcome::Interrupted,
-        outcome => outcome,
-    };
+    let outcome = OUTCOME.replace(Outcome::Ok);
+    // What the interrupt ends can be an error to the cell, or a panic: a system call, a child process, a thread of
+    // `thread::scope`. And what ran to its end when the user said stop is not followed by the next cell.
+    let outcome = if checkpoint::is_interrupted() { Outcome::Interrupted } else { outcome };
     checkpoint::end();
     live::settle();
     Done {
