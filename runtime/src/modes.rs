@@ -33,8 +33,8 @@ pub fn no_grad<T, F: FnOnce() -> T>(run: F) -> T {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Modes {
     records_gradients: bool,
-    autocast: bool,
-    /// How many calls of `tch::autocast` are under way.
+    /// How many calls of `tch::autocast` are under way: it is on only within one. The flag itself is not read, since
+    /// libtorch prints a warning to who does that by the function that `tch` has.
     autocasts: c_int,
 }
 
@@ -43,25 +43,25 @@ impl Modes {
     pub(crate) fn now() -> Self {
         let records_gradients = record_gradients(true);
         record_gradients(records_gradients);
-        // SAFETY: these change and read a number and a flag of this thread in libtorch, which is loaded with the runtime.
-        let (autocast, autocasts) = unsafe {
+        // SAFETY: these change a number of this thread in libtorch, which is loaded with the runtime.
+        let autocasts = unsafe {
             torch_sys::at_autocast_increment_nesting();
-            (is_true(torch_sys::at_autocast_is_enabled()), torch_sys::at_autocast_decrement_nesting())
+            torch_sys::at_autocast_decrement_nesting()
         };
-        Self { records_gradients, autocast, autocasts }
+        Self { records_gradients, autocasts }
     }
 
     /// Has these hold again, on the thread that they are of.
     pub(crate) fn put_back(self) {
         let now = Self::now();
         record_gradients(self.records_gradients);
-        // SAFETY: as in `now`. The weights in half precision that are cleared are copies.
-        unsafe {
-            for _ in self.autocasts..now.autocasts {
-                torch_sys::at_autocast_decrement_nesting();
-            }
-            if now.autocast != self.autocast {
-                torch_sys::at_autocast_set_enabled(c_int::from(self.autocast));
+        if now.autocasts > self.autocasts {
+            // SAFETY: as in `now`; a flag as well. The weights in half precision that are cleared are copies.
+            unsafe {
+                for _ in self.autocasts..now.autocasts {
+                    torch_sys::at_autocast_decrement_nesting();
+                }
+                torch_sys::at_autocast_set_enabled(0);
                 torch_sys::at_autocast_clear_cache();
             }
         }
@@ -72,11 +72,6 @@ impl Modes {
 fn record_gradients(record: bool) -> bool {
     // SAFETY: changes a flag of this thread in libtorch, which is loaded with the runtime.
     unsafe { torch_sys::at_grad_set_enabled(c_int::from(record)) != 0 }
-}
-
-/// The shim returns a C++ `bool`, whose upper bits are not set.
-fn is_true(answer: c_int) -> bool {
-    answer & 0xff != 0
 }
 
 #[cfg(test)]
@@ -102,17 +97,19 @@ mod tests {
     #[test]
     fn what_a_failure_left_behind_is_put_back() {
         let before = Modes::now();
-        assert_eq!(before, Modes { records_gradients: true, autocast: false, autocasts: 0 });
+        assert_eq!(before, Modes { records_gradients: true, autocasts: 0 });
         let _ = catch_unwind(AssertUnwindSafe(|| tch::no_grad(|| panic!("within"))));
         // SAFETY: what `tch::autocast` does on a machine with a GPU.
         unsafe {
             torch_sys::at_autocast_set_enabled(1);
             torch_sys::at_autocast_increment_nesting();
         }
-        assert_eq!(Modes::now(), Modes { records_gradients: false, autocast: true, autocasts: 1 });
+        assert_eq!(Modes::now(), Modes { records_gradients: false, autocasts: 1 });
         assert!(!records());
         before.put_back();
         assert_eq!(Modes::now(), before);
+        // SAFETY: reads a flag. The shim returns a C++ `bool`, whose upper bits are not set.
+        assert_eq!(unsafe { torch_sys::at_autocast_is_enabled() } & 0xff, 0);
         assert!(records());
     }
 
