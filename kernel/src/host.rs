@@ -320,7 +320,7 @@ impl Host {
                         FromHost::Done(done) if done.run != self.runs => {}
                         FromHost::Done(done) => {
                             streams.flush(events).await;
-                            return Ok(Ended::Done(Box::new(done)));
+                            return Ok(Ended::Done(done));
                         }
                     }
                 }

@@ -192,7 +192,7 @@ fn run_cells(queue: Receiver<Job>) {
                     flush::flush_all();
                 }
                 let dir = std::env::current_dir().ok();
-                control::send(&FromHost::Done(Done { run: run.id, cost, dir, ..done }));
+                control::send(&FromHost::Done(Box::new(Done { run: run.id, cost, dir, ..done })));
             }
             Job::End => {
                 cell::drop_all();

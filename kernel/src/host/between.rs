@@ -46,7 +46,7 @@ impl fmt::Debug for Aside {
 #[derive(Debug)]
 pub(super) enum Reader {
     /// The run of a cell, or nobody.
-    Run(Streams),
+    Run(Box<Streams>),
     /// A task, until it is told to stop or the host closes its end.
     Task { stop: oneshot::Sender<()>, task: JoinHandle<Streams> },
     /// The streams are gone with a task that panicked.
@@ -55,7 +55,7 @@ pub(super) enum Reader {
 
 impl Reader {
     pub(super) fn new(streams: Streams) -> Self {
-        Self::Run(streams)
+        Self::Run(Box::new(streams))
     }
 
     /// Has a task read, where none does.
@@ -63,7 +63,7 @@ impl Reader {
         *self = match std::mem::replace(self, Self::Lost) {
             Self::Run(streams) => {
                 let (stop, stopped) = oneshot::channel();
-                let task = Between { streams, aside, requests, ready };
+                let task = Between { streams: *streams, aside, requests, ready };
                 Self::Task { stop, task: tokio::spawn(task.read(stopped)) }
             }
             other => other,
@@ -76,7 +76,7 @@ impl Reader {
             Self::Task { stop, task } => {
                 // One that has ended by itself hears nothing.
                 let _ = stop.send(());
-                Self::Run(task.await.map_err(io::Error::other)?)
+                Self::Run(Box::new(task.await.map_err(io::Error::other)?))
             }
             other => other,
         };
@@ -91,7 +91,7 @@ impl Reader {
         if let Self::Task { task, .. } = self
             && let Ok(streams) = task.await
         {
-            *self = Self::Run(streams);
+            *self = Self::Run(Box::new(streams));
         }
     }
 }
@@ -159,7 +159,11 @@ impl Between {
     /// Acts on a message, behind what was printed ahead of it.
     fn hear(&mut self, line: &str) -> io::Result<()> {
         let shown = match serde_json::from_str(line)? {
-            FromHost::Ready(ready) => return Ok(drop(self.ready.set(ready))),
+            FromHost::Ready(ready) => {
+                // It says so once.
+                let _ = self.ready.set(ready);
+                return Ok(());
+            }
             // The user has nothing to do with a cell that has ended.
             FromHost::Input { .. } => return self.requests.send(&ToHost::Input { value: None }),
             // A run that nobody waits for any more, because the kernel ends.

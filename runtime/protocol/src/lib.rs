@@ -96,7 +96,7 @@ pub enum FromHost {
         password: bool,
     },
     /// The cell that was asked for last has ended.
-    Done(Done),
+    Done(Box<Done>),
 }
 
 /// What the host found at its start.
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_message_reads_back_as_it_was_written() {
-        let message = FromHost::Done(Done {
+        let message = FromHost::Done(Box::new(Done {
             run: 3,
             outcome: Outcome::Panicked {
                 message: "a\nb".into(),
@@ -278,7 +278,7 @@ mod tests {
             described: vec![Described { name: "net".into(), what: "8 bytes".into(), device: None }],
             timing: Some(Timing { loops: 10, runs: vec![Duration::from_micros(7)] }),
             notes: vec!["the name belongs to the new layer".into()],
-        });
+        }));
         let mut bytes = Vec::new();
         write_message(&mut bytes, &message).expect("writes to memory");
         assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 1);
