@@ -432,12 +432,20 @@ fn output_of_a_thread_that_outlives_its_cell_reaches_a_later_one() {
 fn what_a_thread_prints_between_two_cells_is_shown_then() {
     notebook_test(async |mut notebook| {
         let mut aside = notebook.session.aside().expect("the engine tells what is shown between cells");
-        // More than a pipe holds, so the thread would stand still where nobody reads.
-        let code = "let printing = std::thread::spawn(|| {\n\
-                    for i in 0..20_000 { println!(\"line {i}\"); }\n\
-                    print!(\"done\");\n\
-                    display(&Html::new(\"<b>seen</b>\"));\n});";
-        let mut text = notebook.run(code).await.stdout;
+        let gate = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = gate.local_addr().expect("an address").port();
+        // The thread begins once the cell is over. It prints more than a pipe holds, so it would stand still where nobody reads.
+        let code = format!(
+            "let printing = std::thread::spawn(|| {{\n\
+             let _ = std::io::Read::read(&mut std::net::TcpStream::connect((\"127.0.0.1\", {port})).unwrap(), &mut [0]);\n\
+             for i in 0..20_000 {{ println!(\"line {{i}}\"); }}\n\
+             print!(\"done\");\n\
+             display(&Html(\"<b>seen</b>\"));\n}});"
+        );
+        let shown = notebook.run(&code).await;
+        assert_eq!((shown.ending(), shown.stdout.as_str()), ("ok", ""), "{shown:?}");
+        drop(gate.accept().expect("the thread connects"));
+        let mut text = String::new();
         let is_shown = loop {
             match aside.recv().await.expect("the engine lives") {
                 Event::Stream { text: more, .. } => text.push_str(&more),
@@ -459,7 +467,7 @@ fn an_interrupt_ends_the_child_that_a_cell_waits_for() {
         notebook.run("let kept = vec![1, 2];").await;
         let code = "println!(\"ready\");\n\
                     let status = std::process::Command::new(\"sleep\").arg(\"1000\").status()?;\n\
-                    anyhow::ensure!(status.success(), \"sleep failed\");";
+                    ensure!(status.success(), \"sleep failed\");";
         let (shown, took) = interrupted(&mut notebook, code).await;
         assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
         assert!(took < SOON, "the interrupt took {took:?}");

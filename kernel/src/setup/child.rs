@@ -183,7 +183,7 @@ struct Guard(Option<Child>);
 impl Guard {
     fn of(group: i32) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", r#"read -r ended || kill -TERM -- "-$0""#]).arg(group.to_string()).process_group(0);
+        shell.args(["-c", r#"read -r ended || kill -s TERM -- "-$0""#]).arg(group.to_string()).process_group(0);
         // Without it a tool merely runs on to its end if we are killed.
         Self(shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok())
     }
