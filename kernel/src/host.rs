@@ -3,7 +3,7 @@
 //! Text comes over two pipes and everything else over the control socket. The host flushes before it sends a message,
 //! and this side empties the pipes before it acts on one, so events keep the order in which the user's code made them.
 //!
-//! Both are read at all times: by the run of a cell, and between two cells by a task of its own ([`between`]).
+//! Both are read at all times: by the run of a cell, and between two cells by a task of its own (`between`).
 //!
 //! The host leads a process group, in which what its cells start is as well. An interrupt reaches all of it, and none of it
 //! outlives the host.

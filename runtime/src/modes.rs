@@ -3,7 +3,7 @@
 //! `tch::no_grad`, `tch::with_grad` and `tch::autocast` put the mode back behind the closure, and so not where it panics or
 //! the user interrupts it: from then on nothing would record gradients. [`no_grad`] here puts it back in either case, and
 //! is what the prelude and the runtime's own code use. What else leaves a mode behind by failing, such as `tch::no_grad` by
-//! its full name, the host finds at the end of a cell that failed ([`Modes`]).
+//! its full name, the host finds at the end of a cell that failed (`Modes`).
 //!
 //! What a call sets for good stays set, as any other effect of a statement: the number of threads, the seed, cuDNN's
 //! choice of algorithms, and a [`no_grad_guard`](tch::no_grad_guard) that is kept in a variable.

@@ -6,7 +6,7 @@
 pub use super::IndexOp;
 pub use ::tch::*;
 
-/// [`tch::index`](::tch::index), with the [`IndexOp`] of the prelude.
+/// What [`tch` has](::tch::index) of indices, with the [`IndexOp`] of the prelude.
 pub mod index {
     pub use super::IndexOp;
     pub use ::tch::index::*;
