@@ -5,14 +5,40 @@ use std::ops::Range;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
 use syn::visit::{self, Visit};
-use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, VisRestricted, Visibility};
+use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, Token, VisRestricted, Visibility};
 
 use super::fragment::Edit;
 use super::macro_items;
 
 /// The call that ends a cell which is interrupted.
 pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
+
+/// Macros whose arguments are expressions that run where the call stands, and that show nobody their text.
+const OF_EXPRESSIONS: [&str; 21] = [
+    "print",
+    "println",
+    "eprint",
+    "eprintln",
+    "format",
+    "format_args",
+    "write",
+    "writeln",
+    "panic",
+    "todo",
+    "unreachable",
+    "unimplemented",
+    "assert_eq",
+    "assert_ne",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "vec",
+    "matches",
+    "anyhow",
+    "bail",
+    "join",
+];
 
 /// The edits of one item or statement, and what its visit has found out.
 #[derive(Debug, Default)]
@@ -155,6 +181,23 @@ impl Edits {
         }
     }
 
+    /// What an iterator calls again and again can be interrupted as a loop can; an arithmetic closure is left to the
+    /// compiler to vectorise, as an inner loop is.
+    fn checkpoint_of_closure(&mut self, it: &syn::ExprClosure) {
+        if self.const_depth > 0 || it.constness.is_some() || !may_run_long(&it.body) {
+            return;
+        }
+        match &*it.body {
+            Expr::Block(body) if body.label.is_none() => self.checkpoint(&body.block, &body.attrs),
+            body => {
+                let range = syn::spanned::Spanned::span(body).byte_range();
+                // In parentheses: a statement that begins with a block would end behind it, `match x { .. } + 1`.
+                self.insert(Some(range.start), &format!("{{ {CHECKPOINT} ("));
+                self.insert(Some(range.end), ") }");
+            }
+        }
+    }
+
     /// A `return` of the cell has to fit every stage, whatever that gives to the next.
     fn end_of_cell(&mut self, it: &syn::ExprReturn) {
         let Some(value) = &it.expr else {
@@ -284,6 +327,7 @@ impl<'ast> Visit<'ast> for Edits {
 
     fn visit_expr_closure(&mut self, it: &'ast syn::ExprClosure) {
         self.heavy = true;
+        self.checkpoint_of_closure(it);
         self.in_body(|edits| visit::visit_expr_closure(edits, it));
     }
 
@@ -296,6 +340,21 @@ impl<'ast> Visit<'ast> for Edits {
             self.end_of_cell(it);
         }
         visit::visit_expr_return(self, it);
+    }
+
+    fn visit_macro(&mut self, it: &'ast syn::Macro) {
+        let name = it.path.segments.last().map(|segment| segment.ident.to_string());
+        if !name.is_some_and(|name| OF_EXPRESSIONS.contains(&name.as_str())) {
+            return;
+        }
+        // A closure that is only shown the values of is not worth the time that optimising takes; a loop is.
+        let heavy = std::mem::replace(&mut self.heavy, false);
+        let mut loops = Loops(false);
+        for argument in leading_expressions.parse2(it.tokens.clone()).unwrap_or_default() {
+            self.visit_expr(&argument);
+            loops.visit_expr(&argument);
+        }
+        self.heavy = heavy || loops.0;
     }
 
     fn visit_item_fn(&mut self, it: &'ast syn::ItemFn) {
@@ -350,6 +409,31 @@ impl<'ast> Visit<'ast> for Edits {
     }
 }
 
+/// The expressions that a macro's arguments begin with: `matches!` has a pattern behind.
+fn leading_expressions(input: ParseStream<'_>) -> syn::Result<Vec<Expr>> {
+    let mut expressions = Vec::new();
+    while let Ok(expression) = input.parse() {
+        expressions.push(expression);
+        if input.peek(Token![,]) || input.peek(Token![;]) {
+            input.parse::<TokenTree>()?;
+        } else {
+            break;
+        }
+    }
+    input.parse::<TokenStream>()?;
+    Ok(expressions)
+}
+
+/// Whether there is a loop.
+struct Loops(bool);
+
+impl<'ast> Visit<'ast> for Loops {
+    fn visit_expr(&mut self, it: &'ast Expr) {
+        self.0 |= matches!(it, Expr::ForLoop(_) | Expr::While(_) | Expr::Loop(_));
+        visit::visit_expr(self, it);
+    }
+}
+
 /// Whether the expression is an `Ok(...)`, or an `Err(...)` whose error is still to be turned into something.
 fn lacks_error_type(expr: &Expr) -> bool {
     let Expr::Call(call) = expr else { return false };
@@ -366,6 +450,28 @@ fn lacks_error_type(expr: &Expr) -> bool {
         Some(last) if last.ident == "Err" => call.args.iter().any(is_into),
         _ => false,
     }
+}
+
+/// Whether a closure's body calls a function or a macro that may run for long. Methods alone, as in `|x| x.sqrt()`, and what
+/// makes a value, as in `|x| Some(x)`, do not count.
+fn may_run_long(body: &Expr) -> bool {
+    struct Calls(bool);
+    impl<'ast> Visit<'ast> for Calls {
+        fn visit_expr_call(&mut self, it: &'ast syn::ExprCall) {
+            let makes_value = |last: &syn::PathSegment| last.ident.to_string().starts_with(char::is_uppercase);
+            let makes_value = |path: &syn::ExprPath| path.path.segments.last().is_some_and(makes_value);
+            self.0 |= !matches!(&*it.func, Expr::Path(path) if makes_value(path));
+            visit::visit_expr_call(self, it);
+        }
+        fn visit_macro(&mut self, _: &'ast syn::Macro) {
+            self.0 = true;
+        }
+        // A closure in it has a checkpoint of its own, or needs none.
+        fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
+    }
+    let mut calls = Calls(false);
+    calls.visit_expr(body);
+    calls.0
 }
 
 /// Whether the block calls anything, macros included: it may then run for long.
@@ -454,6 +560,36 @@ mod tests {
         check("const fn f() { while true {} }", "pub const fn f() { while true {} }");
         check("const X: [i32; { loop {} }] = [];", "pub const X: [i32; { loop {} }] = [];");
         check("extern \"C\" fn f() { loop {} }", "pub extern \"C\" fn f() { loop {@} }");
+    }
+
+    #[test]
+    fn closures_that_may_run_long_get_checkpoints_and_arithmetic_does_not() {
+        check("fn f() { g(|x| { h(x); }) }", "pub fn f() {@ g(|x| {@ h(x); }) }");
+        check("fn f() { g(|x| h(x) + 1) }", "pub fn f() {@ g(|x| { @ (h(x) + 1) }) }");
+        check(
+            "fn f() { g(|x| match x { _ => h(x) } + 1) }",
+            "pub fn f() {@ g(|x| { @ (match x { _ => h(x) } + 1) }) }",
+        );
+        check("fn f() { g(|x| Some(x.sqrt() + x)) }", "pub fn f() {@ g(|x| Some(x.sqrt() + x)) }");
+        check("fn f() { g(|x| move |y| h(x, y)) }", "pub fn f() {@ g(|x| move |y| { @ (h(x, y)) }) }");
+    }
+
+    #[test]
+    fn loops_among_the_arguments_of_a_macro_get_checkpoints() {
+        check("fn f() { println!(\"{}\", { loop {} }) }", "pub fn f() {@ println!(\"{}\", { loop {@} }) }");
+        check(
+            "fn f() { vec![{ while a {} 1 }; { loop {} }] }",
+            "pub fn f() {@ vec![{ while a {@} 1 }; { loop {@} }] }",
+        );
+        check(
+            "fn f() { matches!({ loop {} }, Some(x) if x > 1) }",
+            "pub fn f() {@ matches!({ loop {@} }, Some(x) if x > 1) }",
+        );
+        check("fn f() { stringify!({ loop {} }) }", "pub fn f() {@ stringify!({ loop {} }) }");
+        check(
+            "const A: &str = { assert_eq!({ loop {} }, 1); \"\" };",
+            "pub const A: &str = { assert_eq!({ loop {} }, 1); \"\" };",
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //! <attributes> #![allow(...)] use ::oxtorch::prelude::*; use ::cell_3::Net; use std::fs;
 //! <the user's items, on the user's own lines>
-//! #[unsafe(export_name = "oxtorch_run")] pub fn __oxtorch_run() { let mut net: ::cell_3::Net = take("net");
+//! ::oxtorch::export_run!("oxtorch_run", crate::__oxtorch_run); pub fn __oxtorch_run() { let mut net: ::cell_3::Net = take("net");
 //! if let Some((mut opt,)) = stage(|| { <a `let` of the user's> probe(&opt); Ok((opt,)) }) {
 //! { <`let`s that cannot fail> probe(&lr);
 //! if let Some(()) = stage(|| { <more statements> Ok(()) }) { } put("lr", 2, lr); } put("opt", 1, opt); }
@@ -461,7 +461,9 @@ impl Emitter<'_> {
     }
 
     fn run_function(&mut self) {
-        self.glue(&format!("#[unsafe(export_name = \"{RUN_SYMBOL}\")] pub fn __oxtorch_run() {{ {SHOW_TRAITS} "));
+        // By a macro: what the user forbids, `#![forbid(unsafe_code)]`, is not about what a macro of another crate writes.
+        self.glue(&format!("::oxtorch::export_run!({RUN_SYMBOL:?}, crate::__oxtorch_run); "));
+        self.glue(&format!("pub fn __oxtorch_run() {{ {SHOW_TRAITS} "));
         if self.input.cell.asynchronous {
             self.glue("::oxtorch::cell::enter_tokio(); ");
         }
@@ -487,8 +489,7 @@ impl Emitter<'_> {
         self.pattern(&variable);
         let (name, ty) = (&variable.name, &stored.ty);
         if stored.moved_home {
-            // SAFETY (of the emitted code): `Variables::rehome` keeps a variable only if no definition has changed.
-            self.glue(&format!(": {ty} = unsafe {{ ::oxtorch::cell::carry({name:?}) }}; "));
+            self.glue(&format!(": {ty} = ::oxtorch::carry_variable!({name:?}); "));
         } else {
             self.glue(&format!(": {ty} = ::oxtorch::cell::take({name:?}); "));
         }
@@ -604,11 +605,10 @@ impl Emitter<'_> {
                 self.glue("\n");
             }
             let name = raw(&self.out.variables[*id].name);
-            self.glue("#[warn(unused_results)] { ");
             // Only a variable has an address: E0745 says that the name is a constant's or a variant's.
-            let probe = format!("::core::mem::drop(&raw const {name}); ::oxtorch::cell::probe(&{name});");
+            let probe = format!("let _ = &raw const {name}; ::oxtorch::cell::probe(&{name});");
             self.marked(&probe, Mark::Probe(*id));
-            self.glue(" } ");
+            self.glue(" ");
         }
     }
 

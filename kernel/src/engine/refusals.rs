@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::emit::{Decisions, Emission, Mark, VariableId};
+use super::emit::{CellVariable, Decisions, Emission, Mark, VariableId};
 use super::mentions::Names;
 use super::rustc::{Diagnostic, Span};
 
@@ -24,6 +24,14 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
         let marks = marks_of(error, emission, file);
         if let Some(displayed) = without_display(error).and_then(|span| emission.displayed(own_range(span, file)?)) {
             next.displayed.insert(displayed);
+            continue;
+        }
+        if let Some(stage) = stage_of_hidden_name(error, emission, file) {
+            join(stage, &mut next);
+            continue;
+        }
+        if let Some(name) = hides_function(error, &marks, emission) {
+            next.not_taken.insert(name);
             continue;
         }
         let place = error.spans.iter().find(|span| span.is_primary).and_then(|span| own_range(span, file));
@@ -221,6 +229,24 @@ fn join_where_read_later(id: VariableId, emission: &Emission, next: &mut Decisio
     if emission.read_later(id) {
         join(emission.stage_of(id), next);
     }
+}
+
+/// The stage that declares, by a macro of the user's, a name that a later statement does not find.
+fn stage_of_hidden_name(error: &Diagnostic, emission: &Emission, file: &str) -> Option<usize> {
+    let is_it = |child: &&Diagnostic| child.message.ends_with("is available in a different scope in the same function");
+    let child = error.children.iter().filter(|_| error.code() == "E0425").find(is_it)?;
+    child.spans.iter().find_map(|span| emission.stage_at(own_range(span, file)?.start))
+}
+
+/// A variable of an earlier cell that is called like the function that it was made by, and that this cell makes again:
+/// `let digits = digits();`. It is the function that is meant.
+fn hides_function(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission) -> Option<String> {
+    let taken = marks.iter().find_map(|marked| match marked.mark {
+        Mark::Take(id) if error.code() == "E0618" => Some(&emission.variables[*id].name),
+        _ => None,
+    })?;
+    let made_again = |variable: &&CellVariable| variable.taken.is_none() && variable.name == *taken;
+    emission.variables.iter().find(made_again).map(|variable| variable.name.clone())
 }
 
 /// The argument of `display` that an error is about, where its type has no display of its own.

@@ -288,6 +288,8 @@ impl Rustc {
             .arg(file)
             .args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", krate.name])
             .args(["--error-format", "json"])
+            // Tells the types of variables, whatever the cell says of lints.
+            .args(["--force-warn", "unused_results"])
             .args(FLAGS)
             // Where a session keeps its crates must not change what they are.
             .arg(remap(&self.dir))

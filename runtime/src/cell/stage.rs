@@ -72,26 +72,46 @@ thread_local! {
     static OUTCOME: RefCell<Outcome> = const { RefCell::new(Outcome::Ok) };
 }
 
+/// Gives the function that runs a cell the name that the host knows. A cell may forbid the attribute: it is unsafe code.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! export_run {
+    ($symbol:literal, $run:path) => {
+        const _: () = {
+            #[unsafe(export_name = $symbol)]
+            pub fn run() {
+                $run()
+            }
+        };
+    };
+}
+
 /// Runs one stage; `None` when it returned early, failed, panicked or was interrupted. No stage begins after an interrupt.
 pub fn stage<T>(body: impl FnOnce() -> Result<T, Error>) -> Option<T> {
+    let mut body = Some(body);
+    let mut value = None;
+    run_stage(&mut || {
+        if let Some(body) = body.take() {
+            value = Some(body()?);
+        }
+        Ok(())
+    });
+    value
+}
+
+/// Not generic, as what follows, and so compiled once: a cell has as many stages as it has `let`s that may fail.
+fn run_stage(body: &mut dyn FnMut() -> Result<(), Error>) {
     if !may_begin() {
-        return None;
+        return;
     }
     // What the closure borrows lives on in the cell whatever happens: the user can look at it and decide.
     match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(value)) => Some(value),
-        Ok(Err(error)) => {
-            record_failure(error);
-            None
-        }
-        Err(payload) => {
-            record_panic(payload);
-            None
-        }
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => record_failure(error),
+        Err(payload) => record_panic(payload),
     }
 }
 
-/// Not generic, and so compiled once and not into every cell.
 fn may_begin() -> bool {
     let interrupted = checkpoint::is_interrupted();
     if interrupted {

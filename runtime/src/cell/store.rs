@@ -114,6 +114,16 @@ pub unsafe fn carry<T: 'static>(name: &str) -> T {
     *unsafe { Box::from_raw(value.cast()) }
 }
 
+/// [`carry`], as the kernel writes it: a cell may forbid unsafe code of its own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! carry_variable {
+    ($name:literal) => {
+        // SAFETY: the kernel carries a variable only where no definition has changed.
+        unsafe { $crate::cell::carry($name) }
+    };
+}
+
 /// Keeps a variable for later cells. The first `put` of a name in a cell wins; `id` says which one that was.
 pub fn put<T: 'static>(name: &str, id: usize, value: T) {
     put_variable(name, id, Variable::new(value));

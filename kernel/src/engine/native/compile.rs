@@ -171,7 +171,7 @@ impl Compiler {
                 next = attempt(lessons.decisions);
             }
             if self.rustc.library(&next.name).exists() {
-                self.remember_source(&next);
+                self.remember_source(&next, urgency);
                 return Ok(next.ready(lessons.types, true));
             }
         }
@@ -179,7 +179,7 @@ impl Compiler {
         let types = next.types(&compiled.diagnostics);
         let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
         self.learnt(first_name, &next.name, lessons);
-        self.remember_source(&next);
+        self.remember_source(&next, urgency);
         Ok(next.ready(types, true))
     }
 
@@ -299,10 +299,12 @@ impl Compiler {
     }
 
     /// The same crate may come from another cell, or from the same one under another number: the last one is the one that
-    /// the user is looking at.
-    fn remember_source(&self, attempt: &Attempt) {
-        let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
-        sources.insert(attempt.name.clone(), Arc::new(attempt.emission.source.clone()));
+    /// the user is looking at. That is none which waits to be run: it has no number yet, and the same crate may be running.
+    fn remember_source(&self, attempt: &Attempt, urgency: Urgency) {
+        if urgency == Urgency::Now {
+            let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+            sources.insert(attempt.name.clone(), Arc::new(attempt.emission.source.clone()));
+        }
     }
 
     async fn call(&self, krate: Crate<'_>) -> Result<Compiled, CellError> {
