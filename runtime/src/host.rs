@@ -166,6 +166,7 @@ fn sigint(how: libc::c_int) {
 fn run_cells(queue: Receiver<Job>) {
     sigint(libc::SIG_UNBLOCK);
     cell::install_hook();
+    cell::note_broadcasts();
     let notes: Vec<String> = crate::device::load_cuda().into_iter().chain(crate::device::threads::settle()).collect();
     let note = (!notes.is_empty()).then(|| notes.join("; "));
     // A request for a device that is not there stands in the note; the cell that calls `device()` gets the error.

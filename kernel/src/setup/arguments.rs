@@ -1,13 +1,32 @@
 //! The shim's wrappers report a failure of libtorch with the function that failed and the shapes and kinds of its tensors:
-//! libtorch's own message often names only the two sizes that differ.
+//! libtorch's own message often names only the two sizes that differ. Those of losses tell of shapes that libtorch broadcasts.
 
 use super::wrappers::{Function, functions, literal, name_in_tch, opaque};
 
-/// What the changed wrappers call, for the compiler to read ahead of the source.
-pub(super) const HEADER: &str = include_str!("arguments.h");
+/// What the changed wrappers call, and what the runtime calls besides, for the compiler to read ahead of the source.
+pub(super) const HEADER: &str = concat!(include_str!("arguments.h"), include_str!("broadcasts.h"));
 
 /// What decides how the shim is compiled, besides its sources.
 pub(super) const METHOD: [&str; 3] = [HEADER, include_str!("arguments.rs"), include_str!("wrappers.rs")];
+
+/// The losses of which each prediction has a target of its own, and which broadcast shapes that differ all the same; with whether
+/// sizes of 1 count in that. PyTorch warns of the first ones, and refuses those of `binary_cross_entropy`. Not among them is `kl_div`:
+/// one distribution for a whole batch is a use of it.
+const PAIRING_LOSSES: [(&str, bool); 10] = [
+    ("mse_loss", true),
+    ("l1_loss", true),
+    ("smooth_l1_loss", true),
+    ("huber_loss", true),
+    ("binary_cross_entropy", false),
+    ("binary_cross_entropy_with_logits", true),
+    ("soft_margin_loss", true),
+    ("hinge_embedding_loss", true),
+    ("poisson_nll_loss", true),
+    ("margin_ranking_loss", true),
+];
+
+/// What such a loss pairs.
+const PAIRED: [&str; 5] = ["self", "input", "input1", "input2", "target"];
 
 /// The source with `PROTECT( ... )` written out in each wrapper that takes tensors, line by line as it was.
 pub(super) fn report_arguments(source: &str) -> String {
@@ -20,6 +39,7 @@ pub(super) fn report_arguments(source: &str) -> String {
         reporting += &source[done..from];
         reporting += "try {";
         reporting += &source[from + PROTECT.len()..to];
+        reporting += &watch_broadcast(function.name, &source[function.whole.start..function.body.start]);
         reporting += "} catch (const std::exception &error) { torch_last_err = oxtorch::report(error, ";
         reporting += &format!("{name}, {{{}}}); }}", tensors.join(", "));
         done = to + 1;
@@ -46,6 +66,16 @@ fn protected(source: &str, function: &Function<'_>) -> Option<(usize, usize)> {
     None
 }
 
+/// The statement by which the wrapper of a loss has shapes that differ told of, once it was computed; nothing for other wrappers.
+fn watch_broadcast(wrapper: &str, head: &str) -> String {
+    let name = name_in_tch(wrapper);
+    let loss = PAIRING_LOSSES.iter().find(|(loss, _)| name.strip_suffix("_out").unwrap_or(&name) == *loss);
+    let Some((_, ones_count)) = loss else { return String::new() };
+    let paired: Vec<&str> =
+        PAIRED.into_iter().filter(|parameter| head.contains(&format!("tensor {parameter},"))).collect();
+    format!("oxtorch::watch_broadcast({}, {ones_count}, {{{}}});", literal(&name), paired.join(", "))
+}
+
 /// What is reported of each tensor, and each list of tensors, that a function takes; not of those that it fills.
 fn tensors(head: &str) -> Vec<String> {
     let parameters = head.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).map_or("", |(inside, _)| inside);
@@ -66,6 +96,21 @@ fn tensors(head: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a wrapper pairs is read from its parameters.
+    #[test]
+    fn losses_tell_of_all_that_they_pair() {
+        let head =
+            "void atg_margin_ranking_loss(tensor *out__, tensor input1, tensor input2, tensor target, double margin) ";
+        let expected = "oxtorch::watch_broadcast(\"margin_ranking_loss\", true, {input1, input2, target});";
+        assert_eq!(watch_broadcast("atg_margin_ranking_loss", head), expected);
+        let head = "void atg_binary_cross_entropy(tensor *out__, tensor self, tensor target, tensor weight, int64_t reduction) ";
+        let expected = "oxtorch::watch_broadcast(\"binary_cross_entropy\", false, {self, target});";
+        assert_eq!(watch_broadcast("atg_binary_cross_entropy", head), expected);
+        for other in ["atg_mse_loss_backward", "atg_sub", "atg_kl_div"] {
+            assert_eq!(watch_broadcast(other, head), "");
+        }
+    }
 
     #[test]
     fn wrappers_that_take_tensors_report_them() {
@@ -93,6 +138,12 @@ void atg_arange(tensor *out__, scalar end) {
     out__[0] = arange(*end);
   )
 }
+
+void atg_mse_loss_out(tensor *out__, tensor out, tensor self, tensor target, int64_t reduction) {
+  PROTECT(
+    out__[0] = f(*out, *self, *target);
+  )
+}
 "#;
         let expected = r#"#include "lib.h"
 void atg_add_(tensor *out__, tensor self, tensor other) {
@@ -117,6 +168,12 @@ void atg_arange(tensor *out__, scalar end) {
   PROTECT(
     out__[0] = arange(*end);
   )
+}
+
+void atg_mse_loss_out(tensor *out__, tensor out, tensor self, tensor target, int64_t reduction) {
+  try {
+    out__[0] = f(*out, *self, *target);
+  oxtorch::watch_broadcast("mse_loss_out", true, {self, target});} catch (const std::exception &error) { torch_last_err = oxtorch::report(error, "mse_loss_out", {{"out", &out, 1, false}, {"self", &self, 1, false}, {"target", &target, 1, false}}); }
 }
 "#;
         assert_eq!(report_arguments(source), expected);

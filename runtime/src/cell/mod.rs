@@ -14,6 +14,7 @@
 //! ```
 
 mod asynchronous;
+mod broadcasts;
 mod describe;
 mod long_text;
 mod notes;
@@ -24,9 +25,8 @@ mod store;
 mod timeit;
 
 pub use asynchronous::{enter_tokio, stage_async};
+pub(crate) use broadcasts::note_broadcasts;
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
-#[cfg(test)]
-pub(crate) use notes::take as take_notes;
 pub(crate) use notes::{note, note_each};
 pub(crate) use panic::{first_sentence, install_hook};
 pub(crate) use show::show_bundle;
