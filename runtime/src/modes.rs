@@ -2,7 +2,7 @@
 //!
 //! `tch::no_grad`, `tch::with_grad` and `tch::autocast` put the mode back behind the closure, and so not where it panics or
 //! the user interrupts it: from then on nothing would record gradients. [`no_grad`] here puts it back in either case, and
-//! is what the prelude and the runtime's own code use. What else leaves a mode behind by failing, such as `tch::no_grad` by
+//! is what the prelude and the runtime's own code use; so does [`train::autocast`](crate::train::autocast). What else leaves a mode behind by failing, such as `tch::no_grad` by
 //! its full name, the host finds at the end of a cell that failed (`Modes`).
 //!
 //! What a call sets for good stays set, as any other effect of a statement: the number of threads, the seed, cuDNN's
@@ -29,12 +29,51 @@ pub fn no_grad<T, F: FnOnce() -> T>(run: F) -> T {
     run()
 }
 
+// SAFETY: as `kernel/src/setup/autocast.h` defines them; the shim is loaded with the runtime. They read and change flags of this thread, and
+// take any number. The functions that `tch` has for that have libtorch print a warning, and know the GPU alone.
+unsafe extern "C" {
+    safe fn oxtorch_autocast() -> c_int;
+    safe fn oxtorch_set_autocast(devices: c_int);
+}
+
+/// In the bits of the shim, those of all devices.
+const ALL_DEVICES: c_int = 0b11;
+
+/// Matrix products and convolutions of this thread in lower precision, or not, until it is dropped.
+pub(crate) struct Autocast {
+    /// On which devices it was before.
+    before: c_int,
+}
+
+impl Autocast {
+    pub(crate) fn begin(enabled: bool) -> Self {
+        let before = oxtorch_autocast();
+        oxtorch_set_autocast(if enabled { ALL_DEVICES } else { 0 });
+        // SAFETY: changes a number of this thread in libtorch, which is loaded with the runtime.
+        unsafe { torch_sys::at_autocast_increment_nesting() };
+        Self { before }
+    }
+}
+
+impl Drop for Autocast {
+    fn drop(&mut self) {
+        // SAFETY: as in `begin`. The weights in lower precision that are cleared are copies.
+        unsafe {
+            if torch_sys::at_autocast_decrement_nesting() == 0 {
+                torch_sys::at_autocast_clear_cache();
+            }
+        }
+        oxtorch_set_autocast(self.before);
+    }
+}
+
 /// What holds on a thread for what it computes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Modes {
     records_gradients: bool,
-    /// How many calls of `tch::autocast` are under way: it is on only within one. The flag itself is not read, since
-    /// libtorch prints a warning to who does that by the function that `tch` has.
+    /// On which devices matrix products are computed in lower precision.
+    autocast: c_int,
+    /// How many parts that say so are under way.
     autocasts: c_int,
 }
 
@@ -48,20 +87,20 @@ impl Modes {
             torch_sys::at_autocast_increment_nesting();
             torch_sys::at_autocast_decrement_nesting()
         };
-        Self { records_gradients, autocasts }
+        Self { records_gradients, autocast: oxtorch_autocast(), autocasts }
     }
 
     /// Has these hold again, on the thread that they are of.
     pub(crate) fn put_back(self) {
         let now = Self::now();
         record_gradients(self.records_gradients);
+        oxtorch_set_autocast(self.autocast);
         if now.autocasts > self.autocasts {
-            // SAFETY: as in `now`; a flag as well. The weights in half precision that are cleared are copies.
+            // SAFETY: as in `now`. The weights in lower precision that are cleared are copies.
             unsafe {
                 for _ in self.autocasts..now.autocasts {
                     torch_sys::at_autocast_decrement_nesting();
                 }
-                torch_sys::at_autocast_set_enabled(0);
                 torch_sys::at_autocast_clear_cache();
             }
         }
@@ -97,19 +136,19 @@ mod tests {
     #[test]
     fn what_a_failure_left_behind_is_put_back() {
         let before = Modes::now();
-        assert_eq!(before, Modes { records_gradients: true, autocasts: 0 });
+        assert_eq!(before, Modes { records_gradients: true, autocast: 0, autocasts: 0 });
         let _ = catch_unwind(AssertUnwindSafe(|| tch::no_grad(|| panic!("within"))));
         // SAFETY: what `tch::autocast` does on a machine with a GPU.
         unsafe {
             torch_sys::at_autocast_set_enabled(1);
             torch_sys::at_autocast_increment_nesting();
         }
-        assert_eq!(Modes::now(), Modes { records_gradients: false, autocasts: 1 });
+        assert_eq!(Modes::now(), Modes { records_gradients: false, autocast: 0b10, autocasts: 1 });
+        std::mem::forget(Autocast::begin(true));
+        assert_eq!(Modes::now(), Modes { records_gradients: false, autocast: 0b11, autocasts: 2 });
         assert!(!records());
         before.put_back();
         assert_eq!(Modes::now(), before);
-        // SAFETY: reads a flag. The shim returns a C++ `bool`, whose upper bits are not set.
-        assert_eq!(unsafe { torch_sys::at_autocast_is_enabled() } & 0xff, 0);
         assert!(records());
     }
 

@@ -1,32 +1,27 @@
-//! Mixed precision: half of the bits where that is enough, on GPUs that are faster with it.
-
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+//! Mixed precision: half of the bits where that is enough, on processors that are faster with it.
 
 use tch::Tensor;
 
-use crate::modes::no_grad;
+use crate::modes::{Autocast, no_grad};
 
-/// Runs a part of the network in mixed precision: matrix products and convolutions in float16, sums and losses in float32 (P.
-/// Micikevicius et al., Mixed precision training, 2018). On the GPU only; on the CPU everything stays float32, and where there is no GPU a
-/// note says so. As `tch::autocast`, and it is also over where the part panics or is interrupted.
+/// Runs a part of the network in mixed precision: matrix products and convolutions in half of the bits, losses in float32 (P.
+/// Micikevicius et al., Mixed precision training, 2018). Those of tensors on a GPU are computed in float16, those of tensors on the CPU in
+/// bfloat16, as by PyTorch's `torch.autocast` for each; a CPU without instructions for bfloat16 is slower with it. With `false` the part
+/// runs in full precision, also within a part that does not.
+///
+/// It is also over where the part panics or is interrupted.
 ///
 /// ```
 /// use oxtorch::prelude::*;
 /// let a = Tensor::ones([2, 2], (Kind::Float, device()));
 /// let product = train::autocast(true, || a.matmul(&a));
+/// assert_eq!(product.kind(), if device().is_cuda() { Kind::Half } else { Kind::BFloat16 });
 /// assert_eq!(product.double_value(&[0, 0]), 2.0);
 /// ```
 pub fn autocast<T>(enabled: bool, run: impl FnOnce() -> T) -> T {
-    if !enabled {
-        return run();
-    }
-    if !tch::utils::has_cuda() {
-        crate::cell::note("autocast: there is no GPU here, and on the CPU everything stays float32".to_owned());
-    }
-    match tch::autocast(true, || catch_unwind(AssertUnwindSafe(run))) {
-        Ok(value) => value,
-        Err(panic) => resume_unwind(panic),
-    }
+    // Dropped by unwinding as well.
+    let _guard = Autocast::begin(enabled);
+    run()
 }
 
 /// Keeps small gradients from becoming 0 in float16: the loss is scaled up before `backward`, the gradients down after it, and a step whose
@@ -102,10 +97,12 @@ impl LossScaler {
 
 #[cfg(test)]
 mod tests {
-    use tch::nn::VarStore;
-    use tch::{Device, Kind};
+    use std::panic::catch_unwind;
+
+    use tch::{Device, Kind, Reduction};
 
     use super::*;
+    use crate::nn::VarStore;
 
     #[test]
     fn gradients_that_overflow_halve_the_scale_and_good_steps_double_it() {
@@ -139,17 +136,50 @@ mod tests {
     }
 
     #[test]
-    fn where_it_has_no_effect_it_says_so() {
-        let a = Tensor::ones([2, 2], (Kind::Float, Device::Cpu));
-        assert_eq!(autocast(true, || a.matmul(&a)).kind(), Kind::Float);
-        let is_told = crate::cell::take_notes().iter().any(|note| note.starts_with("autocast: there is no GPU here"));
-        assert_eq!(is_told, !tch::utils::has_cuda());
+    fn products_on_the_cpu_are_of_bfloat16_and_losses_of_float32() {
+        // 1 + 2^-9 is rounded to 1 in bfloat16, which has 7 bits behind the first one.
+        let a = Tensor::from_slice2(&[[1.0f32 + 1.0 / 512.0, 3.0]]);
+        let b = Tensor::from_slice2(&[[2.0f32], [1.0 / 64.0]]).set_requires_grad(true);
+        let (product, exact, loss, outer) = autocast(true, || {
+            let product = a.matmul(&b);
+            let loss = product.mse_loss(&Tensor::zeros([1, 1], (Kind::Float, Device::Cpu)), Reduction::Mean);
+            (product, autocast(false, || a.matmul(&b)), loss, autocast(true, || a.matmul(&b)))
+        });
+        assert_eq!(
+            [product.kind(), outer.kind(), exact.kind(), loss.kind()],
+            [Kind::BFloat16, Kind::BFloat16, Kind::Float, Kind::Float]
+        );
+        // 2 + 3/64, of which bfloat16 has 2 + 3/64 rounded to a 64th.
+        assert_eq!(product.double_value(&[0, 0]), 2.046875);
+        assert_eq!(exact.double_value(&[0, 0]), 2.0 + 2.0 / 512.0 + 3.0 / 64.0);
+        assert_eq!(loss.double_value(&[]), 2.046875 * 2.046875);
+        loss.backward();
+        // 2 * 2.046875 in bfloat16 times 1 and 3: the gradient of a weight is of the weight's kind.
+        assert_eq!(b.grad(), Tensor::from_slice2(&[[4.09375f32], [12.25]]));
+        assert_eq!(a.matmul(&b).kind(), Kind::Float);
     }
 
     #[test]
-    fn a_panic_passes_through() {
+    fn layers_compute_in_it() {
+        let vs = VarStore::new(Device::Cpu);
+        let linear = crate::nn::linear(vs.root() / "fc", 8, 4, Default::default());
+        let conv = crate::nn::conv2d(vs.root() / "conv", 3, 4, 3, Default::default());
+        let (x, image) =
+            (Tensor::ones([2, 8], (Kind::Float, Device::Cpu)), Tensor::ones([1, 3, 8, 8], (Kind::Float, Device::Cpu)));
+        let (y, z) = autocast(true, || (x.apply(&linear), image.apply(&conv)));
+        assert_eq!([y.kind(), z.kind()], [Kind::BFloat16; 2]);
+        let half = |tensor: &Tensor| tensor.to_kind(Kind::BFloat16);
+        let expected = half(&x).linear(&half(&linear.ws), linear.bs.as_ref().map(half));
+        assert_eq!(y, expected);
+        assert!((z.to_kind(Kind::Float) - image.apply(&conv)).abs().max().double_value(&[]) < 0.02);
+    }
+
+    #[test]
+    fn a_panic_passes_through_and_ends_it() {
+        let a = Tensor::ones([1, 1], (Kind::Float, Device::Cpu));
         let caught = catch_unwind(|| autocast(true, || panic!("within")));
         assert_eq!(caught.expect_err("a panic").downcast_ref::<&str>(), Some(&"within"));
+        assert_eq!(a.matmul(&a).kind(), Kind::Float);
         assert_eq!(autocast(true, || 3), 3);
     }
 }

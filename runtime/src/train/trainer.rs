@@ -266,9 +266,13 @@ impl Trainer {
         self
     }
 
-    /// Mixed precision with a scaled loss (see [`autocast`] and [`LossScaler`]). Changes nothing on the CPU; where there is no GPU a note says so.
+    /// Mixed precision with a scaled loss (see [`autocast`] and [`LossScaler`]), in float16, which GPUs are faster with. A network that is on the CPU
+    /// is trained in float32 all the same, and a note says so.
     pub fn mixed_precision(mut self) -> Self {
         self.scaler = self.device.is_cuda().then(LossScaler::new);
+        if self.scaler.is_none() {
+            crate::cell::note("mixed_precision: the network is not on a GPU, and is trained in float32".to_owned());
+        }
         self
     }
 
@@ -567,7 +571,7 @@ impl Trainer {
         for batch in 0..batches {
             checkpoint();
             let statistics = self.statistics();
-            let outcome = autocast(self.scaler.is_some(), || work.next());
+            let outcome = if self.scaler.is_some() { autocast(true, || work.next()) } else { work.next() };
             let Some(outcome) = outcome else { break };
             let outcome = outcome.map_err(|source| TrainError::Batch { batch: batch + 1, source })?;
             let value = outcome.loss.detach().double_value(&[]);
