@@ -1,7 +1,7 @@
 //! Help for failures at run time, by what their message says.
 
 /// Pieces of messages, and the help for those that hold them all.
-const HELP: [(&[&str], &str); 45] = [
+const HELP: [(&[&str], &str); 51] = [
     (
         &["from the 'CUDA' backend"],
         "libtorch finds no GPU here. `device()` is the best device there is, as in `(Kind::Float, device())`",
@@ -50,6 +50,11 @@ const HELP: [(&[&str], &str); 45] = [
         "`.flatten(0, -1)` ahead of it makes one dimension of all",
     ),
     (
+        &["must match the size of tensor b", "in eq_tensor(self: Int64"],
+        "classes are compared one by one, [N] with [N]; of logits `metrics::accuracy(&logits, &labels)` takes [N, C] and [N], [B, T, V] and \
+         [B, T], [N, C, H, W] and [N, H, W]",
+    ),
+    (
         &["must match the size of tensor b"],
         "sizes are compared from the last one on, and each pair has to be the same, or one of them 1; `x.unsqueeze(1)` adds a \
          size of 1",
@@ -86,6 +91,29 @@ const HELP: [(&[&str], &str); 45] = [
     (
         &["size mismatch (got input"],
         "each row of [N, C] needs one label of [N]: take `size()` of both, and look at how the batch was made",
+    ),
+    (
+        &["input tensor should be 1D or 2D", "in nll_loss("],
+        "this takes logits [N, C] alone: `nn::cross_entropy(&logits, &targets)` takes [B, T, V] for targets [B, T], and [N, C, H, W] for \
+         [N, H, W]",
+    ),
+    (
+        &["multi-target not supported"],
+        "labels are the right classes, [N]: `labels.squeeze_dim(1)` makes them of a column, `labels.argmax(1, false)` of rows with a 1 for \
+         the class; `nn::cross_entropy(&logits, &targets)` takes tokens and shares as well",
+    ),
+    (
+        &["Expected target size", ", got"],
+        "the classes are axis 1 here: [N, C, ...] for labels [N, ...]. `nn::cross_entropy(&logits, &targets)` takes [B, T, V] for [B, T] too",
+    ),
+    (
+        &["doesn't match the broadcast shape", "in binary_cross_entropy_with_logits("],
+        "each prediction has a target of its own, in one shape: `targets.view_as(&logits)` or `logits.squeeze_dim(1)`",
+    ),
+    (
+        &["Expected a proper Tensor but got None"],
+        "this tensor is undefined, as a gradient is until `loss.backward()` has run, and one that the loss does not depend on; \
+         `x.grad().defined()` tells",
     ),
     (&["Dimension out of range"], "dimensions count from 0, and from -1 backwards: -1 is the last one"),
     (
