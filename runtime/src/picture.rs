@@ -68,6 +68,16 @@ pub enum ImageError {
         /// In pixels.
         height: u64,
     },
+    /// There are captions that no image would have.
+    #[error(
+        "{captions} captions for {images} images: each has one below it, in order. `&captions[..{images}]` is as many as there are images"
+    )]
+    Captions {
+        /// How many there are.
+        captions: usize,
+        /// How many images there are.
+        images: usize,
+    },
     /// The values could not be read.
     #[error("the tensor's values cannot be read")]
     Tensor(#[from] TchError),
@@ -154,7 +164,8 @@ impl Image {
         self
     }
 
-    /// A line of text below each image, in order; images without one stay bare.
+    /// A line of text below each image, in order; images without one stay bare. More captions than images are an error, which is said
+    /// where the picture is shown or saved.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -171,7 +182,7 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// Where the picture would be too large.
+    /// Where it cannot be [drawn](Self::draw).
     pub fn png(&self) -> Result<Vec<u8>, ImageError> {
         let mut bytes = Cursor::new(Vec::new());
         let written: ImageResult<()> = self.draw()?.write_to(&mut bytes, ImageFormat::Png);
@@ -183,7 +194,7 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// Where the picture is too large, the ending unknown or the file not writable.
+    /// Where it cannot be [drawn](Self::draw), the ending is unknown or the file not writable.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ImageError> {
         self.save_to(path.as_ref())
     }
@@ -208,8 +219,12 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// Where it would be too large.
+    /// Where it would be too large, or has more captions than images.
     pub fn draw(&self) -> Result<RgbaImage, ImageError> {
+        let (captions, images) = (self.captions.len(), self.cells.len());
+        if captions > images {
+            return Err(ImageError::Captions { captions, images });
+        }
         let (width, height) = self.cells[0].dimensions();
         let grid = self.cells.len() > 1;
         let visible = if grid { VISIBLE_CELL } else { VISIBLE };
@@ -385,6 +400,16 @@ mod tests {
         let captioned = picture.caption(&[1, 2, 3]);
         assert_eq!(captioned.draw().expect("draws").dimensions().1, 3 * (step + CAPTION) + GAP);
         assert_eq!(captioned.mime_bundle().plain(), "<10 images, 8 x 8 each>");
+    }
+
+    #[test]
+    fn captions_that_no_image_has_are_refused() {
+        let batch = Tensor::ones([2, 1, 8, 8], (Kind::Float, Device::Cpu));
+        let picture = |captions: &[&str]| Image::new(&batch).expect("images").caption(captions);
+        assert!(picture(&["one"]).draw().is_ok());
+        let error = picture(&["one", "two", "three"]).png().expect_err("a caption too many").to_string();
+        assert!(error.starts_with("3 captions for 2 images"), "{error}");
+        assert_eq!(picture(&["one", "two", "three"]).mime_bundle().plain(), error);
     }
 
     #[test]

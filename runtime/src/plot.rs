@@ -158,13 +158,13 @@ impl Figure {
         self
     }
 
-    /// Names on the x axis in place of numbers, at 0, 1, 2...
+    /// Names on the x axis in place of numbers, at 0, 1, 2... Bars, boxes and the columns of a heat map have one each.
     pub fn x_names<S: ToString>(mut self, names: &[S]) -> Self {
         self.x_names = names.iter().map(S::to_string).collect();
         self
     }
 
-    /// Names on the y axis in place of numbers, at 0, 1, 2...
+    /// Names on the y axis in place of numbers, at 0, 1, 2... The rows of a heat map have one each.
     pub fn y_names<S: ToString>(mut self, names: &[S]) -> Self {
         self.y_names = names.iter().map(S::to_string).collect();
         self
@@ -261,6 +261,7 @@ impl Figure {
             layer.check()?;
         }
         self.check_room()?;
+        self.check_names()?;
         let places = self.layers.iter().map(|layer| layer.counts_places());
         let (x, y) = places.fold((false, false), |(x, y), (also_x, also_y)| (x || also_x, y || also_y));
         if (x && self.log_x) || (y && self.log_y) {
@@ -304,6 +305,32 @@ impl Figure {
             return refused(
                 "a picture has no axes: what is drawn onto it is placed by its pixels, from the upper left corner",
             );
+        }
+        Ok(())
+    }
+
+    /// Whether each bar, box, column and row has a name, where there are names.
+    fn check_names(&self) -> Result<(), PlotError> {
+        let check = |axis: &str, names: &[String], what: &str, count: usize| match names.len() {
+            0 => Ok(()),
+            given if given == count => Ok(()),
+            given => {
+                let what = format!(
+                    "`{axis}_names` has {given} names for {count} {what}: each needs one, and \"\" leaves one without"
+                );
+                Err(PlotError::Counts { what })
+            }
+        };
+        for layer in &self.layers {
+            match &layer.mark {
+                Mark::Bars(values) => check("x", &self.x_names, "bars", values.len())?,
+                Mark::Boxes(boxes) => check("x", &self.x_names, "boxes", boxes.len())?,
+                Mark::Heat { grid, over: None } => {
+                    check("x", &self.x_names, "columns", grid.columns)?;
+                    check("y", &self.y_names, "rows", grid.rows)?;
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -445,6 +472,10 @@ mod tests {
             (Figure::new().heat_map(&[[1.0]]).colour_range(1.0, 0.0), "cannot go from 1 to 0"),
             (Figure::new().bar("b", &["a"], &[1.0]).boxes(&["c"], &[vec![1.0]]), "the boxes have other names"),
             (Figure::new().x_names(&["c"]).bar("b", &["a"], &[1.0]), "the bars of \"b\" have other names"),
+            (Figure::new().bar("b", &["a"], &[1.0]).x_names(&["c", "d"]), "`x_names` has 2 names for 1 bars"),
+            (Figure::new().boxes(&["a"], &[vec![1.0]]).x_names(&["c", "d"]), "`x_names` has 2 names for 1 boxes"),
+            (Figure::new().heat_map(&[[1.0, 2.0]]).x_names(&["a"]), "`x_names` has 1 names for 2 columns"),
+            (Figure::new().heat_map(&[[1.0, 2.0]]).y_names(&["a", "b"]), "`y_names` has 2 names for 1 rows"),
         ];
         for (figure, expected) in cases {
             let error = figure.png().expect_err("no figure").to_string();

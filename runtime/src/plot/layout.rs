@@ -98,7 +98,10 @@ impl<'a> Panel<'a> {
         let from_zero = any(|mark| matches!(mark, Mark::Bars(_) | Mark::Histogram(_) | Mark::Area { .. }));
         let named = any(|mark| matches!(mark, Mark::Bars(_) | Mark::Boxes(_)));
         let x_margin = if filled || named { 0.0 } else { 0.03 };
-        let xs = points.iter().map(|(x, _)| *x);
+        // Each name has its place, also where the data do not reach it.
+        let places =
+            |names: &[String], log: bool| (0..if filled || log { 0 } else { names.len() }).map(|place| place as f64);
+        let xs = points.iter().map(|(x, _)| *x).chain(places(&figure.x_names, figure.log_x));
         let x_range = match figure.x_range {
             Some((low, high)) => (figure.place_x(low), figure.place_x(high)),
             None if named => {
@@ -107,7 +110,7 @@ impl<'a> Panel<'a> {
             }
             None => around(xs, x_margin),
         };
-        let ys = points.iter().map(|(_, y)| *y);
+        let ys = points.iter().map(|(_, y)| *y).chain(places(&figure.y_names, figure.log_y));
         let stands = from_zero && !figure.log_y;
         let y_range = match figure.y_range {
             Some((low, high)) => (figure.place_y(low), figure.place_y(high)),
@@ -345,6 +348,16 @@ mod tests {
         assert!(!bars(3).turned && bars(20).turned);
         assert_eq!(bars(20).x_axis.ticks.len(), 20);
         assert!(bars(200).x_axis.ticks.len() < 45, "{:?}", bars(200).x_axis.ticks);
+    }
+
+    #[test]
+    fn names_that_the_data_do_not_reach_have_a_place() {
+        let figure = Figure::new().line("", &[0.0, 1.0]).x_names(&["a", "b", "c"]).y_names(&["low", "high", "top"]);
+        let plan = plan_of(&figure);
+        let shown = |axis: &Axis| ticks(axis).map(|(_, name)| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(shown(&plan.x_axis), ["a", "b", "c"]);
+        assert_eq!(shown(&plan.y_axis), ["low", "high", "top"]);
+        assert_eq!(shown(&plan_of(&figure.x_range(0.0, 1.0)).x_axis), ["a", "b"]);
     }
 
     #[test]
