@@ -58,16 +58,26 @@ impl FileError {
     }
 
     /// An error while writing.
-    pub(super) fn writing(path: &Path) -> impl Fn(io::Error) -> Self {
+    pub(crate) fn writing(path: &Path) -> impl Fn(io::Error) -> Self {
         move |source| Self::Io { action: "write", path: path.to_owned(), source }
     }
 
-    /// What libtorch or its wrapper says of a file that is there: its first sentence.
+    /// What libtorch or its wrapper says of a file that is there.
     pub(super) fn refused(path: &Path, error: &TchError) -> Self {
-        let text = match error {
-            TchError::SafeTensorError { err, .. } => err.to_string(),
-            error => crate::cell::first_sentence(&error.to_string()),
-        };
-        Self::damaged(path, format!("cannot be used: {}", text.trim()))
+        Self::damaged(path, format!("cannot be used: {}", reason(error)))
     }
+
+    /// What libtorch or its wrapper says where it cannot write.
+    pub(crate) fn refused_writing(path: &Path, error: &TchError) -> Self {
+        Self::writing(path)(io::Error::other(reason(error)))
+    }
+}
+
+/// The first sentence of an error.
+fn reason(error: &TchError) -> String {
+    let text = match error {
+        TchError::SafeTensorError { err, .. } => err.to_string(),
+        error => crate::cell::first_sentence(&error.to_string()),
+    };
+    text.trim().to_owned()
 }

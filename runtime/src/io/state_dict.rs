@@ -48,7 +48,7 @@ fn listed(missing: &[String], unexpected: &[String], shapes: &[(String, Vec<i64>
         }
     }
     for (name, there, here) in shapes.iter().take(MOST) {
-        text += &format!("\n  {name}: {there:?} there, {here:?} here");
+        text += &format!("\n  shape of {name}: {there:?} there, {here:?} here");
     }
     if !missing.is_empty() && !unexpected.is_empty() {
         text += "\n`StateDict::rename` brings names together that differ; `load_partial` takes what fits";
@@ -97,9 +97,13 @@ impl StateDict {
         Self::of_variables(vs.variables())
     }
 
+    /// The tensors that come from somewhere.
+    pub(crate) fn new(origin: impl fmt::Display, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        Self { origin: origin.to_string(), tensors: tensors.into_iter().collect() }
+    }
+
     pub(crate) fn of_variables(variables: impl IntoIterator<Item = (String, Tensor)>) -> Self {
-        let tensors = variables.into_iter().map(|(name, tensor)| (name, tensor.detach())).collect();
-        Self { origin: "the other network".to_owned(), tensors }
+        Self::new("the other network", variables.into_iter().map(|(name, tensor)| (name, tensor.detach())))
     }
 
     /// The tensors of a file, `.safetensors`, `.npz` or `.pt`, on the CPU. Of what `torch.save` writes only `torch.save(dict(model.state_dict()), "x.pt")`
@@ -109,21 +113,35 @@ impl StateDict {
     ///
     /// Where the file cannot be read or is of another format.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, FileError> {
-        let path = path.as_ref();
+        Self::read_with(path.as_ref(), |path| {
+            Err(FileError::damaged(path, "ends in none of .safetensors, .npz and .pt"))
+        })
+    }
+
+    /// As [`StateDict::read`], also with the endings that a store of variables has for it.
+    pub(crate) fn read_for_store(path: &Path) -> Result<Self, FileError> {
+        Self::read_with(path, |path| Tensor::load_multi(path).map_err(|error| FileError::refused(path, &error)))
+    }
+
+    /// What no ending is known of is for `other` to read.
+    fn read_with(
+        path: &Path,
+        other: impl FnOnce(&Path) -> Result<Vec<(String, Tensor)>, FileError>,
+    ) -> Result<Self, FileError> {
         std::fs::metadata(path).map_err(FileError::reading(path))?;
         let tensors = match ending(path) {
             "npz" => load_npz(path)?,
             "safetensors" => Tensor::read_safetensors(path).map_err(|error| FileError::refused(path, &error))?,
-            // libtorch reads plain dictionaries of tensors alone.
-            "pt" | "pth" => Tensor::loadz_multi(path).map_err(|_| {
+            // Of pickles libtorch reads plain dictionaries of tensors alone; with these endings a store of variables may have written as well.
+            "pt" | "pth" | "bin" => Tensor::loadz_multi(path).or_else(|_| Tensor::load_multi(path)).map_err(|_| {
                 let what = "is no plain dictionary of tensors, which is all that libtorch reads of Python's pickles. There, \
                             `from safetensors.torch import save_file; save_file(model.state_dict(), \"model.safetensors\")`, \
                             or `torch.save(dict(model.state_dict()), path)`";
                 FileError::damaged(path, what)
             })?,
-            _ => return Err(FileError::damaged(path, "ends in none of .safetensors, .npz and .pt")),
+            _ => other(path)?,
         };
-        Ok(Self { origin: path.display().to_string(), tensors: tensors.into_iter().collect() })
+        Ok(Self::new(path.display(), tensors))
     }
 
     /// Writes the tensors into a file, `.safetensors` or `.npz`, which Python reads by `safetensors.torch.load_file` or `numpy.load`.
@@ -141,7 +159,7 @@ impl StateDict {
                     self.tensors.iter().map(|(name, tensor)| (name, tensor.contiguous())).collect();
                 replace_file(path, FileError::writing(path), |new| {
                     let written = Tensor::write_safetensors(&tensors, new);
-                    written.map_err(|error| FileError::writing(path)(std::io::Error::other(error.to_string())))
+                    written.map_err(|error| FileError::refused_writing(path, &error))
                 })
             }
             _ => Err(FileError::Kind {
@@ -229,6 +247,23 @@ impl StateDict {
             }
         });
         Ok(loaded)
+    }
+
+    /// Whether each variable has weights of its shape, or with `partial` those that have weights; gives the names of those that have none.
+    pub(crate) fn check(
+        &self,
+        variables: impl IntoIterator<Item = (String, Tensor)>,
+        partial: bool,
+    ) -> Result<Vec<String>, StateDictError> {
+        let variables = variables.into_iter().collect();
+        let loaded = self.compare(&variables);
+        let lacks = !partial && !loaded.missing.is_empty();
+        if !lacks && self.other_shapes(&variables).is_empty() {
+            return Ok(loaded.missing);
+        }
+        // What is there besides is no fault, and may tell what became of what is missing.
+        Err(self
+            .mismatch(if lacks { loaded } else { Loaded { missing: Vec::new(), unexpected: Vec::new() } }, &variables))
     }
 
     fn compare(&self, variables: &BTreeMap<String, Tensor>) -> Loaded {

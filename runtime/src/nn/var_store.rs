@@ -2,12 +2,17 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::io::{Read, Seek};
 use std::ops::{Deref, DerefMut, Div};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tch::nn::{Init, Variables};
 use tch::{Device, Kind, TchError, Tensor};
+
+use crate::io::{FileError, StateDict};
+use crate::modes::no_grad;
+use crate::replace::replace_file;
 
 /// Between the parts of a variable's name.
 const SEPARATOR: char = '.';
@@ -41,6 +46,18 @@ struct Made {
     group: usize,
 }
 
+macro_rules! float_kinds {
+    ($which:literal) => {
+        float_kinds! { $which; half Half "float16"; bfloat16 BFloat16 "bfloat16"; float Float "float32"; double Double "float64" }
+    };
+    ($which:literal; $($name:ident $kind:ident $written:literal);*) => {$(
+        #[doc = concat!("Casts the variables of floating-point numbers ", $which, " to ", $written, ".")]
+        pub fn $name(&mut self) {
+            self.set_float_kind(Kind::$kind);
+        }
+    )*};
+}
+
 impl VarStore {
     /// An empty store, whose variables are going to be on a device.
     pub fn new(device: Device) -> Self {
@@ -70,25 +87,7 @@ impl VarStore {
         variables
     }
 
-    /// Casts the variables that hold floating-point numbers, and those that are going to be made, to float16.
-    pub fn half(&mut self) {
-        self.set_float_kind(Kind::Half);
-    }
-
-    /// Casts the variables that hold floating-point numbers, and those that are going to be made, to bfloat16.
-    pub fn bfloat16(&mut self) {
-        self.set_float_kind(Kind::BFloat16);
-    }
-
-    /// Casts the variables that hold floating-point numbers, and those that are going to be made, to float32.
-    pub fn float(&mut self) {
-        self.set_float_kind(Kind::Float);
-    }
-
-    /// Casts the variables that hold floating-point numbers, and those that are going to be made, to float64.
-    pub fn double(&mut self) {
-        self.set_float_kind(Kind::Double);
-    }
+    float_kinds!("that are there, and those that are going to be made,");
 
     fn set_float_kind(&mut self, kind: Kind) {
         self.root().set_float_kind(kind);
@@ -98,6 +97,80 @@ impl VarStore {
         store.set_kind(kind);
         store.variables_ = self.store.variables_.clone();
         self.store = store;
+    }
+
+    /// Writes the variables by name into a file, which [`VarStore::load`] reads: `.safetensors` and `.npz`, which Python reads as well, or with another
+    /// ending the format of libtorch. A file of that name is replaced when the new one is whole.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let path = std::env::temp_dir().join("oxtorch-linear.safetensors");
+    /// let mut vs = nn::VarStore::new(device());
+    /// let layer = nn::linear(vs.root() / "fc", 4, 2, Default::default());
+    /// vs.save(&path)?;
+    /// no_grad(|| layer.ws.shallow_clone().zero_());
+    /// vs.load(&path)?;
+    /// assert!(layer.ws.abs().sum(Kind::Float).double_value(&[]) > 0.0);
+    /// # std::fs::remove_file(&path)?;
+    /// # anyhow::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written. Then what was there before still is.
+    pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<(), TchError> {
+        let path = path.as_ref();
+        if path.extension().is_some_and(|ending| ending == "safetensors" || ending == "npz") {
+            return StateDict::of(&self.store).save(path).map_err(told);
+        }
+        let written = replace_file(path, FileError::writing(path), |new| {
+            self.store.save(new).map_err(|error| FileError::refused_writing(path, &error))
+        });
+        written.map_err(told)
+    }
+
+    /// Sets the variables to those of a file that [`VarStore::save`] has written, or Python: `.safetensors`, `.npz`, or a plain dictionary of
+    /// tensors in `.pt`. The variables take the kind that the file has. What the file has besides is left out; [`io::load_state_dict`](crate::io::load_state_dict) refuses it.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, lacks a variable, or has one of another shape. Then no variable is changed.
+    pub fn load(&mut self, path: impl AsRef<std::path::Path>) -> Result<(), TchError> {
+        self.take_over(&StateDict::read_for_store(path.as_ref()).map_err(told)?, false).map(drop)
+    }
+
+    /// As [`VarStore::load`], for a file that has some of the variables; gives the names of those that it lacks, which stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, or has a variable of another shape. Then no variable is changed.
+    pub fn load_partial(&mut self, path: impl AsRef<std::path::Path>) -> Result<Vec<String>, TchError> {
+        self.take_over(&StateDict::read_for_store(path.as_ref()).map_err(told)?, true)
+    }
+
+    /// As [`VarStore::load`], of what [`save_to_stream`](tch::nn::VarStore::save_to_stream) has written.
+    ///
+    /// # Errors
+    ///
+    /// As [`VarStore::load`].
+    pub fn load_from_stream(&mut self, stream: impl Read + Seek) -> Result<(), TchError> {
+        let tensors = Tensor::load_multi_from_stream(stream)?;
+        self.take_over(&StateDict::new("the stream", tensors), false).map(drop)
+    }
+
+    /// Gives the names that the weights lack.
+    fn take_over(&mut self, weights: &StateDict, partial: bool) -> Result<Vec<String>, TchError> {
+        let missing = weights.check(self.store.variables(), partial).map_err(told)?;
+        let mut variables = self.store.variables_.lock().unwrap_or_else(PoisonError::into_inner);
+        no_grad(|| {
+            for (name, variable) in &mut variables.named_variables {
+                if let Some(weight) = weights.get(name) {
+                    variable.set_data(&variable.to_kind(weight.kind()));
+                    variable.copy_(weight);
+                }
+            }
+        });
+        Ok(missing)
     }
 
     /// Makes room for a name that an earlier run of a cell has given. Gives the group of an optimiser into which the variable was put after
@@ -129,6 +202,11 @@ impl VarStore {
         crate::cell::note_each(RENEWED, layer);
         group
     }
+}
+
+/// As an error of tch's, which is what its store has, with the text as it is.
+fn told(error: impl std::error::Error + Send + Sync + 'static) -> TchError {
+    TchError::Io(std::io::Error::other(error))
 }
 
 const RENEWED: &str = "made anew. The store, and what is saved of it, has the new layer under the name; an optimiser that was built before \
@@ -225,25 +303,7 @@ impl<'a> Path<'a> {
         self.cast(kind, |_| true);
     }
 
-    /// Casts the variables of floating-point numbers that are there at this place and below it to float16.
-    pub fn half(&mut self) {
-        self.set_float_kind(Kind::Half);
-    }
-
-    /// Casts the variables of floating-point numbers that are there at this place and below it to bfloat16.
-    pub fn bfloat16(&mut self) {
-        self.set_float_kind(Kind::BFloat16);
-    }
-
-    /// Casts the variables of floating-point numbers that are there at this place and below it to float32.
-    pub fn float(&mut self) {
-        self.set_float_kind(Kind::Float);
-    }
-
-    /// Casts the variables of floating-point numbers that are there at this place and below it to float64.
-    pub fn double(&mut self) {
-        self.set_float_kind(Kind::Double);
-    }
+    float_kinds!("that are there at this place and below it");
 
     fn set_float_kind(&self, kind: Kind) {
         self.cast(kind, Tensor::is_floating_point);
@@ -462,6 +522,77 @@ mod tests {
         assert_eq!([layer.ws.kind(), norm.running_var.kind(), vs.kind()], [Kind::Half; 3]);
         (vs.root() / "fc").float();
         assert_eq!([layer.ws.kind(), norm.running_var.kind()], [Kind::Float, Kind::Half]);
+    }
+
+    fn network(outputs: i64) -> VarStore {
+        let vs = VarStore::new(Device::Cpu);
+        let _layer = linear(vs.root() / "fc", 2, outputs, Default::default());
+        vs
+    }
+
+    #[test]
+    fn variables_read_back_from_files_of_every_ending() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["w.ot", "w.safetensors", "w.npz", "w.pt", "w.pth", "w.bin", "w"] {
+            let (from, mut to) = (network(3), network(3));
+            let path = folder.path().join(name);
+            std::fs::write(&path, "old").expect("writes");
+            from.save(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+            to.load(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let is_same = |(name, variable): (String, Tensor)| variable.equal(&to.variables()[&name]);
+            assert!(from.variables().into_iter().all(is_same), "{name}");
+            assert!(to.trainable_variables().iter().all(Tensor::requires_grad), "{name}");
+        }
+        // Nothing is left beside them.
+        assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 7);
+        let mut stream = std::io::Cursor::new(Vec::new());
+        let (from, mut to) = (network(3), network(3));
+        from.save_to_stream(&mut stream).expect("writes");
+        stream.set_position(0);
+        to.load_from_stream(stream).expect("reads");
+        assert!(from.variables()["fc.weight"].equal(&to.variables()["fc.weight"]));
+    }
+
+    #[test]
+    fn a_file_that_does_not_fit_changes_nothing_and_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        // Broadcast, the one number of each would fill three.
+        network(1).save(path("one.ot")).expect("writes");
+        let partial = VarStore::new(Device::Cpu);
+        let weight = (partial.root() / "fc").ones("weight", &[3, 2]);
+        let _other = partial.root().ones("other", &[1]);
+        partial.save(path("partial.ot")).expect("writes");
+        let mut vs = network(3);
+        let before = vs.variables()["fc.weight"].copy();
+        for name in ["one.ot", "partial.ot", "none.ot", "one.safetensors"] {
+            let error = vs.load(path(name)).expect_err("does not fit").to_string();
+            assert!(error.contains(&path(name).display().to_string()), "{error}");
+            assert!(vs.variables()["fc.weight"].equal(&before), "{name}");
+        }
+        let error = vs.load(path("one.ot")).expect_err("another shape").to_string();
+        assert!(error.contains("shape of fc.weight: [1, 2] there, [3, 2] here"), "{error}");
+        let error = vs.load(path("partial.ot")).expect_err("lacks the bias").to_string();
+        assert!(error.contains("missing: fc.bias\n  unexpected: other"), "{error}");
+        assert!(vs.load_partial(path("one.ot")).is_err());
+        assert_eq!(vs.load_partial(path("partial.ot")).expect("reads"), ["fc.bias"]);
+        assert!(vs.variables()["fc.weight"].equal(&weight));
+    }
+
+    #[test]
+    fn a_save_that_fails_leaves_the_old_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("w.ot");
+        network(3).save(&path).expect("writes");
+        let before = std::fs::read(&path).expect("reads");
+        let undefined = VarStore::new(Device::Cpu);
+        undefined.variables_.lock().expect("nobody panicked").named_variables.insert("none".to_owned(), Tensor::new());
+        assert!(undefined.save(&path).is_err());
+        assert_eq!(std::fs::read(&path).expect("reads"), before);
+        let nowhere = folder.path().join("none").join("w.ot");
+        let error = network(3).save(&nowhere).expect_err("there is no such folder").to_string();
+        assert!(error.starts_with(&format!("cannot write {}: ", nowhere.display())), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 1);
     }
 
     #[test]
