@@ -35,30 +35,33 @@ pub enum Index {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ellipsis;
 
-/// What [`IndexOp::i`](super::IndexOp::i) takes: one [`AxisIndex`], a tuple of them, or a list of [`Index`].
-#[diagnostic::on_unimplemented(
-    message = "a tensor has no index of type `{Self}`",
-    label = "no index of a tensor",
-    note = "an index is a number, a range, a range with steps, a list or tensor of integers, a mask (a tensor of `bool`), `NewAxis`, \
-            `Ellipsis`, or a tuple of these: `x.i((.., 1..3, -1))`",
-    note = "`n as i64` makes an index of another number; `x.flip([0])` is `x` backwards"
-)]
-pub trait IndexExpression {
-    /// The parts of the index in the order of the axes.
-    fn into_indices(self) -> Vec<Index>;
+/// Traits of what an index is made of, with one help for what is not.
+macro_rules! index_traits {
+    ($($(#[$doc:meta])* pub trait $name:ident { $($body:tt)* })*) => {$(
+        $(#[$doc])*
+        #[diagnostic::on_unimplemented(
+            message = "a tensor has no index of type `{Self}`",
+            label = "no index of a tensor",
+            note = "an index is a number, a range, a range with steps, a list or tensor of integers, a mask (a tensor of `bool`), `NewAxis`, \
+                    `Ellipsis`, or a tuple of these: `x.i((.., 1..3, -1))`",
+            note = "`n as i64` makes an index of another number; `x.flip([0])` is `x` backwards"
+        )]
+        pub trait $name { $($body)* }
+    )*};
 }
 
-/// What stands for an axis in an index.
-#[diagnostic::on_unimplemented(
-    message = "a tensor has no index of type `{Self}`",
-    label = "no index of a tensor",
-    note = "an index is a number, a range, a range with steps, a list or tensor of integers, a mask (a tensor of `bool`), `NewAxis`, \
-            `Ellipsis`, or a tuple of these: `x.i((.., 1..3, -1))`",
-    note = "`n as i64` makes an index of another number; `x.flip([0])` is `x` backwards"
-)]
-pub trait AxisIndex {
-    /// The part of the index.
-    fn into_index(self) -> Index;
+index_traits! {
+    /// What [`IndexOp::i`](super::IndexOp::i) takes: one [`AxisIndex`], a tuple of them, or a list of [`Index`].
+    pub trait IndexExpression {
+        /// The parts of the index in the order of the axes.
+        fn into_indices(self) -> Vec<Index>;
+    }
+
+    /// What stands for an axis in an index.
+    pub trait AxisIndex {
+        /// The part of the index.
+        fn into_index(self) -> Index;
+    }
 }
 
 /// The integers of Rust.
