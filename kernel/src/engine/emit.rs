@@ -413,7 +413,8 @@ impl Emitter<'_> {
             self.glue(" ");
         }
         self.glue(
-            "#![allow(unused, nonstandard_style, private_interfaces, private_bounds, uncommon_codepoints, static_mut_refs)] \
+            "#![allow(unused, nonstandard_style, private_interfaces, private_bounds, uncommon_codepoints, static_mut_refs, \
+             dropping_copy_types)] \
              #[allow(unused_imports)] use ::oxtorch::prelude::*; ",
         );
         for import in self.input.imports {
