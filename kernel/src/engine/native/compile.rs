@@ -20,10 +20,10 @@ use crate::engine::mentions::Names;
 use crate::engine::names::{Sources, readable};
 use crate::engine::parse::{ParseError, ParsedCell};
 use crate::engine::plan::Plan;
-use crate::engine::refusals::{learn, probed_types};
+use crate::engine::refusals::{learn, own_range, probed_types};
 use crate::engine::render;
 pub(super) use crate::engine::rustc::Urgency;
-use crate::engine::rustc::{Compiled, Crate, Diagnostic, Rustc};
+use crate::engine::rustc::{Compiled, Crate, Diagnostic, Rustc, Span};
 use crate::engine::scope::CrateName;
 use crate::engine::source_map::{Place, Source};
 use crate::engine::unbalanced::unbalanced;
@@ -342,7 +342,7 @@ impl Compiler {
         let mut source = Source::default();
         source.glue("#![allow(unused)] fn __oxtorch_run() { ");
         source.fragment(&Fragment { cell: Arc::clone(text), range: 0..text.text.len(), edits: Vec::new() });
-        source.glue("\n}\n");
+        let end = source.glue("\n}\n").start;
         let name = self.rustc.crate_name(0, &source.text);
         let (crates, links) = (BTreeSet::new(), Links::default());
         let krate = Crate {
@@ -357,11 +357,12 @@ impl Compiler {
             externs: &[],
             urgency: Urgency::Now,
         };
-        let compiled = match self.call(krate).await {
+        let mut compiled = match self.call(krate).await {
             Ok(compiled) => compiled,
             Err(error) => return error,
         };
         let file = format!("{name}.rs");
+        compiled.diagnostics.iter_mut().for_each(|error| without_our_end(error, end, &file));
         let advice = |error: &Diagnostic| habits::of(error, &source, &file);
         // No name of the session or of the prelude is in scope here: that one is missing means nothing, but for a habit.
         let mut errors = compiled.placed_errors();
@@ -371,6 +372,18 @@ impl Compiler {
         }
         let place = Place { cell: Arc::clone(text), range: error.range.clone() };
         compile_error(render::failure("error", &error.message, &[place], &[]))
+    }
+}
+
+/// rustc finds the brace that ends our function where the cell ends too early, and the user sees none.
+fn without_our_end(error: &mut Diagnostic, end: usize, file: &str) {
+    let at_end = |span: &Span| own_range(span, file).is_some_and(|range| range.start >= end);
+    if error.spans.iter().any(at_end) {
+        error.message = error.message.replace("found `}`", "found the end of the cell");
+        error.spans.retain(|span| span.is_primary || !at_end(span));
+        for label in error.spans.iter_mut().filter_map(|span| span.label.as_mut()) {
+            *label = label.replace("found `}`", "found the end of the cell");
+        }
     }
 }
 
