@@ -604,3 +604,45 @@ fn a_cell_of_1500_lets_compiles_and_keeps_what_it_made() {
         notebook.end().await;
     });
 }
+
+#[test]
+fn what_an_edited_cell_no_longer_holds_is_gone() {
+    notebook_test(async |mut notebook| {
+        let net =
+            "struct Net { w: f64 }\nimpl Net { fn forward(&self) -> f64 { self.w } fn step(&self) -> f64 { 1.0 } }";
+        assert_eq!(notebook.run_as("net", net).await.ending(), "ok");
+        expect_result(&mut notebook, "Net { w: 2.0 }.forward()", "2.0").await;
+        // A new cell adds to what the type can do, and an edited one has its impls replaced.
+        notebook.run_as("more", "impl Net { fn more(&self) -> f64 { self.w * 10.0 } }").await;
+        let edited = "trait Module { fn forward(&self) -> f64; }\nstruct Net { w: f64 }\n\
+                      impl Module for Net { fn forward(&self) -> f64 { self.w * 100.0 } }";
+        notebook.run_as("net", edited).await;
+        expect_result(&mut notebook, "Net { w: 2.0 }.forward() + Net { w: 2.0 }.more()", "220.0").await;
+        let shown = notebook.run("Net { w: 2.0 }.step()").await;
+        assert!(shown.report().is_some_and(|report| report.contains("no method named `step`")), "{shown:?}");
+
+        // A derive in place of an impl, and the other way round.
+        let own = "struct A;\nimpl std::fmt::Debug for A {\n    \
+                   fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result { write!(f, \"own\") }\n}\nA";
+        for (code, value) in
+            [("#[derive(Debug)] struct A;\nA", "A"), (own, "own"), ("#[derive(Debug)] struct A;\nA", "A")]
+        {
+            let shown = notebook.run_as("a", code).await;
+            assert_eq!(shown.text(), Some(value), "{shown:?}");
+        }
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn a_cell_that_waits_with_the_same_text_leaves_its_number_to_the_one_that_runs() {
+    notebook_test(async |mut notebook| {
+        let code =
+            "std::thread::sleep(std::time::Duration::from_millis(500));\nlet empty: Vec<i32> = vec![];\nempty[3]";
+        notebook.session.expect(vec![code.to_owned()]);
+        let shown = notebook.run(code).await;
+        let report = shown.report().unwrap_or_default();
+        assert!(report.contains("cell [1]:3:"), "{report}");
+        notebook.end().await;
+    });
+}

@@ -141,6 +141,8 @@ pub struct CellRequest<'a> {
     pub execution_count: u32,
     /// Whether `input()` may ask the frontend.
     pub allow_stdin: bool,
+    /// What the frontend knows the cell by, whatever its text and its number are, where it tells.
+    pub cell_id: Option<&'a str>,
 }
 
 /// How many of the cells that come next an engine is told of.

@@ -86,6 +86,7 @@ pub struct Notebook<E = NativeEngine> {
     /// The session itself, for what is not a plain cell.
     pub session: Session<E>,
     count: u32,
+    cell_id: Option<&'static str>,
     _scratch: Option<Scratch>,
 }
 
@@ -103,7 +104,7 @@ impl Notebook {
 impl<E: Engine> Notebook<E> {
     /// A notebook on a started engine.
     pub fn on(engine: E) -> Self {
-        Self { session: Session::new(engine), count: 0, _scratch: None }
+        Self { session: Session::new(engine), count: 0, cell_id: None, _scratch: None }
     }
 
     /// Runs a cell to its end.
@@ -111,10 +112,19 @@ impl<E: Engine> Notebook<E> {
         self.run_with(code, vec![], |_| {}).await
     }
 
+    /// Runs a cell that the frontend knows by an id, as it does when its text was edited.
+    pub async fn run_as(&mut self, cell_id: &'static str, code: &str) -> Shown {
+        self.cell_id = Some(cell_id);
+        let shown = self.run(code).await;
+        self.cell_id = None;
+        shown
+    }
+
     /// Runs a cell, answers its questions, and calls `watch` after each event with what was shown so far.
     pub async fn run_with(&mut self, code: &str, answers: Vec<String>, mut watch: impl FnMut(&Shown)) -> Shown {
         self.count += 1;
-        let request = CellRequest { code, execution_count: self.count, allow_stdin: !answers.is_empty() };
+        let (execution_count, allow_stdin) = (self.count, !answers.is_empty());
+        let request = CellRequest { code, execution_count, allow_stdin, cell_id: self.cell_id };
         let mut answers = answers.into_iter();
         let (sender, mut events) = mpsc::channel(64);
         let mut shown = Shown::default();

@@ -68,6 +68,9 @@ impl Known<'_> {
             return Advice::instead(text);
         }
         if let Some(place) = &place {
+            if let Some(text) = self.constant_in_pattern(error, place) {
+                return Advice::instead(text);
+            }
             if let Some(advice) = self.meant(error, place) {
                 return advice;
             }
@@ -89,6 +92,31 @@ impl Known<'_> {
         }
         let (cell, by) = self.stale.get(name)?;
         Some(format!("`{name}` of cell [{cell}] no longer fits what cell [{by}] defines. Run cell [{cell}] again"))
+    }
+
+    /// Why a name in a pattern binds nothing: it is that of a constant, and compared with.
+    fn constant_in_pattern(&self, error: &Diagnostic, place: &Place) -> Option<String> {
+        let text = &place.cell.text;
+        let pattern = text.get(place.range.clone())?;
+        let after_let = || text[..place.range.start].trim_end().trim_end_matches(" mut").ends_with("let");
+        let is_it = match error.code() {
+            "E0005" | "E0530" => true,
+            // `let W = Tensor::zeros(..)` where `W` is a unit struct.
+            "E0308" => after_let(),
+            _ => false,
+        };
+        let words = pattern.split(|char: char| char != '_' && !char.is_alphanumeric()).filter(|_| is_it);
+        let mut found = words.filter_map(|name| Some((name, self.scope.find(name)?)));
+        let (name, what, again, live) = found.find_map(|(name, live)| match live.item.kind {
+            ItemKind::Const => Some((name, "a constant", "const", live)),
+            ItemKind::Static => Some((name, "a static", "static", live)),
+            ItemKind::Type => Some((name, "a struct", "struct", live)),
+            _ => None,
+        })?;
+        let cell = live.item.fragment.cell.number();
+        Some(format!(
+            "`{name}` is {what} of cell [{cell}], and no variable can be called so. Change its `{again}`, or take another name"
+        ))
     }
 
     /// The name of an earlier cell that an unknown name is probably a slip for.

@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::session::CellRequest;
+
 /// The whole text of one cell.
 #[derive(Debug)]
 pub struct CellText {
@@ -12,19 +14,26 @@ pub struct CellText {
     /// The cell as the user sees it, commands and all; its offsets are the same.
     pub shown: String,
     number: AtomicU32,
+    id: Option<String>,
 }
 
 impl CellText {
     /// The text of the cell with that number in its prompt.
     pub fn new(number: u32, text: &str) -> Arc<Self> {
         let text = text.replace("\r\n", "\n");
-        Arc::new(Self { shown: text.clone(), text, number: AtomicU32::new(number) })
+        Arc::new(Self { shown: text.clone(), text, number: AtomicU32::new(number), id: None })
     }
 
     /// A part of the cell: the same text with blanks in place of the rest.
-    pub fn part(number: u32, cell: &str, part: String) -> Arc<Self> {
-        debug_assert_eq!(cell.len(), part.len(), "a part keeps the cell's offsets");
-        Arc::new(Self { text: part, shown: cell.to_owned(), number: AtomicU32::new(number) })
+    pub fn part(cell: CellRequest<'_>, part: String) -> Arc<Self> {
+        debug_assert_eq!(cell.code.len(), part.len(), "a part keeps the cell's offsets");
+        let number = AtomicU32::new(cell.execution_count);
+        Arc::new(Self { text: part, shown: cell.code.to_owned(), number, id: cell.cell_id.map(str::to_owned) })
+    }
+
+    /// Whether this is what the same cell of the notebook held when it was run before.
+    pub fn is_earlier_run_of(&self, cell: &Self) -> bool {
+        self.id.is_some() && self.id == cell.id && self.number() != cell.number()
     }
 
     /// The number in the cell's prompt.

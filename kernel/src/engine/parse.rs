@@ -17,7 +17,7 @@ use super::depth::{TooDeep, with_stack_for};
 use super::edits::Edits;
 use super::fragment::{CellText, Edit, Fragment};
 use super::macro_items::makes_items;
-use super::mentions::{Names, mentions, unraw};
+use super::mentions::{Names, mentions, open_patterns, unraw};
 use super::sure::is_sure;
 
 /// A cell, sorted.
@@ -53,6 +53,14 @@ impl ParsedCell {
         let statement =
             Statement { fragment, kind: StatementKind::Other, reads: mentions.clone(), sure: false, awaits: false };
         Self { statements: vec![statement], mentions, ..Self::empty() }
+    }
+
+    /// The text that it was read from; `None` for a cell of comments.
+    pub fn text(&self) -> Option<&Arc<CellText>> {
+        let items = self.items.iter().map(|item| &item.fragment).chain(self.impls.iter().map(|block| &block.fragment));
+        let statements = self.statements.iter().map(|statement| &statement.fragment);
+        let mut fragments = items.chain(statements).chain(self.uses.iter().map(|declaration| &declaration.fragment));
+        fragments.next().map(|fragment| &fragment.cell)
     }
 
     fn empty() -> Self {
@@ -369,7 +377,8 @@ impl Sorter<'_> {
         self.parsed.heavy |= edits.heavy;
         let fragment = self.fragment(item, edits);
         let tokens = item.to_token_stream();
-        let names = mentions(tokens.clone());
+        let mut names = mentions(tokens.clone());
+        names.extend(open_patterns(item));
         match item {
             SynItem::Use(it) => {
                 self.parsed.uses.push(UseDeclaration { fragment, leaves: leaves(it) });

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::fragment::{Edit, Fragment};
-use super::mentions::Names;
+use super::mentions::{Names, in_pattern};
 use super::parse::{Impl, ImplHead, Item, ItemKind, ParsedCell, UseLeaf};
 use super::prelude;
 use super::scope::{CrateName, LiveItem, Scope, stale_impl_name};
@@ -68,24 +68,44 @@ impl Scope {
         }
         let mut closure = Closure::new(self, cell, &mut plan, stale);
         closure.close();
-        let Closure { items, impls, .. } = closure;
+        let Closure { items, impls, uses, withdrawn, .. } = closure;
+        // What the cell has written again unchanged is its own: whether it still fits is for the user to know.
+        let mut own_items = Vec::new();
         for index in &items {
             let live = &self.items[*index];
-            if !is_in(&live.item.names, stale) {
+            if let Some(own) = cell.items.iter().find(|own| own.tokens == live.item.tokens && !own.names.is_empty()) {
+                own_items.push(Arc::new(own.clone()));
+            } else if !is_in(&live.item.names, stale) {
                 plan.moved_items.push(Arc::clone(&live.item));
             }
             plan.former_homes.extend(live.item.names.iter().map(|name| (name.clone(), live.home.clone())));
         }
-        self.find_changed(&mut plan, &items, &impls, stale);
+        self.find_changed(&mut plan, &items, &impls, &uses, stale);
         plan.replaced.extend(items);
-        plan.moved_impls =
-            impls.iter().filter_map(|index| carried(&self.impls[*index], &plan.new_impls, stale)).collect();
+        let mut own_impls = Vec::new();
+        for index in &impls {
+            let live = &self.impls[*index];
+            if let Some(own) = cell.impls.iter().find(|own| own.tokens == live.tokens) {
+                own_impls.push(Arc::new(own.clone()));
+            } else if !withdrawn.contains(index) {
+                plan.moved_impls.extend(carried(live, &plan.new_impls, stale));
+            }
+        }
+        plan.new_items.extend(own_items);
+        plan.new_impls.extend(own_impls);
         plan.replaced_impls = impls;
         plan
     }
 
     /// Puts down which types are others than before, so that no value of theirs may be read as what they are now.
-    fn find_changed(&self, plan: &mut Plan, items: &BTreeSet<usize>, impls: &BTreeSet<usize>, stale: &Names) {
+    fn find_changed(
+        &self,
+        plan: &mut Plan,
+        items: &BTreeSet<usize>,
+        impls: &BTreeSet<usize>,
+        uses: &[&UseLeaf],
+        stale: &Names,
+    ) {
         let moved = || items.iter().map(|index| &*self.items[*index].item);
         let old_impls = || impls.iter().map(|index| &*self.impls[*index]);
         let replaced = plan.replaced.iter().map(|index| &*self.items[*index].item);
@@ -106,8 +126,13 @@ impl Scope {
             let before = (plan.changed.len(), plan.associated.len());
             let differs = |tokens: &str, mentions: &Names| {
                 let in_path = tokens.contains("::");
-                mentions.iter().any(|name| plan.changed.contains(name) || (in_path && plan.associated.contains(name)))
+                mentions.iter().any(|name| {
+                    (plan.changed.contains(name) && is_more_than_a_field(name, tokens))
+                        || (in_path && plan.associated.contains(name))
+                })
             };
+            let used = uses.iter().filter(|leaf| leaf.mentions.iter().any(|name| plan.changed.contains(name)));
+            let used: Names = used.filter_map(|leaf| leaf.name.clone()).collect();
             let changed: Names = moved()
                 .filter(|item| item.kind.is_part_of_types() && differs(&item.tokens, &item.mentions))
                 .flat_map(|item| item.names.iter().cloned())
@@ -117,6 +142,7 @@ impl Scope {
                 .flat_map(Impl::owners)
                 .collect();
             plan.changed.extend(changed);
+            plan.changed.extend(used);
             plan.associated.extend(associated);
             if (plan.changed.len(), plan.associated.len()) == before {
                 return;
@@ -148,6 +174,8 @@ struct Closure<'a> {
     /// Live items and impls that move here.
     items: BTreeSet<usize>,
     impls: BTreeSet<usize>,
+    /// Those that their cell no longer has: it was edited and is run again.
+    withdrawn: BTreeSet<usize>,
 }
 
 impl<'a> Closure<'a> {
@@ -166,6 +194,7 @@ impl<'a> Closure<'a> {
             members: Names::new(),
             items: BTreeSet::new(),
             impls: BTreeSet::new(),
+            withdrawn: BTreeSet::new(),
         };
         for (index, live) in scope.items.iter().enumerate() {
             if is_in(&live.item.names, &closure.local) {
@@ -179,19 +208,38 @@ impl<'a> Closure<'a> {
             let used = |leaf: &UseLeaf| leaf.name.as_ref().is_some_and(|name| item.names.contains(name));
             if scope.uses.iter().any(used) || prelude::has(item) {
                 closure.reach(item);
+                if item.kind.is_part_of_types() {
+                    plan.changed.extend(item.names.iter().cloned());
+                }
+            }
+            // A pattern's name binds a value as long as nothing is called so.
+            if matches!(item.kind, ItemKind::Const | ItemKind::Static | ItemKind::Type) {
+                closure.reached.extend(item.names.iter().map(|name| in_pattern(name)));
             }
         }
         for leaf in own {
             let other = |earlier: &UseLeaf| earlier.name == leaf.name && earlier.code != leaf.code;
-            if let Some(name) = &leaf.name
-                && (scope.uses.iter().any(other) || scope.find(name).is_some())
-            {
+            let Some(name) = &leaf.name else { continue };
+            if scope.uses.iter().any(other) || scope.find(name).is_some() {
                 closure.reached.insert(name.clone());
+                // What was stored is not what the name means now.
+                plan.changed.insert(name.clone());
+            }
+            if !scope.uses.iter().any(|earlier| earlier.name == leaf.name) {
+                closure.reached.insert(in_pattern(name));
             }
         }
         let heads = plan.new_impls.iter().flat_map(|block| &block.heads);
         for head in heads.chain(plan.new_items.iter().flat_map(|item| &item.heads)) {
             closure.house(head);
+        }
+        let earlier = |block: &Impl| cell.text().is_some_and(|text| block.fragment.cell.is_earlier_run_of(text));
+        for (index, block) in scope.impls.iter().enumerate() {
+            if earlier(block) && !cell.impls.iter().any(|own| own.tokens == block.tokens) {
+                closure.withdrawn.insert(index);
+                closure.impls.insert(index);
+                block.heads.iter().for_each(|head| closure.house(head));
+            }
         }
         plan.replaced.clone_from(&closure.replaced);
         closure
@@ -286,6 +334,17 @@ impl<'a> Closure<'a> {
             _ => Names::new(),
         }
     }
+}
+
+/// Whether the tokens of a type have a name elsewhere than as that of a field, `loss: f64`.
+fn is_more_than_a_field(name: &str, tokens: &str) -> bool {
+    let in_name = |char: char| char == '_' || char.is_alphanumeric();
+    let mut uses = tokens.match_indices(name).filter_map(|(at, _)| {
+        let behind = &tokens[at + name.len()..];
+        let whole = !tokens[..at].ends_with(in_name) && !behind.starts_with(in_name);
+        whole.then(|| behind.trim_start())
+    });
+    uses.any(|behind| !behind.starts_with(':') || behind.starts_with("::"))
 }
 
 fn is_in(names: &[String], set: &Names) -> bool {

@@ -210,7 +210,7 @@ async fn run_cell<E: Engine>(
 ) -> Ended {
     let (events, mut events_end) = mpsc::channel(EVENTS);
     let interrupter = session.interrupter();
-    let request = CellRequest { code: &cell.source, execution_count, allow_stdin: false };
+    let request = CellRequest { code: &cell.source, execution_count, allow_stdin: false, cell_id: None };
     let mut running = pin!(session.execute(request, &events));
     let mut patience = pin!(tokio::time::sleep(timeout.unwrap_or(Duration::MAX)));
     let mut interrupted = false;

@@ -49,7 +49,9 @@ impl CellOutput<'_> {
         earlier: &CellOutput<'_>,
     ) -> Result<Option<String>, CellError> {
         let Self { execution_count, allow_stdin, .. } = *self;
-        let request = CellRequest { code, execution_count, allow_stdin };
+        // As JupyterLab and VS Code send it.
+        let cell_id = self.request.metadata.get("cellId").and_then(Value::as_str);
+        let request = CellRequest { code, execution_count, allow_stdin, cell_id };
         let (events, events_end) = mpsc::channel(EVENTS);
         let (ended, ended_end) = oneshot::channel();
         let run = async {
@@ -174,7 +176,7 @@ pub(super) async fn evaluate<E: Engine>(
     execution_count: u32,
 ) -> Result<Display, CellError> {
     let (events, mut events_end) = mpsc::channel(EVENTS);
-    let request = CellRequest { code, execution_count, allow_stdin: false };
+    let request = CellRequest { code, execution_count, allow_stdin: false, cell_id: None };
     let mut value = Display { kind: DisplayKind::Result, data: Map::new(), metadata: Map::new(), display_id: None };
     let mut keep = |event| {
         if let Event::Display(display) = event

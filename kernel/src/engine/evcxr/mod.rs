@@ -97,7 +97,7 @@ impl EvcxrEngine {
     }
 
     async fn run_cell(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
-        let CellRequest { code, execution_count: number, allow_stdin } = request;
+        let CellRequest { code, execution_count: number, allow_stdin, .. } = request;
         let mut cell = Cell { events, held: String::new(), panicked: false, failed: false, ended: None };
         if self.jobs.send(Job { code: code.to_owned(), allow_stdin }).is_err() {
             return Err(failure::plain("HostDied", "error", "evcxr has ended", &[]));

@@ -84,7 +84,7 @@ impl NativeEngine {
             return None;
         }
         let interrupter = self.interrupter();
-        let request = CellRequest { code: name, execution_count: 0, allow_stdin: false };
+        let request = CellRequest { code: name, execution_count: 0, allow_stdin: false, cell_id: None };
         let (events, mut shown) = mpsc::channel(16);
         let names = Names::from_iter([name.to_owned()]);
         let mut described = std::pin::pin!(self.describe_variables(names, request, &events));

@@ -34,6 +34,7 @@ use self::state::{Committed, State};
 use super::cache::Cache;
 use super::commands::{Segment, segments};
 use super::fragment::CellText;
+use super::mentions::one_form_of_names;
 use super::names::rewrite_places;
 use super::parse::{ParseError, ParsedCell, parse};
 use super::rustc::Rustc;
@@ -148,7 +149,7 @@ impl NativeEngine {
                 self.set_compiling();
                 match segment {
                     Segment::Code(code) => {
-                        let text = CellText::part(request.execution_count, request.code, code);
+                        let text = CellText::part(request, code);
                         let parsed = parse(&text, &self.state.scope.item_macros());
                         self.run_cell(&text, parsed, request, events).await?;
                     }
@@ -252,7 +253,7 @@ impl Engine for NativeEngine {
     async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
         self.set_phase(Phase::compiling());
         self.notice_lost_host(request.execution_count, events).await;
-        let code = request.code.replace("\r\n", "\n");
+        let code = one_form_of_names(&request.code.replace("\r\n", "\n")).into_owned();
         let segments = segments(&code, &|name| self.state.knows(name));
         let result = self.run_segments(segments, CellRequest { code: &code, ..request }, events).await;
         self.set_phase(Phase::Idle);

@@ -92,7 +92,10 @@ impl State {
             }
         }
         let dropped = self.variables.rehome(&ready.plan, &ready.name, number);
-        for (name, ty) in &dropped {
+        // Who runs the cell that makes it again is not told to.
+        let made =
+            |name: &str| ready.emission.variable(name).is_some_and(|id| ready.emission.variables[id].taken.is_none());
+        for (name, ty) in dropped.iter().filter(|(name, _)| !made(name)) {
             notes.push(format!(
                 "`{name}` was dropped: its type `{ty}` has another definition now. Run the cell that makes it again."
             ));
