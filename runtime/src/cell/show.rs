@@ -103,13 +103,35 @@ pub trait ViaName {
 impl<T: ?Sized> ViaName for Show<'_, T> {
     fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S) {
         if !by_evcxr().is_shown() {
-            show_text(format_args!("a value of type {}", std::any::type_name::<T>()));
+            show_text(format_args!("a value of type {}", without_our_names(std::any::type_name::<T>())));
         }
     }
 
     fn oxtorch_bundle(&self) -> MimeBundle {
-        bundle(format_args!("a value of type {}", std::any::type_name::<T>()))
+        bundle(format_args!("a value of type {}", without_our_names(std::any::type_name::<T>())))
     }
+}
+
+/// The name of a type as the user has written it: the crates of cells, and the function around their statements, are ours.
+fn without_our_names(name: &str) -> String {
+    let is_ours = |segment: &str| {
+        let hash = segment.strip_prefix("cell_").unwrap_or_default();
+        segment == "__oxtorch_run" || (hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let mut readable = String::with_capacity(name.len());
+    let mut parts = name.split("::").peekable();
+    while let Some(part) = parts.next() {
+        let begins = part.rfind(|char: char| char != '_' && !char.is_alphanumeric()).map_or(0, |at| at + 1);
+        if parts.peek().is_none() {
+            readable.push_str(part);
+        } else if is_ours(&part[begins..]) {
+            readable.push_str(&part[..begins]);
+        } else {
+            readable.push_str(part);
+            readable.push_str("::");
+        }
+    }
+    readable
 }
 
 /// Not generic, and so compiled once and not into every cell.
@@ -131,4 +153,21 @@ pub(crate) fn show_bundle(bundle: MimeBundle) {
     }
     let (data, metadata) = bundle.into_parts();
     channel::send(&FromHost::Display(Display { kind: DisplayKind::Result, data, metadata, display_id: None }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_our_names;
+
+    #[test]
+    fn a_type_is_called_as_its_user_calls_it() {
+        assert_eq!(without_our_names("cell_b001831889cb6798::Unit"), "Unit");
+        assert_eq!(
+            without_our_names("alloc::vec::Vec<cell_b001831889cb6798::nets::Net<cell_1234567890abcdef::A>>"),
+            "alloc::vec::Vec<nets::Net<A>>"
+        );
+        assert_eq!(without_our_names("cell_b001831889cb6798::__oxtorch_run::{{closure}}"), "{{closure}}");
+        assert_eq!(without_our_names("mine::cell_1::Net"), "mine::cell_1::Net");
+        assert_eq!(without_our_names("i64"), "i64");
+    }
 }
