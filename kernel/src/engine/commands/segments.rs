@@ -10,6 +10,7 @@ use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 
 use super::read::{only, read};
 use super::{Command, catalogue};
+use crate::engine::depth::with_stack_for;
 
 /// A part of a cell that runs as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +170,7 @@ impl<'a> Reader<'a> {
         while self.at < self.cell.len() {
             let rest = &self.cell[self.at..];
             let line_starts = self.at == 0 || self.cell[..self.at].ends_with('\n');
-            if line_starts && self.depth == 0 && self.is_command(rest.split('\n').next().unwrap_or(rest)) {
+            if line_starts && self.depth == 0 && self.is_command(rest) {
                 self.statement = Statement::default();
                 return Some(self.at);
             }
@@ -249,7 +250,9 @@ impl<'a> Reader<'a> {
         (self.statement.ends_value, self.statement.ends_block) = (ends_value, ends_block);
     }
 
-    fn is_command(&self, line: &str) -> bool {
+    /// Whether the first line of the rest of the cell is a command.
+    fn is_command(&self, rest: &str) -> bool {
+        let line = rest.split('\n').next().unwrap_or(rest);
         let text = line.trim_start();
         let Statement { head, ends_value, ends_block, in_attribute } = self.statement;
         let fresh = head.is_none() && !in_attribute;
@@ -269,7 +272,7 @@ impl<'a> Reader<'a> {
                 None => false,
             },
             Some('?') => (fresh || ends_block) && named("?").is_some(),
-            Some('!') => (fresh || ends_block || behind_value) && !self.is_negation(&text[1..]),
+            Some('!') => (fresh || ends_block || behind_value) && !self.is_negation(&rest.trim_start()[1..]),
             _ => false,
         }
     }
@@ -285,7 +288,8 @@ impl<'a> Reader<'a> {
         let Some(first) = tokenize(text, FrontmatterAllowed::No).next() else { return false };
         let after = &text[first.len as usize..];
         match first.kind {
-            TokenKind::OpenParen | TokenKind::Star | TokenKind::And | TokenKind::Minus | TokenKind::Eq => true,
+            TokenKind::OpenParen => is_expression_in_parentheses(text),
+            TokenKind::Star | TokenKind::And | TokenKind::Minus | TokenKind::Eq => true,
             // `!0u8`, but not `!7z`.
             TokenKind::Literal { kind: LiteralKind::Int { .. }, suffix_start } => {
                 let suffix = &text[suffix_start as usize..first.len as usize];
@@ -299,6 +303,34 @@ impl<'a> Reader<'a> {
             _ => false,
         }
     }
+}
+
+/// Whether the parentheses that a text begins with hold an expression of Rust's, `(a && b)`, and not what a subshell runs:
+/// `(sleep 1; echo x) &`, `(cd data && ls)`.
+fn is_expression_in_parentheses(text: &str) -> bool {
+    let mut depth = 0usize;
+    let mut end = 0;
+    for token in tokenize(text, FrontmatterAllowed::No) {
+        end += token.len as usize;
+        match token.kind {
+            TokenKind::OpenParen => depth += 1,
+            TokenKind::CloseParen => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    if depth > 0 {
+        // Whoever is still typing, or has forgotten a bracket, is told so by the compiler.
+        return true;
+    }
+    let behind = text[end..].split('\n').next().unwrap_or_default();
+    let is_in_background = behind.split("//").next().is_some_and(|behind| behind.trim() == "&");
+    let inside = &text[..end];
+    let parses = || with_stack_for(inside, || syn::parse_str::<syn::Expr>(inside).is_ok());
+    // What is too deep to be read here is too deep for any shell's user.
+    !is_in_background && parses().unwrap_or(true)
 }
 
 /// Whether what stands behind a name may go on an expression: `!v.is_empty()`, and not `!git status`.
@@ -363,6 +395,14 @@ mod tests {
             is_code(&format!("f();\n{code}"));
         }
         is_code("let own = true;\n!own");
+        is_code("!(a\n    && b)");
+        is_code("!(f(x) > 1) &&\nb");
+        // Not closed: what is missing is Rust's to say.
+        is_code("!(a && (b");
+        assert_eq!(parts("!(sleep 0.5; echo x) &"), ["! (sleep 0.5; echo x) &"]);
+        assert_eq!(parts("f();\n!(cd data && ls -l)\nx"), ["f();", "! (cd data && ls -l)", "x"]);
+        assert_eq!(parts("!(server) & // in the background"), ["! (server) & // in the background"]);
+        assert_eq!(parts("!(echo a\\\n  b) | cat"), ["! (echo a\\\n  b) | cat"]);
         assert_eq!(parts("!ls"), ["! ls"]);
         assert_eq!(parts("!ls -l; echo {}"), ["! ls -l; echo {}"]);
         assert_eq!(parts("!flag --version"), ["! flag --version"]);
