@@ -7,7 +7,10 @@ mod session;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::time::{Duration, Instant};
 
+use oxtorch_kernel::engine::cache::Cache;
+use oxtorch_kernel::engine::native::NativeEngine;
 use oxtorch_kernel::session::Event;
+use serde_json::{Value, json};
 use session::{Notebook, Shown};
 
 /// How soon a cell ends after an interrupt, where it has checkpoints.
@@ -549,12 +552,7 @@ fn what_a_lost_host_has_started_ends_with_it() {
 fn what_cells_have_started_ends_also_where_the_program_is_killed() {
     let writers = Writers::new();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let notebook = folder.path().join("notebook.ipynb");
-    let code = writers.cell().replace("setsid", "env") + ";\nloop {}";
-    let cell = serde_json::json!({"cell_type": "code", "id": "a", "metadata": {}, "outputs": [],
-        "execution_count": null, "source": code});
-    let document = serde_json::json!({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5});
-    std::fs::write(&notebook, document.to_string()).expect("writes");
+    let notebook = notebook_in(&folder, &[&(writers.cell().replace("setsid", "env") + ";\nloop {}")]);
     session::runtime();
     let mut program =
         std::process::Command::new(env!("CARGO_BIN_EXE_oxtorch")).arg("run").arg(&notebook).spawn().expect("starts");
@@ -589,6 +587,249 @@ fn a_variable_that_never_ends_does_not_hold_up_the_end() {
         let shown = notebook.run(code).await;
         assert_eq!(shown.ending(), "ok", "{shown:?}");
         // Returns at all.
+        notebook.end().await;
+    });
+}
+
+/// A notebook file of these cells.
+fn notebook_in(folder: &tempfile::TempDir, cells: &[&str]) -> std::path::PathBuf {
+    let cell = |(id, source): (usize, &&str)| {
+        json!({"cell_type": "code", "id": format!("c{id}"), "metadata": {}, "outputs": [], "execution_count": null,
+            "source": source})
+    };
+    let cells: Vec<Value> = cells.iter().enumerate().map(cell).collect();
+    let document = json!({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5});
+    let path = folder.path().join("notebook.ipynb");
+    std::fs::write(&path, document.to_string()).expect("writes");
+    path
+}
+
+/// Has the program run these cells in a notebook of their own, and gives what it wrote there and to its stderr. `began` is
+/// called while it runs.
+fn run_program(cells: &[&str], arguments: &[&str], began: impl FnOnce(&std::process::Child)) -> (Vec<Value>, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let notebook = notebook_in(&folder, cells);
+    session::runtime();
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_oxtorch"))
+        .arg("run")
+        .arg(&notebook)
+        .args(arguments)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("starts");
+    began(&program);
+    let output = program.wait_with_output().expect("it ends");
+    let written: Value = serde_json::from_slice(&std::fs::read(&notebook).expect("reads")).expect("is JSON");
+    let outputs = written["cells"].as_array().expect("cells").iter().map(|cell| cell["outputs"].clone()).collect();
+    (outputs, session::without_colours(&String::from_utf8_lossy(&output.stderr)))
+}
+
+/// What of a cell's outputs is text of that stream.
+fn printed(outputs: &Value, stream: &str) -> String {
+    let outputs = outputs.as_array().into_iter().flatten();
+    let texts = outputs.filter(|output| output["name"] == stream).flat_map(|output| output["text"].as_array());
+    texts.flatten().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn variables_are_dropped_last_to_first_and_those_that_were_not_are_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("submission.csv");
+    let code = format!(
+        "use std::io::Write as _;\n\
+         struct Hangs;\nimpl Drop for Hangs {{ fn drop(&mut self) {{ loop {{ std::thread::park() }} }} }}\n\
+         struct Panics;\nimpl Drop for Panics {{ fn drop(&mut self) {{ panic!(\"cannot be written\") }} }}\n\
+         let oldest = 1;\nlet slow = Hangs;\nlet bad = Panics;\n\
+         let mut file = std::io::BufWriter::new(std::fs::File::create({path:?})?);\nwriteln!(file, \"id,label\")?;"
+    );
+    let (outputs, stderr) = run_program(&[&code], &[], |_| {});
+    assert_eq!(std::fs::read_to_string(&path).expect("is there"), "id,label\n");
+    for told in [&stderr, &outputs[0].to_string()] {
+        assert!(told.contains("`bad` panicked when it was dropped at the end: cannot be written"), "{told}");
+        assert!(told.contains("before these were dropped: `slow`, `oldest`;"), "{told}");
+    }
+    assert_eq!(printed(&outputs[0], "stderr"), "");
+}
+
+#[test]
+fn what_a_thread_prints_stays_in_order_from_cell_to_cell_in_a_run_without_a_frontend() {
+    // No other run has the same cells, so the second one is not found compiled.
+    let id = std::process::id();
+    let thread = format!(
+        "const RUN: u32 = {id};\nstatic DONE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);\n\
+         let thread = std::thread::spawn(|| {{\n\
+         for i in 0..300 {{ println!(\"t{{i}}\"); std::thread::sleep(std::time::Duration::from_millis(2)); }}\n\
+         DONE.store(true, std::sync::atomic::Ordering::Release);\n}});"
+    );
+    let waits = "while !DONE.load(std::sync::atomic::Ordering::Acquire) {}\nprintln!(\"two {RUN}\");";
+    let (outputs, stderr) = run_program(&[&thread, waits], &[], |_| {});
+    let text: String = outputs.iter().map(|outputs| printed(outputs, "stdout")).collect();
+    let lines: String = (0..300).map(|i| format!("t{i}\n")).collect();
+    assert_eq!(text, format!("{lines}two {id}\n"), "{stderr}");
+    assert!(printed(&outputs[1], "stdout").ends_with(&format!("two {id}\n")));
+}
+
+/// One long call, which no interrupt ends.
+const LONG_CALL: &str = "std::thread::sleep(std::time::Duration::from_secs(3600));";
+
+#[test]
+fn a_cell_that_is_over_its_time_in_one_long_call_says_what_became_of_it() {
+    let (outputs, stderr) = run_program(&["let weights = vec![1];", LONG_CALL], &["--timeout", "1"], |_| {});
+    let error = &outputs[1][0];
+    assert_eq!(error["ename"], "Timeout", "{stderr}");
+    let told = error.to_string();
+    assert!(told.contains("1 s") && told.contains("process was ended") && told.contains("weights"), "{told}");
+    assert!(!stderr.contains("nterrupt again"), "{stderr}");
+    assert_eq!(printed(&outputs[1], "stderr"), "");
+}
+
+#[test]
+fn one_request_to_end_a_run_ends_it_and_says_why() {
+    let writers = Writers::new();
+    let cell = format!(
+        "let weights = vec![1];\nuse std::io::Write as _;\n\
+         let mut told = std::fs::OpenOptions::new().write(true).open({:?})?;\nwriteln!(told, \"started\")?;\n{LONG_CALL}",
+        writers.path
+    );
+    let (outputs, stderr) = run_program(&[&cell], &[], |program| {
+        writers.expect("started");
+        // SAFETY: the number is that of a child which has not been waited for.
+        assert_eq!(unsafe { libc::kill(program.id().cast_signed(), libc::SIGTERM) }, 0);
+    });
+    let error = &outputs[0][0];
+    let told = error.to_string();
+    assert!(told.contains("did not end when it was interrupted") && !told.contains("somebody"), "{told}\n{stderr}");
+}
+
+#[test]
+fn what_a_shell_leaves_running_is_shown_between_cells_and_ends_with_the_session() {
+    notebook_test(async |mut notebook| {
+        let mut aside = notebook.session.aside().expect("the engine tells what is shown between cells");
+        let writers = Writers::new();
+        let gate = writers.path.with_file_name("gate");
+        assert!(std::process::Command::new("mkfifo").arg(&gate).status().expect("mkfifo runs").success());
+        let (path, gate) = (writers.path.display(), gate.display());
+        let cell = format!("!(read go < {gate}; echo later; exec > {path}; echo started; exec sleep 1000) &");
+        let shown = notebook.run(&cell).await;
+        assert_eq!((shown.ending(), shown.stdout.as_str()), ("ok", ""), "{shown:?}");
+        std::fs::write(gate.to_string(), "go\n").expect("somebody reads");
+        let Some(Event::Stream { text, .. }) = aside.recv().await else { panic!("text comes between cells") };
+        assert_eq!(text, "later\n");
+        // It is still there behind the next shell, and the next cell.
+        assert_eq!(notebook.run("!echo next").await.stdout, "next\n");
+        expect_result(&mut notebook, "1 + 1", "2").await;
+        writers.expect("started");
+        notebook.end().await;
+        writers.expect("ended");
+    });
+}
+
+#[test]
+fn what_a_shell_has_started_ends_also_where_the_program_is_killed() {
+    let writers = Writers::new();
+    let path = writers.path.display().to_string();
+    let cells = [format!("!(sleep 1000 > {path}) &"), format!("!sleep 1000 | (echo started; cat) > {path}")];
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let notebook = notebook_in(&folder, &[&cells[0], &cells[1]]);
+    session::runtime();
+    let mut program =
+        std::process::Command::new(env!("CARGO_BIN_EXE_oxtorch")).arg("run").arg(&notebook).spawn().expect("starts");
+    writers.expect("started");
+    program.kill().expect("it runs");
+    program.wait().expect("it has ended");
+    writers.expect("ended");
+}
+
+#[test]
+fn a_shell_that_outlasts_interrupts_says_so_at_the_second_and_can_be_ended() {
+    notebook_test(async |mut notebook| {
+        notebook.run("let weights = vec![1];").await;
+        let interrupter = notebook.session.interrupter();
+        let mut pressed = false;
+        let shown = notebook
+            .run_with("!trap '' INT; echo ready; sleep 1000; sleep 1000", vec![], |shown| {
+                if !pressed && shown.stdout.contains("ready") {
+                    pressed = true;
+                    interrupter.interrupt();
+                    interrupter.interrupt();
+                }
+                if shown.stderr.contains("Interrupt again") {
+                    interrupter.end();
+                }
+            })
+            .await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        expect_result(&mut notebook, "weights", "[1]").await;
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn a_double_click_loses_no_variables_and_says_what_another_one_does() {
+    notebook_test(async |mut notebook| {
+        notebook.run("let weights = vec![1];").await;
+        let interrupter = notebook.session.interrupter();
+        let gate = tempfile::tempdir().expect("a temporary folder");
+        let path = gate.path().join("gate");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
+        // One long call, which ends when the user was told: who waits for a pipe waits on behind a signal.
+        let code = format!("println!(\"ready\");\nlet _ = std::fs::read({path:?});");
+        let (mut pressed, mut opened) = (false, false);
+        let shown = notebook
+            .run_with(&code, vec![], |shown| {
+                if !pressed && shown.stdout.contains("ready") {
+                    pressed = true;
+                    (0..3).for_each(|_| interrupter.interrupt());
+                }
+                if !opened && shown.stderr.contains("Interrupt again") {
+                    opened = true;
+                    let path = path.clone();
+                    std::thread::spawn(move || std::fs::write(path, "go"));
+                }
+            })
+            .await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        expect_result(&mut notebook, "weights", "[1]").await;
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn an_interrupt_that_comes_while_the_host_starts_does_not_end_it() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a tokio runtime").block_on(async {
+        let scratch = session::home().scratch().expect("a folder for the session's cells");
+        let cache = Cache::from_environment(session::home().cache());
+        let engine = NativeEngine::start(session::runtime(), scratch.path().to_owned(), cache).await;
+        let engine = engine.expect("the engine starts with a fresh host");
+        let host = engine.host_pid().expect("it runs").cast_signed();
+        // SAFETY: `kill` takes any number; this one is a process that this session started and that runs.
+        assert_eq!(unsafe { libc::kill(host, libc::SIGINT) }, 0, "the host can be signalled");
+        let mut notebook = Notebook::on(engine);
+        let shown = notebook.run("std::process::id()").await;
+        assert_eq!((shown.text(), shown.notes.as_str()), (Some(host.to_string().as_str()), ""), "{shown:?}");
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn a_thread_that_reads_stdin_between_cells_is_told_that_no_cell_runs() {
+    notebook_test(async |mut notebook| {
+        let mut aside = notebook.session.aside().expect("the engine tells what is shown between cells");
+        let gate = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = gate.local_addr().expect("an address").port();
+        let code = format!(
+            "let reading = std::thread::spawn(|| {{\n\
+             let _ = std::io::Read::read(&mut std::net::TcpStream::connect((\"127.0.0.1\", {port})).unwrap(), &mut [0]);\n\
+             (0..3).map(|_| std::io::stdin().read_line(&mut String::new()).is_err()).filter(|failed| *failed).count()\n}});"
+        );
+        let shown = notebook.run(&code).await;
+        assert_eq!(shown.ending(), "ok", "{shown:?}");
+        drop(gate.accept().expect("the thread connects"));
+        let Some(Event::Note(note)) = aside.recv().await else { panic!("a note comes between cells") };
+        assert_eq!(note, "stdin cannot be read: nobody can be asked for input while no cell runs");
+        let shown = notebook.run("reading.join().unwrap()").await;
+        assert_eq!((shown.text(), shown.notes.as_str(), shown.stderr.as_str()), (Some("3"), "", ""), "{shown:?}");
         notebook.end().await;
     });
 }

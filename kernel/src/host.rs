@@ -6,18 +6,20 @@
 //! Both are read at all times: by the run of a cell, and between two cells by a task of its own (`between`).
 //!
 //! The host leads a process group, in which what its cells start is as well. An interrupt reaches all of it, and none of it
-//! outlives the host.
+//! outlives the host. Nor does what the user's shells start, beside it (`shells`): it writes to the same pipes.
 
 mod between;
+mod interrupts;
+mod shells;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, PipeWriter, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use oxtorch_protocol::{Done, FromHost, Ready, Run, Surroundings, ToHost};
@@ -30,16 +32,17 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::between::Aside;
 use self::between::Reader;
+use self::interrupts::Interrupts;
+pub use self::interrupts::RunInterrupter;
+use self::shells::Group;
 use crate::content::Contents;
 use crate::processes::{self, Processes};
 use crate::session::{Event, Stream};
 use crate::setup::Runtime;
+use crate::signals;
 
 /// How much a pipe can hold: what was written ahead of a message is at most this.
 const PIPE_BYTES: usize = 64 << 10;
-
-/// When to tell a user that an interrupt has had no effect yet.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long text waits that may be the beginning of a block of rich output.
 const BLOCK_PATIENCE: Duration = Duration::from_millis(50);
@@ -66,8 +69,13 @@ pub struct Host {
     reader: Reader,
     requests: Requests,
     runs: u64,
-    interrupted: Arc<Mutex<Option<Instant>>>,
+    /// Of the last run.
+    interrupts: Arc<Interrupts>,
     ready: Arc<OnceLock<Ready>>,
+    /// The ends of its pipes that it writes to, for the shells beside it.
+    writers: [PipeWriter; 2],
+    /// What shells have left behind.
+    shells: Vec<Group>,
 }
 
 /// What a host says.
@@ -80,6 +88,42 @@ struct Streams {
     pending: VecDeque<Event>,
 }
 
+/// A shell that runs beside a host; one that is dropped ends.
+#[derive(Debug)]
+pub struct Shell {
+    child: Child,
+    group: Group,
+}
+
+/// What is waited for while the streams are read.
+enum Until<'a> {
+    /// The end of this run.
+    Done(u64),
+    /// The end of a shell.
+    Exit(&'a mut Child),
+}
+
+/// What has come of it.
+enum Came {
+    Done(Box<Done>),
+    Exit(ExitStatus),
+    /// The host is gone.
+    Closed,
+}
+
+/// What a host is to run; see [`Run`].
+#[derive(Debug, Default)]
+pub struct ToRun {
+    /// The cell's shared library, if there is a cell.
+    pub library: Option<std::path::PathBuf>,
+    /// The function in it, if it has one.
+    pub symbol: Option<String>,
+    /// Whether the frontend may be asked.
+    pub allow_stdin: bool,
+    /// Variables to drop first.
+    pub forget: Vec<String>,
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ended {
@@ -87,35 +131,6 @@ pub enum Ended {
     Done(Box<Done>),
     /// The process ended with the cell.
     Died(ExitStatus),
-}
-
-/// Interrupts one run of one host.
-#[derive(Clone)]
-pub struct RunInterrupter {
-    requests: Requests,
-    pid: Option<Pid>,
-    run: u64,
-    interrupted: Arc<Mutex<Option<Instant>>>,
-}
-
-impl RunInterrupter {
-    /// Asks the cell to end at its next checkpoint, and the processes that it has started to end. When that was asked for
-    /// 5 s ago, ends all of them.
-    pub fn interrupt(&self) {
-        let mut interrupted = self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let asked_before = interrupted.is_some_and(|since| since.elapsed() >= PATIENCE);
-        let signal = if asked_before {
-            Signal::KILL
-        } else {
-            interrupted.get_or_insert_with(Instant::now);
-            // A host that is gone is noticed where its messages are read.
-            let _ = self.requests.send(&ToHost::Interrupt { id: self.run });
-            Signal::INT
-        };
-        if let Some(pid) = self.pid {
-            let _ = kill_process_group(pid, signal);
-        }
-    }
 }
 
 /// The sending side of the control socket.
@@ -154,24 +169,26 @@ impl Host {
         command.envs(ALLOCATOR.into_iter().filter(|(name, _)| !is_set(name)));
         // Some variables are read as libtorch loads, so they are there from the start.
         set_variables(&mut command, surroundings);
-        let mut child = command
+        let (stdout, stdout_writer) = io::pipe()?;
+        let (stderr, stderr_writer) = io::pipe()?;
+        // An interrupt that comes while it loads libtorch is for the cell, which hears of it over the socket.
+        signals::ignore_from_start(command.as_std_mut(), &[libc::SIGINT]);
+        let child = command
             // Rust's runtime would print the frames of the runtime and of the standard library where memory runs out.
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout_writer.try_clone()?)
+            .stderr(stderr_writer.try_clone()?)
             // Ctrl-C in a terminal is the kernel's to handle.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start the host process {}", runtime.host.display()))?;
-        let stdout = child.stdout.take().context("the host has no stdout")?.into_owned_fd()?;
-        let stderr = child.stderr.take().context("the host has no stderr")?.into_owned_fd()?;
         let requests = Requests(Arc::new(Mutex::new(ours.try_clone()?)));
         let streams = Streams {
             control: BufReader::new(UnixStream::from_std(ours)?).lines(),
-            stdout: Text { contents: Some(Contents::default()), ..Text::new(stdout, Stream::Stdout)? },
-            stderr: Text::new(stderr, Stream::Stderr)?,
+            stdout: Text { contents: Some(Contents::default()), ..Text::new(stdout.into(), Stream::Stdout)? },
+            stderr: Text::new(stderr.into(), Stream::Stderr)?,
             pending: VecDeque::new(),
         };
         let host = Self {
@@ -179,8 +196,10 @@ impl Host {
             reader: Reader::new(streams),
             requests,
             runs: 0,
-            interrupted: Arc::default(),
+            interrupts: Arc::default(),
             ready: Arc::default(),
+            writers: [stdout_writer, stderr_writer],
+            shells: Vec::new(),
         };
         if surroundings.dir.is_some() {
             host.surround(surroundings);
@@ -228,18 +247,23 @@ impl Host {
     }
 
     /// A handle that interrupts the next run.
-    pub fn next_run_interrupter(&self) -> RunInterrupter {
+    pub fn next_run_interrupter(&mut self) -> RunInterrupter {
+        self.interrupts = Arc::default();
         RunInterrupter {
-            requests: self.requests.clone(),
-            pid: self.leader(),
-            run: self.runs + 1,
-            interrupted: Arc::clone(&self.interrupted),
+            group: self.leader(),
+            request: Some((self.requests.clone(), self.runs + 1)),
+            interrupts: Arc::clone(&self.interrupts),
         }
     }
 
     /// Whether the last run was interrupted, be it that its cell had ended by then.
     pub fn was_interrupted(&self) -> bool {
-        self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some()
+        self.interrupts.any()
+    }
+
+    /// Whether an interrupt has ended the processes of the last run.
+    pub fn was_ended(&self) -> bool {
+        self.interrupts.ended()
     }
 
     /// Drops variables from the store.
@@ -255,44 +279,103 @@ impl Host {
         }
     }
 
-    /// Runs a cell to its end. `rewrite` sees text on stderr before the user does, and returns how much of it is ready.
+    /// Runs a cell to its end, or does no more than to forget variables. `rewrite` sees text on stderr before the user does, and
+    /// returns how much of it is ready.
     pub async fn run(
         &mut self,
-        library: std::path::PathBuf,
-        symbol: Option<String>,
-        allow_stdin: bool,
+        ToRun { library, symbol, allow_stdin, forget }: ToRun,
         events: &mpsc::Sender<Event>,
         rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
     ) -> io::Result<Ended> {
         self.runs += 1;
-        let interrupted = Arc::clone(&self.interrupted);
-        let set_interrupted = |to| *interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = to;
-        set_interrupted(None);
+        let run = Run { id: self.runs, library, symbol, allow_stdin, forget };
+        self.begin_reading(events).await?;
+        let mut sent = self.requests.send(&ToHost::Run(run));
+        if self.was_interrupted() {
+            // The host has no use for an interrupt that comes ahead of its run.
+            sent = sent.and_then(|()| self.requests.send(&ToHost::Interrupt { id: self.runs }));
+        }
+        if sent.is_err() {
+            return self.died(events, rewrite).await;
+        }
+        match self.read(Until::Done(self.runs), allow_stdin, events, rewrite).await? {
+            Came::Done(done) => Ok(Ended::Done(done)),
+            Came::Closed | Came::Exit(_) => self.died(events, rewrite).await,
+        }
+    }
+
+    /// Starts a shell beside the host. What it prints, and what it leaves running prints later, is read as what the host prints.
+    pub async fn start_shell(&mut self, mut command: Command, events: &mpsc::Sender<Event>) -> io::Result<Shell> {
+        self.shells.retain(Group::is_in_use);
+        let group = Group::start()?;
+        let [stdout, stderr] = &self.writers;
+        command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+        command.process_group(group.id().as_raw_nonzero().get()).kill_on_drop(true);
+        self.begin_reading(events).await?;
+        self.interrupts = Arc::default();
+        Ok(Shell { child: command.spawn()?, group })
+    }
+
+    /// A handle that interrupts a shell, with what it has started.
+    pub fn shell_interrupter(&self, shell: &Shell) -> RunInterrupter {
+        RunInterrupter { group: Some(shell.group.id()), request: None, interrupts: Arc::clone(&self.interrupts) }
+    }
+
+    /// Waits for the end of a shell. What it leaves running ends with the host.
+    pub async fn finish_shell(
+        &mut self,
+        Shell { mut child, group }: Shell,
+        events: &mpsc::Sender<Event>,
+        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
+    ) -> io::Result<ExitStatus> {
+        let came = self.read(Until::Exit(&mut child), false, events, rewrite).await?;
+        if group.is_in_use() {
+            self.shells.push(group);
+        }
+        match came {
+            Came::Exit(status) => Ok(status),
+            Came::Done(_) | Came::Closed => Err(io::Error::other("its end was not waited for")),
+        }
+    }
+
+    /// Takes the streams back, with what they have shown since the last run.
+    async fn begin_reading(&mut self, events: &mpsc::Sender<Event>) -> io::Result<()> {
         let streams = self.reader.end().await?;
         for event in streams.pending.drain(..) {
             send(events, event).await;
         }
         streams.stdout.contents.iter_mut().for_each(Contents::begin_cell);
-        let run = Run { id: self.runs, library, symbol, allow_stdin };
-        if self.requests.send(&ToHost::Run(run)).is_err() {
-            return self.died(events, rewrite).await;
-        }
-        let mut told = false;
+        Ok(())
+    }
+
+    /// Turns what the streams say into events until something has ended, and all that was said before then.
+    async fn read(
+        &mut self,
+        mut until: Until<'_>,
+        allow_stdin: bool,
+        events: &mpsc::Sender<Event>,
+        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
+    ) -> io::Result<Came> {
+        let streams = self.reader.end().await?;
         let mut answer: Option<oneshot::Receiver<Option<String>>> = None;
+        let mut is_open = true;
         loop {
-            let since = *self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            tokio::select! {
+            // What prints without end keeps none of the others waiting: they take what was printed before them.
+            let came = tokio::select! {
                 biased;
-                result = streams.stdout.pipe.readable(), if !streams.stdout.closed => {
-                    result?;
-                    streams.stdout.forward(events, &plain).await?;
+                () = self.interrupts.to_tell() => {
+                    send(events, Event::StillRuns(until.warning().to_owned())).await;
+                    continue;
                 }
-                result = streams.stderr.pipe.readable(), if !streams.stderr.closed => {
-                    result?;
-                    streams.stderr.forward(events, rewrite).await?;
-                }
-                line = streams.control.next_line() => {
-                    let Ok(Some(line)) = line else { return self.died(events, rewrite).await };
+                line = streams.control.next_line(), if is_open => {
+                    let Ok(Some(line)) = line else {
+                        is_open = false;
+                        match until {
+                            Until::Done(_) => return Ok(Came::Closed),
+                            // The cell that comes next hears of it.
+                            Until::Exit(_) => continue,
+                        }
+                    };
                     streams.stdout.drain(events, &plain).await?;
                     streams.stderr.drain(events, rewrite).await?;
                     match serde_json::from_str(&line)? {
@@ -307,6 +390,10 @@ impl Host {
                             send(events, Event::ClearOutput { wait }).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
+                        FromHost::Note { text } => {
+                            streams.flush(events).await;
+                            send(events, Event::Note(text)).await;
+                        }
                         FromHost::Input { .. } if !allow_stdin => {
                             let _ = self.requests.send(&ToHost::Input { value: None });
                         }
@@ -316,31 +403,42 @@ impl Host {
                             answer = Some(receiver);
                             send(events, Event::Input { prompt, password, reply }).await;
                         }
-                        // That of another run would be taken for this one's, and all that follow for the one before.
-                        FromHost::Done(done) if done.run != self.runs => {}
                         FromHost::Done(done) => {
-                            streams.flush(events).await;
-                            return Ok(Ended::Done(done));
+                            // That of another run would be taken for this one's, and all that follow for the one before.
+                            if matches!(until, Until::Done(run) if run == done.run) {
+                                streams.flush(events).await;
+                                return Ok(Came::Done(done));
+                            }
                         }
                     }
+                    continue;
                 }
                 value = async { answer.as_mut().expect("guarded by the condition").await }, if answer.is_some() => {
                     answer = None;
                     let _ = self.requests.send(&ToHost::Input { value: value.ok().flatten() });
+                    continue;
+                }
+                status = until.exit() => Came::Exit(status?),
+                result = streams.stdout.pipe.readable(), if !streams.stdout.closed => {
+                    result?;
+                    streams.stdout.forward(events, &plain).await?;
+                    continue;
+                }
+                result = streams.stderr.pipe.readable(), if !streams.stderr.closed => {
+                    result?;
+                    streams.stderr.forward(events, rewrite).await?;
+                    continue;
                 }
                 () = tokio::time::sleep(BLOCK_PATIENCE), if streams.stdout.waits() => {
                     streams.stdout.let_go(events).await;
+                    continue;
                 }
-                () = tokio::time::sleep(time_to_tell(since)), if !told => {
-                    let since = *self.interrupted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                    if since.is_some_and(|since| since.elapsed() >= PATIENCE) {
-                        told = true;
-                        let text = "The cell has not reached a point where it can be interrupted: it may be inside one \
-                                    long call. Interrupt again to end its process; all variables are lost then.\n";
-                        send(events, Event::Stream { stream: Stream::Stderr, text: text.into() }).await;
-                    }
-                }
-            }
+            };
+            // What a shell has left running may print for ever; what is there now is the command's.
+            streams.stdout.drain(events, &plain).await?;
+            streams.stderr.drain(events, rewrite).await?;
+            streams.flush(events).await;
+            return Ok(came);
         }
     }
 
@@ -364,12 +462,15 @@ impl Host {
         let mut others = Processes::default();
         if self.runs > 0 {
             others = self.child.id().map(processes::descendants).unwrap_or_default();
+            // A task that reads already shows what it reads elsewhere.
+            let _ = self.reader.end().await;
             self.reader.begin(aside.cloned().unwrap_or_default(), self.requests.clone(), Arc::clone(&self.ready));
             let _ = self.requests.send(&ToHost::Shutdown);
             let _ = tokio::time::timeout(LAST_DROPS, self.reader.until_closed()).await;
         }
         // The leader is not waited for yet, so the group is ours.
         self.end_group();
+        self.shells.clear();
         others.end();
         let _ = self.child.wait().await;
     }
@@ -400,10 +501,27 @@ pub fn set_variables(command: &mut Command, surroundings: &Surroundings) {
     }
 }
 
-/// How long until a look at the interrupt is due; it may not have come yet, so this is short enough to find it soon.
-fn time_to_tell(since: Option<Instant>) -> Duration {
-    let waited = since.map_or(Duration::ZERO, |since| since.elapsed());
-    PATIENCE.saturating_sub(waited).clamp(Duration::from_millis(10), Duration::from_secs(1))
+impl Until<'_> {
+    /// Waits for the end of the shell; for ever where none runs.
+    async fn exit(&mut self) -> io::Result<ExitStatus> {
+        match self {
+            Self::Exit(child) => child.wait().await,
+            Self::Done(_) => std::future::pending().await,
+        }
+    }
+
+    /// What the next interrupt does, for a user whose interrupts have had no effect yet.
+    fn warning(&self) -> &'static str {
+        match self {
+            Self::Done(_) => {
+                "The cell has not reached a point where it can be interrupted: it may be inside one long call. Interrupt again \
+                 to end its process; all variables are lost then.\n"
+            }
+            Self::Exit(_) => {
+                "The command has not ended yet. Interrupt again to end it, with what it has started; all variables stay.\n"
+            }
+        }
+    }
 }
 
 async fn send(events: &mpsc::Sender<Event>, event: Event) {

@@ -1,6 +1,6 @@
 //! The processes that others have started: which there are, what they take, and how they end.
 
-use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, Signal, System};
+use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, Signal, System};
 
 /// Processes as they were found; a number that another process has by now is not one of them.
 #[derive(Debug, Default)]
@@ -11,6 +11,14 @@ pub fn descendants(of: u32) -> Processes {
     let system = running();
     let found = with_descendants(&system, of).filter(|process| process.pid().as_u32() != of);
     Processes(found.map(|process| (process.pid(), process.start_time())).collect())
+}
+
+/// Whether there are processes in the group besides its leader.
+pub fn is_in_use(group: rustix::process::Pid) -> bool {
+    let system = running();
+    let others = system.processes().values().filter(|process| process.status() != ProcessStatus::Zombie);
+    let pids = others.filter_map(|process| rustix::process::Pid::from_raw(process.pid().as_u32().cast_signed()));
+    pids.filter(|pid| *pid != group).any(|pid| rustix::process::getpgid(Some(pid)) == Ok(group))
 }
 
 /// A process and its descendants, of those that were found.

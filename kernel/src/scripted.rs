@@ -103,7 +103,7 @@ impl Engine for Scripted {
 
     fn interrupter(&self) -> Interrupter {
         let interrupts = self.interrupts.clone();
-        Interrupter::new(move || interrupts.notify_waiters())
+        Interrupter::new(move |_| interrupts.notify_waiters())
     }
 
     async fn shutdown(self) {}

@@ -36,6 +36,8 @@ pub enum Event {
     Display(Display),
     /// What Oxtorch has to say of a cell that did not fail. It is no text on stderr: graders take that for a failure.
     Note(String),
+    /// The cell was interrupted and has not ended yet: says what the next interrupt will do, a line of text.
+    StillRuns(String),
     /// Clear the cell's output.
     ClearOutput {
         /// Wait with clearing until the next output comes.

@@ -1,6 +1,8 @@
-//! The signal that a closed terminal sends.
+//! The signal that a closed terminal sends, and those that a program has not heard of yet.
 
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -20,5 +22,18 @@ pub(crate) async fn next(signal: &mut Option<Signal>) {
     match signal {
         Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,
+    }
+}
+
+/// Has a program begin with these signals ignored, until it asks for them: one that comes as it starts does not end it.
+pub(crate) fn ignore_from_start(command: &mut Command, signals: &'static [libc::c_int]) {
+    // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed; `signal` is one.
+    unsafe {
+        command.pre_exec(move || {
+            for signal in signals {
+                libc::signal(*signal, libc::SIG_IGN);
+            }
+            Ok(())
+        });
     }
 }

@@ -111,6 +111,7 @@ pub(crate) fn ask(prompt: &str, password: bool) -> io::Result<String> {
                 Err(io::ErrorKind::Interrupted.into())
             }
             Err(NoAnswer::NobodyToAsk) => Err(nobody_to_ask()),
+            Err(NoAnswer::NoCell) => Err(no_cell()),
             Err(NoAnswer::KernelGone) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the kernel is gone")),
         };
     }
@@ -131,6 +132,8 @@ pub(crate) enum NoAnswer {
     Interrupted,
     /// No frontend can ask its user.
     NobodyToAsk,
+    /// No cell runs, or not the one any more that ran when the question was asked: frontends ask for cells alone.
+    NoCell,
     /// Nor can one any more.
     KernelGone,
 }
@@ -141,11 +144,15 @@ pub(crate) fn answer(prompt: &str, password: bool) -> Result<String, NoAnswer> {
     let answers = kernel.answers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     // An answer to a request that was interrupted may still have arrived.
     while answers.try_recv().is_ok() {}
+    let Some(run) = checkpoint::running() else { return Err(NoAnswer::NoCell) };
     send(&FromHost::Input { prompt: prompt.to_owned(), password });
     loop {
         match answers.recv_timeout(Duration::from_millis(50)) {
             Ok(Some(line)) => return Ok(line),
             Ok(None) if checkpoint::is_interrupted() => return Err(NoAnswer::Interrupted),
+            Ok(None) | Err(RecvTimeoutError::Timeout) if checkpoint::running() != Some(run) => {
+                return Err(NoAnswer::NoCell);
+            }
             Ok(None) => return Err(NoAnswer::NobodyToAsk),
             Err(RecvTimeoutError::Timeout) if checkpoint::is_interrupted() => return Err(NoAnswer::Interrupted),
             Err(RecvTimeoutError::Timeout) => {}
@@ -156,4 +163,8 @@ pub(crate) fn answer(prompt: &str, password: bool) -> Result<String, NoAnswer> {
 
 pub(crate) fn nobody_to_ask() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "this frontend cannot ask for input (a headless run has nobody to ask)")
+}
+
+pub(crate) fn no_cell() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "nobody can be asked for input while no cell runs")
 }

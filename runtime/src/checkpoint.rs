@@ -52,10 +52,14 @@ pub(crate) fn interrupt(run: u64) {
 
 /// Asks the cell that runs, if one does, to end at its next checkpoint.
 pub(crate) fn interrupt_running() {
-    let run = RUNNING.load(Ordering::Acquire);
-    if run != 0 {
+    if let Some(run) = running() {
         interrupt(run);
     }
+}
+
+/// The run that interrupts are for, while a cell runs.
+pub(crate) fn running() -> Option<u64> {
+    Some(RUNNING.load(Ordering::Acquire)).filter(|run| *run != 0)
 }
 
 /// Whether the running cell is to end.

@@ -91,6 +91,7 @@ pub fn main() {
                 end_system_call();
                 thread::spawn(|| {
                     thread::sleep(LAST_DROPS);
+                    tell(cell::not_dropped());
                     end();
                 });
                 jobs.send(Job::End).is_ok()
@@ -102,6 +103,13 @@ pub fn main() {
     }
     // The kernel is gone, while a cell may still run: nobody is left to see it run, nor what it has started.
     end_with_all_that_was_started()
+}
+
+/// Tells the user what no cell can tell any more.
+fn tell(notes: impl IntoIterator<Item = String>) {
+    for text in notes {
+        control::send(&FromHost::Note { text });
+    }
 }
 
 /// Ends the process. Destructors of the user's statics and of libtorch could hang, and nobody is left to see them run.
@@ -196,7 +204,7 @@ fn run_cells(queue: Receiver<Job>) {
                 control::send(&FromHost::Done(Box::new(Done { run: run.id, cost, dir, ..done })));
             }
             Job::End => {
-                cell::drop_all();
+                cell::drop_all(|text| tell(Some(text)));
                 flush::flush();
                 end();
             }
@@ -270,7 +278,9 @@ fn duration(time: libc::timeval) -> Duration {
 }
 
 fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {
-    let library = match load(libraries, &run.library) {
+    cell::forget_all(&run.forget);
+    let Some(library) = &run.library else { return cell::end() };
+    let library = match load(libraries, library) {
         Ok(library) => library,
         Err(error) => return not_loaded(error),
     };

@@ -3,8 +3,12 @@
 use std::ffi::c_int;
 use std::io;
 use std::panic::catch_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use oxtorch_protocol::FromHost;
+
+use crate::cell;
 use crate::channel::{self, NoAnswer};
 
 /// Shows `prompt` and returns the line that the user types, without its end.
@@ -39,7 +43,7 @@ static TYPED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 ///
 /// # Errors
 ///
-/// The error number that `read` is to give: `ENOTSUP` where nobody can be asked, `ECANCELED` where the user interrupts. (For
+/// The error number that `read` is to give: `ENOTSUP` where nobody can be asked or no cell runs, `ECANCELED` where the user interrupts. (For
 /// `EINTR` the standard library would ask again.)
 #[doc(hidden)]
 pub fn read_stdin(buffer: &mut [u8]) -> Result<usize, c_int> {
@@ -56,14 +60,25 @@ pub fn read_stdin(buffer: &mut [u8]) -> Result<usize, c_int> {
     Ok(length)
 }
 
-/// The error number; its text says little, so what it is about goes to stderr.
+/// The error number; its text says little, so what it is about is told as a note: a cell that goes on all the same has not failed.
 fn explained(reason: NoAnswer) -> c_int {
+    let note = |reason: io::Error| format!("stdin cannot be read: {reason}");
     match reason {
         NoAnswer::Interrupted => libc::ECANCELED,
         NoAnswer::NobodyToAsk => {
-            eprintln!("stdin cannot be read: {}", channel::nobody_to_ask());
+            cell::note(note(channel::nobody_to_ask()));
+            libc::ENOTSUP
+        }
+        NoAnswer::NoCell => {
+            // Once after each cell, however often a thread tries.
+            if TOLD_AFTER.swap(cell::run(), Ordering::Relaxed) != cell::run() {
+                channel::send(&FromHost::Note { text: note(channel::no_cell()) });
+            }
             libc::ENOTSUP
         }
         NoAnswer::KernelGone => libc::EPIPE,
     }
 }
+
+/// The last cell behind which a thread was told that nobody can be asked; none at first.
+static TOLD_AFTER: AtomicU64 = AtomicU64::new(u64::MAX);

@@ -1,9 +1,11 @@
 """Commands of a cell, as a frontend sees them: shell commands while they run, and what their ends leave behind."""
 
 import os
+import signal
 import time
 
 import psutil
+from conftest import printed
 
 
 def begun(kernel, script, before=""):
@@ -48,14 +50,41 @@ def test_an_interrupt_ends_a_shell_command_and_variables_stay(kernel):
     assert kernel.run("kept").result == "[1, 2]"
 
 
-def test_a_second_interrupt_ends_a_shell_command_that_ignores_the_first(kernel):
+def test_a_shell_command_that_ignores_an_interrupt_says_so_at_the_next_and_is_ended_by_another(kernel):
+    kernel.run("let kept = vec![1, 2];")
     message_id, process = begun(kernel, "sleep 100", before="trap '' INT; ")
+    told = printed("Interrupt again")
+
+    def watch(message):
+        if told(message):
+            # Those that come before the text can have been read end nothing.
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                os.kill(kernel.manager.provisioner.pid, signal.SIGINT)
+                time.sleep(0.2)
+
     kernel.manager.interrupt_kernel()
     kernel.manager.interrupt_kernel()
-    assert kernel.finish(message_id).reply["ename"] == "KeyboardInterrupt"
-    psutil.wait_procs([process], timeout=10)
-    assert not process.is_running()
-    assert kernel.alive()
+    cell = kernel.finish(message_id, watch)
+    assert cell.reply["ename"] == "KeyboardInterrupt"
+    assert "Interrupt again" in cell.stream("stderr")
+    assert kernel.run("kept").result == "[1, 2]"
+
+
+def test_what_a_shell_command_leaves_running_is_shown_later_and_ends_with_the_kernel(kernel, tmp_path):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    message_id = kernel.send(f"!(read line < {gate}; echo later $$; exec sleep 100) &")
+    assert kernel.finish(message_id).ok
+    group = [child for child in psutil.process_iter() if child.name() == "sh" and str(gate) in " ".join(child.cmdline())]
+    gate.write_text("go\n")
+    message = kernel.client.get_iopub_msg(timeout=60)
+    assert message["content"]["text"].startswith("later "), message
+    assert message["parent_header"]["msg_id"] == message_id
+    assert group
+    kernel.client.shutdown()
+    kernel.manager.provisioner.process.wait(timeout=10)
+    _, alive = psutil.wait_procs(group, timeout=10)
+    assert not alive
 
 
 def test_a_shell_command_does_not_outlive_the_kernel(kernel):

@@ -60,6 +60,7 @@ impl Shown {
             Event::Stream { stream: Stream::Stderr, text } => self.stderr.push_str(&text),
             Event::Display(display) if display.kind == DisplayKind::Result => self.result = Some(display),
             Event::Display(display) => self.displays.push(display),
+            Event::StillRuns(text) => self.stderr.push_str(&text),
             Event::Note(text) => self.notes.push_str(&(text + "\n")),
             Event::ClearOutput { .. } => self.cleared += 1,
             Event::Input { reply, .. } => {

@@ -7,7 +7,7 @@
 //! if let Some((mut opt,)) = stage(|| { <a `let` of the user's> probe(&opt); Ok((opt,)) }) {
 //! { <`let`s that cannot fail> probe(&lr);
 //! if let Some(()) = stage(|| { <more statements> Ok(()) }) { } put("lr", 2, lr); } put("opt", 1, opt); }
-//! put("net", 0, net); }
+//! put_back("net", 0, net); }
 //! <items that moved here from earlier cells>
 //! ```
 //!
@@ -653,8 +653,9 @@ impl Emitter<'_> {
         if passed_on || decisions.moved.contains(&id) {
             return self.forget(id);
         }
-        let name = self.out.variables[id].name.clone();
-        self.marked(&format!("::oxtorch::cell::put({name:?}, {id}, {}); ", raw(&name)), Mark::Put(id));
+        let CellVariable { name, taken, .. } = self.out.variables[id].clone();
+        let put = if taken.is_some() { "put_back" } else { "put" };
+        self.marked(&format!("::oxtorch::cell::{put}({name:?}, {id}, {}); ", raw(&name)), Mark::Put(id));
         self.glue("\n");
     }
 

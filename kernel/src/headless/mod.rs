@@ -14,7 +14,7 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Interrupt};
 use crate::session::{AHEAD, CellError, CellRequest, Event, Session};
 use crate::signals;
 
@@ -26,8 +26,11 @@ use progress::Progress;
 /// Events that may wait to be taken before the cell has to.
 const EVENTS: usize = 256;
 
-/// How long an interrupted cell has to end, before it is interrupted again (which ends its host), and then again.
-const AFTER_INTERRUPT: Duration = Duration::from_secs(6);
+/// How long an interrupted cell has to end by itself, before its process is ended.
+const AFTER_INTERRUPT: Duration = Duration::from_secs(1);
+
+/// How long an engine has to tell that the process has ended.
+const AFTER_END: Duration = Duration::from_secs(5);
 
 /// A cell with one of these tags may fail.
 const MAY_FAIL: &str = "raises-exception";
@@ -123,7 +126,8 @@ where
         aside.show_now(&mut outputs);
         outputs.next_cell(execution_count);
         session.expect(cells[number..].iter().take(AHEAD).map(|cell| cell.source.clone()).collect());
-        let ended = run_cell(&mut session, cell, execution_count, options.timeout, &mut outputs, &mut signals).await;
+        let running = CellRun { cell, execution_count, timeout: options.timeout };
+        let ended = run_cell(&mut session, running, &mut aside, &mut outputs, &mut signals).await;
         let error = ended.outcome.err();
         let ename = error.as_ref().map(|error| error.ename.as_str());
         progress.end(number, execution_count, &cell.source, began.elapsed(), ename);
@@ -162,6 +166,18 @@ where
 struct Aside(Option<mpsc::Receiver<Event>>);
 
 impl Aside {
+    /// Waits for the next event; for ever where none will come.
+    async fn next(&mut self) -> Event {
+        let event = match &mut self.0 {
+            Some(events) => events.recv().await,
+            None => None,
+        };
+        match event {
+            Some(event) => event,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Takes what has come so far.
     fn show_now(&mut self, outputs: &mut Outputs) {
         while let Some(event) = self.0.as_mut().and_then(|events| events.try_recv().ok()) {
@@ -174,11 +190,13 @@ impl Aside {
         let mut done = pin!(done);
         loop {
             tokio::select! {
-                Some(event) = async { self.0.as_mut()?.recv().await } => outputs.take(event),
+                event = self.next() => last_words(event, outputs),
                 () = &mut done => break,
             }
         }
-        self.show_now(outputs);
+        while let Some(event) = self.0.as_mut().and_then(|events| events.try_recv().ok()) {
+            last_words(event, outputs);
+        }
     }
 }
 
@@ -200,11 +218,25 @@ where
     }
 }
 
-async fn run_cell<E: Engine>(
-    session: &mut Session<E>,
-    cell: &CodeCell,
+/// Takes what is shown as the session ends. That something is lost then is no cell's error, so the terminal has it too.
+fn last_words(event: Event, outputs: &mut Outputs) {
+    if let Event::Note(note) = &event {
+        eprintln!("{note}");
+    }
+    outputs.take(event);
+}
+
+/// A cell to run.
+struct CellRun<'a> {
+    cell: &'a CodeCell,
     execution_count: u32,
     timeout: Option<Duration>,
+}
+
+async fn run_cell<E: Engine>(
+    session: &mut Session<E>,
+    CellRun { cell, execution_count, timeout }: CellRun<'_>,
+    aside: &mut Aside,
     outputs: &mut Outputs,
     signals: &mut Signals,
 ) -> Ended {
@@ -215,23 +247,40 @@ async fn run_cell<E: Engine>(
     let mut patience = pin!(tokio::time::sleep(timeout.unwrap_or(Duration::MAX)));
     let mut interrupted = false;
     let mut too_long = false;
-    let mut attempts = 0;
+    let mut asked = None;
     let outcome = loop {
         tokio::select! {
+            biased;
+            // What came before the cell ran is shown before what it shows.
+            event = aside.next() => {
+                outputs.take_earlier(event);
+                continue;
+            }
             Some(event) = events_end.recv() => {
                 outputs.take(event);
                 continue;
             }
             outcome = &mut running => break Some(outcome),
             () = signals.next() => interrupted = true,
-            () = &mut patience => too_long |= !interrupted,
+            () = &mut patience => {
+                too_long |= asked.is_none();
+                if asked == Some(Interrupt::End) {
+                    break None;
+                }
+            }
         }
-        attempts += 1;
-        if attempts > 2 {
-            break None;
+        let (ask, time) = match asked {
+            None => (Interrupt::Ask, AFTER_INTERRUPT),
+            Some(Interrupt::Ask) => (Interrupt::End, AFTER_END),
+            // It ends.
+            Some(Interrupt::End) => continue,
+        };
+        match ask {
+            Interrupt::Ask => interrupter.interrupt(),
+            Interrupt::End => interrupter.end(),
         }
-        interrupter.interrupt();
-        patience.as_mut().reset(tokio::time::Instant::now() + AFTER_INTERRUPT);
+        asked = Some(ask);
+        patience.as_mut().reset(tokio::time::Instant::now() + time);
     };
     while let Ok(event) = events_end.try_recv() {
         outputs.take(event);
@@ -240,15 +289,26 @@ async fn run_cell<E: Engine>(
     let outcome = match outcome {
         // It ended by itself in the very moment; that counts.
         Some(Ok(())) => Ok(()),
-        _ if too_long => Err(timed_out(timeout.unwrap_or_default())),
+        Some(Err(error)) if too_long => Err(timed_out(timeout.unwrap_or_default(), &error)),
         Some(Err(error)) => Err(error),
         None => Err(plain_error("KeyboardInterrupt", "interrupted, but the cell did not end")),
     };
     Ended { outcome, interrupted, lost }
 }
 
-fn timed_out(timeout: Duration) -> CellError {
-    plain_error("Timeout", &format!("the cell ran longer than {} s and was interrupted", timeout.as_secs_f64()))
+/// The error of a cell that was interrupted for its time, made from the one that it ended with.
+fn timed_out(timeout: Duration, error: &CellError) -> CellError {
+    let time = timeout.as_secs_f64();
+    if error.ename != "HostDied" {
+        return plain_error("Timeout", &format!("the cell ran longer than {time} s and was interrupted"));
+    }
+    let told = format!(
+        "the cell ran longer than {time} s and did not end when it was interrupted, so its process was ended: all variables \
+         are lost"
+    );
+    let CellError { ename, evalue, mut traceback } = plain_error("Timeout", &told);
+    traceback.extend(error.traceback.iter().cloned());
+    CellError { ename, evalue, traceback }
 }
 
 fn plain_error(ename: &str, evalue: &str) -> CellError {

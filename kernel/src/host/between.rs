@@ -29,6 +29,13 @@ impl Aside {
     }
 }
 
+impl Aside {
+    /// The same for a while in which a cell runs that takes its events.
+    pub fn to(&self, events: mpsc::Sender<Event>) -> Self {
+        Self { events, rewrite: Arc::clone(&self.rewrite) }
+    }
+}
+
 impl Default for Aside {
     /// A way to nobody.
     fn default() -> Self {
@@ -168,6 +175,11 @@ impl Between {
             FromHost::Input { .. } => return self.requests.send(&ToHost::Input { value: None }),
             // A run that nobody waits for any more, because the kernel ends.
             FromHost::Done(_) => return Ok(()),
+            FromHost::Note { text } => {
+                self.take_all()?;
+                self.streams.pending.push_back(Event::Note(text));
+                return Ok(());
+            }
             FromHost::Display(display) => Event::Display(display),
             FromHost::ClearOutput { wait } => Event::ClearOutput { wait },
         };

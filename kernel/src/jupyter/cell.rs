@@ -107,6 +107,7 @@ impl CellOutput<'_> {
             Event::Stream { stream, text } => self.stream(stream, text).await,
             Event::Display(display) => self.display(display).await,
             Event::Note(note) => self.display(note_display(&note)).await,
+            Event::StillRuns(text) => self.stream(Stream::Stderr, text).await,
             Event::ClearOutput { wait } => self.iopub.publish(ClearOutput { wait }, self.request).await,
             Event::Input { prompt, password, reply } => self.input(prompt, password, reply).await,
         }

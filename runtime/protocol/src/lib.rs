@@ -67,12 +67,15 @@ pub struct Surroundings {
 pub struct Run {
     /// Counts the runs of this host, from 1.
     pub id: u64,
-    /// The cell's shared library.
-    pub library: PathBuf,
+    /// The cell's shared library; `None` where there is no more to do than to forget variables.
+    pub library: Option<PathBuf>,
     /// The exported function in it; `None` loads the library only (a cell of items alone).
     pub symbol: Option<String>,
     /// Whether `input()` may ask the frontend.
     pub allow_stdin: bool,
+    /// Variables to drop from the store first. What that shows is the cell's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forget: Vec<String>,
 }
 
 /// What the host tells the kernel.
@@ -94,6 +97,11 @@ pub enum FromHost {
         prompt: String,
         /// Whether the frontend should hide what is typed.
         password: bool,
+    },
+    /// What the runtime has to tell the user while no cell runs.
+    Note {
+        /// A line of text.
+        text: String,
     },
     /// The cell that was asked for last has ended.
     Done(Box<Done>),

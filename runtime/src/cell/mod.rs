@@ -10,7 +10,7 @@
 //!     if let Some(()) = stage(|| { for ... { ... } Ok(()) }) {}
 //!     put("opt", 1, opt);
 //! }
-//! put("net", 0, net);
+//! put_back("net", 0, net);
 //! ```
 
 mod asynchronous;
@@ -33,6 +33,6 @@ pub(crate) use show::show_bundle;
 pub use show::{NoMethod, Show, Shown, ViaDebug, ViaName, ViaRich};
 pub use stage::{Ending, Error, end_cell, stage};
 pub(crate) use stage::{begin, end, record_panic, run};
-pub use store::{Never, Returns, TypeOf, carry, forget, probe, put, take, type_of};
-pub(crate) use store::{drop_all, forget_all, keeps_stdout};
+pub use store::{Never, Returns, TypeOf, carry, forget, probe, put, put_back, take, type_of};
+pub(crate) use store::{drop_all, forget_all, keeps_stdout, not_dropped};
 pub use timeit::timeit;

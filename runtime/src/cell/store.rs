@@ -9,10 +9,11 @@ use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use oxtorch_protocol::Kept;
+use oxtorch_protocol::{Kept, Outcome};
 
-use super::stage;
+use super::{panic, stage};
 
 struct Variable {
     value: *mut (),
@@ -20,8 +21,14 @@ struct Variable {
     layout: Layout,
     drop: unsafe fn(*mut ()),
     type_name: fn() -> &'static str,
-    /// Counts the times that a variable was kept.
-    number: u64,
+    age: Age,
+}
+
+/// When a variable was declared: in which cell, and as which of that cell's variables. What was declared last is dropped first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Age {
+    cell: u64,
+    id: usize,
 }
 
 impl Variable {
@@ -32,7 +39,7 @@ impl Variable {
             layout: Layout::new::<T>(),
             drop: drop_box::<T>,
             type_name: std::any::type_name::<T>,
-            number: 0,
+            age: Age::default(),
         }
     }
 
@@ -62,8 +69,10 @@ struct Store {
     /// The names that the running cell has settled; the innermost of several variables of one name comes first.
     settled: Vec<String>,
     kept: Vec<Kept>,
-    /// How often a variable was kept.
-    count: u64,
+    /// How many cells there have been.
+    cells: u64,
+    /// When the variables were declared that the running cell has taken.
+    taken: HashMap<String, Age>,
 }
 
 thread_local! {
@@ -75,7 +84,11 @@ thread_local! {
 // functions that are compiled once.
 
 fn remove(name: &str, ty: &str) -> Variable {
-    let variable = STORE.with_borrow_mut(|store| store.variables.remove(name));
+    let variable = STORE.with_borrow_mut(|store| {
+        let variable = store.variables.remove(name)?;
+        store.taken.insert(name.to_owned(), variable.age);
+        Some(variable)
+    });
     variable.unwrap_or_else(|| panic!("the variable `{name}` of type `{ty}` is not in the store"))
 }
 
@@ -124,20 +137,25 @@ macro_rules! carry_variable {
     };
 }
 
-/// Keeps a variable for later cells. The first `put` of a name in a cell wins; `id` says which one that was.
+/// Keeps a variable for later cells. The first `put` of a name in a cell wins; `id` says which of the cell's variables that was.
 pub fn put<T: 'static>(name: &str, id: usize, value: T) {
-    put_variable(name, id, Variable::new(value));
+    put_variable(name, id, false, Variable::new(value));
 }
 
-fn put_variable(name: &str, id: usize, mut new: Variable) {
+/// As [`put`], for a variable that the cell has taken: it is as old as it was.
+pub fn put_back<T: 'static>(name: &str, id: usize, value: T) {
+    put_variable(name, id, true, Variable::new(value));
+}
+
+fn put_variable(name: &str, id: usize, was_taken: bool, mut new: Variable) {
     let replaced = STORE.with_borrow_mut(|store| {
         if store.settled.iter().any(|settled| settled == name) {
             return Some(new);
         }
         store.settled.push(name.to_owned());
         store.kept.push(Kept { name: name.to_owned(), id });
-        store.count += 1;
-        new.number = store.count;
+        let declared_now = Age { cell: store.cells, id };
+        new.age = store.taken.get(name).copied().filter(|_| was_taken).unwrap_or(declared_now);
         store.variables.insert(name.to_owned(), new)
     });
     drop_caught(replaced);
@@ -163,23 +181,54 @@ pub fn forget(name: &str) {
     drop_caught(old);
 }
 
-/// Drops variables of earlier cells.
+/// Drops variables of earlier cells, the one that was declared last first.
 pub(crate) fn forget_all(names: &[String]) {
-    for name in names {
-        let old = STORE.with_borrow_mut(|store| store.variables.remove(name));
-        drop_caught(old);
+    let mut variables: Vec<Variable> =
+        STORE.with_borrow_mut(|store| names.iter().filter_map(|name| store.variables.remove(name)).collect());
+    variables.sort_by_key(|variable| variable.age);
+    while let Some(variable) = variables.pop() {
+        drop_caught(Some(variable));
     }
 }
 
-/// Drops all variables, the one that was kept last first, as a program does at its end: what a file still lacks is written.
-pub(crate) fn drop_all() {
-    let mut variables: Vec<Variable> =
-        STORE.with_borrow_mut(|store| store.variables.drain().map(|(_, variable)| variable).collect());
-    variables.sort_by_key(|variable| variable.number);
-    while let Some(variable) = variables.pop() {
-        // A panic in the `Drop` of one keeps no other from being dropped; the hook has recorded it, for nobody.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(variable)));
+/// The variables that are yet to be dropped at the end, the next one last; `None` while cells may run.
+static LEFT: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+fn left() -> MutexGuard<'static, Option<Vec<String>>> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Drops all variables, the one that was declared last first, as a program does at its end: what a file still lacks is written.
+/// Tells at once of each that panicked: there may be no time later.
+pub(crate) fn drop_all(mut tell: impl FnMut(String)) {
+    let mut variables: Vec<(String, Variable)> = STORE.with_borrow_mut(|store| store.variables.drain().collect());
+    variables.sort_by_key(|(_, variable)| variable.age);
+    *left() = Some(variables.iter().map(|(name, _)| name.clone()).collect());
+    while let Some((name, variable)) = variables.pop() {
+        // A panic in the `Drop` of one keeps no other from being dropped.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(variable)));
+        left().as_mut().map(Vec::pop);
+        if let Err(payload) = dropped
+            && let Outcome::Panicked { message, .. } = panic::outcome(payload)
+        {
+            let first = message.lines().next().unwrap_or_default();
+            tell(format!("the variable `{name}` panicked when it was dropped at the end: {first}"));
+        }
     }
+}
+
+/// What to tell of the variables that have not been dropped yet, where there are any or might be.
+pub(crate) fn not_dropped() -> Option<String> {
+    let told = match left().as_deref() {
+        Some([]) => return None,
+        Some(names) => {
+            // The last one is being dropped now.
+            let names: Vec<String> = names.iter().rev().map(|name| format!("`{name}`")).collect();
+            format!("the time to drop variables at the end was over before these were dropped: {}", names.join(", "))
+        }
+        None => "the cell that ran had no end, so no variable was dropped at the end".to_owned(),
+    };
+    Some(format!("{told}; what a file still lacks of them was not written"))
 }
 
 /// Whether a variable is, or holds, the lock of stdout.
@@ -217,6 +266,8 @@ pub type Never = <fn() -> ! as Returns>::Output;
 /// Forgets what the last cell settled.
 pub(super) fn begin() {
     STORE.with_borrow_mut(|store| {
+        store.cells += 1;
+        store.taken.clear();
         store.settled.clear();
         store.kept.clear();
     });
@@ -261,23 +312,45 @@ mod tests {
         assert!(std::panic::catch_unwind(|| take::<i32>("y")).is_err());
     }
 
-    #[test]
-    fn at_the_end_the_variable_that_was_kept_last_is_dropped_first() {
-        struct Says(&'static str, Rc<RefCell<Vec<&'static str>>>);
-        impl Drop for Says {
-            fn drop(&mut self) {
-                self.1.borrow_mut().push(self.0);
-                assert_ne!(self.0, "panics");
-            }
+    /// Says its name when it is dropped.
+    struct Says(&'static str, Rc<RefCell<Vec<&'static str>>>);
+    impl Drop for Says {
+        fn drop(&mut self) {
+            self.1.borrow_mut().push(self.0);
+            assert_ne!(self.0, "panics", "what is told\nand the rest");
         }
+    }
+
+    #[test]
+    fn at_the_end_the_variable_that_was_declared_last_is_dropped_first() {
+        let said = Rc::default();
+        let says = |name| Says(name, Rc::clone(&said));
+        begin();
+        // A cell puts what it has declared last first.
+        for (id, name) in ["first", "panics", "last"].into_iter().enumerate().rev() {
+            put(name, id, says(name));
+        }
+        begin();
+        let taken: Says = take("first");
+        put("new", 1, says("new"));
+        put_back("first", 0, taken);
+        let mut panics = Vec::new();
+        drop_all(|told| panics.push(told));
+        assert_eq!(*said.borrow(), ["new", "last", "panics", "first"]);
+        assert_eq!(panics.len(), 1);
+        assert!(panics[0].contains("`panics`") && !panics[0].contains('\n'), "{panics:?}");
+        assert_eq!(not_dropped(), None);
+    }
+
+    #[test]
+    fn forgotten_variables_are_dropped_last_to_first_too() {
         let said = Rc::default();
         begin();
-        for (id, name) in ["first", "panics", "last"].into_iter().enumerate() {
+        for (id, name) in ["a", "b", "c"].into_iter().enumerate().rev() {
             put(name, id, Says(name, Rc::clone(&said)));
         }
-        drop_all();
-        assert_eq!(*said.borrow(), ["last", "panics", "first"]);
-        begin();
+        forget_all(&["b".to_owned(), "a".to_owned(), "unknown".to_owned(), "c".to_owned()]);
+        assert_eq!(*said.borrow(), ["c", "b", "a"]);
     }
 
     #[test]

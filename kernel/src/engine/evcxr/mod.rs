@@ -169,6 +169,10 @@ impl Cell<'_> {
                 self.let_go().await;
                 self.send(Event::ClearOutput { wait }).await;
             }
+            Line::Message(FromHost::Note { text }) => {
+                self.let_go().await;
+                self.send(Event::Note(text)).await;
+            }
             Line::Message(FromHost::Ready(_) | FromHost::Input { .. } | FromHost::Done(_)) => {}
         }
     }
@@ -415,7 +419,8 @@ impl Engine for EvcxrEngine {
 
     fn interrupter(&self) -> Interrupter {
         let process = self.process.clone();
-        Interrupter::new(move || process.interrupt())
+        // All that there is is to end the process.
+        Interrupter::new(move |_| process.interrupt())
     }
 
     async fn shutdown(self) {

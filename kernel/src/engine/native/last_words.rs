@@ -58,9 +58,7 @@ impl LastWords {
                 "aborted: a `drop` panicked while another panic was on its way, or a function that must not panic did"
                     .to_owned()
             }
-            (_, Some(libc::SIGKILL), _) => {
-                "was killed (SIGKILL): by a second interrupt, by somebody, or because memory ran out".to_owned()
-            }
+            (_, Some(libc::SIGKILL), _) => "was killed (SIGKILL): by somebody, or because memory ran out".to_owned(),
             (_, Some(libc::SIGSEGV | libc::SIGBUS), _) => {
                 "crashed (SIGSEGV): unsafe code used memory that is not its own".to_owned()
             }

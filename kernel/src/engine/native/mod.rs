@@ -26,20 +26,20 @@ use tokio::sync::{Notify, mpsc};
 
 use self::ahead::Ahead;
 use self::analyzer::Analyzer;
-use self::commands::ShellInterrupter;
 use self::compile::{Compiler, Ready, Urgency};
 use self::reports::{interrupted, tell};
 use self::standby::Standby;
-use self::state::{Committed, State};
+use self::state::State;
 use super::cache::Cache;
 use super::commands::{Segment, segments};
+use super::emit::RUN_SYMBOL;
 use super::fragment::CellText;
 use super::mentions::one_form_of_names;
 use super::names::rewrite_places;
 use super::parse::{ParseError, ParsedCell, parse};
 use super::rustc::Rustc;
-use super::{Engine, Interrupter, complete};
-use crate::host::{Aside, Host, RunInterrupter};
+use super::{Engine, Interrupt, Interrupter, complete};
+use crate::host::{Aside, Host, RunInterrupter, ToRun};
 use crate::session::{CellError, CellRequest, Completeness, Completion, Event};
 use crate::setup::Runtime;
 
@@ -85,8 +85,8 @@ enum Phase {
         cancel: Arc<Notify>,
         cancelled: bool,
     },
+    /// Running a cell, or a shell.
     Running(RunInterrupter),
-    InShell(ShellInterrupter),
 }
 
 impl Phase {
@@ -184,9 +184,15 @@ impl NativeEngine {
             return Ok(Told::default());
         }
         let committed = self.state.commit_items(&ready, &cell, text.number());
-        self.pass_on(committed, events).await;
+        tell(events, &committed.notes).await;
         self.ahead.go_on(&self.compiler, &self.state, &ready);
-        let done = self.run(&ready, request, events).await?;
+        let to_run = ToRun {
+            library: Some(self.compiler.rustc().library(&ready.name)),
+            symbol: ready.emission.runs.then(|| RUN_SYMBOL.to_owned()),
+            allow_stdin: request.allow_stdin,
+            forget: committed.forget,
+        };
+        let done = self.run(to_run, request.execution_count, events).await?;
         let kept: Vec<_> = done.kept.iter().map(|entry| entry.id).collect();
         let forget = self.state.commit_variables(&ready, &kept, text.number());
         self.forget(forget);
@@ -230,13 +236,8 @@ impl NativeEngine {
     fn cancel(&self) -> Option<Arc<Notify>> {
         match &*self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
             Phase::Compiling { cancel, .. } => Some(Arc::clone(cancel)),
-            Phase::Idle | Phase::Running(_) | Phase::InShell(_) => None,
+            Phase::Idle | Phase::Running(_) => None,
         }
-    }
-
-    async fn pass_on(&self, committed: Committed, events: &mpsc::Sender<Event>) {
-        self.forget(committed.forget);
-        tell(events, &committed.notes).await;
     }
 
     /// Has the host drop variables.
@@ -293,7 +294,7 @@ impl Engine for NativeEngine {
 
     fn interrupter(&self) -> Interrupter {
         let phase = Arc::clone(&self.phase);
-        Interrupter::new(move || {
+        Interrupter::new(move |interrupt| {
             let mut phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
             match &mut *phase {
                 Phase::Idle => {}
@@ -301,8 +302,10 @@ impl Engine for NativeEngine {
                     *cancelled = true;
                     cancel.notify_one();
                 }
-                Phase::Running(run) => run.interrupt(),
-                Phase::InShell(shell) => shell.interrupt(),
+                Phase::Running(run) => match interrupt {
+                    Interrupt::Ask => run.interrupt(),
+                    Interrupt::End => run.end(),
+                },
             }
         })
     }

@@ -5,39 +5,26 @@ use std::sync::{Arc, PoisonError};
 use oxtorch_protocol::{Done, Outcome};
 use tokio::sync::mpsc;
 
-use super::compile::Ready;
 use super::last_words::LastWords;
 use super::reports::{internal, interrupted, tell};
 use super::unplaced::not_loaded;
 use super::{NativeEngine, Phase};
-use crate::engine::emit::RUN_SYMBOL;
 use crate::engine::names::{place_in, rewrite_places};
 use crate::engine::render;
 use crate::engine::source_map::Place;
-use crate::host::{Ended, Host, Rewritten};
-use crate::session::{CellError, CellRequest, Event};
+use crate::host::{Ended, Host, Rewritten, RunInterrupter, ToRun};
+use crate::session::{CellError, Event};
 
 impl NativeEngine {
     /// Runs a compiled cell to its end.
     pub(super) async fn run(
         &mut self,
-        ready: &Ready,
-        request: CellRequest<'_>,
+        to_run: ToRun,
+        cell: u32,
         events: &mpsc::Sender<Event>,
     ) -> Result<Done, CellError> {
-        if self.host.is_none() {
-            let host = self.standby.take(&self.surroundings).map_err(|error| internal(format!("{error:#}")))?;
-            self.host = Some(host);
-        }
-        let Some(host) = &mut self.host else { return Err(internal("the host process is not there".to_owned())) };
-        {
-            let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
-            if matches!(&*phase, Phase::Compiling { cancelled: true, .. }) {
-                return Err(interrupted());
-            }
-            *phase = Phase::Running(host.next_run_interrupter());
-        }
-        let symbol = ready.emission.runs.then(|| RUN_SYMBOL.to_owned());
+        self.host()?;
+        self.begin_run(Host::next_run_interrupter)?;
         let sources = Arc::clone(&self.compiler.sources);
         let last_words = LastWords::default();
         let rewrite = |text: &str| {
@@ -45,18 +32,15 @@ impl NativeEngine {
             let rewritten = rewrite_places(&text, &sources.read().unwrap_or_else(PoisonError::into_inner));
             Rewritten { held: rewritten.held + held, ..rewritten }
         };
-        let library = self.compiler.rustc().library(&ready.name);
-        let ended = host.run(library, symbol, request.allow_stdin, events, &rewrite).await;
-        // An interrupt is either for this run, and then known here, or for what comes behind it.
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase::compiling();
-        let interrupted = host.was_interrupted();
+        let host = self.host()?;
+        let ended = host.run(to_run, events, &rewrite).await;
+        let interrupted = self.end_run();
         match ended {
             Ok(Ended::Done(mut done)) => {
-                host.read_between(self.aside.as_ref());
                 if interrupted && matches!(done.outcome, Outcome::Ok) {
                     done.outcome = Outcome::Interrupted;
                 }
-                if let Some(note) = host.ready().and_then(|ready| ready.note.clone())
+                if let Some(note) = self.host.as_ref().and_then(Host::ready).and_then(|ready| ready.note.clone())
                     && !std::mem::replace(&mut self.told_host_note, true)
                 {
                     tell(events, &[note]).await;
@@ -64,9 +48,42 @@ impl NativeEngine {
                 tell(events, &done.notes).await;
                 Ok(*done)
             }
-            Ok(Ended::Died(status)) => Err(self.host_died(&last_words.ended(status), request.execution_count)),
-            Err(error) => Err(self.host_died(&format!("could not be reached ({error})"), request.execution_count)),
+            Ok(Ended::Died(_)) if self.host.as_ref().is_some_and(Host::was_ended) => {
+                let how = "was ended, because the cell did not end when it was interrupted";
+                Err(self.host_died(how, cell))
+            }
+            Ok(Ended::Died(status)) => Err(self.host_died(&last_words.ended(status), cell)),
+            Err(error) => Err(self.host_died(&format!("could not be reached ({error})"), cell)),
         }
+    }
+
+    /// The host, a new one where there is none.
+    pub(super) fn host(&mut self) -> Result<&mut Host, CellError> {
+        let host = match self.host.take() {
+            Some(host) => host,
+            None => self.standby.take(&self.surroundings).map_err(|error| internal(format!("{error:#}")))?,
+        };
+        Ok(self.host.insert(host))
+    }
+
+    /// From here on an interrupt is for what the host now runs; not where one has come before.
+    pub(super) fn begin_run(&mut self, interrupter: impl FnOnce(&mut Host) -> RunInterrupter) -> Result<(), CellError> {
+        let Some(host) = &mut self.host else { return Err(internal("the host process is not there".to_owned())) };
+        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*phase, Phase::Compiling { cancelled: true, .. }) {
+            return Err(interrupted());
+        }
+        *phase = Phase::Running(interrupter(host));
+        Ok(())
+    }
+
+    /// Says whether what the host has run was interrupted: an interrupt is either for that, and then known here, or for what
+    /// comes behind it.
+    pub(super) fn end_run(&mut self) -> bool {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase::compiling();
+        let Some(host) = &mut self.host else { return false };
+        host.read_between(self.aside.as_ref());
+        host.was_interrupted()
     }
 
     /// Tells of a host that ended while no cell ran: the cell that comes now gets a new one, and may not need what is lost.

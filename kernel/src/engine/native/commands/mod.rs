@@ -20,7 +20,6 @@ use oxtorch_protocol::{Display, DisplayKind};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-pub(super) use self::shell::ShellInterrupter;
 use super::NativeEngine;
 use super::reports::tell;
 use crate::engine::commands::Command;
@@ -49,7 +48,7 @@ impl NativeEngine {
             }
             Command::Time { body } => self.time(body, request, events).await?,
             Command::Timeit(timeit) => self.timeit(timeit, request, events).await?,
-            Command::Reset { keep_items } => self.reset(keep_items, events).await?,
+            Command::Reset { keep_items } => self.reset(keep_items, request.execution_count, events).await?,
             Command::Dep { lines } => self.add_dependencies(&lines, events).await?,
             Command::Opt { change } => say(events, &self.optimise(change)).await,
             Command::Cache { clear } => {

@@ -1,5 +1,6 @@
 //! `:opt`, `:cache` and `:reset`.
 
+use oxtorch_protocol::Outcome;
 use tokio::sync::mpsc;
 
 use super::{failure, say};
@@ -8,6 +9,7 @@ use crate::engine::native::NativeEngine;
 use crate::engine::native::reports::internal;
 use crate::engine::native::state::State;
 use crate::engine::variables::Variables;
+use crate::host::ToRun;
 use crate::session::{CellError, Event};
 
 impl NativeEngine {
@@ -37,18 +39,27 @@ impl NativeEngine {
         Ok(format!("{cells} compiled cells, {bytes} of at most {limit}, in {}\n{found}", folder.display()))
     }
 
-    /// Forgets variables, or everything that cells have made; then a new host begins.
-    pub(super) async fn reset(&mut self, keep_items: bool, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
-        let variables = std::mem::take(&mut self.state.variables);
-        let Variables { live, .. } = variables;
-        let count = match live.len() {
+    /// Forgets variables, or everything that cells have made; then a new host begins. What is shown as the variables are dropped
+    /// is this cell's.
+    pub(super) async fn reset(
+        &mut self,
+        keep_items: bool,
+        cell: u32,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), CellError> {
+        let count = match self.state.variables.live.len() {
             1 => "1 variable".to_owned(),
             count => format!("{count} variables"),
         };
         if keep_items {
-            if let Some(host) = &self.host {
-                host.forget(live.into_keys().collect());
-            }
+            let forget: Vec<String> = self.state.variables.live.keys().cloned().collect();
+            let outcome = if forget.is_empty() {
+                Outcome::Ok
+            } else {
+                self.run(ToRun { forget, ..ToRun::default() }, cell, events).await?.outcome
+            };
+            self.state.variables = Variables::default();
+            self.outcome(outcome)?;
             say(events, &format!("forgot {count}; functions and types stay")).await;
             return Ok(());
         }
@@ -56,8 +67,9 @@ impl NativeEngine {
         self.state = State { optimise: self.state.optimise, ..State::default() };
         let new = self.standby.take(&self.surroundings).map_err(|error| internal(format!("{error:#}")))?;
         if let Some(old) = self.host.replace(new) {
+            let aside = self.aside.clone().unwrap_or_default().to(events.clone());
             // The next cell may open a file that a variable of an earlier one has yet to write.
-            old.shutdown(self.aside.as_ref()).await;
+            old.shutdown(Some(&aside)).await;
         }
         say(events, &format!("forgot {count} and all items")).await;
         Ok(())
