@@ -1,5 +1,6 @@
-"""What Hugging Face's tokenizers 0.23.2 make of a tokenizer.json of each kind, trained on the shipped book as models have theirs: byte-level BPE as
-RoBERTa's, WordPiece as BERT's, with padding and truncation turned on in the file, and Unigram as T5's. 0.23.3 cuts pairs in another way."""
+"""What Hugging Face's tokenizers 0.23.3 make of a tokenizer.json of each kind, trained on the shipped book as models have theirs: byte-level BPE as
+RoBERTa's, WordPiece as BERT's, with padding and truncation turned on in the file, and Unigram as T5's. 0.23.1 and 0.23.2 cut pairs in another way: they
+stop at the word that reaches the greatest length, and so take two long texts to be equally long."""
 
 import gzip
 import json
@@ -16,6 +17,8 @@ texts = [
     "It's Ahab's whale, isn't it? Towards thee I roll, thou all-destroying but unconquering whale;",
     "Some years ago - never mind how long précisely - having little money in my purse 鲸.",
 ]
+# Of one token and of several a word, either text the longer one, by little and by much.
+words = [("a a a", "b b"), ("b b", "a a a"), ("a a a a a a", "b"), ("b", "a a a a a a"), ("whale sea ship", "whale ship")]
 
 
 def bpe():
@@ -95,6 +98,11 @@ def values(tokenizer, pad):
     tokenizer.enable_truncation(12)
     found["cut"] = told(tokenizer.encode_batch(texts))
     found["cut_pairs"] = told(tokenizer.encode_batch(pairs))
+    tokenizer.no_padding()
+    found["pairs_of_words"] = []
+    for max_length in range(5, 12):
+        tokenizer.enable_truncation(max_length)
+        found["pairs_of_words"].append({"max_length": max_length, "cut": told(tokenizer.encode_batch(words))})
     return found
 
 

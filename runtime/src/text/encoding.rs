@@ -215,6 +215,32 @@ mod tests {
     }
 
     #[test]
+    fn of_a_pair_the_longer_text_is_cut_first_however_many_words_it_has() {
+        each(|tokenizer, file| {
+            let pairs = [
+                ("a a a", "b b"),
+                ("b b", "a a a"),
+                ("a a a a a a", "b"),
+                ("b", "a a a a a a"),
+                ("whale sea ship", "whale ship"),
+            ];
+            for case in file["pairs_of_words"].as_array().expect("a list") {
+                let max_length = case["max_length"].as_u64().map(|length| length as usize);
+                let config = EncodeConfig { max_length, ..Default::default() };
+                let encodings = tokenizer.encode_each(pairs, &config).expect("tokens");
+                assert_is(&encodings, &case["cut"], &format!("at most {max_length:?}"));
+            }
+        });
+        // As tokenizers 0.22.1 and 0.23.3 for Python, whose default has no special tokens.
+        let tokenizer = BpeTokenizer::train("", Default::default()).expect("a tokenizer");
+        for (max_length, text) in [(1, "a"), (2, "ab"), (3, "a b"), (4, "a b "), (5, "a ab "), (7, "a a b b")] {
+            let config = EncodeConfig { max_length: Some(max_length), ..Default::default() };
+            let encoding = tokenizer.encode_with(("a a a", "b b"), &config).expect("tokens");
+            assert_eq!(tokenizer.decode(&encoding.ids).expect("a text"), text, "at most {max_length}");
+        }
+    }
+
+    #[test]
     fn special_tokens_are_left_out_of_a_text_where_asked_for() {
         each(|tokenizer, file| {
             for (at, text) in texts(file).into_iter().enumerate() {
