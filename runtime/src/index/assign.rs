@@ -1,5 +1,7 @@
 //! Sets a part of a tensor.
 
+use std::ops::Range;
+
 use ::tch::kind::Element;
 use ::tch::{Kind, Scalar, TchError, Tensor};
 
@@ -94,7 +96,7 @@ pub(super) fn write(tensor: &mut Tensor, indices: Vec<Index>, value: Value) -> R
     let mut part = select(tensor, indices)?;
     let (kind, device) = (part.view.f_kind()?, part.view.device());
     let value = match value {
-        Value::Tensor(value) => fitting(&value, kind)?.f_to_device(device)?,
+        Value::Tensor(value) => apart(fitting(&value, kind)?.f_to_device(device)?, &part.view)?,
         number => {
             let number = scalar(number, kind)?;
             if part.is_view() {
@@ -145,6 +147,29 @@ fn fitting(value: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
     let size = value.size();
     let ones = size.iter().take_while(|size| **size == 1).count();
     value.f_to_kind(kind)?.f_reshape(&size[ones..])
+}
+
+/// A tensor that shares no memory with what is going to be written: the tensor itself, or else a copy. libtorch would read what it has
+/// written already, or refuse.
+pub(super) fn apart(tensor: Tensor, written: &Tensor) -> Result<Tensor, TchError> {
+    let shares = match (memory(&tensor), memory(written)) {
+        (Some(read), Some(written)) => read.start < written.end && written.start < read.end,
+        _ => false,
+    };
+    Ok(if shares { tensor.copy() } else { tensor })
+}
+
+/// The addresses from the first to the last of a tensor's elements; none where it has no elements, or they lie in no one place.
+fn memory(tensor: &Tensor) -> Option<Range<usize>> {
+    if tensor.is_sparse() || tensor.numel() == 0 {
+        return None;
+    }
+    let start = tensor.data_ptr() as usize;
+    let steps = tensor.size().into_iter().zip(tensor.stride());
+    // No stride of libtorch's is negative.
+    let last: i64 = steps.map(|(size, stride)| (size - 1) * stride).sum();
+    let element = tensor.kind().elt_size_in_bytes();
+    Some(start..start + (usize::try_from(last).ok()? + 1) * element)
 }
 
 /// An error where a value does not broadcast to the shape of a part.

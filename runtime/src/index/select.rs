@@ -2,6 +2,7 @@
 
 use ::tch::{Device, Kind, TchError, Tensor};
 
+use super::assign::apart;
 use super::expression::Index;
 use super::refusal;
 
@@ -51,7 +52,9 @@ impl Part<'_> {
     pub fn put(&self, value: &Tensor) -> Result<(), TchError> {
         // What is ahead of an index out of range would be set.
         self.check_lists_of_the_cpu()?;
-        let written = self.view.shallow_clone().f_index_put_(&self.at(), value, false);
+        let apart = |tensor: Option<&Tensor>| tensor.map(|list| apart(list.shallow_clone(), &self.view)).transpose();
+        let at = self.at().into_iter().map(apart).collect::<Result<Vec<_>, _>>()?;
+        let written = self.view.shallow_clone().f_index_put_(&at, value, false);
         written.map(drop).map_err(|error| self.explained(error))
     }
 

@@ -186,3 +186,46 @@ fn errors_of_values_name_shapes_and_kinds() {
     assert_eq!(labels, Tensor::zeros([3], (Kind::Int64, Device::Cpu)));
     assert_eq!(x, grid());
 }
+
+#[test]
+fn a_value_that_is_a_part_of_the_same_tensor_is_read_before_anything_is_written() {
+    // As NumPy's `a[:, 1:] = a[:, :-1]` and the like.
+    let mut x = grid();
+    let value = x.i((.., ..-1));
+    x.set_i((.., 1..), &value);
+    assert_eq!(x, Tensor::from_slice2(&[[0f32, 0.0, 1.0, 2.0], [4.0, 4.0, 5.0, 6.0], [8.0, 8.0, 9.0, 10.0]]));
+    let mut x = grid();
+    let value = x.i((.., 1..));
+    x.set_i((.., ..-1), &value);
+    assert_eq!(x, Tensor::from_slice2(&[[1f32, 2.0, 3.0, 3.0], [5.0, 6.0, 7.0, 7.0], [9.0, 10.0, 11.0, 11.0]]));
+    let mut x = grid();
+    let value = x.i(..-1);
+    x.set_i(1.., value);
+    assert_eq!(x, Tensor::from_slice2(&[[0f32, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]]));
+    let line = || Tensor::from_slice(&[0i64, 1, 2, 3, 4]);
+    let mut x = line();
+    let value = x.i(..-1);
+    x.set_i(1.., &value);
+    assert_eq!(x, Tensor::from_slice(&[0i64, 0, 1, 2, 3]));
+    // A swap by a list, a view that is broadcast, a transposed one, and a list that is the tensor.
+    let mut x = line();
+    let value = x.i(..2);
+    x.set_i([1, 0], &value);
+    assert_eq!(x, Tensor::from_slice(&[1i64, 0, 2, 3, 4]));
+    let mut x = line();
+    let value = x.i(1..2);
+    x.set_i(.., value);
+    assert_eq!(x, Tensor::from_slice(&[1i64; 5]));
+    let mut x = Tensor::from_slice2(&[[0i64, 1], [2, 3]]);
+    let value = x.tr();
+    x.set_i((), &value);
+    assert_eq!(x, Tensor::from_slice2(&[[0i64, 2], [1, 3]]));
+    let mut x = Tensor::from_slice(&[2i64, 0, 1]);
+    let places = x.shallow_clone();
+    x.set_i(&places, &places);
+    assert_eq!(x, Tensor::from_slice(&[0i64, 1, 2]));
+    // A list that is the tensor, and one number.
+    let places = x.i(..2);
+    x.set_i(&places, 7);
+    assert_eq!(x, Tensor::from_slice(&[7i64, 7, 2]));
+}
