@@ -2,7 +2,7 @@
 //!
 //! Invariants: a loaded library is never unloaded, so types, vtables and statics of cells live as long as the process;
 //! cells run one at a time, on the cell thread, which alone touches the store. A cell that fails leaves the modes of libtorch
-//! as it found them. No message comes from another process than the one that the kernel has started.
+//! as it found them, but for what a guard in a variable asks for. No message comes from another process than the one that the kernel has started.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use oxtorch_protocol::{CONTROL_FD, Cost, Done, FromHost, Outcome, Ready, Run, Surroundings, ToHost, read_message};
 
-use crate::modes::Modes;
+use crate::modes::{Modes, holds_guard, settle_guards};
 use crate::{cell, channel as control, checkpoint, flush};
 
 /// Deep recursion is common in Rust written by people who know Python; address space costs nothing until it is used.
@@ -284,7 +284,7 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {
         Ok(library) => library,
         Err(error) => return not_loaded(error),
     };
-    let modes = Modes::now();
+    let (modes, held_guard) = (Modes::now(), holds_guard());
     if let Some(symbol) = &run.symbol {
         // SAFETY: the kernel has written a function of this name and type into the library.
         let function = match unsafe { library.get::<fn()>(symbol.as_bytes()) } {
@@ -299,6 +299,7 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {
     if done.outcome != Outcome::Ok {
         modes.put_back();
     }
+    settle_guards(held_guard);
     done
 }
 

@@ -6,9 +6,14 @@
 //! its full name, the host finds at the end of a cell that failed (`Modes`).
 //!
 //! What a call sets for good stays set, as any other effect of a statement: the number of threads, the seed, cuDNN's
-//! choice of algorithms, and a [`no_grad_guard`](tch::no_grad_guard) that is kept in a variable.
+//! choice of algorithms. A [`no_grad_guard`] that is kept in a variable holds as long as the variable does.
+
+mod guard;
 
 use std::ffi::c_int;
+
+pub use guard::{NoGradGuard, no_grad_guard};
+pub(crate) use guard::{is_held as holds_guard, settle as settle_guards};
 
 /// Runs a closure whose operations record no gradients, for evaluation and for changing weights by hand: less memory, and
 /// what comes out does not require gradients. `torch.no_grad()`.
@@ -25,7 +30,7 @@ use std::ffi::c_int;
 /// ```
 pub fn no_grad<T, F: FnOnce() -> T>(run: F) -> T {
     // Dropped by unwinding as well.
-    let _guard = tch::no_grad_guard();
+    let _guard = no_grad_guard();
     run()
 }
 
@@ -121,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    fn records() -> bool {
+    pub(super) fn records() -> bool {
         (Tensor::ones([1], (Kind::Float, Device::Cpu)).set_requires_grad(true) * 2.0).requires_grad()
     }
 
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_mode_that_was_set_before_stays() {
-        let guard = tch::no_grad_guard();
+        let guard = no_grad_guard();
         let before = Modes::now();
         let _ = catch_unwind(AssertUnwindSafe(|| tch::with_grad(|| panic!("within"))));
         assert!(records());

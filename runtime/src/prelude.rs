@@ -23,7 +23,7 @@ pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, s
 pub use crate::{anyhow, image, ndarray, plotters, rand, tokio};
 pub use crate::{bail, ensure};
 pub use crate::{data, io, metrics, nn, optim, rl, text, train};
-pub use ::tch::{Device, Kind, Reduction, TchError, Tensor, no_grad_guard};
+pub use ::tch::{Device, Kind, Reduction, TchError, Tensor};
 pub use anyhow::{Context, Result, anyhow};
 
 pub use crate::animation::Animation;
@@ -40,7 +40,7 @@ pub use crate::display::{
     update_display,
 };
 pub use crate::input::{input, password};
-pub use crate::modes::no_grad;
+pub use crate::modes::{no_grad, no_grad_guard};
 pub use crate::optim::Schedule;
 pub use crate::picture::{Image, image, show_image};
 pub use crate::plot::{Figure, Figures, LivePlot};
