@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use oxtorch_boundary::{BpeTraining, TrainedTokenizer};
 
 use super::encoding::{EncodeConfig, EncodedBatch, Encoding, Input};
-use super::tokenizer::Tokenizer;
+use super::tokenizer::{Tokenizer, read_by};
 use crate::support::support;
 
 /// How a [`BpeTokenizer`] is trained.
@@ -83,7 +83,7 @@ impl BpeTokenizer {
         let support = support().map_err(failed)?;
         let tokenizer = support
             .read_tokenizer(&text)
-            .map_err(|error| anyhow!("{} is no tokenizer.json: {error}", path.display()))?;
+            .map_err(|error| anyhow!("{} is no tokenizer.json: {}", path.display(), reason(&text, error)))?;
         Ok(Self { tokenizer: tokenizer.into() })
     }
 
@@ -179,6 +179,16 @@ impl BpeTokenizer {
     }
 }
 
+/// Why a file is no `tokenizer.json`. What the crate says of JSON that is something else is about a place in it where nothing is wrong.
+fn reason(text: &[u8], error: String) -> String {
+    match serde_json::from_slice::<serde_json::Value>(text) {
+        Ok(file) if file["model"].is_object() => error,
+        Ok(file) if file["type"].is_string() => format!("its \"type\" is {}{}", file["type"], read_by(&file)),
+        Ok(_) => "it has no \"model\"".to_owned(),
+        Err(error) => format!("it is no JSON: {error}"),
+    }
+}
+
 fn failed(error: String) -> anyhow::Error {
     anyhow!("tokenizer: {error}")
 }
@@ -270,8 +280,17 @@ mod tests {
         assert_eq!(loaded.encode(text).expect("tokens"), ids(&reference, "/file/ids"));
         let error = BpeTokenizer::load(folder.path().join("none.json")).expect_err("no file");
         assert!(format!("{error:#}").contains("cannot read the tokenizer"));
-        std::fs::write(&python, "{}").expect("a file");
-        assert!(BpeTokenizer::load(&python).expect_err("no tokenizer").to_string().contains("is no tokenizer.json"));
+        let refused = |text: &str| {
+            std::fs::write(&python, text).expect("a file");
+            BpeTokenizer::load(&python).expect_err("no tokenizer").to_string()
+        };
+        assert!(refused("{}").ends_with("python.json is no tokenizer.json: it has no \"model\""));
+        assert!(refused("{").contains("is no tokenizer.json: it is no JSON: EOF"));
+        assert!(refused(r#"{"model": {"type": "BPE"}}"#).contains("is no tokenizer.json: "));
+        let of_characters = crate::text::CharTokenizer::train("abc").to_json().expect("JSON");
+        assert!(refused(&of_characters).ends_with("\"type\" is \"character\"; `text::CharTokenizer::load` reads it"));
+        let of_words = crate::text::WordTokenizer::train("a b", Default::default()).to_json().expect("JSON");
+        assert!(refused(&of_words).ends_with("\"type\" is \"word\"; `text::WordTokenizer::load` reads it"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::tokenizer::{Part, Tokenizer, Vocabulary, read_json};
 
-const KIND: &str = "character";
+pub(super) const KIND: &str = "character";
 
 /// The characters of a text, in their order in Unicode, behind the special tokens.
 ///

@@ -93,7 +93,7 @@ impl Sampler {
     ///
     /// # Panics
     ///
-    /// Where the logits are no vector, are empty, or hold a NaN.
+    /// Where the logits are no vector, are empty, hold a NaN, or leave no token: all are -inf.
     pub fn sample(&self, logits: &Tensor, before: &[i64]) -> i64 {
         let probabilities = self.distribution(logits, before);
         let mut left: f64 = self.random.lock().unwrap_or_else(PoisonError::into_inner).r#gen();
@@ -125,6 +125,10 @@ impl Sampler {
         let logits = logits.detach().to_device(Device::Cpu).to_kind(Kind::Double);
         let mut logits: Vec<f64> = Vec::try_from(&logits).expect("a vector of float64");
         assert!(!logits.iter().any(|logit| logit.is_nan()), "sampling: a logit is NaN; look at the loss of the model");
+        assert!(
+            logits.iter().any(|logit| *logit > f64::NEG_INFINITY),
+            "sampling: all logits are -inf, so there is no token to draw; look at the mask that was laid over them"
+        );
         self.penalise(&mut logits, before);
         logits.iter_mut().for_each(|logit| *logit /= self.temperature);
 
@@ -213,5 +217,11 @@ mod tests {
         let nan = std::panic::AssertUnwindSafe(|| Sampler::new(0).sample(&Tensor::from_slice(&[f64::NAN, 1.0]), &[]));
         let panic = std::panic::catch_unwind(nan).expect_err("a panic");
         assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("NaN")));
+        let masked = Tensor::full([3], f64::NEG_INFINITY, (Kind::Float, Device::Cpu));
+        for sampler in [Sampler::new(0), Sampler::greedy(), Sampler::new(0).top_p(0.5)] {
+            let none = std::panic::AssertUnwindSafe(|| sampler.sample(&masked, &[]));
+            let panic = std::panic::catch_unwind(none).expect_err("a panic");
+            assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("all logits are -inf")));
+        }
     }
 }

@@ -150,7 +150,7 @@ impl Vocabulary {
     }
 
     pub(super) fn from_json(value: &Value, kind: &str) -> Result<Self> {
-        ensure!(value["type"] == kind, "is no {kind} tokenizer: its \"type\" is {}", value["type"]);
+        ensure!(value["type"] == kind, "is no {kind} tokenizer: its \"type\" is {}{}", value["type"], read_by(value));
         let list = |name: &str| -> Result<Vec<String>> {
             let tokens = value[name].as_array().with_context(|| format!("has no list of \"{name}\""))?;
             let texts = tokens.iter().map(|token| token.as_str().map(str::to_owned));
@@ -165,6 +165,17 @@ impl Vocabulary {
         }
         Ok(vocabulary)
     }
+}
+
+/// Which type reads a file that another has been given, to stand behind what is wrong with it; empty where none does.
+pub(super) fn read_by(file: &Value) -> String {
+    let reader = match file["type"].as_str() {
+        Some(super::character::KIND) => "CharTokenizer",
+        Some(super::word::KIND) => "WordTokenizer",
+        _ if file["model"].is_object() => "BpeTokenizer",
+        _ => return String::new(),
+    };
+    format!("; `text::{reader}::load` reads it")
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -200,6 +211,9 @@ mod tests {
     fn a_file_that_is_none_is_said() {
         let error = |value: Value| format!("{:#}", Vocabulary::from_json(&value, "word").expect_err("no vocabulary"));
         assert!(error(json!({"type": "character"})).contains("is no word tokenizer"));
+        assert!(error(json!({"type": "character"})).ends_with("; `text::CharTokenizer::load` reads it"));
+        assert!(error(json!({"model": {"type": "BPE"}})).ends_with("; `text::BpeTokenizer::load` reads it"));
+        assert!(error(json!({"type": "BPE"})).ends_with("its \"type\" is \"BPE\""));
         assert!(error(json!({"type": "word", "special": []})).contains("no list of \"tokens\""));
         assert!(error(json!({"type": "word", "special": ["a"], "tokens": ["a"]})).contains("twice"));
         assert!(error(json!({"type": "word", "special": [], "tokens": [1]})).contains("other than a text"));

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::tokenizer::{Part, Tokenizer, Vocabulary, read_json};
 use crate::checkpoint;
 
-const KIND: &str = "word";
+pub(super) const KIND: &str = "word";
 const UNKNOWN: &str = "<unk>";
 
 /// How a [`WordTokenizer`] is trained. The default takes every word.
