@@ -50,7 +50,7 @@ pub use graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_con
 pub use linear::{Bilinear, LinearConfig, bilinear, linear};
 pub use loss::{focal_loss, info_nce, kl_to_standard_normal, smoothed_cross_entropy, triplet_loss};
 pub use norm::{BatchNorm, BatchNormConfig, batch_norm1d, batch_norm2d, batch_norm3d, group_norm, layer_norm};
-pub use position::{LearnedPositions, learned_positions, rotary, sinusoidal_positions};
+pub use position::{LearnedPositions, learned_positions, rotary, rotary_from, sinusoidal_positions};
 pub use recurrent::{GRU, LSTM, PlainRNN, RNN, RNNConfig, gru, lstm, rnn};
 pub use resnet::{BasicBlock, Bottleneck, ResNet, ResNetBlock, ResNetConfig, basic_block, bottleneck, resnet};
 pub use seed::seed;
