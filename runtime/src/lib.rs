@@ -1,4 +1,7 @@
 //! What every Oxtorch cell can use, compiled once into a shared library that the host process loads.
+//!
+//! A notebook shows what a type writes of itself, so each public one has `Debug` at least.
+#![warn(missing_debug_implementations)]
 
 pub mod animation;
 pub mod audio;

@@ -20,6 +20,7 @@ use crate::checkpoint::checkpoint;
 use crate::display::{MimeBundle, RichDisplay};
 
 /// A reference to the value to show.
+#[expect(missing_debug_implementations, reason = "the code around a cell has it, and no cell shows it")]
 pub struct Show<'a, T: ?Sized>(pub &'a T);
 
 /// What stands for the method `evcxr_display` gives, where a type has none of that name.

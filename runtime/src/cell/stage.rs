@@ -13,6 +13,7 @@ use crate::{checkpoint, live};
 /// Why a stage ended early: with an error, or by a `return` of the user's, which is no failure.
 ///
 /// `?` turns anything that can be displayed into one.
+#[expect(missing_debug_implementations, reason = "the code around a cell has it, and no cell shows it")]
 pub struct Error(Option<Failure>);
 
 struct Failure {

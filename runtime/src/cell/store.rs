@@ -242,6 +242,7 @@ pub fn probe<T: 'static>(value: &T) -> &T {
 }
 
 /// What [`type_of`] returns.
+#[expect(missing_debug_implementations, reason = "the code around a cell has it, and no cell shows it")]
 pub struct TypeOf<T>(std::marker::PhantomData<T>);
 
 /// Lets the compiler say the type of an expression, which no cell ever runs.

@@ -1,5 +1,6 @@
 //! Batches of a data set, epoch after epoch.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -51,6 +52,12 @@ pub struct DataLoader<D: Dataset> {
     drop_last: bool,
     prefetch: usize,
     device: Option<Device>,
+}
+
+impl<D: Dataset> DataLoader<D> {
+    fn batches_of_an_epoch(&self) -> usize {
+        if self.drop_last { self.samples / self.batch_size } else { self.samples.div_ceil(self.batch_size) }
+    }
 }
 
 impl<D: Dataset + Send + 'static> DataLoader<D>
@@ -110,7 +117,7 @@ where
 
     /// The number of batches in an epoch.
     pub fn len(&self) -> usize {
-        if self.drop_last { self.samples / self.batch_size } else { self.samples.div_ceil(self.batch_size) }
+        self.batches_of_an_epoch()
     }
 
     /// Whether there is no batch.
@@ -212,6 +219,38 @@ where
         }
     });
     From::Ahead(Some(receiver), Some(thread))
+}
+
+/// How many batches there are, of how many samples, and in which order.
+impl<D: Dataset> fmt::Debug for DataLoader<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { samples, batch_size, seed, epoch, drop_last, prefetch, device, source: _ } = self;
+        f.debug_struct("DataLoader")
+            .field("batches", &self.batches_of_an_epoch())
+            .field("samples", samples)
+            .field("batch_size", batch_size)
+            .field("shuffle", seed)
+            .field("drop_last", drop_last)
+            .field("prefetch", prefetch)
+            .field("device", device)
+            .field("next_epoch", epoch)
+            .finish()
+    }
+}
+
+/// How many batches are left.
+impl<D: Dataset> fmt::Debug for Batches<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batches").field("left", &self.left).field("device", &self.device).finish_non_exhaustive()
+    }
+}
+
+/// How many batches are left.
+impl<D: Dataset> fmt::Debug for Epoch<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(Batches { left, device, from: _ }) = self;
+        f.debug_struct("Epoch").field("left", left).field("device", device).finish_non_exhaustive()
+    }
 }
 
 /// The batches of one epoch. After an error there are no more.
@@ -350,6 +389,21 @@ mod tests {
             assert_eq!(epoch(&loader), [vec![0, 1, 2], vec![3, 4, 5]]);
             assert_eq!(loader.len(), 2);
         }
+    }
+
+    #[test]
+    fn a_loader_says_what_it_gives() {
+        let loader = DataLoader::new(numbers(7), 3).shuffle(9);
+        assert_eq!(
+            format!("{loader:?}"),
+            "DataLoader { batches: 3, samples: 7, batch_size: 3, shuffle: Some(9), drop_last: false, prefetch: 0, device: None, \
+             next_epoch: 0 }"
+        );
+        let mut epoch = loader.iter();
+        assert!(epoch.next().is_some());
+        assert_eq!(format!("{epoch:?}"), "Epoch { left: 2, device: None, .. }");
+        assert_eq!(format!("{:?}", loader.batches()), "Batches { left: 3, device: None, .. }");
+        assert!(format!("{loader:?}").ends_with("next_epoch: 2 }"));
     }
 
     #[test]

@@ -19,6 +19,7 @@
 //! `optimizer.set_lr_group(1, 0.1 * schedule.lr(epoch))`.
 
 use std::f64::consts::PI;
+use std::fmt;
 
 /// A learning rate for each epoch or step, counted from 0.
 pub trait Schedule {
@@ -356,6 +357,12 @@ impl LambdaLR {
     }
 }
 
+impl fmt::Debug for LambdaLR {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LambdaLR").field("lr", &self.lr).finish_non_exhaustive()
+    }
+}
+
 impl Schedule for LambdaLR {
     fn lr(&self, time: usize) -> f64 {
         self.lr * (self.factor)(time)
@@ -390,6 +397,14 @@ impl SequentialLR {
         assert!(from > before, "SequentialLR: a schedule from {from} on cannot follow one that begins at {before}");
         self.parts.push((from, Box::new(next)));
         self
+    }
+}
+
+/// When each schedule begins.
+impl fmt::Debug for SequentialLR {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let begins: Vec<usize> = self.parts.iter().map(|(from, _)| *from).collect();
+        f.debug_struct("SequentialLR").field("from", &begins).finish_non_exhaustive()
     }
 }
 
