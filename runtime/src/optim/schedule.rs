@@ -484,7 +484,7 @@ mod tests {
 
     #[test]
     fn a_warm_up_that_does_not_end_is_refused() {
-        let message = std::panic::catch_unwind(|| warmup_cosine(0.1, 10, 10)).err().expect("a panic");
+        let message = std::panic::catch_unwind(|| warmup_cosine(0.1, 10, 10)).expect_err("a panic");
         assert!(message.downcast_ref::<String>().is_some_and(|text| text.contains("10 steps does not fit into 10")));
     }
 }
