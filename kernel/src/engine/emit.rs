@@ -607,7 +607,7 @@ impl Emitter<'_> {
             }
             let name = raw(&self.out.variables[*id].name);
             // Only a variable has an address: E0745 says that the name is a constant's or a variant's.
-            let probe = format!("let _ = &raw const {name}; ::oxtorch::cell::probe(&{name});");
+            let probe = format!("::core::mem::drop(&raw const {name}); ::oxtorch::cell::probe(&{name});");
             self.marked(&probe, Mark::Probe(*id));
             self.glue(" ");
         }
