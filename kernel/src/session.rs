@@ -150,6 +150,34 @@ pub struct CellRequest<'a> {
 /// How many of the cells that come next an engine is told of.
 pub const AHEAD: usize = 16;
 
+/// What a session shows while no cell runs, by a thread that outlives its cell. It belongs to the cell that ran last.
+pub(crate) struct Aside(Option<mpsc::Receiver<Event>>);
+
+impl Aside {
+    /// Takes it from a session.
+    pub(crate) fn of<E: Engine>(session: &mut Session<E>) -> Self {
+        Self(session.aside())
+    }
+
+    /// Waits for the next event; for ever where none will come.
+    pub(crate) async fn next(&mut self) -> Event {
+        let event = match &mut self.0 {
+            Some(events) => events.recv().await,
+            None => None,
+        };
+        match event {
+            Some(event) => event,
+            // The engine has ended, or tells nothing.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The next event, if there is one already.
+    pub(crate) fn try_next(&mut self) -> Option<Event> {
+        self.0.as_mut()?.try_recv().ok()
+    }
+}
+
 /// One user's running notebook.
 pub struct Session<E> {
     engine: E,

@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::engine::{Engine, Interrupt};
-use crate::session::{AHEAD, CellError, CellRequest, Event, Session};
+use crate::session::{AHEAD, Aside, CellError, CellRequest, Event, Session};
 use crate::signals;
 
 pub use notebook::NotebookError;
@@ -115,7 +115,7 @@ where
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let mut progress = Progress::new(cells.len());
     let mut session = start_session(start, &progress, &mut signals).await?;
-    let mut aside = Aside(session.aside());
+    let mut aside = Aside::of(&mut session);
 
     let mut outputs = Outputs::default();
     let mut report = RunReport { failed: false, interrupted: false, executed: 0, failures: Vec::new(), output };
@@ -123,7 +123,9 @@ where
         let execution_count = number as u32;
         progress.begin(number, execution_count, &cell.source);
         let began = Instant::now();
-        aside.show_now(&mut outputs);
+        while let Some(event) = aside.try_next() {
+            outputs.take(event);
+        }
         outputs.next_cell(execution_count);
         session.expect(cells[number..].iter().take(AHEAD).map(|cell| cell.source.clone()).collect());
         let running = CellRun { cell, execution_count, timeout: options.timeout };
@@ -147,7 +149,7 @@ where
     }
     report.failed = !report.failures.is_empty() || report.interrupted;
     // The variables are dropped now, and threads print their last lines.
-    aside.show_until(session.shutdown(), &mut outputs).await;
+    show_until(session.shutdown(), &mut aside, &mut outputs).await;
 
     for ((number, cell), outputs) in (1..).zip(&cells).zip(outputs.cells()) {
         notebook.set_outputs(cell, number, outputs).context("cannot write the outputs as JSON")?;
@@ -162,41 +164,17 @@ where
     Ok(report)
 }
 
-/// What is shown while no cell runs. It belongs to the cell that ran last.
-struct Aside(Option<mpsc::Receiver<Event>>);
-
-impl Aside {
-    /// Waits for the next event; for ever where none will come.
-    async fn next(&mut self) -> Event {
-        let event = match &mut self.0 {
-            Some(events) => events.recv().await,
-            None => None,
-        };
-        match event {
-            Some(event) => event,
-            None => std::future::pending().await,
+/// Takes what is shown until something has been done.
+async fn show_until(done: impl Future<Output = ()>, aside: &mut Aside, outputs: &mut Outputs) {
+    let mut done = pin!(done);
+    loop {
+        tokio::select! {
+            event = aside.next() => last_words(event, outputs),
+            () = &mut done => break,
         }
     }
-
-    /// Takes what has come so far.
-    fn show_now(&mut self, outputs: &mut Outputs) {
-        while let Some(event) = self.0.as_mut().and_then(|events| events.try_recv().ok()) {
-            outputs.take(event);
-        }
-    }
-
-    /// Takes what comes until something has been done.
-    async fn show_until(&mut self, done: impl Future<Output = ()>, outputs: &mut Outputs) {
-        let mut done = pin!(done);
-        loop {
-            tokio::select! {
-                event = self.next() => last_words(event, outputs),
-                () = &mut done => break,
-            }
-        }
-        while let Some(event) = self.0.as_mut().and_then(|events| events.try_recv().ok()) {
-            last_words(event, outputs);
-        }
+    while let Some(event) = aside.try_next() {
+        last_words(event, outputs);
     }
 }
 

@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 
 use super::interrupts::Interrupts;
 use super::iopub::IoPub;
-use super::startup::{Aside, Running};
+use super::startup::Running;
 use super::stdin::Stdin;
 use crate::engine::Engine;
-use crate::session::{CellError, CellRequest, Event, Session, Stream, note_display};
+use crate::session::{Aside, CellError, CellRequest, Event, Session, Stream, note_display};
 
 /// Events that may wait for the frontend before the cell has to.
 const EVENTS: usize = 256;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::cell::CellOutput;
 use super::interrupts::Interrupts;
 use crate::engine::Engine;
-use crate::session::{CellError, Event, ProgressLine, Session};
+use crate::session::{Aside, CellError, Event, ProgressLine, Session};
 
 /// How long somebody who types may wait for a start: one without a set-up takes about half of it.
 const TYPING: Duration = Duration::from_millis(800);
@@ -34,29 +34,6 @@ pub(super) enum Startup<E> {
 pub(super) struct Running<E> {
     pub(super) session: Session<E>,
     pub(super) aside: Aside,
-}
-
-/// What comes from a thread that outlives its cell.
-pub(super) struct Aside(Option<mpsc::Receiver<Event>>);
-
-impl Aside {
-    /// Waits for the next event.
-    pub(super) async fn next(&mut self) -> Event {
-        let event = match &mut self.0 {
-            Some(events) => events.recv().await,
-            None => None,
-        };
-        match event {
-            Some(event) => event,
-            // The engine has ended, or tells nothing.
-            None => std::future::pending().await,
-        }
-    }
-
-    /// The next event, if there is one already.
-    pub(super) fn try_next(&mut self) -> Option<Event> {
-        self.0.as_mut()?.try_recv().ok()
-    }
 }
 
 impl<E: Engine> Startup<E> {
@@ -121,7 +98,7 @@ impl<E: Engine> Startup<E> {
             Ok(Ok(engine)) => {
                 let mut session = Session::new(engine);
                 interrupts.engine_started(session.interrupter());
-                let aside = Aside(session.aside());
+                let aside = Aside::of(&mut session);
                 Self::Ready(Running { session, aside })
             }
             Ok(Err(error)) => Self::Failed(setup_error(&format!("{error:#}"))),
