@@ -431,16 +431,23 @@ fn output_of_a_thread_that_outlives_its_cell_reaches_a_later_one() {
     });
 }
 
+/// A gate, and the line of a cell's thread that waits until somebody has come through it and gone.
+fn gate() -> (std::net::TcpListener, String) {
+    let gate = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = gate.local_addr().expect("an address").port();
+    let connects = format!("std::net::TcpStream::connect((\"127.0.0.1\", {port})).unwrap()");
+    (gate, format!("let _ = std::io::Read::read(&mut {connects}, &mut [0]);"))
+}
+
 #[test]
 fn what_a_thread_prints_between_two_cells_is_shown_then() {
     notebook_test(async |mut notebook| {
         let mut aside = notebook.session.aside().expect("the engine tells what is shown between cells");
-        let gate = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = gate.local_addr().expect("an address").port();
+        let (gate, wait) = gate();
         // The thread begins once the cell is over. It prints more than a pipe holds, so it would stand still where nobody reads.
         let code = format!(
             "let printing = std::thread::spawn(|| {{\n\
-             let _ = std::io::Read::read(&mut std::net::TcpStream::connect((\"127.0.0.1\", {port})).unwrap(), &mut [0]);\n\
+             {wait}\n\
              for i in 0..20_000 {{ println!(\"line {{i}}\"); }}\n\
              print!(\"done\");\n\
              display(&Html(\"<b>seen</b>\"));\n}});"
@@ -816,11 +823,10 @@ fn an_interrupt_that_comes_while_the_host_starts_does_not_end_it() {
 fn a_thread_that_reads_stdin_between_cells_is_told_that_no_cell_runs() {
     notebook_test(async |mut notebook| {
         let mut aside = notebook.session.aside().expect("the engine tells what is shown between cells");
-        let gate = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = gate.local_addr().expect("an address").port();
+        let (gate, wait) = gate();
         let code = format!(
             "let reading = std::thread::spawn(|| {{\n\
-             let _ = std::io::Read::read(&mut std::net::TcpStream::connect((\"127.0.0.1\", {port})).unwrap(), &mut [0]);\n\
+             {wait}\n\
              (0..3).map(|_| std::io::stdin().read_line(&mut String::new()).is_err()).filter(|failed| *failed).count()\n}});"
         );
         let shown = notebook.run(&code).await;
