@@ -39,6 +39,15 @@ pub(crate) fn note_each(what: &'static str, name: &str) {
     }
 }
 
+/// Takes back what [`note_each`] has noted of a name.
+pub(crate) fn take_back_each(what: &'static str, name: &str) {
+    let all = &mut notes().of_names;
+    for (_, names) in all.iter_mut().filter(|(other, _)| *other == what) {
+        names.retain(|other| other != name);
+    }
+    all.retain(|(_, names)| !names.is_empty());
+}
+
 /// What has been noted since the last call.
 pub(crate) fn take() -> Vec<String> {
     let (mut texts, of_names) = {

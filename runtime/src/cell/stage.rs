@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use oxtorch_protocol::{Cost, Done, Outcome};
 
 use super::{describe, notes, panic, store, timeit};
-use crate::{checkpoint, live};
+use crate::{checkpoint, live, nn};
 
 /// Why a stage ended early: with an error, or by a `return` of the user's, which is no failure.
 ///
@@ -149,6 +149,7 @@ pub(crate) fn end() -> Done {
     let outcome = if checkpoint::is_interrupted() { Outcome::Interrupted } else { outcome };
     checkpoint::end();
     live::settle();
+    nn::forget_panics();
     Done {
         outcome,
         kept: store::kept(),

@@ -181,7 +181,7 @@ pub fn multihead_attention<'a>(
     heads: i64,
     config: AttentionConfig,
 ) -> MultiheadAttention {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     assert!(
         heads > 0 && embed_dim % heads == 0,
         "multihead_attention: {embed_dim} numbers cannot be divided among {heads} heads; choose a divisor of {embed_dim}"

@@ -75,7 +75,7 @@ pub struct LSTMCell(pub CellWeights);
 
 /// Makes the step of an LSTM from `inputs` to `hidden` numbers.
 pub fn lstm_cell<'a>(path: impl Borrow<Path<'a>>, inputs: i64, hidden: i64, config: CellConfig) -> LSTMCell {
-    LSTMCell(CellWeights::new(path.borrow(), inputs, hidden, 4, config))
+    LSTMCell(CellWeights::new(&path.borrow().layer(), inputs, hidden, 4, config))
 }
 
 impl LSTMCell {
@@ -112,7 +112,7 @@ pub struct GRUCell(pub CellWeights);
 
 /// Makes the step of a GRU from `inputs` to `hidden` numbers.
 pub fn gru_cell<'a>(path: impl Borrow<Path<'a>>, inputs: i64, hidden: i64, config: CellConfig) -> GRUCell {
-    GRUCell(CellWeights::new(path.borrow(), inputs, hidden, 3, config))
+    GRUCell(CellWeights::new(&path.borrow().layer(), inputs, hidden, 3, config))
 }
 
 impl GRUCell {
@@ -142,7 +142,7 @@ pub struct RNNCell(pub CellWeights);
 
 /// Makes the step of a plain recurrent network from `inputs` to `hidden` numbers.
 pub fn rnn_cell<'a>(path: impl Borrow<Path<'a>>, inputs: i64, hidden: i64, config: CellConfig) -> RNNCell {
-    RNNCell(CellWeights::new(path.borrow(), inputs, hidden, 1, config))
+    RNNCell(CellWeights::new(&path.borrow().layer(), inputs, hidden, 1, config))
 }
 
 impl RNNCell {

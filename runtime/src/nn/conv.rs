@@ -86,7 +86,7 @@ pub fn conv<'a, ND: AsRef<[i64]>>(
     sizes: ND,
     config: ConvConfigND<ND>,
 ) -> Conv<ND> {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     check_groups("conv", config.groups, in_channels, out_channels);
     let size: Vec<i64> = [out_channels, in_channels / config.groups].iter().chain(sizes.as_ref()).copied().collect();
     let ws = path.var("weight", &size, in_layer_of(&size, config.ws_init));
@@ -204,7 +204,7 @@ macro_rules! transposed {
             size: i64,
             config: ConvTransposeConfig,
         ) -> $layer {
-            let path = path.borrow();
+            let path = &path.borrow().layer();
             let ConvTransposeConfig { stride, padding, output_padding, groups, bias, dilation, ws_init, bs_init } =
                 config;
             check_groups(stringify!($make), groups, in_channels, out_channels);

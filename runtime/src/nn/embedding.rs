@@ -28,7 +28,7 @@ pub fn embedding<'a>(path: impl Borrow<Path<'a>>, count: i64, dim: i64, config: 
         (-1..count).contains(&padding),
         "embedding: a padding_idx of {padding} for {count} rows; it is a row, from 0, or -1 for none"
     );
-    let ws = path.borrow().var("weight", &[count, dim], config.ws_init);
+    let ws = path.borrow().layer().var("weight", &[count, dim], config.ws_init);
     if padding >= 0 {
         let _ = no_grad(|| ws.get(padding).zero_());
     }

@@ -89,7 +89,7 @@ pub struct GraphConv {
 
 /// Makes a graph convolution, Xavier-initialised.
 pub fn graph_conv<'a>(path: impl Borrow<Path<'a>>, in_features: i64, out_features: i64) -> GraphConv {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     GraphConv {
         weight: path.var("weight", &[in_features, out_features], xavier(in_features, out_features)),
         bias: path.zeros("bias", &[out_features]),
@@ -133,7 +133,7 @@ pub fn graph_attention<'a>(
     out_features: i64,
     heads: i64,
 ) -> GraphAttention {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     let init = xavier(in_features, heads * out_features);
     GraphAttention {
         weight: path.var("weight", &[heads * out_features, in_features], init),

@@ -43,7 +43,7 @@ impl Default for LinearConfig {
 /// assert!(layer.ws.abs().max().double_value(&[]) <= 0.5);
 /// ```
 pub fn linear<'a>(path: impl Borrow<Path<'a>>, inputs: i64, outputs: i64, config: LinearConfig) -> Linear {
-    let (path, size) = (path.borrow(), [outputs, inputs]);
+    let (path, size) = (&path.borrow().layer(), [outputs, inputs]);
     let ws = path.var("weight", &size, in_layer_of(&size, config.ws_init));
     let bias = in_layer_of(&size, config.bs_init.unwrap_or(PYTORCH_UNIFORM));
     Linear { ws, bs: config.bias.then(|| path.var("bias", &[outputs], bias)) }
@@ -69,7 +69,7 @@ pub struct Bilinear {
 /// Makes a [`Bilinear`] from two inputs of so many numbers, as PyTorch's `nn.Bilinear`: weight and bias begin uniform from
 /// `-1/sqrt(inputs of a)` to `1/sqrt(inputs of a)`.
 pub fn bilinear<'a>(path: impl Borrow<Path<'a>>, inputs: [i64; 2], outputs: i64, config: LinearConfig) -> Bilinear {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     // The fan is of the first input alone, as in PyTorch.
     let fan = [outputs, inputs[0]];
     let ws = path.var("weight", &[outputs, inputs[0], inputs[1]], in_layer_of(&fan, config.ws_init));

@@ -76,17 +76,17 @@ fn batch_norm(path: &Path, nd: usize, channels: i64, config: BatchNormConfig) ->
 
 /// Makes a batch norm for `[N, C]` or `[N, C, L]`.
 pub fn batch_norm1d<'a>(path: impl Borrow<Path<'a>>, channels: i64, config: BatchNormConfig) -> BatchNorm {
-    batch_norm(path.borrow(), 1, channels, config)
+    batch_norm(&path.borrow().layer(), 1, channels, config)
 }
 
 /// Makes a batch norm for `[N, C, H, W]`.
 pub fn batch_norm2d<'a>(path: impl Borrow<Path<'a>>, channels: i64, config: BatchNormConfig) -> BatchNorm {
-    batch_norm(path.borrow(), 2, channels, config)
+    batch_norm(&path.borrow().layer(), 2, channels, config)
 }
 
 /// Makes a batch norm for `[N, C, D, H, W]`.
 pub fn batch_norm3d<'a>(path: impl Borrow<Path<'a>>, channels: i64, config: BatchNormConfig) -> BatchNorm {
-    batch_norm(path.borrow(), 3, channels, config)
+    batch_norm(&path.borrow().layer(), 3, channels, config)
 }
 
 /// The shape stays.
@@ -145,7 +145,7 @@ impl ModuleT for BatchNorm {
 /// assert!(y.i((0, 0)).mean(Kind::Float).double_value(&[]).abs() < 1e-5);
 /// ```
 pub fn layer_norm<'a>(path: impl Borrow<Path<'a>>, normalized_shape: Vec<i64>, config: LayerNormConfig) -> LayerNorm {
-    let (path, affine) = (path.borrow(), config.elementwise_affine);
+    let (path, affine) = (&path.borrow().layer(), config.elementwise_affine);
     let ws = affine.then(|| path.var("weight", &normalized_shape, config.ws_init));
     let bs = affine.then(|| path.var("bias", &normalized_shape, config.bs_init));
     // What is private in tch's layer only tch can make: it is made in a store that is thrown away.
@@ -173,7 +173,7 @@ pub fn group_norm<'a>(path: impl Borrow<Path<'a>>, groups: i64, channels: i64, c
         groups > 0 && channels % groups == 0,
         "group_norm: {channels} channels cannot be divided into {groups} groups; choose a divisor of {channels}"
     );
-    let (path, affine) = (path.borrow(), config.affine);
+    let (path, affine) = (&path.borrow().layer(), config.affine);
     let ws = affine.then(|| path.var("weight", &[channels], config.ws_init));
     let bs = affine.then(|| path.var("bias", &[channels], config.bs_init));
     // As in `layer_norm`.

@@ -102,7 +102,7 @@ pub struct LearnedPositions {
 /// Makes vectors for up to `max_length` positions, normal with a deviation of 0.02 at first.
 pub fn learned_positions<'a>(path: impl Borrow<Path<'a>>, max_length: i64, d_model: i64) -> LearnedPositions {
     let init = Init::Randn { mean: 0.0, stdev: 0.02 };
-    LearnedPositions { weight: path.borrow().var("weight", &[max_length, d_model], init) }
+    LearnedPositions { weight: path.borrow().layer().var("weight", &[max_length, d_model], init) }
 }
 
 impl LearnedPositions {

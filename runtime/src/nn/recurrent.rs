@@ -310,7 +310,7 @@ pub struct LSTM(Layers);
 ///
 /// Where there is no layer, or the dropout is not in 0 to 1.
 pub fn lstm<'a>(path: impl Borrow<Path<'a>>, inputs: i64, hidden: i64, config: RNNConfig) -> LSTM {
-    LSTM(Layers::new(Network::Lstm, path.borrow(), inputs, hidden, config))
+    LSTM(Layers::new(Network::Lstm, &path.borrow().layer(), inputs, hidden, config))
 }
 
 /// A gated recurrent unit (K. Cho et al., 2014; in PyTorch's form). Its state is the output of the last step; see [`RNN`] for what it does.
@@ -332,7 +332,7 @@ pub struct GRU(Layers);
 ///
 /// Where there is no layer, or the dropout is not in 0 to 1.
 pub fn gru<'a>(path: impl Borrow<Path<'a>>, inputs: i64, hidden: i64, config: RNNConfig) -> GRU {
-    GRU(Layers::new(Network::Gru, path.borrow(), inputs, hidden, config))
+    GRU(Layers::new(Network::Gru, &path.borrow().layer(), inputs, hidden, config))
 }
 
 /// The plain recurrent network, `h' = tanh(W x + b + U h + d)` (J. Elman, 1990): PyTorch's `nn.RNN`. Its state is of the type of a GRU's; see
@@ -354,7 +354,7 @@ pub struct PlainRNN(Layers);
 ///
 /// Where there is no layer, or the dropout is not in 0 to 1.
 pub fn rnn<'a>(path: impl Borrow<Path<'a>>, inputs: i64, hidden: i64, config: RNNConfig) -> PlainRNN {
-    PlainRNN(Layers::new(Network::Plain, path.borrow(), inputs, hidden, config))
+    PlainRNN(Layers::new(Network::Plain, &path.borrow().layer(), inputs, hidden, config))
 }
 
 macro_rules! recurrent {

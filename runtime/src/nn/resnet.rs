@@ -71,7 +71,7 @@ pub struct BasicBlock {
 
 /// Makes a block from `in_channels` to `out_channels`; a stride of 2 halves height and width.
 pub fn basic_block<'a>(path: impl Borrow<Path<'a>>, in_channels: i64, out_channels: i64, stride: i64) -> BasicBlock {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     BasicBlock {
         first: ConvNorm::new(path, ["conv1", "bn1"], [in_channels, out_channels], 3, stride),
         second: ConvNorm::new(path, ["conv2", "bn2"], [out_channels, out_channels], 3, 1),
@@ -107,7 +107,7 @@ pub struct Bottleneck {
 
 /// Makes a block from `in_channels` to `4 * width` channels.
 pub fn bottleneck<'a>(path: impl Borrow<Path<'a>>, in_channels: i64, width: i64, stride: i64) -> Bottleneck {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     let out_channels = 4 * width;
     Bottleneck {
         first: ConvNorm::new(path, ["conv1", "bn1"], [in_channels, width], 1, 1),
@@ -175,7 +175,7 @@ pub struct ResNet {
 ///
 /// Where there are not as many widths as numbers of blocks, or none.
 pub fn resnet<'a>(path: impl Borrow<Path<'a>>, in_channels: i64, classes: i64, config: ResNetConfig) -> ResNet {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     let ResNetConfig { widths, blocks, block } = config;
     assert!(
         !widths.is_empty() && widths.len() == blocks.len(),

@@ -113,7 +113,7 @@ pub fn transformer_encoder_layer<'a>(
     heads: i64,
     config: TransformerConfig,
 ) -> TransformerEncoderLayer {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     TransformerEncoderLayer {
         self_attn: attention(path / "self_attn", d_model, heads, config),
         feed_forward: FeedForward::new(path, d_model, config),
@@ -174,7 +174,7 @@ pub fn transformer_encoder<'a>(
     heads: i64,
     config: TransformerConfig,
 ) -> TransformerEncoder {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     let layer = |index| transformer_encoder_layer(path / "layers" / index, d_model, heads, config);
     let layers = (0..layers).map(layer).collect();
     TransformerEncoder { layers, norm: config.norm_first.then(|| norm(path / "norm", d_model)) }
@@ -230,7 +230,7 @@ pub fn transformer_decoder_layer<'a>(
     heads: i64,
     config: TransformerConfig,
 ) -> TransformerDecoderLayer {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     TransformerDecoderLayer {
         self_attn: attention(path / "self_attn", d_model, heads, config),
         multihead_attn: attention(path / "multihead_attn", d_model, heads, config),
@@ -299,7 +299,7 @@ pub fn transformer_decoder<'a>(
     heads: i64,
     config: TransformerConfig,
 ) -> TransformerDecoder {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     let layer = |index| transformer_decoder_layer(path / "layers" / index, d_model, heads, config);
     let layers = (0..layers).map(layer).collect();
     TransformerDecoder { layers, norm: config.norm_first.then(|| norm(path / "norm", d_model)) }

@@ -83,7 +83,7 @@ pub fn unet_block<'a>(
     embedding: Option<i64>,
     config: &UNetConfig,
 ) -> UNetBlock {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     let channels = [in_channels, out_channels];
     UNetBlock {
         norm1: norm(path / "norm1", config.groups, in_channels),
@@ -175,7 +175,7 @@ pub struct UNet {
 ///
 /// Where there are no channels, or the groups do not divide them evenly.
 pub fn unet<'a>(path: impl Borrow<Path<'a>>, in_channels: i64, out_channels: i64, config: UNetConfig) -> UNet {
-    let path = path.borrow();
+    let path = &path.borrow().layer();
     let channels = config.channels.clone();
     assert!(!channels.is_empty(), "unet: no channels; give one number for each size, such as vec![32, 64, 128]");
     let (first, last) = (channels[0], channels[channels.len() - 1]);
