@@ -6,14 +6,22 @@ use std::ops::Range;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, Token, VisRestricted, Visibility};
 
 use super::fragment::Edit;
 use super::macro_items;
+use super::mentions::mentions;
 
 /// The call that ends a cell which is interrupted.
 pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
+
+/// The module of a cell's crate that holds the crates which every cell has by name: the root has them from the prelude.
+pub const CRATES: &str = "__oxtorch_crates";
+
+/// The crates that every cell has by name without asking.
+pub const OFFERED: [&str; 7] = ["tch", "anyhow", "rand", "ndarray", "image", "plotters", "tokio"];
 
 /// Macros whose arguments are expressions that run where the call stands, and that show nobody their text.
 const OF_EXPRESSIONS: [&str; 21] = [
@@ -117,7 +125,7 @@ impl Edits {
                 }
                 macro_items::publish(it.mac.tokens.clone(), self);
             }
-            Item::Macro(it) if it.mac.path.is_ident("thread_local") => self.publish_statics(it.mac.tokens.clone()),
+            Item::Macro(it) if makes_statics(&it.mac.path) => self.publish_statics(it.mac.tokens.clone()),
             _ => {}
         }
     }
@@ -151,7 +159,7 @@ impl Edits {
 
     /// Another cell is another crate, so `pub(crate)` has to become `pub`, with the columns kept.
     fn lift_restriction(&mut self, restricted: &VisRestricted) {
-        self.replace(syn::spanned::Spanned::span(restricted).byte_range(), "pub");
+        self.replace(restricted.span().byte_range(), "pub");
     }
 
     /// Inserts text at a place, where there is one.
@@ -169,14 +177,14 @@ impl Edits {
 
     /// Lets an interrupt end the code ahead of a statement.
     pub fn checkpoint_ahead_of(&mut self, statement: &syn::Stmt) {
-        self.insert(Some(syn::spanned::Spanned::span(statement).byte_range().start), CHECKPOINT);
+        self.insert(Some(statement.span().byte_range().start), CHECKPOINT);
     }
 
     fn checkpoint(&mut self, block: &Block, attributes: &[Attribute]) {
         if self.const_depth == 0 {
             let open = block.brace_token.span.open().byte_range().end;
             let inner = attributes.iter().filter(|attribute| matches!(attribute.style, AttrStyle::Inner(_)));
-            let after = inner.map(|attribute| syn::spanned::Spanned::span(attribute).byte_range().end).max();
+            let after = inner.map(|attribute| attribute.span().byte_range().end).max();
             self.insert(Some(after.unwrap_or(open).max(open)), CHECKPOINT);
         }
     }
@@ -190,7 +198,7 @@ impl Edits {
         match &*it.body {
             Expr::Block(body) if body.label.is_none() => self.checkpoint(&body.block, &body.attrs),
             body => {
-                let range = syn::spanned::Spanned::span(body).byte_range();
+                let range = body.span().byte_range();
                 // In parentheses: a statement that begins with a block would end behind it, `match x { .. } + 1`.
                 self.insert(Some(range.start), &format!("{{ {CHECKPOINT} ("));
                 self.insert(Some(range.end), ") }");
@@ -207,9 +215,16 @@ impl Edits {
         // Nothing else would say what the error of `Ok(())` is.
         let hint =
             if lacks_error_type(value) { "::<_, ::core::result::Result<_, ::oxtorch::cell::Error>>" } else { "" };
-        let range = syn::spanned::Spanned::span(value).byte_range();
+        let range = value.span().byte_range();
         self.insert(Some(range.start), &format!("::oxtorch::cell::end_cell{hint}("));
         self.insert(Some(range.end), ")");
+    }
+
+    /// The crates that every cell has by name are names of the prelude to rustc, and those have no `::` ahead of them.
+    fn not_from_the_root(&mut self, colons: &Token![::], first: &syn::Ident) {
+        if OFFERED.iter().any(|name| first == name) {
+            self.replace(colons.span().byte_range(), "");
+        }
     }
 
     fn in_loop(&mut self, body: &Block) {
@@ -279,12 +294,17 @@ impl<'ast> Visit<'ast> for WithinSession<'_> {
     fn visit_block(&mut self, _: &'ast Block) {}
 }
 
+/// Whether a macro is `thread_local!`, by whatever path.
+pub fn makes_statics(path: &syn::Path) -> bool {
+    path.segments.last().is_some_and(|last| last.ident == "thread_local")
+}
+
 fn has_attribute(attributes: &[Attribute], name: &str) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident(name))
 }
 
 /// Where an item's own tokens start, after its attributes and doc comments.
-fn after_attributes(tokens: TokenStream) -> Option<usize> {
+pub fn after_attributes(tokens: TokenStream) -> Option<usize> {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         let is_attribute = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '#')
@@ -355,6 +375,33 @@ impl<'ast> Visit<'ast> for Edits {
             loops.visit_expr(&argument);
         }
         self.heavy = heavy || loops.0;
+    }
+
+    fn visit_item_mod(&mut self, it: &'ast syn::ItemMod) {
+        if let Some((braces, items)) = &it.content {
+            let mentioned = mentions(items.iter().map(ToTokens::to_token_stream).collect());
+            if OFFERED.iter().any(|name| mentioned.contains(*name)) {
+                let inner = it.attrs.iter().filter(|attribute| matches!(attribute.style, AttrStyle::Inner(_)));
+                let behind = inner.map(|attribute| attribute.span().byte_range().end).max();
+                let at = behind.unwrap_or(braces.span.open().byte_range().end);
+                self.insert(Some(at), &format!(" #[allow(unused_imports)] use crate::{CRATES}::*;"));
+            }
+        }
+        visit::visit_item_mod(self, it);
+    }
+
+    fn visit_item_use(&mut self, it: &'ast syn::ItemUse) {
+        if let (Some(colons), syn::UseTree::Path(first)) = (&it.leading_colon, &it.tree) {
+            self.not_from_the_root(colons, &first.ident);
+        }
+        visit::visit_item_use(self, it);
+    }
+
+    fn visit_path(&mut self, it: &'ast syn::Path) {
+        if let (Some(colons), Some(first)) = (&it.leading_colon, it.segments.first()) {
+            self.not_from_the_root(colons, &first.ident);
+        }
+        visit::visit_path(self, it);
     }
 
     fn visit_item_fn(&mut self, it: &'ast syn::ItemFn) {

@@ -19,8 +19,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::failure::Failure;
-use self::set::{Direct, OFFERED, Request, Set};
+use self::set::{Direct, Request, Set};
 use self::spec::Spec;
+use super::edits::{CRATES, OFFERED};
 use super::mentions::Names;
 use super::source_map::Source;
 use crate::setup::Runtime;
@@ -215,6 +216,12 @@ impl Dependencies {
     /// It stands behind the user's text; and as it names the sets, whose names say what is in them, the same cell with
     /// other crates is another crate.
     pub fn attach(&self, source: &mut Source, taken: &Names) -> Vec<(String, PathBuf)> {
+        let is_anothers = |name: &str| self.direct(name).is_some_and(|direct| !direct.is_runtimes);
+        if source.text.contains(CRATES) {
+            // One that was asked for is a crate to rustc, in modules too.
+            let names: Vec<&str> = OFFERED.into_iter().filter(|name| !is_anothers(name)).collect();
+            source.glue(&format!("\nmod {CRATES} {{ pub use ::oxtorch::prelude::{{{}}}; }}\n", names.join(", ")));
+        }
         let names: BTreeSet<&str> = self.links.externs.iter().map(|(name, _)| name.as_str()).collect();
         let unnamed = self.unnamed_in(&source.text);
         let is_name = |char: char| char == '_' || char.is_alphanumeric();
@@ -233,7 +240,7 @@ impl Dependencies {
         }
         // A name that the prelude offers as well would be ambiguous.
         for name in OFFERED.iter().filter(|name| !taken.contains(**name)) {
-            if self.direct(name).is_some_and(|direct| !direct.is_runtimes) {
+            if is_anothers(name) {
                 source.glue(&format!("#[allow(unused_imports)] use ::{name}; "));
             }
         }

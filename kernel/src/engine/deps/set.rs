@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use super::spec::Spec;
 use super::workspace::{Built, Resolved, Workspace, code_beside};
+use crate::engine::edits::OFFERED;
 use crate::home::Home;
 use crate::setup::Runtime;
 use crate::setup::build::{library_name, link, package_name};
@@ -26,9 +27,6 @@ const REQUESTS: &str = "deps/requests";
 /// Describes the set that a request gave last.
 const RECORD: &str = "set.json";
 const LOCK: &str = "Cargo.lock";
-
-/// The crates that every cell has by name without asking.
-pub const OFFERED: [&str; 6] = ["tch", "anyhow", "rand", "ndarray", "image", "plotters"];
 
 /// A set of built crates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
