@@ -2,7 +2,9 @@
 //!
 //! Only calls of macros that may make items come here (see [`super::macro_items`]), so other cells pay nothing. The call
 //! is emitted as the user wrote it; what it makes tells the names that later cells can import, and where its impls may
-//! stand.
+//! stand. So do items with derives of other crates, which may make types beside them.
+//!
+//! The macro of another crate may not take the `pub` that later cells need, so its calls are tried with and without.
 
 use std::fmt::Write;
 
@@ -14,16 +16,21 @@ use super::contents::{Contents, associated};
 use super::depth::{TooDeep, with_stack_for};
 use super::edits::Edits;
 use super::fragment::{Edit, Fragment};
+use super::macro_items::ItemMacros;
 use super::mentions::{Names, mentions};
 use super::parse::{Impl, Item, ItemKind, ParsedCell, Statement, canonical, item_names};
 use super::scope::Scope;
 use super::source_map::Source;
 
 /// The modules that hold the calls, by number.
-const MODULE: &str = "oxtorch_call_";
+const CALL: &str = "oxtorch_call_";
+/// Those that hold them as the user wrote them.
+const AS_WRITTEN: &str = "oxtorch_as_written_";
+/// Those that hold items with derives, by their place among the cell's.
+const ITEM: &str = "oxtorch_item_";
 
 /// The source of a crate that holds the calls of a cell, and the macros that they need.
-pub fn source(cell: &ParsedCell, scope: &Scope) -> String {
+pub fn source(cell: &ParsedCell, scope: &Scope, macros_of_crates: &ItemMacros) -> String {
     let names: Names = cell.calls.iter().flat_map(|call| call.reads.iter().cloned()).collect();
     let own = cell.items.iter().filter(|item| item.kind == ItemKind::Macro);
     // A macro of the cell stands behind an earlier one of its name, and wins.
@@ -34,12 +41,32 @@ pub fn source(cell: &ParsedCell, scope: &Scope) -> String {
         source.fragment(&item.fragment);
         source.glue("\n");
     }
-    for (number, call) in cell.calls.iter().enumerate() {
-        source.glue(&format!("mod {MODULE}{number} {{ "));
-        source.fragment(&item_position(&call.fragment));
+    let own_uses = cell.uses.iter().flat_map(|declaration| &declaration.leaves);
+    for leaf in scope.declared_uses().iter().chain(own_uses).filter(|leaf| macros_of_crates.is_of_crates(leaf)) {
+        source.glue(&format!("{}\n", leaf.code));
+    }
+    let mut module = |name: String, fragment: &Fragment| {
+        source.glue(&format!("mod {name} {{ {OUTSIDE} "));
+        source.fragment(fragment);
         source.glue("\n}\n");
+    };
+    for (number, call) in cell.calls.iter().enumerate() {
+        module(format!("{CALL}{number}"), &item_position(&call.fragment));
+        if !call.fragment.edits.is_empty() {
+            module(format!("{AS_WRITTEN}{number}"), &item_position(&as_written(&call.fragment)));
+        }
+    }
+    for number in &cell.derived {
+        module(format!("{ITEM}{number}"), &cell.items[*number].fragment);
     }
     source.text
+}
+
+/// What a module has in scope of what stands around it.
+const OUTSIDE: &str = "use super::*;";
+
+fn as_written(fragment: &Fragment) -> Fragment {
+    Fragment { edits: Vec::new(), ..fragment.clone() }
 }
 
 /// Makes items and impls of the calls, from what rustc made of [`source`]; statements of those that it made nothing of.
@@ -52,15 +79,28 @@ pub fn resolve(cell: &mut ParsedCell, expanded: &str) {
 
 fn settle(cell: &mut ParsedCell, calls: Vec<Statement>, expanded: &str) {
     let file = syn::parse_file(expanded).ok();
-    for (number, call) in calls.into_iter().enumerate() {
-        let name = format!("{MODULE}{number}");
+    let items_of = |name: String| {
         let module = file.iter().flat_map(|file| &file.items).find_map(|item| match item {
             SynItem::Mod(module) if module.ident == name => module.content.as_ref().map(|(_, items)| items),
             _ => None,
         });
-        match module {
-            Some(items) if !items.is_empty() => take_items(cell, call, items),
-            _ => put_back(cell, call),
+        // The first says what is in scope.
+        module.and_then(|items| items.get(1..)).filter(|items| !items.is_empty())
+    };
+    for (number, mut call) in calls.into_iter().enumerate() {
+        if let Some(items) = items_of(format!("{CALL}{number}")) {
+            take_items(cell, call, items);
+        } else if let Some(items) = items_of(format!("{AS_WRITTEN}{number}")) {
+            call.fragment = as_written(&call.fragment);
+            take_items(cell, call, items);
+        } else {
+            put_back(cell, call);
+        }
+    }
+    for number in std::mem::take(&mut cell.derived) {
+        let item = &mut cell.items[number];
+        for derived in items_of(format!("{ITEM}{number}")).unwrap_or_default().iter().filter(|item| is_public(item)) {
+            add_names(&mut item.names, item_names(derived).0);
         }
     }
     // The spans are not needed, and would keep the text in memory.
@@ -87,7 +127,7 @@ fn take_items(cell: &mut ParsedCell, call: Statement, items: &[SynItem]) {
             SynItem::Impl(it) => impls.extend(associated(it)),
             _ if is_public(item) => {
                 let (defined, its_kind) = item_names(item);
-                names.extend(defined);
+                add_names(&mut names, defined);
                 // The kind whose change matters most to those that hold it.
                 if kind == ItemKind::Other || matches!(its_kind, ItemKind::Type | ItemKind::Alias) {
                     kind = its_kind;
@@ -108,6 +148,15 @@ fn take_items(cell: &mut ParsedCell, call: Statement, items: &[SynItem]) {
     } else {
         let (makes_items, mentions) = (false, mentioned);
         cell.items.push(Item { names, kind, fragment, tokens, mentions, members, makes_items, heads });
+    }
+}
+
+/// Adds names, each once: a macro may make a type and a static of one name.
+fn add_names(names: &mut Vec<String>, more: Vec<String>) {
+    for name in more {
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
 }
 

@@ -6,12 +6,119 @@
 use std::collections::BTreeMap;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use syn::Token;
+use syn::punctuated::Punctuated;
 
 use super::edits::Edits;
-use super::mentions::Names;
+use super::mentions::{Names, unraw};
+use super::parse::UseLeaf;
 
 /// What fragment each variable of a matcher stands for: `name` of `$name:ident` is an `ident`.
 type Variables = BTreeMap<String, String>;
+
+/// The macros whose calls may stand for items, as far as they are known.
+#[derive(Debug, Clone, Default)]
+pub struct ItemMacros {
+    /// The user's own.
+    pub own: Names,
+    /// Names of macros that come from crates which the session has asked for.
+    pub imported: Names,
+    /// Those crates: a macro of one is known by its path.
+    pub crates: Names,
+    /// Whether all that one of them offers is in scope.
+    pub anything: bool,
+}
+
+impl ItemMacros {
+    /// Whether a call by this path may stand for items.
+    pub fn may_make_items(&self, path: &syn::Path) -> bool {
+        self.is_own(path) || self.is_foreign(path)
+    }
+
+    /// Whether it is a macro of the user's.
+    fn is_own(&self, path: &syn::Path) -> bool {
+        path.get_ident().is_some_and(|name| self.own.contains(&unraw(&name.to_string())))
+    }
+
+    /// Whether it is a macro of another crate: what that makes is not ours to write.
+    pub fn is_foreign(&self, path: &syn::Path) -> bool {
+        let first = path.segments.first().map(|first| unraw(&first.ident.to_string())).unwrap_or_default();
+        if self.is_own(path) {
+            false
+        } else if path.segments.len() > 1 {
+            self.crates.contains(&first)
+        } else {
+            self.imported.contains(&first) || (self.anything && !OF_STATEMENTS.contains(&first.as_str()))
+        }
+    }
+
+    /// Whether a `use` declaration brings something of these crates.
+    pub fn is_of_crates(&self, leaf: &UseLeaf) -> bool {
+        let path = leaf.code.trim_start_matches("use ").trim_start_matches("::");
+        self.crates.contains(&unraw(path.split([':', ';', ' ']).next().unwrap_or_default()))
+    }
+
+    /// Takes note of what a `use` declaration brings.
+    pub fn learn_use(&mut self, leaf: &UseLeaf) {
+        if self.is_of_crates(leaf) {
+            self.imported.extend(leaf.name.clone());
+            self.anything |= leaf.name.is_none();
+        }
+    }
+
+    /// Whether a derive may make more than impls: one of another crate.
+    pub fn may_derive_items(&self, attributes: &[syn::Attribute]) -> bool {
+        let derives = attributes.iter().filter(|attribute| attribute.path().is_ident("derive"));
+        !self.crates.is_empty() && derives.filter_map(derived).flatten().any(|path| !makes_impls_alone(&path))
+    }
+}
+
+fn derived(attribute: &syn::Attribute) -> Option<Punctuated<syn::Path, Token![,]>> {
+    attribute.parse_args_with(Punctuated::parse_terminated).ok()
+}
+
+/// Whether a derive is known to make impls and nothing else.
+fn makes_impls_alone(path: &syn::Path) -> bool {
+    const KNOWN: [&str; 12] = [
+        "Clone",
+        "Copy",
+        "Debug",
+        "Default",
+        "Eq",
+        "Hash",
+        "Ord",
+        "PartialEq",
+        "PartialOrd",
+        "Serialize",
+        "Deserialize",
+        "Error",
+    ];
+    path.segments.last().is_some_and(|last| KNOWN.iter().any(|known| last.ident == known))
+}
+
+/// Macros that cells call as statements and that make no items; asking rustc about them would only cost time.
+const OF_STATEMENTS: [&str; 20] = [
+    "print",
+    "println",
+    "eprint",
+    "eprintln",
+    "dbg",
+    "format",
+    "write",
+    "writeln",
+    "vec",
+    "panic",
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "todo",
+    "unimplemented",
+    "unreachable",
+    "bail",
+    "ensure",
+    "json",
+    "matches",
+];
 
 /// Whether a call of the macro may stand for items; `known` are macros whose calls do.
 pub fn makes_items(definition: TokenStream, known: &Names) -> bool {
@@ -23,6 +130,11 @@ pub fn publish(definition: TokenStream, edits: &mut Edits) {
     for (variables, body) in arms(definition) {
         Publisher { variables: &variables, edits }.items(body.stream());
     }
+}
+
+/// Makes the items visible that a call of another crate's macro holds, as `static` of `lazy_static! { static ref A: B = c; }`.
+pub fn publish_call(tokens: TokenStream, edits: &mut Edits) {
+    Publisher { variables: &Variables::new(), edits }.items(tokens);
 }
 
 /// The variables and the body of each arm.

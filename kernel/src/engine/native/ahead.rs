@@ -93,7 +93,7 @@ async fn compile(compiler: Arc<Compiler>, mut state: State, cells: Vec<String>, 
         let segments = segments(&code, &|name| state.knows(name));
         let [Segment::Code(code)] = segments.as_slice() else { return };
         let text = CellText::new(0, code);
-        let Ok(mut cell) = parse(&text, &state.scope.item_macros()) else { return };
+        let Ok(mut cell) = parse(&text, &state.item_macros()) else { return };
         let Ok(ready) = compiler.compile(&state, &text, &mut cell, Urgency::Ahead).await else { return };
         if ready.library {
             state.commit_items(&ready, &cell, 0);

@@ -150,7 +150,7 @@ impl NativeEngine {
                 match segment {
                     Segment::Code(code) => {
                         let text = CellText::part(request, code);
-                        let parsed = parse(&text, &self.state.scope.item_macros());
+                        let parsed = parse(&text, &self.state.item_macros());
                         self.run_cell(&text, parsed, request, events).await?;
                     }
                     Segment::Command(command) => self.run_command(command, request, events).await?,

@@ -7,6 +7,7 @@ use crate::engine::advice::Known;
 use crate::engine::commands::Optimise;
 use crate::engine::deps::Dependencies;
 use crate::engine::emit::VariableId;
+use crate::engine::macro_items::ItemMacros;
 use crate::engine::mentions::Names;
 use crate::engine::parse::ParsedCell;
 use crate::engine::scope::Scope;
@@ -45,6 +46,11 @@ impl State {
     pub fn knows(&self, name: &str) -> bool {
         let is_imported = || self.scope.declared_uses().iter().any(|leaf| leaf.name.as_deref() == Some(name));
         self.variables.live.contains_key(name) || self.scope.find(name).is_some() || is_imported()
+    }
+
+    /// The macros whose calls may stand for items.
+    pub fn item_macros(&self) -> ItemMacros {
+        self.scope.item_macros(self.dependencies.links_for_rustc().externs.iter().map(|(name, _)| name))
     }
 
     /// How far a cell is optimised, 0 to 3.
