@@ -25,7 +25,7 @@ use super::edits::CHECKPOINT;
 use super::fragment::{Edit, Fragment};
 use super::mentions::Names;
 use super::names::hashed_name;
-use super::parse::{Binding, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
+use super::parse::{Binding, Item, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
 use super::plan::Plan;
 use super::scope::Import;
 use super::source_map::{Place, Source};
@@ -84,6 +84,9 @@ pub struct Decisions {
     pub together: Option<usize>,
     /// Run the trailing expression without showing its value: it has none (`std::process::exit`).
     pub tail_without_value: bool,
+    /// Nothing says what the error of the trailing `Ok(())` is: it is what `?` makes of errors.
+    #[serde(default)]
+    pub tail_of_any_error: bool,
     /// New variables that cannot be kept.
     pub not_kept: BTreeSet<VariableId>,
     /// The variables that those borrow from, where rustc has named them.
@@ -106,6 +109,9 @@ pub struct Decisions {
     /// Values that are displayed as a cell's result would be: their type has no display of its own.
     #[serde(default)]
     pub displayed: BTreeSet<Displayed>,
+    /// Macros that name variables are defined once more where these are in scope: in the function that runs the cell.
+    #[serde(default)]
+    pub local_macros: bool,
     /// Names in patterns that bind nothing: constants, unit structs and variants in scope.
     pub paths: Names,
 }
@@ -156,6 +162,8 @@ pub struct Emission {
     pub runs: bool,
     /// The stages, in order.
     pub stages: Vec<Stage>,
+    /// The trailing expression, where its value is shown.
+    pub tail: Option<Range<usize>>,
     /// The user's items and statements in it.
     fragments: Vec<Fragment>,
 }
@@ -242,6 +250,8 @@ pub struct Input<'a> {
     pub live: &'a BTreeMap<String, Variable>,
     /// The names that mentioned macros bring with them.
     pub macro_mentions: &'a Names,
+    /// The macros of earlier cells that it may call, in the order in which they were defined.
+    pub macros: &'a [&'a Item],
     /// What earlier tries have taught.
     pub decisions: &'a Decisions,
 }
@@ -257,6 +267,7 @@ pub fn emit(input: Input<'_>) -> Emission {
             crates: BTreeSet::new(),
             runs: !input.cell.statements.is_empty(),
             stages: Vec::new(),
+            tail: None,
             fragments: Vec::new(),
         },
     };
@@ -410,7 +421,8 @@ impl Emitter<'_> {
     fn head(&mut self) {
         for attribute in &self.input.cell.attributes {
             self.out.source.fragment(attribute);
-            self.glue(" ");
+            // A comment, `//! ...`, would take in what follows.
+            self.glue(if attribute.text().starts_with("//") { "\n" } else { " " });
         }
         self.glue(
             "#![allow(unused, nonstandard_style, private_interfaces, private_bounds, uncommon_codepoints, static_mut_refs, \
@@ -420,6 +432,11 @@ impl Emitter<'_> {
         for import in self.input.imports {
             let rename = if import.anonymous { " as _" } else { "" };
             self.glue(&format!("use ::{}::{}{rename}; ", import.home, raw(&import.name)));
+            if import.in_modules {
+                // Whoever loads a cell needs what that was linked with.
+                let (name, home) = (raw(&import.name), &import.home);
+                self.glue(&format!("extern crate oxtorch as _; #[macro_use({name})] extern crate {home} as _; "));
+            }
         }
         for leaf in self.input.uses {
             if !self.input.decisions.dropped_uses.contains(leaf) {
@@ -472,6 +489,9 @@ impl Emitter<'_> {
             (0..self.out.variables.len()).filter(|id| self.out.variables[*id].taken.is_some()).collect();
         for id in &taken {
             self.take(*id);
+        }
+        if self.input.decisions.local_macros {
+            self.input.macros.iter().for_each(|item| self.local_macro(item));
         }
         let statements = &self.input.cell.statements;
         self.out.stages = stages(statements, self.input.decisions.together);
@@ -541,12 +561,19 @@ impl Emitter<'_> {
         if stage.sure {
             self.glue("{ ");
             for index in stage.statements.clone() {
+                self.local_macros(index..index + 1);
                 self.statement(&self.input.cell.statements[index].clone());
                 let declared_here = |id: &VariableId| self.out.variables[*id].statement == index;
                 let probed: Vec<VariableId> = probed.iter().copied().filter(declared_here).collect();
                 self.probe_all(&probed);
             }
         } else {
+            // Later stages stand within what follows this one, but not within its statements.
+            self.local_macros(if is_last {
+                stage.statements.start..stage.statements.start + 1
+            } else {
+                stage.statements.clone()
+            });
             // What a later stage may use is returned even if no later cell can have it.
             let returned = if is_last { &kept } else { &alive };
             self.glue("if let ::core::option::Option::Some((");
@@ -589,12 +616,37 @@ impl Emitter<'_> {
     /// Writes the statements of a stage.
     fn statements(&mut self, range: &Range<usize>) {
         for index in range.clone() {
+            if index > range.start && range.end == self.input.cell.statements.len() {
+                self.local_macros(index..index + 1);
+            }
             // A stage looks for an interrupt when it begins.
             if index > range.start && !self.input.cell.statements[index].sure {
                 self.glue(CHECKPOINT);
                 self.glue(" ");
             }
             self.statement(&self.input.cell.statements[index].clone());
+        }
+    }
+
+    /// Defines the cell's own macros that stand right ahead of these statements once more, where they name a variable.
+    fn local_macros(&mut self, statements: Range<usize>) {
+        if !self.input.decisions.local_macros {
+            return;
+        }
+        let start = |index: usize| self.input.cell.statements[index].fragment.range.start;
+        let from = statements.start.checked_sub(1).map_or(0, start);
+        let place = from..start(statements.end - 1);
+        let items = self.input.cell.items.iter().filter(|item| place.contains(&item.fragment.range.start));
+        let macros: Vec<Item> = items.filter(|item| item.kind == ItemKind::Macro).cloned().collect();
+        macros.iter().for_each(|item| self.local_macro(item));
+    }
+
+    /// Defines a macro within the function that runs the cell.
+    fn local_macro(&mut self, item: &Item) {
+        if self.out.variables.iter().any(|variable| item.mentions.contains(&variable.name)) {
+            // As the user wrote it: it needs to be seen from nowhere else.
+            self.fragment(&Fragment { edits: Vec::new(), ..item.fragment.clone() });
+            self.glue("\n");
         }
     }
 
@@ -635,15 +687,30 @@ impl Emitter<'_> {
 
     fn statement(&mut self, statement: &Statement) {
         self.out.source.align(&statement.fragment);
-        if statement.kind == StatementKind::Tail && !self.input.decisions.tail_without_value {
-            self.marked("match &(", Mark::Show);
-            self.fragment(&statement.fragment);
-            self.marked(&format!("\n) {{ value => {{ {VIA_EVCXR} "), Mark::Show);
-            self.marked("(&&&::oxtorch::cell::Show(value)).oxtorch_show(|| value.evcxr_display()) } }", Mark::Show);
-        } else {
-            self.fragment(&statement.fragment);
+        match statement.kind {
+            StatementKind::Tail { behind_attributes } if !self.input.decisions.tail_without_value => {
+                self.shown(&statement.fragment, behind_attributes);
+            }
+            _ => {
+                self.fragment(&statement.fragment);
+            }
         }
-        self.glue(if statement.kind == StatementKind::Tail { ";\n" } else { "\n" });
+        self.glue(if matches!(statement.kind, StatementKind::Tail { .. }) { ";\n" } else { "\n" });
+    }
+
+    /// Writes the trailing expression and what shows its value. Attributes belong to the whole of it: a statement may have them.
+    fn shown(&mut self, fragment: &Fragment, behind_attributes: usize) {
+        let (attributes, value) = fragment.split(behind_attributes);
+        self.fragment(&attributes);
+        self.marked("match &(", Mark::Show);
+        if self.input.decisions.tail_of_any_error {
+            self.marked("::oxtorch::cell::of_any_error(", Mark::Show);
+        }
+        let start = self.fragment(&value).start;
+        self.out.tail = Some(start..self.out.source.text.len());
+        self.marked(if self.input.decisions.tail_of_any_error { "\n)" } else { "\n" }, Mark::Show);
+        self.marked(&format!(") {{ value => {{ {VIA_EVCXR} "), Mark::Show);
+        self.marked("(&&&::oxtorch::cell::Show(value)).oxtorch_show(|| value.evcxr_display()) } }", Mark::Show);
     }
 
     /// Puts a variable into the store as it is behind `level` stages.
@@ -686,11 +753,12 @@ pub fn raw(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::engine::fragment::CellText;
+    use crate::engine::macro_items::ItemMacros;
     use crate::engine::parse::parse;
     use crate::engine::scope::Scope;
 
     fn emitted(text: &str, decisions: &Decisions) -> Emission {
-        let cell = parse(&CellText::new(1, text), &Names::new()).expect("the test's cell parses");
+        let cell = parse(&CellText::new(1, text), &ItemMacros::default()).expect("the test's cell parses");
         let plan = Scope::default().plan(&cell, &Names::new());
         emit(Input {
             cell: &cell,
@@ -699,6 +767,7 @@ mod tests {
             uses: &[],
             live: &BTreeMap::new(),
             macro_mentions: &Names::new(),
+            macros: &[],
             decisions,
         })
     }

@@ -78,6 +78,13 @@ pub struct Fragment {
 }
 
 impl Fragment {
+    /// What stands ahead of a place in the cell's text, and what stands behind it.
+    pub fn split(&self, at: usize) -> (Self, Self) {
+        let (before, behind) = self.edits.iter().cloned().partition(|edit| edit.at < at);
+        let part = |range, edits| Self { cell: Arc::clone(&self.cell), range, edits };
+        (part(self.range.start..at, before), part(at..self.range.end, behind))
+    }
+
     /// The user's own text.
     pub fn text(&self) -> &str {
         &self.cell.text[self.range.clone()]

@@ -15,6 +15,7 @@ use super::complete::is_complete;
 use super::emit::{Decisions, Emission, Input, emit};
 use super::expand;
 use super::fragment::{CellText, Fragment};
+use super::macro_items::ItemMacros;
 use super::mentions::Names;
 use super::names::{readable, rewrite_places};
 use super::parse::{ParsedCell, StatementKind, parse};
@@ -162,12 +163,14 @@ struct Session {
 impl Session {
     fn parse(&mut self, text: &str, u: &mut Unstructured<'_>) -> Result<Option<ParsedCell>> {
         self.cells += 1;
-        let Ok(mut cell) = parse(&CellText::new(self.cells, text), &self.scope.item_macros()) else { return Ok(None) };
+        let Ok(mut cell) = parse(&CellText::new(self.cells, text), &self.scope.item_macros(std::iter::empty())) else {
+            return Ok(None);
+        };
         // What rustc would make of the calls: some items, or nothing.
-        let mut expanded = expand::source(&cell, &self.scope);
+        let mut expanded = expand::source(&cell, &self.scope, &ItemMacros::default());
         if u.ratio(1, 2)? {
             for number in 0..cell.calls.len() {
-                expanded = format!("mod oxtorch_call_{number} {{ {} }}", any_cell(u)?);
+                expanded = format!("mod oxtorch_call_{number} {{ use super::*; {} }}", any_cell(u)?);
             }
         }
         expand::resolve(&mut cell, &expanded);
@@ -201,7 +204,7 @@ impl Session {
         self.scope.close_over_macros(&mut macro_mentions);
         let emitted = |decisions: &Decisions| {
             let (plan, imports, uses, live) = (&plan, &imports[..], &uses[..], &self.live);
-            emit(Input { cell, plan, imports, uses, live, macro_mentions: &macro_mentions, decisions })
+            emit(Input { cell, plan, imports, uses, live, macro_mentions: &macro_mentions, macros: &[], decisions })
         };
         let first = emitted(&decisions);
         let variables = first.variables.len();
@@ -341,7 +344,7 @@ fn deep_cells_are_read_or_refused() {
                 format!("fn f() -> {text} {{}}"),
                 format!("let {text} = 1;"),
             ] {
-                if let Ok(cell) = parse(&CellText::new(1, &text), &Names::new()) {
+                if let Ok(cell) = parse(&CellText::new(1, &text), &ItemMacros::default()) {
                     let plan = Scope::default().plan(&cell, &Names::new());
                     assert!(plan.new_items.len() + cell.statements.len() > 0, "{open}");
                 }

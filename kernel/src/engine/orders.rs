@@ -36,7 +36,8 @@ impl Key {
 }
 
 fn parsed(text: &str, scope: &Scope) -> ParsedCell {
-    parse(&CellText::new(1, text), &scope.item_macros()).unwrap_or_else(|error| panic!("{error:?} in\n{text}"))
+    parse(&CellText::new(1, text), &scope.item_macros(std::iter::empty()))
+        .unwrap_or_else(|error| panic!("{error:?} in\n{text}"))
 }
 
 /// The keys of what definitions define, by their codes; none for a `use`.

@@ -14,9 +14,9 @@ use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
 use super::awaits::awaits;
 use super::contents::{Associated, Contents, associated};
 use super::depth::{TooDeep, with_stack_for};
-use super::edits::Edits;
+use super::edits::{Edits, OFFERED, after_attributes, makes_statics};
 use super::fragment::{CellText, Edit, Fragment};
-use super::macro_items::makes_items;
+use super::macro_items::{ItemMacros, makes_items, publish_call};
 use super::mentions::{Names, mentions, open_patterns, unraw};
 use super::sure::is_sure;
 
@@ -35,6 +35,8 @@ pub struct ParsedCell {
     pub statements: Vec<Statement>,
     /// Calls of the user's macros that may stand for items; [`super::expand`] says what they are.
     pub calls: Vec<Statement>,
+    /// The items, by their place among them, whose derives may make others; so does [`super::expand`].
+    pub derived: Vec<usize>,
     /// What the statements mention.
     pub mentions: Names,
     /// Whether the cell holds loops, closures or functions.
@@ -71,6 +73,7 @@ impl ParsedCell {
             impls: Vec::new(),
             statements: Vec::new(),
             calls: Vec::new(),
+            derived: Vec::new(),
             mentions: Names::new(),
             heavy: false,
             asynchronous: false,
@@ -256,7 +259,10 @@ pub enum StatementKind {
         deferred: bool,
     },
     /// The trailing expression, whose value is shown.
-    Tail,
+    Tail {
+        /// Where it begins behind its attributes, as an offset in the cell's text.
+        behind_attributes: usize,
+    },
     /// Anything else.
     Other,
 }
@@ -284,7 +290,7 @@ pub struct ParseError {
 
 /// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not. Calls of `item_macros`, and of
 /// such macros in the cell itself, are put aside.
-pub fn parse(cell: &Arc<CellText>, item_macros: &Names) -> Result<ParsedCell, ParseError> {
+pub fn parse(cell: &Arc<CellText>, item_macros: &ItemMacros) -> Result<ParsedCell, ParseError> {
     read(cell, || sort(cell, item_macros))
 }
 
@@ -312,7 +318,7 @@ fn read(cell: &CellText, read: impl FnOnce() -> syn::Result<ParsedCell> + Send) 
     })
 }
 
-fn sort(cell: &Arc<CellText>, item_macros: &Names) -> syn::Result<ParsedCell> {
+fn sort(cell: &Arc<CellText>, item_macros: &ItemMacros) -> syn::Result<ParsedCell> {
     let (attributes, statements) = cell_parser.parse_str(&cell.text)?;
     let mut sorter = Sorter { cell, item_macros: item_macros.clone(), parsed: ParsedCell::empty() };
     for attribute in &attributes {
@@ -327,6 +333,10 @@ fn sort(cell: &Arc<CellText>, item_macros: &Names) -> syn::Result<ParsedCell> {
         }
     }
     let mut parsed = sorter.parsed;
+    // `use square;` behind `macro_rules! square` gives the macro a path, which it has: all macros of cells are exported.
+    let macros = parsed.items.iter().filter(|item| item.kind == ItemKind::Macro).flat_map(|item| &item.names);
+    let macros: Names = macros.map(|name| format!("use {};", super::emit::raw(name))).collect();
+    parsed.uses.retain(|declaration| !declaration.leaves.iter().all(|leaf| macros.contains(&leaf.code)));
     parsed.asynchronous =
         parsed.mentions.contains("tokio") || parsed.statements.iter().any(|statement| statement.awaits);
     Ok(parsed)
@@ -361,7 +371,7 @@ fn cell_parser(input: ParseStream) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {
 
 struct Sorter<'a> {
     cell: &'a Arc<CellText>,
-    item_macros: Names,
+    item_macros: ItemMacros,
     parsed: ParsedCell,
 }
 
@@ -381,9 +391,12 @@ impl Sorter<'_> {
         names.extend(open_patterns(item));
         match item {
             SynItem::Use(it) => {
-                self.parsed.uses.push(UseDeclaration { fragment, leaves: leaves(it) });
+                let leaves = leaves(it);
+                leaves.iter().for_each(|leaf| self.item_macros.learn_use(leaf));
+                self.parsed.uses.push(UseDeclaration { fragment, leaves });
             }
             SynItem::ExternCrate(it) => {
+                self.item_macros.anything |= self.item_macros.crates.contains(&unraw(&it.ident.to_string()));
                 let name = it.rename.as_ref().map_or(&it.ident, |(_, name)| name).to_string();
                 let leaf = UseLeaf { name: Some(name), code: fragment.text().to_owned(), mentions: names };
                 self.parsed.uses.push(UseDeclaration { fragment, leaves: vec![leaf] });
@@ -425,18 +438,21 @@ impl Sorter<'_> {
                 let mentions = names;
                 let (names, kind) = item_names(item);
                 let makes_items = match item {
-                    SynItem::Macro(it) => makes_items(it.mac.tokens.clone(), &self.item_macros),
+                    SynItem::Macro(it) => makes_items(it.mac.tokens.clone(), &self.item_macros.own),
                     _ => false,
                 };
                 if kind == ItemKind::Macro {
                     // What a call further down means is decided by this definition.
-                    self.item_macros.retain(|other| !names.contains(other));
-                    self.item_macros.extend(names.iter().filter(|_| makes_items).cloned());
+                    self.item_macros.own.retain(|other| !names.contains(other));
+                    self.item_macros.own.extend(names.iter().filter(|_| makes_items).cloned());
                 }
                 let tokens = canonical(tokens);
                 let mut contents = Contents::default();
                 contents.add(item);
                 let (heads, members) = (contents.heads(), contents.members);
+                if self.item_macros.may_derive_items(attributes(item)) {
+                    self.parsed.derived.push(self.parsed.items.len());
+                }
                 self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, members, makes_items, heads });
             }
         }
@@ -444,14 +460,18 @@ impl Sorter<'_> {
 
     fn statement(&mut self, statement: &Stmt, is_last: bool) {
         if let Stmt::Macro(it) = statement
-            && it.mac.path.is_ident("thread_local")
+            && is_item_macro_of_std(&it.mac.path)
         {
             let item =
                 syn::ItemMacro { attrs: it.attrs.clone(), ident: None, mac: it.mac.clone(), semi_token: it.semi_token };
             return self.item(&SynItem::Macro(item));
         }
-        let edits = Edits::of_statement(statement);
+        let mut edits = Edits::of_statement(statement);
         self.parsed.heavy |= edits.heavy;
+        let call = self.item_call(statement);
+        if let Some(call) = call.filter(|call| self.item_macros.is_foreign(&call.path)) {
+            publish_call(call.tokens.clone(), &mut edits);
+        }
         let fragment = self.fragment(statement, edits);
         self.parsed.mentions.extend(mentions(statement.to_token_stream()));
         let reads = match statement {
@@ -471,23 +491,29 @@ impl Sorter<'_> {
                 bindings.0.iter_mut().for_each(|binding| binding.mutable |= conditional);
                 StatementKind::Let { bindings: bindings.0, deferred: local.init.is_none() }
             }
-            Stmt::Expr(expr, None) if is_last && has_value(expr) => StatementKind::Tail,
-            Stmt::Macro(it) if is_last && it.semi_token.is_none() => StatementKind::Tail,
+            Stmt::Expr(expr, None) if is_last && has_value(expr) => tail(statement),
+            Stmt::Macro(it) if is_last && it.semi_token.is_none() => tail(statement),
             _ => StatementKind::Other,
         };
         let awaits = awaits(statement);
         let sorted = Statement { fragment, kind, reads, sure: is_sure(statement), awaits };
-        if self.makes_items(statement) {
+        if call.is_some() {
             self.parsed.calls.push(sorted);
         } else {
             self.parsed.statements.push(sorted);
         }
     }
 
-    fn makes_items(&self, statement: &Stmt) -> bool {
-        let Stmt::Macro(call) = statement else { return false };
-        call.mac.path.get_ident().is_some_and(|name| self.item_macros.contains(&unraw(&name.to_string())))
+    /// The call that may stand for items.
+    fn item_call<'s>(&self, statement: &'s Stmt) -> Option<&'s syn::Macro> {
+        let Stmt::Macro(call) = statement else { return None };
+        self.item_macros.may_make_items(&call.mac.path).then_some(&call.mac)
     }
+}
+
+fn tail(statement: &Stmt) -> StatementKind {
+    let start = statement.span().byte_range().start;
+    StatementKind::Tail { behind_attributes: after_attributes(statement.to_token_stream()).unwrap_or(start) }
 }
 
 /// Tokens as a string in which layout, doc comments and trailing commas make no difference.
@@ -528,6 +554,16 @@ fn is_doc(token: &TokenTree) -> bool {
     matches!(group.stream().into_iter().next(), Some(TokenTree::Ident(ident)) if ident == "doc")
 }
 
+/// The attributes of what can have derives.
+fn attributes(item: &SynItem) -> &[Attribute] {
+    match item {
+        SynItem::Struct(it) => &it.attrs,
+        SynItem::Enum(it) => &it.attrs,
+        SynItem::Union(it) => &it.attrs,
+        _ => &[],
+    }
+}
+
 /// The names that an item defines.
 pub fn item_names(item: &SynItem) -> (Vec<String>, ItemKind) {
     let (ident, kind) = match item {
@@ -562,9 +598,14 @@ pub fn item_names(item: &SynItem) -> (Vec<String>, ItemKind) {
     (if name == "_" { Vec::new() } else { vec![name] }, kind)
 }
 
+/// Whether a macro of the standard library stands for items: `thread_local!`, `std::arch::global_asm!`.
+fn is_item_macro_of_std(path: &syn::Path) -> bool {
+    makes_statics(path) || path.segments.last().is_some_and(|last| last.ident == "global_asm")
+}
+
 /// The statics that a `thread_local!` defines.
 fn defined_by_macro(item: &syn::ItemMacro) -> Vec<String> {
-    if !item.mac.path.is_ident("thread_local") {
+    if !makes_statics(&item.mac.path) {
         return Vec::new();
     }
     let mut names = Vec::new();
@@ -621,7 +662,8 @@ fn head_name(ty: &syn::Type) -> Option<String> {
 
 /// The names that a `use` declaration brings.
 pub fn leaves(it: &syn::ItemUse) -> Vec<UseLeaf> {
-    let leading = if it.leading_colon.is_some() { "::" } else { "" };
+    let is_offered = matches!(&it.tree, UseTree::Path(first) if OFFERED.iter().any(|name| first.ident == name));
+    let leading = if it.leading_colon.is_some() && !is_offered { "::" } else { "" };
     let mut leaves = Vec::new();
     use_leaves(&it.tree, leading.to_owned(), &Names::new(), &mut leaves);
     leaves
@@ -683,7 +725,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> ParsedCell {
-        parse(&CellText::new(1, text), &Names::new()).expect("the test's cell parses")
+        parse(&CellText::new(1, text), &ItemMacros::default()).expect("the test's cell parses")
     }
 
     #[test]
@@ -694,7 +736,10 @@ mod tests {
         assert_eq!(cell.impls[0].heads[0].self_name.as_deref(), Some("A"));
         assert_eq!(cell.impls[0].members[0].0, "f");
         assert_eq!(cell.statements.len(), 3);
-        assert_eq!(cell.statements[2].kind, StatementKind::Tail);
+        assert_eq!(
+            cell.statements[2].kind,
+            StatementKind::Tail { behind_attributes: cell.statements[2].fragment.range.start }
+        );
     }
 
     #[test]

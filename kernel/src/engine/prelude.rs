@@ -20,6 +20,11 @@ pub fn has(item: &Item) -> bool {
     item.names.iter().any(|name| names.contains(name))
 }
 
+/// Whether Rust's own prelude has the name.
+pub fn is_of_rust(name: &str) -> bool {
+    OF_RUST.contains(&name)
+}
+
 static PRELUDE: LazyLock<Prelude> = LazyLock::new(|| {
     let runtime = setup::source("runtime/src/prelude.rs").and_then(|text| syn::parse_file(&text).ok());
     let mut prelude = Prelude { values: Names::new(), others: OF_RUST.map(str::to_owned).into() };
@@ -95,12 +100,13 @@ const OF_RUST: [&str; 48] = [
 mod tests {
     use super::*;
     use crate::engine::fragment::CellText;
+    use crate::engine::macro_items::ItemMacros;
     use crate::engine::parse::parse;
 
     #[test]
     fn a_function_takes_no_name_from_a_module() {
         let takes = |code: &str| {
-            let cell = parse(&CellText::new(1, code), &Names::new()).expect("the test's cell parses");
+            let cell = parse(&CellText::new(1, code), &ItemMacros::default()).expect("the test's cell parses");
             has(&cell.items[0])
         };
         assert!(takes("fn digits() {}") && takes("struct Dataset;") && takes("mod train {}") && takes("struct Vec;"));

@@ -12,7 +12,8 @@ use super::rustc::{Diagnostic, Span};
 /// A move out of a place that was moved, or never assigned, or is borrowed.
 const MOVED: [&str; 3] = ["E0382", "E0381", "E0505"];
 /// A borrow that ends too early.
-const BORROWED: [&str; 10] = ["E0597", "E0716", "E0515", "E0373", "E0521", "E0310", "E0499", "E0502", "E0503", "E0506"];
+const BORROWED: [&str; 11] =
+    ["E0597", "E0713", "E0716", "E0515", "E0373", "E0521", "E0310", "E0499", "E0502", "E0503", "E0506"];
 /// Inference that a later statement would have settled.
 const UNINFERRED: [&str; 3] = ["E0282", "E0283", "E0284"];
 
@@ -35,25 +36,38 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
             continue;
         }
         let place = error.spans.iter().find(|span| span.is_primary).and_then(|span| own_range(span, file));
+        if !decisions.local_macros && names_variable_in_macro(error) {
+            next.local_macros = true;
+            continue;
+        }
         learn_one(error, &marks, place.map(|range| range.start), emission, decisions, &mut next);
     }
     // What was learnt of variables does not hold for others, nor what was learnt of stages.
     let others = next.paths != decisions.paths;
     if others || next.together != decisions.together {
         let together = if others { decisions.together } else { next.together };
-        let Decisions { tail_without_value, not_taken, stale, dropped_uses, displayed, paths, .. } = next;
+        let Decisions { tail_without_value, tail_of_any_error, not_taken, stale, dropped_uses, .. } = next;
+        let Decisions { displayed, local_macros, paths, .. } = next;
         next = Decisions {
             together,
             tail_without_value,
+            tail_of_any_error,
             not_taken,
             stale,
             dropped_uses,
             displayed,
+            local_macros,
             paths,
             ..Decisions::default()
         };
     }
     (next != *decisions).then_some(next)
+}
+
+/// Whether a macro names a variable that is not in scope where the macro is defined.
+fn names_variable_in_macro(error: &Diagnostic) -> bool {
+    let is_it = |child: &Diagnostic| child.message.ends_with("not accessible due to macro hygiene");
+    error.code() == "E0425" && error.children.iter().any(is_it)
 }
 
 struct Marked<'a> {
@@ -148,6 +162,13 @@ fn learn_one(
         next.tail_without_value = true;
         return;
     }
+    if place.is_some_and(|place| emission.tail.as_ref().is_some_and(|tail| tail.contains(&place)))
+        && !before.tail_of_any_error
+        && lacks_error_type(error)
+    {
+        next.tail_of_any_error = true;
+        return;
+    }
     let borrow_error = MOVED.contains(&code) || BORROWED.contains(&code) || code.is_empty();
     if borrow_error {
         // `argument requires that ... is borrowed for 'static`, `first borrow later used here`: this variable is the one
@@ -218,6 +239,13 @@ fn learn_one(
         let first = if before.together.is_none() { in_stage() } else { None };
         join(first.unwrap_or(0), next);
     }
+}
+
+/// Whether rustc finds nothing that says what the error of a `Result` is.
+fn lacks_error_type(error: &Diagnostic) -> bool {
+    let mut labels = error.spans.iter().filter_map(|span| span.label.as_deref());
+    UNINFERRED.contains(&error.code())
+        && labels.any(|label| label.ends_with("type parameter `E` declared on the enum `Result`"))
 }
 
 /// Has a statement and all behind it run as one stage.

@@ -70,8 +70,13 @@ pub struct Expansion {
 }
 
 impl Diagnostic {
+    /// Whether it is told otherwise to a compiler that takes no unstable flags: it names something by a path, or an unstable feature.
+    pub fn depends_on_flags(&self) -> bool {
+        self.code() == "E0725" || self.has_paths()
+    }
+
     /// Whether it names anything by a path.
-    pub fn has_paths(&self) -> bool {
+    fn has_paths(&self) -> bool {
         let mut labels = self.spans.iter().filter_map(|span| span.label.as_deref());
         self.message.contains("::")
             || labels.any(|label| label.contains("::"))
@@ -250,7 +255,7 @@ impl Rustc {
 
     /// What the macros of a source make of it. Names that the source lacks do not matter, so it is no whole crate and
     /// links nothing; what cannot be expanded is left out.
-    pub async fn expand(&self, source: &str) -> anyhow::Result<String> {
+    pub async fn expand(&self, source: &str, links: &Links) -> anyhow::Result<String> {
         let mut command = Command::new(&self.runtime.rustc);
         command
             .current_dir(&self.dir)
@@ -260,6 +265,7 @@ impl Rustc {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true);
+        self.search(&mut command, links);
         remove_flags(&mut command);
         end_with_parent(command.as_std_mut());
         command.env("RUSTC_BOOTSTRAP", "expansion");
@@ -279,6 +285,18 @@ impl Rustc {
         arguments.push(format!("-Clink-arg={to_linker}-soname=lib{name}.so").into());
         arguments.push(format!("-Clink-arg={to_linker}-rpath=$ORIGIN").into());
         arguments
+    }
+
+    /// Says where the crates are that a source may name.
+    fn search(&self, command: &mut Command, links: &Links) {
+        // `--extern` is for what a cell names itself: the library of a set looks for the runtime in its folder.
+        let runtime = self.runtime.library.parent().filter(|_| !links.externs.is_empty()).map(Path::to_owned);
+        for dir in self.runtime.dependencies.iter().chain(&runtime).chain(&links.folders) {
+            command.arg("-L").arg(with_path("dependency=", dir));
+        }
+        for (name, file) in &links.externs {
+            command.arg("--extern").arg(with_path(&format!("{name}="), file));
+        }
     }
 
     fn command(&self, krate: Crate<'_>, file: &str, library: &Path) -> Command {
@@ -309,22 +327,14 @@ impl Rustc {
         if krate.check {
             command.args(["--emit", "metadata"]);
         }
-        for dir in &self.runtime.dependencies {
-            command.arg("-L").arg(with_path("dependency=", dir));
-        }
         for dir in &self.runtime.native {
             command.arg("-L").arg(with_path("native=", dir));
         }
-        for (name, file) in krate.links.externs.iter().chain(krate.externs) {
+        for (name, file) in krate.externs {
             command.arg("--extern").arg(with_path(&format!("{name}="), file));
         }
-        let runtime = self.runtime.library.parent().filter(|_| !krate.links.externs.is_empty());
-        if let Some(dir) = runtime {
-            // `--extern` is for what a cell names itself: the library of a set looks for the runtime here.
-            command.arg("-L").arg(with_path("dependency=", dir));
-        }
+        self.search(&mut command, krate.links);
         for dir in &krate.links.folders {
-            command.arg("-L").arg(with_path("dependency=", dir));
             command.arg(with_path(&format!("-Clink-arg={}-rpath=", self.to_linker()), dir));
         }
         for dir in &krate.links.native {
@@ -342,7 +352,9 @@ impl Rustc {
             // A long type would be cut in the middle to fit a terminal.
             command
                 .env("RUSTC_BOOTSTRAP", krate.name)
-                .args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"]);
+                .args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"])
+                // That is for us: a cell may use what is stable.
+                .arg("-Zallow-features=");
         }
         command
     }

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fragment::CellText;
+use super::macro_items::ItemMacros;
 use super::mentions::Names;
 use super::parse::{Impl, Item, ItemKind, ParsedCell, UseLeaf};
 use super::plan::Plan;
+use super::prelude;
 
 /// The name of a cell's crate, `cell_<hash>`.
 pub type CrateName = String;
@@ -43,6 +45,8 @@ pub struct Import {
     pub home: CrateName,
     /// Whether only a trait's methods are wanted, not its name.
     pub anonymous: bool,
+    /// Whether the modules of the crate are to have it as well: a macro, which they would have below its definition.
+    pub in_modules: bool,
 }
 
 impl Scope {
@@ -66,6 +70,8 @@ impl Scope {
             .flat_map(|declaration| &declaration.leaves)
             .filter_map(|leaf| leaf.name.as_ref())
             .collect();
+        let mut of_crate = plan.new_items.iter().chain(&plan.moved_items);
+        let has_modules = of_crate.any(|item| item.kind == ItemKind::Module);
         let mut imports = Vec::new();
         for (index, live) in self.items.iter().enumerate() {
             if plan.replaced.contains(&index) || live.hidden {
@@ -74,7 +80,8 @@ impl Scope {
             for name in &live.item.names {
                 let named = wanted.contains(name) && !own_uses.contains(name);
                 if named || live.item.kind == ItemKind::Trait {
-                    imports.push(Import { name: name.clone(), home: live.home.clone(), anonymous: !named });
+                    let in_modules = has_modules && live.item.kind == ItemKind::Macro && !prelude::is_of_rust(name);
+                    imports.push(Import { name: name.clone(), home: live.home.clone(), anonymous: !named, in_modules });
                 }
             }
         }
@@ -111,10 +118,13 @@ impl Scope {
         }
     }
 
-    /// The macros whose calls may stand for items.
-    pub fn item_macros(&self) -> Names {
+    /// The macros whose calls may stand for items, where the session has asked for these crates.
+    pub fn item_macros<'a>(&self, crates: impl Iterator<Item = &'a String>) -> ItemMacros {
         let makes = self.items.iter().filter(|live| live.item.makes_items && !live.hidden);
-        makes.flat_map(|live| live.item.names.iter().cloned()).collect()
+        let own = makes.flat_map(|live| live.item.names.iter().cloned()).collect();
+        let mut macros = ItemMacros { own, crates: crates.cloned().collect(), ..ItemMacros::default() };
+        self.uses.iter().for_each(|leaf| macros.learn_use(leaf));
+        macros
     }
 
     /// The macros of those names, and those that they use, in the order in which they were defined.
@@ -213,10 +223,11 @@ fn remove_indices<T>(list: &mut Vec<T>, indices: &BTreeSet<usize>) {
 mod tests {
     use super::*;
     use crate::engine::fragment::CellText;
+    use crate::engine::macro_items::ItemMacros;
     use crate::engine::parse::parse;
 
     fn cell(text: &str) -> ParsedCell {
-        parse(&CellText::new(1, text), &Names::new()).expect("the test's cell parses")
+        parse(&CellText::new(1, text), &ItemMacros::default()).expect("the test's cell parses")
     }
 
     fn scope(cells: &[&str]) -> Scope {
@@ -248,7 +259,7 @@ mod tests {
         let plan = scope.plan(&cell("fn a() { S; }"), &Names::new());
         assert_eq!(moved(&plan), ["b", "c"]);
         let imports = scope.imports(&plan, &cell("fn a() { S; }"));
-        assert_eq!(imports, [Import { name: "S".into(), home: "cell_3".into(), anonymous: false }]);
+        assert_eq!(imports, [Import { name: "S".into(), home: "cell_3".into(), anonymous: false, in_modules: false }]);
     }
 
     #[test]

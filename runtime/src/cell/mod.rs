@@ -31,7 +31,7 @@ pub(crate) use notes::{note, note_each, take_back_each};
 pub(crate) use panic::{first_sentence, install_hook};
 pub(crate) use show::show_bundle;
 pub use show::{NoMethod, Show, Shown, ViaDebug, ViaName, ViaRich};
-pub use stage::{Ending, Error, end_cell, stage};
+pub use stage::{Ending, Error, end_cell, of_any_error, stage};
 pub(crate) use stage::{begin, end, record_panic, run};
 pub use store::{Never, Returns, TypeOf, carry, forget, probe, put, put_back, take, type_of};
 pub(crate) use store::{drop_all, forget_all, keeps_stdout, not_dropped};

@@ -69,6 +69,14 @@ pub fn end_cell<T, V: Ending>(value: V) -> Result<T, Error> {
     Err(value.error().unwrap_or(Error(None)))
 }
 
+/// Says what the error of a cell's last value is where nothing else does, as in `Ok(())`: what `?` makes of errors.
+///
+/// # Errors
+/// The value's own.
+pub fn of_any_error<T>(value: Result<T, anyhow::Error>) -> Result<T, anyhow::Error> {
+    value
+}
+
 thread_local! {
     static OUTCOME: RefCell<Outcome> = const { RefCell::new(Outcome::Ok) };
 }

@@ -132,14 +132,15 @@ impl Compiler {
 
     /// Finds out what the calls of macros that may make items make.
     async fn expand(&self, state: &State, cell: &mut ParsedCell) -> Result<(), CellError> {
-        if cell.calls.is_empty() {
+        if cell.calls.is_empty() && cell.derived.is_empty() {
             return Ok(());
         }
-        let source = expand::source(cell, &state.scope);
+        let links = state.dependencies.links_for_rustc();
+        let source = expand::source(cell, &state.scope, &state.item_macros());
         let known = self.expanded.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned();
         let expanded = match known {
             Some(expanded) => expanded,
-            None => self.rustc.expand(&source).await.map_err(|error| internal(format!("{error:#}")))?,
+            None => self.rustc.expand(&source, links).await.map_err(|error| internal(format!("{error:#}")))?,
         };
         expand::resolve(cell, &expanded);
         self.expanded.lock().unwrap_or_else(PoisonError::into_inner).insert(source, expanded);
@@ -253,13 +254,18 @@ impl Compiler {
         variables.rehome(&plan, &"crate".to_owned(), text.number());
         let imports = state.scope.imports(&plan, cell);
         let earlier_uses = state.scope.uses(&plan, cell);
+        let macros: Vec<_> =
+            if decisions.local_macros { state.scope.macros(cell.mentions.clone()).collect() } else { Vec::new() };
+        // They mean the variables that are there ahead of the cell, even if that has others of the same names.
+        let named = macros.iter().flat_map(|item| &item.mentions).chain(macro_mentions).cloned().collect();
         let mut emission = emit::emit(Input {
             cell,
             plan: &plan,
             imports: &imports,
             uses: &earlier_uses,
             live: &variables.live,
-            macro_mentions,
+            macro_mentions: &named,
+            macros: &macros,
             decisions: &decisions,
         });
         let items = plan.new_items.iter().chain(&plan.moved_items).flat_map(|item| &item.names);
@@ -311,7 +317,8 @@ impl Compiler {
         self.rustc.compile(krate).await.map_err(|error| not_started(format!("{error:#}")))
     }
 
-    /// Draws the user's errors. Where they name types by their paths, rustc is asked once more, for types as a reader likes them.
+    /// Draws the user's errors. Where they name types by their paths, rustc is asked once more, for types as a reader likes them,
+    /// and where they are about unstable features, for what it says of them without flags of ours.
     async fn compile_error(
         &self,
         state: &State,
@@ -321,7 +328,7 @@ impl Compiler {
     ) -> Result<CellError, CellError> {
         let compiled;
         let mut errors = errors.to_vec();
-        if errors.iter().any(|error| error.has_paths()) {
+        if errors.iter().any(|error| error.depends_on_flags()) {
             compiled = self.call(Crate { full_paths: false, ..krate }).await?;
             // It may have been killed meanwhile.
             if !compiled.placed_errors().is_empty() {
