@@ -15,7 +15,7 @@ use crate::engine::cache::Cache;
 #[cfg(feature = "evcxr")]
 use crate::engine::evcxr::EvcxrEngine;
 use crate::engine::native::NativeEngine;
-use crate::home::{Home, Scratch};
+use crate::home::{Home, HomeError, Scratch};
 use crate::kernelspec::{self, Kernelspec, KernelspecError, Location};
 use crate::setup::progress::{self, Lines};
 use crate::setup::{self, Progress, Runtime, SetupError, doctor};
@@ -243,8 +243,9 @@ fn report(error: &anyhow::Error, code: u8) -> ExitCode {
 fn help(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         let setup = cause.downcast_ref::<SetupError>().and_then(SetupError::help);
+        let home = || cause.downcast_ref::<HomeError>().map(HomeError::help);
         let kernelspec = || cause.downcast_ref::<KernelspecError>().and_then(KernelspecError::help);
-        setup.or_else(kernelspec).or_else(|| cause.is::<NotBuilt>().then(|| NotBuilt::HELP.to_owned()))
+        setup.or_else(home).or_else(kernelspec).or_else(|| cause.is::<NotBuilt>().then(|| NotBuilt::HELP.to_owned()))
     })
 }
 

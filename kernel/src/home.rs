@@ -2,21 +2,28 @@
 //!
 //! Things stand under keys, so that versions live side by side. Everything appears by one rename: what has its final
 //! name is whole, whatever was killed or ran out of space on the way.
+//!
+//! A home may be an installation that many users share and that none of them can write. What sessions write (scratch, cache,
+//! history, the crates of `:dep`) then has a folder of each user's own. `marker` tells a home from other folders, `scratch` makes the folders of
+//! kernels, `trust` says who can change what is loaded from here.
 
-use std::fs::{self, File, TryLockError};
+pub(crate) mod marker;
+mod scratch;
+pub(crate) mod trust;
+
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use scratch::Scratch;
+
 /// Where work in progress stands, ahead of its rename.
 const UNFINISHED: &str = "tmp";
-/// Where running kernels keep their compiled cells.
-const CELLS: &str = "cells";
-/// What the cells of a session may take, in bytes.
-const ROOM_FOR_CELLS: u64 = 64 << 20;
-/// The file in a kernel's folder that the kernel holds locked while it lives.
-const OWNER: &str = "owner.lock";
+/// The folders of a home from which code is loaded, or that say which.
+const KINDS_THAT_ARE_LOADED: [&str; 8] = ["ready", "runtime", "shim", "libtorch", "build", "cache", "cells", "deps"];
 
 /// A failure of the home itself, with the path that it happened at.
 #[derive(Debug, Error)]
@@ -24,6 +31,22 @@ pub enum HomeError {
     /// No place for the home could be found.
     #[error("there is no home directory to keep Oxtorch's files in")]
     Nowhere,
+    /// The folder is in use for something else.
+    #[error("{} is no folder of Oxtorch's: it holds {}", root.display(), entry.display())]
+    Foreign {
+        /// The folder.
+        root: PathBuf,
+        /// Something in it that is not ours, by its path below the folder.
+        entry: PathBuf,
+    },
+    /// Somebody else can change what would be loaded.
+    #[error("{} {why}: what is loaded from there could be theirs", path.display())]
+    Untrusted {
+        /// The file or folder that they can change.
+        path: PathBuf,
+        /// Whose it is, or who can write it.
+        why: String,
+    },
     /// The file system refused.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -42,6 +65,24 @@ impl HomeError {
         move |source| Self::Io { action, path, source }
     }
 
+    /// What the user can do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Foreign { .. } => "set OXTORCH_HOME (or OXTORCH_CACHE) to a new or an empty folder".to_owned(),
+            Self::Untrusted { path, .. } => format!(
+                "if you know that nobody has changed anything: chmod -R go-w {}; else set OXTORCH_HOME to a folder of your own. Where \
+                 the modes of files mean nothing, {}=1 loads what is there all the same",
+                path.display(),
+                trust::VARIABLE
+            ),
+            _ if self.is_disk_full() => {
+                "free some space, or set OXTORCH_HOME to a folder on another disk; then run `oxtorch setup` again"
+                    .to_owned()
+            }
+            Self::Nowhere | Self::Io { .. } => "set OXTORCH_HOME to a folder that you may write to".to_owned(),
+        }
+    }
+
     /// Whether the file system had no space left.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_disk_full(source))
@@ -57,21 +98,56 @@ pub fn is_disk_full(error: &io::Error) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     root: PathBuf,
+    /// What sessions write: the same folder, or one of this user's own.
+    own: PathBuf,
 }
 
 impl Home {
-    /// The home that the environment names: `OXTORCH_HOME`, else `oxtorch` in the user's data directory.
+    /// The home that the environment names: `OXTORCH_HOME`, else `oxtorch` in the user's data directory. What sessions write
+    /// goes there as well where it is the user's own, else to `OXTORCH_CACHE` or `oxtorch` in the user's cache directory.
+    ///
+    /// # Errors
+    ///
+    /// Where one of these folders is in use for something else, or where there is no place for them.
     pub fn from_environment() -> Result<Self, HomeError> {
-        let root = match std::env::var_os("OXTORCH_HOME").filter(|value| !value.is_empty()) {
-            Some(root) => std::path::absolute(&root).map_err(HomeError::at("find", Path::new(&root)))?,
+        let named = |name| match std::env::var_os(name).filter(|value| !value.is_empty()) {
+            Some(folder) => std::path::absolute(&folder).map(Some).map_err(HomeError::at("find", Path::new(&folder))),
+            None => Ok(None),
+        };
+        let root = match named("OXTORCH_HOME")? {
+            Some(root) => root,
             None => dirs::data_dir().ok_or(HomeError::Nowhere)?.join("oxtorch"),
         };
-        Ok(Self { root })
+        let own = match named("OXTORCH_CACHE")? {
+            Some(own) => own,
+            None if is_own(&root) => root.clone(),
+            None => dirs::cache_dir().ok_or(HomeError::Nowhere)?.join("oxtorch"),
+        };
+        marker::check(&root)?;
+        marker::check(&own)?;
+        Ok(Self { root, own })
     }
 
-    /// A home at a given folder, which need not exist yet.
+    /// A home at a given folder, which need not exist yet, for one user.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        Self { own: root.clone(), root }
+    }
+
+    /// What sessions of this user write, as a home of its own.
+    pub fn own(&self) -> Self {
+        Self::at(&self.own)
+    }
+
+    /// Whether the home is an installation that others have made, or that this user keeps apart from what sessions write.
+    pub fn is_apart(&self) -> bool {
+        self.root != self.own
+    }
+
+    /// Whether this user can write the home, or make it.
+    pub fn is_writable(&self) -> bool {
+        let existing = self.root.ancestors().find(|folder| folder.exists());
+        existing.is_some_and(may_write)
     }
 
     /// The folder itself.
@@ -86,18 +162,30 @@ impl Home {
 
     /// Where compiled cells are kept for later sessions.
     pub fn cache(&self) -> PathBuf {
-        self.root.join("cache")
+        self.own.join("cache")
     }
 
     /// Where the cells that users ran are kept, as text.
     pub fn history(&self) -> PathBuf {
-        self.root.join("history")
+        self.own.join("history")
+    }
+
+    /// Makes a folder in this home, which becomes one with that.
+    fn prepare(&self, folder: &Path) -> Result<(), HomeError> {
+        marker::claim(&self.root)?;
+        create_folder(folder)
+    }
+
+    /// An error where others than this user and root can change what is loaded from here.
+    pub fn check_trust(&self) -> Result<(), HomeError> {
+        trust::check(&self.root)?;
+        KINDS_THAT_ARE_LOADED.iter().try_for_each(|kind| trust::check_here(&self.root.join(kind)))
     }
 
     /// A new folder for work in progress, on the same file system as everything else here; removed when dropped.
     pub fn unfinished(&self) -> Result<tempfile::TempDir, HomeError> {
         let folder = self.root.join(UNFINISHED);
-        create_folder(&folder)?;
+        self.prepare(&folder)?;
         tempfile::Builder::new()
             .prefix(&format!("{}-", std::process::id()))
             .tempdir_in(&folder)
@@ -107,22 +195,26 @@ impl Home {
     /// Gives finished work its final name. Where the name is taken, what stood there goes.
     pub fn finish(&self, finished: &Path, place: &Path) -> Result<(), HomeError> {
         if let Some(parent) = place.parent() {
-            create_folder(parent)?;
+            self.prepare(parent)?;
         }
         if place.exists() {
             // A rename replaces no folder that has something in it: move the old one out of the way first.
             let old = self.unfinished()?;
             fs::rename(place, old.path().join("old")).map_err(HomeError::at("replace", place))?;
         }
+        keep_others_from_writing(finished).map_err(HomeError::at("change the mode of", finished))?;
         fs::rename(finished, place).map_err(HomeError::at("create", place))
     }
 
     /// Writes a file so that a reader sees the old contents or the new, never a part.
     pub fn write(&self, place: &Path, contents: &[u8]) -> Result<(), HomeError> {
         let folder = place.parent().unwrap_or(&self.root);
-        create_folder(folder)?;
+        self.prepare(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(HomeError::at("write", place))?;
         file.write_all(contents).map_err(HomeError::at("write", place))?;
+        // An installation is read by others than the one who made it.
+        let mode = Permissions::from_mode(0o644);
+        file.as_file().set_permissions(mode).map_err(HomeError::at("change the mode of", place))?;
         file.persist(place).map_err(|error| HomeError::at("write", place)(error.error))?;
         Ok(())
     }
@@ -130,7 +222,7 @@ impl Home {
     /// Takes the lock of a name. `waiting` is called once if another process holds it.
     pub fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, HomeError> {
         let folder = self.root.join("locks");
-        create_folder(&folder)?;
+        self.prepare(&folder)?;
         let path = folder.join(name);
         let file = File::options()
             .create(true)
@@ -149,44 +241,11 @@ impl Home {
         Ok(Lock { _file: file })
     }
 
-    /// A fresh folder for the compiled cells of one kernel: here, or among the system's temporary files where this home
-    /// is full or not ours to write.
-    pub fn scratch(&self) -> Result<Scratch, HomeError> {
-        let has_room = free_space(&self.root).is_none_or(|free| free >= ROOM_FOR_CELLS);
-        let here = if has_room { self.scratch_here().ok() } else { None };
-        match here {
-            Some(scratch) => Ok(scratch),
-            // Each user has a folder of their own there: what one makes, another cannot write.
-            None => {
-                let user = rustix::process::getuid().as_raw();
-                Self::at(std::env::temp_dir().join(format!("oxtorch-{user}"))).scratch_here()
-            }
-        }
-    }
-
-    /// A fresh folder in this home. Those that dead kernels left behind are removed.
-    fn scratch_here(&self) -> Result<Scratch, HomeError> {
-        let cells = self.root.join(CELLS);
-        create_folder(&cells)?;
-        // A folder is made and gets its owner under this lock, so no other kernel takes it for one left behind.
-        let _lock = self.lock(CELLS, || ())?;
-        sweep_cells(&cells);
-        let folder = tempfile::Builder::new()
-            .prefix(&format!("{}-", std::process::id()))
-            .tempdir_in(&cells)
-            .map_err(HomeError::at("create a folder in", &cells))?;
-        let path = folder.path().join(OWNER);
-        let owner = File::create(&path).map_err(HomeError::at("create", &path))?;
-        owner.lock().map_err(HomeError::at("lock", &path))?;
-        Ok(Scratch { folder, _owner: owner })
-    }
-
     /// Removes work in progress that dead processes left behind. Only for the holder of the lock under which all such
     /// work is done.
     pub fn sweep_unfinished(&self, _held: &Lock) {
-        let Ok(entries) = fs::read_dir(self.root.join(UNFINISHED)) else { return };
-        for entry in entries.flatten() {
-            let _ = fs::remove_dir_all(entry.path());
+        for folder in scratch::work_in(&self.root.join(UNFINISHED)) {
+            let _ = fs::remove_dir_all(folder);
         }
     }
 }
@@ -197,38 +256,40 @@ pub struct Lock {
     _file: File,
 }
 
-/// The folder of one kernel's compiled cells, removed when dropped.
-#[derive(Debug)]
-pub struct Scratch {
-    folder: tempfile::TempDir,
-    _owner: File,
+/// Creates a folder and those above it, which others than the user cannot write whatever the user's mask says.
+fn create_folder(folder: &Path) -> Result<(), HomeError> {
+    let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
+    made.map_err(HomeError::at("create", folder))
 }
 
-impl Scratch {
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        self.folder.path()
+/// Whether a home is this user's own to write into, or is not there yet.
+fn is_own(root: &Path) -> bool {
+    match root.metadata() {
+        Ok(found) => found.uid() == rustix::process::geteuid().as_raw() && may_write(root),
+        Err(_) => true,
     }
 }
 
-/// Creates a folder and those above it.
-fn create_folder(folder: &Path) -> Result<(), HomeError> {
-    fs::create_dir_all(folder).map_err(HomeError::at("create", folder))
+fn may_write(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
-/// Removes the folders that nobody holds the lock of. Locks, unlike process ids, also tell of kernels on other
-/// machines that share this home. A folder that cannot be removed does no harm.
-fn sweep_cells(cells: &Path) {
-    let Ok(entries) = fs::read_dir(cells) else { return };
-    for entry in entries.flatten() {
-        let left_behind = match File::open(entry.path().join(OWNER)) {
-            Ok(owner) => owner.try_lock().is_ok(),
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
-        };
-        if left_behind {
-            let _ = fs::remove_dir_all(entry.path());
+/// Takes from all but their owner the right to write what stands in a folder: tools give it as the user's mask has it.
+fn keep_others_from_writing(path: &Path) -> io::Result<()> {
+    let found = path.symlink_metadata()?;
+    if found.is_symlink() {
+        return Ok(());
+    }
+    let mode = found.permissions().mode();
+    if mode & 0o022 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(mode & !0o022))?;
+    }
+    if found.is_dir() {
+        for entry in fs::read_dir(path)? {
+            keep_others_from_writing(&entry?.path())?;
         }
     }
+    Ok(())
 }
 
 /// The space that is left for this user on the file system of a folder (or of the closest one above it that exists).
@@ -293,26 +354,53 @@ mod tests {
     }
 
     #[test]
-    fn scratch_goes_when_dropped_and_what_the_dead_left_goes_at_the_next_start() {
+    fn a_sweep_takes_only_work_in_progress() {
         let (_folder, home) = home();
-        let dead = home.place(CELLS, "1-abc");
-        fs::create_dir_all(&dead).expect("creates");
-        fs::write(dead.join(OWNER), "").expect("writes");
-        let living = home.scratch().expect("a scratch folder");
-        let scratch = home.scratch().expect("another one");
-        let path = scratch.path().to_owned();
-        assert!(path.is_dir() && living.path().is_dir() && !dead.exists());
-        drop(scratch);
-        assert!(!path.exists());
+        let lock = home.lock("setup", || ()).expect("locks");
+        for name in ["1-abcdef", "experiment1"] {
+            fs::create_dir_all(home.root().join(UNFINISHED).join(name)).expect("creates");
+        }
+        home.sweep_unfinished(&lock);
+        let left: Vec<_> = fs::read_dir(home.root().join(UNFINISHED)).expect("is there").flatten().collect();
+        assert_eq!(left.iter().map(fs::DirEntry::file_name).collect::<Vec<_>>(), ["experiment1"]);
     }
 
     #[test]
-    fn cells_are_compiled_elsewhere_where_the_home_cannot_be_written() {
+    fn nothing_is_put_into_a_folder_that_is_in_use_for_something_else() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("file");
-        fs::write(&file, "").expect("writes");
-        let scratch = Home::at(file).scratch().expect("a folder elsewhere");
-        assert!(scratch.path().starts_with(std::env::temp_dir()) && scratch.path().is_dir());
+        fs::write(folder.path().join("thesis.tex"), "").expect("writes");
+        let home = Home::at(folder.path());
+        let tried = [
+            home.lock("setup", || ()).map(drop),
+            home.unfinished().map(drop),
+            home.write(&home.place("ready", "a"), b"").map(drop),
+            home.finish(&folder.path().join("thesis.tex"), &home.place("runtime", "a")),
+            home.scratch().map(drop),
+        ];
+        for result in tried {
+            let error = result.expect_err("it is in use").to_string();
+            assert!(error.ends_with("it holds thesis.tex"), "{error}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("is there").count(), 1);
+    }
+
+    #[test]
+    fn what_is_finished_others_can_read_and_not_write() {
+        let (_folder, home) = home();
+        let work = home.unfinished().expect("a folder for work");
+        let finished = work.path().join("runtime");
+        fs::create_dir(&finished).expect("creates");
+        fs::write(finished.join("library"), "").expect("writes");
+        for (path, mode) in [(finished.clone(), 0o777), (finished.join("library"), 0o664)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("is ours");
+        }
+        let place = home.place("runtime", "key");
+        home.finish(&finished, &place).expect("renames");
+        home.write(&home.place("ready", "a.json"), b"").expect("writes");
+        let mode = |path: &Path| path.metadata().expect("is there").permissions().mode() & 0o777;
+        assert_eq!((mode(&place), mode(&place.join("library"))), (0o755, 0o644));
+        assert_eq!(mode(&home.place("ready", "a.json")), 0o644);
+        assert_eq!(mode(home.root()) & 0o022, 0);
     }
 
     #[test]
@@ -321,7 +409,7 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").expect("writes");
         let error = Home::at(file.join("home")).lock("setup", || ()).expect_err("a file is no folder");
-        assert!(error.to_string().contains("file/home/locks"), "{error}");
+        assert!(error.to_string().contains("file/home"), "{error}");
         assert!(!error.is_disk_full());
     }
 

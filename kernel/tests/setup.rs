@@ -496,6 +496,37 @@ fn a_home_that_cannot_be_made_is_named() {
 }
 
 #[test]
+fn a_folder_that_is_in_use_for_something_else_is_no_home_and_stays_as_it_was() {
+    let stage = Stage::new();
+    let project = stage.path("project");
+    let files = ["tmp/experiment1/results.csv", "cells/mine/cell.rs", "thesis.tex"].map(|name| project.join(name));
+    for file in &files {
+        fs::create_dir_all(file.parent().expect("has one")).expect("creates");
+        fs::write(file, "mine").expect("writes");
+    }
+    let notebook = stage.path("notebook.ipynb");
+    fs::write(&notebook, r#"{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}"#).expect("writes");
+    for arguments in [&["setup"][..], &["doctor"], &["run", text(&notebook)]] {
+        for variable in ["OXTORCH_HOME", "OXTORCH_CACHE"] {
+            let mut command = stage.command(arguments);
+            command.env(variable, &project);
+            let errors = fails(command);
+            assert!(errors.contains("is no folder of Oxtorch's") && errors.contains("an empty folder"), "{errors}");
+        }
+    }
+    assert!(files.iter().all(|file| file.is_file()));
+    assert_eq!(fs::read_dir(&project).expect("is there").count(), 3);
+
+    // What set-up has made it a home of, it keeps as well.
+    succeeds(stage.setup(&[]));
+    let mine = stage.home().join("tmp/experiment1");
+    fs::create_dir_all(&mine).expect("creates");
+    fs::remove_dir_all(stage.home().join("ready")).expect("removes");
+    succeeds(stage.setup(&[]));
+    assert!(mine.is_dir());
+}
+
+#[test]
 fn a_full_disk_is_an_error_that_names_the_folder_and_leaves_nothing_half_done() {
     let stage = Stage::new();
     let Some(disk) = TinyDisk::mount(&stage.path("disk")) else {

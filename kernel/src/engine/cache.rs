@@ -1,13 +1,14 @@
-//! Compiled cells on disk, shared by all sessions of a home, so that what was compiled once is not compiled again.
+//! Compiled cells on disk, shared by all sessions of a user, so that what was compiled once is not compiled again.
 //!
 //! An entry is a record under the name of the cell's crate at the first try, and the library that the record names. Both
 //! appear by one rename, the record last; the record knows the library's hash. So whatever was killed or ran out of space
-//! on the way, a reader gets an entry that is whole or none. A session links (or copies) what it uses into a folder of
+//! on the way, a reader gets an entry that is whole or none. What others than the user and root can write is no entry, as
+//! they could change a library together with its hash. A session links (or copies) what it uses into a folder of
 //! its own: removing an entry takes nothing from a session that runs.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -15,6 +16,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::home::marker::{UNFINISHED, is_cached};
+use crate::home::trust;
 use crate::setup::build::link;
 
 /// The bound where `OXTORCH_CACHE_MB` says nothing: some thousands of cells.
@@ -23,8 +26,8 @@ const DEFAULT_LIMIT: u64 = 1 << 30;
 const AFTER_SWEEP: u64 = 80;
 /// A temporary file that is older than this has no writer any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
-/// What temporary files are called, and nothing else.
-const UNFINISHED: &str = "unfinished-";
+/// The mode of what is kept: a cache is one user's.
+const PRIVATE: u32 = 0o600;
 /// The file that one sweeper at a time holds locked.
 const SWEEPER: &str = "sweeper.lock";
 
@@ -92,7 +95,7 @@ impl Cache {
     /// Keeps a library and what was learnt of it.
     pub fn put<T: Serialize>(&self, first_name: &str, library: &Path, lessons: &T) -> io::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        fs::create_dir_all(folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let name = library.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidFilename)?;
         let sha256 = hash(library)?;
         let kept = folder.join(name);
@@ -101,6 +104,7 @@ impl Cache {
         if !hash(&kept).is_ok_and(|kept| kept == sha256) {
             let unfinished = unfinished(folder)?;
             fill(&unfinished, library)?;
+            fs::set_permissions(unfinished.path(), fs::Permissions::from_mode(PRIVATE))?;
             unfinished.persist(&kept).map_err(|error| error.error)?;
         }
         let record = Record { library: name.to_owned(), sha256, lessons };
@@ -166,8 +170,16 @@ fn record_path(folder: &Path, first_name: &str) -> PathBuf {
 
 fn read<T: for<'a> Deserialize<'a>>(folder: &Path, first_name: &str, scratch: &Path) -> Option<T> {
     let path = record_path(folder, first_name);
-    let record: Record<T> = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+    // Whoever can write one of the two can make it go with the other.
+    let is_safe = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_file() && trust::is_safe(&found));
+    let record: Record<T> = serde_json::from_slice(&fs::read(&path).ok().filter(|_| is_safe(&path))?).ok()?;
+    if !is_cached(record.library.as_ref()) {
+        return None;
+    }
     let kept = folder.join(&record.library);
+    if !is_safe(&kept) {
+        return None;
+    }
     let library = scratch.join(&record.library);
     // What a killed rustc has left there is not the library.
     if !hash(&library).is_ok_and(|found| found == record.sha256) {
@@ -188,8 +200,7 @@ fn read<T: for<'a> Deserialize<'a>>(folder: &Path, first_name: &str, scratch: &P
 }
 
 fn unfinished(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    // As the user's mask has it: a home may be shared.
-    tempfile::Builder::new().prefix(UNFINISHED).permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)
+    tempfile::Builder::new().prefix(UNFINISHED).permissions(fs::Permissions::from_mode(PRIVATE)).tempfile_in(folder)
 }
 
 /// Gives what has a temporary name a second one, or copies it, in place of the empty temporary file.
@@ -226,7 +237,7 @@ fn list(folder: &Path) -> io::Result<Vec<Kept>> {
         let name = entry.file_name();
         // Another process may be sweeping or clearing.
         let Ok(metadata) = entry.metadata() else { continue };
-        if name == SWEEPER || !metadata.is_file() {
+        if name == SWEEPER || !is_cached(&name) || !metadata.is_file() {
             continue;
         }
         let is_unfinished = name.to_string_lossy().starts_with(UNFINISHED);
@@ -304,6 +315,52 @@ mod tests {
         cache.put("cell_first", &library, &"lesson").expect("is kept");
         fs::write(folders.cache.join("cell_first.json"), b"{\"library\":").expect("writes");
         assert_eq!(cache.get::<String>("cell_first", &folders.scratch), None);
+    }
+
+    #[test]
+    fn what_others_can_write_is_no_hit() {
+        let folders = folders();
+        let cache = Cache::new(folders.cache.clone(), 1000);
+        let library = compiled(&folders, "cell_a", b"code");
+        cache.put("cell_first", &library, &"lesson").expect("is kept");
+        let mode = |path: &Path| path.metadata().expect("is there").permissions().mode() & 0o777;
+        assert_eq!(mode(&folders.cache), 0o700);
+        for file in ["cell_first.json", "libcell_a.so"] {
+            let path = folders.cache.join(file);
+            assert_eq!(mode(&path), 0o600);
+            let scratch = tempfile::tempdir().expect("a temporary folder");
+            assert!(cache.get::<String>("cell_first", scratch.path()).is_some());
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o606)).expect("is ours");
+            let scratch = tempfile::tempdir().expect("a temporary folder");
+            assert_eq!(cache.get::<String>("cell_first", scratch.path()), None, "{file}");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("is ours");
+        }
+    }
+
+    #[test]
+    fn a_record_that_names_a_file_elsewhere_is_no_hit() {
+        let folders = folders();
+        let cache = Cache::new(folders.cache.clone(), 1000);
+        let library = compiled(&folders, "cell_a", b"code");
+        cache.put("cell_first", &library, &"lesson").expect("is kept");
+        let record = folders.cache.join("cell_first.json");
+        let text = fs::read_to_string(&record).expect("is there").replace("libcell_a.so", "../libcell_a.so");
+        fs::rename(folders.cache.join("libcell_a.so"), folders.cache.join("../libcell_a.so")).expect("moves");
+        fs::write(&record, text).expect("writes");
+        assert_eq!(cache.get::<String>("cell_first", &folders.scratch), None);
+    }
+
+    #[test]
+    fn what_is_not_of_the_cache_is_neither_swept_nor_cleared() {
+        let folders = folders();
+        let cache = Cache::new(folders.cache.clone(), 10);
+        let library = compiled(&folders, "cell_a", &[0; 4000]);
+        cache.put("cell_a", &library, &"lesson").expect("is kept");
+        let mine = folders.cache.join("notes.json");
+        fs::write(&mine, [0; 4000]).expect("writes");
+        cache.sweep().expect("sweeps");
+        cache.clear().expect("clears");
+        assert!(mine.is_file() && !folders.cache.join("cell_a.json").exists());
     }
 
     #[test]

@@ -124,10 +124,7 @@ impl SetupError {
             Self::DiskFull { .. } => {
                 "free some space, or set OXTORCH_HOME to a folder on another disk; then run `oxtorch setup` again".to_owned()
             }
-            Self::Home(error) if error.is_disk_full() => {
-                "free some space, or set OXTORCH_HOME to a folder on another disk; then run `oxtorch setup` again".to_owned()
-            }
-            Self::Home(_) => "set OXTORCH_HOME to a folder that you may write to".to_owned(),
+            Self::Home(error) => error.help(),
             Self::Interrupted => "run `oxtorch setup` again: it goes on where it was".to_owned(),
             Self::Shim { .. } | Self::Build { .. } | Self::Tool { .. } | Self::Sources(_) => {
                 "`oxtorch doctor` shows what is there and what is missing".to_owned()
