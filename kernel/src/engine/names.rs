@@ -86,7 +86,8 @@ pub fn place_in(sources: &Sources, file: &str, line: u32, column: u32) -> Option
     sources.get(name)?.place_of_line(line, column)
 }
 
-/// Writes `cell [5]:3:7` where `dbg!` or a panicking thread has printed the name of the file that rustc saw.
+/// Writes `cell [5]:3:7` where `dbg!` or a panicking thread has printed the name of the file that rustc saw, `cell [5]` where a
+/// cell prints its `file!()` or `module_path!()`, and `Net` for the type's name that `std::any::type_name` gives.
 pub fn rewrite_places(text: &str, sources: &Sources) -> Rewritten {
     let mut ready = String::with_capacity(text.len());
     let mut rest = text;
@@ -107,10 +108,16 @@ pub fn rewrite_places(text: &str, sources: &Sources) -> Rewritten {
                 ready.push_str(&format!("cell [{}]:{}:{}", place.cell.number(), place.line(), place.column()));
                 rest = &rest[len..];
             }
-            None => {
-                ready.push_str("cell_");
-                rest = &rest["cell_".len()..];
-            }
+            None => match name_in_text(rest, sources) {
+                Some((name, len)) => {
+                    ready.push_str(&name);
+                    rest = &rest[len..];
+                }
+                None => {
+                    ready.push_str("cell_");
+                    rest = &rest["cell_".len()..];
+                }
+            },
         }
     }
     ready.push_str(rest);
@@ -125,6 +132,26 @@ fn place_in_text(text: &str, sources: &Sources) -> Option<(Place, usize)> {
     let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
     let place = sources.get(&text[..file])?.place_of_line(line.parse().ok()?, column.parse().ok()?)?;
     Some((place, file + ".rs:".len() + line.len() + 1 + column.len()))
+}
+
+/// The function around a cell's statements, behind the name of its crate.
+const RUN: &str = "::__oxtorch_run";
+
+/// What to write for the name of a crate at the start of the text, and how much of the text that stands for.
+fn name_in_text(text: &str, sources: &Sources) -> Option<(String, usize)> {
+    let len = hashed_name(text)?;
+    let number = sources.get(&text[..len])?.cell_number()?;
+    let after = &text[len..];
+    let is_name = |text: &str| text.starts_with(|char: char| char == '_' || char.is_alphabetic());
+    // What statements declare stands below the function that we wrote around them.
+    let (around, after) = after.strip_prefix(RUN).map_or((0, after), |after| (RUN.len(), after));
+    Some(match after.strip_prefix("::") {
+        Some(inside) if is_name(inside) => (String::new(), len + around + "::".len()),
+        _ => {
+            let end = if after.starts_with(".rs") { ".rs".len() } else { 0 };
+            (format!("cell [{number}]"), len + around + end)
+        }
+    })
 }
 
 #[cfg(test)]
@@ -150,6 +177,17 @@ mod tests {
         let sources = Sources::from([("cell_0123456789abcdef".to_owned(), Arc::new(source))]);
         let rewritten = rewrite_places("[cell_0123456789abcdef.rs:2:1] x = 1", &sources);
         assert_eq!(rewritten, Rewritten { ready: "[cell [5]:1:1] x = 1".into(), held: 0 });
+        for (text, expected) in [
+            ("cell_0123456789abcdef.rs cell_0123456789abcdef\n", "cell [5] cell [5]\n"),
+            ("Option<cell_0123456789abcdef::Net>\n", "Option<Net>\n"),
+            (
+                "cell_0123456789abcdef::inner cell_0123456789abcdef::__oxtorch_run::{{closure}}\n",
+                "inner cell [5]::{{closure}}\n",
+            ),
+            ("cell_ffffffffffffffff::Net is no cell's\n", "cell_ffffffffffffffff::Net is no cell's\n"),
+        ] {
+            assert_eq!(rewrite_places(text, &sources).ready, expected);
+        }
         let rewritten = rewrite_places("[cell_0123456789abc", &sources);
         assert_eq!(rewritten, Rewritten { ready: "[".into(), held: 18 });
         let rewritten = rewrite_places("a cell_count of 3", &sources);

@@ -132,7 +132,7 @@ fn draw(error: &Diagnostic, source: &Source, file: &str, advice: &Advice, detail
         if suggested.is_empty() {
             let places = snippets(&child.spans, source, file);
             // A note about a place in the standard library or the runtime says nothing to the user.
-            if child.spans.is_empty() && !is_long_list(&message) {
+            if child.spans.is_empty() && !is_long_list(&message) && !is_of_a_file_of_ours(&message) {
                 main = main.element(level(&child.level).message(message));
             } else if !places.is_empty() && detail == Detail::All {
                 notes.push(Group::with_title(level(&child.level).secondary_title(message)).elements(places));
@@ -161,6 +161,12 @@ fn draw(error: &Diagnostic, source: &Source, file: &str, advice: &Advice, detail
 /// "the following other types implement trait `Mul<Rhs>`", and 177 types, helps nobody.
 fn is_long_list(message: &str) -> bool {
     message.starts_with("the following other types implement") && message.lines().count() > 4
+}
+
+/// Where rustc has put the whole name of a long type: a file that goes with the session, and how to have it otherwise of a rustc
+/// that the user does not call.
+fn is_of_a_file_of_ours(message: &str) -> bool {
+    message.contains(".long-type-") || message.starts_with("consider using `--verbose` to print the full type name")
 }
 
 fn level(name: &str) -> Level<'static> {

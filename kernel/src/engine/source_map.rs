@@ -131,6 +131,11 @@ impl Source {
         Some(Place { cell: Arc::clone(&first.cell), range: start..end })
     }
 
+    /// The number of the cell whose crate it is; it may hold items of earlier ones.
+    pub fn cell_number(&self) -> Option<u32> {
+        self.segments.iter().map(|segment| segment.cell.number()).max()
+    }
+
     /// Where a 1-based line and column of the emitted text come from.
     pub fn place_of_line(&self, line: u32, column: u32) -> Option<Place> {
         let start = match line {
