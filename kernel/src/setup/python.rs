@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use super::child::{Output, ask, command, find_program, is_executable, run};
 use super::error::SetupError;
-use super::libtorch::VERSION;
 use super::progress::{Progress, Update};
+use crate::home::HomeError;
 
-/// What torch's wheel needs of its many dependencies on a machine without a GPU: `libtorch_cpu.so` links these two.
-const WITHOUT_GPU: [&str; 2] = ["nvidia-cuda-runtime==13.0.*", "nvidia-cuda-cupti==13.0.*"];
+/// The wheels that libtorch is in and what it links, in pip's format, each with the sums that it must have. On a machine
+/// without a GPU these few of torch's many dependencies do: `libtorch_cpu.so` links no other.
+const WHEELS: &str = include_str!("python/wheels.txt");
+/// What a GPU needs besides. What only torch's Python side imports is left out: it never runs.
+const WHEELS_FOR_GPU: &str = include_str!("python/wheels-cuda.txt");
 
 /// The Python that the user's shell would run.
 pub(crate) fn find() -> Option<PathBuf> {
@@ -54,11 +57,22 @@ pub(crate) fn install_torch(
     gpu: bool,
     progress: &dyn Progress,
 ) -> Result<Result<(), String>, SetupError> {
-    let mut output = pip(python, target, work, gpu, &[], progress)?;
-    if !output.status.success() && output.all().contains("No matching distribution found for torch") {
+    let requirements = work.join("requirements.txt");
+    let wheels = if gpu { [WHEELS, WHEELS_FOR_GPU].concat() } else { WHEELS.to_owned() };
+    fs::write(&requirements, wheels).map_err(|source| HomeError::Io {
+        action: "write",
+        path: requirements.clone(),
+        source,
+    })?;
+    let pip = |wheels: &[&str]| pip(python, target, work, &requirements, wheels, progress);
+    let mut output = pip(&[])?;
+    let all = output.all();
+    if !output.status.success()
+        && (all.contains("No matching distribution found for torch") || all.contains("DO NOT MATCH THE HASHES"))
+    {
         // There is no wheel for this Python. The C++ libraries in those for other versions are the same.
         let any = ["--python-version", "3.12", "--implementation", "cp", "--abi", "cp312", "--platform", PLATFORM];
-        output = pip(python, target, work, gpu, &any, progress)?;
+        output = pip(&any)?;
     }
     if output.status.success() {
         return Ok(Ok(()));
@@ -89,7 +103,7 @@ fn pip(
     python: &Path,
     target: &Path,
     work: &Path,
-    gpu: bool,
+    requirements: &Path,
     wheels: &[&str],
     progress: &dyn Progress,
 ) -> Result<Output, SetupError> {
@@ -104,13 +118,8 @@ fn pip(
         "--disable-pip-version-check",
     ]);
     pip.args(["--progress-bar", "off", "--no-input", "--target"]).arg(target).args(wheels);
-    pip.arg(format!("torch=={VERSION}"));
-    if !gpu {
-        pip.arg("--no-deps");
-        if cfg!(target_os = "linux") {
-            pip.args(WITHOUT_GPU);
-        }
-    }
+    // What is listed is all, and nothing else is taken, from whichever index.
+    pip.args(["--no-deps", "--require-hashes", "-r"]).arg(requirements);
     // pip unpacks here and then moves to the target: the same file system, and not a small /tmp in memory.
     pip.env("TMPDIR", work)
         .env("PIP_USER", "0")
@@ -161,4 +170,23 @@ fn errors(output: &Output) -> String {
     let errors = text.lines().filter_map(|line| line.trim().strip_prefix("ERROR: ")).map(str::to_owned);
     let all: Vec<String> = network.map(str::to_owned).into_iter().chain(errors).collect();
     if all.is_empty() { format!("pip ended with {}: {}", output.status, output.tail(3)) } else { all.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wheel_has_one_version_and_its_sums() {
+        let torch = format!("torch=={} ", super::super::libtorch::VERSION);
+        assert!(WHEELS.contains(&torch), "another torch is listed than the one that is used");
+        let joined = [WHEELS, WHEELS_FOR_GPU].concat().replace("\\\n", " ");
+        let wheels: Vec<&str> = joined.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(wheels.len() > 10, "{joined}");
+        for wheel in wheels {
+            let mut sums = wheel.split_whitespace().filter_map(|word| word.strip_prefix("--hash=sha256:"));
+            assert!(wheel.contains("==") && !wheel.contains('*'), "{wheel}");
+            assert!(wheel.contains("--hash=") && sums.all(|sum| sum.len() == 64), "{wheel}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! MNIST and Fashion-MNIST: 70,000 grey images of 28 by 28 pixels in 10 classes, downloaded at first use.
 //!
-//! The files are those that torchvision takes, from the same addresses and under the same names: a folder of torchvision's
+//! The files are those that torchvision takes, with the same checksums and under the same names: a folder of torchvision's
 //! serves as `OXTORCH_DATA`. What is kept and how to do without a network: [`Source::path`].
 
 use tch::{Kind, Tensor};
@@ -10,8 +10,10 @@ use super::{DatasetError, LabelledImages, Source, Split, idx};
 use crate::checkpoint::checkpoint;
 
 const MNIST_MIRRORS: [&str; 2] =
-    ["https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"];
-const FASHION_MNIST_MIRRORS: [&str; 1] = ["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"];
+    ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"];
+/// The repository of the data set's authors; the address that torchvision takes is not encrypted.
+const FASHION_MNIST_MIRRORS: [&str; 1] =
+    ["https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"];
 const DIGITS: [&str; 10] = [
     "0 - zero",
     "1 - one",
@@ -152,7 +154,7 @@ mod tests {
         let server =
             Server::of_files(vec![("train-images-idx3-ubyte.gz", images), ("train-labels-idx1-ubyte.gz", labels)]);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let cache = Cache { shared: None, own: folder.path().to_owned() };
+        let cache = Cache { shared: Vec::new(), own: folder.path().to_owned() };
         let sources = sources("MNIST", &[&server.url("")], Split::Train, &sums[0], &sums[1]);
         let result = load(&cache, &sources, &DIGITS);
         (folder, result)
@@ -193,14 +195,19 @@ mod tests {
     }
 
     #[test]
-    fn names_addresses_and_checksums_are_those_of_torchvision() {
+    fn names_and_checksums_are_those_of_torchvision_and_addresses_are_encrypted() {
         let reference = Reference::parse(include_str!("../../../tests/reference/data_files.json"));
         for (name, sources, classes) in [
             ("MNIST", [mnist_sources(Split::Train), mnist_sources(Split::Test)], DIGITS),
             ("FashionMNIST", [fashion_mnist_sources(Split::Train), fashion_mnist_sources(Split::Test)], CLOTHES),
         ] {
-            let ours = json!(sources.as_flattened().iter().map(|s| json!([s.name, s.urls, s.md5])).collect::<Vec<_>>());
-            assert_eq!(ours, *reference.value(&format!("/sources/{name}")));
+            let sources = sources.as_flattened();
+            let theirs = reference.value(&format!("/sources/{name}")).as_array().expect("a list");
+            assert_eq!(sources.len(), theirs.len());
+            for (ours, theirs) in sources.iter().zip(theirs) {
+                assert_eq!((json!(ours.name), json!(ours.md5)), (theirs[0].clone(), theirs[2].clone()));
+                assert!(!ours.urls.is_empty() && ours.urls.iter().all(|url| url.starts_with("https://")), "{ours:?}");
+            }
             assert_eq!(json!(classes), *reference.value(&format!("/classes/{name}")));
         }
     }

@@ -11,6 +11,8 @@ use crate::certificates::{explained, tls};
 pub(crate) fn get(url: &str, offset: u64, patience: Duration) -> Result<Answer, String> {
     let agent: Agent = Agent::config_builder()
         .http_status_as_error(false)
+        // What begins encrypted a redirection must not lead elsewhere.
+        .https_only(url.starts_with("https:"))
         // A file that is compressed is wanted as it is, and a length is wanted for every file.
         .accept_encoding("identity")
         .tls_config(tls()?)
