@@ -82,7 +82,9 @@ What is there is used: LIBTORCH, the active Python's torch of the right version,
 Python's torch of a near version. Else libtorch is downloaded (0.6 GB, 1.2 GB unpacked; with a GPU several times
 that). Interrupted, it goes on where it was.
 
-OXTORCH_HOME names the folder for all this (default: oxtorch in your data directory).")]
+OXTORCH_HOME names the folder for all this (default: oxtorch in your data directory). One that an administrator has
+set up serves all users, who need not be able to write it: what their sessions write goes to OXTORCH_CACHE (default:
+oxtorch in their cache directory). What is damaged is made anew.")]
     Setup {
         /// Provide the very libtorch that `tch` goes with, and take no near version from now on
         #[arg(long)]
@@ -200,6 +202,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
+    kernelspec::extend_search_path();
     let command = Cli::parse().command;
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -432,7 +435,7 @@ fn uninstall(place: &PlaceArgs) -> anyhow::Result<()> {
 
 async fn set_up_and_say(exact: bool) -> anyhow::Result<()> {
     let home = Home::from_environment()?;
-    let ensure = if exact { setup::ensure_exact } else { setup::ensure };
+    let ensure = if exact { setup::ensure_exact } else { setup::ensure_whole };
     set_up_in_terminal(home.clone(), ensure).await?;
     println!("Oxtorch is set up in {}", home.root().display());
     Ok(())

@@ -275,7 +275,7 @@ fn may_write(folder: &Path) -> bool {
 }
 
 /// Takes from all but their owner the right to write what stands in a folder: tools give it as the user's mask has it.
-fn keep_others_from_writing(path: &Path) -> io::Result<()> {
+pub(crate) fn keep_others_from_writing(path: &Path) -> io::Result<()> {
     let found = path.symlink_metadata()?;
     if found.is_symlink() {
         return Ok(());

@@ -167,6 +167,10 @@ impl Host {
             command.env(SPINS.0, SPINS.1);
         }
         command.envs(ALLOCATOR.into_iter().filter(|(name, _)| !is_set(name)));
+        if let Some(own) = runtime.recipe.apart() {
+            // Downloads of cells go where all that sessions write goes.
+            command.env("OXTORCH_CACHE", own.root());
+        }
         // Some variables are read as libtorch loads, so they are there from the start.
         set_variables(&mut command, surroundings);
         let (stdout, stdout_writer) = io::pipe()?;

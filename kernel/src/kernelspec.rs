@@ -1,5 +1,6 @@
 //! Registers Oxtorch with Jupyter: the kernelspec, a folder with `kernel.json` and logos in a place that Jupyter reads.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,8 +22,16 @@ const LOGOS: [(&str, &[u8]); 3] = [
     ("logo-64x64.png", include_bytes!("kernelspec/logo-64x64.png")),
 ];
 
-/// Variables that are written into the kernelspec where they are set, so that Jupyter's kernels find the same home.
-const KEPT_VARIABLES: [&str; 3] = ["OXTORCH_HOME", "LIBTORCH", "RUST_SRC_PATH"];
+/// Variables that are written into the kernelspec where they are set, so that Jupyter's kernels find the same home and the same
+/// toolchain: who starts Jupyter for others, as JupyterHub does, starts it without what a user's shell has set.
+const KEPT_VARIABLES: [&str; 6] =
+    ["OXTORCH_HOME", "OXTORCH_CACHE", "LIBTORCH", "RUST_SRC_PATH", "RUSTUP_HOME", "CARGO_HOME"];
+/// The same for one that names no place.
+const KEPT_SWITCH: &str = crate::home::trust::VARIABLE;
+/// The variable for the folders of the programs below, which are searched behind those of `PATH`.
+const SEARCH_PATH: &str = "OXTORCH_PATH";
+/// What set-up and the compiler start.
+const PROGRAMS: [&str; 8] = ["rustup", "rustc", "cargo", "cc", "c++", "g++", "clang++", "ld"];
 
 /// Where a kernelspec goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,7 +189,44 @@ pub fn kept_variables() -> Map<String, Value> {
         let path = std::path::absolute(value).ok()?;
         Some(((*name).to_owned(), json!(path)))
     });
-    set.collect()
+    let mut set: Map<String, Value> = set.collect();
+    if let Some(value) = std::env::var_os(KEPT_SWITCH).filter(|value| !value.is_empty()) {
+        set.insert(KEPT_SWITCH.to_owned(), json!(value.to_string_lossy()));
+    }
+    if !set.contains_key("OXTORCH_HOME")
+        && let Some(data) = std::env::var_os("XDG_DATA_HOME").filter(|data| !data.is_empty())
+    {
+        // The home's usual place depends on it.
+        set.insert("OXTORCH_HOME".to_owned(), json!(Path::new(&data).join("oxtorch")));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).filter(|folder| {
+        folder.is_absolute() && PROGRAMS.iter().any(|program| setup::child::is_executable(&folder.join(program)))
+    });
+    if let Some(folders) = std::env::join_paths(folders).ok().filter(|folders| !folders.is_empty()) {
+        set.insert(SEARCH_PATH.to_owned(), json!(folders.to_string_lossy()));
+    }
+    set
+}
+
+/// Adds the folders that the kernelspec names to those that programs are searched in, behind them.
+pub fn extend_search_path() {
+    let Some(more) = std::env::var_os(SEARCH_PATH).filter(|more| !more.is_empty()) else { return };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let Some(extended) = extended(&path, &more) else { return };
+    // SAFETY: this is called first of all, when the process has one thread: nobody reads the environment meanwhile.
+    unsafe { std::env::set_var("PATH", extended) };
+}
+
+/// A search path with the folders of another one behind its own, each once.
+fn extended(path: &OsStr, more: &OsStr) -> Option<OsString> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for folder in std::env::split_paths(path).chain(std::env::split_paths(more)) {
+        if !folder.as_os_str().is_empty() && !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    std::env::join_paths(folders).ok()
 }
 
 /// Writes a kernelspec into its folder. One of Oxtorch's own is replaced.
@@ -253,6 +299,16 @@ mod tests {
                 "metadata": {"debugger": false},
             })
         );
+    }
+
+    #[test]
+    fn folders_are_searched_behind_those_of_the_path() {
+        let extended = |path: &str, more: &str| extended(path.as_ref(), more.as_ref());
+        assert_eq!(
+            extended("/usr/bin:/bin", "/opt/rust/bin:/usr/bin").as_deref(),
+            Some("/usr/bin:/bin:/opt/rust/bin".as_ref())
+        );
+        assert_eq!(extended("", "/opt/rust/bin").as_deref(), Some("/opt/rust/bin".as_ref()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -43,6 +44,7 @@ build)
     touch "$release/deps/libtch-1.rmeta" "$release/deps/libureq-1.rmeta"
     echo library > "$release/liboxtorch.so"
     echo library > "$release/liboxtorch_support.so"
+    echo crate > "$release/deps/libtch-1.rmeta"
     printf '#!/bin/sh\n' > "$release/oxtorch-host"
     for crate in tch ureq; do
         printf '{"reason": "compiler-artifact", "package_id": "%s", "target": {"kind": ["lib"]}, "filenames": ["%s", "%s"]}\n' \
@@ -94,7 +96,7 @@ case "$*" in
             other-python:*--platform*) ;;
             other-python:*) echo "$no_wheel" >&2; exit 1 ;;
         esac
-        while [ "$1" != --target ]; do shift; done
+        while [ "$1" != --target ]; do [ "$1" != -r ] || cp "$2" "$STAGE/requirements.txt"; shift; done
         mkdir -p "$2" && cp -r "$STAGE/libtorch" "$2/torch" ;;
 esac
 "#;
@@ -381,7 +383,7 @@ fn a_python_without_a_wheel_of_its_own_takes_that_of_another() {
     let calls: Vec<_> = log.lines().filter(|line| line.contains("pip install")).collect();
     assert_eq!(calls.len(), 2, "{log}");
     assert!(calls.iter().all(|call| call.contains("--only-binary=:all:") && call.contains("--no-deps")), "{log}");
-    assert!(calls.iter().all(|call| call.contains("nvidia-cuda-cupti==13.0.*")), "{log}");
+    assert!(calls.iter().all(|call| call.contains("--require-hashes -r ")), "{log}");
     assert!(calls[1].contains("--python-version 3.12") && calls[1].contains("--platform manylinux_2_28_"), "{log}");
 }
 
@@ -585,6 +587,187 @@ fn the_doctor_says_what_is_missing_and_is_content_when_nothing_is() {
     assert!(table.contains("\u{2713} runtime") && !table.contains('\u{2717}'), "{table}");
 }
 
+/// The doctor's lines of what is not as it should be.
+fn ailments(mut doctor: Command) -> String {
+    let output = doctor.output().expect("oxtorch runs");
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.success(), !table.contains('\u{2717}'), "{table}");
+    table.lines().filter(|line| line.starts_with('\u{2717}')).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn what_is_damaged_is_found_by_the_doctor_and_mended_by_set_up() {
+    let stage = Stage::new();
+    succeeds(stage.setup(&[]));
+    let only = |kind: &str| {
+        let mut entries = fs::read_dir(stage.home().join(kind)).expect("is there").flatten();
+        entries.next().expect("holds one").path()
+    };
+    let (runtime, shim, libtorch) = (only("runtime"), only("shim"), only("libtorch"));
+    for (file, contents, what) in [
+        (runtime.join("deps/libtch-1.rmeta"), None, "libtch-1.rmeta is gone"),
+        (runtime.join("deps/libtch-1.rmeta"), Some(""), "libtch-1.rmeta has 0 bytes instead of 6"),
+        (runtime.join("liboxtorch.so"), Some("lib"), "liboxtorch.so has 3 bytes instead of 8"),
+        (runtime.join("oxtorch-host"), Some("#!/bin/SH\n"), "oxtorch-host has other contents"),
+        (shim.join("libtch.so"), Some(""), "libtch.so has 0 bytes instead of 10"),
+        (libtorch.join("torch/lib/libtorch_cpu.so"), Some("LIBRARY"), "libtorch_cpu.so has other contents"),
+    ] {
+        let time = file.metadata().and_then(|found| found.modified()).expect("is there");
+        match contents {
+            Some(contents) => {
+                // As a disk does it: the file is the same one, with the same time.
+                fs::write(&file, contents).expect("writes");
+                File::options().append(true).open(&file).and_then(|file| file.set_modified(time)).expect("sets");
+            }
+            None => fs::remove_file(&file).expect("removes"),
+        }
+        let found = ailments(stage.command(&["doctor"]));
+        assert!(found.contains(what), "{what}: {found}");
+        succeeds(stage.setup(&[]));
+        assert_eq!(ailments(stage.command(&["doctor"])), "", "{what}");
+        assert!(stage.is_tidy());
+    }
+}
+
+#[test]
+fn the_home_of_an_earlier_version_goes_on_as_it_is() {
+    let stage = Stage::new();
+    succeeds(stage.setup(&[]));
+    let lists =
+        [".oxtorch-home", "ready", "runtime/*/contents.json", "shim/*/contents.json", "libtorch/*/*/lib/contents.json"];
+    let removed =
+        Command::new("sh").args(["-c", &format!("rm -r {}", lists.join(" "))]).current_dir(stage.home()).status();
+    assert!(removed.expect("sh runs").success());
+    let before = stage.log();
+    succeeds(stage.setup(&[]));
+    let builds = |log: &str| log.lines().filter(|line| line.contains("build") || line.contains("-shared")).count();
+    assert_eq!(builds(&stage.log()), builds(&before), "{}", stage.log());
+    assert!(stage.home().join(".oxtorch-home").is_file());
+    assert_eq!(ailments(stage.command(&["doctor"])), "");
+}
+
+/// Whether this test may act as another user.
+fn is_root() -> bool {
+    // SAFETY: the call takes nothing and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+impl Stage {
+    /// A command of a user who cannot write the home and has none of the tools, in a folder of theirs.
+    fn command_of_another_user(&self, arguments: &[&str]) -> Command {
+        let folder = self.path("another-user");
+        fs::create_dir_all(&folder).expect("creates");
+        let mut command = self.command(arguments);
+        command.env("PATH", "/usr/bin:/bin").env("HOME", &folder).env_remove("CARGO_HOME");
+        if is_root() {
+            std::os::unix::fs::chown(&folder, Some(OTHER_USER), Some(OTHER_USER)).expect("root may");
+            fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755)).expect("is ours");
+            command.uid(OTHER_USER).gid(OTHER_USER);
+        }
+        command
+    }
+
+    /// Takes the right to write the home from its owner; root keeps it.
+    fn make_read_only(&self) {
+        let changed = Command::new("chmod").args(["-R", "a-w"]).arg(self.home()).status();
+        assert!(changed.expect("chmod runs").success());
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // What cannot be written cannot be removed either.
+        let _ = Command::new("chmod").args(["-R", "u+w"]).arg(self.folder.path()).status();
+    }
+}
+
+/// Some user who owns nothing.
+const OTHER_USER: u32 = 54_321;
+
+#[test]
+fn an_installation_serves_users_who_cannot_write_it() {
+    let stage = Stage::new();
+    let errors = fails(stage.setup(&[("STAGE_RELEASE", "1.80.1")]));
+    assert!(errors.contains("1.80.1"), "{errors}");
+    succeeds(stage.setup(&[]));
+    stage.make_read_only();
+    let before = stage.log();
+    succeeds(stage.command_of_another_user(&["setup"]));
+    assert_eq!(stage.log(), before);
+    let doctor = stage.command_of_another_user(&["doctor"]).output().expect("oxtorch runs");
+    let table = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    let own = stage.path("another-user/.cache/oxtorch");
+    assert!(table.contains("an installation that you cannot write"), "{table}");
+    assert!(table.contains("\u{2713} runtime") && table.contains("\u{2713} Rust toolchain"), "{table}");
+    assert!(table.contains(&format!("your sessions write to {}", own.display())), "{table}");
+
+    // Another program than it was set up for.
+    let ready = stage.home().join("ready");
+    let mode = fs::Permissions::from_mode;
+    fs::set_permissions(&ready, mode(0o755)).expect("is ours");
+    fs::rename(&ready, stage.path("ready"))
+        .or_else(|_| {
+            fs::set_permissions(stage.home(), mode(0o755)).and_then(|()| fs::rename(&ready, stage.path("ready")))
+        })
+        .expect("moves");
+    fs::set_permissions(stage.home(), mode(0o555)).expect("is ours");
+    let errors = fails(stage.command_of_another_user(&["setup"]));
+    assert!(errors.contains("is not set up in") && errors.contains("whoever keeps it can set it up"), "{errors}");
+}
+
+#[test]
+fn a_home_that_was_moved_works_or_says_what_to_do() {
+    for writable in [true, false] {
+        let stage = Stage::new();
+        succeeds(stage.setup(&[]));
+        let copied = Command::new("cp").arg("-a").args([stage.home(), stage.path("elsewhere")]).status();
+        assert!(copied.expect("cp runs").success());
+        // What was copied must not use what it was copied from.
+        let elsewhere = stage.path("elsewhere");
+        if writable {
+            let output = stage.setup(&[("OXTORCH_HOME", text(&elsewhere))]).output().expect("oxtorch runs");
+            let said = errors(&output);
+            assert!(output.status.success() && said.contains("moved or copied"), "{said}");
+            assert_eq!(stage.calls("cargo build"), 2);
+            assert_eq!(stage.calls("python3 -m pip install"), 1, "what need not be made anew is not");
+        } else {
+            let changed = Command::new("chmod").args(["-R", "a-w"]).arg(&elsewhere).status();
+            assert!(changed.expect("chmod runs").success());
+            let mut setup = stage.command_of_another_user(&["setup"]);
+            setup.env("OXTORCH_HOME", &elsewhere);
+            let errors = fails(setup);
+            assert!(errors.contains("moved or copied") && errors.contains("OXTORCH_HOME="), "{errors}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_loaded_from_a_home_that_others_can_change() {
+    let stage = Stage::new();
+    succeeds(stage.setup(&[]));
+    let mode = fs::Permissions::from_mode;
+    let mut library = fs::read_dir(stage.home().join("runtime")).expect("is there").flatten();
+    let library = library.next().expect("holds one").path().join("liboxtorch.so");
+    for path in [stage.home(), stage.home().join("ready"), stage.home().join("runtime"), library.clone()] {
+        let before = path.metadata().expect("is there").permissions();
+        fs::set_permissions(&path, mode(before.mode() | 0o002)).expect("is ours");
+        let errors = fails(stage.setup(&[]));
+        let expected = format!("{} can be written by everybody", path.display());
+        assert!(errors.contains(&expected) && errors.contains("chmod -R go-w"), "{errors}");
+        // Where modes mean nothing.
+        succeeds(stage.setup(&[("OXTORCH_TRUST_HOME", "1")]));
+        fs::set_permissions(&path, before).expect("is ours");
+    }
+    succeeds(stage.setup(&[]));
+    if !is_root() {
+        eprintln!("the rest is skipped: only root may give a file to another user");
+        return;
+    }
+    std::os::unix::fs::chown(&library, Some(OTHER_USER), None).expect("root may");
+    let errors = fails(stage.setup(&[]));
+    assert!(errors.contains("liboxtorch.so belongs to another user"), "{errors}");
+}
+
 #[test]
 fn install_sets_up_and_registers_and_uninstall_removes() {
     let stage = Stage::new();
@@ -601,6 +784,18 @@ fn install_sets_up_and_registers_and_uninstall_removes() {
     assert_eq!(json["display_name"], "My Rust");
     assert_eq!(json["env"]["OXTORCH_HOME"], text(&stage.home()));
     assert_eq!(stage.calls("cargo build"), 1);
+
+    // What starts Jupyter for others lacks what the user's shell has set.
+    fs::remove_dir_all(stage.home().join("ready")).expect("removes");
+    let mut bare = stage.command(&["setup"]);
+    bare.env("PATH", stage.path("empty")).env_remove("CARGO_HOME").env_remove("OXTORCH_HOME");
+    let variables = json["env"].as_object().expect("is an object");
+    bare.envs(variables.iter().map(|(name, value)| (name, value.as_str().expect("is text"))));
+    succeeds(bare);
+    assert_eq!(stage.calls("cargo build"), 1, "{}", stage.log());
+    let mut bare = stage.command(&["setup"]);
+    bare.env("PATH", stage.path("empty")).env("OXTORCH_HOME", stage.path("another"));
+    assert!(fails(bare).contains("no rustc was found"));
 
     succeeds(command(&["uninstall", "--name", "mine"]));
     assert!(!data.join("kernels/mine").exists());

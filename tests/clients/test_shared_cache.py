@@ -24,16 +24,16 @@ def usual_home():
 
 
 class Home:
-    """A home of the test's own: the usual one's libtorch and runtime, with another cache."""
+    """The usual home, with another place for what sessions write."""
 
-    def __init__(self, root):
-        self.root = root
+    def __init__(self, folder):
+        self.notebooks = folder
+        self.root = root = folder / "own"
+        root.mkdir()
         self.cache = root / "cache"
         self.name = f"oxtorch-{uuid.uuid4().hex[:8]}"
         self.prefix = Path(os.environ["JUPYTER_PATH"]).parents[1]
-        self.environment = {**os.environ, "OXTORCH_HOME": str(root)}
-        # Where a set-up was finished says what it gave, with absolute paths.
-        (root / "ready").symlink_to(usual_home() / "ready")
+        self.environment = {**os.environ, "OXTORCH_HOME": str(usual_home()), "OXTORCH_CACHE": str(root)}
 
     def register(self):
         command = [OXTORCH, "install", "--prefix", self.prefix, "--name", self.name]
@@ -45,7 +45,7 @@ class Home:
 
     def start_run(self, codes):
         """`oxtorch run` of a notebook with these cells, under way, and the file that it writes."""
-        path = self.root / f"{uuid.uuid4().hex}.ipynb"
+        path = self.notebooks / f"{uuid.uuid4().hex}.ipynb"
         notebook = new_notebook(cells=[new_code_cell(code) for code in codes])
         path.write_text(json.dumps(notebook))
         return subprocess.Popen([OXTORCH, "run", path], env=self.environment, stderr=subprocess.DEVNULL), path

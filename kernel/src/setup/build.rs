@@ -17,13 +17,16 @@ use super::metadata::Metadata;
 use super::progress::{Progress, Update};
 use super::sources::{self, Source};
 use super::toolchain::Toolchain;
-use super::{Runtime, disk_full};
+use super::{Runtime, contents, disk_full};
 use crate::home::{Home, HomeError, is_disk_full};
 
 /// The package with the library that cells link, and the host.
 const LIBRARY: &str = "oxtorch";
 /// The package with the library that this one opens.
 const SUPPORT: &str = "oxtorch-support";
+
+/// The kind of thing that a build folder is in the home.
+const BUILD: &str = "build";
 
 /// The folder of the crates that are read for cells, in the runtime's place.
 const DEPENDENCIES: &str = "deps";
@@ -58,9 +61,32 @@ pub struct Recipe {
     workspace: PathBuf,
     /// The folder of the shim.
     shim: PathBuf,
+    /// Where this user's sessions write, if that is another folder. Whoever reads a recipe says so.
+    #[serde(skip)]
+    own: Option<PathBuf>,
+    /// The name of this user's build folder there, if the one beside the workspace is not theirs to write.
+    #[serde(skip)]
+    own_build: Option<String>,
 }
 
 impl Recipe {
+    /// The same for the sessions of one user in a home.
+    pub(super) fn for_sessions_in(self, home: &Home, runtime: &str) -> Self {
+        let own = home.is_apart().then(|| home.own().root().to_owned());
+        let own_build = (home.is_apart() && !home.is_writable()).then(|| runtime.to_owned());
+        Self { own, own_build, ..self }
+    }
+
+    /// The home of what sessions write, where that is another one.
+    pub(crate) fn apart(&self) -> Option<Home> {
+        self.own.as_ref().map(Home::at)
+    }
+
+    /// The home of what sessions write.
+    pub(crate) fn sessions(&self) -> Home {
+        self.apart().unwrap_or_else(|| Home::at(&self.home))
+    }
+
     /// A call of cargo on the workspace in a folder.
     pub(crate) fn cargo(&self, folder: &Path, subcommand: &str) -> Command {
         let mut cargo = command(&self.cargo);
@@ -98,8 +124,12 @@ impl Recipe {
     }
 
     /// Where cargo puts everything.
-    fn target(&self) -> PathBuf {
-        self.workspace.join("target")
+    pub(super) fn target(&self) -> PathBuf {
+        let workspace = match (self.apart(), &self.own_build) {
+            (Some(home), Some(name)) => home.place(BUILD, name),
+            _ => self.workspace.clone(),
+        };
+        workspace.join("target")
     }
 
     /// Where cargo puts what runs on the platform that is built for.
@@ -154,6 +184,8 @@ impl Inputs<'_> {
             flags: self.flags(),
             workspace: workspace(home, *self),
             shim: self.shim.to_owned(),
+            own: None,
+            own_build: None,
         }
     }
 }
@@ -162,10 +194,10 @@ impl Inputs<'_> {
 /// need of it has a second name elsewhere, which takes no space.
 fn workspace(home: &Home, inputs: Inputs<'_>) -> PathBuf {
     let flags = inputs.flags();
-    home.place("build", &sources::key([inputs.toolchain.version.as_bytes(), flags.as_bytes()]))
+    home.place(BUILD, &sources::key([inputs.toolchain.version.as_bytes(), flags.as_bytes()]))
 }
 
-/// Removes what was fetched for a build that is not to be.
+/// Removes what was fetched or built for a build that is not to be.
 pub(crate) fn forget(home: &Home, inputs: Inputs<'_>) {
     // What cannot be removed now is only in the way of free space.
     let _ = fs::remove_dir_all(workspace(home, inputs));
@@ -267,6 +299,7 @@ pub(crate) fn build(
     gather(&output.stdout, &recipe.release(), &finished).map_err(|error| not_written(error, &finished))?;
     let read = ask_what_cells_read(inputs, &finished, work.path())?;
     keep(&read, &finished.join(DEPENDENCIES)).map_err(|error| not_written(error, &finished))?;
+    contents::put_down(&finished).map_err(|error| not_written(error, &finished))?;
     home.finish(&finished, &place(home, key))?;
     Ok(())
 }

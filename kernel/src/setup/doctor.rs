@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::child::find_program;
-use super::error::INSTALL_COMPILER;
+use super::contents::{self, Look};
+use super::error::{INSTALL_COMPILER, SetupError};
 use super::progress::size;
 use super::toolchain::{self, Toolchain};
-use super::{analyzer, build, gpu, known_fit, libtorch, near, python, shim, sources};
+use super::{Runtime, analyzer, build, gpu, known_fit, libtorch, near, python, ready, shim, sources};
 use crate::home::{Home, free_space};
 use crate::kernelspec;
 
@@ -38,9 +39,46 @@ pub enum State {
 
 /// Looks at everything.
 pub fn examine(home: &Home) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = vec![examine_home(home)];
     let toolchain = toolchain::find();
-    findings.push(match &toolchain {
+    let installed = (!home.is_writable()).then(|| ready::read(home, Look::Hashes).ok()).flatten();
+    match installed {
+        // What others have set up needs nothing of this user's.
+        Some(Ok(runtime)) => findings.extend(examine_installed(&runtime)),
+        Some(Err(why)) => {
+            let error = SetupError::NotSetUp { home: home.root().to_owned(), why };
+            findings.push(bad("runtime", error.to_string(), error.help().unwrap_or_default()));
+        }
+        None => findings.extend(examine_own(home, &toolchain)),
+    }
+    findings.push(examine_analyzer(toolchain.as_ref().ok()));
+
+    let written = home.own();
+    findings.push(match free_space(written.root()) {
+        Some(free) => good("disk space", format!("{} free in {}", size(free), written.root().display())),
+        None => optional("disk space", "cannot be told"),
+    });
+    findings.push(match find_program(["jupyter", "jupyter-lab"]) {
+        Some(path) => good("Jupyter", path.display().to_string()),
+        None => optional("Jupyter", "not on the search path; `oxtorch run` works without it"),
+    });
+    findings.extend(examine_kernelspecs());
+    findings
+}
+
+/// What an installation that others have made holds.
+fn examine_installed(runtime: &Runtime) -> Vec<Finding> {
+    let mut findings = vec![good("Rust toolchain", runtime.rustc.display().to_string())];
+    let shim = runtime.native.iter().map(|folder| good("C++ shim", shim::library(folder).display().to_string()));
+    findings.extend(shim);
+    findings.push(good("runtime", runtime.library.display().to_string()));
+    findings
+}
+
+/// What a home of this user's own is made with, and what it holds.
+fn examine_own(home: &Home, toolchain: &Result<Toolchain, SetupError>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.push(match toolchain {
         Ok(toolchain) => good("Rust toolchain", format!("{} in {}", toolchain.release(), toolchain.sysroot.display())),
         Err(error) => bad("Rust toolchain", error.to_string(), error.help().unwrap_or_default()),
     });
@@ -61,7 +99,8 @@ pub fn examine(home: &Home) -> Vec<Finding> {
 
     let mut tried = Vec::new();
     let compiler_there = compiler.as_ref().ok();
-    let found = libtorch::find(home, &mut tried, &mut |libtorch| known_fit(home, compiler_there, libtorch));
+    let found =
+        libtorch::find(home, Look::Hashes, &mut tried, &mut |libtorch| known_fit(home, compiler_there, libtorch));
     findings.extend(
         tried
             .iter()
@@ -73,27 +112,26 @@ pub fn examine(home: &Home) -> Vec<Finding> {
             let (root, origin, version) = (libtorch.root.display(), libtorch.origin, &libtorch.version);
             good("libtorch", format!("{version} in {root} from {origin}"))
         }
-        Ok(None) => bad("libtorch", format!("no libtorch {}", libtorch::VERSION), set_up()),
+        Ok(None) => {
+            let damaged = tried.iter().find(|(source, _)| source == libtorch::LEFT_BEHIND);
+            let why = damaged.map(|(_, why)| format!(": {why}")).unwrap_or_default();
+            bad("libtorch", format!("no libtorch {}{why}", libtorch::VERSION), set_up())
+        }
         Err(error) => bad("libtorch", error.to_string(), error.help().unwrap_or_default()),
     });
-    match (&toolchain, &compiler, found.ok().flatten()) {
+    match (toolchain, &compiler, found.ok().flatten()) {
         (Ok(toolchain), Ok(compiler), Some(libtorch)) => {
             findings.extend(examine_built(home, toolchain, compiler, &libtorch));
         }
         _ => findings.push(bad("runtime", "needs what is missing above".to_owned(), set_up())),
     }
+    findings
+}
 
-    findings.push(examine_analyzer(toolchain.as_ref().ok()));
-
-    findings.push(match free_space(home.root()) {
-        Some(free) => good("disk space", format!("{} free in {}", size(free), home.root().display())),
-        None => optional("disk space", "cannot be told"),
-    });
-    findings.push(match find_program(["jupyter", "jupyter-lab"]) {
-        Some(path) => good("Jupyter", path.display().to_string()),
-        None => optional("Jupyter", "not on the search path; `oxtorch run` works without it"),
-    });
+/// Where Jupyter would find the kernel.
+fn examine_kernelspecs() -> Vec<Finding> {
     let registered = kernelspec::registered();
+    let mut findings = Vec::new();
     if registered.is_empty() {
         findings.push(optional("kernelspec", "not registered with Jupyter; to do so: oxtorch install"));
     }
@@ -107,6 +145,20 @@ pub fn examine(home: &Home) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Whose the home is, and where sessions write.
+fn examine_home(home: &Home) -> Finding {
+    let name = "home";
+    let root = home.root().display();
+    match home.check_trust().and_then(|()| home.own().check_trust()) {
+        Err(error) => bad(name, error.to_string(), error.help()),
+        Ok(()) if home.is_apart() => {
+            let shared = if home.is_writable() { "" } else { " (an installation that you cannot write)" };
+            good(name, format!("{root}{shared}; your sessions write to {}", home.own().root().display()))
+        }
+        Ok(()) => good(name, root.to_string()),
+    }
 }
 
 fn examine_python() -> Vec<Finding> {
@@ -149,15 +201,18 @@ fn examine_built(
     };
     let place = shim::place(home, &version, libtorch, compiler);
     let library = shim::library(&place);
-    let shim = if library.is_file() {
-        good("C++ shim", library.display().to_string())
-    } else {
-        bad("C++ shim", "not compiled yet".to_owned(), set_up())
+    let shim = match contents::damage(&place, Look::Hashes) {
+        Some(damage) => bad("C++ shim", damage, set_up()),
+        None if library.is_file() => good("C++ shim", library.display().to_string()),
+        None => bad("C++ shim", "not compiled yet".to_owned(), set_up()),
     };
     let inputs = build::Inputs { sources: &sources, toolchain, libtorch, shim: &place };
-    let runtime = match build::built(home, &inputs.key(), inputs) {
-        Some(runtime) => good("runtime", runtime.library.display().to_string()),
-        None => bad("runtime", "not built yet".to_owned(), set_up()),
+    let key = inputs.key();
+    let damage = contents::damage(&build::place(home, &key), Look::Hashes);
+    let runtime = match damage.map_or_else(|| Ok(build::built(home, &key, inputs)), Err) {
+        Err(damage) => bad("runtime", damage, set_up()),
+        Ok(Some(runtime)) => good("runtime", runtime.library.display().to_string()),
+        Ok(None) => bad("runtime", "not built yet".to_owned(), set_up()),
     };
     let mut findings = vec![shim];
     findings.extend(examine_lacking(&place, libtorch));

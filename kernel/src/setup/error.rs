@@ -13,6 +13,14 @@ use crate::home::HomeError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SetupError {
+    /// The home is an installation that this user cannot write, and it has no runtime for this program.
+    #[error("Oxtorch is not set up in {} for this program, and you may not write there{}", home.display(), because(why.as_deref()))]
+    NotSetUp {
+        /// The home.
+        home: PathBuf,
+        /// Why what is there cannot be used.
+        why: Option<String>,
+    },
     /// There is no suitable Rust toolchain.
     #[error("{}", no_toolchain(found.as_deref()))]
     NoToolchain {
@@ -102,6 +110,12 @@ impl SetupError {
     /// What the user can do about it.
     pub fn help(&self) -> Option<String> {
         Some(match self {
+            Self::NotSetUp { home, .. } => format!(
+                "whoever keeps it can set it up: OXTORCH_HOME={} oxtorch setup   (by the oxtorch that you use, {}); or unset \
+                 OXTORCH_HOME to have a home of your own",
+                home.display(),
+                env!("CARGO_PKG_VERSION")
+            ),
             Self::NoToolchain { rustup: true, .. } => format!("rustup toolchain install {CHANNEL} --profile minimal"),
             Self::NoToolchain { rustup: false, .. } => {
                 format!("install rustup (https://rustup.rs), then: rustup toolchain install {CHANNEL} --profile minimal")
@@ -148,6 +162,10 @@ pub(crate) const INSTALL_COMPILER: &str = if cfg!(target_os = "macos") {
 } else {
     "sudo apt-get install g++   (Debian, Ubuntu; Fedora: sudo dnf install gcc-c++)"
 };
+
+fn because(why: Option<&str>) -> String {
+    why.map(|why| format!(": {why}")).unwrap_or_default()
+}
 
 fn no_toolchain(found: Option<&str>) -> String {
     match found {

@@ -4,16 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::child::{ask, command, find_program};
+use super::contents::Look;
 use super::error::SetupError;
 use super::progress::Progress;
-use super::{archive, gpu, near, python};
+use super::{archive, contents, gpu, near, python};
 use crate::home::{Home, free_space};
 
 /// The version that the `tch` crate goes with.
 pub(crate) const VERSION: &str = "2.13.0";
 
 /// The kind of thing that libtorch is in the home.
-const KIND: &str = "libtorch";
+pub(super) const KIND: &str = "libtorch";
 
 /// A libtorch to build and run against.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +81,9 @@ fn place(home: &Home, variant: &str) -> PathBuf {
     home.place(KIND, &format!("{VERSION}-{variant}"))
 }
 
+/// How a line of what was tried begins where it is about what an earlier set-up left.
+pub(crate) const LEFT_BEHIND: &str = "what an earlier set-up left";
+
 /// Says whether a libtorch of another version can be used; the inner error is why not.
 pub(crate) type Fits<'a> = dyn FnMut(&Libtorch) -> Result<Result<(), String>, SetupError> + 'a;
 
@@ -89,6 +93,7 @@ pub(crate) type Fits<'a> = dyn FnMut(&Libtorch) -> Result<Result<(), String>, Se
 /// something. One that cannot be used adds a line to `tried`.
 pub(crate) fn find(
     home: &Home,
+    look: Look,
     tried: &mut Vec<(String, String)>,
     fits: &mut Fits<'_>,
 ) -> Result<Option<Libtorch>, SetupError> {
@@ -111,8 +116,16 @@ pub(crate) fn find(
     }
     let gpu = gpu::wanted();
     let mut left = LEFT.iter().filter(|(_, _, cuda)| *cuda || !gpu);
-    let left =
-        left.find_map(|(variant, folder, _)| check_exact(&place(home, variant).join(folder), "an earlier set-up").ok());
+    let left = left.find_map(|(variant, folder, _)| {
+        let libtorch = check_exact(&place(home, variant).join(folder), "an earlier set-up").ok()?;
+        match contents::damage(&libtorch.libraries(), look) {
+            None => Some(libtorch),
+            Some(why) => {
+                tried.push((LEFT_BEHIND.to_owned(), why));
+                None
+            }
+        }
+    });
     if left.is_some() {
         return Ok(left);
     }
@@ -133,9 +146,14 @@ fn pythons_torch(folder: &Path) -> String {
 }
 
 /// The libtorch that is there, or one that is provided now.
-pub(crate) fn ensure(home: &Home, fits: &mut Fits<'_>, progress: &dyn Progress) -> Result<Libtorch, SetupError> {
+pub(crate) fn ensure(
+    home: &Home,
+    look: Look,
+    fits: &mut Fits<'_>,
+    progress: &dyn Progress,
+) -> Result<Libtorch, SetupError> {
     let mut tried = Vec::new();
-    if let Some(libtorch) = find(home, &mut tried, fits)? {
+    if let Some(libtorch) = find(home, look, &mut tried, fits)? {
         return Ok(libtorch);
     }
     let gpu = gpu::wanted();
@@ -183,6 +201,12 @@ pub(crate) fn ensure(home: &Home, fits: &mut Fits<'_>, progress: &dyn Progress) 
 /// Moves a libtorch that was checked to its place.
 fn settle(home: &Home, from: &Path, variant: &str, folder: &str, origin: &'static str) -> Result<Libtorch, SetupError> {
     let place = place(home, variant);
+    let libraries = from.join(folder).join("lib");
+    contents::put_down(&libraries).map_err(|source| crate::home::HomeError::Io {
+        action: "list the files of",
+        path: libraries.clone(),
+        source,
+    })?;
     home.finish(from, &place)?;
     let root = place.join(folder);
     check_exact(&root, origin).map_err(|why| SetupError::BadLibtorch { folder: root, why })

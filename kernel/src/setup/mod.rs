@@ -2,13 +2,14 @@
 //!
 //! Each step leaves its result under a key by one rename, so a set-up that was interrupted goes on where it was. When
 //! everything is there, [`ensure`] reads one small file and looks at a few others, and starts no process: every start
-//! of a kernel goes through it.
+//! of a kernel goes through it. In an installation that this user cannot write, it does nothing else.
 
 pub mod analyzer;
 mod archive;
 mod arguments;
 pub(crate) mod build;
 pub mod child;
+pub(crate) mod contents;
 pub mod doctor;
 mod error;
 mod gpu;
@@ -16,6 +17,7 @@ pub mod libtorch;
 pub mod linker;
 pub(crate) mod metadata;
 pub(crate) mod near;
+pub(crate) mod own_build;
 pub mod progress;
 mod python;
 mod ready;
@@ -36,7 +38,8 @@ pub use error::SetupError;
 pub use linker::Linker;
 pub use progress::Progress;
 
-use crate::home::{Home, free_space};
+use crate::home::{Home, HomeError, free_space};
+use contents::Look;
 use libtorch::Libtorch;
 
 /// A built runtime: everything the engine needs to compile cells and to start a host.
@@ -62,6 +65,16 @@ pub struct Runtime {
     pub recipe: Recipe,
 }
 
+impl Runtime {
+    /// The first file of it that is not as it was made, and what is wrong with that one.
+    pub(crate) fn damage(&self, look: Look) -> Option<String> {
+        let own = self.library.parent();
+        own.into_iter()
+            .chain(self.native.iter().map(PathBuf::as_path))
+            .find_map(|folder| contents::damage(folder, look))
+    }
+}
+
 /// The lock under which all set-up in one home happens.
 const LOCK: &str = "setup";
 
@@ -69,13 +82,18 @@ const LOCK: &str = "setup";
 ///
 /// Blocks, for minutes where something has to be downloaded or built: call it on a thread of its own.
 pub fn ensure(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> {
-    ensure_with(home, Versions::Near, progress)
+    ensure_with(home, Versions::Near, Look::Lengths, progress)
+}
+
+/// The same after a look at all that is in the files: what is damaged is made anew.
+pub fn ensure_whole(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> {
+    ensure_with(home, Versions::Near, Look::Hashes, progress)
 }
 
 /// The same with libtorch in the exact version that the `tch` crate goes with, provided if it is not there, whatever
 /// the active Python has. Later set-ups in this home then take that one.
 pub fn ensure_exact(home: &Home, progress: &dyn Progress) -> Result<Runtime, SetupError> {
-    ensure_with(home, Versions::Exact, progress)
+    ensure_with(home, Versions::Exact, Look::Hashes, progress)
 }
 
 /// Which versions of libtorch will do.
@@ -87,23 +105,33 @@ enum Versions {
     Near,
 }
 
-fn ensure_with(home: &Home, versions: Versions, progress: &dyn Progress) -> Result<Runtime, SetupError> {
-    let ready = || if versions == Versions::Near { ready::read(home) } else { Ok(None) };
-    if let Some(runtime) = ready()? {
-        return Ok(runtime);
+fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progress) -> Result<Runtime, SetupError> {
+    let ready = || match versions {
+        Versions::Near => ready::read(home, look),
+        Versions::Exact => Ok(Err(None)),
+    };
+    let why = match ready()? {
+        Ok(runtime) => return Ok(runtime),
+        Err(why) => why,
+    };
+    if !home.is_writable() {
+        return Err(SetupError::NotSetUp { home: home.root().to_owned(), why });
     }
     let lock = home.lock(LOCK, || progress.step("Waiting for another oxtorch that is setting up"))?;
     // The other one may have done it.
-    if let Some(runtime) = ready()? {
+    if let Ok(runtime) = ready()? {
         return Ok(runtime);
     }
+    if let Some(why) = why {
+        progress.step(&format!("Setting up again: {why}"));
+    }
     home.sweep_unfinished(&lock);
-    let runtime = provide(home, versions, progress)?;
+    let runtime = provide(home, versions, look, progress)?;
     progress.done();
     Ok(runtime)
 }
 
-fn provide(home: &Home, versions: Versions, progress: &dyn Progress) -> Result<Runtime, SetupError> {
+fn provide(home: &Home, versions: Versions, look: Look, progress: &dyn Progress) -> Result<Runtime, SetupError> {
     let toolchain = toolchain::find()?;
     let compiler = toolchain::find_compiler()?;
     toolchain::find_linker().ok_or(SetupError::NoLinker)?;
@@ -112,15 +140,21 @@ fn provide(home: &Home, versions: Versions, progress: &dyn Progress) -> Result<R
         Versions::Exact => refuse(libtorch),
         Versions::Near => fit(home, &sources, &toolchain, &compiler, libtorch, progress),
     };
-    let libtorch = libtorch::ensure(home, &mut fits, progress)?;
+    let libtorch = libtorch::ensure(home, look, &mut fits, progress)?;
     let shim = shim::place(home, &sources::torch_sys_version()?, &libtorch, &compiler);
     let inputs = build::Inputs { sources: &sources, toolchain: &toolchain, libtorch: &libtorch, shim: &shim };
     let key = inputs.key();
 
-    let there = shim::library(&shim).is_file();
-    let runtime = match build::built(home, &key, inputs).filter(|_| there) {
+    let there = shim::library(&shim).is_file() && contents::damage(&shim, look).is_none();
+    let place = build::place(home, &key);
+    let damage = contents::damage(&place, look);
+    let runtime = match build::built(home, &key, inputs).filter(|_| there && damage.is_none()) {
         Some(runtime) => runtime,
         None => {
+            if damage.is_some() {
+                // The build folder has the same files under other names.
+                build::forget(home, inputs);
+            }
             let crates = build::fetch(home, inputs, progress)?;
             if !there {
                 shim::compile(home, &shim, &crates.torch_sys, &libtorch, &compiler, progress)?;
@@ -130,7 +164,17 @@ fn provide(home: &Home, versions: Versions, progress: &dyn Progress) -> Result<R
                 .ok_or_else(|| SetupError::Build { log: "cargo succeeded but left no library and host".to_owned() })?
         }
     };
-    let runtime = Runtime { linker: linker::find(&toolchain, &compiler.path), ..runtime };
+    for folder in [&shim, &place].into_iter().filter(|folder| !contents::is_put_down(folder)) {
+        // An earlier version has made it.
+        contents::put_down(folder).map_err(|source| HomeError::Io {
+            action: "list the files of",
+            path: folder.to_owned(),
+            source,
+        })?;
+    }
+    let linker = linker::find(&toolchain, &compiler.path);
+    let recipe = runtime.recipe.for_sessions_in(home, &key);
+    let runtime = Runtime { linker, recipe, ..runtime };
     ready::write(home, &runtime, &libtorch)?;
     Ok(runtime)
 }
@@ -176,7 +220,7 @@ fn known_fit(
 /// The folder of a libtorch of the exact version, with `include` and `lib`, for builds of `tch` by others.
 pub fn libtorch_folder(home: &Home) -> Result<PathBuf, SetupError> {
     let mut tried = Vec::new();
-    let found = libtorch::find(home, &mut tried, &mut refuse)?;
+    let found = libtorch::find(home, Look::Lengths, &mut tried, &mut refuse)?;
     found.map(|libtorch| libtorch.root).ok_or(SetupError::NoLibtorch { tried })
 }
 

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use super::child::{command, run};
+use super::contents::{self, Look};
 use super::error::SetupError;
 use super::libtorch::{Libtorch, VERSION};
 use super::progress::Progress;
@@ -66,7 +67,8 @@ pub(crate) fn known(place: &Path) -> Option<Verdict> {
     }
     let lacking = fs::read(place.join(LACKING)).ok()?;
     let lacking = serde_json::from_slice(&lacking).ok()?;
-    shim::library(place).is_file().then_some(Verdict::Fits { lacking })
+    let is_whole = shim::library(place).is_file() && contents::damage(place, Look::Hashes).is_none();
+    is_whole.then_some(Verdict::Fits { lacking })
 }
 
 /// Whether the versions are so far from each other that there is no use in trying.

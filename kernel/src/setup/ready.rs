@@ -7,10 +7,11 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::contents::Look;
 use super::error::SetupError;
 use super::libtorch::Libtorch;
-use super::{Runtime, build, python, sources, toolchain};
-use crate::home::Home;
+use super::{Runtime, build, contents, libtorch, python, sources, toolchain};
+use crate::home::{Home, trust};
 
 /// The variables that decide what set-up finds. The programs that it looks for on the search path are looked up again
 /// at each start.
@@ -18,8 +19,9 @@ const VARIABLES: [&str; 8] =
     ["LIBTORCH", "CXX", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME", "OXTORCH_DEVICE", "PYTHONPATH", "HOME"];
 
 /// What set-up does: another version of it may find something else.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     include_str!("build.rs"),
+    include_str!("contents.rs"),
     include_str!("libtorch.rs"),
     include_str!("linker.rs"),
     include_str!("mod.rs"),
@@ -53,16 +55,67 @@ impl Stamp {
     }
 }
 
-/// The runtime that an earlier set-up in the same environment gave, if everything is still as it was.
-pub(super) fn read(home: &Home) -> Result<Option<Runtime>, SetupError> {
-    let Ok(contents) = fs::read(place(home)?) else { return Ok(None) };
-    // What another version wrote may be unreadable to this one: then the tools are asked again.
-    let Ok(ready) = serde_json::from_slice::<Ready>(&contents) else { return Ok(None) };
-    let unchanged = ready.files.iter().all(|stamp| Stamp::of(&stamp.path).as_ref() == Some(stamp));
-    Ok(unchanged.then_some(ready.runtime))
+/// The runtime that an earlier set-up in the same environment gave, if everything is still as it was; else why not, where
+/// there is something to say.
+///
+/// An installation that this user cannot write has one for all: whoever made it had other folders and another search path.
+pub(super) fn read(home: &Home, look: Look) -> Result<Result<Runtime, Option<String>>, SetupError> {
+    home.check_trust()?;
+    let mut places = vec![place(home)?];
+    if !home.is_writable() {
+        places.push(place_for_all(home)?);
+    }
+    let mut why = None;
+    for place in places {
+        match read_from(home, &place, look)? {
+            Ok(runtime) => return Ok(Ok(runtime)),
+            Err(found) => why = found.or(why),
+        }
+    }
+    Ok(Err(why))
 }
 
-/// Remembers a runtime for this environment.
+fn read_from(home: &Home, place: &Path, look: Look) -> Result<Result<Runtime, Option<String>>, SetupError> {
+    let Ok(text) = fs::read(place) else { return Ok(Err(None)) };
+    trust::check_here(place)?;
+    // What another version wrote may be unreadable to this one: then the tools are asked again.
+    let Ok(Ready { runtime, files }) = serde_json::from_slice::<Ready>(&text) else { return Ok(Err(None)) };
+    let made_at = &runtime.recipe.home;
+    if made_at != home.root() && made_at.canonicalize().ok() != home.root().canonicalize().ok() {
+        return Ok(Err(Some(format!("it was made in {}, and moved or copied from there", made_at.display()))));
+    }
+    if let Some(damage) =
+        runtime.damage(look).or_else(|| libraries(home, &files).and_then(|folder| contents::damage(&folder, look)))
+    {
+        return Ok(Err(Some(damage)));
+    }
+    let changed = files.iter().find_map(|stamp| match Stamp::of(&stamp.path) {
+        None => Some(format!("{} is gone, or you cannot read it", stamp.path.display())),
+        Some(found) if found != *stamp => Some(format!("{} has changed", stamp.path.display())),
+        Some(_) => None,
+    });
+    if changed.is_some() {
+        return Ok(Err(changed));
+    }
+    let folders = runtime.dependencies.iter().chain(&runtime.native).map(PathBuf::as_path);
+    for folder in folders.chain(runtime.library.parent()).chain(libraries(home, &files).as_deref()) {
+        trust::check_here(folder)?;
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            trust::check_here(&entry.path())?;
+        }
+    }
+    let recipe = runtime.recipe.clone().for_sessions_in(home, &runtime.key);
+    Ok(Ok(Runtime { recipe, ..runtime }))
+}
+
+/// The folder of libtorch's libraries, where that is one of the home's.
+fn libraries(home: &Home, files: &[Stamp]) -> Option<PathBuf> {
+    let root = home.root().join(libtorch::KIND).canonicalize().ok()?;
+    let main = files.iter().find(|stamp| stamp.path.starts_with(&root))?;
+    main.path.parent().map(Path::to_owned)
+}
+
+/// Remembers a runtime for this environment, and for all who cannot set up in this home.
 pub(super) fn write(home: &Home, runtime: &Runtime, libtorch: &Libtorch) -> Result<(), SetupError> {
     let shim = runtime.native.iter().map(|folder| super::shim::library(folder));
     let files = [runtime.rustc.clone()].into_iter().chain(build::files(runtime));
@@ -70,19 +123,30 @@ pub(super) fn write(home: &Home, runtime: &Runtime, libtorch: &Libtorch) -> Resu
     let files = files.chain([libtorch.main_library()]).chain(shim).chain(linker);
     let ready = Ready { runtime: runtime.clone(), files: files.filter_map(|file| Stamp::of(&file)).collect() };
     let contents = serde_json::to_vec_pretty(&ready).map_err(|error| SetupError::Sources(error.to_string()))?;
-    home.write(&place(home)?, &contents)?;
+    for place in [place_for_all(home)?, place(home)?] {
+        home.write(&place, &contents)?;
+    }
     Ok(())
 }
 
 /// The file for the environment that this process runs in.
 fn place(home: &Home) -> Result<PathBuf, SetupError> {
-    let sources = sources::sources_key(&sources::all()?);
     let variables = VARIABLES.map(|name| std::env::var_os(name).unwrap_or_default());
     let programs = [toolchain::program("rustup"), toolchain::program("rustc"), python::find()]
         .map(|program| program.unwrap_or_default().into_os_string());
+    place_of(home, "", variables.into_iter().chain(programs))
+}
+
+/// The file for all users of an installation: what they have asked for decides, not where their programs lie.
+fn place_for_all(home: &Home) -> Result<PathBuf, SetupError> {
+    place_of(home, "installation-", std::env::var_os("LIBTORCH"))
+}
+
+fn place_of(home: &Home, kind: &str, parts: impl IntoIterator<Item = OsString>) -> Result<PathBuf, SetupError> {
+    let sources = sources::sources_key(&sources::all()?);
     let gpu = OsString::from(if super::gpu::wanted() { "gpu" } else { "cpu" });
-    let parts: Vec<OsString> = variables.into_iter().chain(programs).chain([sources.into(), gpu]).collect();
+    let parts: Vec<OsString> = parts.into_iter().chain([sources.into(), gpu]).collect();
     let steps = STEPS.map(str::as_bytes);
     let key = sources::key(parts.iter().map(|part| part.as_encoded_bytes()).chain(steps));
-    Ok(home.place("ready", &format!("{key}.json")))
+    Ok(home.place("ready", &format!("{kind}{key}.json")))
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments;
 use super::child::{Output, command, run};
+use super::contents;
 use super::error::SetupError;
 use super::libtorch::Libtorch;
 use super::progress::Progress;
@@ -163,6 +164,11 @@ impl<'a> Attempt<'a> {
         link.arg("-L").arg(self.libtorch.libraries()).args(["-ltorch_cpu", "-lc10"]);
         link.args(["-Xlinker", "-rpath", "-Xlinker"]).arg(self.libtorch.libraries());
         self.succeeded(&run(&mut link, |_| ()).map_err(SetupError::tool(&self.compiler.path))?)?;
+        contents::put_down(&finished).map_err(|source| HomeError::Io {
+            action: "list the files of",
+            path: finished.clone(),
+            source,
+        })?;
         Ok(finished)
     }
 

@@ -177,7 +177,7 @@ mod tests {
     fn read(archive: &[u8], layout: &Layout, split: Split) -> Result<LabelledImages, DatasetError> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("cifar.tar.gz"), archive).expect("writes");
-        let cache = Cache { shared: None, own: folder.path().to_owned() };
+        let cache = Cache { shared: Vec::new(), own: folder.path().to_owned() };
         load(&cache, &Source::new("cifar.tar.gz", [refused()]), layout, split)
     }
 

@@ -1,7 +1,7 @@
 //! Files from the internet, kept on disk: looked for first, downloaded once, checked, and resumed where a download broke off.
 //!
 //! A file is looked for in the folder that `OXTORCH_DATA` names (one that a class shares and that may be read-only), then in
-//! [`data_folder`], and is downloaded into the latter. What has its final name is whole: a download grows beside it, as
+//! an installation that many share, then in [`data_folder`], and is downloaded into the latter. What has its final name is whole: a download grows beside it, as
 //! `NAME.part`, under a lock that other kernels wait for, and gets its name when its checksum is right. `HTTPS_PROXY` and
 //! `SSL_CERT_FILE` are heeded.
 //!
@@ -73,8 +73,8 @@ pub enum DownloadError {
     },
     /// The file system refused.
     #[error(
-        "cannot {action} {}. Downloads are kept in the folder `data` of OXTORCH_HOME: set that to a folder that can be \
-         written, or OXTORCH_DATA to one that holds the files already",
+        "cannot {action} {}. Downloads are kept in the folder `data` of OXTORCH_HOME, or of OXTORCH_CACHE where that is set: set \
+         one of them to a folder that can be written, or OXTORCH_DATA to one that holds the files already",
         path.display()
     )]
     Io {
@@ -157,8 +157,8 @@ pub fn download(url: &str) -> Result<PathBuf, DownloadError> {
     Source::new(name_of(url), [url]).path()
 }
 
-/// Where downloaded files are kept: `data` in the folder that `OXTORCH_HOME` names, else `oxtorch/data` in the user's data
-/// directory.
+/// Where downloaded files are kept: `data` in the folder that `OXTORCH_CACHE` names (where `OXTORCH_HOME` is an installation that
+/// many share, the kernel sets it), else in the one of `OXTORCH_HOME`, else in `oxtorch` in the user's data directory.
 ///
 /// # Errors
 ///

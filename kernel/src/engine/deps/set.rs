@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::spec::Spec;
 use super::workspace::{Built, Resolved, Workspace, code_beside};
 use crate::engine::edits::OFFERED;
-use crate::home::Home;
+use crate::home::{Home, keep_others_from_writing};
 use crate::setup::Runtime;
 use crate::setup::build::{library_name, link, package_name};
 use crate::setup::child::{Stop, command, run_until, with_path};
@@ -124,7 +124,7 @@ pub struct Request {
 
 impl Request {
     fn home(&self) -> Home {
-        Home::at(&self.runtime.recipe.home)
+        self.runtime.recipe.sessions()
     }
 
     /// Where what this gives is kept.
@@ -306,6 +306,7 @@ impl Request {
         if set.library.is_some() {
             self.link(set, work.path(), code.path(), stop)?;
         }
+        keep_others_from_writing(work.path()).map_err(failed())?;
         match fs::rename(work.path(), &set.folder) {
             // Another session may have made the same at the same time.
             Err(_) if set.is_whole() => Ok(()),

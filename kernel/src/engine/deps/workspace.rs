@@ -17,7 +17,7 @@ use super::spec::Spec;
 use crate::setup::build::{Artifact, Recipe, artifact, downloaded, is_metadata, package_name};
 use crate::setup::child::{Output, Stop, run_until};
 use crate::setup::metadata::{Dependency, Metadata};
-use crate::setup::sources;
+use crate::setup::{own_build, sources};
 
 /// The package that depends on what the user asks for.
 pub const PACKAGE: &str = "oxtorch-session";
@@ -162,6 +162,7 @@ impl Workspace<'_> {
 
     /// Builds what the user asked for, and what that needs.
     pub fn build(&self, resolved: &Resolved, tell: &(dyn Fn(String) + Sync)) -> Result<Built, Failure> {
+        own_build::make(self.recipe).map_err(|error| Failure::plain(error.to_string()))?;
         let mut cargo = self.recipe.build(self.folder);
         // Packages that are no members are built with the features that all members together ask for.
         cargo.arg("--lib");

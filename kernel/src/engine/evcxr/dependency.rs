@@ -51,6 +51,7 @@ pub struct Dependency {
 impl Dependency {
     /// Lays the package out, where it is not there yet.
     pub fn lay_out(home: &Home, runtime: &Runtime) -> Result<Self, SetupError> {
+        let home = home.own();
         let folder = home.place(KIND, &setup::key_of(&[&runtime.key, MANIFEST, LIBRARY]));
         if !folder.exists() {
             let _lock = home.lock(KIND, || {})?;

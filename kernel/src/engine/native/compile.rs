@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::reports::{compile_error, internal};
 use super::state::State;
-use super::unplaced::{not_compiled, not_started};
+use super::unplaced::{not_compiled, not_started, runtime_damaged, speaks_of_crates};
 use crate::engine::cache::Cache;
 use crate::engine::deps::Links;
 use crate::engine::emit::{self, Decisions, Emission, Input, VariableId};
@@ -29,6 +29,7 @@ use crate::engine::source_map::{Place, Source};
 use crate::engine::unbalanced::unbalanced;
 use crate::engine::variables::nameable;
 use crate::session::CellError;
+use crate::setup::contents::Look;
 
 /// More tries than this would be a mistake in how refusals are read: every try decides at least one thing.
 const MAX_TRIES: usize = 24;
@@ -229,6 +230,11 @@ impl Compiler {
             }
             let errors: Vec<&Diagnostic> =
                 compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+            if errors.iter().any(|error| speaks_of_crates(error))
+                && let Some(damage) = self.rustc.runtime().damage(Look::Hashes)
+            {
+                return Err(runtime_damaged(&damage));
+            }
             if errors.iter().all(|error| error.spans.is_empty()) {
                 return Err(not_compiled(&errors, &compiled.other, compiled.status));
             }

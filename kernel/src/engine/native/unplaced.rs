@@ -37,6 +37,19 @@ pub(super) fn not_compiled(errors: &[&Diagnostic], other: &str, status: ExitStat
     internal(format!("{what}{}", telling(&text, errors.first().map_or("", |error| &error.message))))
 }
 
+/// Whether an error is one that a damaged crate gives: it is not found, or cannot be read, or another one is in its place.
+pub(super) fn speaks_of_crates(error: &Diagnostic) -> bool {
+    let code = error.code.as_ref().map_or("", |code| code.code.as_str());
+    ["E0460", "E0461", "E0462", "E0463", "E0464", "E0514", "E0519", "E0786"].contains(&code)
+        || (code.is_empty() && error.message.contains("metadata"))
+}
+
+/// The error of a cell where a file of the runtime is not as it was made.
+pub(super) fn runtime_damaged(damage: &str) -> CellError {
+    let message = format!("the runtime is damaged: {damage}");
+    error("RuntimeDamaged", &message, "`oxtorch setup` makes it anew; then restart the kernel")
+}
+
 /// The error of a cell whose library the host could not load.
 pub(super) fn not_loaded(message: &str) -> CellError {
     foreseen(message, None)
@@ -180,6 +193,23 @@ mod tests {
         check(&[], "", libc::SIGSEGV, "EngineError", "signal 11 (SIGSEGV)");
         check(&[], "", failed, "EngineError", "exit status: 1");
         check(&[], "thread 'rustc' panicked", failed, "EngineError", "thread 'rustc' panicked");
+    }
+
+    #[test]
+    fn an_error_about_a_crate_has_the_runtime_looked_at() {
+        let with_code = |message: &str, code: &str| {
+            let json = format!(
+                r#"{{"message": {message:?}, "code": {{"code": {code:?}}}, "level": "error", "spans": [], "children": []}}"#
+            );
+            serde_json::from_str::<Diagnostic>(&json).expect("is a diagnostic of rustc's")
+        };
+        assert!(speaks_of_crates(&with_code("can't find crate for `oxtorch`", "E0463")));
+        assert!(speaks_of_crates(&with_code("found invalid metadata files for crate `tch`", "E0786")));
+        assert!(speaks_of_crates(&diagnostic("failed to decode metadata", &[])));
+        assert!(!speaks_of_crates(&with_code("mismatched types", "E0308")));
+        let error = runtime_damaged("/home/deps/libtch.rmeta has 0 bytes instead of 9");
+        let text = error.traceback.join("\n");
+        assert!(text.contains("libtch.rmeta has 0 bytes") && text.contains("`oxtorch setup`"), "{text}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     /// Looked at first, never written.
-    pub(crate) shared: Option<PathBuf>,
+    pub(crate) shared: Vec<PathBuf>,
     pub(crate) own: PathBuf,
 }
 
@@ -31,18 +31,22 @@ impl Cache {
         let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = folder("OXTORCH_HOME").or_else(|| Some(dirs::data_dir()?.join("oxtorch")));
         let home = home.ok_or(DownloadError::Nowhere)?;
-        let home = std::path::absolute(&home).map_err(at("find", &home))?;
-        Ok(Self { shared: folder("OXTORCH_DATA"), own: home.join("data") })
+        // An installation that many share is not for its users to write.
+        let own = folder("OXTORCH_CACHE").unwrap_or_else(|| home.clone());
+        let [home, own] = [home, own].map(|folder| std::path::absolute(&folder).map_err(at("find", &folder)));
+        let (home, own) = (home?.join("data"), own?.join("data"));
+        let shared = folder("OXTORCH_DATA").into_iter().chain((home != own).then_some(home));
+        Ok(Self { shared: shared.collect(), own })
     }
 
     /// The path of a file, downloaded if need be. `poll` is called often, and may end it all by unwinding.
     pub(crate) fn fetch(&self, source: &Source, poll: &dyn Fn()) -> Result<PathBuf, DownloadError> {
         source.check_name()?;
         let place = self.own.join(&source.name);
-        let shared = self.shared.as_ref().map(|folder| folder.join(&source.name));
-        for place in shared.iter().chain([&place]) {
+        let shared = self.shared.iter().map(|folder| folder.join(&source.name));
+        for place in shared.chain([place.clone()]) {
             if place.is_file() {
-                return verified(place, source, poll);
+                return verified(&place, source, poll);
             }
         }
         let folder = place.parent().unwrap_or(&self.own);

@@ -25,7 +25,7 @@ fn sum(bytes: &[u8]) -> String {
 
 fn cache() -> (TempDir, Cache) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let cache = Cache { shared: None, own: folder.path().join("data") };
+    let cache = Cache { shared: Vec::new(), own: folder.path().join("data") };
     (folder, cache)
 }
 
@@ -173,7 +173,7 @@ fn a_file_that_was_put_there_by_hand_needs_no_network() {
     let shared = folder.path().join("shared");
     fs::create_dir_all(shared.join("set")).expect("creates");
     fs::write(shared.join(NAME), contents()).expect("writes");
-    cache.shared = Some(shared.clone());
+    cache.shared = vec![shared.clone()];
     assert_eq!(fetch(&cache, &source(&[refused()])).expect("is there"), shared.join(NAME));
     assert!(!cache.own.exists(), "nothing is written");
 }
