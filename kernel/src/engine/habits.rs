@@ -210,6 +210,11 @@ fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     if message == "prefix `f` is unknown" {
         return Some(Advice::instead("write `format!(\"x is {x}\")`; `println!(\"x is {x}\")` takes such text itself"));
     }
+    if spot.word == "gen" && spot.before.ends_with('.') {
+        return Some(Advice::instead(
+            "`gen` is a keyword since 2024. A random number is `rng.random()`, one of a range `rng.random_range(0..10)`",
+        ));
+    }
     let line = spot.line.trim_start();
     if line.starts_with('#') && !line.starts_with("#[") && !line.starts_with("#!") {
         return Some(Advice::instead("a comment begins with `//`"));

@@ -212,11 +212,11 @@ impl Episode {
     }
 
     pub(super) fn uniform(&mut self, low: f64, high: f64) -> f64 {
-        self.rng.gen_range(low..high)
+        self.rng.random_range(low..high)
     }
 
     pub(super) fn index(&mut self, count: usize) -> usize {
-        self.rng.gen_range(0..count)
+        self.rng.random_range(0..count)
     }
 }
 

@@ -118,7 +118,7 @@ impl ReplayBuffer {
     pub fn sample(&mut self, count: usize, device: Device) -> Batch {
         assert!(!self.is_empty(), "nothing to draw from: push transitions first");
         assert!(count > 0, "a batch of 0 transitions");
-        let drawn: Vec<usize> = (0..count).map(|_| self.rng.gen_range(0..self.actions.len())).collect();
+        let drawn: Vec<usize> = (0..count).map(|_| self.rng.random_range(0..self.actions.len())).collect();
         let size = self.states.len() / self.actions.len();
         let mut shape = self.shape.clone();
         shape.insert(0, count as i64);

@@ -96,7 +96,7 @@ impl Sampler {
     /// Where the logits are no vector, are empty, hold a NaN, or leave no token: all are -inf.
     pub fn sample(&self, logits: &Tensor, before: &[i64]) -> i64 {
         let probabilities = self.distribution(logits, before);
-        let mut left: f64 = self.random.lock().unwrap_or_else(PoisonError::into_inner).r#gen();
+        let mut left: f64 = self.random.lock().unwrap_or_else(PoisonError::into_inner).random();
         for (token, probability) in probabilities.iter().enumerate() {
             left -= probability;
             if left < 0.0 && *probability > 0.0 {

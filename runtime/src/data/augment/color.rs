@@ -221,12 +221,12 @@ impl Transform for ColorJitter {
             if range == 0.0 {
                 continue;
             }
-            let mut factor = || random.gen_range((1.0 - range).max(0.0)..=1.0 + range);
+            let mut factor = || random.random_range((1.0 - range).max(0.0)..=1.0 + range);
             image = match change {
                 0 => adjust_brightness(&image, factor()),
                 1 => adjust_contrast(&image, factor()),
                 2 => adjust_saturation(&image, factor()),
-                _ => adjust_hue(&image, random.gen_range(-range..=range)),
+                _ => adjust_hue(&image, random.random_range(-range..=range)),
             };
         }
         image

@@ -19,7 +19,7 @@ use crate::modes::no_grad;
 /// struct RandomInvert;
 /// impl Transform for RandomInvert {
 ///     fn image(&self, image: &Tensor, random: &mut StdRng) -> Tensor {
-///         if random.gen_bool(0.5) { 1.0 - image } else { image.shallow_clone() }
+///         if random.random_bool(0.5) { 1.0 - image } else { image.shallow_clone() }
 ///     }
 /// }
 /// let images = Compose::new(1).add(RandomInvert).apply(&digits().images);
@@ -105,7 +105,7 @@ mod tests {
 
     impl Transform for Shift {
         fn image(&self, image: &Tensor, random: &mut StdRng) -> Tensor {
-            image + random.r#gen::<f64>()
+            image + random.random::<f64>()
         }
     }
 

@@ -122,7 +122,7 @@ impl Transform for RandomCrop {
             height <= rows && width <= columns,
             "RandomCrop: {height} by {width} of an image that is {rows} by {columns} with its padding"
         );
-        let corner = [random.gen_range(0..=rows - height), random.gen_range(0..=columns - width)];
+        let corner = [random.random_range(0..=rows - height), random.random_range(0..=columns - width)];
         crop(&image, corner, self.size)
     }
 }

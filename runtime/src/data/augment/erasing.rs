@@ -77,7 +77,7 @@ impl RandomErasing {
 impl Transform for RandomErasing {
     fn image(&self, image: &Tensor, random: &mut StdRng) -> Tensor {
         let sides = sides("RandomErasing", image);
-        if !random.gen_bool(self.p) {
+        if !random.random_bool(self.p) {
             return image.shallow_clone();
         }
         match random_part(sides, self.scale, self.ratio, random) {

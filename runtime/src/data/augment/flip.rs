@@ -53,7 +53,7 @@ macro_rules! random_flip {
 
         impl Transform for $name {
             fn image(&self, image: &Tensor, random: &mut StdRng) -> Tensor {
-                if random.gen_bool(self.p) { $flip(image) } else { image.shallow_clone() }
+                if random.random_bool(self.p) { $flip(image) } else { image.shallow_clone() }
             }
         }
     };

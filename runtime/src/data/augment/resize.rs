@@ -147,11 +147,12 @@ pub(super) fn random_part(
     random: &mut StdRng,
 ) -> Option<([i64; 2], [i64; 2])> {
     (0..10).find_map(|_| {
-        let area = (rows * columns) as f64 * random.gen_range(scale[0]..=scale[1]);
-        let ratio = random.gen_range(ratio[0].ln()..=ratio[1].ln()).exp();
+        let area = (rows * columns) as f64 * random.random_range(scale[0]..=scale[1]);
+        let ratio = random.random_range(ratio[0].ln()..=ratio[1].ln()).exp();
         let (width, height) = ((area * ratio).sqrt().round() as i64, (area / ratio).sqrt().round() as i64);
-        (width > 0 && height > 0 && width <= columns && height <= rows)
-            .then(|| ([random.gen_range(0..=rows - height), random.gen_range(0..=columns - width)], [height, width]))
+        (width > 0 && height > 0 && width <= columns && height <= rows).then(|| {
+            ([random.random_range(0..=rows - height), random.random_range(0..=columns - width)], [height, width])
+        })
     })
 }
 

@@ -66,7 +66,7 @@ impl RandomRotation {
 
 impl Transform for RandomRotation {
     fn image(&self, image: &Tensor, random: &mut StdRng) -> Tensor {
-        rotate(image, random.gen_range(-self.degrees..=self.degrees), self.fill)
+        rotate(image, random.random_range(-self.degrees..=self.degrees), self.fill)
     }
 }
 
