@@ -327,6 +327,11 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
                 "`x.gt(0.0)` compares each element; of a single one compare its number, `x.double_value(&[])`",
             ))
         }
+        _ if is_clone_of_tensor(error, text) => Some(Advice::instead(COPIES)),
+        ("E0599", _) if text == "clone" && message.contains("nn::") => Some(Advice::instead(
+            "a network is copied by a second one that is made alike in a store of its own, and `second.copy(&vs)?`",
+        )),
+        ("E0283", _) => of_other_crates(error),
         ("E0382" | "E0507", _) if tells_of(error, "has type `Tensor`") => {
             Some(Advice::help("pass a reference, `&x`, or a second handle to the same data, `x.shallow_clone()`"))
         }
@@ -336,6 +341,40 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
         )),
         _ => None,
     }
+}
+
+const COPIES: &str = "a tensor is not `Clone`, as there are two ways: `x.shallow_clone()` is a second handle on the same numbers, `x.copy()` has \
+                      numbers of its own. Of a list: `list.iter().map(Tensor::shallow_clone).collect()`; a type that holds one gets an \
+                      `impl Clone` that says which";
+
+/// Whether a tensor, or what holds one, was to be cloned. tch has a method of that name with an argument, which nobody means.
+fn is_clone_of_tensor(error: &Diagnostic, text: &str) -> bool {
+    match error.code() {
+        "E0061" => text == "clone" && tells_of(error, "`&Tensor` is missing"),
+        "E0277" | "E0599" | "E0271" => error.message.contains("Tensor: Clone`") || tells_of(error, "Tensor: Clone`"),
+        "E0308" => text.ends_with(".to_owned()") && tells_of(error, "expected `Tensor`, found `&Tensor`"),
+        _ => false,
+    }
+}
+
+/// Why a type is not clear that is clear to rustc alone: crates of the session have implementations that a program has not which does not use
+/// them. Those below tch cannot be kept from cells.
+fn of_other_crates(error: &Diagnostic) -> Option<Advice> {
+    let (bound, crates) = error.children.iter().find_map(|child| {
+        let rest = child.message.strip_prefix("multiple `impl`s satisfying `")?;
+        let (bound, crates) = rest.split_once("` found in the following crates: ")?;
+        Some((bound, crates.split_once(":\n").map_or(crates, |(crates, _)| crates)))
+    })?;
+    let names = crates.split('`').skip(1).step_by(2).filter(|name| !["core", "alloc", "std"].contains(name));
+    let others: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let ty = bound.split(':').next().filter(|ty| NUMBERS.contains(ty)).unwrap_or("i32");
+    (!others.is_empty()).then(|| {
+        Advice::instead(format!(
+            "plain Rust has one type here. {} is there for the whole session and adds another, so say which is meant: \
+             `Vec::<{ty}>::new()`, `text.parse::<{ty}>()`, `{ty}::from(x)`",
+            others.join(" and ")
+        ))
+    })
 }
 
 /// The code of rustc's suggestions.
