@@ -383,6 +383,26 @@ fn a_segmentation_fault_is_told() {
 }
 
 #[test]
+fn what_is_lost_between_cells_names_the_cell_before() {
+    notebook_test(async |mut notebook| {
+        let shown = notebook.run("let weights = vec![1];\nstd::process::id()").await;
+        let pid: i32 = shown.text().and_then(|pid| pid.parse().ok()).expect("the host's process");
+        notebook.run("let more = weights.len();").await;
+        // SAFETY: `kill` takes any number; this one is a process that this session started and that runs.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0, "the host can be killed");
+        let runs = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        while runs() {
+            tokio::task::yield_now().await;
+        }
+        let shown = notebook.run("weights").await;
+        assert!(shown.notes.contains("without these variables: more, weights"), "{shown:?}");
+        let report = shown.report().unwrap_or_default();
+        assert!(report.contains("`weights` was lost with the host process, which ended after cell [2]"), "{report}");
+        notebook.end().await;
+    });
+}
+
+#[test]
 fn what_a_killed_cell_printed_arrives() {
     notebook_test(async |mut notebook| {
         let code = "for i in 0..1000 { println!(\"line {i}\"); }\nstd::process::exit(0)";

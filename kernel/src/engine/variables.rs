@@ -42,8 +42,10 @@ pub enum Gone {
     NotReached,
     /// A type in it was defined anew and differently.
     TypeChanged(String),
-    /// The host process ended.
+    /// The host process ended while the cell ran.
     HostLost,
+    /// The host process ended behind the cell, ahead of the next one.
+    HostLostAfter,
 }
 
 /// A name that is gone, and the cell that it was lost in.
@@ -103,6 +105,10 @@ impl fmt::Display for Explanation<'_> {
             Gone::HostLost => {
                 write!(f, "was lost with the host process in cell [{cell}]. Run the cell that makes it again")
             }
+            Gone::HostLostAfter => write!(
+                f,
+                "was lost with the host process, which ended after cell [{cell}]. Run the cell that makes it again"
+            ),
         }
     }
 }
@@ -150,10 +156,10 @@ impl Variables {
     }
 
     /// Loses everything: the host process is gone. Returns the names.
-    pub fn lose_all(&mut self, cell: u32) -> Vec<String> {
+    pub fn lose_all(&mut self, cell: u32, why: &Gone) -> Vec<String> {
         let names: Vec<String> = self.live.keys().cloned().collect();
         for name in &names {
-            self.lose(name, cell, Gone::HostLost);
+            self.lose(name, cell, why.clone());
         }
         names
     }

@@ -60,6 +60,8 @@ pub struct NativeEngine {
     /// Where `%cd -` goes.
     previous_dir: Option<PathBuf>,
     spent: Spent,
+    /// The number of the cell that came last, which a host that ends by itself has survived.
+    last_cell: u32,
     analyzer: Analyzer,
 }
 
@@ -121,6 +123,7 @@ impl NativeEngine {
             surroundings,
             previous_dir: None,
             spent: Spent::default(),
+            last_cell: 0,
         })
     }
 
@@ -192,7 +195,11 @@ impl NativeEngine {
             allow_stdin: request.allow_stdin,
             forget: committed.forget,
         };
-        let done = self.run(to_run, request.execution_count, events).await?;
+        let done = self.run(to_run, request.execution_count, events).await;
+        if self.host.is_none() {
+            self.state.lose_variables_of(&ready, text.number());
+        }
+        let done = done?;
         let kept: Vec<_> = done.kept.iter().map(|entry| entry.id).collect();
         let forget = self.state.commit_variables(&ready, &kept, text.number());
         self.forget(forget);
@@ -253,7 +260,8 @@ impl NativeEngine {
 impl Engine for NativeEngine {
     async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
         self.set_phase(Phase::compiling());
-        self.notice_lost_host(request.execution_count, events).await;
+        self.notice_lost_host(events).await;
+        self.last_cell = request.execution_count;
         let code = one_form_of_names(&request.code.replace("\r\n", "\n")).into_owned();
         let segments = segments(&code, &|name| self.state.knows(name));
         let result = self.run_segments(segments, CellRequest { code: &code, ..request }, events).await;

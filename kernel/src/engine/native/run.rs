@@ -12,6 +12,7 @@ use super::{NativeEngine, Phase};
 use crate::engine::names::{place_in, rewrite_places};
 use crate::engine::render;
 use crate::engine::source_map::Place;
+use crate::engine::variables::Gone;
 use crate::host::{Ended, Host, Rewritten, RunInterrupter, ToRun};
 use crate::session::{CellError, Event};
 
@@ -87,12 +88,12 @@ impl NativeEngine {
     }
 
     /// Tells of a host that ended while no cell ran: the cell that comes now gets a new one, and may not need what is lost.
-    pub(super) async fn notice_lost_host(&mut self, cell: u32, events: &mpsc::Sender<Event>) {
+    pub(super) async fn notice_lost_host(&mut self, events: &mpsc::Sender<Event>) {
         if self.host.as_mut().is_none_or(Host::is_alive) {
             return;
         }
         self.host = None;
-        let lost = self.state.variables.lose_all(cell);
+        let lost = self.state.variables.lose_all(self.last_cell, &Gone::HostLostAfter);
         let mut note =
             "the process that runs the cells has ended since the last cell; a new one takes its place".to_owned();
         if !lost.is_empty() {
@@ -103,7 +104,7 @@ impl NativeEngine {
 
     fn host_died(&mut self, how: &str, cell: u32) -> CellError {
         self.host = None;
-        let lost = self.state.variables.lose_all(cell);
+        let lost = self.state.variables.lose_all(cell, &Gone::HostLost);
         let message = format!("the process that runs the cells {how}");
         let mut notes = vec!["the next cell gets a new process; functions and types stay defined".to_owned()];
         if !lost.is_empty() {

@@ -172,6 +172,13 @@ impl State {
         forget
     }
 
+    /// Loses what a cell has declared: the host process ended while it ran.
+    pub fn lose_variables_of(&mut self, ready: &Ready, number: u32) {
+        for variable in ready.emission.variables.iter().filter(|variable| variable.taken.is_none()) {
+            self.variables.lose(&variable.name, number, Gone::HostLost);
+        }
+    }
+
     /// What the errors of a later cell can be explained by.
     pub fn known(&self) -> Known<'_> {
         Known { scope: &self.scope, variables: &self.variables, stale: &self.stale }
