@@ -28,6 +28,7 @@ pub use asynchronous::{enter_tokio, stage_async};
 pub(crate) use broadcasts::note_broadcasts;
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
 pub(crate) use notes::{note, note_each, take_back_each};
+pub use panic::unwinding_begins;
 pub(crate) use panic::{first_sentence, install_hook};
 pub(crate) use show::show_bundle;
 pub use show::{NoMethod, Show, Shown, ViaDebug, ViaName, ViaRich};

@@ -23,6 +23,10 @@ const NOT_UNWINDING: [&str; 2] = ["panic in a destructor during cleanup", "panic
 
 thread_local! {
     static REPORT: RefCell<Option<Report>> = const { RefCell::new(None) };
+    /// Whether the hook has just made the report, and the panic is going to unwind.
+    static IS_REPORTED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// Where what unwinds began, where no hook of ours has reported it.
+    static RAISED: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
     static IS_CELL_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
@@ -37,10 +41,18 @@ pub(crate) fn install_hook() {
                 REPORT.with_borrow(|before| before.iter().for_each(print));
             }
             REPORT.set(Some(report));
+            IS_REPORTED.set(true);
         } else {
             print(&report);
         }
     }));
+}
+
+/// To be called where unwinding begins: a panic that the user's own hook was told of, in place of ours, has its place too.
+pub fn unwinding_begins() {
+    if IS_CELL_THREAD.get() {
+        RAISED.set(if IS_REPORTED.take() { Vec::new() } else { user_frames() });
+    }
 }
 
 /// The frames of the standard library would say nothing to the user; the kernel maps the file to a cell.
@@ -90,11 +102,10 @@ pub(super) fn outcome(payload: Box<dyn Any + Send>) -> Outcome {
     if payload.is::<Interrupt>() {
         return Outcome::Interrupted;
     }
-    let report = REPORT.take().unwrap_or_else(|| Report {
-        // `resume_unwind` of the user's own runs no hook.
-        message: payload_text(&*payload),
-        frames: Vec::new(),
-    });
+    let (message, raised) = (payload_text(&*payload), RAISED.take());
+    // What was reported may be a panic that the user has caught. `resume_unwind` runs no hook: the report is of where it began.
+    let reported = REPORT.take().filter(|report| report.message == message);
+    let report = reported.unwrap_or(Report { message, frames: raised });
     Outcome::Panicked { message: first_sentence(&report.message), frames: report.frames }
 }
 

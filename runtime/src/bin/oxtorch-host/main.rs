@@ -4,6 +4,8 @@
 mod allocator;
 #[cfg(target_os = "linux")]
 mod stdin;
+#[cfg(target_os = "linux")]
+mod unwinding;
 
 fn main() {
     #[cfg(target_os = "linux")]
