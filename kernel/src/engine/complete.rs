@@ -2,10 +2,9 @@
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 use syn::Block;
-use syn::parse::Parser;
 
 use super::commands::{Command, Segment, Shell, Timeit, segments};
-use super::depth::with_stack_for;
+use super::depth::read;
 use crate::session::Completeness;
 
 const INDENT: &str = "    ";
@@ -55,16 +54,16 @@ fn is_complete_code(code: &str) -> Completeness {
     if !open.is_empty() {
         return incomplete(open.len());
     }
-    let parsed = with_stack_for(code, || {
-        let completeness = match Block::parse_within.parse_str(code) {
-            Ok(_) => Completeness::Complete,
-            Err(error) if error.to_string().starts_with("unexpected end of input") => incomplete(0),
-            // Two statements in a row lack a semicolon between them; at the very end one may still be typed.
-            Err(_) => Completeness::Invalid,
-        };
-        proc_macro2::extra::invalidate_current_thread_spans();
-        completeness
+    let parsed = read(Block::parse_within, code, |parsed| match parsed {
+        Ok(_) => Completeness::Complete,
+        Err(error) if error.to_string().starts_with("unexpected end of input") => incomplete(0),
+        // Two statements in a row lack a semicolon between them; at the very end one may still be typed.
+        Err(_) => Completeness::Invalid,
     });
+    let ended = || read(Block::parse_within, &format!("{code}\n;"), |parsed| parsed.is_ok()) == Ok(true);
+    if parsed == Ok(Completeness::Invalid) && ended() {
+        return incomplete(0);
+    }
     // What is wrong is said when it runs.
     parsed.unwrap_or(Completeness::Complete)
 }
@@ -112,6 +111,9 @@ mod tests {
         check("let s = r#\"abc\"", Completeness::Incomplete { indent: String::new() });
         check("/* open", Completeness::Incomplete { indent: String::new() });
         check("let x =", Completeness::Incomplete { indent: String::new() });
+        check("let x = 5", Completeness::Incomplete { indent: String::new() });
+        check("use std::fmt", Completeness::Incomplete { indent: String::new() });
+        check("let x = 5 // five", Completeness::Incomplete { indent: String::new() });
     }
 
     #[test]
@@ -130,6 +132,7 @@ mod tests {
     fn what_nothing_can_mend_is_invalid() {
         check("fn f() }", Completeness::Invalid);
         check("let = 3;", Completeness::Invalid);
+        check("let x = 5 let y = 6", Completeness::Invalid);
         check("(]", Completeness::Invalid);
     }
 }

@@ -543,7 +543,7 @@ mod tests {
     use super::*;
 
     fn check(code: &str, expected: &str) {
-        let item: Item = syn::parse_str(code).expect("the test's code is an item");
+        let item: Item = crate::engine::depth::tree(code);
         let mut edits = Edits::default();
         edits.publish(&item);
         edits.visit_item(&item);
@@ -581,7 +581,7 @@ mod tests {
     #[test]
     fn a_return_of_the_cell_fits_every_stage_and_other_returns_stay() {
         let edited = |code: &str| {
-            let statement: syn::Stmt = syn::parse_str(code).expect("the test's code is a statement");
+            let statement: syn::Stmt = crate::engine::depth::tree(code);
             let mut edited = code.to_owned();
             for edit in Edits::of_statement(&statement).finish().iter().rev() {
                 edited.insert_str(edit.at, &edit.insert);

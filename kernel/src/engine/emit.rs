@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::depth;
 use super::edits::CHECKPOINT;
 use super::fragment::{Edit, Fragment};
 use super::mentions::Names;
@@ -746,7 +747,7 @@ const VIA_EVCXR: &str = "\
 
 /// A name as code; keywords need their `r#`.
 pub fn raw(name: &str) -> String {
-    if syn::parse_str::<syn::Ident>(name).is_ok() { name.to_owned() } else { format!("r#{name}") }
+    if depth::parsed(name, |_: syn::Ident| ()).is_some() { name.to_owned() } else { format!("r#{name}") }
 }
 
 #[cfg(test)]

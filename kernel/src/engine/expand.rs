@@ -9,11 +9,12 @@
 use std::fmt::Write;
 
 use quote::ToTokens;
+use syn::parse::Parse;
 use syn::visit::Visit;
 use syn::{Item as SynItem, Visibility};
 
 use super::contents::{Contents, associated};
-use super::depth::{TooDeep, with_stack_for};
+use super::depth::{TooDeep, read};
 use super::edits::Edits;
 use super::fragment::{Edit, Fragment};
 use super::macro_items::ItemMacros;
@@ -72,13 +73,13 @@ fn as_written(fragment: &Fragment) -> Fragment {
 /// Makes items and impls of the calls, from what rustc made of [`source`]; statements of those that it made nothing of.
 pub fn resolve(cell: &mut ParsedCell, expanded: &str) {
     let calls = std::mem::take(&mut cell.calls);
-    if let Err(TooDeep) = with_stack_for(expanded, || settle(cell, calls.clone(), expanded)) {
+    let settled = read(<syn::File as Parse>::parse, expanded, |file| settle(cell, calls.clone(), file.ok()));
+    if let Err(TooDeep) = settled {
         calls.into_iter().for_each(|call| put_back(cell, call));
     }
 }
 
-fn settle(cell: &mut ParsedCell, calls: Vec<Statement>, expanded: &str) {
-    let file = syn::parse_file(expanded).ok();
+fn settle(cell: &mut ParsedCell, calls: Vec<Statement>, file: Option<syn::File>) {
     let items_of = |name: String| {
         let module = file.iter().flat_map(|file| &file.items).find_map(|item| match item {
             SynItem::Mod(module) if module.ident == name => module.content.as_ref().map(|(_, items)| items),
@@ -103,8 +104,6 @@ fn settle(cell: &mut ParsedCell, calls: Vec<Statement>, expanded: &str) {
             add_names(&mut item.names, item_names(derived).0);
         }
     }
-    // The spans are not needed, and would keep the text in memory.
-    proc_macro2::extra::invalidate_current_thread_spans();
 }
 
 fn take_items(cell: &mut ParsedCell, call: Statement, items: &[SynItem]) {

@@ -2,25 +2,31 @@
 
 use std::ops::Range;
 
-use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Block, Expr};
 
+use super::depth::{depth, read};
 use super::source_map::Place;
+
+/// In a cell that nests deeper only words are underlined.
+const DEEPEST: usize = 1000;
 
 /// The text that a reader looks for at a place: the name that was called, the operation that overflowed, the expression
 /// ahead of a `?`.
 pub fn extent(place: &Place, message: &str) -> Range<usize> {
     let word = word(place);
-    let Ok(statements) = Block::parse_within.parse_str(&place.cell.text) else { return word };
-    let mut finder = Finder { at: place.range.start, arithmetic: message.starts_with("attempt to "), found: None };
-    for statement in &statements {
-        finder.visit_stmt(statement);
+    // To know where an expression ends all of it is looked at, on each level anew.
+    if depth(&place.cell.text) > DEEPEST {
+        return word;
     }
-    proc_macro2::extra::invalidate_current_thread_spans();
+    let found = read(Block::parse_within, &place.cell.text, |statements| {
+        let mut finder = Finder { at: place.range.start, arithmetic: message.starts_with("attempt to "), found: None };
+        statements.ok()?.iter().for_each(|statement| finder.visit_stmt(statement));
+        finder.found
+    });
     // An expression over several lines would be drawn as a bracket along all of them.
-    finder.found.filter(|range| !place.cell.text[range.clone()].contains('\n')).unwrap_or(word)
+    found.ok().flatten().filter(|range| !place.cell.text[range.clone()].contains('\n')).unwrap_or(word)
 }
 
 /// The word at a place, or the one character.

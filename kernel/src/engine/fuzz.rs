@@ -14,6 +14,7 @@ use super::commands::{Segment, segments};
 use super::complete::is_complete;
 use super::emit::{Decisions, Emission, Input, emit};
 use super::expand;
+use super::extent::extent;
 use super::fragment::{CellText, Fragment};
 use super::macro_items::ItemMacros;
 use super::mentions::Names;
@@ -22,7 +23,8 @@ use super::parse::{ParsedCell, StatementKind, parse};
 use super::plan::Plan;
 use super::scope::Scope;
 use super::source_map::Place;
-use super::variables::Variable;
+use super::type_names::readable_type;
+use super::variables::{Variable, nameable};
 use crate::fuzzing::fuzz;
 
 /// Text that the scenarios have too little of.
@@ -334,10 +336,29 @@ fn deep_cells_are_read_or_refused() {
         ("unsafe { ", "", "}"),
         ("let x = ", "1", ""),
         ("struct A(", "", ")"),
+        ("v[0] + ", "v[0]", ""),
+        ("x.", "x", ""),
+        ("x.f::<A, B>().", "x", ""),
+        ("x.f(", "", ")"),
+        ("|a, b| ", "1", ""),
+        ("|a, b| { ", "", "}"),
+        ("A<u8, ", "u8", ">"),
+        ("a::<u8, ", "u8", ">()"),
+        ("fn(u8) -> ", "u8", ""),
+        ("impl A { fn f() { ", "", "} }"),
+        ("use a::{b, ", "c", "}"),
+        ("macro_rules! m { () => { ", "", "} }"),
     ] {
-        for depth in [50, 3_000, 1_000_000] {
+        for depth in [50, 900, 3_000, 200_000] {
             let text = format!("{}{middle}{}", open.repeat(depth), close.repeat(depth));
             is_complete(&text, &|_| false);
+            readable_type(&text);
+            nameable(&text, &[], &"cell_a".to_owned());
+            segments(&format!("!{text}"), &|_| false);
+            // A failure at run time, at the innermost place.
+            let place = Place { cell: CellText::new(1, &text), range: open.len() * depth..open.len() * depth };
+            let shown = extent(&place, "index out of bounds");
+            assert!(text.get(shown).is_some(), "{open}: what is underlined is a part of the text");
             for text in [
                 text.clone(),
                 format!("let x: {text} = 1;"),
@@ -346,7 +367,8 @@ fn deep_cells_are_read_or_refused() {
             ] {
                 if let Ok(cell) = parse(&CellText::new(1, &text), &ItemMacros::default()) {
                     let plan = Scope::default().plan(&cell, &Names::new());
-                    assert!(plan.new_items.len() + cell.statements.len() > 0, "{open}");
+                    let found = plan.new_items.len() + plan.new_impls.len() + cell.statements.len() + cell.uses.len();
+                    assert!(found > 0, "{open}");
                 }
             }
         }

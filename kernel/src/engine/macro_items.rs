@@ -454,7 +454,7 @@ mod tests {
     use super::*;
 
     fn definition(code: &str) -> syn::ItemMacro {
-        syn::parse_str(code).expect("the test's code is a macro")
+        crate::engine::depth::tree(code)
     }
 
     fn check(code: &str, expected: &str) {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use serde::{Deserialize, Serialize};
-use syn::parse::{ParseStream, Parser};
+use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
 
 use super::awaits::awaits;
 use super::contents::{Associated, Contents, associated};
-use super::depth::{TooDeep, with_stack_for};
+use super::depth::{self, TooDeep};
 use super::edits::{Edits, OFFERED, after_attributes, makes_statics};
 use super::fragment::{CellText, Edit, Fragment};
 use super::macro_items::{ItemMacros, makes_items, publish_call};
@@ -291,26 +291,26 @@ pub struct ParseError {
 /// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not. Calls of `item_macros`, and of
 /// such macros in the cell itself, are put aside.
 pub fn parse(cell: &Arc<CellText>, item_macros: &ItemMacros) -> Result<ParsedCell, ParseError> {
-    read(cell, || sort(cell, item_macros))
+    read(cell, |parsed| Ok(sort(cell, parsed?, item_macros)))
 }
 
 /// Reads a cell as one statement: its items stay within it, its variables end with it. Puts code of ours at offsets of
 /// the text, such as around the whole.
 pub fn parse_as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> Result<ParsedCell, ParseError> {
-    read(cell, || as_one(cell, ours))
+    read(cell, |parsed| Ok(as_one(cell, parsed?, ours)))
 }
 
 /// Has syn read a cell, with as much stack as that takes.
-fn read(cell: &CellText, read: impl FnOnce() -> syn::Result<ParsedCell> + Send) -> Result<ParsedCell, ParseError> {
-    let parsed = with_stack_for(&cell.text, || {
-        let parsed = read().map_err(|error| {
+fn read(
+    cell: &CellText,
+    sort: impl FnOnce(syn::Result<(Vec<Attribute>, Vec<Stmt>)>) -> syn::Result<ParsedCell> + Send,
+) -> Result<ParsedCell, ParseError> {
+    let parsed = depth::read(cell_parser, &cell.text, |parsed| {
+        sort(parsed).map_err(|error| {
             let range = error.span().byte_range();
             let (start, end) = (range.start.min(cell.text.len()), range.end.min(cell.text.len()));
             ParseError { message: error.to_string(), range: start..end }
-        });
-        // The spans are read; without this each cell's text would stay in memory for ever.
-        proc_macro2::extra::invalidate_current_thread_spans();
-        parsed
+        })
     });
     parsed.unwrap_or_else(|TooDeep| {
         let message = "this cell nests too deeply; split it into functions or smaller expressions".to_owned();
@@ -318,8 +318,11 @@ fn read(cell: &CellText, read: impl FnOnce() -> syn::Result<ParsedCell> + Send) 
     })
 }
 
-fn sort(cell: &Arc<CellText>, item_macros: &ItemMacros) -> syn::Result<ParsedCell> {
-    let (attributes, statements) = cell_parser.parse_str(&cell.text)?;
+fn sort(
+    cell: &Arc<CellText>,
+    (attributes, statements): (Vec<Attribute>, Vec<Stmt>),
+    item_macros: &ItemMacros,
+) -> ParsedCell {
     let mut sorter = Sorter { cell, item_macros: item_macros.clone(), parsed: ParsedCell::empty() };
     for attribute in &attributes {
         let fragment = sorter.fragment(attribute, Edits::default());
@@ -339,11 +342,10 @@ fn sort(cell: &Arc<CellText>, item_macros: &ItemMacros) -> syn::Result<ParsedCel
     parsed.uses.retain(|declaration| !declaration.leaves.iter().all(|leaf| macros.contains(&leaf.code)));
     parsed.asynchronous =
         parsed.mentions.contains("tokio") || parsed.statements.iter().any(|statement| statement.awaits);
-    Ok(parsed)
+    parsed
 }
 
-fn as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> syn::Result<ParsedCell> {
-    let (_, statements) = cell_parser.parse_str(&cell.text)?;
+fn as_one(cell: &Arc<CellText>, (_, statements): (Vec<Attribute>, Vec<Stmt>), ours: &[(usize, String)]) -> ParsedCell {
     let mut edits = Edits::default();
     let mut names = Names::new();
     for (index, statement) in statements.iter().enumerate() {
@@ -362,7 +364,7 @@ fn as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> syn::Result<ParsedC
     let fragment = Fragment { cell: Arc::clone(cell), range: 0..cell.text.len(), edits };
     let statement =
         Statement { fragment, kind: StatementKind::Other, reads: names.clone(), sure: false, awaits: false };
-    Ok(ParsedCell { statements: vec![statement], mentions: names, heavy, ..ParsedCell::empty() })
+    ParsedCell { statements: vec![statement], mentions: names, heavy, ..ParsedCell::empty() }
 }
 
 fn cell_parser(input: ParseStream) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {

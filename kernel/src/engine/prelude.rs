@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::depth::parsed;
 use super::mentions::Names;
 use super::parse::{Item, ItemKind, UseLeaf, leaves};
 use crate::setup;
@@ -26,9 +27,16 @@ pub fn is_of_rust(name: &str) -> bool {
 }
 
 static PRELUDE: LazyLock<Prelude> = LazyLock::new(|| {
-    let runtime = setup::source("runtime/src/prelude.rs").and_then(|text| syn::parse_file(&text).ok());
     let mut prelude = Prelude { values: Names::new(), others: OF_RUST.map(str::to_owned).into() };
-    for item in runtime.iter().flat_map(|file| &file.items) {
+    let runtime = setup::source("runtime/src/prelude.rs").unwrap_or_default();
+    parsed(&runtime, |file: syn::File| fill(&mut prelude, &file));
+    prelude.values.insert("drop".to_owned());
+    prelude
+});
+
+/// Adds what a file's `use` declarations name.
+fn fill(prelude: &mut Prelude, file: &syn::File) {
+    for item in &file.items {
         let syn::Item::Use(it) = item else { continue };
         for UseLeaf { name, code, .. } in leaves(it) {
             let Some(name) = name else { continue };
@@ -40,9 +48,7 @@ static PRELUDE: LazyLock<Prelude> = LazyLock::new(|| {
             prelude.others.insert(name);
         }
     }
-    prelude.values.insert("drop".to_owned());
-    prelude
-});
+}
 
 /// What Rust's own prelude has in scope.
 const OF_RUST: [&str; 48] = [

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     fn check(code: &str, expected: bool) {
-        let statement: Stmt = syn::parse_str(code).expect("the test's code is a statement");
+        let statement: Stmt = crate::engine::depth::tree(code);
         assert_eq!(is_sure(&statement), expected, "{code}");
     }
 

@@ -4,20 +4,19 @@ use proc_macro2::{Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit_mut::VisitMut;
 
+use super::depth::parsed;
 use super::names::{hashed_name, readable};
 
 /// A type's code, or its name in one of rustc's messages, as a user would write it.
 pub fn readable_type(ty: &str) -> String {
-    match syn::parse_str::<syn::Type>(ty) {
-        Ok(mut ty) => {
-            Shorten.visit_type_mut(&mut ty);
-            let mut text = String::new();
-            write_tokens(ty.to_token_stream(), &mut text);
-            text
-        }
-        // Closures and functions have names that are no code.
-        Err(_) => without_paths(&readable(&without_places(ty))),
-    }
+    let written = parsed(ty, |mut ty: syn::Type| {
+        Shorten.visit_type_mut(&mut ty);
+        let mut text = String::new();
+        write_tokens(ty.to_token_stream(), &mut text);
+        text
+    });
+    // Closures and functions have names that are no code.
+    written.unwrap_or_else(|| without_paths(&readable(&without_places(ty))))
 }
 
 struct Shorten;

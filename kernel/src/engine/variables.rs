@@ -5,6 +5,7 @@ use std::fmt;
 
 use syn::visit_mut::VisitMut;
 
+use super::depth::parsed;
 use super::plan::Plan;
 use super::scope::CrateName;
 use super::source_map::Place;
@@ -139,14 +140,21 @@ impl Variables {
     pub fn rehome(&mut self, plan: &Plan, home: &CrateName, cell: u32) -> Vec<(String, String)> {
         let mut dropped = Vec::new();
         for (name, variable) in &mut self.live {
-            let mut rehome = Rehome { plan, home, depth: 0, changed: None, moved: false };
-            let Ok(mut ty) = syn::parse_str::<syn::Type>(&variable.ty) else { continue };
-            rehome.visit_type_mut(&mut ty);
-            if let Some(changed) = rehome.changed {
-                dropped.push((name.clone(), changed));
-            } else if rehome.moved {
-                variable.ty = quote::ToTokens::to_token_stream(&ty).to_string();
-                variable.moved_home = true;
+            let followed = parsed(&variable.ty, |mut ty: syn::Type| {
+                let mut rehome = Rehome { plan, home, depth: 0, changed: None, moved: false };
+                rehome.visit_type_mut(&mut ty);
+                match rehome.changed {
+                    Some(changed) => Err(changed),
+                    None => Ok(rehome.moved.then(|| quote::ToTokens::to_token_stream(&ty).to_string())),
+                }
+            });
+            match followed {
+                Some(Err(changed)) => dropped.push((name.clone(), changed)),
+                Some(Ok(Some(ty))) => {
+                    variable.ty = ty;
+                    variable.moved_home = true;
+                }
+                Some(Ok(None)) | None => {}
             }
         }
         for (name, ty) in &dropped {
@@ -205,10 +213,12 @@ impl VisitMut for Rehome<'_> {
 ///
 /// rustc writes items of the crate itself without a path, so `local` says which those are.
 pub fn nameable(message: &str, local: &[String], home: &CrateName) -> Option<String> {
-    let mut ty = syn::parse_str::<syn::Type>(message).ok()?;
-    let mut absolute = Absolute { local, home, nameable: true };
-    absolute.visit_type_mut(&mut ty);
-    absolute.nameable.then(|| quote::ToTokens::to_token_stream(&ty).to_string())
+    let named = parsed(message, |mut ty: syn::Type| {
+        let mut absolute = Absolute { local, home, nameable: true };
+        absolute.visit_type_mut(&mut ty);
+        absolute.nameable.then(|| quote::ToTokens::to_token_stream(&ty).to_string())
+    });
+    named.flatten()
 }
 
 struct Absolute<'a> {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use syn::UseTree;
 
+use crate::engine::depth::parsed;
 use crate::home::{Home, HomeError};
 use crate::setup::{self, Runtime, SetupError};
 
@@ -146,14 +147,16 @@ fn flags(runtime: &Runtime) -> String {
 
 /// The names that a file's `pub use` declarations export.
 fn exported(source: &str) -> HashSet<String> {
-    let mut names = HashSet::new();
-    let items = syn::parse_file(source).map(|file| file.items).unwrap_or_default();
-    for item in items {
-        if let syn::Item::Use(item) = item {
-            collect(&item.tree, &mut names);
+    let names = parsed(source, |file: syn::File| {
+        let mut names = HashSet::new();
+        for item in file.items {
+            if let syn::Item::Use(item) = item {
+                collect(&item.tree, &mut names);
+            }
         }
-    }
-    names
+        names
+    });
+    names.unwrap_or_default()
 }
 
 fn collect(tree: &UseTree, names: &mut HashSet<String>) {

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use syn::Item;
 
 use super::signature::{Signature, doc, of_item, of_member, of_trait_member, one_line};
+use crate::engine::depth::parsed;
 use crate::setup::sources;
 
 /// The name that documentation is wanted of.
@@ -133,18 +134,18 @@ fn collect(root: &Path, folder: &Path, paths: &mut Vec<(String, PathBuf)>) {
 
 /// The name in one file, and how well it fits: 0 is best.
 fn in_file(file: &File, wanted: &Wanted) -> Option<(u8, Found)> {
-    let parsed = syn::parse_file(&file.text).ok()?;
-    let found = in_items(file, &parsed.items, wanted).or_else(|| {
-        // The file is the module itself.
-        let is_module = file.module.rsplit("::").next() == Some(&wanted.name);
-        let doc = doc(&parsed.attrs);
-        (is_module && !doc.is_empty()).then(|| {
-            let signature = Signature { text: format!("mod {}", wanted.name), doc };
-            (2, Found { signature, place: file.module.clone(), members: Vec::new() })
+    let found = parsed(&file.text, |parsed: syn::File| {
+        in_items(file, &parsed.items, wanted).or_else(|| {
+            // The file is the module itself.
+            let is_module = file.module.rsplit("::").next() == Some(&wanted.name);
+            let doc = doc(&parsed.attrs);
+            (is_module && !doc.is_empty()).then(|| {
+                let signature = Signature { text: format!("mod {}", wanted.name), doc };
+                (2, Found { signature, place: file.module.clone(), members: Vec::new() })
+            })
         })
     });
-    proc_macro2::extra::invalidate_current_thread_spans();
-    found
+    found.flatten()
 }
 
 fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)> {
@@ -384,14 +385,16 @@ pub(in crate::engine::native) fn names_in(module: &str) -> Vec<(String, &'static
 /// The names that every cell has in scope.
 pub(in crate::engine::native) fn prelude() -> Vec<String> {
     let prelude = runtime().find(|file| file.module == "oxtorch::prelude");
-    let parsed = prelude.and_then(|file| syn::parse_file(&file.text).ok());
-    let mut names = Vec::new();
-    for item in parsed.iter().flat_map(|file| &file.items) {
-        if let Item::Use(it) = item {
-            leaves(&it.tree, &mut names);
+    let names = parsed(&prelude.map(|file| file.text.clone()).unwrap_or_default(), |file: syn::File| {
+        let mut names = Vec::new();
+        for item in &file.items {
+            if let Item::Use(it) = item {
+                leaves(&it.tree, &mut names);
+            }
         }
-    }
-    names
+        names
+    });
+    names.unwrap_or_default()
 }
 
 fn leaves(tree: &syn::UseTree, names: &mut Vec<String>) {

@@ -3,6 +3,8 @@
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ImplItem, Item, Lit, Meta, TraitItem};
 
+use crate::engine::depth::parsed;
+
 /// An item as a reader wants to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine::native) struct Signature {
@@ -14,10 +16,7 @@ pub(in crate::engine::native) struct Signature {
 
 /// The signature of an item whose text is given. `None` for text that is none.
 pub(in crate::engine::native) fn signature(text: &str) -> Option<Signature> {
-    let item = syn::parse_str::<Item>(text).ok()?;
-    let found = of_item(text, &item);
-    proc_macro2::extra::invalidate_current_thread_spans();
-    found
+    parsed(text, |item: Item| of_item(text, &item)).flatten()
 }
 
 /// The signature of an item in a source that was parsed with spans.
@@ -86,10 +85,9 @@ pub(super) fn of_member(source: &str, member: &ImplItem) -> Option<(String, Sign
 
 /// The members of an impl whose text is given, by their names. None for text that is no impl.
 pub(in crate::engine::native) fn of_impl(text: &str) -> Vec<(String, Signature)> {
-    let parsed = syn::parse_str::<syn::ItemImpl>(text);
-    let found = parsed.iter().flat_map(|block| &block.items).filter_map(|member| of_member(text, member)).collect();
-    proc_macro2::extra::invalidate_current_thread_spans();
-    found
+    let members =
+        parsed(text, |block: syn::ItemImpl| block.items.iter().filter_map(|member| of_member(text, member)).collect());
+    members.unwrap_or_default()
 }
 
 /// The signature of a method that a trait declares.

@@ -6,6 +6,7 @@ mod context;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use quote::ToTokens;
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use syn::{Fields, GenericArgument, Item, PathArguments, Type};
 
@@ -14,6 +15,7 @@ use super::commands::signature::{of_impl, signature};
 use super::commands::{library, standard};
 use super::state::State;
 use crate::engine::commands::CATALOGUE;
+use crate::engine::depth::parsed;
 use crate::engine::parse::{ItemKind, item_names};
 use crate::engine::type_names::readable_type;
 use crate::session::{Candidate, Completion};
@@ -242,14 +244,14 @@ fn members(state: &State, docs: &Path, names: &[&str], prefix: &str, found: &mut
         members_of_anything(state, prefix, found);
         return false;
     };
-    let Ok(mut ty) = syn::parse_str::<Type>(&variable.ty) else { return false };
+    let mut ty = variable.ty.clone();
     for field in fields {
         let fields = fields_of(state, &ty);
         let Some((_, inner)) = fields.into_iter().find(|(name, _)| name == field) else { return false };
         ty = inner;
     }
     for (name, ty) in fields_of(state, &ty) {
-        found.put(&name, "property", &readable_type(&quote::quote!(#ty).to_string()));
+        found.put(&name, "property", &readable_type(&ty));
     }
     if let Some(name) = type_name(&ty) {
         methods_of(state, docs, &name, found);
@@ -287,18 +289,16 @@ fn is_variant(state: &State, ty: &str, name: &str) -> bool {
 /// What stands behind `owner::`.
 fn held_by(state: &State, docs: &Path, owner: &str, found: &mut Found) {
     if let Some(live) = state.scope.find(owner) {
-        match parsed(live.item.fragment.text()) {
-            Some(Item::Enum(it)) => {
-                it.variants.iter().for_each(|variant| found.put(&variant.ident.to_string(), "class", ""))
-            }
-            Some(Item::Mod(it)) => {
+        parsed(live.item.fragment.text(), |item| match item {
+            Item::Enum(it) => it.variants.iter().for_each(|variant| found.put(&variant.ident.to_string(), "class", "")),
+            Item::Mod(it) => {
                 for item in it.content.iter().flat_map(|(_, items)| items) {
                     let (names, _) = item_names(item);
                     names.iter().for_each(|name| found.put(name, "instance", ""));
                 }
             }
             _ => {}
-        }
+        });
     }
     let (methods, functions): (Vec<_>, Vec<_>) =
         all_members(state, docs, owner).into_iter().partition(|(_, signature)| takes_self(signature));
@@ -332,28 +332,38 @@ fn takes_self(signature: &str) -> bool {
     parameters.split([',', ')', ':']).next().is_some_and(|first| first.ends_with("self"))
 }
 
-/// The fields of a struct of the session's, or of a tuple.
-fn fields_of(state: &State, ty: &Type) -> Vec<(String, Type)> {
-    let ty = pointee(ty);
-    if let Type::Tuple(it) = ty {
-        return it.elems.iter().enumerate().map(|(index, ty)| (index.to_string(), ty.clone())).collect();
+/// The fields of a struct of the session's, or of a tuple, with their types.
+fn fields_of(state: &State, ty: &str) -> Vec<(String, String)> {
+    let code = |ty: &Type| ty.to_token_stream().to_string();
+    let of_tuple = parsed(ty, |ty| match pointee(&ty) {
+        Type::Tuple(it) => Some(it.elems.iter().enumerate().map(|(index, ty)| (index.to_string(), code(ty))).collect()),
+        _ => None,
+    });
+    if let Some(fields) = of_tuple.flatten() {
+        return fields;
     }
-    let item = type_name(ty).and_then(|name| parsed(state.scope.find(&name)?.item.fragment.text()));
-    let Some(Item::Struct(item)) = item else { return Vec::new() };
-    let name = |(index, field): (usize, &syn::Field)| {
-        (field.ident.as_ref().map_or(index.to_string(), ToString::to_string), field.ty.clone())
-    };
-    match &item.fields {
-        Fields::Named(fields) => fields.named.iter().enumerate().map(name).collect(),
-        Fields::Unnamed(fields) => fields.unnamed.iter().enumerate().map(name).collect(),
-        Fields::Unit => Vec::new(),
-    }
+    let Some(item) = type_name(ty).and_then(|name| state.scope.find(&name)) else { return Vec::new() };
+    let fields = parsed(item.item.fragment.text(), |item| {
+        let Item::Struct(item) = item else { return Vec::new() };
+        let name = |(index, field): (usize, &syn::Field)| {
+            (field.ident.as_ref().map_or(index.to_string(), ToString::to_string), code(&field.ty))
+        };
+        match &item.fields {
+            Fields::Named(fields) => fields.named.iter().enumerate().map(name).collect(),
+            Fields::Unnamed(fields) => fields.unnamed.iter().enumerate().map(name).collect(),
+            Fields::Unit => Vec::new(),
+        }
+    });
+    fields.unwrap_or_default()
 }
 
 /// `Net` of `&mut Box<cell_1::Net>`.
-pub(super) fn type_name(ty: &Type) -> Option<String> {
-    let Type::Path(it) = pointee(ty) else { return None };
-    Some(it.path.segments.last()?.ident.to_string())
+pub(super) fn type_name(ty: &str) -> Option<String> {
+    let name = parsed(ty, |ty| match pointee(&ty) {
+        Type::Path(it) => Some(it.path.segments.last()?.ident.to_string()),
+        _ => None,
+    });
+    name.flatten()
 }
 
 /// What references and smart pointers point to.
@@ -375,8 +385,4 @@ fn pointee(ty: &Type) -> &Type {
         }
         _ => ty,
     }
-}
-
-fn parsed(text: &str) -> Option<Item> {
-    syn::parse_str(text).ok()
 }
