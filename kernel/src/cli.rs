@@ -19,6 +19,7 @@ use crate::home::{Home, HomeError, Scratch};
 use crate::kernelspec::{self, Kernelspec, KernelspecError, Location};
 use crate::setup::progress::{self, Lines};
 use crate::setup::{self, Progress, Runtime, SetupError, doctor};
+use crate::terminal::{answer, say};
 use crate::{headless, jupyter, signals};
 
 /// A cell failed, or something else did.
@@ -70,11 +71,14 @@ Examples:
     /// Serve a Jupyter frontend; Jupyter itself calls this
     Kernel {
         /// The connection file that the frontend has written
-        #[arg(long, value_name = "FILE")]
+        #[arg(short = 'f', long, value_name = "FILE")]
         connection_file: PathBuf,
         /// What evaluates the cells
         #[arg(long, value_name = "ENGINE", default_value = "native")]
         engine: EngineName,
+        /// Options of other kernels, which frontends pass to all; they mean nothing here
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        of_other_kernels: Vec<std::ffi::OsString>,
     },
     /// Provide libtorch and build the runtime; every command that needs them does so by itself
     #[command(after_help = "\
@@ -204,6 +208,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub fn main() -> ExitCode {
     kernelspec::extend_search_path();
     let command = Cli::parse().command;
+    mend_temporary_folder();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return report(&anyhow::Error::new(error).context("cannot start"), FAILED),
@@ -213,7 +218,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run(arguments).await,
             Command::Install(arguments) => result(install(arguments).await),
             Command::Uninstall(place) => result(uninstall(&place)),
-            Command::Kernel { connection_file, engine } => kernel(&connection_file, engine).await,
+            Command::Kernel { connection_file, engine, of_other_kernels: _ } => kernel(&connection_file, engine).await,
             Command::Setup { exact } => result(set_up_and_say(exact).await),
             Command::Doctor => diagnose(),
         }
@@ -222,6 +227,20 @@ pub fn main() -> ExitCode {
     setup::end_children();
     runtime.shutdown_background();
     code
+}
+
+/// Where temporary files belong to a folder that does not exist, names another one, for this program and all that it starts: the
+/// compiler, and what cells call, would fail.
+fn mend_temporary_folder() {
+    let named = std::env::temp_dir();
+    let Some(found) = ["/tmp", "/var/tmp", "/dev/shm"].into_iter().find(|folder| Path::new(folder).is_dir()) else {
+        return;
+    };
+    if !named.is_dir() {
+        // SAFETY: the program has started no other thread yet that could read the environment.
+        unsafe { std::env::set_var("TMPDIR", found) };
+        say(format_args!("{} is no folder, so temporary files go to {found} (TMPDIR)", named.display()));
+    }
 }
 
 fn result(result: anyhow::Result<()>) -> ExitCode {
@@ -236,9 +255,9 @@ fn result(result: anyhow::Result<()>) -> ExitCode {
 
 /// Tells the user what went wrong and what to do next.
 fn report(error: &anyhow::Error, code: u8) -> ExitCode {
-    eprintln!("error: {error:#}");
+    say(format_args!("error: {error:#}"));
     if let Some(help) = help(error) {
-        eprintln!("help: {help}");
+        say(format_args!("help: {help}"));
     }
     ExitCode::from(code)
 }
@@ -312,7 +331,7 @@ async fn set_up_in_terminal(home: Home, ensure: Ensure) -> anyhow::Result<Runtim
                 // What it had half done it now removes.
                 let _ = tokio::time::timeout(TO_CLEAN_UP, work).await;
             }
-            eprintln!("\nset-up was interrupted; `oxtorch setup` goes on where it was");
+            say(format_args!("\nset-up was interrupted; `oxtorch setup` goes on where it was"));
             std::process::exit(128 + signal);
         }
     }
@@ -422,14 +441,14 @@ async fn install(arguments: InstallArgs) -> anyhow::Result<()> {
     // Registered first: that is quick, and whatever it has to refuse it refuses before the long work.
     kernelspec::install(&folder, &spec)?;
     set_up_in_terminal(Home::from_environment()?, setup::ensure).await?;
-    println!("Registered \"{display_name}\" in {}", folder.display());
+    answer(format_args!("Registered \"{display_name}\" in {}", folder.display()));
     Ok(())
 }
 
 fn uninstall(place: &PlaceArgs) -> anyhow::Result<()> {
     let folder = kernelspec::folder(&place.location(), place.name())?;
     kernelspec::uninstall(&folder)?;
-    println!("Removed {}", folder.display());
+    answer(format_args!("Removed {}", folder.display()));
     Ok(())
 }
 
@@ -437,7 +456,7 @@ async fn set_up_and_say(exact: bool) -> anyhow::Result<()> {
     let home = Home::from_environment()?;
     let ensure = if exact { setup::ensure_exact } else { setup::ensure_whole };
     set_up_in_terminal(home.clone(), ensure).await?;
-    println!("Oxtorch is set up in {}", home.root().display());
+    answer(format_args!("Oxtorch is set up in {}", home.root().display()));
     Ok(())
 }
 
@@ -445,7 +464,7 @@ fn diagnose() -> ExitCode {
     match Home::from_environment() {
         Ok(home) => {
             let findings = doctor::examine(&home);
-            print!("{}", doctor::table(&findings));
+            answer(format_args!("{}", doctor::table(&findings).trim_end_matches('\n')));
             if doctor::is_well(&findings) { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
         }
         Err(error) => report(&error.into(), FAILED),
@@ -461,6 +480,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_kernel_takes_no_notice_of_options_that_are_meant_for_others() {
+        for arguments in [
+            &["-f", "c.json"][..],
+            &["--connection-file=c.json", "--debug"],
+            &["--connection-file", "c.json", "--HistoryManager.enabled=False", "--matplotlib", "inline"],
+        ] {
+            let parsed = Cli::try_parse_from(["oxtorch", "kernel"].iter().chain(arguments)).expect("is taken");
+            let Command::Kernel { connection_file, .. } = parsed.command else { panic!("is a kernel") };
+            assert_eq!(connection_file, Path::new("c.json"), "{arguments:?}");
+        }
+        assert!(Cli::try_parse_from(["oxtorch", "kernel", "--debug"]).is_err(), "no connection file is named");
     }
 
     #[test]

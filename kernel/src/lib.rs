@@ -5,6 +5,9 @@
 //! drive a [`session::Session`], which gives cells to the [`engine`]; the engine compiles them and the [`host`] runs
 //! them. [`setup`] provides the libtorch and the runtime that host and cells link.
 
+// Whoever reads may be gone, and what is written may come from anybody: `terminal` and `jupyter::log` see to both.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod cli;
 mod content;
 pub mod engine;
@@ -17,6 +20,7 @@ mod processes;
 pub mod session;
 pub mod setup;
 mod signals;
+mod terminal;
 
 #[cfg(test)]
 mod fuzzing;

@@ -1,12 +1,13 @@
 """What should never come, and does: each is dropped quietly or answered with a clear message, and nothing crashes."""
 
 import json
+import os
 import subprocess
 
 import nbformat
 import pytest
 import zmq
-from conftest import OXTORCH
+from conftest import OXTORCH, Kernel
 from jupyter_client.session import Session
 
 
@@ -109,6 +110,96 @@ def test_bytes_that_are_no_zeromq_are_survived(shared_kernel):
         with socket.create_connection((info["ip"], info[port])) as raw:
             raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" + bytes(range(256)))
     assert shared_kernel.alive()
+
+
+CONNECTS = {"shell_port": b"DEALER", "control_port": b"DEALER", "stdin_port": b"DEALER", "iopub_port": b"SUB", "hb_port": b"REQ"}
+
+
+def handshake(kind):
+    """The greeting of ZMTP 3.0, and the command that says what the socket is."""
+    ready = b"\x05READY\x0bSocket-Type" + len(kind).to_bytes(4, "big") + kind
+    return b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48), b"\x04" + bytes([len(ready)]) + ready
+
+
+@pytest.mark.parametrize("length", [2**62, 2**63 - 2**17, 2**40, 2**27])
+@pytest.mark.parametrize("flags", [2, 3, 6])
+def test_a_frame_that_claims_to_be_huge_is_refused(shared_kernel, flags, length):
+    import socket
+
+    info = shared_kernel.manager.get_connection_info()
+    for port, kind in CONNECTS.items():
+        greeting, ready = handshake(kind)
+        for start in (greeting, greeting + ready):
+            with socket.create_connection((info["ip"], info[port]), timeout=30) as raw:
+                raw.sendall(start + bytes([flags]) + length.to_bytes(8, "big"))
+                try:
+                    while raw.recv(4096):
+                        pass
+                except ConnectionResetError:
+                    pass
+    assert shared_kernel.alive()
+
+
+def test_peers_that_stop_in_the_middle_cost_others_nothing(shared_kernel):
+    import contextlib
+    import socket
+
+    info = shared_kernel.manager.get_connection_info()
+    with contextlib.ExitStack() as stack:
+        for port, kind in CONNECTS.items():
+            greeting, ready = handshake(kind)
+            for start in (b"", greeting[:30], greeting, greeting + ready, greeting + ready + b"\x02" + bytes(5) + b"\x10\0\0ab"):
+                raw = stack.enter_context(socket.create_connection((info["ip"], info[port]), timeout=30))
+                raw.sendall(start)
+        assert shared_kernel.alive()
+
+
+@pytest.mark.parametrize("read_end_is_closed", [True, False])
+def test_a_log_that_nobody_reads_neither_ends_nor_stops_the_kernel(read_end_is_closed):
+    read_end, write_end = os.pipe()
+    kernel = Kernel(stderr=write_end)
+    os.close(write_end)
+    if read_end_is_closed:
+        os.close(read_end)
+    context = zmq.Context()
+    try:
+        info = kernel.manager.get_connection_info()
+        bad = context.socket(zmq.DEALER)
+        bad.setsockopt(zmq.LINGER, 0)
+        bad.connect(f"tcp://{info['ip']}:{info['shell_port']}")
+        # More than a pipe holds, each with a line in the log.
+        for _ in range(5000):
+            bad.send_multipart([b"<IDS|MSG>", b"0" * 64, b"{}", b"{}", b"{}", b"{}"])
+        assert kernel.alive()
+        bad.close()
+    finally:
+        context.term()
+        kernel.stop()
+        if not read_end_is_closed:
+            os.close(read_end)
+
+
+@pytest.mark.parametrize("name", ["absent", "a" * 120])
+def test_a_folder_for_temporary_files_that_will_not_do_is_made_up_for(tmp_path, name):
+    folder = tmp_path / name
+    if name != "absent":
+        folder.mkdir()
+    kernel = Kernel(env={**os.environ, "TMPDIR": str(folder)})
+    try:
+        assert kernel.alive()
+    finally:
+        kernel.stop()
+
+
+def test_the_working_folder_may_have_any_name(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/d\xff"
+    os.mkdir(folder)
+    kernel = Kernel(cwd=os.fsdecode(folder))
+    try:
+        assert kernel.alive()
+        assert "d\\xFF" in kernel.run("std::env::current_dir()?").result
+    finally:
+        kernel.stop()
 
 
 def test_a_cell_with_a_syntax_error_is_told_and_the_kernel_goes_on(shared_kernel):

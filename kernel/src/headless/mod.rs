@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use crate::engine::{Engine, Interrupt};
 use crate::session::{AHEAD, Aside, CellError, CellRequest, Event, Session};
 use crate::signals;
+use crate::terminal::say;
 
 pub use notebook::NotebookError;
 use notebook::{CodeCell, Notebook};
@@ -160,7 +161,8 @@ where
         0 => String::new(),
         failed => format!(", {failed} failed"),
     };
-    eprintln!("{} of {} cells executed{failed}; wrote {}", report.executed, cells.len(), report.output.display());
+    let (executed, all) = (report.executed, cells.len());
+    say(format_args!("{executed} of {all} cells executed{failed}; wrote {}", report.output.display()));
     Ok(report)
 }
 
@@ -199,7 +201,7 @@ where
 /// Takes what is shown as the session ends. That something is lost then is no cell's error, so the terminal has it too.
 fn last_words(event: Event, outputs: &mut Outputs) {
     if let Event::Note(note) = &event {
-        eprintln!("{note}");
+        say(format_args!("{note}"));
     }
     outputs.take(event);
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use nbformat::v4::{self, Output};
@@ -156,54 +157,87 @@ impl Notebook {
         Ok(())
     }
 
-    /// Writes the notebook under `path`, all of it or nothing.
+    /// Writes the notebook under `path`: a file is replaced, by all of it or not at all, and a pipe or device written into.
     pub(super) fn write(&self, path: &Path) -> Result<(), NotebookError> {
         let write = || -> io::Result<()> {
-            let target = Target::of(path)?;
+            let target = match Target::of(path)? {
+                Target::File(target) => target,
+                Target::Stream => {
+                    let mut stream = std::fs::OpenOptions::new().write(true).open(path)?;
+                    self.write_to(&mut stream)?;
+                    return stream.flush();
+                }
+            };
             let mut file = target.create()?;
-            // As `nbformat` writes it, so that a notebook under version control changes in its outputs alone.
-            let formatter = serde_json::ser::PrettyFormatter::with_indent(b" ");
-            let mut writer = io::BufWriter::new(&mut file);
-            serde::Serialize::serialize(
-                &self.document,
-                &mut serde_json::Serializer::with_formatter(&mut writer, formatter),
-            )?;
-            writer.write_all(b"\n")?;
-            writer.into_inner().map_err(io::IntoInnerError::into_error)?.as_file().sync_all()?;
+            self.write_to(&mut file)?;
+            file.as_file().sync_all()?;
             file.persist(&target.path).map_err(|error| error.error)?;
             Ok(())
         };
         write().map_err(|source| NotebookError::Unwritable { path: path.to_path_buf(), source })
     }
+
+    /// As `nbformat` writes it, so that a notebook under version control changes in its outputs alone.
+    fn write_to(&self, file: &mut impl Write) -> io::Result<()> {
+        let formatter = serde_json::ser::PrettyFormatter::with_indent(b" ");
+        let mut writer = io::BufWriter::new(file);
+        let mut serializer = serde_json::Serializer::with_formatter(&mut writer, formatter);
+        serde::Serialize::serialize(&self.document, &mut serializer)?;
+        writer.write_all(b"\n")?;
+        writer.flush()
+    }
 }
 
 /// Fails where [`Notebook::write`] would, so that it is known before an hour of training.
 pub(super) fn check_writable(path: &Path) -> Result<(), NotebookError> {
-    Target::of(path)
-        .and_then(|target| target.create())
-        .map(drop)
-        .map_err(|source| NotebookError::Unwritable { path: path.to_path_buf(), source })
+    let check = || match Target::of(path)? {
+        Target::File(target) => target.create().map(drop),
+        // To open a pipe is to begin with it.
+        Target::Stream => Ok(()),
+    };
+    check().map_err(|source| NotebookError::Unwritable { path: path.to_path_buf(), source })
 }
 
-/// Where a notebook goes: behind a link, the file that it leads to.
-struct Target {
+/// Where a notebook goes.
+enum Target {
+    /// To a file; behind a link, the one that it leads to.
+    File(TargetFile),
+    /// To what is no file, such as `/dev/stdout`, and stays what it is.
+    Stream,
+}
+
+struct TargetFile {
     path: PathBuf,
     permissions: Option<std::fs::Permissions>,
 }
 
 impl Target {
     fn of(path: &Path) -> io::Result<Self> {
-        match std::fs::metadata(path) {
-            Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Ok(found) if found.permissions().readonly() => Err(io::ErrorKind::PermissionDenied.into()),
-            Ok(found) => Ok(Self { path: path.canonicalize()?, permissions: Some(found.permissions()) }),
+        let found = match std::fs::metadata(path) {
+            Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Self { path: path.to_path_buf(), permissions: None })
+                return Ok(Self::File(TargetFile { path: path.to_path_buf(), permissions: None }));
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        let kind = found.file_type();
+        if kind.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
         }
+        if found.permissions().readonly() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        if kind.is_block_device() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a disk"));
+        }
+        if kind.is_file() {
+            return Ok(Self::File(TargetFile { path: path.canonicalize()?, permissions: Some(found.permissions()) }));
+        }
+        Ok(Self::Stream)
     }
+}
 
+impl TargetFile {
     /// A new file in the same folder, ready to take the place of the old one.
     fn create(&self) -> io::Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;

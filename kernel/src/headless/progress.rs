@@ -1,5 +1,6 @@
 //! What the terminal shows while a notebook runs: a line a cell, and what failed at the end.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use console::Term;
@@ -7,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
 use crate::session::CellError;
+use crate::terminal::{plain, say};
 
 /// Columns for a cell's first line of text.
 const TITLE_WIDTH: usize = 48;
@@ -25,7 +27,7 @@ impl Progress {
 
     /// A line from the set-up.
     pub(super) fn set_up(&self, line: &str) {
-        eprintln!("{line}");
+        say(format_args!("{line}"));
     }
 
     /// A cell begins.
@@ -55,20 +57,21 @@ impl Progress {
         }
         let failed = error.map(|ename| format!("  {ename}")).unwrap_or_default();
         let line = self.line(number, execution_count, source);
-        eprintln!("{line}  {:.2} s{failed}", took.as_secs_f64());
+        say(format_args!("{line}  {:.2} s{failed}", took.as_secs_f64()));
     }
 
     fn line(&self, number: usize, execution_count: u32, source: &str) -> String {
         let width = self.total.to_string().len();
-        let title = console::truncate_str(title(source), TITLE_WIDTH, "...");
+        let title = title(source);
+        let title = console::truncate_str(&title, TITLE_WIDTH, "...");
         let title = console::pad_str(&title, TITLE_WIDTH, console::Alignment::Left, None);
         format!("[{number:width$}/{}] cell [{execution_count}] {title}", self.total)
     }
 }
 
 /// The first line of a cell that says something.
-fn title(source: &str) -> &str {
-    source.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
+fn title(source: &str) -> Cow<'_, str> {
+    plain(source.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default())
 }
 
 /// Shows what made a run fail: the first failure as a frontend would, of the others a line.
@@ -88,8 +91,20 @@ pub(super) fn report(failures: &[Failure]) {
         text.push_str(&format!("\n{}\n    {ename}: {}", heading(other), evalue.lines().next().unwrap_or_default()));
     }
     if console::colors_enabled_stderr() {
-        eprintln!("{text}");
+        say(format_args!("{text}"));
     } else {
-        eprintln!("{}", console::strip_ansi_codes(&text));
+        say(format_args!("{}", console::strip_ansi_codes(&text)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_cell_moves_the_cursor() {
+        let line = Progress::new(1).line(1, 1, "\n\u{1b}[2Jlet x = 1; \u{9b}H\u{202e} // \u{7}");
+        assert!(!line.chars().any(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
+        assert!(line.contains("let x = 1;"), "{line:?}");
     }
 }

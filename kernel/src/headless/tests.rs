@@ -247,3 +247,24 @@ async fn a_set_up_that_fails_leaves_the_notebook_as_it_was() {
     assert_eq!(error.to_string(), "no libtorch");
     assert_eq!(read(&file.path()), before);
 }
+
+#[tokio::test]
+async fn what_is_no_file_is_written_into_and_stays_what_it_is() {
+    use std::os::unix::fs::FileTypeExt;
+    let file = File::of(&["print a"]);
+    let pipe = file.folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("there is mkfifo");
+    assert!(made.success(), "{made}");
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe)
+    });
+    let options = RunOptions { output: Some(pipe.clone()), ..file.options() };
+    let report = run(options, |_| async { Ok(Scripted::default()) }).await.expect("runs");
+    assert_eq!(report.executed, 1);
+    let kind = std::fs::symlink_metadata(&pipe).expect("is there").file_type();
+    assert!(kind.is_fifo(), "{kind:?}");
+    let written = reader.join().expect("does not panic").expect("reads");
+    let notebook: Value = serde_json::from_slice(&written).expect("is JSON");
+    assert_eq!(notebook["cells"][0]["execution_count"], 1);
+}

@@ -1,19 +1,18 @@
 //! The control socket: what must be answered at once, also while a cell runs.
 
-use std::sync::Arc;
-
 use jupyter_protocol::{
     ConnectionInfo, InterruptReply, JupyterMessage, JupyterMessageContent, ReplyStatus, ShutdownReply, ShutdownRequest,
     Status,
 };
 use tokio::sync::watch;
-use zeromq::RouterSocket;
 
 use super::interrupts::Interrupts;
 use super::iopub::IoPub;
+use super::log::log;
 use super::replies;
+use super::router::Router;
 use super::usage::Usage;
-use super::wire::{self, Wire};
+use super::wire;
 
 /// What the control socket acts on.
 pub(super) struct Control {
@@ -30,27 +29,31 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Answers requests until the task is dropped.
-    pub(super) async fn serve(mut self, mut socket: RouterSocket, wire: Arc<Wire>) {
+    /// Answers requests until `ends` says so.
+    pub(super) async fn serve(mut self, mut router: Router, mut ends: watch::Receiver<bool>) {
         loop {
-            let request = wire.receive(&mut socket, "control").await;
+            let request = tokio::select! {
+                request = router.receive() => request,
+                _ = ends.wait_for(|ends| *ends) => break,
+            };
             let Some(reply) = self.answer(&request) else {
-                wire::log(format_args!("control: dropped a {}", request.header.msg_type));
+                log(format_args!("control: dropped a {}", request.header.msg_type));
                 continue;
             };
             self.iopub.publish_urgent(Status::busy(), Some(&request));
-            let ends = matches!(request.content, JupyterMessageContent::ShutdownRequest(_));
-            if let Err(error) = wire.send(&mut socket, wire::message(reply.clone(), Some(&request))).await {
-                wire::log(format_args!("control: cannot reply: {error}"));
+            let is_last = matches!(request.content, JupyterMessageContent::ShutdownRequest(_));
+            if let Err(error) = router.send(wire::message(reply.clone(), Some(&request))) {
+                log(format_args!("control: cannot reply: {error}"));
             }
-            if ends {
+            if is_last {
                 self.iopub.publish_urgent(reply, Some(&request));
             }
             self.iopub.publish_urgent(Status::idle(), Some(&request));
-            if ends {
+            if is_last {
                 self.shutdown.send_replace(true);
             }
         }
+        router.finish().await;
     }
 
     /// Acts on a request; `None` where it is none that this socket knows.
@@ -61,6 +64,7 @@ impl Control {
                 Some(InterruptReply::new().into())
             }
             JupyterMessageContent::ShutdownRequest(request) => Some(shutdown_reply(request).into()),
+            JupyterMessageContent::ExecuteRequest(_) => Some(replies::on_the_wrong_channel().into()),
             JupyterMessageContent::UnknownMessage(unknown) if unknown.msg_type == "usage_request" => {
                 Some(self.usage.reply())
             }

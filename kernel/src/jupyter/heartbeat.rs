@@ -1,24 +1,44 @@
 //! The heartbeat socket: sends back what it gets, so that a frontend sees that the kernel lives.
 
-use std::time::Duration;
-
+use tokio::task::JoinSet;
 use zeromq::{RepSocket, SocketRecv, SocketSend};
 
-use super::wire::log;
+use super::framing::Limits;
+use super::link::{Link, LinkError, Rooms, link};
+use super::listener::{Connection, Listener};
+use super::log::log;
 
-/// See `wire`: an error may come again at once.
-const PAUSE_AFTER_SOCKET_ERROR: Duration = Duration::from_millis(100);
+/// Frontends send a word.
+const LIMITS: Limits = Limits { message: 64 << 10, total: u64::MAX };
 
 /// Echoes until the task is dropped.
-pub(super) async fn serve(mut socket: RepSocket) {
+pub(super) async fn serve(listener: Listener, rooms: Rooms) {
+    let mut connections = JoinSet::new();
     loop {
-        let echoed = match socket.recv().await {
+        tokio::select! {
+            connection = listener.accept() => drop(connections.spawn(echo(connection, rooms.clone()))),
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn echo(connection: Connection, rooms: Rooms) {
+    let Link { mut socket, mut relay, .. } = match link::<RepSocket>(connection, "heartbeat", LIMITS, &rooms).await {
+        Ok(link) => link,
+        Err(LinkError::Gone) => return,
+        Err(error) => return log(format_args!("heartbeat: a connection was closed: {error}")),
+    };
+    loop {
+        let beat = tokio::select! {
+            beat = socket.recv() => beat,
+            () = relay.ended() => return,
+        };
+        let echoed = match beat {
             Ok(beat) => socket.send(beat).await,
             Err(error) => Err(error),
         };
         if let Err(error) = echoed {
-            log(format_args!("heartbeat: {error}"));
-            tokio::time::sleep(PAUSE_AFTER_SOCKET_ERROR).await;
+            return log(format_args!("heartbeat: {error}"));
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wildmatch::WildMatch;
 
-use super::wire::log;
+use super::log::log;
 
 /// How many sessions are kept. A session is a few kilobytes.
 const SESSIONS: usize = 1000;

@@ -12,7 +12,9 @@ use jupyter_protocol::{JupyterMessage, JupyterMessageContent, Media, MediaType};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
-use super::subscribers::{About, Listener, Subscribers};
+use super::link::Rooms;
+use super::listener::Listener;
+use super::subscribers::{About, Subscribers};
 use super::wire::{self, Wire};
 
 /// Bytes that may wait for the frontend.
@@ -269,11 +271,11 @@ fn append(to: &mut Waiting, mut more: Waiting) {
 }
 
 /// Sends to all who listen until every [`IoPub`] is gone.
-pub(super) async fn serve(listener: Listener, wire: Arc<Wire>, mut outgoing: Outgoing) {
-    let mut subscribers = Subscribers::new(wire.clone(), outgoing.pressure.clone());
+pub(super) async fn serve(listener: Listener, wire: Arc<Wire>, rooms: Rooms, mut outgoing: Outgoing) {
+    let mut subscribers = Subscribers::new(wire.clone(), outgoing.pressure.clone(), rooms);
     loop {
         tokio::select! {
-            stream = listener.accept() => subscribers.add(stream),
+            connection = listener.accept() => subscribers.add(connection),
             message = outgoing.next() => match message {
                 Some((message, place)) => {
                     let about = About::of(&message);

@@ -14,6 +14,7 @@ use super::cell::{self, CellOutput};
 use super::history::History;
 use super::interrupts::Interrupts;
 use super::iopub::IoPub;
+use super::log::log;
 use super::startup::Startup;
 use super::stdin::Stdin;
 use super::usage::Usage;
@@ -131,7 +132,7 @@ impl<E: Engine> Kernel<E> {
                     JupyterMessageContent::UnknownMessage(unknown) if let Some(reply) = replies::malformed(unknown) => {
                         Some(reply)
                     }
-                    _ => return wire::log(format_args!("shell: dropped a {}", request.header.msg_type)),
+                    _ => return log(format_args!("shell: dropped a {}", request.header.msg_type)),
                 },
             },
         };
@@ -161,7 +162,10 @@ impl<E: Engine> Kernel<E> {
     }
 
     async fn execute(&mut self, request: &JupyterMessage, content: &ExecuteRequest) {
-        self.iopub.publish(Status::busy(), request).await;
+        let busy = wire::message(Status::busy(), Some(request));
+        // Frontends show from it how long a cell took, also where the status came to nobody.
+        let started = serde_json::json!({"started": busy.header.date});
+        self.iopub.publish(busy.content, request).await;
         let count = given_number(request).unwrap_or(self.execution_count);
         let execution_count = ExecutionCount::new(count as usize);
         if !content.silent {
@@ -191,7 +195,8 @@ impl<E: Engine> Kernel<E> {
         let aborts = reply.status == ReplyStatus::Error && content.stop_on_error && !content.silent;
         // Looked for before the reply: a client that has the reply may go on, and that is not to be aborted.
         let aborted = if aborts { self.take_waiting_cells().await } else { Vec::new() };
-        self.reply(reply, request);
+        let reply = wire::message(reply, Some(request)).with_metadata(started);
+        let _ = self.replies.send(reply);
         self.iopub.publish(Status::idle(), request).await;
         for request in &aborted {
             self.abort(request).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::interrupts::Interrupts;
-use super::wire::log;
+use super::log::log;
 use crate::signals;
 
 /// How often the parent is looked for. There is no event for the death of a process that is not one's child.

@@ -7,13 +7,18 @@
 mod cell;
 mod connection_file;
 mod control;
+mod framing;
 mod heartbeat;
 mod history;
 mod interrupts;
 mod iopub;
 mod kernel;
 mod lifetime;
+mod link;
+mod listener;
+mod log;
 mod replies;
+mod router;
 mod shell;
 mod signing;
 mod startup;
@@ -31,9 +36,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
-use zeromq::{RepSocket, RouterSocket, Socket};
+use tokio::task::JoinSet;
 
 use self::history::History;
+use self::listener::Listener;
+use self::log::log;
+use self::router::Router;
 use crate::engine::Engine;
 
 pub(crate) use cell::media;
@@ -65,13 +73,20 @@ where
 {
     let (info, wire) = connection_file::read(connection_file)?;
     let wire = Arc::new(wire);
-    let shell_socket = bound::<RouterSocket>(connection_file, "shell", info.shell_url()).await?;
-    let control_socket = bound::<RouterSocket>(connection_file, "control", info.control_url()).await?;
-    let stdin_socket = bound::<RouterSocket>(connection_file, "stdin", info.stdin_url()).await?;
-    let heartbeat_socket = bound::<RepSocket>(connection_file, "heartbeat", info.hb_url()).await?;
-    let listener = subscribers::Listener::bind(&info)
-        .await
-        .map_err(|source| address_error(connection_file, "iopub", info.iopub_url(), source))?;
+    let bound = async |channel, port, address: String| match Listener::bind(&info, channel, port).await {
+        Ok(listener) => Ok(listener),
+        Err(source) => {
+            let (path, source) = (connection_file.to_path_buf(), source.into());
+            Err(ConnectionFileError::Address { path, channel, address, source })
+        }
+    };
+    let rooms = link::Rooms::default();
+    let router = |listener| Router::serve(listener, wire.clone(), rooms.clone());
+    let shell_router = router(bound("shell", info.shell_port, info.shell_url()).await?);
+    let control_router = router(bound("control", info.control_port, info.control_url()).await?);
+    let stdin_router = router(bound("stdin", info.stdin_port, info.stdin_url()).await?);
+    let heartbeat_listener = bound("heartbeat", info.hb_port, info.hb_url()).await?;
+    let iopub_listener = bound("iopub", info.iopub_port, info.iopub_url()).await?;
 
     let interrupts = interrupts::Interrupts::default();
     let (shutdown, mut ended) = watch::channel(false);
@@ -102,13 +117,13 @@ where
         last: None,
         usage: usage::Usage::default(),
     };
-    let background = [
-        tokio::spawn(heartbeat::serve(heartbeat_socket)),
-        tokio::spawn(shell::serve(shell_socket, wire.clone(), request_sender, reply_receiver)),
-        tokio::spawn(control.serve(control_socket, wire.clone())),
-        tokio::spawn(stdin::serve(stdin_socket, wire.clone(), questions)),
-    ];
-    let mut iopub = tokio::spawn(iopub::serve(listener, wire, outgoing));
+    let (ends, _) = watch::channel(false);
+    let heartbeat = tokio::spawn(heartbeat::serve(heartbeat_listener, rooms.clone()));
+    let mut background = JoinSet::new();
+    background.spawn(shell::serve(shell_router, request_sender, reply_receiver));
+    background.spawn(control.serve(control_router, ends.subscribe()));
+    background.spawn(stdin::serve(stdin_router, questions));
+    background.spawn(iopub::serve(iopub_listener, wire, rooms, outgoing));
     let mut kernel = tokio::spawn(kernel.run());
 
     let reason = tokio::select! {
@@ -124,36 +139,15 @@ where
             let _ = (&mut kernel).await;
         }
         tokio::time::sleep(LAST_REPLY).await;
-        // Without its senders the iopub task sends what it has and ends.
-        background.iter().for_each(|task| task.abort());
-        let _ = (&mut iopub).await;
+        // What is left of these has no more to send to, and ends with the last of those who could send to it.
+        ends.send_replace(true);
+        while background.join_next().await.is_some() {}
     };
     if tokio::time::timeout(END, orderly).await.is_err() {
-        wire::log(format_args!("the end took too long; not everything was sent"));
+        log(format_args!("the end took too long; not everything was sent"));
     }
     kernel.abort();
-    iopub.abort();
+    heartbeat.abort();
+    log::finish();
     reason
-}
-
-/// A socket that listens on an address of the connection file.
-async fn bound<S: Socket>(
-    connection_file: &Path,
-    channel: &'static str,
-    address: String,
-) -> Result<S, ConnectionFileError> {
-    let mut socket = S::new();
-    match socket.bind(&address).await {
-        Ok(_) => Ok(socket),
-        Err(source) => Err(address_error(connection_file, channel, address, source)),
-    }
-}
-
-fn address_error(
-    connection_file: &Path,
-    channel: &'static str,
-    address: String,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> ConnectionFileError {
-    ConnectionFileError::Address { path: connection_file.to_path_buf(), channel, address, source: source.into() }
 }

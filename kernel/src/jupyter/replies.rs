@@ -1,9 +1,9 @@
 //! Answers to the requests that need no cell to run.
 
 use jupyter_protocol::{
-    CodeMirrorMode, CommInfoReply, CompleteReply, ConnectionInfo, DebugReply, DebugRequest, HelpLink, InspectReply,
-    IsCompleteReply, JupyterMessageContent, KernelInfoReply, LanguageInfo, Media, MediaType, ReplyStatus,
-    UnknownMessage,
+    CodeMirrorMode, CommInfoReply, CompleteReply, ConnectionInfo, DebugReply, DebugRequest, ExecuteReply, HelpLink,
+    InspectReply, IsCompleteReply, JupyterMessageContent, KernelInfoReply, LanguageInfo, Media, MediaType, ReplyError,
+    ReplyStatus, UnknownMessage,
 };
 use serde_json::json;
 
@@ -62,6 +62,16 @@ pub(super) fn malformed(unknown: &UnknownMessage) -> Option<JupyterMessageConten
             "traceback": [],
         }))
     })
+}
+
+/// The answer to a cell that comes on control: cells run one after the other, in the order in which they come on shell.
+pub(super) fn on_the_wrong_channel() -> ExecuteReply {
+    let error = ReplyError {
+        ename: "InvalidRequest".into(),
+        evalue: "cells are executed on the shell channel; this one came on control and was not run".into(),
+        traceback: Vec::new(),
+    };
+    ExecuteReply { status: ReplyStatus::Error, error: Some(Box::new(error)), ..ExecuteReply::default() }
 }
 
 fn kernel_info() -> KernelInfoReply {

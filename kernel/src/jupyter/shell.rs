@@ -1,39 +1,33 @@
 //! The shell socket: reads requests into a queue as they come, so that a failed cell can abort those behind it, and
 //! sends the replies.
 
-use std::sync::Arc;
-
 use jupyter_protocol::JupyterMessage;
 use tokio::sync::mpsc;
-use zeromq::RouterSocket;
 
-use super::wire::{Wire, log};
+use super::log::log;
+use super::router::Router;
 
 /// Moves messages both ways until the other ends are gone.
 pub(super) async fn serve(
-    socket: RouterSocket,
-    wire: Arc<Wire>,
+    mut router: Router,
     requests: mpsc::UnboundedSender<JupyterMessage>,
     mut replies: mpsc::UnboundedReceiver<JupyterMessage>,
 ) {
-    let (mut sending, mut receiving) = socket.split();
-    let read = async {
-        loop {
-            if requests.send(wire.receive(&mut receiving, "shell").await).is_err() {
-                return;
+    loop {
+        tokio::select! {
+            request = router.receive() => {
+                // The kernel that ends takes no more, and may still reply.
+                let _ = requests.send(request);
             }
+            reply = replies.recv() => match reply {
+                Some(reply) => {
+                    if let Err(error) = router.send(reply) {
+                        log(format_args!("shell: cannot reply: {error}"));
+                    }
+                }
+                None => break,
+            },
         }
-    };
-    let write = async {
-        while let Some(reply) = replies.recv().await {
-            // A frontend that has gone cannot be replied to.
-            if let Err(error) = wire.send(&mut sending, reply).await {
-                log(format_args!("shell: cannot reply: {error}"));
-            }
-        }
-    };
-    tokio::select! {
-        () = read => {}
-        () = write => {}
     }
+    router.finish().await;
 }

@@ -1,12 +1,11 @@
 //! The stdin socket: asks the frontend whose cell runs for a line of input.
 
-use std::sync::Arc;
-
 use jupyter_protocol::{InputRequest, JupyterMessage, JupyterMessageContent};
 use tokio::sync::{mpsc, oneshot};
-use zeromq::RouterSocket;
 
-use super::wire::{self, Wire, log};
+use super::log::log;
+use super::router::Router;
+use super::wire;
 
 /// A question on its way to the user.
 pub(super) struct Question {
@@ -39,15 +38,14 @@ impl Stdin {
 }
 
 /// Sends questions and hands their answers back until every [`Stdin`] is gone.
-pub(super) async fn serve(socket: RouterSocket, wire: Arc<Wire>, mut questions: mpsc::UnboundedReceiver<Question>) {
-    let (mut sending, mut receiving) = socket.split();
+pub(super) async fn serve(mut router: Router, mut questions: mpsc::UnboundedReceiver<Question>) {
     let mut asked: Option<(String, oneshot::Sender<String>)> = None;
     loop {
         tokio::select! {
             question = questions.recv() => {
-                let Some(Question { message, answer }) = question else { return };
+                let Some(Question { message, answer }) = question else { break };
                 let id = message.header.msg_id.clone();
-                asked = match wire.send(&mut sending, message).await {
+                asked = match router.send_soon(message).await {
                     Ok(()) => Some((id, answer)),
                     Err(error) => {
                         log(format_args!("stdin: cannot ask for input: {error}"));
@@ -55,7 +53,7 @@ pub(super) async fn serve(socket: RouterSocket, wire: Arc<Wire>, mut questions: 
                     }
                 };
             }
-            message = wire.receive(&mut receiving, "stdin") => {
+            message = router.receive() => {
                 let JupyterMessageContent::InputReply(reply) = message.content else {
                     log(format_args!("stdin: dropped a {}", message.header.msg_type));
                     continue;
@@ -68,4 +66,5 @@ pub(super) async fn serve(socket: RouterSocket, wire: Arc<Wire>, mut questions: 
             }
         }
     }
+    router.finish().await;
 }

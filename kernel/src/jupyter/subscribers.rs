@@ -2,102 +2,35 @@
 //! nothing but its own messages.
 //!
 //! The socket library's XPUB socket serves its subscribers one after the other and waits for each. So every connection
-//! gets an XPUB socket of its own, and its bytes are relayed there over a Unix socket. XPUB, because a subscriber can then
-//! be greeted (`iopub_welcome`) and knows from when on it misses nothing.
+//! gets an XPUB socket of its own (see `link`). XPUB, because a subscriber can then be greeted (`iopub_welcome`) and knows from
+//! when on it misses nothing.
 
 use std::collections::VecDeque;
-use std::fs::Permissions;
-use std::io::{self, Read as _};
-use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jupyter_protocol::{
-    ConnectionInfo, Header, IoPubWelcome, JupyterMessage, JupyterMessageContent, StreamContent, Transport,
-};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use jupyter_protocol::{Header, IoPubWelcome, JupyterMessage, JupyterMessageContent, StreamContent};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
-use zeromq::{Socket, SocketRecv, SocketSend, XPubSocket, ZmqMessage};
+use zeromq::{SocketRecv, SocketSend, XPubSocket, ZmqMessage};
 
+use super::framing::Limits;
 use super::iopub::Pressure;
-use super::wire::{self, Wire, log};
+use super::link::{Link, LinkError, Rooms, link};
+use super::listener::Connection;
+use super::log::log;
+use super::wire::{self, Wire};
+
+/// A frontend sends nothing here but its subscriptions, each of which takes memory as long as it is connected.
+const LIMITS: Limits = Limits { message: 4 << 10, total: 256 << 10 };
 
 /// How long a frontend may read nothing at all before messages to it are dropped, where others wait for their place.
 const STALL: Duration = Duration::from_secs(2);
 
 /// How many messages that are no output a frontend gets that reads again after that.
 const MOST_LATER: usize = 10_000;
-
-/// Bytes that the relay moves at once.
-const CHUNK: usize = 64 * 1024;
-
-/// See `wire`: an error may come again at once.
-const PAUSE_AFTER_SOCKET_ERROR: Duration = Duration::from_millis(100);
-
-/// A connection with a frontend.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
-/// The address that frontends connect to.
-pub(super) enum Listener {
-    Tcp(TcpListener),
-    Ipc(UnixListener, PathBuf),
-}
-
-impl Listener {
-    /// Listens on the iopub address of a connection file.
-    pub(super) async fn bind(info: &ConnectionInfo) -> io::Result<Self> {
-        match info.transport {
-            Transport::TCP => {
-                let ip = info.ip.trim_matches(['[', ']']);
-                let any = Ipv4Addr::UNSPECIFIED.to_string();
-                let ip = if ip == "*" { &any } else { ip };
-                Ok(Self::Tcp(TcpListener::bind((ip, info.iopub_port)).await?))
-            }
-            Transport::IPC => {
-                let path = PathBuf::from(format!("{}-{}", info.ip, info.iopub_port));
-                Ok(Self::Ipc(UnixListener::bind(&path)?, path))
-            }
-        }
-    }
-
-    /// Waits for a frontend to connect.
-    pub(super) async fn accept(&self) -> impl AsyncRead + AsyncWrite + Send + Unpin + 'static {
-        loop {
-            let accepted: io::Result<Box<dyn Stream>> = match self {
-                Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
-                    // Small messages are to go at once; without it they still go.
-                    let _ = stream.set_nodelay(true);
-                    Box::new(stream) as Box<dyn Stream>
-                }),
-                Self::Ipc(listener, _) => listener.accept().await.map(|(stream, _)| Box::new(stream) as _),
-            };
-            match accepted {
-                Ok(stream) => return stream,
-                Err(error) => {
-                    log(format_args!("iopub: {error}"));
-                    tokio::time::sleep(PAUSE_AFTER_SOCKET_ERROR).await;
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Self::Ipc(_, path) = self {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
 
 /// A message on its way to one frontend. It keeps its place in the backlog until the last of them has it.
 struct Outgoing {
@@ -167,27 +100,45 @@ impl Later {
     }
 }
 
+/// The queues of those who listen.
+type Queues = Arc<Mutex<Vec<mpsc::UnboundedSender<Outgoing>>>>;
+
 /// Everybody who listens.
 pub(super) struct Subscribers {
     wire: Arc<Wire>,
     pressure: Pressure,
-    queues: Vec<mpsc::UnboundedSender<Outgoing>>,
+    rooms: Rooms,
+    queues: Queues,
     tasks: JoinSet<()>,
+    ends: watch::Sender<bool>,
 }
 
 impl Subscribers {
-    pub(super) fn new(wire: Arc<Wire>, pressure: Pressure) -> Self {
-        Self { wire, pressure, queues: Vec::new(), tasks: JoinSet::new() }
+    pub(super) fn new(wire: Arc<Wire>, pressure: Pressure, rooms: Rooms) -> Self {
+        let (tasks, ends) = (JoinSet::new(), watch::Sender::new(false));
+        Self { wire, pressure, rooms, queues: Queues::default(), tasks, ends }
     }
 
-    /// Serves a new connection.
-    pub(super) fn add(&mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
-        let (queue, waiting) = mpsc::unbounded_channel();
-        let (wire, pressure) = (self.wire.clone(), self.pressure.clone());
-        self.queues.push(queue);
+    /// Serves a new connection. Nothing is kept for it until it has said what it is.
+    pub(super) fn add(&mut self, connection: Connection) {
+        let (wire, pressure, rooms) = (self.wire.clone(), self.pressure.clone(), self.rooms.clone());
+        let (queues, mut ends) = (self.queues.clone(), self.ends.subscribe());
         self.tasks.spawn(async move {
-            if let Err(error) = serve(stream, waiting, &wire, &pressure).await {
-                log(format_args!("iopub: a frontend cannot be served: {error}"));
+            let linked = tokio::select! {
+                linked = link(connection, "iopub", LIMITS, &rooms) => linked,
+                _ = ends.wait_for(|ends| *ends) => return,
+            };
+            match linked {
+                Ok(link) => {
+                    let (queue, waiting) = mpsc::unbounded_channel();
+                    queues.lock().unwrap_or_else(PoisonError::into_inner).push(queue);
+                    // It may all be over since.
+                    if !*ends.borrow() {
+                        serve(link, waiting, &wire, &pressure).await;
+                    }
+                }
+                Err(LinkError::Gone) => {}
+                Err(error) => log(format_args!("iopub: a frontend cannot be served: {error}")),
             }
         });
     }
@@ -196,28 +147,26 @@ impl Subscribers {
     pub(super) fn send(&mut self, message: &ZmqMessage, about: &About, place: Option<OwnedSemaphorePermit>) {
         let place = Arc::new(place);
         let outgoing = || Outgoing { message: message.clone(), about: about.clone(), place: place.clone() };
-        self.queues.retain(|queue| queue.send(outgoing()).is_ok());
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.retain(|queue| queue.send(outgoing()).is_ok());
         while self.tasks.try_join_next().is_some() {}
     }
 
     /// Waits until everybody has what was sent.
     pub(super) async fn finish(mut self) {
-        self.queues.clear();
+        self.ends.send_replace(true);
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clear();
         while self.tasks.join_next().await.is_some() {}
     }
 }
 
 /// Sends one frontend what it is to get, until that ends or the frontend goes.
 async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    Link { mut socket, taken, mut relay, .. }: Link<XPubSocket>,
     mut waiting: mpsc::UnboundedReceiver<Outgoing>,
     wire: &Wire,
     pressure: &Pressure,
-) -> anyhow::Result<()> {
-    let mut socket = XPubSocket::new();
-    let taken = Arc::new(AtomicU64::new(0));
-    let (finish, finished) = oneshot::channel();
-    let mut relay = relay(stream, &mut socket, taken.clone(), finished).await?;
+) {
     let mut later = Later::default();
     loop {
         let next = async {
@@ -232,12 +181,14 @@ async fn serve(
             event = socket.recv() => match event.map(|event| subscribed_topic(&event)) {
                 Ok(Some(topic)) => {
                     let welcome = wire::message(IoPubWelcome::new(topic), None);
-                    socket.send(wire.encode(welcome)).await?;
+                    if socket.send(wire.encode(welcome)).await.is_err() {
+                        return;
+                    }
                 }
                 Ok(None) => {}
-                Err(_) => return Ok(()),
+                Err(_) => return,
             },
-            _ = relay.join_next() => return Ok(()),
+            () = relay.ended() => return,
             outgoing = next => match outgoing {
                 Some(outgoing) => {
                     deliver(&mut socket, outgoing, &mut waiting, &mut later, &taken, wire, pressure).await;
@@ -246,11 +197,7 @@ async fn serve(
             },
         }
     }
-    // What the socket has written is still on its way through the relay. The socket does not close the connection when it is
-    // dropped: what reads from it lives on.
-    let _ = finish.send(());
-    relay.join_next().await;
-    Ok(())
+    relay.finish().await;
 }
 
 /// The topic that a message on an XPUB socket subscribes to.
@@ -300,79 +247,9 @@ async fn deliver(
     }
 }
 
-/// Starts to move bytes between a frontend and the XPUB socket that serves it, until either side closes the connection
-/// and what it sent was passed on, or until nothing more will come from the socket; `taken` counts what the frontend has
-/// taken.
-async fn relay(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    socket: &mut XPubSocket,
-    taken: Arc<AtomicU64>,
-    finished: oneshot::Receiver<()>,
-) -> anyhow::Result<JoinSet<()>> {
-    // Only its user can enter it, and it is gone as soon as both ends have met.
-    let folder =
-        tempfile::Builder::new().prefix("oxtorch-iopub-").permissions(Permissions::from_mode(0o700)).tempdir()?;
-    let path = folder.path().join("socket");
-    socket.bind(&format!("ipc://{}", path.display())).await?;
-    let inner = UnixStream::connect(&path).await?.into_std()?;
-    drop(folder);
-    let now = inner.try_clone()?;
-    let inner = UnixStream::from_std(inner)?;
-    let mut task = JoinSet::new();
-    task.spawn(async move {
-        let (mut from_frontend, mut to_frontend) = tokio::io::split(stream);
-        let (mut from_socket, mut to_socket) = inner.into_split();
-        // When either side has gone the other has nothing to wait for.
-        tokio::select! {
-            _ = tokio::io::copy(&mut from_frontend, &mut to_socket) => {}
-            _ = counted_copy(&mut from_socket, &now, &mut to_frontend, &taken, finished) => {}
-        }
-    });
-    Ok(task)
-}
-
-/// Copies to the end, and counts the bytes as they are taken. Once nothing more is sent, copies what has been sent: that is
-/// read by `now`, without asking tokio, which learns of it later.
-async fn counted_copy(
-    from: &mut (impl AsyncRead + Unpin),
-    mut now: &StdUnixStream,
-    to: &mut (impl AsyncWrite + Unpin),
-    taken: &AtomicU64,
-    mut finished: oneshot::Receiver<()>,
-) -> io::Result<()> {
-    let mut chunk = vec![0; CHUNK];
-    let mut goes_on = true;
-    loop {
-        let read = if goes_on {
-            tokio::select! {
-                biased;
-                read = from.read(&mut chunk) => read?,
-                _ = &mut finished => {
-                    goes_on = false;
-                    continue;
-                }
-            }
-        } else {
-            match now.read(&mut chunk) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                read => read?,
-            }
-        };
-        if read == 0 {
-            return to.shutdown().await;
-        }
-        let mut rest = &chunk[..read];
-        while !rest.is_empty() {
-            let written = to.write(rest).await?;
-            taken.fetch_add(written as u64, Ordering::Relaxed);
-            rest = &rest[written..];
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use jupyter_protocol::{ExecuteRequest, Status};
+    use jupyter_protocol::{ConnectionInfo, ExecuteRequest, Status, Transport};
 
     use super::*;
 

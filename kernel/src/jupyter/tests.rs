@@ -13,10 +13,12 @@ use jupyter_zmq_client::{
     ClientControlConnection, ClientIoPubConnection, ClientShellConnection, ClientStdinConnection,
 };
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use zeromq::SocketSend;
 
+use super::framing::tests::{frame, handshake};
 use super::*;
 use crate::scripted::Scripted;
 
@@ -574,4 +576,129 @@ async fn the_heart_beats() {
     let mut heart = soon(jupyter_zmq_client::create_client_heartbeat_connection(&client.info)).await.expect("connects");
     soon(heart.single_heartbeat()).await.expect("beats");
     soon(heart.single_heartbeat()).await.expect("beats again");
+}
+
+#[tokio::test]
+async fn a_cell_on_control_is_answered_and_not_run() {
+    let mut client = Client::new().await;
+    let reply = client.command(ExecuteRequest::new("value 1".into())).await;
+    let Content::ExecuteReply(reply) = reply else { panic!("{reply:?}") };
+    let error = reply.error.expect("is one");
+    assert_eq!((reply.status, error.ename.as_str()), (ReplyStatus::Error, "InvalidRequest"));
+    assert!(error.evalue.contains("shell"), "{}", error.evalue);
+}
+
+#[tokio::test]
+async fn the_reply_to_a_cell_says_when_it_was_started() {
+    let mut client = Client::new().await;
+    let request = client.send(ExecuteRequest::new("value 1".into())).await;
+    let reply = client.reply().await;
+    let mut started = request.header.clone();
+    started.date = serde_json::from_value(reply.metadata["started"].clone()).expect("is a time");
+    assert!((request.header.date..=reply.header.date).contains(&started.date), "{:?}", reply.metadata);
+}
+
+/// The five addresses, with the type of the socket that a frontend connects there.
+fn addresses(info: &ConnectionInfo) -> [(String, &'static str); 5] {
+    let ConnectionInfo { shell_port, control_port, stdin_port, iopub_port, hb_port, .. } = *info;
+    [(shell_port, "DEALER"), (control_port, "DEALER"), (stdin_port, "DEALER"), (iopub_port, "SUB"), (hb_port, "REQ")]
+        .map(|(port, socket_type)| (format!("{}-{port}", info.ip), socket_type))
+}
+
+/// Sends bytes to an address, and waits until the kernel has closed the connection.
+async fn is_hung_up_on(address: &str, bytes: &[u8]) {
+    let mut peer = soon(tokio::net::UnixStream::connect(address)).await.expect("connects");
+    // What comes too late for the kernel to read cannot be written.
+    let _ = soon(peer.write_all(bytes)).await;
+    // Bytes that were not read make it a reset.
+    let _ = soon(peer.read_to_end(&mut Vec::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_of_any_length_that_a_peer_without_the_key_claims_is_refused() {
+    let mut client = Client::new().await;
+    for (address, socket_type) in addresses(&client.info) {
+        let ready = handshake(socket_type);
+        for length in [1u64 << 62, u64::MAX, i64::MAX as u64 - 70_000, 65 << 20] {
+            for flags in [2, 3, 6] {
+                let header = [&[flags][..], &length.to_be_bytes()].concat();
+                is_hung_up_on(&address, &[&ready[..64], &header].concat()).await;
+                is_hung_up_on(&address, &[&ready[..], &header].concat()).await;
+            }
+        }
+    }
+    let reply = client.ask(KernelInfoRequest {}).await;
+    assert!(matches!(reply, Content::KernelInfoReply(_)), "{reply:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_without_an_end_and_floods_of_subscriptions_are_cut_off() {
+    let mut client = Client::new().await;
+    let [(shell, dealer), .., (iopub, sub), (heart, req)] = addresses(&client.info);
+    let endless = frame(1, &[0; 1 << 20]).repeat(66);
+    is_hung_up_on(&shell, &[handshake(dealer), endless].concat()).await;
+    is_hung_up_on(&shell, &[handshake(dealer), frame(1, b"").repeat((1 << 20) + 1)].concat()).await;
+    is_hung_up_on(&iopub, &[handshake(sub), frame(0, b"\x01topic").repeat(10_000)].concat()).await;
+    is_hung_up_on(&iopub, &[handshake(sub), frame(0, &[1; 5000])].concat()).await;
+    is_hung_up_on(&heart, &[handshake(req), frame(0, &[1; 100_000])].concat()).await;
+    let reply = client.ask(KernelInfoRequest {}).await;
+    assert!(matches!(reply, Content::KernelInfoReply(_)), "{reply:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_that_say_nothing_cost_those_who_are_connected_nothing() {
+    let mut client = Client::new().await;
+    let mut silent = Vec::new();
+    for (address, _) in addresses(&client.info) {
+        for _ in 0..300 {
+            silent.push(soon(tokio::net::UnixStream::connect(&address)).await.expect("connects"));
+        }
+        // No address takes so many.
+        let peer = silent.last_mut().expect("was put there");
+        assert_eq!(soon(peer.read(&mut [0])).await.unwrap_or(0), 0);
+    }
+    let reply = client.ask(KernelInfoRequest {}).await;
+    assert!(matches!(reply, Content::KernelInfoReply(_)), "{reply:?}");
+    // They are not waited for either.
+    let asked = std::time::Instant::now();
+    client.command(ShutdownRequest { restart: false }).await;
+    soon(client.kernel).await.expect("does not panic").expect("ends in order");
+    assert!(asked.elapsed() < END, "the kernel took {:?}", asked.elapsed());
+}
+
+/// The handshake and the framing, with bytes changed, on every socket of a kernel that goes on.
+#[test]
+fn whatever_bytes_come_the_kernel_goes_on() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a tokio runtime");
+    let mut client = runtime.block_on(Client::new());
+    let addresses = addresses(&client.info);
+    let mut tried = 0;
+    crate::fuzzing::fuzz(|random| {
+        let (address, socket_type) = random.choose(&addresses)?;
+        let identity = frame(1, &[random.arbitrary()?; 5]);
+        let mut bytes = [handshake(socket_type), identity, frame(1, b"<IDS|MSG>"), frame(0, b"{}")].concat();
+        for _ in 0..random.int_in_range(0..=4)? {
+            let at = random.int_in_range(0..=bytes.len())?;
+            match random.int_in_range(0..=4)? {
+                0 => drop(bytes.splice(at..at, random.bytes(random.len().min(12))?.iter().copied())),
+                1 => bytes.truncate(at),
+                2 if at < bytes.len() => bytes[at] = random.arbitrary()?,
+                3 if at < bytes.len() => drop(bytes.splice(at..at + 1, [2, 0x40, 0, 0, 0, 0, 0, 0, 0])),
+                _ => bytes.extend_from_within(at..),
+            }
+        }
+        tried += 1;
+        runtime.block_on(async {
+            let mut peer = soon(tokio::net::UnixStream::connect(address)).await.expect("connects");
+            let _ = soon(peer.write_all(&bytes)).await;
+            if tried % 16 == 0 {
+                let reply = client.ask(KernelInfoRequest {}).await;
+                assert!(matches!(reply, Content::KernelInfoReply(_)), "{reply:?}");
+            }
+        });
+        Ok(())
+    })
+    .run();
+    assert!(tried > 16, "{tried} tried");
 }

@@ -1,19 +1,15 @@
-//! Turns what arrives on a socket into messages and messages into what is sent, and what a socket must not stop at into
-//! a line in the log.
-
-use std::time::Duration;
+//! Turns what arrives on a socket into messages and messages into what is sent, and what must not stop the kernel into a line in
+//! the log.
 
 use bytes::Bytes;
 use jupyter_protocol::{ConnectionInfo, Header, JupyterMessage, JupyterMessageContent, UnknownMessage};
-use zeromq::{SocketRecv, SocketSend, ZmqMessage, ZmqResult};
+use zeromq::ZmqMessage;
 
+use super::log::log;
 use super::signing::{SignatureError, Signer};
 
 /// The version of the messaging protocol that this kernel speaks; 5.4 brought `iopub_welcome`.
 pub(super) const PROTOCOL_VERSION: &str = "5.4";
-
-/// A socket that fails without a message would fail again at once; this keeps such a loop from taking a whole core.
-const PAUSE_AFTER_SOCKET_ERROR: Duration = Duration::from_millis(100);
 
 /// Stands between the identities that route a message and the message.
 const DELIMITER: &[u8] = b"<IDS|MSG>";
@@ -49,29 +45,19 @@ impl Wire {
         Some(Self { session: uuid::Uuid::new_v4().to_string(), signer })
     }
 
-    /// Waits for the next message that is signed and well formed. What is not is dropped with a line in the log: anybody
-    /// can connect to a port, so nothing that comes in may end the kernel.
+    /// Reads a message that is signed and well formed. What is not is dropped with a line in the log: anybody can connect to a
+    /// port, so nothing that comes in may end the kernel.
     ///
     /// Content that does not fit its type becomes an [`UnknownMessage`] of that type, so that a request with a missing
     /// field gets an error as its reply instead of silence.
-    pub(super) async fn receive(&self, socket: &mut impl SocketRecv, channel: &str) -> JupyterMessage {
-        loop {
-            match socket.recv().await {
-                Ok(frames) => match self.decode(frames.into_vec()) {
-                    Ok(message) => return message,
-                    Err(error) => log(format_args!("{channel}: dropped a message: {error}")),
-                },
-                Err(error) => {
-                    log(format_args!("{channel}: {error}"));
-                    tokio::time::sleep(PAUSE_AFTER_SOCKET_ERROR).await;
-                }
+    pub(super) fn read(&self, frames: Vec<Bytes>, channel: &str) -> Option<JupyterMessage> {
+        match self.decode(frames) {
+            Ok(message) => Some(message),
+            Err(error) => {
+                log(format_args!("{channel}: dropped a message: {error}"));
+                None
             }
         }
-    }
-
-    /// Signs and sends a message.
-    pub(super) async fn send(&self, socket: &mut impl SocketSend, message: JupyterMessage) -> ZmqResult<()> {
-        socket.send(self.encode(message)).await
     }
 
     /// Reads the frames of a message.
@@ -126,11 +112,6 @@ pub(super) fn message(content: impl Into<JupyterMessageContent>, parent: Option<
     message.header.username = "oxtorch".into();
     message.header.version = PROTOCOL_VERSION.into();
     message
-}
-
-/// Writes a line for whoever reads the server's log; a frontend shows it nowhere.
-pub(super) fn log(line: std::fmt::Arguments<'_>) {
-    eprintln!("oxtorch: {line}");
 }
 
 #[cfg(test)]

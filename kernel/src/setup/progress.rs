@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::terminal;
+
 /// How far a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Update<'a> {
@@ -44,7 +46,7 @@ pub fn for_stderr() -> Box<dyn Progress> {
     if std::io::stderr().is_terminal() {
         Box::new(Terminal::new())
     } else {
-        Box::new(Lines::new(|line| eprintln!("{line}")))
+        Box::new(Lines::new(|line| terminal::say(format_args!("{line}"))))
     }
 }
 

@@ -12,6 +12,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use super::lines::{Line, Stdout};
 use crate::engine::native::last_words::LastWords;
 use crate::host::incomplete_character;
+use crate::terminal::say;
 
 /// Set by evcxr for the process that it starts.
 const IS_RUNTIME: &str = "EVCXR_IS_RUNTIME";
@@ -30,7 +31,7 @@ pub fn hook() {
         let _ = set_parent_process_death_signal(Some(Signal::KILL));
         if std::env::var_os(IS_TAPPED).is_none() {
             let code = run().unwrap_or_else(|error| {
-                eprintln!("cannot run the process for the cells: {error}");
+                say(format_args!("cannot run the process for the cells: {error}"));
                 1
             });
             std::process::exit(code);

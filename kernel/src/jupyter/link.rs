@@ -1,0 +1,374 @@
+//! One connection with a frontend, and the ZeroMQ socket that serves it and no other.
+//!
+//! The socket library accepts connections itself and takes whatever comes in on them. So the address is listened on here, each
+//! connection gets a socket of its own, and its bytes are relayed there over a Unix socket, checked by [`Framing`] on the way: a
+//! peer without the key can neither make the process allocate more than a bounded amount, nor keep others waiting.
+
+use std::fs::Permissions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+use zeromq::{Socket, SocketEvent};
+
+use super::framing::{Framing, Limits, Refusal, Step};
+use super::listener::{Connection, Stream};
+use super::log::log;
+
+/// Bytes that a relay moves at once.
+const CHUNK: usize = 64 * 1024;
+
+/// How long a peer may take to say what it is; as long as ZeroMQ gives it.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// Up to this size a message needs no room in [`Rooms`].
+const SMALL: u64 = 128 << 10;
+
+/// Bytes that may have come in of longer messages that are not whole yet, in all connections together.
+const ROOM: usize = 128 << 20;
+
+/// How long a message may take to come in, and a second more for each of so many bytes.
+const WHOLE: Duration = Duration::from_secs(30);
+const BYTES_A_SECOND: u64 = 64 << 10;
+
+/// The longest path of a Unix socket, on every system.
+const LONGEST_PATH: usize = 100;
+
+/// Room for long messages while they come in, shared by all connections of a kernel.
+#[derive(Clone)]
+pub(super) struct Rooms(Arc<Semaphore>);
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(ROOM)))
+    }
+}
+
+/// A frontend that has said what it is.
+pub(super) struct Link<S> {
+    /// The socket, with this one peer.
+    pub(super) socket: S,
+    /// What a router calls the peer.
+    pub(super) identity: Bytes,
+    /// Counts the bytes that the frontend has taken.
+    pub(super) taken: Arc<AtomicU64>,
+    pub(super) relay: Relay,
+}
+
+/// Moves bytes between a frontend and a socket, until either side closes the connection and what it sent was passed on.
+pub(super) struct Relay {
+    task: JoinSet<()>,
+    finish: oneshot::Sender<()>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Relay {
+    /// Waits until the connection is over.
+    pub(super) async fn ended(&mut self) {
+        self.task.join_next().await;
+    }
+
+    /// Passes on what the socket has written, which sends nothing more, and closes the connection. The socket does not when it is
+    /// dropped: what reads from it lives on.
+    pub(super) async fn finish(mut self) {
+        let _ = self.finish.send(());
+        self.task.join_next().await;
+    }
+}
+
+/// What can be wrong with a connection that is not a frontend's yet.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Socket(#[from] zeromq::ZmqError),
+    #[error("it closed the connection, or was refused, before it said what it is")]
+    Gone,
+    #[error("it did not say what it is within {} s", HANDSHAKE.as_secs())]
+    Slow,
+}
+
+/// Makes a socket for a connection and waits until the peer has said what it is.
+pub(super) async fn link<S: Socket>(
+    connection: Connection,
+    channel: &'static str,
+    limits: Limits,
+    rooms: &Rooms,
+) -> Result<Link<S>, LinkError> {
+    let mut socket = S::new();
+    let mut events = socket.monitor();
+    let (folder, listener) = meeting_place()?;
+    let path = listener.local_addr()?.as_pathname().map(PathBuf::from).unwrap_or_default();
+    let endpoint = socket.bind_listener(listener).await?;
+    let inner = UnixStream::connect(&path).await?.into_std()?;
+    // Both ends have met. Nobody else can come in now.
+    drop(folder);
+    let now = inner.try_clone()?;
+    let inner = UnixStream::from_std(inner)?;
+
+    let taken = Arc::new(AtomicU64::new(0));
+    let (finish, finished) = oneshot::channel();
+    let Connection { stream, place } = connection;
+    let mut task = JoinSet::new();
+    task.spawn(relay(stream, inner, now, channel, Framing::new(limits), rooms.clone(), taken.clone(), finished));
+    let mut relay = Relay { task, finish, _place: place };
+
+    let greeted = async {
+        loop {
+            match events.recv().await {
+                Ok(SocketEvent::Accepted(_, identity)) => return Ok(identity),
+                Ok(SocketEvent::AcceptFailed(error)) => return Err(error.into()),
+                Ok(_) => {}
+                Err(_) => return Err(LinkError::Gone),
+            }
+        }
+    };
+    let identity = tokio::select! {
+        biased;
+        greeted = timeout(HANDSHAKE, greeted) => greeted.map_err(|_| LinkError::Slow)??,
+        () = relay.ended() => return Err(LinkError::Gone),
+    };
+    // Nobody else will come.
+    let _ = socket.unbind(endpoint).await;
+    Ok(Link { socket, identity: identity.into(), taken, relay })
+}
+
+/// A Unix socket in a folder that only its user can enter, to be deleted as soon as both ends have met.
+///
+/// The first place is where temporary files belong. A connection must not depend on that, as the variable that names it may name
+/// nothing, or a path too long for a socket.
+fn meeting_place() -> io::Result<(TempDir, StdUnixListener)> {
+    let user = rustix::process::getuid().as_raw();
+    let places = [std::env::temp_dir(), "/tmp".into(), "/dev/shm".into(), "/var/tmp".into()];
+    meeting_place_in(places.into_iter().chain([PathBuf::from(format!("/run/user/{user}"))]).chain(dirs::cache_dir()))
+}
+
+/// A socket in the first place that will do.
+fn meeting_place_in(places: impl IntoIterator<Item = PathBuf>) -> io::Result<(TempDir, StdUnixListener)> {
+    let mut failed = io::Error::from(io::ErrorKind::NotFound);
+    for place in places {
+        let made = || {
+            let private = Permissions::from_mode(0o700);
+            let folder = tempfile::Builder::new().prefix("oxtorch-").permissions(private).tempdir_in(&place)?;
+            let path = folder.path().join("socket");
+            if path.as_os_str().len() > LONGEST_PATH {
+                return Err(io::Error::new(io::ErrorKind::InvalidFilename, "its path is too long for a socket"));
+            }
+            Ok((folder, StdUnixListener::bind(path)?))
+        };
+        match made() {
+            Ok(made) => return Ok(made),
+            Err(error) => failed = io::Error::new(error.kind(), format!("no socket in {}: {error}", place.display())),
+        }
+    }
+    Err(failed)
+}
+
+/// Why nothing more is passed on from a peer.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("a message takes too long to come in")]
+    Slow,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is an end of the relay, or what it is checked against")]
+async fn relay(
+    stream: Box<dyn Stream>,
+    inner: UnixStream,
+    now: StdUnixStream,
+    channel: &'static str,
+    framing: Framing,
+    rooms: Rooms,
+    taken: Arc<AtomicU64>,
+    finished: oneshot::Receiver<()>,
+) {
+    let (mut from_frontend, mut to_frontend) = tokio::io::split(stream);
+    let (mut from_socket, mut to_socket) = inner.into_split();
+    // When either side has gone the other has nothing to wait for.
+    tokio::select! {
+        stopped = checked_copy(&mut from_frontend, &mut to_socket, framing, &rooms) => {
+            if let Err(stopped @ (Stopped::Refused(_) | Stopped::Slow)) = stopped {
+                log(format_args!("{channel}: closed a connection: {stopped}"));
+            }
+        }
+        _ = counted_copy(&mut from_socket, &now, &mut to_frontend, &taken, finished) => {}
+    }
+}
+
+/// Copies what a peer sends to the end, as long as it is what a frontend could send.
+async fn checked_copy(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    mut framing: Framing,
+    rooms: &Rooms,
+) -> Result<(), Stopped> {
+    let mut chunk = vec![0; CHUNK];
+    // Since when a message comes in, and until when it has to be there.
+    let mut message: Option<(Instant, Instant)> = None;
+    let mut room: Option<OwnedSemaphorePermit> = None;
+    loop {
+        let read = match message {
+            Some((_, until)) => timeout_at(until, from.read(&mut chunk)).await.map_err(|_| Stopped::Slow)??,
+            None => from.read(&mut chunk).await?,
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        let bytes = &chunk[..read];
+        let mut checked = 0;
+        loop {
+            let (taken, step) = framing.step(&bytes[checked..])?;
+            checked += taken;
+            match step {
+                Step::Frame(size) => {
+                    let (since, _) = message.unwrap_or_else(|| (Instant::now(), Instant::now()));
+                    let until = since + WHOLE + Duration::from_secs(size / BYTES_A_SECOND);
+                    message = Some((since, until));
+                    if size > SMALL {
+                        let here = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) as u64;
+                        let missing = u32::try_from(size.saturating_sub(here)).unwrap_or(u32::MAX);
+                        // Nobody closes the semaphore.
+                        let more = timeout_at(until, rooms.0.clone().acquire_many_owned(missing)).await;
+                        let Ok(Ok(more)) = more else { return Err(Stopped::Slow) };
+                        match &mut room {
+                            Some(room) => room.merge(more),
+                            None => room = Some(more),
+                        }
+                    }
+                }
+                Step::Message => (message, room) = (None, None),
+                Step::On if taken == 0 => break,
+                Step::On => {}
+            }
+        }
+        to.write_all(bytes).await?;
+    }
+}
+
+/// Copies to the end, and counts the bytes as they are taken. Once nothing more is sent, copies what has been sent: that is
+/// read by `now`, without asking tokio, which learns of it later.
+async fn counted_copy(
+    from: &mut (impl AsyncRead + Unpin),
+    mut now: &StdUnixStream,
+    to: &mut (impl AsyncWrite + Unpin),
+    taken: &AtomicU64,
+    mut finished: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    let mut goes_on = true;
+    loop {
+        let read = if goes_on {
+            tokio::select! {
+                biased;
+                read = from.read(&mut chunk) => read?,
+                _ = &mut finished => {
+                    goes_on = false;
+                    continue;
+                }
+            }
+        } else {
+            match now.read(&mut chunk) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                read => read?,
+            }
+        };
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        let mut rest = &chunk[..read];
+        while !rest.is_empty() {
+            let written = to.write(rest).await?;
+            taken.fetch_add(written as u64, Ordering::Relaxed);
+            rest = &rest[written..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::framing::tests::{frame, handshake};
+    use super::*;
+
+    const MORE: u8 = 1;
+
+    #[test]
+    fn where_temporary_files_have_no_place_both_ends_meet_all_the_same() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let absent = folder.path().join("absent");
+        let long = folder.path().join("long".repeat(30));
+        std::fs::create_dir(&long).expect("a folder with a long name");
+        let good = folder.path().join("good");
+        std::fs::create_dir(&good).expect("a folder");
+        let (place, _listener) = meeting_place_in([absent.clone(), long, good.clone()]).expect("the last one will do");
+        assert!(place.path().starts_with(&good), "{}", place.path().display());
+        let mode = std::fs::metadata(place.path()).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "nobody else can come in");
+        let error = meeting_place_in([absent]).expect_err("there is no place");
+        assert!(error.to_string().contains("absent"), "{error}");
+    }
+
+    /// Copies what a peer sends, who closes the connection then, or does not; what passed, and how it ended.
+    async fn passed(bytes: &[u8], closes: bool, rooms: &Rooms) -> (Vec<u8>, Result<(), Stopped>) {
+        let limits = Limits { message: 4 << 20, total: u64::MAX };
+        let (mut peer, mut from) = tokio::io::duplex(1 << 16);
+        let (mut to, mut socket) = tokio::io::duplex(1 << 16);
+        let sending = async move {
+            // Nobody reads the rest of what is not waited for.
+            let _ = peer.write_all(bytes).await;
+            (!closes).then_some(peer)
+        };
+        let copying = async {
+            let ended = checked_copy(&mut from, &mut to, Framing::new(limits), rooms).await;
+            drop((from, to));
+            ended
+        };
+        let mut passed = Vec::new();
+        let (_peer, ended, read) = tokio::join!(sending, copying, socket.read_to_end(&mut passed));
+        read.expect("reads");
+        (passed, ended)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_does_not_come_is_not_waited_for_and_gives_its_room_back() {
+        let rooms = Rooms(Arc::new(Semaphore::new(4 << 20)));
+        // It says 3 MB and sends 10 bytes.
+        let announced = [&[2][..], &(3u64 << 20).to_be_bytes(), &[0; 10]].concat();
+        let bytes = [handshake("DEALER"), announced].concat();
+        let (sent, ended) = passed(&bytes, false, &rooms).await;
+        assert!(sent == bytes && matches!(ended, Err(Stopped::Slow)), "{ended:?}");
+        assert_eq!(rooms.0.available_permits(), 4 << 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_messages_of_all_peers_share_one_room_and_short_ones_need_none() {
+        let rooms = Rooms(Arc::new(Semaphore::new(1 << 20)));
+        let taken = rooms.0.clone().acquire_many_owned(1 << 20).await.expect("is open");
+        let short = [handshake("DEALER"), frame(0, &[1; 100_000])].concat();
+        let long = [handshake("DEALER"), frame(MORE, &[1; 100_000]), frame(0, &[1; 100_000])].concat();
+        let (sent, ended) = passed(&short, true, &rooms).await;
+        assert!(sent == short && ended.is_ok(), "{} bytes passed: {ended:?}", sent.len());
+        let (sent, ended) = passed(&long, true, &rooms).await;
+        assert!(matches!(ended, Err(Stopped::Slow)), "{ended:?}");
+        assert!(sent.len() <= CHUNK * 2, "{} bytes passed without room", sent.len());
+        drop(taken);
+        let (sent, ended) = passed(&long, true, &rooms).await;
+        assert!(sent == long && ended.is_ok(), "{} bytes passed: {ended:?}", sent.len());
+        assert_eq!(rooms.0.available_permits(), 1 << 20);
+    }
+}
