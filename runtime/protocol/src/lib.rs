@@ -13,6 +13,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+mod path;
+
 /// The file descriptor on which the host finds its end of the control socket: stdin, which a cell has no other use for.
 pub const CONTROL_FD: i32 = 0;
 
@@ -57,6 +59,7 @@ pub enum ToHost {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surroundings {
     /// The working directory; `None` for the one that it was started in.
+    #[serde(default, with = "path")]
     pub dir: Option<PathBuf>,
     /// Environment variables that differ from those of the kernel; `None` for one that is not set.
     pub env: BTreeMap<String, Option<String>>,
@@ -68,6 +71,7 @@ pub struct Run {
     /// Counts the runs of this host, from 1.
     pub id: u64,
     /// The cell's shared library; `None` where there is no more to do than to forget variables.
+    #[serde(default, with = "path")]
     pub library: Option<PathBuf>,
     /// The exported function in it; `None` loads the library only (a cell of items alone).
     pub symbol: Option<String>,
@@ -158,7 +162,7 @@ pub struct Done {
     #[serde(default)]
     pub cost: Cost,
     /// The working directory that the cell has left behind, where it still exists.
-    #[serde(default)]
+    #[serde(default, with = "path")]
     pub dir: Option<PathBuf>,
     /// What the cell was asked to say of variables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -292,6 +296,21 @@ mod tests {
         assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 1);
         let read: Option<FromHost> = read_message(&mut bytes.as_slice()).expect("reads back");
         assert_eq!(read, Some(message));
+    }
+
+    #[test]
+    fn a_folder_of_any_name_can_be_told() {
+        use std::os::unix::ffi::OsStringExt;
+        for name in [&b"/home/a"[..], b"/home/\xff\xfe", "/home/\u{6570}".as_bytes()] {
+            let dir = Some(PathBuf::from(std::ffi::OsString::from_vec(name.to_vec())));
+            let message = ToHost::Surroundings(Surroundings { dir, env: BTreeMap::new() });
+            let mut bytes = Vec::new();
+            write_message(&mut bytes, &message).expect("writes to memory");
+            let read: Option<ToHost> = read_message(&mut bytes.as_slice()).expect("reads back");
+            assert_eq!(read, Some(message));
+        }
+        let none: Surroundings = serde_json::from_str(r#"{"env": {}}"#).expect("is whole");
+        assert_eq!(none, Surroundings::default());
     }
 
     #[test]

@@ -4,6 +4,9 @@ use std::env;
 use std::thread::available_parallelism;
 
 const VARIABLE: &str = "OXTORCH_THREADS";
+/// More threads than any machine that this is for has processors. libtorch starts each of them, and ends the process where the
+/// system has no more.
+const MOST: usize = 1024;
 /// Who sets one of these has decided, and the libraries below libtorch read them.
 const OTHERS: [&str; 2] = ["OMP_NUM_THREADS", "MKL_NUM_THREADS"];
 
@@ -27,9 +30,13 @@ pub fn num_threads() -> usize {
 ///
 /// # Panics
 ///
-/// Where it is 0.
+/// Where it is 0, or more than 1024.
 pub fn set_num_threads(threads: usize) {
     assert!(threads > 0, "set_num_threads: 0 threads compute nothing; give at least 1");
+    assert!(
+        threads <= MOST,
+        "set_num_threads: {threads} threads are more than any machine has use for; {MOST} at the most"
+    );
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
 }
 
@@ -54,8 +61,8 @@ fn wanted(asked: &str, is_decided: bool, allowed: usize, now: usize) -> Result<O
         // libtorch counts the processors of the machine, and not those that a container gives.
         "" => Ok((allowed < now).then_some(allowed)),
         number => match number.parse() {
-            Ok(threads) if threads > 0 => Ok(Some(threads)),
-            _ => Err(format!("{VARIABLE} is {asked:?}, but it can be the number of threads, 1 or more")),
+            Ok(threads) if (1..=MOST).contains(&threads) => Ok(Some(threads)),
+            _ => Err(format!("{VARIABLE} is {asked:?}, but it can be the number of threads, 1 to {MOST}")),
         },
     }
 }
@@ -75,7 +82,7 @@ mod tests {
         for (asked, is_decided, allowed, now, expected) in cases {
             assert_eq!(wanted(asked, is_decided, allowed, now), expected, "{asked:?} {is_decided} {allowed} {now}");
         }
-        for asked in ["0", "-1", "all"] {
+        for asked in ["0", "-1", "all", "1025", "100000"] {
             assert!(wanted(asked, false, 4, 4).is_err_and(|complaint| complaint.contains(asked)), "{asked}");
         }
     }
