@@ -204,13 +204,13 @@ def test_cells_run_where_the_cache_cannot_be_written(tmp_path, fault):
     try:
         if fault == "full":
             home.cache.mkdir()
-            mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(home.cache)]
+            mount = ["mount", "-t", "tmpfs", "-o", "size=16k,mode=700", "none", str(home.cache)]
             mounted = subprocess.run(mount, stderr=subprocess.DEVNULL).returncode == 0
             if not mounted:
                 pytest.skip("a small file system needs the right to mount one")
         elif fault == "read-only":
             home.cache.mkdir(mode=0o555)
-            mount = ["mount", "-t", "tmpfs", "-o", "ro", "none", str(home.cache)]
+            mount = ["mount", "-t", "tmpfs", "-o", "ro,mode=700", "none", str(home.cache)]
             # Whoever may mount may also write where no mode allows it.
             mounted = subprocess.run(mount, stderr=subprocess.DEVNULL).returncode == 0
         else:
