@@ -2,6 +2,7 @@
 //! loop can be interrupted.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,9 +11,10 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, Token, VisRestricted, Visibility};
 
-use super::fragment::Edit;
+use super::files;
+use super::fragment::{CellText, Edit};
 use super::macro_items;
-use super::mentions::mentions;
+use super::mentions::{Names, mentions, unraw};
 
 /// The call that ends a cell which is interrupted.
 pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
@@ -60,14 +62,27 @@ pub struct Edits {
     loop_depth: usize,
     /// At the top level of a cell, where `return` ends the cell.
     at_top_level: bool,
+    /// What relative paths of files start from.
+    folder: Option<PathBuf>,
+    /// How many modules enclose the place.
+    module_depth: usize,
+    /// What the files hold that it reads: with other contents it is other code.
+    pub stamps: String,
+    /// The names that these mention.
+    pub mentions_in_files: Names,
 }
 
 impl Edits {
     /// The edits of a statement at the top level of a cell.
-    pub fn of_statement(statement: &syn::Stmt) -> Self {
-        let mut edits = Self { at_top_level: true, ..Self::default() };
+    pub fn of_statement(statement: &syn::Stmt, cell: &CellText) -> Self {
+        let mut edits = Self { at_top_level: true, ..Self::of(cell) };
         edits.visit_stmt(statement);
         edits
+    }
+
+    /// Edits of a cell, none yet.
+    pub fn of(cell: &CellText) -> Self {
+        Self { folder: cell.folder.clone(), ..Self::default() }
     }
 
     /// The edits in order of position.
@@ -169,6 +184,11 @@ impl Edits {
         }
     }
 
+    /// Inserts text ahead of all that is inserted at the place.
+    fn insert_first(&mut self, at: usize, insert: String) {
+        self.edits.insert(0, Edit { at, replaces: 0, insert });
+    }
+
     /// Puts text in place of other text, with the columns behind it kept where the new text is not longer.
     pub fn replace(&mut self, range: Range<usize>, text: &str) {
         let insert = format!("{text:<width$}", width = range.len());
@@ -218,6 +238,50 @@ impl Edits {
         let range = value.span().byte_range();
         self.insert(Some(range.start), &format!("::oxtorch::cell::end_cell{hint}("));
         self.insert(Some(range.end), ")");
+    }
+
+    /// A module in a file of its own stands beside the notebook. It is declared in a module with that folder, where rustc looks for
+    /// it and for the modules in it as it does beside any file.
+    fn read_module(&mut self, it: &syn::ItemMod) {
+        let (Some(folder), 0) = (self.folder.clone(), self.module_depth) else { return };
+        let (range, name) = (it.span().byte_range(), unraw(&it.ident.to_string()));
+        let path = it.attrs.iter().find(|attribute| attribute.path().is_ident("path"));
+        if let Some(syn::Meta::NameValue(value)) = path.map(|attribute| &attribute.meta) {
+            self.read_file(&value.value.to_token_stream());
+        } else if it.content.is_none() {
+            let (root, module) = (literal_of(&folder), format!("__oxtorch_file_{name}"));
+            let stamp = self.holds(files::module(&folder, &name));
+            let within = format!("#[path = {root}] mod {module} {{ {stamp} #[allow(unused_imports)] use super::*; ");
+            self.insert_first(range.start, within);
+            self.insert(Some(range.end), &format!(" }} pub use crate::{module}::{};", it.ident));
+        } else if files::holds_modules_in_files(it) {
+            let root = literal_of(&folder.join(&name));
+            let stamp = self.holds(files::module(&folder, &name));
+            self.insert_first(range.start, format!("#[path = {root}] {stamp} "));
+        }
+    }
+
+    /// A path in a literal starts from the folder that the cell runs in.
+    fn read_file(&mut self, tokens: &TokenStream) {
+        let Some(folder) = &self.folder else { return };
+        let Ok(literal) = syn::parse2::<syn::LitStr>(tokens.clone()) else { return };
+        let (range, path) = (literal.span().byte_range(), folder.join(literal.value()));
+        let stamp = self.stamped(files::stamp(&path));
+        // The user's literal becomes a comment.
+        self.insert(Some(range.start), &format!("{} {stamp} /*", literal_of(&path)));
+        self.insert(Some(range.end), "*/");
+    }
+
+    /// What a module in files is as code.
+    fn holds(&mut self, module: files::Module) -> String {
+        self.mentions_in_files.extend(module.mentions);
+        self.stamped(module.stamp)
+    }
+
+    /// What the contents of files are as code, which is other code where they have changed.
+    fn stamped(&mut self, stamp: String) -> String {
+        self.stamps.push_str(&stamp);
+        format!("/* {stamp} */")
     }
 
     /// The crates that every cell has by name are names of the prelude to rustc, and those have no `::` ahead of them.
@@ -294,6 +358,11 @@ impl<'ast> Visit<'ast> for WithinSession<'_> {
     fn visit_block(&mut self, _: &'ast Block) {}
 }
 
+/// A path as code.
+fn literal_of(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
+}
+
 /// Whether a macro is `thread_local!`, by whatever path.
 pub fn makes_statics(path: &syn::Path) -> bool {
     path.segments.last().is_some_and(|last| last.ident == "thread_local")
@@ -364,6 +433,9 @@ impl<'ast> Visit<'ast> for Edits {
 
     fn visit_macro(&mut self, it: &'ast syn::Macro) {
         let name = it.path.segments.last().map(|segment| segment.ident.to_string());
+        if name.as_deref().is_some_and(files::is_include) {
+            self.read_file(&it.tokens);
+        }
         if !name.is_some_and(|name| OF_EXPRESSIONS.contains(&name.as_str())) {
             return;
         }
@@ -378,6 +450,7 @@ impl<'ast> Visit<'ast> for Edits {
     }
 
     fn visit_item_mod(&mut self, it: &'ast syn::ItemMod) {
+        self.read_module(it);
         if let Some((braces, items)) = &it.content {
             let mentioned = mentions(items.iter().map(ToTokens::to_token_stream).collect());
             if OFFERED.iter().any(|name| mentioned.contains(*name)) {
@@ -387,7 +460,9 @@ impl<'ast> Visit<'ast> for Edits {
                 self.insert(Some(at), &format!(" #[allow(unused_imports)] use crate::{CRATES}::*;"));
             }
         }
+        self.module_depth += 1;
         visit::visit_item_mod(self, it);
+        self.module_depth -= 1;
     }
 
     fn visit_item_use(&mut self, it: &'ast syn::ItemUse) {
@@ -583,7 +658,7 @@ mod tests {
         let edited = |code: &str| {
             let statement: syn::Stmt = crate::engine::depth::tree(code);
             let mut edited = code.to_owned();
-            for edit in Edits::of_statement(&statement).finish().iter().rev() {
+            for edit in Edits::of_statement(&statement, &CellText::new(1, code)).finish().iter().rev() {
                 edited.insert_str(edit.at, &edit.insert);
             }
             edited.replace("::oxtorch::cell::", "").replace("::<_, ::core::result::Result<_, Error>>", "::<>")

@@ -1,6 +1,7 @@
 //! Pieces of the user's text, and the small changes made to them.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,6 +14,8 @@ pub struct CellText {
     pub text: String,
     /// The cell as the user sees it, commands and all; its offsets are the same.
     pub shown: String,
+    /// What relative paths of files in it start from; `None` where it reads none.
+    pub folder: Option<PathBuf>,
     number: AtomicU32,
     id: Option<String>,
 }
@@ -21,14 +24,15 @@ impl CellText {
     /// The text of the cell with that number in its prompt.
     pub fn new(number: u32, text: &str) -> Arc<Self> {
         let text = text.replace("\r\n", "\n");
-        Arc::new(Self { shown: text.clone(), text, number: AtomicU32::new(number), id: None })
+        Arc::new(Self { shown: text.clone(), text, folder: None, number: AtomicU32::new(number), id: None })
     }
 
-    /// A part of the cell: the same text with blanks in place of the rest.
-    pub fn part(cell: CellRequest<'_>, part: String) -> Arc<Self> {
+    /// A part of the cell: the same text with blanks in place of the rest. It runs in `folder`.
+    pub fn part(cell: CellRequest<'_>, part: String, folder: Option<PathBuf>) -> Arc<Self> {
         debug_assert_eq!(cell.code.len(), part.len(), "a part keeps the cell's offsets");
         let number = AtomicU32::new(cell.execution_count);
-        Arc::new(Self { text: part, shown: cell.code.to_owned(), number, id: cell.cell_id.map(str::to_owned) })
+        let (shown, id) = (cell.code.to_owned(), cell.cell_id.map(str::to_owned));
+        Arc::new(Self { text: part, shown, folder, number, id })
     }
 
     /// Whether this is what the same cell of the notebook held when it was run before.

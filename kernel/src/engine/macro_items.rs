@@ -32,7 +32,7 @@ pub struct ItemMacros {
 impl ItemMacros {
     /// Whether a call by this path may stand for items.
     pub fn may_make_items(&self, path: &syn::Path) -> bool {
-        self.is_own(path) || self.is_foreign(path)
+        self.is_own(path) || self.is_foreign(path) || path.is_ident("include")
     }
 
     /// Whether it is a macro of the user's.

@@ -20,6 +20,7 @@ pub mod evcxr;
 mod expand;
 mod extent;
 mod failures;
+mod files;
 mod fragment;
 #[cfg(test)]
 mod fuzz;

@@ -346,7 +346,7 @@ fn sort(
 }
 
 fn as_one(cell: &Arc<CellText>, (_, statements): (Vec<Attribute>, Vec<Stmt>), ours: &[(usize, String)]) -> ParsedCell {
-    let mut edits = Edits::default();
+    let mut edits = Edits::of(cell);
     let mut names = Names::new();
     for (index, statement) in statements.iter().enumerate() {
         if index > 0 {
@@ -383,14 +383,16 @@ impl Sorter<'_> {
     }
 
     fn item(&mut self, item: &SynItem) {
-        let mut edits = Edits::default();
+        let mut edits = Edits::of(self.cell);
         edits.publish(item);
         edits.visit_item(item);
         self.parsed.heavy |= edits.heavy;
+        let (stamps, in_files) = (std::mem::take(&mut edits.stamps), std::mem::take(&mut edits.mentions_in_files));
         let fragment = self.fragment(item, edits);
         let tokens = item.to_token_stream();
         let mut names = mentions(tokens.clone());
         names.extend(open_patterns(item));
+        names.extend(in_files);
         match item {
             SynItem::Use(it) => {
                 let leaves = leaves(it);
@@ -425,13 +427,13 @@ impl Sorter<'_> {
                     members: members.collect(),
                     associated: associated(it),
                     fragment,
-                    tokens: canonical(tokens),
+                    tokens: canonical(tokens) + &stamps,
                     mentions: names,
                 });
             }
             // `thread_local! { ... }` and the like: an item whose names only its expansion knows.
             SynItem::Macro(it) if it.ident.is_none() => {
-                let (tokens, makes_items) = (canonical(tokens), false);
+                let (tokens, makes_items) = (canonical(tokens) + &stamps, false);
                 let (names, kind, mentions) = (defined_by_macro(it), ItemKind::Static, names);
                 let (members, heads) = (Names::new(), Vec::new());
                 self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, members, makes_items, heads });
@@ -448,7 +450,7 @@ impl Sorter<'_> {
                     self.item_macros.own.retain(|other| !names.contains(other));
                     self.item_macros.own.extend(names.iter().filter(|_| makes_items).cloned());
                 }
-                let tokens = canonical(tokens);
+                let tokens = canonical(tokens) + &stamps;
                 let mut contents = Contents::default();
                 contents.add(item);
                 let (heads, members) = (contents.heads(), contents.members);
@@ -468,7 +470,7 @@ impl Sorter<'_> {
                 syn::ItemMacro { attrs: it.attrs.clone(), ident: None, mac: it.mac.clone(), semi_token: it.semi_token };
             return self.item(&SynItem::Macro(item));
         }
-        let mut edits = Edits::of_statement(statement);
+        let mut edits = Edits::of_statement(statement, self.cell);
         self.parsed.heavy |= edits.heavy;
         let call = self.item_call(statement);
         if let Some(call) = call.filter(|call| self.item_macros.is_foreign(&call.path)) {

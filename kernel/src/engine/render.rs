@@ -1,6 +1,7 @@
 //! Draws rustc's diagnostics and panics on the user's own text.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
@@ -192,7 +193,20 @@ fn snippets(spans: &[Span], source: &Source, file: &str) -> Vec<Snippet<'static,
             None => cells.push((place.cell, vec![annotation])),
         }
     }
+    if cells.is_empty() {
+        return spans.iter().filter(|span| span.is_primary).filter_map(in_a_file).collect();
+    }
     cells.into_iter().map(|(cell, annotations)| snippet(&cell).annotations(annotations)).collect()
+}
+
+/// A place in a module of the user's that stands in a file.
+fn in_a_file(span: &Span) -> Option<Snippet<'static, Annotation<'static>>> {
+    let path = Path::new(&span.file_name);
+    let text = std::fs::read_to_string(path).ok().filter(|_| path.is_absolute())?;
+    let range = span.byte_start..span.byte_end;
+    text.get(range.clone())?;
+    let annotation = AnnotationKind::Primary.span(range).label(span.label.as_deref().map(readable));
+    Some(Snippet::source(text).path(span.file_name.clone()).annotation(annotation))
 }
 
 fn snippet<T: Clone>(cell: &CellText) -> Snippet<'static, T> {

@@ -26,6 +26,7 @@ use tokio::sync::{Notify, mpsc};
 
 use self::ahead::Ahead;
 use self::analyzer::Analyzer;
+use self::commands::wrong_commands;
 use self::compile::{Compiler, Ready, Urgency};
 use self::reports::{interrupted, tell};
 use self::standby::Standby;
@@ -152,7 +153,7 @@ impl NativeEngine {
                 self.set_compiling();
                 match segment {
                     Segment::Code(code) => {
-                        let text = CellText::part(request, code);
+                        let text = CellText::part(request, code, self.dir());
                         let parsed = parse(&text, &self.state.item_macros());
                         self.run_cell(&text, parsed, request, events).await?;
                     }
@@ -264,7 +265,10 @@ impl Engine for NativeEngine {
         self.last_cell = request.execution_count;
         let code = one_form_of_names(&request.code.replace("\r\n", "\n")).into_owned();
         let segments = segments(&code, &|name| self.state.knows(name));
-        let result = self.run_segments(segments, CellRequest { code: &code, ..request }, events).await;
+        let result = match wrong_commands(&segments) {
+            Some(error) => Err(error),
+            None => self.run_segments(segments, CellRequest { code: &code, ..request }, events).await,
+        };
         self.set_phase(Phase::Idle);
         self.standby.prepare();
         result

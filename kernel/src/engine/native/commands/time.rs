@@ -48,7 +48,7 @@ impl NativeEngine {
         events: &mpsc::Sender<Event>,
     ) -> Result<(), CellError> {
         let Timeit { code, measured, loops, repeats } = timeit;
-        let text = CellText::part(request, code);
+        let text = CellText::part(request, code, self.dir());
         let begin = format!(" ::oxtorch::cell::timeit({loops}, {repeats}, || {{ let value = {{");
         let end = "\n}; ::core::hint::black_box(value); ::core::result::Result::Ok(()) })?; }";
         let ours = [(0, "{ ".to_owned()), (measured, begin), (text.text.len(), end.to_owned())];

@@ -15,7 +15,7 @@ const AROUND: &str = "oxtorch::cell::TypeOf<";
 impl NativeEngine {
     /// The type of an expression, as the user would write it.
     pub(super) async fn type_of(&self, code: String, request: CellRequest<'_>) -> Result<String, CellError> {
-        let text = CellText::part(request, code);
+        let text = CellText::part(request, code, self.dir());
         // The lint that rustc is called with says what type an unused value has.
         let begin = "{ ::oxtorch::cell::type_of({".to_owned();
         let ours = [(0, begin), (text.text.len(), "\n}); }".to_owned())];
