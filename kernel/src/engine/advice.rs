@@ -294,7 +294,9 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
     let text = place.and_then(|place| place.cell.text.get(place.range.clone())).unwrap_or("");
     match (error.code(), &quoted[..]) {
         ("E0432" | "E0433", [krate]) if tells_of(error, "unlinked crate") && !offers_import(error) => {
-            Some(Advice::help(format!("the line `:dep {krate} = \"*\"` ahead of the code brings the crate `{krate}`")))
+            Some(Advice::help(format!(
+                "if `{krate}` is a crate, the line `:dep {krate} = \"*\"` ahead of the code brings it"
+            )))
         }
         ("E0277", [one, other]) if message.starts_with("cannot ") && is_number(one) && is_number(other) => {
             let to = [one, other].into_iter().find(|ty| ty.starts_with('f')).map_or("f64", |ty| ty);

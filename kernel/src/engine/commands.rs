@@ -63,6 +63,10 @@ pub enum Command {
         /// Which; the user's home where it is not given.
         to: Option<String>,
     },
+    /// List the crates that the session has asked for.
+    Deps,
+    /// Say which versions are at work.
+    Version,
     /// Say the folder.
     Pwd,
     /// Run something in a shell.

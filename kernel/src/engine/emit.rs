@@ -739,11 +739,12 @@ fn back(id: VariableId) -> String {
     format!("__oxtorch_{id}")
 }
 
-/// Stands for the method `evcxr_display` of a type that has none. It is in scope around a cell's value alone, for elsewhere
+/// Stands for the method `evcxr_display` of a type that has none; one that a trait of the user's gives a type comes first, for this
+/// is a method of references to it. It is in scope around a cell's value alone, for elsewhere
 /// a method that a type lacks is an error; and no trait of the runtime's, or rustc would advise evcxr's cells to import it.
 const VIA_EVCXR: &str = "\
     trait ViaEvcxr { fn evcxr_display(&self) -> ::oxtorch::cell::NoMethod { ::oxtorch::cell::NoMethod } } \
-    impl<T: ?::core::marker::Sized> ViaEvcxr for T {}";
+    impl<T: ?::core::marker::Sized> ViaEvcxr for &T {}";
 
 /// A name as code; keywords need their `r#`.
 pub fn raw(name: &str) -> String {

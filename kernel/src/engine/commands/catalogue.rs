@@ -43,7 +43,7 @@ const fn entry(names: &'static [&'static str], usage: &'static str, about: &'sta
 }
 
 /// All commands, in the order in which they are listed.
-pub const CATALOGUE: [Entry; 17] = [
+pub const CATALOGUE: [Entry; 19] = [
     entry(&["help", "lsmagic", "quickref", "magic"], ":help", "this list"),
     entry(
         &["vars", "whos", "who", "who_ls", "variables"],
@@ -73,6 +73,7 @@ pub const CATALOGUE: [Entry; 17] = [
         "forget everything (or the variables) and start anew",
     ),
     entry(&["dep", "dependency"], ":dep NAME = \"VERSION\"", "use a crate, as in Cargo.toml"),
+    entry(&["deps", "show_deps"], ":deps", "the crates that the session has asked for, with their versions"),
     entry(
         &["opt", "optimise", "optimize"],
         ":opt [0|1|2|3|auto]",
@@ -84,6 +85,7 @@ pub const CATALOGUE: [Entry; 17] = [
         "%env [NAME[=VALUE]]",
         "environment variables, for cells and shell commands: list, show, set",
     ),
+    entry(&["version"], ":version", "the versions of Oxtorch and of the compiler"),
     entry(&["cd", "chdir"], "%cd [FOLDER]", "go to a folder; to the one before with `-`"),
     entry(&["pwd"], "%pwd", "the folder that cells and shell commands work in"),
     entry(&["sx", "system"], "!COMMAND", "run a shell command"),
@@ -108,7 +110,7 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 pub const SHELL_ALIASES: [&str; 9] = ["ls", "ll", "cat", "cp", "mv", "mkdir", "rm", "rmdir", "man"];
 
 /// Commands of other kernels that have nothing to do here, and what to say instead.
-const REMARKS: [(&[&str], &str); 5] = [
+const REMARKS: [(&[&str], &str); 7] = [
     (
         &["matplotlib", "pylab", "config"],
         "nothing to set up: `display`, `image` and `Figure` show pictures in the notebook",
@@ -116,6 +118,12 @@ const REMARKS: [(&[&str], &str); 5] = [
     (
         &["load_ext", "reload_ext", "unload_ext", "autoreload", "aimport"],
         "there are no extensions here; a function that is defined again is seen by its callers at once",
+    ),
+    (&["types"], "`:vars` shows the types of variables, and `:type EXPRESSION` that of an expression"),
+    (
+        &["fmt", "quiet", "last_error_json"],
+        "not needed here: values show what `{:?}` makes of them, `println!` shows them in any other way, and what is wrong with a \
+         cell stands below it",
     ),
     (
         &["quit", "exit", "q"],
@@ -126,7 +134,16 @@ const REMARKS: [(&[&str], &str); 5] = [
         "not needed: cells are compiled by rustc directly, and kept in a cache (`:cache`)",
     ),
     (
-        &["preserve_vars_on_panic", "efmt", "internal_debug", "timing", "toolchain", "explain"],
+        &[
+            "preserve_vars_on_panic",
+            "efmt",
+            "internal_debug",
+            "timing",
+            "time_passes",
+            "toolchain",
+            "explain",
+            "load_config",
+        ],
         "not needed here: variables survive panics, errors are explained below the cell, and `%%time` measures",
     ),
 ];

@@ -83,6 +83,8 @@ impl Line<'_> {
             ("vars", []) => Command::Vars,
             ("items", []) => Command::Items,
             ("pwd", []) => Command::Pwd,
+            ("deps", []) => Command::Deps,
+            ("version", []) => Command::Version,
             ("reset", [] | ["-f"]) => Command::Reset { keep_items: false },
             ("reset", ["vars" | "variables"]) => Command::Reset { keep_items: true },
             ("doc", [name]) => doc(name),

@@ -205,6 +205,17 @@ impl Dependencies {
         links
     }
 
+    /// The crates that were asked for and what was settled on, a line each.
+    pub fn list(&self) -> String {
+        let version = |spec: &Spec| {
+            let mut held = self.sets.iter().rev().flat_map(|set| &set.crates);
+            held.find(|held| held.package == spec.package).map(|held| format!("  # {}", held.version))
+        };
+        let specs = self.together.iter().chain(&self.apart);
+        let lines: Vec<String> = specs.map(|spec| format!("{spec}{}", version(spec).unwrap_or_default())).collect();
+        if lines.is_empty() { "no crate was asked for; `:dep NAME` asks for one".to_owned() } else { lines.join("\n") }
+    }
+
     /// What rustc is told of the crates, for every cell.
     pub fn links_for_rustc(&self) -> &Links {
         &self.links

@@ -38,6 +38,7 @@ impl Spec {
         let (name, value) = match text.split_once('@') {
             Some((name, version)) if is_name(name) => (name.to_owned(), Value::from(version.trim())),
             _ if is_name(text) => (text.to_owned(), Value::from("*")),
+            _ if text.starts_with(['/', '.', '~']) => of_folder(text, folder)?,
             _ => entry(text)?,
         };
         if matches!(name.replace('-', "_").as_str(), "oxtorch" | "std" | "core" | "alloc" | "proc_macro" | "test") {
@@ -64,6 +65,23 @@ fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
     chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
         && chars.all(|char| char.is_alphanumeric() || char == '-' || char == '_')
+}
+
+/// The crate in a folder, `:dep ../my_layers`.
+fn of_folder(text: &str, folder: &Path) -> Result<(String, Value), String> {
+    let path = match text.strip_prefix("~/").zip(dirs::home_dir()) {
+        Some((rest, home)) => home.join(rest),
+        None => folder.join(text),
+    };
+    let manifest = path.join("Cargo.toml");
+    let read = std::fs::read_to_string(&manifest);
+    let read =
+        read.map_err(|error| format!("no crate is in {}: Cargo.toml cannot be read ({error})", path.display()))?;
+    let manifest: DocumentMut = read.parse().map_err(|error| format!("{} is no TOML: {error}", manifest.display()))?;
+    let name = manifest.get("package").and_then(|package| package.get("name")?.as_str());
+    let name = name.ok_or_else(|| format!("the Cargo.toml in {} names no package", path.display()))?;
+    let path = path.to_str().ok_or_else(|| format!("cargo takes no folder like {}", path.display()))?;
+    Ok((name.to_owned(), Value::InlineTable(InlineTable::from_iter([("path", path)]))))
 }
 
 /// `name = value`, or `name.key = value`, as TOML has it.

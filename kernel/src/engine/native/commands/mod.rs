@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use super::NativeEngine;
 use super::reports::tell;
-use crate::engine::commands::Command;
+use crate::engine::commands::{Command, Segment};
 use crate::engine::render;
 use crate::session::{CellError, CellRequest, Event, Stream};
 
@@ -57,21 +57,47 @@ impl NativeEngine {
             }
             Command::Env(env) => self.environment(env, events).await?,
             Command::Cd { to } => self.change_dir(to.as_deref(), events).await?,
+            Command::Deps => say(events, &self.state.dependencies.list()).await,
+            Command::Version => {
+                let rustc = self.compiler.rustc().runtime().toolchain.lines().next().unwrap_or_default().to_owned();
+                say(events, &format!("oxtorch {}\n{rustc}", env!("CARGO_PKG_VERSION"))).await;
+            }
             Command::Pwd => show(events, Shown::text(self.current_dir()?.display().to_string())).await,
             Command::Shell(shell) => self.run_shell(shell, events).await?,
             Command::WriteFile { path, append, text } => self.write_file(&path, append, &text, events).await?,
             Command::Remark { text } => tell(events, &[text.to_owned()]).await,
-            Command::Misused { problem, usage } => {
-                return Err(failure(&problem, &[format!("it is written `{usage}`")]));
-            }
-            Command::Unknown { name, nearest } => {
-                let mut notes = vec!["`:help` lists the commands".to_owned()];
-                notes.splice(0..0, nearest.map(|usage| format!("did you mean `{usage}`?")));
-                return Err(failure(&format!("`{name}` is not a command"), &notes));
-            }
+            Command::Misused { .. } | Command::Unknown { .. } => return wrong_command(&command).map_or(Ok(()), Err),
         }
         Ok(())
     }
+}
+
+/// The error of the commands in a cell that are none, or are written otherwise; nothing of such a cell runs.
+pub(super) fn wrong_commands(segments: &[Segment]) -> Option<CellError> {
+    let wrong = segments.iter().filter_map(|segment| match segment {
+        Segment::Command(Command::Time { body }) => wrong_commands(body),
+        Segment::Command(command) => wrong_command(command),
+        Segment::Code(_) => None,
+    });
+    wrong.reduce(|mut all, next| {
+        all.evalue = format!("{}\n{}", all.evalue, next.evalue);
+        all.traceback.push(String::new());
+        all.traceback.extend(next.traceback);
+        all
+    })
+}
+
+/// What is wrong with a command.
+fn wrong_command(command: &Command) -> Option<CellError> {
+    Some(match command {
+        Command::Misused { problem, usage } => failure(problem, &[format!("it is written `{usage}`")]),
+        Command::Unknown { name, nearest } => {
+            let mut notes = vec!["`:help` lists the commands".to_owned()];
+            notes.splice(0..0, nearest.map(|usage| format!("did you mean `{usage}`?")));
+            failure(&format!("`{name}` is not a command"), &notes)
+        }
+        _ => return None,
+    })
 }
 
 /// The error of a command.
