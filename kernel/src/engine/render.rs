@@ -52,7 +52,8 @@ pub fn errors(errors: &[&Diagnostic], source: &Source, file: &str, advice: impl 
         lines.push(String::new());
         lines.push(format!("... and {more} more error{}", if more == 1 { "" } else { "s" }));
     }
-    Report { summary: errors.first().map_or_else(String::new, |error| readable(&error.message)), lines }
+    let summary = errors.first().map_or_else(String::new, |error| without_folder(&readable(&error.message), source));
+    Report { summary, lines }
 }
 
 /// Of errors drawn in ever less detail, what can be seen at once: all of them in as much detail as that allows, else the
@@ -118,7 +119,8 @@ enum Detail {
 }
 
 fn draw(error: &Diagnostic, source: &Source, file: &str, advice: &Advice, detail: Detail) -> String {
-    let message = readable(&error.message);
+    let here = |text: &str| without_folder(&readable(text), source);
+    let message = here(&error.message);
     let mut title = level(&error.level).primary_title(message);
     let code = error.code().to_owned();
     if !code.is_empty() {
@@ -128,7 +130,7 @@ fn draw(error: &Diagnostic, source: &Source, file: &str, advice: &Advice, detail
     let mut notes = Vec::new();
     let mut suggestions = Vec::new();
     for child in error.children.iter().filter(|_| detail != Detail::MessageAndPlace) {
-        let message = readable(&child.message);
+        let message = here(&child.message);
         let suggested: Vec<&Span> = child.spans.iter().filter(|span| span.suggested_replacement.is_some()).collect();
         if suggested.is_empty() {
             let places = snippets(&child.spans, source, file);
@@ -157,6 +159,14 @@ fn draw(error: &Diagnostic, source: &Source, file: &str, advice: &Advice, detail
     }
     groups.extend(suggestions);
     Renderer::styled().render(&groups)
+}
+
+/// Paths of files as the user has them: from the folder that the notebook works in.
+fn without_folder(text: &str, source: &Source) -> String {
+    match source.folder() {
+        Some(folder) => text.replace(&format!("{}/", folder.display()), ""),
+        None => text.to_owned(),
+    }
 }
 
 /// "the following other types implement trait `Mul<Rhs>`", and 177 types, helps nobody.
@@ -194,19 +204,19 @@ fn snippets(spans: &[Span], source: &Source, file: &str) -> Vec<Snippet<'static,
         }
     }
     if cells.is_empty() {
-        return spans.iter().filter(|span| span.is_primary).filter_map(in_a_file).collect();
+        return spans.iter().filter(|span| span.is_primary).filter_map(|span| in_a_file(span, source)).collect();
     }
     cells.into_iter().map(|(cell, annotations)| snippet(&cell).annotations(annotations)).collect()
 }
 
 /// A place in a module of the user's that stands in a file.
-fn in_a_file(span: &Span) -> Option<Snippet<'static, Annotation<'static>>> {
+fn in_a_file(span: &Span, source: &Source) -> Option<Snippet<'static, Annotation<'static>>> {
     let path = Path::new(&span.file_name);
     let text = std::fs::read_to_string(path).ok().filter(|_| path.is_absolute())?;
     let range = span.byte_start..span.byte_end;
     text.get(range.clone())?;
     let annotation = AnnotationKind::Primary.span(range).label(span.label.as_deref().map(readable));
-    Some(Snippet::source(text).path(span.file_name.clone()).annotation(annotation))
+    Some(Snippet::source(text).path(without_folder(&span.file_name, source)).annotation(annotation))
 }
 
 fn snippet<T: Clone>(cell: &CellText) -> Snippet<'static, T> {

@@ -1,6 +1,7 @@
 //! Maps places in an emitted crate back to the cells that the user wrote.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::fragment::{CellText, Fragment};
@@ -106,6 +107,11 @@ impl Source {
     fn push(&mut self, text: &str) {
         self.line += text.matches('\n').count();
         self.text.push_str(text);
+    }
+
+    /// The folder that relative paths of files in the cell start from.
+    pub fn folder(&self) -> Option<&Path> {
+        self.segments.iter().find_map(|segment| segment.cell.folder.as_deref())
     }
 
     /// Where a stretch of emitted text comes from; `None` for text of our own.
