@@ -5,7 +5,7 @@ use tch::nn::Init;
 
 use super::var_store::Path;
 
-/// A variable of a [`Path`] that is there or is made, as [`tch::nn::Entry`]: to share weights, or to keep them when a cell is run again.
+/// A variable of a [`Path`] that is there or is made, as `tch` has one: to share weights, or to keep them when a cell is run again.
 ///
 /// ```
 /// use oxtorch::prelude::*;
