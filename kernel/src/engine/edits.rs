@@ -250,13 +250,13 @@ impl Edits {
             self.read_file(&value.value.to_token_stream());
         } else if it.content.is_none() {
             let (root, module) = (literal_of(&folder), format!("__oxtorch_file_{name}"));
-            let stamp = self.holds(files::module(&folder, &name));
+            let stamp = self.holds(files::of_module(&folder, &name));
             let within = format!("#[path = {root}] mod {module} {{ {stamp} #[allow(unused_imports)] use super::*; ");
             self.insert_first(range.start, within);
             self.insert(Some(range.end), &format!(" }} pub use crate::{module}::{};", it.ident));
         } else if files::holds_modules_in_files(it) {
             let root = literal_of(&folder.join(&name));
-            let stamp = self.holds(files::module(&folder, &name));
+            let stamp = self.holds(files::of_module(&folder, &name));
             self.insert_first(range.start, format!("#[path = {root}] {stamp} "));
         }
     }
@@ -266,22 +266,32 @@ impl Edits {
         let Some(folder) = &self.folder else { return };
         let Ok(literal) = syn::parse2::<syn::LitStr>(tokens.clone()) else { return };
         let (range, path) = (literal.span().byte_range(), folder.join(literal.value()));
-        let stamp = self.stamped(files::stamp(&path));
-        // The user's literal becomes a comment.
-        self.insert(Some(range.start), &format!("{} {stamp} /*", literal_of(&path)));
-        self.insert(Some(range.end), "*/");
+        let stamp = self.holds(files::of_file(&path));
+        let insert = format!("{} {stamp}", literal_of(&path));
+        self.edits.push(Edit { at: range.start, replaces: range.len(), insert });
     }
 
-    /// What a module in files is as code.
-    fn holds(&mut self, module: files::Module) -> String {
-        self.mentions_in_files.extend(module.mentions);
-        self.stamped(module.stamp)
+    /// Files that the arguments of some macro include.
+    fn read_files_in(&mut self, tokens: TokenStream) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        for (at, token) in tokens.iter().enumerate() {
+            let TokenTree::Group(group) = token else { continue };
+            match &tokens[at.saturating_sub(2)..at] {
+                [TokenTree::Ident(name), TokenTree::Punct(mark)]
+                    if mark.as_char() == '!' && files::is_include(&name.to_string()) =>
+                {
+                    self.read_file(&group.stream());
+                }
+                _ => self.read_files_in(group.stream()),
+            }
+        }
     }
 
-    /// What the contents of files are as code, which is other code where they have changed.
-    fn stamped(&mut self, stamp: String) -> String {
-        self.stamps.push_str(&stamp);
-        format!("/* {stamp} */")
+    /// What files hold as code, which is other code where they have changed.
+    fn holds(&mut self, files: files::Contents) -> String {
+        self.mentions_in_files.extend(files.mentions);
+        self.stamps.push_str(&files.stamp);
+        format!("/* {} */", files.stamp)
     }
 
     /// The crates that every cell has by name are names of the prelude to rustc, and those have no `::` ahead of them.
@@ -437,7 +447,7 @@ impl<'ast> Visit<'ast> for Edits {
             self.read_file(&it.tokens);
         }
         if !name.is_some_and(|name| OF_EXPRESSIONS.contains(&name.as_str())) {
-            return;
+            return self.read_files_in(it.tokens.clone());
         }
         // A closure that is only shown the values of is not worth the time that optimising takes; a loop is.
         let heavy = std::mem::replace(&mut self.heavy, false);

@@ -476,6 +476,7 @@ impl Sorter<'_> {
         if let Some(call) = call.filter(|call| self.item_macros.is_foreign(&call.path)) {
             publish_call(call.tokens.clone(), &mut edits);
         }
+        self.parsed.mentions.append(&mut edits.mentions_in_files);
         let fragment = self.fragment(statement, edits);
         self.parsed.mentions.extend(mentions(statement.to_token_stream()));
         let reads = match statement {

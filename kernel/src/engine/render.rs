@@ -9,6 +9,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Rendere
 use super::advice::Advice;
 use super::extent::extent;
 use super::failures;
+use super::files;
 use super::fragment::CellText;
 use super::names::readable;
 use super::refusals::own_range;
@@ -209,10 +210,10 @@ fn snippets(spans: &[Span], source: &Source, file: &str) -> Vec<Snippet<'static,
     cells.into_iter().map(|(cell, annotations)| snippet(&cell).annotations(annotations)).collect()
 }
 
-/// A place in a module of the user's that stands in a file.
+/// A place in a module of the user's that stands in a file beside the notebook.
 fn in_a_file(span: &Span, source: &Source) -> Option<Snippet<'static, Annotation<'static>>> {
     let path = Path::new(&span.file_name);
-    let text = std::fs::read_to_string(path).ok().filter(|_| path.is_absolute())?;
+    let text = source.folder().filter(|folder| path.starts_with(folder)).and_then(|_| files::text(path).ok())?;
     let range = span.byte_start..span.byte_end;
     text.get(range.clone())?;
     let annotation = AnnotationKind::Primary.span(range).label(span.label.as_deref().map(readable));

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use toml_edit::{DocumentMut, InlineTable, Value};
 
+use crate::engine::files;
+
 /// What Cargo takes in the table of a dependency, and what can be said of it here.
 const KEYS: [&str; 10] =
     ["version", "features", "default-features", "package", "path", "git", "branch", "tag", "rev", "registry"];
@@ -74,7 +76,7 @@ fn of_folder(text: &str, folder: &Path) -> Result<(String, Value), String> {
         None => folder.join(text),
     };
     let manifest = path.join("Cargo.toml");
-    let read = std::fs::read_to_string(&manifest);
+    let read = files::text(&manifest);
     let read =
         read.map_err(|error| format!("no crate is in {}: Cargo.toml cannot be read ({error})", path.display()))?;
     let manifest: DocumentMut = read.parse().map_err(|error| format!("{} is no TOML: {error}", manifest.display()))?;
