@@ -710,8 +710,11 @@ impl Emitter<'_> {
         let start = self.fragment(&value).start;
         self.out.tail = Some(start..self.out.source.text.len());
         self.marked(if self.input.decisions.tail_of_any_error { "\n)" } else { "\n" }, Mark::Show);
-        self.marked(&format!(") {{ value => {{ {VIA_EVCXR} "), Mark::Show);
-        self.marked("(&&&::oxtorch::cell::Show(value)).oxtorch_show(|| value.evcxr_display()) } }", Mark::Show);
+        self.marked(&format!(") {{ __oxtorch_value => {{ {VIA_EVCXR} "), Mark::Show);
+        self.marked(
+            "(&&&::oxtorch::cell::Show(__oxtorch_value)).oxtorch_show(|| __oxtorch_value.evcxr_display()) } }",
+            Mark::Show,
+        );
     }
 
     /// Puts a variable into the store as it is behind `level` stages.

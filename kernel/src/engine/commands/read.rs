@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 
-use super::{Command, Env, Optimise, Segment, Shell, Timeit, catalogue, segments};
+use super::segments::segments_within;
+use super::{Command, Env, Optimise, Segment, Shell, Timeit, catalogue};
 
 /// As many as other kernels make.
 const REPEATS: u32 = 7;
 
 /// Reads the command that begins at an offset of the cell. Returns it with where it ends.
-pub(super) fn read(cell: &str, at: usize, is_name: &dyn Fn(&str) -> bool) -> (Command, usize) {
+pub(super) fn read(cell: &str, at: usize, is_name: &dyn Fn(&str) -> bool, within_time: bool) -> (Command, usize) {
     let line_end = line_end(cell, at);
     let line = cell[at..line_end].trim_start();
     let start = line_end - line.len();
@@ -27,7 +28,7 @@ pub(super) fn read(cell: &str, at: usize, is_name: &dyn Fn(&str) -> bool) -> (Co
     let name_len = rest.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(rest.len());
     let name = &rest[..name_len];
     let arguments = start + sigil.len() + name_len;
-    let line = Line { cell, arguments, end: line_end, takes_rest: sigil == "%%", is_name };
+    let line = Line { cell, arguments, end: line_end, takes_rest: sigil == "%%", is_name, within_time };
     line.command(name).unwrap_or_else(|| {
         if let Some(text) = catalogue::remark(name) {
             return (Command::Remark { text }, line_end);
@@ -48,6 +49,8 @@ struct Line<'a> {
     /// Whether what follows belongs to it, `%%`.
     takes_rest: bool,
     is_name: &'a dyn Fn(&str) -> bool,
+    /// Whether the time of what it does is taken already.
+    within_time: bool,
 }
 
 impl Line<'_> {
@@ -141,10 +144,14 @@ impl Line<'_> {
     fn time(&self, misused: impl Fn(String) -> Command) -> (Command, usize) {
         let alone = self.plain().is_empty();
         let end = if self.takes_rest || alone { self.cell.len() } else { code_end(self.cell, self.arguments) };
+        if self.within_time {
+            // As deep as there are lines, it would take a stack as deep.
+            return (misused("`time` cannot stand within `time`".to_owned()), end);
+        }
         let script = self.raw().strip_prefix('!');
         let body = match script {
             Some(script) if !self.takes_rest => vec![Segment::Command(shell(script.trim().to_owned()))],
-            _ => segments(&only(self.cell, self.arguments..end), self.is_name),
+            _ => segments_within(&only(self.cell, self.arguments..end), self.is_name, true),
         };
         let empty = body.iter().all(|part| matches!(part, Segment::Code(code) if code.trim().is_empty()));
         let problem = || misused("there is nothing to run".to_owned());
@@ -288,7 +295,7 @@ mod tests {
     use super::*;
 
     fn one(line: &str) -> Command {
-        let (command, end) = read(line, 0, &|_| false);
+        let (command, end) = read(line, 0, &|_| false, false);
         assert_eq!(end, line.len(), "{line}");
         command
     }
@@ -356,7 +363,7 @@ mod tests {
 
     #[test]
     fn code_behind_a_command_goes_on_while_brackets_are_open() {
-        let (command, end) = read(":type f(\n  1,\n)\nlet x = 2;", 0, &|_| false);
+        let (command, end) = read(":type f(\n  1,\n)\nlet x = 2;", 0, &|_| false, false);
         assert_eq!(end, 15);
         assert_eq!(command, Command::Type { code: "      f(\n  1,\n)\n          ".into() });
     }
@@ -379,7 +386,7 @@ mod tests {
         let Command::Time { body } = one("%%time\nlet x = 1;\n!ls\nx") else { panic!("is time") };
         assert_eq!(body.len(), 3);
         assert!(matches!(one(":time\nf()"), Command::Time { .. }));
-        let (command, end) = read("%time f()\ng()", 0, &|_| false);
+        let (command, end) = read("%time f()\ng()", 0, &|_| false, false);
         assert_eq!(end, 9);
         assert_eq!(command, Command::Time { body: vec![Segment::Code("      f()\n   ".into())] });
         assert_eq!(one("%time !ls"), Command::Time { body: vec![Segment::Command(shell("ls".into()))] });

@@ -25,12 +25,17 @@ pub enum Segment {
 ///
 /// `is_name` says whether a session knows a name, so that `!flag` can be told from `!ls`.
 pub fn segments(cell: &str, is_name: &dyn Fn(&str) -> bool) -> Vec<Segment> {
+    segments_within(cell, is_name, false)
+}
+
+/// Splits what may be the code behind `%%time`.
+pub(super) fn segments_within(cell: &str, is_name: &dyn Fn(&str) -> bool, within_time: bool) -> Vec<Segment> {
     let mut reader = Reader { cell, is_name, own: BTreeSet::new(), at: 0, depth: 0, statement: Statement::default() };
     let mut segments = Vec::new();
     let mut start = 0;
     while let Some(line) = reader.next_command() {
         segments.extend(code(cell, start..line));
-        let (command, end) = read(cell, line, is_name);
+        let (command, end) = read(cell, line, is_name, within_time);
         match (segments.last_mut(), command) {
             (Some(Segment::Command(Command::Dep { lines })), Command::Dep { lines: more }) => lines.extend(more),
             (_, command) => segments.push(Segment::Command(command)),
@@ -60,7 +65,7 @@ pub fn end_of(text: &str, is_name: &dyn Fn(&str) -> bool) -> End {
         Reader { cell: text, is_name, own: BTreeSet::new(), at: 0, depth: 0, statement: Statement::default() };
     let mut code = 0;
     while let Some(line) = reader.next_command() {
-        (_, code) = read(text, line, is_name);
+        (_, code) = read(text, line, is_name, false);
         if code == text.len() {
             return End::Command(line);
         }

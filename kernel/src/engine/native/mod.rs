@@ -349,8 +349,10 @@ impl NativeEngine {
 
 impl Spent {
     fn add(&mut self, cost: &Cost) {
-        self.running.wall += cost.wall;
-        self.running.user += cost.user;
-        self.running.system += cost.system;
+        // A cell can make the host say anything.
+        let add = Duration::saturating_add;
+        self.running.wall = add(self.running.wall, cost.wall);
+        self.running.user = add(self.running.user, cost.user);
+        self.running.system = add(self.running.system, cost.system);
     }
 }
