@@ -212,8 +212,9 @@ const OUTLASTS: &str = "std::panic::catch_unwind(|| loop {}).is_err()";
 #[test]
 fn an_interrupt_ends_a_cell_behind_the_statement_that_runs() {
     let cells = [
-        format!("println!(\"ready\");\nlet outlasted = {OUTLASTS};\nlet next = f();\nprintln!(\"goes on\");"),
-        format!("println!(\"ready\");\nlet outlasted = {OUTLASTS};"),
+        // An interrupt that comes ahead of a statement keeps it from beginning: the cell gets ready within it.
+        format!("let outlasted = {{ println!(\"ready\"); {OUTLASTS} }};\nlet next = f();\nprintln!(\"goes on\");"),
+        format!("let outlasted = {{ println!(\"ready\"); {OUTLASTS} }};"),
         format!("let outlasted = true;\nprintln!(\"ready\");\ndrop({OUTLASTS});\nprintln!(\"goes on\");"),
         format!("let outlasted = true;\nprintln!(\"ready\");\n{OUTLASTS}"),
         format!("let outlasted;\nprintln!(\"ready\");\noutlasted = {OUTLASTS};\nprintln!(\"goes on\");"),
@@ -281,7 +282,7 @@ fn a_second_interrupt_ends_a_cell_that_reaches_no_checkpoint() {
         let mut told_at = None;
         let mut first = true;
         // One long sleep has no checkpoint. The kernel says so after some seconds; that is the event waited for.
-        let code = "println!(\"ready\");\nstd::thread::sleep(std::time::Duration::from_secs(3600));";
+        let code = "{ println!(\"ready\"); std::thread::sleep(std::time::Duration::from_secs(3600)); }";
         let shown = notebook
             .run_with(code, vec![], |shown| {
                 if first && shown.stdout.contains("ready") {
@@ -294,7 +295,8 @@ fn a_second_interrupt_ends_a_cell_that_reaches_no_checkpoint() {
                 }
             })
             .await;
-        let took = told_at.expect("the user is told that the cell does not react").elapsed();
+        let took =
+            told_at.unwrap_or_else(|| panic!("the user is told that the cell does not react: {shown:?}")).elapsed();
         assert!(took < Duration::from_secs(5), "the second interrupt took {took:?}");
         expect_lost_host(&mut notebook, &shown).await;
         notebook.end().await;
@@ -390,8 +392,10 @@ fn what_is_lost_between_cells_names_the_cell_before() {
         notebook.run("let more = weights.len();").await;
         // SAFETY: `kill` takes any number; this one is a process that this session started and that runs.
         assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0, "the host can be killed");
+        // Its other threads end behind the first one.
+        let threads = || std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
         let runs = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
-        while runs() {
+        while threads() > 1 || runs() {
             tokio::task::yield_now().await;
         }
         let shown = notebook.run("weights").await;
@@ -800,7 +804,7 @@ fn a_double_click_loses_no_variables_and_says_what_another_one_does() {
         let path = gate.path().join("gate");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
         // One long call, which ends when the user was told: who waits for a pipe waits on behind a signal.
-        let code = format!("println!(\"ready\");\nlet _ = std::fs::read({path:?});");
+        let code = format!("let _ = {{ println!(\"ready\"); std::fs::read({path:?}) }};");
         let (mut pressed, mut opened) = (false, false);
         let shown = notebook
             .run_with(&code, vec![], |shown| {
@@ -843,17 +847,21 @@ fn an_interrupt_that_comes_while_the_host_starts_does_not_end_it() {
 fn a_thread_that_reads_stdin_between_cells_is_told_that_no_cell_runs() {
     notebook_test(async |mut notebook| {
         let mut aside = notebook.session.aside().expect("the engine tells what is shown between cells");
-        let (gate, wait) = gate();
+        let ((begin, wait), (end, tell)) = (gate(), gate());
         let code = format!(
             "let reading = std::thread::spawn(|| {{\n\
              {wait}\n\
-             (0..3).map(|_| std::io::stdin().read_line(&mut String::new()).is_err()).filter(|failed| *failed).count()\n}});"
+             let failed = (0..3).map(|_| std::io::stdin().read_line(&mut String::new()).is_err());\n\
+             let failed = failed.filter(|failed| *failed).count();\n\
+             {tell}\n\
+             failed\n}});"
         );
         let shown = notebook.run(&code).await;
         assert_eq!(shown.ending(), "ok", "{shown:?}");
-        drop(gate.accept().expect("the thread connects"));
+        drop(begin.accept().expect("the thread connects"));
         let Some(Event::Note(note)) = aside.recv().await else { panic!("a note comes between cells") };
         assert_eq!(note, "stdin cannot be read: nobody can be asked for input while no cell runs");
+        drop(end.accept().expect("the thread has read"));
         let shown = notebook.run("reading.join().unwrap()").await;
         assert_eq!((shown.text(), shown.notes.as_str(), shown.stderr.as_str()), (Some("3"), "", ""), "{shown:?}");
         notebook.end().await;

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
-use oxtorch_protocol::{Done, FromHost, Ready, Run, Surroundings, ToHost};
+use oxtorch_protocol::{Done, FromHost, Outcome, Ready, Run, Surroundings, ToHost};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::UnixStream;
@@ -303,7 +303,13 @@ impl Host {
             return self.died(events, rewrite).await;
         }
         match self.read(Until::Done(self.runs), allow_stdin, events, rewrite).await? {
-            Came::Done(done) => Ok(Ended::Done(done)),
+            Came::Done(mut done) => {
+                // A process that the cell waited for may be ended sooner than the host hears of it: that is no failure of the cell's.
+                if self.was_interrupted() && matches!(done.outcome, Outcome::Failed { .. } | Outcome::Panicked { .. }) {
+                    done.outcome = Outcome::Interrupted;
+                }
+                Ok(Ended::Done(done))
+            }
             Came::Closed | Came::Exit(_) => self.died(events, rewrite).await,
         }
     }
