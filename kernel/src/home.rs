@@ -317,7 +317,8 @@ mod tests {
 
     use super::*;
 
-    fn home() -> (tempfile::TempDir, Home) {
+    /// A home in a folder of a test's own.
+    pub(super) fn home() -> (tempfile::TempDir, Home) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let home = Home::at(folder.path().join("home"));
         (folder, home)

@@ -7,18 +7,18 @@
 //! its own: removing an entry takes nothing from a session that runs.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::home::marker::{UNFINISHED, is_cached};
 use crate::home::trust;
 use crate::setup::build::link;
+use crate::setup::contents::hash;
 
 /// The bound where `OXTORCH_CACHE_MB` says nothing: some thousands of cells.
 const DEFAULT_LIMIT: u64 = 1 << 30;
@@ -207,19 +207,6 @@ fn unfinished(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
 fn fill(unfinished: &tempfile::NamedTempFile, from: &Path) -> io::Result<()> {
     fs::remove_file(unfinished.path())?;
     link(from, unfinished.path())
-}
-
-fn hash(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => hash.update(&buffer[..read]),
-        }
-    }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A file in the cache.

@@ -84,7 +84,12 @@ fn foreign(root: &Path, entry: &Path) -> HomeError {
 pub(super) fn is_work(name: &OsStr) -> bool {
     let Some((process, drawn)) = name.to_str().and_then(|name| name.split_once('-')) else { return false };
     let is_number = !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit());
-    is_number && drawn.len() == 6 && drawn.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    is_number && is_drawn(drawn)
+}
+
+/// Whether this is what a temporary name ends in.
+fn is_drawn(text: &str) -> bool {
+    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Whether a name is one that a file in the cache of compiled cells has.
@@ -98,17 +103,12 @@ pub(crate) fn is_cached(name: &OsStr) -> bool {
     match extension {
         "json" => is_cell(stem),
         "so" | "dylib" => stem.strip_prefix("lib").is_some_and(is_cell),
-        _ => name == "sweeper.lock" || is_unfinished(name),
+        _ => name == "sweeper.lock" || name.strip_prefix(UNFINISHED).is_some_and(is_drawn),
     }
 }
 
 /// What the temporary files of the cache are called, ahead of what is drawn.
 pub(crate) const UNFINISHED: &str = "unfinished-";
-
-fn is_unfinished(name: &str) -> bool {
-    name.strip_prefix(UNFINISHED)
-        .is_some_and(|drawn| drawn.len() == 6 && drawn.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-}
 
 #[cfg(test)]
 mod tests {

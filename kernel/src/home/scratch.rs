@@ -119,12 +119,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-
-    fn home() -> (tempfile::TempDir, Home) {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let home = Home::at(folder.path().join("home"));
-        (folder, home)
-    }
+    use crate::home::tests::home;
 
     /// What a kernel leaves that was killed.
     fn left_behind(cells: &Path, name: &str) -> PathBuf {
