@@ -25,8 +25,13 @@ pub const CRATES: &str = "__oxtorch_crates";
 /// The crates that every cell has by name without asking.
 pub const OFFERED: [&str; 7] = ["tch", "anyhow", "rand", "ndarray", "image", "plotters", "tokio"];
 
+/// Whether a name is that of such a crate.
+pub fn is_offered(name: &syn::Ident) -> bool {
+    OFFERED.iter().any(|offered| name == offered)
+}
+
 /// Macros whose arguments are expressions that run where the call stands, and that show nobody their text.
-const OF_EXPRESSIONS: [&str; 21] = [
+pub const OF_EXPRESSIONS: [&str; 21] = [
     "print",
     "println",
     "eprint",
@@ -66,6 +71,8 @@ pub struct Edits {
     folder: Option<PathBuf>,
     /// How many modules enclose the place.
     module_depth: usize,
+    /// Whether the outermost of them names a crate that every cell has.
+    module_names_crates: bool,
     /// What the files hold that it reads: with other contents it is other code.
     pub stamps: String,
     /// The names that these mention.
@@ -296,7 +303,7 @@ impl Edits {
 
     /// The crates that every cell has by name are names of the prelude to rustc, and those have no `::` ahead of them.
     fn not_from_the_root(&mut self, colons: &Token![::], first: &syn::Ident) {
-        if OFFERED.iter().any(|name| first == name) {
+        if is_offered(first) {
             self.replace(colons.span().byte_range(), "");
         }
     }
@@ -462,8 +469,12 @@ impl<'ast> Visit<'ast> for Edits {
     fn visit_item_mod(&mut self, it: &'ast syn::ItemMod) {
         self.read_module(it);
         if let Some((braces, items)) = &it.content {
-            let mentioned = mentions(items.iter().map(ToTokens::to_token_stream).collect());
-            if OFFERED.iter().any(|name| mentioned.contains(*name)) {
+            if self.module_depth == 0 {
+                // Once for all modules in it, however deep they are.
+                let mentioned = mentions(items.iter().map(ToTokens::to_token_stream).collect());
+                self.module_names_crates = OFFERED.iter().any(|name| mentioned.contains(*name));
+            }
+            if self.module_names_crates {
                 let inner = it.attrs.iter().filter(|attribute| matches!(attribute.style, AttrStyle::Inner(_)));
                 let behind = inner.map(|attribute| attribute.span().byte_range().end).max();
                 let at = behind.unwrap_or(braces.span.open().byte_range().end);

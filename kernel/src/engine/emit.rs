@@ -570,11 +570,9 @@ impl Emitter<'_> {
             }
         } else {
             // Later stages stand within what follows this one, but not within its statements.
-            self.local_macros(if is_last {
-                stage.statements.start..stage.statements.start + 1
-            } else {
-                stage.statements.clone()
-            });
+            if !is_last {
+                self.local_macros(stage.statements.clone());
+            }
             // What a later stage may use is returned even if no later cell can have it.
             let returned = if is_last { &kept } else { &alive };
             self.glue("if let ::core::option::Option::Some((");
@@ -617,7 +615,7 @@ impl Emitter<'_> {
     /// Writes the statements of a stage.
     fn statements(&mut self, range: &Range<usize>) {
         for index in range.clone() {
-            if index > range.start && range.end == self.input.cell.statements.len() {
+            if range.end == self.input.cell.statements.len() {
                 self.local_macros(index..index + 1);
             }
             // A stage looks for an interrupt when it begins.
@@ -634,12 +632,11 @@ impl Emitter<'_> {
         if !self.input.decisions.local_macros {
             return;
         }
-        let start = |index: usize| self.input.cell.statements[index].fragment.range.start;
-        let from = statements.start.checked_sub(1).map_or(0, start);
-        let place = from..start(statements.end - 1);
-        let items = self.input.cell.items.iter().filter(|item| place.contains(&item.fragment.range.start));
-        let macros: Vec<Item> = items.filter(|item| item.kind == ItemKind::Macro).cloned().collect();
-        macros.iter().for_each(|item| self.local_macro(item));
+        let cell = self.input.cell;
+        let start = |index: usize| cell.statements[index].fragment.range.start;
+        let place = statements.start.checked_sub(1).map_or(0, start)..start(statements.end - 1);
+        let macros = cell.items.iter().filter(|item| item.kind == ItemKind::Macro);
+        macros.filter(|item| place.contains(&item.fragment.range.start)).for_each(|item| self.local_macro(item));
     }
 
     /// Defines a macro within the function that runs the cell.

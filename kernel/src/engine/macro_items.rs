@@ -9,7 +9,7 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::Token;
 use syn::punctuated::Punctuated;
 
-use super::edits::Edits;
+use super::edits::{Edits, OF_EXPRESSIONS};
 use super::mentions::{Names, unraw};
 use super::parse::UseLeaf;
 
@@ -48,7 +48,8 @@ impl ItemMacros {
         } else if path.segments.len() > 1 {
             self.crates.contains(&first)
         } else {
-            self.imported.contains(&first) || (self.anything && !OF_STATEMENTS.contains(&first.as_str()))
+            self.imported.contains(&first)
+                || (self.anything && !OF_STATEMENTS.iter().chain(&OF_EXPRESSIONS).any(|name| first == *name))
         }
     }
 
@@ -96,29 +97,8 @@ fn makes_impls_alone(path: &syn::Path) -> bool {
     path.segments.last().is_some_and(|last| KNOWN.iter().any(|known| last.ident == known))
 }
 
-/// Macros that cells call as statements and that make no items; asking rustc about them would only cost time.
-const OF_STATEMENTS: [&str; 20] = [
-    "print",
-    "println",
-    "eprint",
-    "eprintln",
-    "dbg",
-    "format",
-    "write",
-    "writeln",
-    "vec",
-    "panic",
-    "assert",
-    "assert_eq",
-    "assert_ne",
-    "todo",
-    "unimplemented",
-    "unreachable",
-    "bail",
-    "ensure",
-    "json",
-    "matches",
-];
+/// Macros that cells call as statements and that make no items, besides those of expressions; asking rustc about them would only cost time.
+const OF_STATEMENTS: [&str; 4] = ["dbg", "assert", "ensure", "json"];
 
 /// Whether a call of the macro may stand for items; `known` are macros whose calls do.
 pub fn makes_items(definition: TokenStream, known: &Names) -> bool {

@@ -3,6 +3,7 @@
 //! The borrow checker decides which variables a cell moved and which cannot be kept. It speaks of the lines that we
 //! wrote (see [`Mark`]); what it says of the user's own lines alone is the user's error.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::emit::{CellVariable, Decisions, Emission, Mark, VariableId};
@@ -46,19 +47,15 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
     let others = next.paths != decisions.paths;
     if others || next.together != decisions.together {
         let together = if others { decisions.together } else { next.together };
-        let Decisions { tail_without_value, tail_of_any_error, not_taken, stale, dropped_uses, .. } = next;
-        let Decisions { displayed, local_macros, paths, .. } = next;
         next = Decisions {
             together,
-            tail_without_value,
-            tail_of_any_error,
-            not_taken,
-            stale,
-            dropped_uses,
-            displayed,
-            local_macros,
-            paths,
-            ..Decisions::default()
+            not_kept: BTreeSet::new(),
+            lenders: BTreeMap::new(),
+            moved: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            passed: BTreeSet::new(),
+            dropped: BTreeSet::new(),
+            ..next
         };
     }
     (next != *decisions).then_some(next)
