@@ -17,6 +17,7 @@ mod lifetime;
 mod link;
 mod listener;
 mod log;
+mod peers;
 mod replies;
 mod router;
 mod shell;

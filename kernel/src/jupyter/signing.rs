@@ -23,6 +23,10 @@ pub(super) struct Signer {
     seen: Mutex<Seen>,
 }
 
+/// The signature of a message that was signed with the key.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Signature(Vec<u8>);
+
 /// Why a message is not acted on.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SignatureError {
@@ -64,15 +68,17 @@ impl Signer {
         })
     }
 
-    /// Checks that a message was signed with the key, and that it comes for the first time.
-    pub(super) fn check<T: AsRef<[u8]>>(&self, parts: &[T], signature: &[u8]) -> Result<(), SignatureError> {
+    /// Checks that a message was signed with the key.
+    pub(super) fn check<T: AsRef<[u8]>>(&self, parts: &[T], signature: &[u8]) -> Result<Signature, SignatureError> {
         let parts: Vec<&[u8]> = parts.iter().map(AsRef::as_ref).collect();
         let signature = from_hexadecimal(signature).ok_or(SignatureError::Wrong)?;
-        if !self.mac.verify(&parts, &signature) {
-            return Err(SignatureError::Wrong);
-        }
+        if self.mac.verify(&parts, &signature) { Ok(Signature(signature)) } else { Err(SignatureError::Wrong) }
+    }
+
+    /// Checks that a signature comes for the first time, and remembers it.
+    pub(super) fn take(&self, signature: &Signature) -> Result<(), SignatureError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.insert(&signature) { Ok(()) } else { Err(SignatureError::Repeated) }
+        if seen.insert(&signature.0) { Ok(()) } else { Err(SignatureError::Repeated) }
     }
 }
 
@@ -141,6 +147,11 @@ impl Seen {
 mod tests {
     use super::*;
 
+    /// What a message is, when it comes in.
+    fn check(signer: &Signer, parts: &[&str], signature: &[u8]) -> Result<(), SignatureError> {
+        signer.take(&signer.check(parts, signature)?)
+    }
+
     #[test]
     fn signatures_are_those_of_pythons_hmac() {
         // hmac.new(b"key", b"onetwo", NAME).hexdigest(), its first eight digits.
@@ -161,7 +172,7 @@ mod tests {
             let signer = Signer::new(scheme, b"key").expect("is known");
             let signature = signer.sign(&["one", "two"]);
             assert_eq!(signature[..8], *expected, "{scheme}");
-            assert_eq!(signer.check(&["one", "two"], signature.as_bytes()), Ok(()), "{scheme}");
+            assert_eq!(check(&signer, &["one", "two"], signature.as_bytes()), Ok(()), "{scheme}");
         }
     }
 
@@ -178,19 +189,19 @@ mod tests {
         let forged = Signer::new("hmac-sha256", b"another").expect("is known").sign(&["one"]);
         let signature = signer.sign(&["one"]);
         for wrong in ["", "0", "xy", &forged, &signature[..62], &format!("{signature}00")] {
-            assert_eq!(signer.check(&["one"], wrong.as_bytes()), Err(SignatureError::Wrong), "{wrong:?}");
+            assert_eq!(check(&signer, &["one"], wrong.as_bytes()), Err(SignatureError::Wrong), "{wrong:?}");
         }
-        assert_eq!(signer.check(&["two"], signature.as_bytes()), Err(SignatureError::Wrong));
+        assert_eq!(check(&signer, &["two"], signature.as_bytes()), Err(SignatureError::Wrong));
     }
 
     #[test]
     fn a_message_is_taken_once() {
         let signer = Signer::new("hmac-sha256", b"key").expect("is known");
         let signature = signer.sign(&["one"]);
-        assert_eq!(signer.check(&["one"], signature.as_bytes()), Ok(()));
-        assert_eq!(signer.check(&["one"], signature.as_bytes()), Err(SignatureError::Repeated));
+        assert_eq!(check(&signer, &["one"], signature.as_bytes()), Ok(()));
+        assert_eq!(check(&signer, &["one"], signature.as_bytes()), Err(SignatureError::Repeated));
         let capitals = signature.to_uppercase();
-        assert_eq!(signer.check(&["one"], capitals.as_bytes()), Err(SignatureError::Repeated));
+        assert_eq!(check(&signer, &["one"], capitals.as_bytes()), Err(SignatureError::Repeated));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use zeromq::SocketSend;
+use zeromq::{Socket, SocketRecv, SocketSend};
 
 use super::framing::tests::{frame, handshake};
 use super::*;
@@ -311,6 +311,41 @@ async fn input_comes_from_the_frontend_that_runs_the_cell() {
     let question = soon(client.stdin.read()).await.expect("is a good message");
     let Content::InputRequest(asked) = &question.content else { panic!("not an input_request: {question:?}") };
     assert_eq!(asked.prompt, "your name?");
+    let answer = InputReply { value: "Ada".into(), ..InputReply::default() };
+    client.stdin.send(answer.as_child_of(&question)).await.expect("sends");
+    let shown: Vec<_> = client.shown_for(&request).await.iter().map(describe).collect();
+    assert!(shown.contains(&"Stdout \"got Ada\\n\"".to_string()), "{shown:?}");
+}
+
+/// A peer that has not the key, and says that it is the client.
+async fn impostor(client: &Client) -> (ClientShellConnection, ClientStdinConnection) {
+    let info = ConnectionInfo { key: "no key".into(), ..client.info.clone() };
+    let session = client.shell.session_id.clone();
+    let identity = || jupyter_zmq_client::peer_identity_for_session(&session).expect("is an identity");
+    let shell = jupyter_zmq_client::create_client_shell_connection_with_identity(&info, &session, identity());
+    let stdin = jupyter_zmq_client::create_client_stdin_connection_with_identity(&info, &session, identity());
+    (soon(shell).await.expect("connects"), soon(stdin).await.expect("connects"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_without_the_key_takes_no_reply_and_no_question_from_a_frontend() {
+    let mut client = Client::new().await;
+    client.ask(KernelInfoRequest {}).await;
+    let (mut shell, _stdin) = impostor(&client).await;
+    // What a kernel has signed proves nothing, and everybody can read it.
+    let mut everybody = zeromq::SubSocket::new();
+    soon(everybody.subscribe("")).await.expect("subscribes");
+    soon(everybody.connect(&client.info.iopub_url())).await.expect("connects");
+    let kernels = soon(everybody.recv()).await.expect("is a welcome");
+    soon(shell.socket.send(kernels)).await.expect("sends");
+    for _ in 0..20 {
+        let reply = client.ask(KernelInfoRequest {}).await;
+        assert!(matches!(reply, Content::KernelInfoReply(_)), "{reply:?}");
+    }
+    // The client has sent nothing on stdin yet: nobody has proven there who it is.
+    let request = ExecuteRequest { code: "input ?".into(), allow_stdin: true, ..ExecuteRequest::default() };
+    let request = client.send(request).await;
+    let question = soon(client.stdin.read()).await.expect("is a good message");
     let answer = InputReply { value: "Ada".into(), ..InputReply::default() };
     client.stdin.send(answer.as_child_of(&question)).await.expect("sends");
     let shown: Vec<_> = client.shown_for(&request).await.iter().map(describe).collect();

@@ -14,6 +14,9 @@ pub(super) const PROTOCOL_VERSION: &str = "5.4";
 /// Stands between the identities that route a message and the message.
 const DELIMITER: &[u8] = b"<IDS|MSG>";
 
+/// What the session of a kernel begins with, in the header of each of its messages. No frontend's does.
+const KERNEL_SESSION: &str = "oxtorch-kernel-";
+
 /// How messages of one connection are written and read: by whom, and signed with what.
 pub(super) struct Wire {
     /// Names this kernel's run in every header.
@@ -31,6 +34,10 @@ enum FrameError {
     PartMissing,
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    /// Kernel and frontend sign with the same key, and everybody reads what is on iopub. A kernel that was restarted has the key that it
+    /// had.
+    #[error("a kernel has signed it, not a frontend")]
+    Kernels,
     #[error(transparent)]
     Json(#[from] serde_json::Error),
 }
@@ -42,7 +49,7 @@ impl Wire {
             "" => None,
             key => Some(Signer::new(&info.signature_scheme, key.as_bytes())?),
         };
-        Some(Self { session: uuid::Uuid::new_v4().to_string(), signer })
+        Some(Self { session: format!("{KERNEL_SESSION}{}", uuid::Uuid::new_v4()), signer })
     }
 
     /// Reads a message that is signed and well formed. What is not is dropped with a line in the log: anybody can connect to a
@@ -66,10 +73,16 @@ impl Wire {
         let parts = frames.split_off(delimiter);
         let [_, signature, parts @ ..] = parts.as_slice() else { return Err(FrameError::PartMissing) };
         let Some((signed, buffers)) = parts.split_at_checked(4) else { return Err(FrameError::PartMissing) };
-        if let Some(signer) = &self.signer {
-            signer.check(signed, signature)?;
-        }
+        let checked = self.signer.as_ref().map(|signer| Ok((signer, signer.check(signed, signature)?)));
+        let checked = checked.transpose().map_err(FrameError::Signature)?;
         let header: Header = serde_json::from_slice(&signed[0])?;
+        if header.session.starts_with(KERNEL_SESSION) {
+            return Err(FrameError::Kernels);
+        }
+        // Only now, so that what kernels have signed pushes nothing of a frontend's out of the memory.
+        if let Some((signer, signature)) = checked {
+            signer.take(&signature)?;
+        }
         let content: serde_json::Value = serde_json::from_slice(&signed[3])?;
         let content =
             JupyterMessageContent::from_type_and_content(&header.msg_type, content.clone()).unwrap_or_else(|_| {
@@ -121,6 +134,21 @@ mod tests {
 
     fn wire() -> Wire {
         Wire { session: "session".into(), signer: Signer::new("hmac-sha256", b"key") }
+    }
+
+    #[test]
+    fn what_a_kernel_has_signed_is_no_message_of_a_frontends_whichever_run_of_it_has() {
+        let run = || Wire { session: format!("{KERNEL_SESSION}{}", uuid::Uuid::new_v4()), ..wire() };
+        let (now, before) = (run(), run());
+        let content = || jupyter_protocol::CommClose { comm_id: "1".to_owned().into(), data: serde_json::Map::new() };
+        for signed in [now.encode(message(content(), None)), before.encode(message(content(), None))] {
+            let refused = now.decode(signed.into_vec()).expect_err("a kernel has signed it");
+            assert!(matches!(refused, FrameError::Kernels), "{refused}");
+        }
+        let frontends = wire().encode(message(content(), None)).into_vec();
+        now.decode(frontends.clone()).expect("a frontend has signed it");
+        let again = now.decode(frontends).expect_err("it has come before");
+        assert!(matches!(again, FrameError::Signature(SignatureError::Repeated)), "{again}");
     }
 
     /// Whatever comes in is a message or an error, and what was taken for a message was signed.
