@@ -829,7 +829,7 @@ fn a_double_click_loses_no_variables_and_says_what_another_one_does() {
 fn an_interrupt_that_comes_while_the_host_starts_does_not_end_it() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a tokio runtime").block_on(async {
-        let scratch = session::home().scratch().expect("a folder for the session's cells");
+        let scratch = session::home().scratch(|_| ()).expect("a folder for the session's cells");
         let cache = Cache::from_environment(session::home().cache());
         let engine = NativeEngine::start(session::runtime(), scratch.path().to_owned(), cache).await;
         let engine = engine.expect("the engine starts with a fresh host");

@@ -15,7 +15,7 @@ use crate::engine::cache::Cache;
 #[cfg(feature = "evcxr")]
 use crate::engine::evcxr::EvcxrEngine;
 use crate::engine::native::NativeEngine;
-use crate::home::{Home, HomeError, Scratch};
+use crate::home::{Home, HomeError, Scratch, trust};
 use crate::kernelspec::{self, Kernelspec, KernelspecError, Location};
 use crate::setup::progress::{self, Lines};
 use crate::setup::{self, Progress, Runtime, SetupError, doctor};
@@ -229,17 +229,27 @@ pub fn main() -> ExitCode {
     code
 }
 
-/// Where temporary files belong to a folder that does not exist, names another one, for this program and all that it starts: the
-/// compiler, and what cells call, would fail.
+/// Where temporary files belong to a folder that will not do, names another one, for this program and all that it starts: in one
+/// that does not exist the compiler would fail, and what cells call; in one where others can put another file in the place of
+/// what was just written, they would decide what is compiled.
 fn mend_temporary_folder() {
     let named = std::env::temp_dir();
-    let Some(found) = ["/tmp", "/var/tmp", "/dev/shm"].into_iter().find(|folder| Path::new(folder).is_dir()) else {
-        return;
+    let Err(why) = will_do_for_temporary_files(&named) else { return };
+    let mut others = ["/tmp", "/var/tmp", "/dev/shm"].into_iter();
+    let Some(found) = others.find(|folder| will_do_for_temporary_files(Path::new(folder)).is_ok()) else {
+        return say(format_args!("there is no good folder for temporary files (TMPDIR): {why}"));
     };
-    if !named.is_dir() {
-        // SAFETY: the program has started no other thread yet that could read the environment.
-        unsafe { std::env::set_var("TMPDIR", found) };
-        say(format_args!("{} is no folder, so temporary files go to {found} (TMPDIR)", named.display()));
+    // SAFETY: the program has started no other thread yet that could read the environment.
+    unsafe { std::env::set_var("TMPDIR", found) };
+    say(format_args!("{why}, so temporary files go to {found} (TMPDIR)"));
+}
+
+/// Whether temporary files may go to a folder, or why not.
+fn will_do_for_temporary_files(folder: &Path) -> Result<(), String> {
+    match trust::check_way(folder) {
+        _ if !folder.is_dir() => Err(format!("{} is no folder", folder.display())),
+        Err(HomeError::Untrusted { path, why }) => Err(format!("{} {why}", path.display())),
+        other => other.map_err(|error| error.to_string()),
     }
 }
 
@@ -297,7 +307,7 @@ impl Started {
     /// Sets up if needed and starts the native engine.
     async fn native(&self, progress: Box<dyn Progress>) -> anyhow::Result<NativeEngine> {
         let (home, runtime) = self.set_up(progress).await?;
-        let scratch = home.scratch()?;
+        let scratch = home.scratch(|line| say(format_args!("{line}")))?;
         let cache = Cache::from_environment(home.cache());
         let engine = NativeEngine::start(runtime, scratch.path().to_owned(), cache).await?;
         *self.scratch.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(scratch);
@@ -433,7 +443,7 @@ async fn install(arguments: InstallArgs) -> anyhow::Result<()> {
     let folder = kernelspec::folder(&arguments.place.location(), arguments.place.name())?;
     let program = std::env::current_exe().context("cannot find the path of this program")?;
     let display_name = arguments.display_name.as_deref().unwrap_or_else(|| engine.display_name());
-    let mut spec = Kernelspec::new(&program, display_name, kernelspec::kept_variables());
+    let mut spec = Kernelspec::new(&program, display_name, kernelspec::kept_variables(&folder));
     if engine != EngineName::Native {
         let name = engine.to_possible_value().map(|value| value.get_name().to_owned());
         spec.argv.extend(["--engine".to_owned(), name.unwrap_or_default()]);
@@ -473,9 +483,26 @@ fn diagnose() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn temporary_files_go_to_a_folder_that_others_cannot_change() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mode = |mode| std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(mode)).expect("is ours");
+        for good in [0o700, 0o1777] {
+            mode(good);
+            assert_eq!(will_do_for_temporary_files(folder.path()), Ok(()), "{good:o}");
+        }
+        mode(0o777);
+        let why = will_do_for_temporary_files(folder.path()).expect_err("everybody can write it");
+        assert_eq!(why, format!("{} can be written by everybody", folder.path().display()));
+        let why = will_do_for_temporary_files(&folder.path().join("absent")).expect_err("is not there");
+        assert!(why.ends_with("absent is no folder"), "{why}");
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -13,8 +13,9 @@ pub(crate) mod trust;
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -22,8 +23,11 @@ pub use scratch::Scratch;
 
 /// Where work in progress stands, ahead of its rename.
 const UNFINISHED: &str = "tmp";
-/// The folders of a home from which code is loaded, or that say which.
-const KINDS_THAT_ARE_LOADED: [&str; 8] = ["ready", "runtime", "shim", "libtorch", "build", "cache", "cells", "deps"];
+/// The folders of a home from which code is loaded, that say which, or in which it is made.
+const KINDS_THAT_ARE_LOADED: [&str; 11] =
+    ["ready", "runtime", "shim", "libtorch", "build", "cache", "cells", "deps", "evcxr", "locks", UNFINISHED];
+/// How soon a lock that another process holds is tried again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A failure of the home itself, with the path that it happened at.
 #[derive(Debug, Error)]
@@ -46,6 +50,14 @@ pub enum HomeError {
         path: PathBuf,
         /// Whose it is, or who can write it.
         why: String,
+    },
+    /// Another process works, or hangs, where only one may.
+    #[error("another process has held {} for more than {} s", path.display(), waited.as_secs())]
+    Busy {
+        /// The file that it holds locked.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// The file system refused.
     #[error("cannot {action} {}", path.display())]
@@ -70,10 +82,14 @@ impl HomeError {
         match self {
             Self::Foreign { .. } => "set OXTORCH_HOME (or OXTORCH_CACHE) to a new or an empty folder".to_owned(),
             Self::Untrusted { path, .. } => format!(
-                "if you know that nobody has changed anything: chmod -R go-w {}; else set OXTORCH_HOME to a folder of your own. Where \
+                "if you know that nobody has changed anything: chmod -R go-w {}; else set OXTORCH_HOME (or OXTORCH_CACHE) to a folder of your own. Where \
                  the modes of files mean nothing, {}=1 loads what is there all the same",
                 path.display(),
                 trust::VARIABLE
+            ),
+            Self::Busy { path, .. } => format!(
+                "`fuser {}` tells the number of that process: wait until it is done, or end it if it hangs",
+                path.display()
             ),
             _ if self.is_disk_full() => {
                 "free some space, or set OXTORCH_HOME to a folder on another disk; then run `oxtorch setup` again"
@@ -171,15 +187,20 @@ impl Home {
     }
 
     /// Makes a folder in this home, which becomes one with that.
-    fn prepare(&self, folder: &Path) -> Result<(), HomeError> {
+    pub(crate) fn prepare(&self, folder: &Path) -> Result<(), HomeError> {
         marker::claim(&self.root)?;
-        create_folder(folder)
+        create_folder(folder).map_err(HomeError::at("create", folder))
     }
 
-    /// An error where others than this user and root can change what is loaded from here.
+    /// An error where others than this user and root can change what is loaded from here, or what this user's sessions write and
+    /// load again.
     pub fn check_trust(&self) -> Result<(), HomeError> {
-        trust::check(&self.root)?;
-        KINDS_THAT_ARE_LOADED.iter().try_for_each(|kind| trust::check_here(&self.root.join(kind)))
+        let own = self.is_apart().then_some(&self.own);
+        for root in [&self.root].into_iter().chain(own) {
+            trust::check(root)?;
+            KINDS_THAT_ARE_LOADED.iter().try_for_each(|kind| trust::check_here(&root.join(kind)))?;
+        }
+        Ok(())
     }
 
     /// A new folder for work in progress, on the same file system as everything else here; removed when dropped.
@@ -219,26 +240,34 @@ impl Home {
         Ok(())
     }
 
-    /// Takes the lock of a name. `waiting` is called once if another process holds it.
-    pub fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, HomeError> {
+    /// Takes the lock of a name. Where another process holds it, `waiting` is called once with the file that it holds, and the
+    /// lock is waited for as long as `patience` says.
+    pub fn lock(&self, name: &str, patience: Duration, waiting: impl FnOnce(&Path)) -> Result<Lock, HomeError> {
         let folder = self.root.join("locks");
         self.prepare(&folder)?;
         let path = folder.join(name);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(HomeError::at("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                waiting();
-                file.lock().map_err(HomeError::at("lock", &path))?;
-            }
-            Err(TryLockError::Error(error)) => return Err(HomeError::at("lock", &path)(error)),
+        let options =
+            File::options().create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).clone();
+        let file = options.open(&path).map_err(HomeError::at("open", &path))?;
+        // Whoever can open a file can hold its lock, for ever. Earlier versions let all do so.
+        for place in [&folder, &path] {
+            make_private(place).map_err(HomeError::at("change the mode of", place))?;
         }
-        Ok(Lock { _file: file })
+        let begun = Instant::now();
+        let mut waiting = Some(waiting);
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock { _file: file }),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < patience => {
+                    if let Some(waiting) = waiting.take() {
+                        waiting(&path);
+                    }
+                    std::thread::sleep(AGAIN);
+                }
+                Err(TryLockError::WouldBlock) => return Err(HomeError::Busy { path, waited: patience }),
+                Err(TryLockError::Error(error)) => return Err(HomeError::at("lock", &path)(error)),
+            }
+        }
     }
 
     /// Removes work in progress that dead processes left behind. Only for the holder of the lock under which all such
@@ -257,9 +286,24 @@ pub struct Lock {
 }
 
 /// Creates a folder and those above it, which others than the user cannot write whatever the user's mask says.
-fn create_folder(folder: &Path) -> Result<(), HomeError> {
-    let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
-    made.map_err(HomeError::at("create", folder))
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(folder)
+}
+
+/// Writes a file that others than the user cannot write whatever the user's mask says.
+pub(crate) fn write_file(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o644).open(path)?;
+    file.write_all(contents)
+}
+
+/// Takes from all others what rights they have to a file or folder of the user's.
+fn make_private(path: &Path) -> io::Result<()> {
+    let found = path.symlink_metadata()?;
+    let (user, mode) = (rustix::process::geteuid().as_raw(), found.permissions().mode());
+    if found.uid() == user && mode & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(mode & 0o700))?;
+    }
+    Ok(())
 }
 
 /// Whether a home is this user's own to write into, or is not there yet.
@@ -317,6 +361,8 @@ mod tests {
 
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     /// A home in a folder of a test's own.
     pub(super) fn home() -> (tempfile::TempDir, Home) {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -340,12 +386,12 @@ mod tests {
     #[test]
     fn a_lock_makes_the_second_one_wait() {
         let (_folder, home) = home();
-        let first = home.lock("setup", || panic!("nobody holds it")).expect("locks");
+        let first = home.lock("setup", LONG, |_| panic!("nobody holds it")).expect("locks");
         let (says, hears) = mpsc::channel();
         let second = {
             let home = home.clone();
             std::thread::spawn(move || {
-                home.lock("setup", || says.send("waiting").expect("the test listens")).expect("locks");
+                home.lock("setup", LONG, |_| says.send("waiting").expect("the test listens")).expect("locks");
             })
         };
         assert_eq!(hears.recv(), Ok("waiting"));
@@ -355,9 +401,46 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_is_its_users_alone_and_is_not_waited_for_for_ever() {
+        let (_folder, home) = home();
+        let locks = home.root().join("locks");
+        let file = locks.join("setup");
+        // As an earlier version has left them.
+        fs::create_dir_all(&locks).expect("creates");
+        fs::write(&file, "").expect("writes");
+        for (path, mode) in [(&locks, 0o755), (&file, 0o644)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("is ours");
+        }
+        let _held = home.lock("setup", LONG, |_| ()).expect("locks");
+        let mode = |path: &Path| path.metadata().expect("is there").permissions().mode() & 0o777;
+        assert_eq!((mode(&locks), mode(&file)), (0o700, 0o600));
+        let mut told = None;
+        let error = home.lock("setup", AGAIN, |path| told = Some(path.to_owned())).expect_err("it is held");
+        assert_eq!(told.as_deref(), Some(&*file));
+        assert!(matches!(&error, HomeError::Busy { path, .. } if *path == file), "{error}");
+        assert!(error.help().contains("fuser"), "{}", error.help());
+        drop(home.lock("other", LONG, |_| ()).expect("another lock"));
+        assert_eq!(mode(&locks.join("other")), 0o600);
+    }
+
+    #[test]
+    fn what_sessions_write_is_looked_at_like_the_home_itself() {
+        let (folder, shared) = home();
+        let own = folder.path().join("own");
+        let home = Home { own: own.clone(), ..shared };
+        fs::create_dir_all(own.join("deps")).expect("creates");
+        home.check_trust().expect("nobody else can write it");
+        for open in [own.join("deps"), own.clone()] {
+            fs::set_permissions(&open, Permissions::from_mode(0o777)).expect("is ours");
+            let error = home.check_trust().expect_err("everybody can write it");
+            assert!(matches!(&error, HomeError::Untrusted { path, .. } if *path == open), "{error}");
+        }
+    }
+
+    #[test]
     fn a_sweep_takes_only_work_in_progress() {
         let (_folder, home) = home();
-        let lock = home.lock("setup", || ()).expect("locks");
+        let lock = home.lock("setup", LONG, |_| ()).expect("locks");
         for name in ["1-abcdef", "experiment1"] {
             fs::create_dir_all(home.root().join(UNFINISHED).join(name)).expect("creates");
         }
@@ -372,11 +455,11 @@ mod tests {
         fs::write(folder.path().join("thesis.tex"), "").expect("writes");
         let home = Home::at(folder.path());
         let tried = [
-            home.lock("setup", || ()).map(drop),
+            home.lock("setup", LONG, |_| ()).map(drop),
             home.unfinished().map(drop),
             home.write(&home.place("ready", "a"), b"").map(drop),
             home.finish(&folder.path().join("thesis.tex"), &home.place("runtime", "a")),
-            home.scratch().map(drop),
+            home.scratch(|_| ()).map(drop),
         ];
         for result in tried {
             let error = result.expect_err("it is in use").to_string();
@@ -409,7 +492,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("file");
         fs::write(&file, "").expect("writes");
-        let error = Home::at(file.join("home")).lock("setup", || ()).expect_err("a file is no folder");
+        let error = Home::at(file.join("home")).lock("setup", LONG, |_| ()).expect_err("a file is no folder");
         assert!(error.to_string().contains("file/home"), "{error}");
         assert!(!error.is_disk_full());
     }

@@ -24,8 +24,9 @@ const LOGOS: [(&str, &[u8]); 3] = [
 
 /// Variables that are written into the kernelspec where they are set, so that Jupyter's kernels find the same home and the same
 /// toolchain: who starts Jupyter for others, as JupyterHub does, starts it without what a user's shell has set.
-const KEPT_VARIABLES: [&str; 6] =
-    ["OXTORCH_HOME", "OXTORCH_CACHE", "LIBTORCH", "RUST_SRC_PATH", "RUSTUP_HOME", "CARGO_HOME"];
+const KEPT_VARIABLES: [&str; 6] = ["OXTORCH_HOME", CACHE, "LIBTORCH", "RUST_SRC_PATH", "RUSTUP_HOME", "CARGO_HOME"];
+/// Where one user's sessions write: it has no place in a kernelspec that others have too.
+const CACHE: &str = "OXTORCH_CACHE";
 /// The same for one that names no place.
 const KEPT_SWITCH: &str = crate::home::trust::VARIABLE;
 /// The variable for the folders of the programs below, which are searched behind those of `PATH`.
@@ -182,12 +183,13 @@ fn user_data() -> Option<PathBuf> {
     }
 }
 
-/// The variables of this process that the kernelspec keeps.
-pub fn kept_variables() -> Map<String, Value> {
-    let set = KEPT_VARIABLES.iter().filter_map(|name| {
+/// The variables of this process that a kernelspec in a folder keeps.
+pub fn kept_variables(folder: &Path) -> Map<String, Value> {
+    let own = [user_data(), dirs::home_dir()];
+    let set = kept_paths(folder, own.iter().flatten()).filter_map(|name| {
         let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
         let path = std::path::absolute(value).ok()?;
-        Some(((*name).to_owned(), json!(path)))
+        Some((name.to_owned(), json!(path)))
     });
     let mut set: Map<String, Value> = set.collect();
     if let Some(value) = std::env::var_os(KEPT_SWITCH).filter(|value| !value.is_empty()) {
@@ -207,6 +209,12 @@ pub fn kept_variables() -> Map<String, Value> {
         set.insert(SEARCH_PATH.to_owned(), json!(folders.to_string_lossy()));
     }
     set
+}
+
+/// The names of those that name places, for a kernelspec in a folder; `own` are folders that this user alone uses.
+fn kept_paths<'a>(folder: &Path, mut own: impl Iterator<Item = &'a PathBuf>) -> impl Iterator<Item = &'static str> {
+    let is_own = own.any(|own| own.parent().is_some() && folder.starts_with(own));
+    KEPT_VARIABLES.into_iter().filter(move |name| is_own || *name != CACHE)
 }
 
 /// Adds the folders that the kernelspec names to those that programs are searched in, behind them.
@@ -299,6 +307,20 @@ mod tests {
                 "metadata": {"debugger": false},
             })
         );
+    }
+
+    #[test]
+    fn a_kernelspec_that_others_have_too_says_nothing_of_the_folder_of_one_users_cells() {
+        let own = [PathBuf::from("/home/ada"), PathBuf::from("/")];
+        for (folder, is_own) in [
+            ("/home/ada/.local/share/jupyter/kernels/oxtorch", true),
+            ("/usr/local/share/jupyter/kernels/oxtorch", false),
+            ("/home/adam/share/jupyter/kernels/oxtorch", false),
+        ] {
+            let names: Vec<_> = kept_paths(Path::new(folder), own.iter()).collect();
+            assert_eq!(names.contains(&CACHE), is_own, "{folder}");
+            assert!(names.contains(&"OXTORCH_HOME"), "{folder}");
+        }
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub struct Notebook<E = NativeEngine> {
 impl Notebook {
     /// Starts an engine on the runtime that the set-up provides.
     pub async fn start() -> Self {
-        let scratch = home().scratch().expect("a folder for the session's cells");
+        let scratch = home().scratch(|_| ()).expect("a folder for the session's cells");
         let engine = NativeEngine::start(runtime(), scratch.path().to_owned(), Cache::from_environment(home().cache()))
             .await
             .expect("the engine starts with a fresh host");

@@ -4,7 +4,9 @@
 //! made it. What a sweep removes from a home has a name of our own making besides.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::{HomeError, create_folder};
@@ -37,7 +39,7 @@ const EVERYWHERE: [&str; 3] = ["lost+found", ".DS_Store", ".snapshot"];
 
 /// An error where a folder is in use for something else. Changes nothing.
 pub(super) fn check(root: &Path) -> Result<(), HomeError> {
-    if root.join(MARKER).is_file() || root.join(LEFT_BY_SET_UP).is_file() {
+    if is_file(&root.join(MARKER)) || is_file(&root.join(LEFT_BY_SET_UP)) {
         return Ok(());
     }
     // What cannot be listed is told of where it is needed.
@@ -67,12 +69,22 @@ pub(super) fn check(root: &Path) -> Result<(), HomeError> {
 /// Makes a folder a home, if it is not one already, or says what it is in use for.
 pub(super) fn claim(root: &Path) -> Result<(), HomeError> {
     let marker = root.join(MARKER);
-    if marker.is_file() {
+    if is_file(&marker) {
         return Ok(());
     }
     check(root)?;
-    create_folder(root)?;
-    fs::write(&marker, TEXT).map_err(HomeError::at("write", &marker))
+    create_folder(root).map_err(HomeError::at("create", root))?;
+    // Only what is not there yet is made: a link would lead to what is somebody's.
+    match OpenOptions::new().write(true).create_new(true).mode(0o644).open(&marker) {
+        // Another process was first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_file(&marker) => Ok(()),
+        made => made.and_then(|mut file| file.write_all(TEXT)).map_err(HomeError::at("write", &marker)),
+    }
+}
+
+/// Whether there is a file, and not a link to one.
+fn is_file(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file())
 }
 
 fn foreign(root: &Path, entry: &Path) -> HomeError {
@@ -157,6 +169,19 @@ mod tests {
             fs::write(folder.path().join("notes.txt"), "").expect("writes");
             claim(folder.path()).expect("it is ours");
         }
+    }
+
+    #[test]
+    fn a_marker_is_never_written_through_a_link() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (home, elsewhere) = (folder.path().join("home"), folder.path().join("elsewhere"));
+        fs::create_dir(&home).expect("creates");
+        std::os::unix::fs::symlink(&elsewhere, home.join(MARKER)).expect("links");
+        claim(&home).expect_err("a link is no marker");
+        assert!(!elsewhere.exists());
+        fs::write(&elsewhere, "mine").expect("writes");
+        claim(&home).expect_err("a link is no marker");
+        assert_eq!(fs::read(&elsewhere).expect("is there"), b"mine");
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! A file is as safe as the folders that lead to it: whoever can write one of those can put another file there. So every
 //! folder up to the root has to belong to the user or to root, and to be written by them alone. A folder for all, as the one for
-//! temporary files, will do where it keeps its users from renaming what is not theirs (the sticky bit).
+//! temporary files, will do where it keeps its users from renaming what is not theirs (the sticky bit). A link is a step like any
+//! other: whose it is decides where it leads.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 
 use super::HomeError;
@@ -17,30 +18,65 @@ pub(crate) const VARIABLE: &str = "OXTORCH_TRUST_HOME";
 /// The sticky bit.
 const STICKY: u32 = 0o1000;
 
+/// More links than this lead nowhere, for the system as well.
+const MOST_LINKS: usize = 40;
+
 /// An error where others than the user and root can change what is at a path. What is not there is safe if the folders above it
 /// are.
 pub(crate) fn check(path: &Path) -> Result<(), HomeError> {
+    check_steps(path, true)
+}
+
+/// The same of a folder in which only what is the user's own is used: it may be one for all.
+pub(crate) fn check_way(folder: &Path) -> Result<(), HomeError> {
+    check_steps(folder, false)
+}
+
+/// The same of one file or folder, less what leads to it; of a link, all that leads to where it does.
+pub(crate) fn check_here(path: &Path) -> Result<(), HomeError> {
+    match path.symlink_metadata() {
+        _ if is_switched_off() => Ok(()),
+        Ok(found) if found.is_symlink() => check(path),
+        Ok(found) => check_found(path, &found, true),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Looks at each step of the way from the root, and follows links itself, as each may lead to another one.
+fn check_steps(path: &Path, is_end: bool) -> Result<(), HomeError> {
     if is_switched_off() {
         return Ok(());
     }
-    let absolute = std::path::absolute(path).map_err(HomeError::at("find", path))?;
-    // Of a link, both the way to it and the way to where it leads.
-    let canonical = absolute.canonicalize().ok();
-    for path in [Some(absolute), canonical].iter().flatten() {
-        for (index, place) in path.ancestors().enumerate() {
-            let Ok(found) = place.metadata() else { continue };
-            check_found(place, &found, index == 0)?;
+    let mut path = std::path::absolute(path).map_err(HomeError::at("find", path))?;
+    for _ in 0..=MOST_LINKS {
+        match follow_to_link(&path, is_end)? {
+            Some(next) => path = next,
+            None => return Ok(()),
         }
     }
-    Ok(())
+    Err(HomeError::at("follow the links of", &path)(std::io::ErrorKind::InvalidInput.into()))
 }
 
-/// The same of one file or folder, less what leads to it.
-pub(crate) fn check_here(path: &Path) -> Result<(), HomeError> {
-    match path.metadata() {
-        Ok(found) if !is_switched_off() => check_found(path, &found, true),
-        _ => Ok(()),
+/// Checks the steps up to the first link, and says where the whole path leads with that one resolved.
+fn follow_to_link(path: &Path, is_end: bool) -> Result<Option<PathBuf>, HomeError> {
+    let mut steps = path.components();
+    let mut place = PathBuf::new();
+    while let Some(step) = steps.next() {
+        if step == Component::ParentDir {
+            // None of what was walked is a link.
+            place.pop();
+            continue;
+        }
+        place.push(step);
+        let Ok(found) = place.symlink_metadata() else { return Ok(None) };
+        check_found(&place, &found, is_end && steps.as_path().as_os_str().is_empty())?;
+        if found.is_symlink() {
+            let Ok(target) = place.read_link() else { return Ok(None) };
+            let above = place.parent().unwrap_or(&place);
+            return Ok(Some(above.join(target).join(steps.as_path())));
+        }
     }
+    Ok(None)
 }
 
 /// Whether nobody but the user and root can write an open file.
@@ -107,7 +143,8 @@ fn why_not(found: &Metadata, user: &User, is_on_the_way: bool) -> Option<String>
     if owner != 0 && owner != user.id && Some(owner) != user.unknown {
         return Some(format!("belongs to another user (number {owner})"));
     }
-    if is_on_the_way && mode & STICKY != 0 {
+    // Nobody can write a link, whatever its mode says: its owner can put another one there.
+    if found.is_symlink() || is_on_the_way && mode & STICKY != 0 {
         return None;
     }
     if mode & 0o002 != 0 {
@@ -171,6 +208,41 @@ mod tests {
         assert_eq!(untrusted(&open.join("link")).map(|(path, _)| path), Some(open.clone()));
         assert_eq!(untrusted(&safe.join("link")).map(|(path, _)| path), Some(open.canonicalize().expect("is there")));
         assert_eq!(untrusted(&safe.join("file")), None);
+        // Of several links in a row, each: the one in the middle lies where everybody can put another one.
+        symlink(safe.join("file"), open.join("middle")).expect("links");
+        symlink("../open/middle", safe.join("first")).expect("links");
+        assert_eq!(untrusted(&safe.join("first")).map(|(path, _)| path), Some(open.clone()));
+        assert_eq!(untrusted(&safe.join("../safe/../open/middle")).map(|(path, _)| path), Some(open.clone()));
+        symlink(safe.join("second"), safe.join("second")).expect("links");
+        check(&safe.join("second")).expect_err("it leads nowhere");
+        assert!(check_here(&safe.join("first")).is_err(), "the link itself is looked at, and where it leads");
+        assert!(check_here(&safe.join("file")).is_ok());
+    }
+
+    #[test]
+    fn a_link_is_its_owners_whatever_it_leads_to() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let link = folder.path().join("link");
+        symlink("/", &link).expect("links");
+        let found = link.symlink_metadata().expect("is there");
+        let user = |id| User { id, own_group: None, unknown: None };
+        // Everybody can write it by its mode, which means nothing.
+        assert_eq!(why_not(&found, &user(found.uid()), false), None);
+        if found.uid() == 0 {
+            std::os::unix::fs::lchown(&link, Some(54321), None).expect("root can");
+            assert_eq!(untrusted(&link.join("tmp")).map(|(path, _)| path), Some(link));
+        } else {
+            assert!(why_not(&found, &user(found.uid() + 1), false).is_some());
+        }
+    }
+
+    #[test]
+    fn a_folder_for_all_is_a_way_only_where_none_can_take_anothers_place() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        set_mode(folder.path(), 0o1777);
+        check_way(folder.path()).expect("has the sticky bit");
+        set_mode(folder.path(), 0o777);
+        check_way(folder.path()).expect_err("has it not");
     }
 
     #[test]

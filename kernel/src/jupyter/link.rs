@@ -25,6 +25,7 @@ use zeromq::{Socket, SocketEvent};
 use super::framing::{Framing, Limits, Refusal, Step};
 use super::listener::{Connection, Stream};
 use super::log::log;
+use crate::home::trust;
 
 /// Bytes that a relay moves at once.
 const CHUNK: usize = 64 * 1024;
@@ -160,6 +161,8 @@ fn meeting_place_in(places: impl IntoIterator<Item = PathBuf>) -> io::Result<(Te
     let mut failed = io::Error::from(io::ErrorKind::NotFound);
     for place in places {
         let made = || {
+            // Who can put another folder there meets us in the frontend's place.
+            trust::check_way(&place).map_err(io::Error::other)?;
             let private = Permissions::from_mode(0o700);
             let folder = tempfile::Builder::new().prefix("oxtorch-").permissions(private).tempdir_in(&place)?;
             let path = folder.path().join("socket");
@@ -313,9 +316,13 @@ mod tests {
         let absent = folder.path().join("absent");
         let long = folder.path().join("long".repeat(30));
         std::fs::create_dir(&long).expect("a folder with a long name");
+        let open = folder.path().join("open");
+        std::fs::create_dir(&open).expect("a folder");
+        std::fs::set_permissions(&open, Permissions::from_mode(0o777)).expect("is ours");
         let good = folder.path().join("good");
         std::fs::create_dir(&good).expect("a folder");
-        let (place, _listener) = meeting_place_in([absent.clone(), long, good.clone()]).expect("the last one will do");
+        let places = [absent.clone(), long, open, good.clone()];
+        let (place, _listener) = meeting_place_in(places).expect("the last one will do");
         assert!(place.path().starts_with(&good), "{}", place.path().display());
         let mode = std::fs::metadata(place.path()).expect("is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o700, "nobody else can come in");

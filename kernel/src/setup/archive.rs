@@ -12,7 +12,7 @@ use super::child::{Output, command, find_program, run};
 use super::error::SetupError;
 use super::libtorch::VERSION;
 use super::progress::{Progress, Update};
-use crate::home::{Home, is_disk_full};
+use crate::home::{Home, create_folder, is_disk_full};
 
 /// Where the archives are.
 pub(crate) const SITE: &str = "https://download.pytorch.org/libtorch";
@@ -50,7 +50,7 @@ pub(crate) fn install(
     // What has arrived stays under this name when a transfer breaks, and the next one goes on there.
     let part = home.place("downloads", &format!("{}.part", name.replace('/', "-")));
     if let Some(folder) = part.parent() {
-        fs::create_dir_all(folder).map_err(|error| failed(error, &part, gpu))?;
+        create_folder(folder).map_err(|error| failed(error, &part, gpu))?;
     }
     match download(&format!("{site}/{name}"), &part, progress)? {
         Ok(()) => {}

@@ -18,7 +18,7 @@ use super::progress::{Progress, Update};
 use super::sources::{self, Source};
 use super::toolchain::Toolchain;
 use super::{Runtime, contents, disk_full};
-use crate::home::{Home, HomeError, is_disk_full};
+use crate::home::{Home, HomeError, create_folder, is_disk_full};
 
 /// The package with the library that cells link, and the host.
 const LIBRARY: &str = "oxtorch";
@@ -344,7 +344,7 @@ pub(crate) fn is_metadata(file: &Path) -> bool {
 /// metadata in a file that is mapped as a whole, which makes the compiler half as large again.
 fn gather(messages: &str, release: &Path, finished: &Path) -> io::Result<()> {
     let dependencies = finished.join(DEPENDENCIES);
-    fs::create_dir_all(&dependencies)?;
+    create_folder(&dependencies)?;
     // Cargo may write the packages of its own workspace anew in place, so they are copied.
     for name in [library_name(LIBRARY), library_name(SUPPORT), "oxtorch-host".to_owned()] {
         fs::copy(release.join(&name), finished.join(&name))?;

@@ -132,6 +132,7 @@ pub(crate) fn run(command: &mut Command, line: impl Fn(&str) + Sync) -> io::Resu
 pub(crate) fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) + Sync) -> io::Result<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     end_with_parent(command);
+    keep_others_from_writing(command);
     let mut child = {
         let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let groups = running.as_mut().ok_or(io::ErrorKind::Interrupted)?;
@@ -249,6 +250,18 @@ fn collect(stream: Option<impl Read>, line: impl Fn(&str)) -> String {
     all
 }
 
+/// Has a program make no file that others than the user can write, whatever the user's mask says: it is loaded later.
+fn keep_others_from_writing(command: &mut Command) {
+    // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed; umask is one, and cannot fail.
+    unsafe {
+        command.pre_exec(|| {
+            let mask = libc::umask(0o022);
+            libc::umask(mask | 0o022);
+            Ok(())
+        });
+    }
+}
+
 /// Has a program end with the thread that starts it, and so at the latest with this process, also where that is killed.
 #[cfg(target_os = "linux")]
 pub(crate) fn end_with_parent(command: &mut Command) {
@@ -336,6 +349,22 @@ mod tests {
         let output = ask(command("sh").args(["-c", "env; pwd"])).expect("sh runs");
         assert!(!output.stdout.contains("CARGO_PKG_NAME"), "{}", output.stdout);
         assert!(output.stdout.ends_with("\n/\n"), "{}", output.stdout);
+    }
+
+    #[test]
+    fn what_a_tool_makes_others_cannot_write_whatever_the_users_mask() {
+        for (mask, expected) in [(0o002, "0022"), (0o077, "0077")] {
+            let mut tool = command("sh");
+            // SAFETY: runs between fork and exec; umask is async-signal-safe.
+            unsafe {
+                tool.pre_exec(move || {
+                    libc::umask(mask);
+                    Ok(())
+                });
+            }
+            let output = ask(tool.args(["-c", "umask"])).expect("sh runs");
+            assert_eq!(output.stdout.trim(), expected);
+        }
     }
 
     #[test]

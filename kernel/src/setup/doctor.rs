@@ -151,7 +151,7 @@ fn examine_kernelspecs() -> Vec<Finding> {
 fn examine_home(home: &Home) -> Finding {
     let name = "home";
     let root = home.root().display();
-    match home.check_trust().and_then(|()| home.own().check_trust()) {
+    match home.check_trust() {
         Err(error) => bad(name, error.to_string(), error.help()),
         Ok(()) if home.is_apart() => {
             let shared = if home.is_writable() { "" } else { " (an installation that you cannot write)" };

@@ -29,6 +29,7 @@ mod wrappers;
 #[cfg(feature = "evcxr")]
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,8 @@ impl Runtime {
 
 /// The lock under which all set-up in one home happens.
 const LOCK: &str = "setup";
+/// How long another process may take to set up: all that is downloaded comes to gigabytes.
+const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
 /// The runtime for this environment, built now if it is not there yet.
 ///
@@ -117,7 +120,9 @@ fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progr
     if !home.is_writable() {
         return Err(SetupError::NotSetUp { home: home.root().to_owned(), why });
     }
-    let lock = home.lock(LOCK, || progress.step("Waiting for another oxtorch that is setting up"))?;
+    let lock = home.lock(LOCK, PATIENCE, |file| {
+        progress.step(&format!("Waiting for another oxtorch that is setting up: it holds {}", file.display()));
+    })?;
     // The other one may have done it.
     if let Ok(runtime) = ready()? {
         return Ok(runtime);

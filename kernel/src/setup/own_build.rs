@@ -4,22 +4,28 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
 use super::build::Recipe;
 use super::error::SetupError;
-use crate::home::HomeError;
+use crate::home::{HomeError, create_folder};
 
 /// Files from here on are linked: what cargo has built it does not write again, and there are some hundred megabytes of it.
 const LARGE: u64 = 16 << 10;
 
-/// Makes the build folder that a recipe names, where that is not the installation's and is not there yet.
-pub(crate) fn make(recipe: &Recipe) -> Result<(), SetupError> {
+/// How long another session may take to make it: the disk may be slow.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Makes the build folder that a recipe names, where that is not the installation's and is not there yet. `tell` gets a line if
+/// another session does so.
+pub(crate) fn make(recipe: &Recipe, tell: &dyn Fn(String)) -> Result<(), SetupError> {
     let target = recipe.target();
     let (Some(home), Some(place)) = (recipe.apart(), target.parent()) else { return Ok(()) };
     if target.exists() {
         return Ok(());
     }
-    let _lock = home.lock("build", || ())?;
+    let waiting = |file: &Path| tell(format!("waiting for another session, which holds {}", file.display()));
+    let _lock = home.lock("build", PATIENCE, waiting)?;
     if target.exists() {
         return Ok(());
     }
@@ -36,7 +42,7 @@ pub(crate) fn make(recipe: &Recipe) -> Result<(), SetupError> {
 
 /// Copies a folder with the times of its files, by which cargo knows what is done.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
+    create_folder(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (from, to) = (entry.path(), to.join(entry.file_name()));

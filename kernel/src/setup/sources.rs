@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use toml_edit::{Array, DocumentMut};
 
 use super::error::SetupError;
+use crate::home::{create_folder, write_file};
 
 static RUNTIME: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../runtime");
 /// The manifest of the workspace that this program was built from: versions, lints and profiles are the same there.
@@ -103,9 +104,9 @@ pub(crate) fn write(sources: &[Source], folder: &Path) -> std::io::Result<()> {
             continue;
         }
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+            create_folder(parent)?;
         }
-        fs::write(&path, &source.contents)?;
+        write_file(&path, &source.contents)?;
     }
     Ok(())
 }

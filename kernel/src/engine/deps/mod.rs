@@ -297,7 +297,7 @@ fn with(earlier: &[Spec], new: &[Spec]) -> Vec<Spec> {
 
 /// What a request gave earlier, or gives now.
 async fn obtain(request: Request, tell: &Tell) -> Result<(Set, String), Failure> {
-    if let Some(cached) = request.cached() {
+    if let Some(cached) = request.cached()? {
         return Ok(cached);
     }
     let stop = Arc::new(Stop::default());

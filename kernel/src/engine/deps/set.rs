@@ -4,6 +4,7 @@
 //! which two libraries hold the same crate. So the crates of a set are linked once, into a library of their own, less
 //! those that the runtime holds or an earlier set; cells link to that.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::failure::Failure;
 use super::spec::Spec;
 use super::workspace::{Built, Resolved, Workspace, code_beside};
 use crate::engine::edits::OFFERED;
-use crate::home::{Home, keep_others_from_writing};
+use crate::home::{Home, HomeError, keep_others_from_writing, trust};
 use crate::setup::Runtime;
 use crate::setup::build::{library_name, link, package_name};
 use crate::setup::child::{Stop, command, run_until, with_path};
@@ -105,6 +106,38 @@ impl Set {
     fn is_whole(&self) -> bool {
         self.library.iter().chain(self.direct.iter().map(|direct| &direct.file)).all(|file| file.is_file())
     }
+
+    /// An error where others than the user and root can change something of it: the compiler reads it all, and hosts load it.
+    fn check_trust(&self) -> Result<(), HomeError> {
+        let crates = self.crates.iter().map(|held| &held.file);
+        let files = self.library.iter().chain(self.direct.iter().map(|direct| &direct.file)).chain(crates);
+        let files: BTreeSet<&Path> = files.map(PathBuf::as_path).collect();
+        let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).chain([&*self.folder]).collect();
+        let native: BTreeSet<&Path> = self.native.iter().map(PathBuf::as_path).collect();
+        folders.union(&native).try_for_each(|folder| trust::check(folder))?;
+        files.iter().try_for_each(|file| trust::check_here(file))?;
+        let libraries = native.iter().flat_map(fs::read_dir).flatten().flatten();
+        libraries.map(|library| library.path()).try_for_each(|library| trust::check_here(&library))
+    }
+}
+
+/// What others can change is neither used nor quietly made anew beside it.
+fn untrusted(error: HomeError) -> Failure {
+    Failure::new(error.to_string(), error.help())
+}
+
+/// What is kept in the place of a request: the set that it gave last, with its lock.
+fn kept(place: &Path) -> Result<Option<(Set, String)>, Failure> {
+    let read = |name: &str| {
+        let path = place.join(name);
+        // It says what is loaded, and from where.
+        trust::check(&path).map_err(untrusted)?;
+        Ok::<_, Failure>(fs::read_to_string(&path).ok())
+    };
+    let (Some(record), Some(lock)) = (read(RECORD)?, read(LOCK)?) else { return Ok(None) };
+    let Some(set) = serde_json::from_str(&record).ok().filter(Set::is_whole) else { return Ok(None) };
+    set.check_trust().map_err(untrusted)?;
+    Ok(Some((set, lock)))
 }
 
 /// What a session asks for.
@@ -136,14 +169,12 @@ impl Request {
     }
 
     /// What this gave earlier, with its lock, if the sources cannot have changed since.
-    pub fn cached(&self) -> Option<(Set, String)> {
-        if self.specs.iter().any(|spec| spec.is_path) {
-            return None;
-        }
-        let place = self.place();
-        let set: Set = serde_json::from_slice(&fs::read(place.join(RECORD)).ok()?).ok()?;
-        let lock = fs::read_to_string(place.join(LOCK)).ok()?;
-        set.is_whole().then_some((set, lock))
+    ///
+    /// # Errors
+    ///
+    /// Where others than the user and root can change it.
+    pub fn cached(&self) -> Result<Option<(Set, String)>, Failure> {
+        if self.specs.iter().any(|spec| spec.is_path) { Ok(None) } else { kept(&self.place()) }
     }
 
     /// Builds the set; blocks for as long as that takes.
@@ -164,6 +195,7 @@ impl Request {
         if !set.is_whole() {
             self.gather(&set, &built, stop)?;
         }
+        set.check_trust().map_err(untrusted)?;
         let record = serde_json::to_vec_pretty(&set).map_err(|error| Failure::plain(error.to_string()))?;
         let home = self.home();
         let written =
@@ -284,7 +316,7 @@ impl Request {
     fn gather(&self, set: &Set, built: &Built, stop: &Stop) -> Result<(), Failure> {
         let place = set.folder.parent().unwrap_or(&set.folder);
         let failed = || Failure::io(format!("write the crates to {}", place.display()));
-        fs::create_dir_all(place).map_err(failed())?;
+        self.home().prepare(place).map_err(|error| Failure::plain(error.to_string()))?;
         let folder = |prefix| tempfile::Builder::new().prefix(prefix).tempdir_in(&self.scratch).map_err(failed());
         // The code is read once, for the library.
         let (work, code) = (folder("set-")?, folder("code-")?);
@@ -358,5 +390,58 @@ impl Request {
             return Ok(());
         }
         Err(Failure::new("the crates could not be linked", output.tail(25)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_set_that_others_can_change_in_any_part_is_not_used() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [place, made, native] = ["requests/key", "deps_1", "native"].map(|name| folder.path().join(name));
+        for folder in [&place, &made, &native] {
+            fs::create_dir_all(folder).expect("creates");
+        }
+        let [library, krate, link] = [made.join("libdeps_1.so"), made.join("liba-1.rmeta"), native.join("libz.so")];
+        let held = Held {
+            package: "a".into(),
+            version: "1.0.0".into(),
+            stem: "liba-1".into(),
+            contents: Some("1".into()),
+            file: krate.clone(),
+            is_macro: false,
+        };
+        let set = Set {
+            name: "deps_1".into(),
+            library: Some(library.clone()),
+            folder: made.clone(),
+            native: vec![native.clone()],
+            direct: vec![],
+            crates: vec![held],
+            notes: vec![],
+            parts_from_runtime: false,
+        };
+        assert_eq!(kept(&place), Ok(None), "nothing is there yet");
+        let (record, lock) = (place.join(RECORD), place.join(LOCK));
+        for (path, contents) in [(&record, serde_json::to_vec(&set).expect("is JSON")), (&lock, b"lock".to_vec())] {
+            fs::write(path, contents).expect("writes");
+        }
+        for file in [&library, &krate, &link] {
+            fs::write(file, "").expect("writes");
+        }
+        assert_eq!(kept(&place), Ok(Some((set, "lock".to_owned()))));
+        for open in [record, lock, place.clone(), library, krate, made, link, native] {
+            let before = open.metadata().expect("is there").permissions();
+            fs::set_permissions(&open, Permissions::from_mode(before.mode() | 0o002)).expect("is ours");
+            let refused = kept(&place).expect_err("everybody can write it");
+            let Failure::Refused { message, notes } = refused else { panic!("{refused:?}") };
+            assert!(message.contains(&*open.to_string_lossy()) && notes[0].contains("chmod"), "{message} {notes:?}");
+            fs::set_permissions(&open, before).expect("is ours");
+        }
     }
 }

@@ -14,6 +14,7 @@ use toml_edit::{Array, DocumentMut};
 
 use super::failure::{Failure, no_network, not_built, not_resolved};
 use super::spec::Spec;
+use crate::home::trust;
 use crate::setup::build::{Artifact, Recipe, artifact, downloaded, is_metadata, package_name};
 use crate::setup::child::{Output, Stop, run_until};
 use crate::setup::metadata::{Dependency, Metadata};
@@ -162,7 +163,11 @@ impl Workspace<'_> {
 
     /// Builds what the user asked for, and what that needs.
     pub fn build(&self, resolved: &Resolved, tell: &(dyn Fn(String) + Sync)) -> Result<Built, Failure> {
-        own_build::make(self.recipe).map_err(|error| Failure::plain(error.to_string()))?;
+        own_build::make(self.recipe, &|line| tell(line)).map_err(|error| Failure::plain(error.to_string()))?;
+        // What cargo finds done there goes into what cells load.
+        let release = self.recipe.release();
+        let checked = trust::check(&release).and_then(|()| trust::check_here(&release.join("deps")));
+        checked.map_err(|error| Failure::new(error.to_string(), error.help()))?;
         let mut cargo = self.recipe.build(self.folder);
         // Packages that are no members are built with the features that all members together ask for.
         cargo.arg("--lib");

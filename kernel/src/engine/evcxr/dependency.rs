@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use syn::UseTree;
@@ -11,6 +12,7 @@ use syn::UseTree;
 use crate::engine::depth::parsed;
 use crate::home::{Home, HomeError};
 use crate::setup::{self, Runtime, SetupError};
+use crate::terminal::say;
 
 /// Where the package lies, in the home.
 const KIND: &str = "evcxr";
@@ -40,6 +42,9 @@ pub use oxtorch_built::*;
 pub use oxtorch_sources::*;
 ";
 
+/// How long another session may take to lay it out.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The runtime of one home, laid out for evcxr.
 #[derive(Debug)]
 pub struct Dependency {
@@ -55,7 +60,9 @@ impl Dependency {
         let home = home.own();
         let folder = home.place(KIND, &setup::key_of(&[&runtime.key, MANIFEST, LIBRARY]));
         if !folder.exists() {
-            let _lock = home.lock(KIND, || {})?;
+            let _lock = home.lock(KIND, PATIENCE, |file| {
+                say(format_args!("waiting for another oxtorch, which holds {}", file.display()))
+            })?;
             let work = home.unfinished()?;
             let finished = work.path().join("package");
             let written = (|| {
