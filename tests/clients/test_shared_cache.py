@@ -41,7 +41,7 @@ class Home:
         return self
 
     def kernel(self):
-        return Kernel(self.name)
+        return Kernel(self.name, env=self.environment)
 
     def start_run(self, codes):
         """`oxtorch run` of a notebook with these cells, under way, and the file that it writes."""
