@@ -385,6 +385,71 @@ fn a_segmentation_fault_is_told() {
 }
 
 #[test]
+fn what_is_no_message_to_the_kernel_is_told() {
+    let write = "use std::io::Write as _;\nuse std::os::fd::FromRawFd as _;\nprintln!(\"before\");\n\
+                 let is_socket = |fd: &i32| std::fs::read_link(format!(\"/proc/self/fd/{fd}\"))\n    \
+                 .is_ok_and(|leads| leads.to_string_lossy().starts_with(\"socket\"));\n\
+                 let fd = (0..1000).find(is_socket).unwrap();\n\
+                 let mut socket = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });\n";
+    ends_the_host(&format!("{write}socket.write_all(b\"no message\\n\")?;\nloop {{}}"), "it sent what is no message");
+    // It has no end, and the kernel does not wait for one.
+    let endless = format!("{write}let bytes = [b'a'; 1 << 20];\nloop {{ socket.write_all(&bytes)?; }}");
+    ends_the_host(&endless, "it sent a message of more than 128 mb");
+}
+
+/// Has the host leave the group that it leads, and stop.
+const LEAVES_AND_STOPS: &str = "unsafe extern \"C\" {\n    fn getpgid(pid: i32) -> i32;\n    fn setpgid(pid: i32, group: i32) -> i32;\n    \
+                                fn raise(signal: i32) -> i32;\n}\n\
+                                let parent = std::os::unix::process::parent_id() as i32;\n\
+                                let left = unsafe { setpgid(0, getpgid(parent)) };\n\
+                                println!(\"left {left}\");\nunsafe { raise(19) };";
+
+#[test]
+fn a_host_that_left_its_group_and_stopped_is_ended_when_its_time_is_over() {
+    let (outputs, stderr) = run_program(&["let weights = vec![1];", LEAVES_AND_STOPS], &["--timeout", "1"], |_| {});
+    let told = outputs[1].to_string();
+    assert!(
+        told.contains("left 0") && told.contains("Timeout") && told.contains("process was ended"),
+        "{told}\n{stderr}"
+    );
+}
+
+#[test]
+fn a_host_that_left_its_group_and_stops_at_the_end_is_not_waited_for() {
+    // The thread stops the process when the kernel asks it to end.
+    let code = LEAVES_AND_STOPS.replace(
+        "unsafe { raise(19) };",
+        "struct Stops;\nimpl Drop for Stops { fn drop(&mut self) { unsafe { raise(19) }; } }\nlet stops = Stops;",
+    );
+    let (outputs, stderr) = run_program(&[&code], &[], |_| {});
+    assert_eq!(printed(&outputs[0], "stdout"), "left 0\n", "{stderr}");
+    assert!(stderr.contains("1 of 1 cells executed"), "{stderr}");
+}
+
+#[test]
+fn a_shell_that_left_its_group_can_be_ended() {
+    notebook_test(async |mut notebook| {
+        let interrupter = notebook.session.interrupter();
+        let mut pressed = false;
+        let shown = notebook
+            .run_with("!exec setsid sh -c 'trap \"\" INT; echo ready; while :; do sleep 1000; done'", vec![], |shown| {
+                if !pressed && shown.stdout.contains("ready") {
+                    pressed = true;
+                    interrupter.interrupt();
+                    interrupter.interrupt();
+                }
+                if shown.stderr.contains("Interrupt again") {
+                    interrupter.end();
+                }
+            })
+            .await;
+        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        expect_result(&mut notebook, "1 + 1", "2").await;
+        notebook.end().await;
+    });
+}
+
+#[test]
 fn what_is_lost_between_cells_names_the_cell_before() {
     notebook_test(async |mut notebook| {
         let shown = notebook.run("let weights = vec![1];\nstd::process::id()").await;

@@ -11,7 +11,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use oxtorch_protocol::{Display, DisplayKind};
+use oxtorch_protocol::{Display, DisplayKind, is_too_deep};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -22,6 +22,8 @@ const END: &str = "EVCXR_END_CONTENT";
 const TEXT: &str = "text/plain";
 /// No MIME type is longer; a line that is has only begun like a block.
 const LONGEST_BEGIN: usize = 200;
+/// What a block may hold, or several that are formats of one display, in bytes. A longer one is text: its end may never come.
+const LONGEST_BLOCK: usize = 64 << 20;
 
 /// Turns what a cell prints to stdout into text and displays.
 #[derive(Debug)]
@@ -35,11 +37,13 @@ pub(crate) struct Contents {
     at_line_start: bool,
     /// The display that was shown last, if nothing was printed since.
     last: Option<Display>,
+    /// The bytes of its blocks.
+    last_bytes: usize,
 }
 
 impl Default for Contents {
     fn default() -> Self {
-        Self { held: String::new(), seen: 0, mime: None, at_line_start: true, last: None }
+        Self { held: String::new(), seen: 0, mime: None, at_line_start: true, last: None, last_bytes: 0 }
     }
 }
 
@@ -66,6 +70,8 @@ impl Contents {
             let text = std::mem::replace(&mut self.held, waits);
             self.seen = 0;
             self.text(&text, &mut events);
+        } else if self.held.len() > LONGEST_BLOCK {
+            events.extend(self.flush());
         }
         events
     }
@@ -120,7 +126,7 @@ impl Contents {
         self.seen = 0;
         let mime = self.mime.take().unwrap_or_default();
         match value(&mime, content) {
-            Some(value) => self.display(mime, value, events),
+            Some(value) => self.display(mime, value, block.len(), events),
             None => self.text(&block, events),
         }
         self.at_line_start = true;
@@ -139,9 +145,13 @@ impl Contents {
     }
 
     /// Shows a block, as a format more of the display right before it where that lacks it.
-    fn display(&mut self, mime: String, value: Value, events: &mut Vec<Event>) {
+    fn display(&mut self, mime: String, value: Value, bytes: usize, events: &mut Vec<Event>) {
+        let with_last = self.last_bytes.saturating_add(bytes);
+        let is_format_of = |last: &Display| !last.data.contains_key(&mime) || is_fallback(last, &mime);
+        self.last_bytes = bytes;
         let display = match self.last.take() {
-            Some(last) if !last.data.contains_key(&mime) || is_fallback(&last, &mime) => {
+            Some(last) if with_last <= LONGEST_BLOCK && is_format_of(&last) => {
+                self.last_bytes = with_last;
                 let mut display = Display { kind: DisplayKind::Update, ..last };
                 display.data.insert(mime, value);
                 display
@@ -171,7 +181,7 @@ fn is_fallback(display: &Display, mime: &str) -> bool {
 pub(crate) fn value(mime: &str, content: &str) -> Option<Value> {
     let content = content.strip_suffix('\n').unwrap_or(content);
     if mime == "application/json" || mime.ends_with("+json") {
-        return serde_json::from_str(content).ok();
+        return serde_json::from_str(content).ok().filter(|value| !is_too_deep(value));
     }
     if mime.starts_with("image/") && !mime.ends_with("+xml") {
         let base64: String = content.split_whitespace().collect();
@@ -273,6 +283,29 @@ mod tests {
     }
 
     #[test]
+    fn a_block_without_end_becomes_text() {
+        let mut contents = Contents::default();
+        assert!(contents.take("EVCXR_BEGIN_CONTENT text/html\n").is_empty());
+        let piece = format!("{}\n", "a".repeat(1 << 20));
+        let shown: Vec<Event> = (0..80).flat_map(|_| contents.take(&piece)).collect();
+        let shown: usize =
+            shown.iter().map(|event| if let Event::Stream { text, .. } = event { text.len() } else { 0 }).sum();
+        assert!(shown > LONGEST_BLOCK && contents.held.is_empty(), "{shown}");
+    }
+
+    #[test]
+    fn a_display_takes_no_formats_without_end() {
+        let mut contents = Contents::default();
+        let block = |n| format!("EVCXR_BEGIN_CONTENT text/x-{n}\n{}\nEVCXR_END_CONTENT\n", "a".repeat(8 << 20));
+        let shown: Vec<Event> = (0..20).flat_map(|n| contents.take(&block(n))).collect();
+        for event in &shown {
+            let Event::Display(display) = event else { panic!("is no display: {event:?}") };
+            assert!(display.data.len() < 10);
+        }
+        assert_eq!(shown.len(), 20);
+    }
+
+    #[test]
     fn formats_right_behind_each_other_are_of_one_display() {
         let text = format!("{HTML}EVCXR_BEGIN_CONTENT text/plain\na b\nEVCXR_END_CONTENT\n{HTML}");
         let shown = shown(&[&text]);
@@ -284,6 +317,8 @@ mod tests {
     #[test]
     fn data_is_as_its_type_asks() {
         assert_eq!(value("application/vnd.vegalite.v5+json", "{\"a\": [1]}\n"), Some(serde_json::json!({"a": [1]})));
+        let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(value("application/json", &nested(100)).is_some() && value("application/json", &nested(101)).is_none());
         assert_eq!(value("image/png", "iVBO\nRw==\n"), Some("iVBORw==".into()));
         assert_eq!(value("image/svg+xml", "<svg>\n</svg>\n"), Some("<svg>\n</svg>".into()));
         assert_eq!(value("text/plain", "\n"), Some("".into()));

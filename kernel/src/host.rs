@@ -10,21 +10,21 @@
 
 mod between;
 mod interrupts;
+mod messages;
 mod shells;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, PipeWriter, Read, Write};
+use std::io::{self, PipeWriter, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use oxtorch_protocol::{Done, FromHost, Outcome, Ready, Run, Surroundings, ToHost};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
@@ -32,8 +32,9 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::between::Aside;
 use self::between::Reader;
-use self::interrupts::Interrupts;
 pub use self::interrupts::RunInterrupter;
+use self::interrupts::{Interrupts, Running};
+use self::messages::{Messages, Requests};
 use self::shells::Group;
 use crate::content::Contents;
 use crate::processes::{self, Processes};
@@ -59,6 +60,9 @@ const SPINS: (&str, &str) = ("GOMP_SPINCOUNT", "50000");
 /// decides.
 const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "1000"), ("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
 
+/// How long the system may take to end a process that it was told to end: one that waits for a disk or a network ends later.
+const AFTER_KILL: Duration = Duration::from_secs(5);
+
 /// How long a host may take to drop its variables and end; it has 1.5 s for that itself.
 const LAST_DROPS: Duration = Duration::from_secs(2);
 
@@ -66,6 +70,8 @@ const LAST_DROPS: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Host {
     child: Child,
+    /// What an interrupt reaches.
+    running: Option<Running>,
     reader: Reader,
     requests: Requests,
     runs: u64,
@@ -81,7 +87,7 @@ pub struct Host {
 /// What a host says.
 #[derive(Debug)]
 struct Streams {
-    control: Lines<BufReader<UnixStream>>,
+    control: Messages,
     stdout: Text,
     stderr: Text,
     /// What was read while no cell ran and nobody has taken yet.
@@ -133,29 +139,6 @@ pub enum Ended {
     Died(ExitStatus),
 }
 
-/// The sending side of the control socket.
-#[derive(Debug, Clone)]
-struct Requests(Arc<Mutex<StdUnixStream>>);
-
-impl Requests {
-    fn send(&self, message: &ToHost) -> io::Result<()> {
-        let mut line = serde_json::to_vec(message)?;
-        line.push(b'\n');
-        let mut socket = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut rest = line.as_slice();
-        while !rest.is_empty() {
-            match socket.write(rest) {
-                Ok(written) => rest = &rest[written..],
-                // The socket does not block; the host always reads, so a full buffer is soon empty.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Host {
     /// Starts a host in these surroundings; it loads libtorch while this returns.
     pub fn start(runtime: &Runtime, surroundings: &Surroundings) -> anyhow::Result<Self> {
@@ -188,14 +171,16 @@ impl Host {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start the host process {}", runtime.host.display()))?;
-        let requests = Requests(Arc::new(Mutex::new(ours.try_clone()?)));
+        let requests = Requests::new(ours.try_clone()?);
         let streams = Streams {
-            control: BufReader::new(UnixStream::from_std(ours)?).lines(),
+            control: Messages::new(UnixStream::from_std(ours)?),
             stdout: Text { contents: Some(Contents::default()), ..Text::new(stdout.into(), Stream::Stdout)? },
             stderr: Text::new(stderr.into(), Stream::Stderr)?,
             pending: VecDeque::new(),
         };
+        let leader = child.id().and_then(|pid| Some((pid, Pid::from_raw(pid.cast_signed())?)));
         let host = Self {
+            running: leader.map(|(pid, group)| Running::of(pid, group)),
             child,
             reader: Reader::new(streams),
             requests,
@@ -237,12 +222,20 @@ impl Host {
         self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
     }
 
-    /// Ends the processes of the host's group.
+    /// Ends the host and the processes of its group.
     fn end_group(&self) {
         if let Some(leader) = self.leader() {
             // A group that is gone needs no signal.
             let _ = kill_process_group(leader, Signal::KILL);
+            // A cell can make the host leave it.
+            let _ = kill_process(leader, Signal::KILL);
         }
+    }
+
+    /// Waits for the end of a host that was ended.
+    async fn ended(&mut self) -> io::Result<ExitStatus> {
+        let ended = tokio::time::timeout(AFTER_KILL, self.child.wait()).await;
+        ended.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "it does not end")))
     }
 
     /// What the host found at its start, once it has said so.
@@ -254,7 +247,7 @@ impl Host {
     pub fn next_run_interrupter(&mut self) -> RunInterrupter {
         self.interrupts = Arc::default();
         RunInterrupter {
-            group: self.leader(),
+            running: self.running.clone(),
             request: Some((self.requests.clone(), self.runs + 1)),
             interrupts: Arc::clone(&self.interrupts),
         }
@@ -328,7 +321,8 @@ impl Host {
 
     /// A handle that interrupts a shell, with what it has started.
     pub fn shell_interrupter(&self, shell: &Shell) -> RunInterrupter {
-        RunInterrupter { group: Some(shell.group.id()), request: None, interrupts: Arc::clone(&self.interrupts) }
+        let running = shell.child.id().map(|pid| Running::of(pid, shell.group.id()));
+        RunInterrupter { running, request: None, interrupts: Arc::clone(&self.interrupts) }
     }
 
     /// Waits for the end of a shell. What it leaves running ends with the host.
@@ -377,18 +371,20 @@ impl Host {
                     send(events, Event::StillRuns(until.warning().to_owned())).await;
                     continue;
                 }
-                line = streams.control.next_line(), if is_open => {
-                    let Ok(Some(line)) = line else {
-                        is_open = false;
-                        match until {
-                            Until::Done(_) => return Ok(Came::Closed),
-                            // The cell that comes next hears of it.
-                            Until::Exit(_) => continue,
+                message = streams.control.next(), if is_open => {
+                    let message = match (message, &until) {
+                        (Ok(Some(message)), _) => message,
+                        (Err(error), Until::Done(_)) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
+                        (Ok(None) | Err(_), Until::Done(_)) => return Ok(Came::Closed),
+                        // The cell that comes next hears of it.
+                        (Ok(None) | Err(_), Until::Exit(_)) => {
+                            is_open = false;
+                            continue;
                         }
                     };
                     streams.stdout.drain(events, &plain).await?;
                     streams.stderr.drain(events, rewrite).await?;
-                    match serde_json::from_str(&line)? {
+                    match message {
                         FromHost::Ready(ready) => drop(self.ready.set(ready)),
                         FromHost::Display(display) => {
                             streams.flush(events).await;
@@ -458,7 +454,7 @@ impl Host {
         rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
     ) -> io::Result<Ended> {
         self.end_group();
-        let status = self.child.wait().await?;
+        let status = self.ended().await?;
         let streams = self.reader.end().await?;
         streams.stdout.drain(events, &plain).await?;
         streams.stderr.drain(events, rewrite).await?;
@@ -482,7 +478,7 @@ impl Host {
         self.end_group();
         self.shells.clear();
         others.end();
-        let _ = self.child.wait().await;
+        let _ = self.ended().await;
     }
 }
 

@@ -11,9 +11,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use oxtorch_protocol::{Display, DisplayKind, FromHost, write_message};
+use oxtorch_protocol::{
+    DEEPEST_DATA, Display, DisplayKind, FromHost, LONGEST_MESSAGE, Outcome, is_too_deep, write_message,
+};
 
 use crate::{checkpoint, evcxr, flush};
+
+/// What is told of an error, a panic or a question, in bytes.
+const LONGEST_TEXT: usize = 1 << 20;
 
 struct Kernel {
     /// The process that is connected. A fork of it is not.
@@ -72,6 +77,8 @@ pub(crate) fn has_front() -> bool {
 /// overtake it. A fork has nobody to send to.
 pub(crate) fn send(message: &FromHost) {
     flush::flush();
+    let replaced = replaced(message);
+    let message = replaced.as_ref().unwrap_or(message);
     match KERNEL.get() {
         Some(_) if is_fork() => {}
         Some(kernel) => {
@@ -81,6 +88,11 @@ pub(crate) fn send(message: &FromHost) {
             let mut socket = kernel.socket.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             // A kernel that is gone takes this process with it (see `host`); there is nobody left to tell.
             let sent = write_message(&mut *socket, message);
+            if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge) {
+                let megabytes = LONGEST_MESSAGE >> 20;
+                let text = format!("a display cannot be shown: it has more than {megabytes} MB");
+                let _ = write_message(&mut *socket, &FromHost::Note { text });
+            }
             drop(socket);
             if let (Some(shown), Ok(())) = (shown, sent) {
                 let _ = shown.recv();
@@ -89,6 +101,36 @@ pub(crate) fn send(message: &FromHost) {
         None if evcxr::is_channel() => evcxr::send(message),
         None => print_plain(message),
     }
+}
+
+/// What is sent in place of a message that the kernel would not take; `None` for one that it takes, unless it is too long.
+fn replaced(message: &FromHost) -> Option<FromHost> {
+    match message {
+        FromHost::Display(Display { data, metadata, .. }) => {
+            let (mime, _) = data.iter().chain(metadata).find(|(_, value)| is_too_deep(value))?;
+            let text = format!("a display cannot be shown: its {mime} nests more than {DEEPEST_DATA} levels deep");
+            Some(FromHost::Note { text })
+        }
+        FromHost::Done(done) => {
+            let (Outcome::Panicked { message, .. } | Outcome::Failed { message, .. }) = &done.outcome else {
+                return None;
+            };
+            let message = cut(message)?;
+            let mut done = done.clone();
+            if let Outcome::Panicked { message: long, .. } | Outcome::Failed { message: long, .. } = &mut done.outcome {
+                *long = message;
+            }
+            Some(FromHost::Done(done))
+        }
+        FromHost::Input { prompt, password } => Some(FromHost::Input { prompt: cut(prompt)?, password: *password }),
+        FromHost::Ready(_) | FromHost::ClearOutput { .. } | FromHost::Note { .. } => None,
+    }
+}
+
+/// The beginning of a text that nobody reads to its end; `None` where the text is not as long as that.
+fn cut(text: &str) -> Option<String> {
+    let left_out = text.len().checked_sub(LONGEST_TEXT).filter(|left_out| *left_out > 0)?;
+    Some(format!("{}... ({left_out} bytes more)", &text[..text.floor_char_boundary(LONGEST_TEXT)]))
 }
 
 fn print_plain(message: &FromHost) {
@@ -167,4 +209,47 @@ pub(crate) fn nobody_to_ask() -> io::Error {
 
 pub(crate) fn no_cell() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "nobody can be asked for input while no cell runs")
+}
+
+#[cfg(test)]
+mod tests {
+    use oxtorch_protocol::{Cost, Done};
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    #[test]
+    fn what_nests_too_deeply_is_told_in_place_of_a_display() {
+        let display = |depth| {
+            let deep = (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+            let data = Map::from_iter([("text/plain".to_owned(), "a".into())]);
+            let metadata = Map::from_iter([("application/json".to_owned(), deep)]);
+            FromHost::Display(Display { kind: DisplayKind::Data, data, metadata, display_id: None })
+        };
+        assert_eq!(replaced(&display(DEEPEST_DATA)), None);
+        let Some(FromHost::Note { text }) = replaced(&display(DEEPEST_DATA + 1)) else { panic!("is told") };
+        assert!(text.contains("application/json") && text.contains("100 levels"), "{text}");
+    }
+
+    #[test]
+    fn the_message_of_a_panic_has_a_bound() {
+        let done = |message: String| {
+            let outcome = Outcome::Panicked { message, frames: Vec::new() };
+            let (kept, described, notes) = (Vec::new(), Vec::new(), Vec::new());
+            FromHost::Done(Box::new(Done {
+                run: 1,
+                outcome,
+                kept,
+                cost: Cost::default(),
+                dir: None,
+                described,
+                timing: None,
+                notes,
+            }))
+        };
+        assert_eq!(replaced(&done("a".repeat(LONGEST_TEXT))), None);
+        let shorter = replaced(&done("数".repeat(LONGEST_TEXT)));
+        let cut = format!("{}... ({} bytes more)", "数".repeat(LONGEST_TEXT / 3), 2 * LONGEST_TEXT);
+        assert_eq!(shorter, Some(done(cut)));
+    }
 }

@@ -86,6 +86,9 @@ pub fn place_in(sources: &Sources, file: &str, line: u32, column: u32) -> Option
     sources.get(name)?.place_of_line(line, column)
 }
 
+/// More bytes than `cell_<hash>.rs`, a line and a column have.
+const LONGEST_PLACE: usize = 128;
+
 /// Writes `cell [5]:3:7` where `dbg!` or a panicking thread has printed the name of the file that rustc saw, `cell [5]` where a
 /// cell prints its `file!()` or `module_path!()`, and `Net` for the type's name that `std::any::type_name` gives.
 pub fn rewrite_places(text: &str, sources: &Sources) -> Rewritten {
@@ -94,7 +97,10 @@ pub fn rewrite_places(text: &str, sources: &Sources) -> Rewritten {
     while let Some(at) = rest.find("cell_") {
         ready.push_str(&rest[..at]);
         rest = &rest[at..];
-        let candidate = rest.find(|char: char| !(char.is_ascii_alphanumeric() || "_.:".contains(char)));
+        // No place is longer; who prints a long word is not to have all of it looked through again and again.
+        let near = &rest[..rest.floor_char_boundary(LONGEST_PLACE)];
+        let ends = near.find(|char: char| !(char.is_ascii_alphanumeric() || "_.:".contains(char)));
+        let candidate = ends.or((near.len() < rest.len()).then_some(near.len()));
         let Some(end) = candidate else {
             // More of it may follow, unless it cannot be one of ours any more.
             let could_be = rest.len() < 64 && (hashed_name(rest).is_some() || rest.len() < "cell_".len() + HASH_DIGITS);

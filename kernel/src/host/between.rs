@@ -108,7 +108,7 @@ enum Heard {
     /// It waits to be passed on.
     Text,
     /// On the control socket.
-    Message(String),
+    Message(Box<FromHost>),
     /// The host has closed the control socket.
     End,
 }
@@ -146,7 +146,9 @@ impl Between {
                     let read = readable.and_then(|()| stderr.read(&*self.aside.rewrite));
                     read.map(|(_, events)| pending.extend(events)).map(|()| Heard::Text)
                 }
-                line = control.next_line(), if reads => line.map(|line| line.map_or(Heard::End, Heard::Message)),
+                message = control.next(), if reads => {
+                    message.map(|message| message.map_or(Heard::End, |message| Heard::Message(Box::new(message))))
+                }
                 () = tokio::time::sleep(BLOCK_PATIENCE), if stdout.waits() => {
                     pending.extend(stdout.take_begun());
                     Ok(Heard::Text)
@@ -154,7 +156,7 @@ impl Between {
             };
             let went_well = heard.and_then(|heard| match heard {
                 Heard::Text => Ok(true),
-                Heard::Message(line) => self.hear(&line).map(|()| true),
+                Heard::Message(message) => self.hear(*message).map(|()| true),
                 Heard::End => self.take_all().map(|()| false),
             });
             // The run that comes next meets an error again, and tells.
@@ -164,8 +166,8 @@ impl Between {
     }
 
     /// Acts on a message, behind what was printed ahead of it.
-    fn hear(&mut self, line: &str) -> io::Result<()> {
-        let shown = match serde_json::from_str(line)? {
+    fn hear(&mut self, message: FromHost) -> io::Result<()> {
+        let shown = match message {
             FromHost::Ready(ready) => {
                 // It says so once.
                 let _ = self.ready.set(ready);

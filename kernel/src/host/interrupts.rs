@@ -1,11 +1,12 @@
 //! The interrupts of one run, of a cell or of a shell: the first asks it to end, and one that comes when the user knows what it
 //! will do ends the processes.
 
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use oxtorch_protocol::ToHost;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, PidfdFlags, Signal, getpgid, kill_process_group, pidfd_open, pidfd_send_signal};
 use tokio::sync::Notify;
 
 use super::Requests;
@@ -84,11 +85,40 @@ impl Interrupts {
     }
 }
 
+/// A process that was started, in the group that it was started in. It may have left that.
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    pid: Option<Pid>,
+    /// Whatever has its number by then, signals reach this process; `None` where the system has no such thing.
+    process: Option<Arc<OwnedFd>>,
+    group: Pid,
+}
+
+impl Running {
+    /// A child that nobody has waited for yet.
+    pub(super) fn of(pid: u32, group: Pid) -> Self {
+        let pid = Pid::from_raw(pid.cast_signed());
+        let process = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        Self { pid, process: process.map(Arc::new), group }
+    }
+
+    fn signal(&self, signal: Signal) {
+        // A group that is gone needs no signal.
+        let _ = kill_process_group(self.group, signal);
+        // No process is to get it twice.
+        if let Some(process) = &self.process
+            && self.pid.is_some_and(|pid| getpgid(Some(pid)) != Ok(self.group))
+        {
+            let _ = pidfd_send_signal(process, signal);
+        }
+    }
+}
+
 /// Interrupts one run of one host, or of a shell beside it.
 #[derive(Debug, Clone)]
 pub struct RunInterrupter {
     /// The processes of the run.
-    pub(super) group: Option<Pid>,
+    pub(super) running: Option<Running>,
     /// The host, where it runs a cell, and the number of the run.
     pub(super) request: Option<(Requests, u64)>,
     pub(super) interrupts: Arc<Interrupts>,
@@ -126,9 +156,8 @@ impl RunInterrupter {
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group {
-            // A group that is gone needs no signal.
-            let _ = kill_process_group(group, signal);
+        if let Some(running) = &self.running {
+            running.signal(signal);
         }
     }
 }
@@ -138,7 +167,7 @@ mod tests {
     use super::*;
 
     fn interrupter() -> RunInterrupter {
-        RunInterrupter { group: None, request: None, interrupts: Arc::default() }
+        RunInterrupter { running: None, request: None, interrupts: Arc::default() }
     }
 
     #[tokio::test]

@@ -24,6 +24,12 @@ pub const STDOUT_CHANNEL: &str = "OXTORCH_STDOUT_CHANNEL";
 /// Begins such a message; its line end ends it.
 pub const STDOUT_MARK: char = '\u{1}';
 
+/// The longest message that a host may send, in bytes without the line end.
+pub const LONGEST_MESSAGE: usize = 128 << 20;
+
+/// How many levels the JSON of a display may nest. What reads notebooks takes a few more.
+pub const DEEPEST_DATA: usize = 100;
+
 /// What the kernel asks of the host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -255,9 +261,27 @@ pub struct Frame {
     pub column: u32,
 }
 
-/// Writes one message as a line.
+/// Whether JSON nests more levels than [`DEEPEST_DATA`], without calling itself for each.
+pub fn is_too_deep(value: &Value) -> bool {
+    let mut left = vec![(value, 1)];
+    while let Some((value, depth)) = left.pop() {
+        match value {
+            Value::Array(_) | Value::Object(_) if depth > DEEPEST_DATA => return true,
+            Value::Array(values) => left.extend(values.iter().map(|value| (value, depth + 1))),
+            Value::Object(values) => left.extend(values.values().map(|value| (value, depth + 1))),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Writes one message as a line. One that is longer than [`LONGEST_MESSAGE`] is not written, which is an error of the kind
+/// [`io::ErrorKind::FileTooLarge`].
 pub fn write_message<T: Serialize>(to: &mut impl io::Write, message: &T) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
+    if line.len() > LONGEST_MESSAGE {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     line.push(b'\n');
     to.write_all(&line)?;
     to.flush()
@@ -296,6 +320,19 @@ mod tests {
         assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 1);
         let read: Option<FromHost> = read_message(&mut bytes.as_slice()).expect("reads back");
         assert_eq!(read, Some(message));
+    }
+
+    #[test]
+    fn data_may_nest_a_hundred_levels() {
+        let nested = |depth| (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        assert!(!is_too_deep(&nested(DEEPEST_DATA)));
+        assert!(is_too_deep(&nested(DEEPEST_DATA + 1)));
+        let data = Map::from_iter([("application/json".to_owned(), nested(DEEPEST_DATA))]);
+        let deep = Display { kind: DisplayKind::Data, metadata: data.clone(), data, display_id: None };
+        let mut bytes = Vec::new();
+        write_message(&mut bytes, &FromHost::Display(deep.clone())).expect("writes to memory");
+        let read: Option<FromHost> = read_message(&mut bytes.as_slice()).expect("reads back");
+        assert_eq!(read, Some(FromHost::Display(deep)));
     }
 
     #[test]

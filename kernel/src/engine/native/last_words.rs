@@ -33,8 +33,9 @@ impl LastWords {
             }
         }
         let last = text.split_inclusive('\n').next_back().unwrap_or("");
-        let begins_one =
-            !last.ends_with('\n') && BEGINNINGS.iter().any(|start| last.starts_with(start) || start.starts_with(last));
+        let begins_one = !last.ends_with('\n')
+            && last.len() < LONGEST
+            && BEGINNINGS.iter().any(|start| last.starts_with(start) || start.starts_with(last));
         let held = if begins_one { last.len() } else { 0 };
         rest.truncate(rest.len().saturating_sub(held));
         // The empty line alone may be the first piece.
@@ -69,6 +70,9 @@ impl LastWords {
         }
     }
 }
+
+/// None of them is longer: a longer line has only begun like one.
+const LONGEST: usize = 4 << 10;
 
 /// How lines about the end begin. Rust's runtime writes them in pieces.
 const BEGINNINGS: [&str; 5] = [
@@ -125,6 +129,12 @@ mod tests {
         assert_eq!(words.take("\nthread 'ce"), (String::new(), 11));
         assert_eq!(words.take("a\nthread 'ce"), ("a\n".to_owned(), 10));
         assert_eq!(words.take("a\nmem"), ("a\n".to_owned(), 3));
+    }
+
+    #[test]
+    fn a_line_that_only_begins_like_one_is_not_held_for_ever() {
+        let long = format!("thread '{}", "a".repeat(LONGEST));
+        assert_eq!(LastWords::default().take(&long), (long.clone(), 0));
     }
 
     #[test]

@@ -54,6 +54,9 @@ impl NativeEngine {
                 Err(self.host_died(how, cell))
             }
             Ok(Ended::Died(status)) => Err(self.host_died(&last_words.ended(status), cell)),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Err(self.host_died(&format!("was ended: {error}"), cell))
+            }
             Err(error) => Err(self.host_died(&format!("could not be reached ({error})"), cell)),
         }
     }
