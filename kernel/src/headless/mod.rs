@@ -20,7 +20,7 @@ use crate::signals;
 use crate::terminal::say;
 
 pub use notebook::NotebookError;
-use notebook::{CodeCell, Notebook};
+use notebook::{CodeCell, Notebook, Target};
 use outputs::Outputs;
 use progress::Progress;
 
@@ -107,12 +107,12 @@ where
 {
     let output = options.output.as_ref().unwrap_or(&options.notebook).clone();
     let mut notebook = Notebook::read(&options.notebook)?;
-    notebook::check_writable(&output)?;
-    let cells: Vec<CodeCell> = notebook
+    let target = Target::find(&output)?;
+    let (skipped, cells): (Vec<CodeCell>, Vec<CodeCell>) = notebook
         .code_cells()
         .into_iter()
-        .filter(|cell| !cell.source.trim().is_empty() && !cell.tags.iter().any(|tag| tag == SKIP))
-        .collect();
+        .filter(|cell| !cell.source.trim().is_empty())
+        .partition(|cell| cell.tags.iter().any(|tag| tag == SKIP));
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let mut progress = Progress::new(cells.len());
     let mut session = start_session(start, &progress, &mut signals).await?;
@@ -152,18 +152,37 @@ where
     // The variables are dropped now, and threads print their last lines.
     show_until(session.shutdown(), &mut aside, &mut outputs).await;
 
+    outputs.tell_what_is_missed();
     for ((number, cell), outputs) in (1..).zip(&cells).zip(outputs.cells()) {
         notebook.set_outputs(cell, number, outputs).context("cannot write the outputs as JSON")?;
     }
-    notebook.write(&report.output)?;
+    write(notebook, target, signals.next()).await?;
     progress::report(&report.failures);
     let failed = match report.failures.len() {
         0 => String::new(),
         failed => format!(", {failed} failed"),
     };
+    let skipped = match skipped.len() {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped ({SKIP})"),
+    };
     let (executed, all) = (report.executed, cells.len());
-    say(format_args!("{executed} of {all} cells executed{failed}; wrote {}", report.output.display()));
+    say(format_args!("{executed} of {all} cells executed{failed}{skipped}; wrote {}", report.output.display()));
     Ok(report)
+}
+
+/// Writes the executed notebook. Where that waits for somebody who reads, a signal ends it.
+async fn write(notebook: Notebook, target: Target, interrupted: impl Future<Output = ()>) -> anyhow::Result<()> {
+    if !target.is_stream() {
+        return Ok(notebook.write(&target)?);
+    }
+    let named = target.named().display().to_string();
+    tokio::select! {
+        written = tokio::task::spawn_blocking(move || notebook.write(&target)) => {
+            Ok(written.context("the notebook cannot be written")??)
+        }
+        () = interrupted => anyhow::bail!("interrupted while {named} was written; nobody may read there"),
+    }
 }
 
 /// Takes what is shown until something has been done.

@@ -4,12 +4,16 @@
 //! into it (metadata of any kind, attachments) passes through as it was.
 
 use std::collections::HashSet;
-use std::io::{self, Write};
-use std::os::unix::fs::FileTypeExt;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nbformat::v4::{self, Output};
+use rustix::fs::OFlags;
 use serde_json::{Map, Value, json};
+use tempfile::{NamedTempFile, PersistError};
 
 /// Why a notebook cannot be run, or its outputs cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,22 @@ pub enum NotebookError {
         path: PathBuf,
         /// Where it stops being JSON.
         source: serde_json::Error,
+    },
+    /// The file is longer than any notebook.
+    #[error("{} is no notebook that can be run: it has more than {} MB", path.display(), LONGEST >> 20)]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its JSON nests too deeply.
+    #[error(
+        "{} cannot be read: something in it nests more than 127 levels deep. Outputs and metadata can: clear the outputs in \
+         an editor, or take out the metadata",
+        path.display()
+    )]
+    TooDeep {
+        /// The notebook.
+        path: PathBuf,
     },
     /// It is JSON, and not a notebook.
     #[error("{} is not a notebook: {reason}", path.display())]
@@ -64,13 +84,22 @@ pub enum NotebookError {
         kernel: String,
     },
     /// The outputs cannot be written there.
-    #[error("cannot write {}", path.display())]
+    #[error("cannot write {}{}", path.display(), elsewhere(kept.as_deref()))]
     Unwritable {
         /// Where the executed notebook was to go.
         path: PathBuf,
+        /// Where it is in place of that.
+        kept: Option<PathBuf>,
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// No notebook is longer, in bytes.
+const LONGEST: u64 = 1 << 30;
+
+fn elsewhere(kept: Option<&Path>) -> String {
+    kept.map(|kept| format!(" (the executed notebook is {})", kept.display())).unwrap_or_default()
 }
 
 /// A cell that can be executed.
@@ -93,10 +122,21 @@ pub(super) struct Notebook {
 impl Notebook {
     /// Reads a notebook; the outputs that it has are dropped.
     pub(super) fn read(path: &Path) -> Result<Self, NotebookError> {
-        let text =
-            std::fs::read(path).map_err(|source| NotebookError::Unreadable { path: path.to_path_buf(), source })?;
-        let document: Value = serde_json::from_slice(&text)
-            .map_err(|source| NotebookError::NotJson { path: path.to_path_buf(), source })?;
+        let mut text = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut text))
+            .map_err(|source| NotebookError::Unreadable { path: path.to_path_buf(), source })?;
+        if text.len() as u64 > LONGEST {
+            return Err(NotebookError::TooLong { path: path.to_path_buf() });
+        }
+        let document: Value = serde_json::from_slice(&text).map_err(|source| {
+            let path = path.to_path_buf();
+            // The library has no kind for it.
+            if source.to_string().starts_with("recursion limit") {
+                return NotebookError::TooDeep { path };
+            }
+            NotebookError::NotJson { path, source }
+        })?;
         let not_a_notebook =
             |reason: &str| NotebookError::NotANotebook { path: path.to_path_buf(), reason: reason.into() };
         let Value::Object(mut document) = document else { return Err(not_a_notebook("it is no JSON object")) };
@@ -157,24 +197,44 @@ impl Notebook {
         Ok(())
     }
 
-    /// Writes the notebook under `path`: a file is replaced, by all of it or not at all, and a pipe or device written into.
-    pub(super) fn write(&self, path: &Path) -> Result<(), NotebookError> {
-        let write = || -> io::Result<()> {
-            let target = match Target::of(path)? {
-                Target::File(target) => target,
-                Target::Stream => {
-                    let mut stream = std::fs::OpenOptions::new().write(true).open(path)?;
-                    self.write_to(&mut stream)?;
-                    return stream.flush();
-                }
-            };
-            let mut file = target.create()?;
-            self.write_to(&mut file)?;
-            file.as_file().sync_all()?;
-            file.persist(&target.path).map_err(|error| error.error)?;
-            Ok(())
+    /// Writes the notebook: a file is replaced, by all of it or not at all, and a pipe or device written into. Where that fails,
+    /// it is kept among temporary files, and the error names the file: it may be the result of many hours.
+    pub(super) fn write(&self, target: &Target) -> Result<(), NotebookError> {
+        let write = || match &target.kind {
+            TargetKind::File { path, permissions } => {
+                self.write_as(new_file(path, permissions.as_ref())?, |file| file.persist(path))
+            }
+            TargetKind::Stream(found) => {
+                // The very thing that was found, whatever has its name by now.
+                let path = format!("/proc/self/fd/{}", found.as_raw_fd());
+                let mut stream = OpenOptions::new().write(true).open(path)?;
+                self.write_to(&mut stream)?;
+                stream.flush()
+            }
         };
-        write().map_err(|source| NotebookError::Unwritable { path: path.to_path_buf(), source })
+        write().map_err(|source| {
+            let has_reader = source.kind() != io::ErrorKind::BrokenPipe;
+            let kept = has_reader.then(|| self.keep_elsewhere().ok()).flatten();
+            NotebookError::Unwritable { path: target.named.clone(), kept, source }
+        })
+    }
+
+    fn write_as<T>(
+        &self,
+        mut file: NamedTempFile,
+        finish: impl FnOnce(NamedTempFile) -> Result<T, PersistError>,
+    ) -> io::Result<()> {
+        self.write_to(&mut file)?;
+        file.as_file().sync_all()?;
+        finish(file)?;
+        Ok(())
+    }
+
+    fn keep_elsewhere(&self) -> io::Result<PathBuf> {
+        let file = tempfile::Builder::new().prefix("oxtorch-").suffix(".ipynb").tempfile()?;
+        let path = file.path().to_path_buf();
+        self.write_as(file, NamedTempFile::keep)?;
+        Ok(path)
     }
 
     /// As `nbformat` writes it, so that a notebook under version control changes in its outputs alone.
@@ -188,38 +248,58 @@ impl Notebook {
     }
 }
 
-/// Fails where [`Notebook::write`] would, so that it is known before an hour of training.
-pub(super) fn check_writable(path: &Path) -> Result<(), NotebookError> {
-    let check = || match Target::of(path)? {
-        Target::File(target) => target.create().map(drop),
-        // To open a pipe is to begin with it.
-        Target::Stream => Ok(()),
-    };
-    check().map_err(|source| NotebookError::Unwritable { path: path.to_path_buf(), source })
+/// Where a notebook goes. It is asked once, ahead of the first cell: what a cell puts there is replaced, or left alone.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// As the user has named it.
+    named: PathBuf,
+    kind: TargetKind,
 }
 
-/// Where a notebook goes.
-enum Target {
-    /// To a file; behind a link, the one that it leads to.
-    File(TargetFile),
-    /// To what is no file, such as `/dev/stdout`, and stays what it is.
-    Stream,
-}
-
-struct TargetFile {
-    path: PathBuf,
-    permissions: Option<std::fs::Permissions>,
+#[derive(Debug)]
+enum TargetKind {
+    /// To a file; behind a link, the one that it leads to. With the permissions that it has, if it is there.
+    File { path: PathBuf, permissions: Option<Permissions> },
+    /// To what is no file, such as `/dev/stdout`, and stays what it is; found, and not opened to be written.
+    Stream(File),
 }
 
 impl Target {
+    /// Fails where [`Notebook::write`] would, so that it is known before an hour of training.
+    pub(super) fn find(path: &Path) -> Result<Self, NotebookError> {
+        let kind = TargetKind::of(path)
+            .and_then(|kind| match &kind {
+                TargetKind::File { path, permissions } => new_file(path, permissions.as_ref()).map(|_| kind),
+                // To open a pipe is to begin with it.
+                TargetKind::Stream(_) => Ok(kind),
+            })
+            .map_err(|source| NotebookError::Unwritable { path: path.to_path_buf(), kept: None, source })?;
+        Ok(Self { named: path.to_path_buf(), kind })
+    }
+
+    /// What the user calls it.
+    pub(super) fn named(&self) -> &Path {
+        &self.named
+    }
+
+    /// Whether to write there is to wait for somebody who reads.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.kind, TargetKind::Stream(_))
+    }
+}
+
+impl TargetKind {
     fn of(path: &Path) -> io::Result<Self> {
-        let found = match std::fs::metadata(path) {
-            Ok(found) => found,
+        // This opens nothing: it waits for no reader, and does nothing to a device.
+        let flags = OFlags::PATH.bits().cast_signed();
+        let place = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+            Ok(place) => place,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self::File(TargetFile { path: path.to_path_buf(), permissions: None }));
+                return Ok(Self::File { path: std::path::absolute(path)?, permissions: None });
             }
             Err(error) => return Err(error),
         };
+        let found = place.metadata()?;
         let kind = found.file_type();
         if kind.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
@@ -231,31 +311,25 @@ impl Target {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a disk"));
         }
         if kind.is_file() {
-            return Ok(Self::File(TargetFile { path: path.canonicalize()?, permissions: Some(found.permissions()) }));
+            return Ok(Self::File { path: path.canonicalize()?, permissions: Some(found.permissions()) });
         }
-        Ok(Self::Stream)
+        Ok(Self::Stream(place))
     }
 }
 
-impl TargetFile {
-    /// A new file in the same folder, ready to take the place of the old one.
-    fn create(&self) -> io::Result<tempfile::NamedTempFile> {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = match self.path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".oxtorch-").suffix(".ipynb");
-        match &self.permissions {
-            Some(permissions) => {
-                let file = builder.tempfile_in(folder)?;
-                file.as_file().set_permissions(permissions.clone())?;
-                Ok(file)
-            }
-            // What a program that just creates the file would get; a temporary file alone is for its owner only.
-            None => builder.permissions(std::fs::Permissions::from_mode(0o666)).tempfile_in(folder),
+/// A new file in the folder of that path, ready to take its place.
+fn new_file(path: &Path, permissions: Option<&Permissions>) -> io::Result<NamedTempFile> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".oxtorch-").suffix(".ipynb");
+    match permissions {
+        Some(permissions) => {
+            let file = builder.tempfile_in(folder)?;
+            file.as_file().set_permissions(permissions.clone())?;
+            Ok(file)
         }
+        // What a program that just creates the file would get; a temporary file alone is for its owner only.
+        None => builder.permissions(Permissions::from_mode(0o666)).tempfile_in(folder),
     }
 }
 

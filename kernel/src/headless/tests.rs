@@ -199,6 +199,8 @@ async fn what_is_no_notebook_for_this_kernel_is_refused_and_left_alone() {
         "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}});
     let kind = |error: &NotebookError| match error {
         NotebookError::NotJson { .. } => "not JSON",
+        NotebookError::TooLong { .. } => "too long",
+        NotebookError::TooDeep { .. } => "too deep",
         NotebookError::NotANotebook { .. } => "not a notebook",
         NotebookError::Version { .. } => "version",
         NotebookError::OtherKernel { .. } => "other kernel",
@@ -218,6 +220,7 @@ async fn what_is_no_notebook_for_this_kernel_is_refused_and_left_alone() {
         (json!({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": []}).to_string(), "version"),
         (json!({"nbformat": 4, "nbformat_minor": 9, "metadata": {}, "cells": []}).to_string(), "version"),
         (python.to_string(), "other kernel"),
+        (format!("{{\"nbformat\": 4, \"metadata\": {}1{}}}", "[".repeat(200), "]".repeat(200)), "too deep"),
     ];
     for (text, expected) in cases {
         let file = File::text(&text);
@@ -267,4 +270,59 @@ async fn what_is_no_file_is_written_into_and_stays_what_it_is() {
     let written = reader.join().expect("does not panic").expect("reads");
     let notebook: Value = serde_json::from_slice(&written).expect("is JSON");
     assert_eq!(notebook["cells"][0]["execution_count"], 1);
+}
+
+#[tokio::test]
+async fn what_a_cell_puts_in_the_place_of_the_output_is_replaced() {
+    for is_there in [false, true] {
+        let file = File::of(&["mkfifo out.ipynb"]);
+        let output = file.folder.path().join("out.ipynb");
+        if is_there {
+            std::fs::write(&output, "before").expect("writes");
+        }
+        let options = RunOptions { output: Some(output.clone()), ..file.options() };
+        // In the place of a cell: the place was looked at by then.
+        let start = |_| {
+            let _ = std::fs::remove_file(&output);
+            let made = std::process::Command::new("mkfifo").arg(&output).status().expect("there is mkfifo");
+            assert!(made.success(), "{made}");
+            async { Ok(Scripted::default()) }
+        };
+        let report = run(options, start).await.expect("runs");
+        assert!(std::fs::symlink_metadata(&report.output).expect("is there").is_file());
+        assert_eq!(read(&report.output)["cells"][0]["execution_count"], 1);
+    }
+}
+
+#[tokio::test]
+async fn a_notebook_whose_place_is_gone_is_kept_elsewhere() {
+    let file = File::of(&["print a"]);
+    let output = file.folder.path().join("results/out.ipynb");
+    let folder = output.parent().expect("has a folder");
+    std::fs::create_dir(folder).expect("creates");
+    let options = RunOptions { output: Some(output.clone()), ..file.options() };
+    let start = |_| {
+        std::fs::remove_dir_all(folder).expect("removes");
+        async { Ok(Scripted::default()) }
+    };
+    let error =
+        run(options, start).await.expect_err("cannot be written there").downcast().expect("is about the notebook");
+    let NotebookError::Unwritable { kept: Some(kept), .. } = &error else { panic!("is kept: {error}") };
+    assert!(error.to_string().contains(&kept.display().to_string()), "{error}");
+    assert_eq!(read(kept)["cells"][0]["outputs"][0]["text"], json!(["a\n"]));
+    std::fs::remove_file(kept).expect("is a file");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_reader_can_be_interrupted() {
+    let file = File::of(&["print a"]);
+    let pipe = file.folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("there is mkfifo");
+    assert!(made.success(), "{made}");
+    let target = Target::find(&pipe).expect("can be written");
+    let notebook = Notebook::read(&file.path()).expect("is one");
+    let told = write(notebook, target, async {}).await.expect_err("nobody reads").to_string();
+    assert!(told.contains("interrupted while"), "{told}");
+    // The thread that waits is not ours to end; it ends with a reader.
+    std::thread::spawn(move || std::fs::read(pipe)).join().expect("does not panic").expect("reads");
 }
