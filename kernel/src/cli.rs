@@ -247,6 +247,7 @@ fn mend_temporary_folder() {
 /// Whether temporary files may go to a folder, or why not.
 fn will_do_for_temporary_files(folder: &Path) -> Result<(), String> {
     match trust::check_way(folder) {
+        _ if folder.as_os_str().is_empty() => Err("TMPDIR is empty".to_owned()),
         _ if !folder.is_dir() => Err(format!("{} is no folder", folder.display())),
         Err(HomeError::Untrusted { path, why }) => Err(format!("{} {why}", path.display())),
         other => other.map_err(|error| error.to_string()),
@@ -500,6 +501,7 @@ mod tests {
         mode(0o777);
         let why = will_do_for_temporary_files(folder.path()).expect_err("everybody can write it");
         assert_eq!(why, format!("{} can be written by everybody", folder.path().display()));
+        assert_eq!(will_do_for_temporary_files(Path::new("")), Err("TMPDIR is empty".to_owned()));
         let why = will_do_for_temporary_files(&folder.path().join("absent")).expect_err("is not there");
         assert!(why.ends_with("absent is no folder"), "{why}");
     }

@@ -53,7 +53,10 @@ fn shown(text: &str, allowed: impl Fn(&str) -> usize) -> Cow<'_, str> {
 
 /// Whether a terminal does something other than show the character; changing the direction of the text around it is that too.
 fn is_control(char: char) -> bool {
-    char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    const BREAKS: [char; 2] = ['\u{2028}', '\u{2029}'];
+    let changes_direction =
+        matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    char.is_control() || changes_direction || BREAKS.contains(&char)
 }
 
 /// The bytes of the sequence for a colour, bold or the like at the start of a text: `ESC [ 1 ; 31 m`.
@@ -78,6 +81,7 @@ mod tests {
             ("ok\rno", "ok\\u{d}no"),
             ("\u{9b}31m", "\\u{9b}31m"),
             ("\u{202e}txet", "\\u{202e}txet"),
+            ("\u{61c}a\u{2067}b\u{200f}\u{2028}", "\\u{61c}a\\u{2067}b\\u{200f}\\u{2028}"),
             ("\u{1b}[31", "\\u{1b}[31"),
         ] {
             assert_eq!(coloured(text), expected, "{text:?}");

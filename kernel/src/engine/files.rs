@@ -63,10 +63,28 @@ pub fn text(path: &Path) -> std::io::Result<String> {
 }
 
 fn opened(path: &Path) -> std::io::Result<(File, Metadata)> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let found = file.metadata()?;
-    if found.is_file() { Ok((file, found)) } else { Err(std::io::Error::other("it is no regular file")) }
+    open_regular(path, OpenOptions::new().read(true))
+}
+
+/// Opens a file of the user's, if it is a regular one or is made by that: a pipe would be waited for, and to open a device may
+/// do something.
+pub fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::Result<(File, Metadata)> {
+    let checked = |found: Metadata| match found.is_file() {
+        true => Ok(found),
+        false if found.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
+        false => Err(std::io::Error::other("it is no regular file")),
+    };
+    match std::fs::metadata(path) {
+        Ok(found) => {
+            checked(found)?;
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    // What stands there by now may be something else.
+    let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let found = checked(file.metadata()?)?;
+    Ok((file, found))
 }
 
 fn of_files(mut left: Vec<PathBuf>) -> Contents {

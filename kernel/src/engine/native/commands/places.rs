@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::table::table;
 use super::{Shown, failure, say, show};
 use crate::engine::commands::Env;
+use crate::engine::files::open_regular;
 use crate::engine::native::NativeEngine;
 use crate::session::{CellError, Event};
 
@@ -62,9 +63,16 @@ impl NativeEngine {
             (false, false) => "Writing",
         };
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-        let file = File::options().create(true).write(true).append(append).truncate(!append).open(&place);
-        file.and_then(|mut file| write!(file, "{text}{end}"))
-            .map_err(|error| failure(&format!("cannot write {}: {error}", place.display()), &[]))?;
+        let opened = open_regular(&place, File::options().create(true).write(true).append(append));
+        let write = |mut file: File| {
+            if !append {
+                file.set_len(0)?;
+            }
+            write!(file, "{text}{end}")
+        };
+        opened
+            .and_then(|(file, _)| write(file))
+            .map_err(|error| failure(&format!("cannot write {path}: {error}"), &[]))?;
         say(events, &format!("{did} {path}")).await;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! `:time` and `%timeit`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use oxtorch_protocol::Timing;
 use tokio::sync::mpsc;
@@ -81,10 +81,11 @@ fn summary(Timing { loops, runs }: &Timing) -> String {
     )
 }
 
-/// A time in seconds with three digits that count, in the unit that suits it.
+/// A time in seconds with three digits that count, in the unit that suits it. A cell can tell any number.
 fn span(seconds: f64) -> String {
     if seconds >= 60.0 {
-        let whole = Duration::from_secs_f64(seconds).as_secs();
+        // One that is too large is the largest.
+        let whole = seconds as u64;
         let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
         let hours = if hours > 0 { format!("{hours}h ") } else { String::new() };
         return format!("{hours}{minutes}min {seconds}s");
@@ -114,6 +115,8 @@ fn thousands(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -128,6 +131,8 @@ mod tests {
         check(2.0, "2 s");
         check(65.0, "1min 5s");
         check(3725.0, "1h 2min 5s");
+        check(f64::INFINITY, "5124095576030431h 0min 15s");
+        check(f64::NAN, "NaN ns");
     }
 
     #[test]
@@ -135,6 +140,9 @@ mod tests {
         let runs = vec![Duration::from_millis(1000), Duration::from_millis(2000)];
         let summary = |loops| summary(&Timing { loops, runs: runs.clone() });
         assert_eq!(summary(1000), "1.5 ms ± 500 µs per loop (mean ± std. dev. of 2 runs, 1,000 loops each)");
+        let forged = Timing { loops: 0, runs: vec![Duration::MAX, Duration::ZERO] };
+        assert!(super::summary(&forged).contains("2 runs, 0 loops each"));
+        assert!(super::summary(&Timing { loops: u64::MAX, runs: Vec::new() }).contains("0 runs"));
         assert_eq!(summary(1), "1.5 s ± 500 ms per loop (mean ± std. dev. of 2 runs, 1 loop each)");
     }
 }
