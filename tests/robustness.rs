@@ -765,6 +765,20 @@ fn what_a_thread_prints_stays_in_order_from_cell_to_cell_in_a_run_without_a_fron
     assert!(printed(&outputs[1], "stdout").ends_with(&format!("two {id}\n")));
 }
 
+#[test]
+fn a_run_apart_takes_nothing_from_others_and_leaves_nothing() {
+    let cells = ["fn double(n: i32) -> i32 { n * 2 }\ndouble(21)", ":cache"];
+    run_program(&cells, &[], |_| {});
+    let (outputs, stderr) = run_program(&cells, &["--apart"], |_| {});
+    assert!(outputs[0].to_string().contains("42"), "{stderr}");
+    let text = printed(&outputs[1], "stdout");
+    assert!(text.starts_with("1 compiled cells") && text.contains("0 of 1 cells of this session were found"), "{text}");
+    let folder = text.lines().next().and_then(|line| line.split(", in ").nth(1)).expect("it names the folder");
+    let folder = std::path::Path::new(folder);
+    let parent = folder.parent().expect("a folder of the run's");
+    assert!(parent.starts_with(std::env::temp_dir()) && !parent.exists(), "{text}");
+}
+
 /// One long call, which no interrupt ends.
 const LONG_CALL: &str = "std::thread::sleep(std::time::Duration::from_secs(3600));";
 

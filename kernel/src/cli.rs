@@ -52,6 +52,7 @@ Examples:
   oxtorch run homework.ipynb                         outputs go into the notebook itself
   oxtorch run homework.ipynb -o graded.ipynb         the notebook stays as it is
   oxtorch run homework.ipynb --timeout 60 --allow-errors
+  oxtorch run submission.ipynb --apart               what an earlier submission has left is not used
 
 Exit status: 0 when every cell ran, 1 when a cell failed, 2 when the notebook cannot be read.")]
     Run(RunArgs),
@@ -120,6 +121,9 @@ struct RunArgs {
     /// Go on after a cell that failed; the run has failed all the same
     #[arg(long)]
     allow_errors: bool,
+    /// Share no compiled cells, crates of :dep or downloads with other runs: all is made anew, and removed at the end
+    #[arg(long)]
+    apart: bool,
     /// What evaluates the cells
     #[arg(long, value_name = "ENGINE", default_value = "native")]
     engine: EngineName,
@@ -289,6 +293,8 @@ struct Started {
     asked: AtomicBool,
     /// Removed when this is dropped.
     scratch: Mutex<Option<Scratch>>,
+    /// Where the session writes, where it is to share nothing with others; it goes when this is dropped.
+    apart: Option<tempfile::TempDir>,
 }
 
 impl Started {
@@ -300,7 +306,10 @@ impl Started {
     /// Sets up if needed.
     async fn set_up(&self, progress: Box<dyn Progress>) -> anyhow::Result<(Home, Runtime)> {
         self.asked.store(true, Ordering::Relaxed);
-        let home = Home::from_environment()?;
+        let mut home = Home::from_environment()?;
+        if let Some(apart) = &self.apart {
+            home = home.with_own(apart.path().to_owned());
+        }
         let runtime = set_up(home.clone(), setup::ensure, progress).await?;
         Ok((home, runtime))
     }
@@ -372,7 +381,16 @@ async fn told_to_end() -> i32 {
 }
 
 async fn run(arguments: RunArgs) -> ExitCode {
-    let started = Arc::new(Started::default());
+    let mut started = Started::default();
+    if arguments.apart {
+        // Others cannot enter it.
+        match tempfile::Builder::new().prefix("oxtorch-apart-").tempdir() {
+            Ok(folder) => started.apart = Some(folder),
+            Err(error) => {
+                return report(&anyhow::Error::new(error).context("cannot make a folder for temporary files"), FAILED);
+            }
+        }
+    }
     let options = headless::RunOptions {
         notebook: arguments.notebook,
         output: arguments.output,

@@ -150,6 +150,11 @@ impl Home {
         Self { own: root.clone(), root }
     }
 
+    /// The same home, with what sessions write in another folder.
+    pub fn with_own(self, own: PathBuf) -> Self {
+        Self { own, ..self }
+    }
+
     /// What sessions of this user write, as a home of its own.
     pub fn own(&self) -> Self {
         Self::at(&self.own)
