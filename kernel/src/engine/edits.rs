@@ -30,6 +30,9 @@ pub fn is_offered(name: &syn::Ident) -> bool {
     OFFERED.iter().any(|offered| name == offered)
 }
 
+/// How many macros within each other are read for what is inserted: to read the arguments of one is to read all that is within.
+const DEEPEST_MACRO: usize = 64;
+
 /// Macros whose arguments are expressions that run where the call stands, and that show nobody their text.
 pub const OF_EXPRESSIONS: [&str; 21] = [
     "print",
@@ -69,6 +72,8 @@ pub struct Edits {
     at_top_level: bool,
     /// What relative paths of files start from.
     folder: Option<PathBuf>,
+    /// How many macros enclose the place.
+    macro_depth: usize,
     /// How many modules enclose the place.
     module_depth: usize,
     /// Whether the outermost of them names a crate that every cell has.
@@ -453,9 +458,11 @@ impl<'ast> Visit<'ast> for Edits {
         if name.as_deref().is_some_and(files::is_include) {
             self.read_file(&it.tokens);
         }
-        if !name.is_some_and(|name| OF_EXPRESSIONS.contains(&name.as_str())) {
+        let of_expressions = name.is_some_and(|name| OF_EXPRESSIONS.contains(&name.as_str()));
+        if !of_expressions || self.macro_depth >= DEEPEST_MACRO {
             return self.read_files_in(it.tokens.clone());
         }
+        self.macro_depth += 1;
         // A closure that is only shown the values of is not worth the time that optimising takes; a loop is.
         let heavy = std::mem::replace(&mut self.heavy, false);
         let mut loops = Loops(false);
@@ -463,6 +470,7 @@ impl<'ast> Visit<'ast> for Edits {
             self.visit_expr(&argument);
             loops.visit_expr(&argument);
         }
+        self.macro_depth -= 1;
         self.heavy = heavy || loops.0;
     }
 
@@ -648,6 +656,24 @@ mod tests {
             edited.replace_range(edit.at..edit.at + edit.replaces, &edit.insert);
         }
         assert_eq!(edited, expected.replace('@', CHECKPOINT));
+    }
+
+    #[test]
+    fn macros_within_macros_are_read_as_far_as_anybody_writes_them() {
+        let within = |depth: usize, check: &str| {
+            let (open, close) = ("vec![".repeat(depth), "]".repeat(depth));
+            format!("pub static A: fn() = || {{ {open}|| loop {{{check} }}{close}; }};")
+        };
+        let count = |depth| {
+            let item: Item = crate::engine::depth::tree(&within(depth, ""));
+            let mut edits = Edits::default();
+            edits.const_depth = 0;
+            let Item::Static(it) = &item else { panic!("is a static") };
+            edits.visit_expr(&it.expr);
+            edits.finish().iter().filter(|edit| edit.insert.contains(CHECKPOINT)).count()
+        };
+        assert_eq!(count(DEEPEST_MACRO), count(1));
+        assert!(count(DEEPEST_MACRO + 1) < count(1));
     }
 
     #[test]
