@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import socket as sockets
 import subprocess
 
 import nbformat
@@ -272,3 +274,32 @@ def test_misuse_is_exit_code_2(arguments):
     done = oxtorch(*arguments)
     assert done.returncode == 2
     assert "--help" in done.stderr
+
+
+def test_cells_run_while_somebody_takes_all_connections_that_there_are():
+    """Each takes file descriptors, of which some systems give a process no more than this."""
+    limit = 256
+
+    def with_few_descriptors():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    kernel = Kernel(preexec_fn=with_few_descriptors)
+    silent = []
+    try:
+        assert kernel.run("1 + 1").result == "2"
+        info = kernel.manager.get_connection_info()
+        for name in ("shell", "control", "stdin", "iopub", "hb"):
+            for _ in range(limit // 5):
+                silent.append(sockets.create_connection((info["ip"], info[f"{name}_port"])))
+            # No address takes so many.
+            silent[-1].settimeout(30)
+            try:
+                assert silent[-1].recv(1) == b"", name
+            except ConnectionResetError:
+                pass
+        assert kernel.run("let x = 20; x + 1").result == "21"
+        assert kernel.run("x * 2").result == "40"
+    finally:
+        for one in silent:
+            one.close()
+        kernel.stop()

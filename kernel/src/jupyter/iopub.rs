@@ -1,7 +1,7 @@
 //! The iopub socket: what every connected frontend sees.
 //!
 //! What the frontends have not taken yet waits in a backlog of bounded size. Only when that is full does a cell have to
-//! wait, so nothing is lost to a slow reader; and not for one that has stopped reading (see `subscribers`). Text of one
+//! wait, so nothing is lost to a slow reader; and not for one that has stopped reading, or holds up faster ones (see `subscribers`). Text of one
 //! stream is joined, so that a cell that prints much costs a frontend few messages.
 
 use std::sync::Arc;
@@ -146,6 +146,8 @@ fn size(content: &JupyterMessageContent) -> usize {
             JupyterMessageContent::DisplayData(display) => bundle(&display.data),
             JupyterMessageContent::UpdateDisplayData(update) => bundle(&update.data),
             JupyterMessageContent::ExecuteResult(result) => bundle(&result.data),
+            JupyterMessageContent::ExecuteInput(input) => input.code.len(),
+            JupyterMessageContent::ErrorOutput(error) => error.traceback.iter().map(String::len).sum(),
             _ => 0,
         }
 }

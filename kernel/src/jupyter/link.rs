@@ -17,7 +17,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeromq::{Socket, SocketEvent};
@@ -36,8 +36,10 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 /// Up to this size a message needs no room in [`Rooms`].
 const SMALL: u64 = 128 << 10;
 
-/// Bytes that may have come in of longer messages that are not whole yet, in all connections together.
+/// Bytes that may have come in of longer messages that are not whole yet, in all connections together of peers that have proven that
+/// they have the key, and of those that have not. Each has room for the longest message.
 const ROOM: usize = 128 << 20;
+const ROOM_UNPROVEN: usize = 64 << 20;
 
 /// How long a message may take to come in, and a second more for each of so many bytes.
 const WHOLE: Duration = Duration::from_secs(30);
@@ -46,13 +48,58 @@ const BYTES_A_SECOND: u64 = 64 << 10;
 /// The longest path of a Unix socket, on every system.
 const LONGEST_PATH: usize = 100;
 
-/// Room for long messages while they come in, shared by all connections of a kernel.
+/// Room for long messages while they come in, shared by all connections of a kernel. Peers that may be anybody have a room of their
+/// own: they can keep each other waiting, and nobody else.
 #[derive(Clone)]
-pub(super) struct Rooms(Arc<Semaphore>);
+pub(super) struct Rooms {
+    proven: Arc<Semaphore>,
+    unproven: Arc<Semaphore>,
+}
 
 impl Default for Rooms {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ROOM)))
+        Self::of(ROOM, ROOM_UNPROVEN)
+    }
+}
+
+impl Rooms {
+    fn of(proven: usize, unproven: usize) -> Self {
+        Self { proven: Arc::new(Semaphore::new(proven)), unproven: Arc::new(Semaphore::new(unproven)) }
+    }
+}
+
+/// The room that the message which comes in on a connection has.
+#[derive(Default)]
+struct Room {
+    proven: Option<OwnedSemaphorePermit>,
+    unproven: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    fn size(&self) -> u64 {
+        let permits =
+            |permit: &Option<OwnedSemaphorePermit>| permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        (permits(&self.proven) + permits(&self.unproven)) as u64
+    }
+
+    /// Waits for room up to a size. Who proves meanwhile that they have the key waits among those no more who have not.
+    async fn grow(&mut self, size: u64, rooms: &Rooms, proof: &mut watch::Receiver<bool>) {
+        let missing = u32::try_from(size.saturating_sub(self.size())).unwrap_or(u32::MAX);
+        let proven = async { proof.wait_for(|is_proven| *is_proven).await.is_ok() };
+        let more = tokio::select! {
+            biased;
+            true = proven => None,
+            more = rooms.unproven.clone().acquire_many_owned(missing) => Some(more),
+        };
+        let (place, more) = match more {
+            Some(more) => (&mut self.unproven, more),
+            None => (&mut self.proven, rooms.proven.clone().acquire_many_owned(missing).await),
+        };
+        let more = more.expect("nobody closes the semaphores");
+        match place {
+            Some(room) => room.merge(more),
+            None => *place = Some(more),
+        }
     }
 }
 
@@ -64,6 +111,8 @@ pub(super) struct Link<S> {
     pub(super) identity: Bytes,
     /// Counts the bytes that the frontend has taken.
     pub(super) taken: Arc<AtomicU64>,
+    /// To be told once a message has come that was signed with the key.
+    pub(super) proof: watch::Sender<bool>,
     pub(super) relay: Relay,
 }
 
@@ -121,9 +170,11 @@ pub(super) async fn link<S: Socket>(
 
     let taken = Arc::new(AtomicU64::new(0));
     let (finish, finished) = oneshot::channel();
+    let proof = watch::Sender::new(false);
+    let gate = Gate { framing: Framing::new(limits), rooms: rooms.clone(), proof: proof.subscribe() };
     let Connection { stream, place } = connection;
     let mut task = JoinSet::new();
-    task.spawn(relay(stream, inner, now, channel, Framing::new(limits), rooms.clone(), taken.clone(), finished));
+    task.spawn(relay(stream, inner, now, channel, gate, taken.clone(), finished));
     let mut relay = Relay { task, finish, _place: place };
 
     let greeted = async {
@@ -143,7 +194,7 @@ pub(super) async fn link<S: Socket>(
     };
     // Nobody else will come.
     let _ = socket.unbind(endpoint).await;
-    Ok(Link { socket, identity: identity.into(), taken, relay })
+    Ok(Link { socket, identity: identity.into(), taken, proof, relay })
 }
 
 /// A Unix socket in a folder that only its user can enter, to be deleted as soon as both ends have met.
@@ -190,14 +241,20 @@ enum Stopped {
     Io(#[from] io::Error),
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is an end of the relay, or what it is checked against")]
+/// What stands between a peer and the socket.
+struct Gate {
+    framing: Framing,
+    rooms: Rooms,
+    /// Tells whether the peer has proven that it has the key.
+    proof: watch::Receiver<bool>,
+}
+
 async fn relay(
     stream: Box<dyn Stream>,
     inner: UnixStream,
     now: StdUnixStream,
     channel: &'static str,
-    framing: Framing,
-    rooms: Rooms,
+    gate: Gate,
     taken: Arc<AtomicU64>,
     finished: oneshot::Receiver<()>,
 ) {
@@ -205,7 +262,7 @@ async fn relay(
     let (mut from_socket, mut to_socket) = inner.into_split();
     // When either side has gone the other has nothing to wait for.
     tokio::select! {
-        stopped = checked_copy(&mut from_frontend, &mut to_socket, framing, &rooms) => {
+        stopped = checked_copy(&mut from_frontend, &mut to_socket, gate) => {
             if let Err(stopped @ (Stopped::Refused(_) | Stopped::Slow)) = stopped {
                 log(format_args!("{channel}: closed a connection: {stopped}"));
             }
@@ -218,13 +275,13 @@ async fn relay(
 async fn checked_copy(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
-    mut framing: Framing,
-    rooms: &Rooms,
+    gate: Gate,
 ) -> Result<(), Stopped> {
+    let Gate { mut framing, rooms, mut proof } = gate;
     let mut chunk = vec![0; CHUNK];
     // Since when a message comes in, and until when it has to be there.
     let mut message: Option<(Instant, Instant)> = None;
-    let mut room: Option<OwnedSemaphorePermit> = None;
+    let mut room = Room::default();
     loop {
         let read = match message {
             Some((_, until)) => timeout_at(until, from.read(&mut chunk)).await.map_err(|_| Stopped::Slow)??,
@@ -240,22 +297,24 @@ async fn checked_copy(
             checked += taken;
             match step {
                 Step::Frame(size) => {
-                    let (since, _) = message.unwrap_or_else(|| (Instant::now(), Instant::now()));
-                    let until = since + WHOLE + Duration::from_secs(size / BYTES_A_SECOND);
-                    message = Some((since, until));
-                    if size > SMALL {
-                        let here = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) as u64;
-                        let missing = u32::try_from(size.saturating_sub(here)).unwrap_or(u32::MAX);
-                        // Nobody closes the semaphore.
-                        let more = timeout_at(until, rooms.0.clone().acquire_many_owned(missing)).await;
-                        let Ok(Ok(more)) = more else { return Err(Stopped::Slow) };
-                        match &mut room {
-                            Some(room) => room.merge(more),
-                            None => room = Some(more),
+                    let now = Instant::now();
+                    let (mut since, _) = message.unwrap_or((now, now));
+                    let until = |since| since + WHOLE + Duration::from_secs(size / BYTES_A_SECOND);
+                    if size > room.size().max(SMALL) {
+                        let grown = room.size() > 0;
+                        let growing = room.grow(size, &rooms, &mut proof);
+                        if grown {
+                            // Two that have some room and wait for more may wait for each other.
+                            timeout_at(until(since), growing).await.map_err(|_| Stopped::Slow)?;
+                        } else {
+                            growing.await;
+                            // The peer could do nothing about it.
+                            since += now.elapsed();
                         }
                     }
+                    message = Some((since, until(since)));
                 }
-                Step::Message => (message, room) = (None, None),
+                Step::Message => (message, room) = (None, Room::default()),
                 Step::On if taken == 0 => break,
                 Step::On => {}
             }
@@ -331,8 +390,10 @@ mod tests {
     }
 
     /// Copies what a peer sends, who closes the connection then, or does not; what passed, and how it ended.
-    async fn passed(bytes: &[u8], closes: bool, rooms: &Rooms) -> (Vec<u8>, Result<(), Stopped>) {
+    async fn passed(bytes: &[u8], closes: bool, is_proven: bool, rooms: &Rooms) -> (Vec<u8>, Result<(), Stopped>) {
         let limits = Limits { message: 4 << 20, total: u64::MAX };
+        let proof = watch::Sender::new(is_proven);
+        let gate = Gate { framing: Framing::new(limits), rooms: rooms.clone(), proof: proof.subscribe() };
         let (mut peer, mut from) = tokio::io::duplex(1 << 16);
         let (mut to, mut socket) = tokio::io::duplex(1 << 16);
         let sending = async move {
@@ -341,7 +402,7 @@ mod tests {
             (!closes).then_some(peer)
         };
         let copying = async {
-            let ended = checked_copy(&mut from, &mut to, Framing::new(limits), rooms).await;
+            let ended = checked_copy(&mut from, &mut to, gate).await;
             drop((from, to));
             ended
         };
@@ -351,31 +412,67 @@ mod tests {
         (passed, ended)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_message_that_does_not_come_is_not_waited_for_and_gives_its_room_back() {
-        let rooms = Rooms(Arc::new(Semaphore::new(4 << 20)));
-        // It says 3 MB and sends 10 bytes.
-        let announced = [&[2][..], &(3u64 << 20).to_be_bytes(), &[0; 10]].concat();
-        let bytes = [handshake("DEALER"), announced].concat();
-        let (sent, ended) = passed(&bytes, false, &rooms).await;
-        assert!(sent == bytes && matches!(ended, Err(Stopped::Slow)), "{ended:?}");
-        assert_eq!(rooms.0.available_permits(), 4 << 20);
+    /// A long message in two frames, of which the first is a short one.
+    fn long() -> Vec<u8> {
+        [handshake("DEALER"), frame(MORE, &[1; 100_000]), frame(0, &[1; 100_000])].concat()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn long_messages_of_all_peers_share_one_room_and_short_ones_need_none() {
-        let rooms = Rooms(Arc::new(Semaphore::new(1 << 20)));
-        let taken = rooms.0.clone().acquire_many_owned(1 << 20).await.expect("is open");
+    async fn a_message_that_does_not_come_is_not_waited_for_and_gives_its_room_back() {
+        let rooms = Rooms::of(4 << 20, 4 << 20);
+        // It says 3 MB and sends 10 bytes.
+        let announced = [&[2][..], &(3u64 << 20).to_be_bytes(), &[0; 10]].concat();
+        let bytes = [handshake("DEALER"), announced].concat();
+        for is_proven in [false, true] {
+            let (sent, ended) = passed(&bytes, false, is_proven, &rooms).await;
+            assert!(sent == bytes && matches!(ended, Err(Stopped::Slow)), "{ended:?}");
+            assert_eq!([&rooms.proven, &rooms.unproven].map(|room| room.available_permits()), [4 << 20; 2]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_be_anybody_takes_no_room_and_no_time_from_who_has_the_key() {
+        let rooms = Rooms::of(1 << 20, 1 << 20);
+        let taken = rooms.unproven.clone().acquire_many_owned(1 << 20).await.expect("is open");
         let short = [handshake("DEALER"), frame(0, &[1; 100_000])].concat();
-        let long = [handshake("DEALER"), frame(MORE, &[1; 100_000]), frame(0, &[1; 100_000])].concat();
-        let (sent, ended) = passed(&short, true, &rooms).await;
-        assert!(sent == short && ended.is_ok(), "{} bytes passed: {ended:?}", sent.len());
-        let (sent, ended) = passed(&long, true, &rooms).await;
-        assert!(matches!(ended, Err(Stopped::Slow)), "{ended:?}");
-        assert!(sent.len() <= CHUNK * 2, "{} bytes passed without room", sent.len());
-        drop(taken);
-        let (sent, ended) = passed(&long, true, &rooms).await;
-        assert!(sent == long && ended.is_ok(), "{} bytes passed: {ended:?}", sent.len());
-        assert_eq!(rooms.0.available_permits(), 1 << 20);
+        let begun = Instant::now();
+        for (bytes, is_proven) in [(short, false), (long(), true)] {
+            let (sent, ended) = passed(&bytes, true, is_proven, &rooms).await;
+            assert!(sent == bytes && ended.is_ok(), "{} bytes passed: {ended:?}", sent.len());
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        // Who has to wait is not cut for that, however long it takes.
+        let hour = Duration::from_secs(3600);
+        let frees = async {
+            tokio::time::sleep(hour).await;
+            drop(taken);
+        };
+        let bytes = long();
+        let ((sent, ended), ()) = tokio::join!(passed(&bytes, true, false, &rooms), frees);
+        assert!(sent == bytes && ended.is_ok(), "{} bytes passed: {ended:?}", sent.len());
+        assert_eq!(begun.elapsed(), hour, "it has waited for room");
+        assert_eq!([&rooms.proven, &rooms.unproven].map(|room| room.available_permits()), [1 << 20; 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_among_all_and_proves_to_have_the_key_waits_no_more() {
+        let rooms = Rooms::of(1 << 20, 1 << 20);
+        let _taken = rooms.unproven.clone().acquire_many_owned(1 << 20).await.expect("is open");
+        let proves = watch::Sender::new(false);
+        let mut proof = proves.subscribe();
+        let mut room = Room::default();
+        let proving = async { proves.send_replace(true) };
+        tokio::join!(room.grow(1 << 20, &rooms, &mut proof), proving);
+        assert_eq!(room.size(), 1 << 20);
+        assert_eq!(rooms.proven.available_permits(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_that_wait_for_each_others_room_do_not_wait_for_ever() {
+        let rooms = Rooms::of(300_000, 300_000);
+        let bytes = [handshake("DEALER"), frame(MORE, &[1; 200_000]), frame(0, &[1; 200_000])].concat();
+        let (sent, ended) = passed(&bytes, true, true, &rooms).await;
+        assert!(matches!(ended, Err(Stopped::Slow)), "{} bytes passed: {ended:?}", sent.len());
+        assert_eq!(rooms.proven.available_permits(), 300_000);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jupyter_protocol::{ConnectionInfo, Transport};
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,11 +18,15 @@ use super::log::log;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// How many connections one address takes, at the least and at the most.
-const CONNECTIONS: (u64, u64) = (8, 256);
+const CONNECTIONS: (u64, u64) = (1, 256);
 
-/// Of how many file descriptors one connection of one address may be: each of five addresses needs four for a connection, and
-/// the rest is for cells, compilers and files.
-const DESCRIPTORS: u64 = 24;
+/// Of how many file descriptors one connection of one address may be. Each takes five until the peer has said what it is: its own,
+/// both ends of the relay to the socket library, one of them once more, and the place where these meet. So those of five addresses
+/// take five eighths, and the rest is for cells, compilers and files.
+const DESCRIPTORS: u64 = 40;
+
+/// The file descriptors that the process shall be able to have: many systems give 1,024, or 256, and let it have more.
+const WANTED: u64 = 4096;
 
 /// A connection with a frontend, or with whoever has found the port.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -63,10 +67,8 @@ impl Listener {
                 Socket::Ipc(UnixListener::bind(&path)?, path)
             }
         };
-        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let (least, most) = CONNECTIONS;
-        let places = (descriptors / DESCRIPTORS).clamp(least, most);
-        Ok(Self { socket, channel, places: Arc::new(Semaphore::new(places as usize)) })
+        let places = Arc::new(Semaphore::new(places(descriptors())));
+        Ok(Self { socket, channel, places })
     }
 
     /// Waits for somebody to connect. Where too many are connected, those that come are turned away.
@@ -92,10 +94,43 @@ impl Listener {
     }
 }
 
+/// The file descriptors that the process can have, more if the system lets it.
+fn descriptors() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let current = current.unwrap_or(u64::MAX);
+    let wanted = WANTED.min(maximum.unwrap_or(u64::MAX));
+    if current >= wanted {
+        return current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }) {
+        Ok(()) => wanted,
+        Err(_) => current,
+    }
+}
+
+/// How many connections each address takes where the process can have so many file descriptors.
+fn places(descriptors: u64) -> usize {
+    let (least, most) = CONNECTIONS;
+    (descriptors / DESCRIPTORS).clamp(least, most) as usize
+}
+
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Socket::Ipc(_, path) = &self.socket {
             let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_connections_together_leave_descriptors_for_all_else() {
+        for limit in [64, 256, 1024, 4096, 1 << 20, u64::MAX] {
+            let taken = 5 * 5 * places(limit) as u64;
+            assert!(taken <= limit / 8 * 5, "{taken} of {limit}");
         }
     }
 }

@@ -112,7 +112,7 @@ async fn accept(listener: Listener, entrance: Entrance, mut ends: watch::Receive
 
 /// Moves the messages of one frontend both ways, until it goes or all is over.
 async fn serve(link: Link<RouterSocket>, entrance: &Entrance, mut ends: watch::Receiver<bool>) {
-    let Link { socket, identity, mut relay, .. } = link;
+    let Link { socket, identity, proof, mut relay, .. } = link;
     let (mut sending, mut receiving) = socket.split();
     let (queue, mut waiting) = mpsc::unbounded_channel();
     entrance.peers.connect(&identity, &queue);
@@ -120,6 +120,7 @@ async fn serve(link: Link<RouterSocket>, entrance: &Entrance, mut ends: watch::R
         while let Ok(frames) = receiving.recv().await {
             let Some(message) = entrance.wire.read(frames.into_vec(), entrance.channel) else { continue };
             entrance.peers.prove(&identity, &queue);
+            proof.send_replace(true);
             if entrance.arrival.send(message).is_err() {
                 return;
             }

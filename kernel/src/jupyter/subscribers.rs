@@ -7,13 +7,14 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jupyter_protocol::{Header, IoPubWelcome, JupyterMessage, JupyterMessageContent, StreamContent};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use zeromq::{SocketRecv, SocketSend, XPubSocket, ZmqMessage};
 
 use super::framing::Limits;
@@ -26,8 +27,12 @@ use super::wire::{self, Wire};
 /// A frontend sends nothing here but its subscriptions, each of which takes memory as long as it is connected.
 const LIMITS: Limits = Limits { message: 4 << 10, total: 256 << 10 };
 
-/// How long a frontend may read nothing at all before messages to it are dropped, where others wait for their place.
+/// How long a frontend may hold up a cell before messages to it are dropped: one that reads nothing at all, or so little that the
+/// others have to wait for it.
 const STALL: Duration = Duration::from_secs(2);
+
+/// The bytes that a frontend has to take in that time where others would take more.
+const ENOUGH: u64 = 2 << 20;
 
 /// How many messages that are no output a frontend gets that reads again after that.
 const MOST_LATER: usize = 10_000;
@@ -36,7 +41,15 @@ const MOST_LATER: usize = 10_000;
 struct Outgoing {
     message: ZmqMessage,
     about: About,
-    place: Arc<Option<OwnedSemaphorePermit>>,
+    place: Arc<Place>,
+}
+
+/// The place of a message in the backlog, where it has one.
+#[derive(Default)]
+struct Place {
+    _permit: Option<OwnedSemaphorePermit>,
+    /// Whether a frontend has taken the message.
+    is_taken: AtomicBool,
 }
 
 /// What has to be known of a message to leave it out.
@@ -78,7 +91,7 @@ impl Later {
             self.missed += 1;
             self.of = about.parent;
         } else {
-            self.messages.push_back(Outgoing { message, about, place: Arc::new(None) });
+            self.messages.push_back(Outgoing { message, about, place: Arc::default() });
         }
     }
 
@@ -89,14 +102,14 @@ impl Later {
             return;
         }
         let text = format!(
-            "\n[This frontend has read nothing for {} s while the cell went on: {missed} messages of output are missing \
-             here.]\n",
+            "\n[This frontend has read nothing, or too little, for {} s while the cell went on: {missed} messages of output \
+             are missing here.]\n",
             STALL.as_secs()
         );
         let mut message = wire::message(StreamContent::stderr(&text), None);
         message.parent_header = self.of.take().map(Arc::unwrap_or_clone);
         let about = About::of(&message);
-        self.messages.push_back(Outgoing { message: wire.encode(message), about, place: Arc::new(None) });
+        self.messages.push_back(Outgoing { message: wire.encode(message), about, place: Arc::default() });
     }
 }
 
@@ -145,7 +158,7 @@ impl Subscribers {
 
     /// Hands a message to everybody. Nobody is waited for.
     pub(super) fn send(&mut self, message: &ZmqMessage, about: &About, place: Option<OwnedSemaphorePermit>) {
-        let place = Arc::new(place);
+        let place = Arc::new(Place { _permit: place, is_taken: AtomicBool::new(false) });
         let outgoing = || Outgoing { message: message.clone(), about: about.clone(), place: place.clone() };
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         queues.retain(|queue| queue.send(outgoing()).is_ok());
@@ -168,6 +181,8 @@ async fn serve(
     pressure: &Pressure,
 ) {
     let mut later = Later::default();
+    let mut pace = Pace::new(taken);
+    let mut is_greeted = false;
     loop {
         let next = async {
             match later.messages.pop_front() {
@@ -179,19 +194,21 @@ async fn serve(
             biased;
             // The socket learns of subscriptions only while something receives on it.
             event = socket.recv() => match event.map(|event| subscribed_topic(&event)) {
-                Ok(Some(topic)) => {
+                // The first message that it gets, and sent like all others: nobody is waited for.
+                Ok(Some(topic)) if !is_greeted => {
+                    is_greeted = true;
                     let welcome = wire::message(IoPubWelcome::new(topic), None);
-                    if socket.send(wire.encode(welcome)).await.is_err() {
-                        return;
-                    }
+                    let about = About::of(&welcome);
+                    let welcome = Outgoing { message: wire.encode(welcome), about, place: Arc::default() };
+                    later.messages.push_front(welcome);
                 }
-                Ok(None) => {}
+                Ok(_) => {}
                 Err(_) => return,
             },
             () = relay.ended() => return,
             outgoing = next => match outgoing {
                 Some(outgoing) => {
-                    deliver(&mut socket, outgoing, &mut waiting, &mut later, &taken, wire, pressure).await;
+                    deliver(&mut socket, outgoing, &mut waiting, &mut later, &mut pace, wire, pressure).await;
                 }
                 None => break,
             },
@@ -200,34 +217,70 @@ async fn serve(
     relay.finish().await;
 }
 
-/// The topic that a message on an XPUB socket subscribes to.
+/// The topic that a message on an XPUB socket subscribes to, if what is sent here has that topic: it is what a message begins
+/// with. One of a peer's own making, as long as it likes, subscribes to nothing.
 fn subscribed_topic(message: &ZmqMessage) -> Option<String> {
     match message.get(0).map(AsRef::as_ref) {
-        Some([1, topic @ ..]) => Some(String::from_utf8_lossy(topic).into_owned()),
+        Some([1, topic @ ..]) if wire::DELIMITER.starts_with(topic) => {
+            Some(String::from_utf8_lossy(topic).into_owned())
+        }
         _ => None,
     }
 }
 
-/// Sends a message. Where the frontend has stopped reading and what waits for it holds up a cell, throws away the output
-/// that comes after until it reads again, and keeps the rest for `later`.
+/// How fast a frontend takes what is sent to it while it holds up a cell.
+struct Pace {
+    /// Counts the bytes that it has taken.
+    taken: Arc<AtomicU64>,
+    /// When it was looked at, and what it had taken by then.
+    last: Option<(Instant, u64)>,
+}
+
+impl Pace {
+    fn new(taken: Arc<AtomicU64>) -> Self {
+        Self { taken, last: None }
+    }
+
+    /// It has all that was sent, so it holds up nobody.
+    fn catch_up(&mut self) {
+        self.last = None;
+    }
+
+    /// When it has to be looked at again.
+    fn due(&mut self) -> Instant {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.last.get_or_insert_with(|| (Instant::now(), taken)).0 + STALL
+    }
+
+    /// Whether it has taken too little since it was last looked at: nothing at all, where somebody waits for it, or less than
+    /// enough, where another frontend is ahead of it besides.
+    fn is_too_slow(&mut self, somebody_waits: bool, another_is_ahead: bool) -> bool {
+        let taken = self.taken.load(Ordering::Relaxed);
+        let Some((_, before)) = self.last.replace((Instant::now(), taken)) else { return false };
+        somebody_waits && taken - before < if another_is_ahead { ENOUGH } else { 1 }
+    }
+}
+
+/// Sends a message. Where the frontend has stopped reading, or reads more slowly than others do, and what waits for it holds up a
+/// cell, throws away the output that comes after until it has read this one, and keeps the rest for `later`.
 async fn deliver(
     socket: &mut XPubSocket,
     Outgoing { message, place, .. }: Outgoing,
     waiting: &mut mpsc::UnboundedReceiver<Outgoing>,
     later: &mut Later,
-    taken: &AtomicU64,
+    pace: &mut Pace,
     wire: &Wire,
     pressure: &Pressure,
 ) {
+    if waiting.is_empty() {
+        pace.catch_up();
+    }
     let mut sent = pin!(socket.send(message));
-    let mut before = taken.load(Ordering::Relaxed);
-    while tokio::time::timeout(STALL, &mut sent).await.is_err() {
-        let now = taken.load(Ordering::Relaxed);
-        if now != before || !pressure.is_on() {
-            before = now;
+    while timeout_at(pace.due(), &mut sent).await.is_err() {
+        if !pace.is_too_slow(pressure.is_on(), place.is_taken.load(Ordering::Relaxed)) {
             continue;
         }
-        log(format_args!("iopub: a frontend has read nothing for {} s; it misses messages", STALL.as_secs()));
+        log(format_args!("iopub: a frontend has read too little for {} s; it misses messages", STALL.as_secs()));
         // Nobody is to wait for this one any more.
         drop(place);
         loop {
@@ -242,9 +295,11 @@ async fn deliver(
             }
         }
         later.note(wire);
+        pace.catch_up();
         log(format_args!("iopub: a frontend reads again"));
         return;
     }
+    place.is_taken.store(true, Ordering::Relaxed);
 }
 
 #[cfg(test)]
@@ -252,6 +307,37 @@ mod tests {
     use jupyter_protocol::{ConnectionInfo, ExecuteRequest, Status, Transport};
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frontend_is_waited_for_as_long_as_it_reads_and_no_other_has_to_wait_for_it() {
+        let taken = Arc::new(AtomicU64::new(0));
+        let mut pace = Pace::new(taken.clone());
+        let mut after = async |bytes: u64, somebody_waits, another_is_ahead| {
+            tokio::time::sleep_until(pace.due()).await;
+            taken.fetch_add(bytes, Ordering::Relaxed);
+            pace.is_too_slow(somebody_waits, another_is_ahead)
+        };
+        assert!(!after(0, false, true).await, "nobody waits");
+        assert!(after(0, true, false).await, "it reads nothing");
+        assert!(!after(1, true, false).await, "it reads, and nobody reads faster");
+        assert!(after(ENOUGH - 1, true, true).await, "others read faster");
+        assert!(!after(ENOUGH, true, true).await, "others read faster, and this is fast enough");
+        let begun = Instant::now();
+        assert!(after(0, true, true).await);
+        assert_eq!(begun.elapsed(), STALL);
+        pace.catch_up();
+        assert_eq!(pace.due(), Instant::now() + STALL, "what was before it had caught up does not count");
+    }
+
+    #[test]
+    fn who_subscribes_to_what_no_message_begins_with_subscribes_to_nothing() {
+        let subscribed = |topic: &[u8]| subscribed_topic(&[&[1], topic].concat().into());
+        assert_eq!(subscribed(b"").as_deref(), Some(""));
+        assert_eq!(subscribed(b"<IDS|").as_deref(), Some("<IDS|"));
+        assert_eq!(subscribed(b"stream"), None);
+        assert_eq!(subscribed(&[b'<'; 4000]), None);
+        assert_eq!(subscribed_topic(&vec![0].into()), None, "it ends a subscription");
+    }
 
     #[test]
     fn a_frontend_that_reads_again_is_told_what_is_missing_and_gets_the_rest() {
@@ -273,7 +359,7 @@ mod tests {
         let mut take = |content: JupyterMessageContent, request| {
             let message = wire::message(content, Some(request));
             let about = About::of(&message);
-            later.take(Outgoing { message: wire.encode(message), about, place: Arc::new(None) }, &wire);
+            later.take(Outgoing { message: wire.encode(message), about, place: Arc::default() }, &wire);
         };
         for request in &requests {
             take(Status::busy().into(), request);

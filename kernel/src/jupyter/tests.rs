@@ -701,6 +701,53 @@ async fn peers_that_say_nothing_cost_those_who_are_connected_nothing() {
     assert!(asked.elapsed() < END, "the kernel took {:?}", asked.elapsed());
 }
 
+/// A peer that subscribes to all that is on iopub, and has read the beginning of that.
+async fn listener_on_iopub(client: &Client) -> tokio::net::UnixStream {
+    let [.., (iopub, sub), _] = addresses(&client.info);
+    let mut peer = soon(tokio::net::UnixStream::connect(iopub)).await.expect("connects");
+    soon(peer.write_all(&[handshake(sub), frame(0, b"\x01")].concat())).await.expect("writes");
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains("iopub_welcome") {
+        assert!(soon(peer.read_buf(&mut read)).await.expect("reads") > 0, "the kernel has closed the connection");
+    }
+    peer
+}
+
+/// More than the backlog holds reaches a frontend that reads it.
+async fn much_arrives(client: &mut Client) {
+    let long = "x".repeat(24 << 20);
+    for _ in 0..2 {
+        let (reply, shown) = client.run(&format!("print {long}")).await;
+        assert_eq!(reply.status, ReplyStatus::Ok);
+        assert_eq!(shown.iter().map(String::len).max(), Some(format!("input [1] print {long}").len()));
+        assert!(shown.iter().any(|shown| shown.starts_with("Stdout \"xx")), "the output is missing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frontend_that_reads_slowly_sets_nobody_elses_pace() {
+    let mut client = Client::new().await;
+    let mut peer = listener_on_iopub(&client).await;
+    let slowly = tokio::spawn(async move {
+        let mut some = [0; 4096];
+        while matches!(peer.read(&mut some).await, Ok(1..)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    much_arrives(&mut client).await;
+    slowly.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frontend_that_subscribes_to_much_and_reads_nothing_holds_up_no_cell() {
+    let mut client = Client::new().await;
+    let mut peer = listener_on_iopub(&client).await;
+    // A topic takes six times as many bytes in a message.
+    let topics = frame(0, &[1; 4000]).repeat(60);
+    soon(peer.write_all(&topics)).await.expect("writes");
+    much_arrives(&mut client).await;
+}
+
 /// The handshake and the framing, with bytes changed, on every socket of a kernel that goes on.
 #[test]
 fn whatever_bytes_come_the_kernel_goes_on() {

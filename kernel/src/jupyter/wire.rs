@@ -12,7 +12,7 @@ use super::signing::{SignatureError, Signer};
 pub(super) const PROTOCOL_VERSION: &str = "5.4";
 
 /// Stands between the identities that route a message and the message.
-const DELIMITER: &[u8] = b"<IDS|MSG>";
+pub(super) const DELIMITER: &[u8] = b"<IDS|MSG>";
 
 /// What the session of a kernel begins with, in the header of each of its messages. No frontend's does.
 const KERNEL_SESSION: &str = "oxtorch-kernel-";
