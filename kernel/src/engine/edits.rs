@@ -667,7 +667,6 @@ mod tests {
         let count = |depth| {
             let item: Item = crate::engine::depth::tree(&within(depth, ""));
             let mut edits = Edits::default();
-            edits.const_depth = 0;
             let Item::Static(it) = &item else { panic!("is a static") };
             edits.visit_expr(&it.expr);
             edits.finish().iter().filter(|edit| edit.insert.contains(CHECKPOINT)).count()
