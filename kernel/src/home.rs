@@ -251,13 +251,8 @@ impl Home {
         let folder = self.root.join("locks");
         self.prepare(&folder)?;
         let path = folder.join(name);
-        let options =
-            File::options().create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).clone();
-        let file = options.open(&path).map_err(HomeError::at("open", &path))?;
-        // Whoever can open a file can hold its lock, for ever. Earlier versions let all do so.
-        for place in [&folder, &path] {
-            make_private(place).map_err(HomeError::at("change the mode of", place))?;
-        }
+        make_private(&folder).map_err(HomeError::at("change the mode of", &folder))?;
+        let file = private_lock(&path).map_err(HomeError::at("open", &path))?;
         let begun = Instant::now();
         let mut waiting = Some(waiting);
         loop {
@@ -299,6 +294,16 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
 pub(crate) fn write_file(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o644).open(path)?;
     file.write_all(contents)
+}
+
+/// Opens a file that is there to be locked, made if need be: whoever can open it can hold its lock, for ever, so it is its
+/// user's alone. Earlier versions, and other programs, let all do so.
+pub(crate) fn private_lock(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    let file = options.open(path)?;
+    make_private(path)?;
+    Ok(file)
 }
 
 /// Takes from all others what rights they have to a file or folder of the user's.

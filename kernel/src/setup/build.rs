@@ -18,7 +18,7 @@ use super::progress::{Progress, Update};
 use super::sources::{self, Source};
 use super::toolchain::Toolchain;
 use super::{Runtime, contents, disk_full};
-use crate::home::{Home, HomeError, create_folder, is_disk_full};
+use crate::home::{Home, HomeError, create_folder, is_disk_full, private_lock};
 
 /// The package with the library that cells link, and the host.
 const LIBRARY: &str = "oxtorch";
@@ -28,6 +28,8 @@ const SUPPORT: &str = "oxtorch-support";
 /// The kind of thing that a build folder is in the home.
 const BUILD: &str = "build";
 
+/// The file that cargo holds locked while it builds, in each folder that it builds in.
+pub(crate) const CARGO_LOCK: &str = ".cargo-lock";
 /// The folder of the crates that are read for cells, in the runtime's place.
 const DEPENDENCIES: &str = "deps";
 
@@ -116,6 +118,15 @@ impl Recipe {
         cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-search=[{search}]")]);
         cargo.env("CARGO_ENCODED_RUSTFLAGS", &self.flags);
         cargo
+    }
+
+    /// Makes the locks that cargo takes for a build, as their user's alone: whoever can open one can hold it for ever.
+    pub(crate) fn keep_locks(&self) -> io::Result<()> {
+        for folder in [self.target().join("release"), self.release()] {
+            create_folder(&folder)?;
+            private_lock(&folder.join(CARGO_LOCK))?;
+        }
+        Ok(())
     }
 
     /// The workspace of the runtime, with its sources.
@@ -244,6 +255,8 @@ pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) ->
     let output = run(&mut recipe.metadata(&folder), |line| {
         if let Some(name) = downloaded(line) {
             progress.update(Update::Doing(name));
+        } else if let Some(waiting) = waited_for(line) {
+            progress.update(Update::Doing(&waiting));
         }
     })
     .map_err(SetupError::tool(&inputs.toolchain.cargo))?;
@@ -268,6 +281,15 @@ pub(crate) fn downloaded(line: &str) -> Option<&str> {
     Some(name.trim_start_matches("ed").trim_start_matches("ing").trim())
 }
 
+/// What cargo says that it waits for: the lock of something, which another process holds.
+pub(crate) fn waited_for(line: &str) -> Option<String> {
+    let (_, what) = line.split_once("Blocking waiting for file lock on ")?;
+    Some(format!(
+        "Waiting for another process, which holds cargo's lock on the {}",
+        what.trim().trim_start_matches("the ")
+    ))
+}
+
 /// Builds the fetched crates and moves what is needed of them to the runtime's place.
 pub(crate) fn build(
     home: &Home,
@@ -278,12 +300,18 @@ pub(crate) fn build(
 ) -> Result<(), SetupError> {
     progress.step("Building the runtime");
     let recipe = inputs.recipe(home);
+    recipe.keep_locks().map_err(|error| not_written(error, &recipe.release()))?;
     let mut cargo = recipe.build(&crates.folder);
     cargo.args(["--package", LIBRARY, "--package", SUPPORT]);
 
     let done = Mutex::new(HashSet::new());
     let output = run(&mut cargo, |line| {
-        let Some(Artifact { package, .. }) = artifact(line) else { return };
+        let Some(Artifact { package, .. }) = artifact(line) else {
+            if let Some(waiting) = waited_for(line) {
+                progress.update(Update::Doing(&waiting));
+            }
+            return;
+        };
         let mut done = done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let name = package_name(&package).to_owned();
         done.insert(package);
@@ -415,7 +443,46 @@ fn failed(home: &Home, inputs: Inputs<'_>, output: &Output, other: impl FnOnce(S
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[test]
+    fn no_other_user_can_hold_the_locks_that_cargo_takes() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| home.path().join(name);
+        let recipe = Recipe {
+            home: home.path().to_owned(),
+            cargo: path("cargo"),
+            rustc: path("rustc"),
+            triple: "triple".into(),
+            flags: String::new(),
+            workspace: path("build/key"),
+            shim: path("shim"),
+            own: None,
+            own_build: None,
+        };
+        let locks = ["release", "triple/release"].map(|folder| path("build/key/target").join(folder).join(CARGO_LOCK));
+        // As cargo itself makes them.
+        create_folder(locks[1].parent().expect("has one")).expect("creates");
+        fs::write(&locks[1], "").expect("writes");
+        recipe.keep_locks().expect("keeps them");
+        for lock in locks {
+            let mode = lock.symlink_metadata().expect("is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", lock.display());
+        }
+    }
+
+    #[test]
+    fn what_cargo_waits_for_is_said() {
+        let said = waited_for("    Blocking waiting for file lock on package cache").expect("it waits");
+        assert!(said.ends_with("lock on the package cache"), "{said}");
+        assert_eq!(
+            waited_for("    Blocking waiting for file lock on the registry index"),
+            Some(said.replace("package cache", "registry index"))
+        );
+        assert_eq!(waited_for("   Compiling blocking v1.0.0"), None);
+    }
 
     #[test]
     fn a_package_is_named_by_its_id() {

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use super::build::Recipe;
+use super::build::{CARGO_LOCK, Recipe};
 use super::error::SetupError;
 use crate::home::{HomeError, create_folder};
 
@@ -45,6 +45,10 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     create_folder(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
+        // Its user's alone.
+        if entry.file_name() == CARGO_LOCK {
+            continue;
+        }
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         let found = from.metadata()?;
         if found.is_dir() {
@@ -72,6 +76,7 @@ mod tests {
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
         fs::create_dir_all(from.join("deps")).expect("creates");
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        fs::write(from.join(CARGO_LOCK), "").expect("writes");
         for (name, length) in [("deps/small", 10), ("deps/large", 100_000)] {
             fs::write(from.join(name), vec![0; length]).expect("writes");
             File::options().append(true).open(from.join(name)).and_then(|file| file.set_modified(time)).expect("sets");
@@ -81,6 +86,7 @@ mod tests {
             let found = to.join(name).metadata().expect("is there");
             assert_eq!(found.modified().expect("has a time"), time, "{name}");
         }
+        assert!(!to.join(CARGO_LOCK).exists(), "others cannot open that of an installation");
         let is_link = |name: &str| to.join(name).symlink_metadata().is_ok_and(|found| found.is_symlink());
         assert_eq!((is_link("deps/small"), is_link("deps/large")), (false, true));
     }

@@ -15,7 +15,7 @@ use toml_edit::{Array, DocumentMut};
 use super::failure::{Failure, no_network, not_built, not_resolved};
 use super::spec::Spec;
 use crate::home::trust;
-use crate::setup::build::{Artifact, Recipe, artifact, downloaded, is_metadata, package_name};
+use crate::setup::build::{Artifact, Recipe, artifact, downloaded, is_metadata, package_name, waited_for};
 use crate::setup::child::{Output, Stop, run_until};
 use crate::setup::metadata::{Dependency, Metadata};
 use crate::setup::{own_build, sources};
@@ -143,6 +143,8 @@ impl Workspace<'_> {
                     tell(format!("Getting {}", name.replacen(" v", " ", 1)));
                 } else if line.trim_start().starts_with("Updating ") {
                     tell("Looking for the crates".to_owned());
+                } else if let Some(waiting) = waited_for(line) {
+                    tell(waiting);
                 }
             };
             run_until(&mut cargo, self.stop, told).map_err(self.not_run())
@@ -168,6 +170,7 @@ impl Workspace<'_> {
         let release = self.recipe.release();
         let checked = trust::check(&release).and_then(|()| trust::check_here(&release.join("deps")));
         checked.map_err(|error| Failure::new(error.to_string(), error.help()))?;
+        self.recipe.keep_locks().map_err(Failure::io(format!("write to {}", release.display())))?;
         let mut cargo = self.recipe.build(self.folder);
         // Packages that are no members are built with the features that all members together ask for.
         cargo.arg("--lib");
@@ -185,8 +188,8 @@ impl Workspace<'_> {
             } else if let Some((_, name)) = line.split_once(" Compiling ") {
                 let name = name.split(' ').next().unwrap_or(name);
                 tell(format!("Compiling {name} ({} of {})", (done.len() + 1).min(resolved.count), resolved.count));
-            } else if line.contains("Blocking waiting for file lock on build directory") {
-                tell("Waiting for another build".to_owned());
+            } else if let Some(waiting) = waited_for(line) {
+                tell(waiting);
             }
         })
         .map_err(self.not_run())?;
