@@ -233,9 +233,9 @@ pub fn main() -> ExitCode {
     code
 }
 
-/// Where temporary files belong to a folder that will not do, names another one, for this program and all that it starts: in one
-/// that does not exist the compiler would fail, and what cells call; in one where others can put another file in the place of
-/// what was just written, they would decide what is compiled.
+/// Where temporary files belong to a folder that will not do, names another one, for this program and all that it
+/// starts: in one that does not exist the compiler would fail, and what cells call; in one where others can put another
+/// file in the place of what was just written, they would decide what is compiled.
 fn mend_temporary_folder() {
     let named = std::env::temp_dir();
     let Err(why) = will_do_for_temporary_files(&named) else { return };

@@ -197,8 +197,8 @@ impl Home {
         create_folder(folder).map_err(HomeError::at("create", folder))
     }
 
-    /// An error where others than this user and root can change what is loaded from here, or what this user's sessions write and
-    /// load again.
+    /// An error where others than this user and root can change what is loaded from here, or what this user's sessions
+    /// write and load again.
     pub fn check_trust(&self) -> Result<(), HomeError> {
         let own = self.is_apart().then_some(&self.own);
         for root in [&self.root].into_iter().chain(own) {
@@ -245,8 +245,8 @@ impl Home {
         Ok(())
     }
 
-    /// Takes the lock of a name. Where another process holds it, `waiting` is called once with the file that it holds, and the
-    /// lock is waited for as long as `patience` says.
+    /// Takes the lock of a name. Where another process holds it, `waiting` is called once with the file that it holds,
+    /// and the lock is waited for as long as `patience` says.
     pub fn lock(&self, name: &str, patience: Duration, waiting: impl FnOnce(&Path)) -> Result<Lock, HomeError> {
         let folder = self.root.join("locks");
         self.prepare(&folder)?;
@@ -296,8 +296,8 @@ pub(crate) fn write_file(path: &Path, contents: &[u8]) -> io::Result<()> {
     file.write_all(contents)
 }
 
-/// Opens a file that is there to be locked, made if need be: whoever can open it can hold its lock, for ever, so it is its
-/// user's alone. Earlier versions, and other programs, let all do so.
+/// Opens a file that is there to be locked, made if need be: whoever can open it can hold its lock, for ever, so it is
+/// its user's alone. Earlier versions, and other programs, let all do so.
 pub(crate) fn private_lock(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);

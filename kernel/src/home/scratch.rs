@@ -39,7 +39,8 @@ impl Home {
     /// is full or not ours to write. `tell` gets a line if that takes long, or is so.
     pub fn scratch(&self, tell: impl Fn(&str)) -> Result<Scratch, HomeError> {
         let own = self.own();
-        // A place that others can change is not made better by another one: more than the cells of this session comes from there.
+        // A place that others can change is not made better by another one: more than the cells of this session comes
+        // from there.
         own.check_trust()?;
         let has_room = free_space(&own.root).is_none_or(|free| free >= ROOM_FOR_CELLS);
         let why = match has_room.then(|| own.scratch_here(&tell)) {
@@ -68,9 +69,9 @@ impl Home {
     }
 }
 
-/// A fresh folder where no home can be written. Other users write there too: none of them may be able to put another folder in
-/// the place of ours, and what has the name that we look for must be a folder, and ours alone, before anything in it is taken for
-/// ours.
+/// A fresh folder where no home can be written. Other users write there too: none of them may be able to put another
+/// folder in the place of ours, and what has the name that we look for must be a folder, and ours alone, before
+/// anything in it is taken for ours.
 fn scratch_among_temporary_files(temporary: &Path, tell: &dyn Fn(&str)) -> Result<Scratch, HomeError> {
     trust::check_way(temporary)?;
     let user = rustix::process::geteuid().as_raw();

@@ -1,9 +1,9 @@
 //! Who can change what is loaded: nothing executable comes from a place that somebody else can write.
 //!
-//! A file is as safe as the folders that lead to it: whoever can write one of those can put another file there. So every
-//! folder up to the root has to belong to the user or to root, and to be written by them alone. A folder for all, as the one for
-//! temporary files, will do where it keeps its users from renaming what is not theirs (the sticky bit). A link is a step like any
-//! other: whose it is decides where it leads.
+//! A file is as safe as the folders that lead to it: whoever can write one of those can put another file there. So
+//! every folder up to the root has to belong to the user or to root, and to be written by them alone. A folder for all,
+//! as the one for temporary files, will do where it keeps its users from renaming what is not theirs (the sticky bit).
+//! A link is a step like any other: whose it is decides where it leads.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -1,8 +1,8 @@
 //! The iopub socket: what every connected frontend sees.
 //!
 //! What the frontends have not taken yet waits in a backlog of bounded size. Only when that is full does a cell have to
-//! wait, so nothing is lost to a slow reader; and not for one that has stopped reading, or holds up faster ones (see `subscribers`). Text of one
-//! stream is joined, so that a cell that prints much costs a frontend few messages.
+//! wait, so nothing is lost to a slow reader; and not for one that has stopped reading, or holds up faster ones (see
+//! `subscribers`). Text of one stream is joined, so that a cell that prints much costs a frontend few messages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

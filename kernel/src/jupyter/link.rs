@@ -36,8 +36,8 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 /// Up to this size a message needs no room in [`Rooms`].
 const SMALL: u64 = 128 << 10;
 
-/// Bytes that may have come in of longer messages that are not whole yet, in all connections together of peers that have proven that
-/// they have the key, and of those that have not. Each has room for the longest message.
+/// Bytes that may have come in of longer messages that are not whole yet, in all connections together of peers that
+/// have proven that they have the key, and of those that have not. Each has room for the longest message.
 const ROOM: usize = 128 << 20;
 const ROOM_UNPROVEN: usize = 64 << 20;
 
@@ -48,8 +48,8 @@ const BYTES_A_SECOND: u64 = 64 << 10;
 /// The longest path of a Unix socket, on every system.
 const LONGEST_PATH: usize = 100;
 
-/// Room for long messages while they come in, shared by all connections of a kernel. Peers that may be anybody have a room of their
-/// own: they can keep each other waiting, and nobody else.
+/// Room for long messages while they come in, shared by all connections of a kernel. Peers that may be anybody have a
+/// room of their own: they can keep each other waiting, and nobody else.
 #[derive(Clone)]
 pub(super) struct Rooms {
     proven: Arc<Semaphore>,

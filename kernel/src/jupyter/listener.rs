@@ -20,9 +20,9 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// How many connections one address takes, at the least and at the most.
 const CONNECTIONS: (u64, u64) = (1, 256);
 
-/// Of how many file descriptors one connection of one address may be. Each takes five until the peer has said what it is: its own,
-/// both ends of the relay to the socket library, one of them once more, and the place where these meet. So those of five addresses
-/// take five eighths, and the rest is for cells, compilers and files.
+/// Of how many file descriptors one connection of one address may be. Each takes five until the peer has said what it
+/// is: its own, both ends of the relay to the socket library, one of them once more, and the place where these meet. So
+/// those of five addresses take five eighths, and the rest is for cells, compilers and files.
 const DESCRIPTORS: u64 = 40;
 
 /// The file descriptors that the process shall be able to have: many systems give 1,024, or 256, and let it have more.

@@ -1,8 +1,8 @@
 //! Who is connected to a router, and which of those with an identity a message is for.
 //!
-//! A peer says itself what its identity is, and a frontend's stands in every message on iopub. So it says nothing about who the
-//! peer is: that is proven by the first message that is signed with the key. Who has not proven it takes nothing away from who
-//! has, whoever came first and whoever goes.
+//! A peer says itself what its identity is, and a frontend's stands in every message on iopub. So it says nothing about
+//! who the peer is: that is proven by the first message that is signed with the key. Who has not proven it takes
+//! nothing away from who has, whoever came first and whoever goes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,8 @@ pub(super) struct Peers {
 
 #[derive(Default)]
 struct Known {
-    /// The connections of each identity; of those that have proven that they have the key, the last to do so is the last.
+    /// The connections of each identity; of those that have proven that they have the key, the last to do so is the
+    /// last.
     connections: HashMap<Bytes, Vec<Connection>>,
     /// What may be for somebody who is about to connect: for whom, what, and until when.
     later: Vec<(Bytes, ZmqMessage, Instant)>,
@@ -79,14 +80,15 @@ impl Peers {
         }
     }
 
-    /// Hands a message to the frontend that has this identity: to the connection that was the last to prove it, and where none
-    /// has, to all that say so. What is in a message nobody can change without the key.
+    /// Hands a message to the frontend that has this identity: to the connection that was the last to prove it, and
+    /// where none has, to all that say so. What is in a message nobody can change without the key.
     pub(super) fn send(&self, identity: &Bytes, message: &ZmqMessage) -> Result<(), Gone> {
         self.known().send(identity, message).map(drop)
     }
 
-    /// The same for a frontend that may be about to connect: one that has asked on another socket does so, and the two connections
-    /// are not known in the same moment. So where nobody has proven the identity, who connects soon gets the message as well.
+    /// The same for a frontend that may be about to connect: one that has asked on another socket does so, and the two
+    /// connections are not known in the same moment. So where nobody has proven the identity, who connects soon gets
+    /// the message as well.
     pub(super) async fn send_soon(&self, identity: &Bytes, message: ZmqMessage) -> Result<(), Gone> {
         let mut changes = self.changes.subscribe();
         {

@@ -27,8 +27,8 @@ use super::wire::{self, Wire};
 /// A frontend sends nothing here but its subscriptions, each of which takes memory as long as it is connected.
 const LIMITS: Limits = Limits { message: 4 << 10, total: 256 << 10 };
 
-/// How long a frontend may hold up a cell before messages to it are dropped: one that reads nothing at all, or so little that the
-/// others have to wait for it.
+/// How long a frontend may hold up a cell before messages to it are dropped: one that reads nothing at all, or so
+/// little that the others have to wait for it.
 const STALL: Duration = Duration::from_secs(2);
 
 /// The bytes that a frontend has to take in that time where others would take more.
@@ -217,8 +217,8 @@ async fn serve(
     relay.finish().await;
 }
 
-/// The topic that a message on an XPUB socket subscribes to, if what is sent here has that topic: it is what a message begins
-/// with. One of a peer's own making, as long as it likes, subscribes to nothing.
+/// The topic that a message on an XPUB socket subscribes to, if what is sent here has that topic: it is what a message
+/// begins with. One of a peer's own making, as long as it likes, subscribes to nothing.
 fn subscribed_topic(message: &ZmqMessage) -> Option<String> {
     match message.get(0).map(AsRef::as_ref) {
         Some([1, topic @ ..]) if wire::DELIMITER.starts_with(topic) => {
@@ -252,8 +252,8 @@ impl Pace {
         self.last.get_or_insert_with(|| (Instant::now(), taken)).0 + STALL
     }
 
-    /// Whether it has taken too little since it was last looked at: nothing at all, where somebody waits for it, or less than
-    /// enough, where another frontend is ahead of it besides.
+    /// Whether it has taken too little since it was last looked at: nothing at all, where somebody waits for it, or
+    /// less than enough, where another frontend is ahead of it besides.
     fn is_too_slow(&mut self, somebody_waits: bool, another_is_ahead: bool) -> bool {
         let taken = self.taken.load(Ordering::Relaxed);
         let Some((_, before)) = self.last.replace((Instant::now(), taken)) else { return false };
@@ -261,8 +261,8 @@ impl Pace {
     }
 }
 
-/// Sends a message. Where the frontend has stopped reading, or reads more slowly than others do, and what waits for it holds up a
-/// cell, throws away the output that comes after until it has read this one, and keeps the rest for `later`.
+/// Sends a message. Where the frontend has stopped reading, or reads more slowly than others do, and what waits for it
+/// holds up a cell, throws away the output that comes after until it has read this one, and keeps the rest for `later`.
 async fn deliver(
     socket: &mut XPubSocket,
     Outgoing { message, place, .. }: Outgoing,

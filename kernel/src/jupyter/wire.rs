@@ -34,8 +34,8 @@ enum FrameError {
     PartMissing,
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// Kernel and frontend sign with the same key, and everybody reads what is on iopub. A kernel that was restarted has the key that it
-    /// had.
+    /// Kernel and frontend sign with the same key, and everybody reads what is on iopub. A kernel that was restarted
+    /// has the key that it had.
     #[error("a kernel has signed it, not a frontend")]
     Kernels,
     #[error(transparent)]

@@ -252,7 +252,8 @@ fn collect(stream: Option<impl Read>, line: impl Fn(&str)) -> String {
 
 /// Has a program make no file that others than the user can write, whatever the user's mask says: it is loaded later.
 fn keep_others_from_writing(command: &mut Command) {
-    // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed; umask is one, and cannot fail.
+    // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed; umask is one, and cannot
+    // fail.
     unsafe {
         command.pre_exec(|| {
             let mask = libc::umask(0o022);

@@ -16,8 +16,8 @@ const LARGE: u64 = 16 << 10;
 /// How long another session may take to make it: the disk may be slow.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Makes the build folder that a recipe names, where that is not the installation's and is not there yet. `tell` gets a line if
-/// another session does so.
+/// Makes the build folder that a recipe names, where that is not the installation's and is not there yet. `tell` gets a
+/// line if another session does so.
 pub(crate) fn make(recipe: &Recipe, tell: &dyn Fn(String)) -> Result<(), SetupError> {
     let target = recipe.target();
     let (Some(home), Some(place)) = (recipe.apart(), target.parent()) else { return Ok(()) };

@@ -107,7 +107,8 @@ impl Set {
         self.library.iter().chain(self.direct.iter().map(|direct| &direct.file)).all(|file| file.is_file())
     }
 
-    /// An error where others than the user and root can change something of it: the compiler reads it all, and hosts load it.
+    /// An error where others than the user and root can change something of it: the compiler reads it all, and hosts
+    /// load it.
     fn check_trust(&self) -> Result<(), HomeError> {
         let crates = self.crates.iter().map(|held| &held.file);
         let files = self.library.iter().chain(self.direct.iter().map(|direct| &direct.file)).chain(crates);
