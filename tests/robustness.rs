@@ -1000,3 +1000,77 @@ fn a_cell_that_waits_with_the_same_text_leaves_its_number_to_the_one_that_runs()
         notebook.end().await;
     });
 }
+
+/// Has a shell run the program on a notebook of these cells behind a line of its own, and gives what the program wrote there and
+/// to its stderr.
+fn run_behind(line: &str, cells: &[&str]) -> (Vec<Value>, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let notebook = notebook_in(&folder, cells);
+    session::runtime();
+    let output = std::process::Command::new("bash")
+        .args(["-c", &format!("cd \"$1\" && {line}; exec \"$2\" run \"$3\" --allow-errors"), "-"])
+        .arg(folder.path())
+        .arg(env!("CARGO_BIN_EXE_oxtorch"))
+        .arg(&notebook)
+        .output()
+        .expect("bash runs");
+    let written: Value = serde_json::from_slice(&std::fs::read(&notebook).expect("reads")).expect("is JSON");
+    let outputs = written["cells"].as_array().expect("cells").iter().map(|cell| cell["outputs"].clone()).collect();
+    (outputs, session::without_colours(&String::from_utf8_lossy(&output.stderr)))
+}
+
+#[test]
+fn a_poor_environment_runs_cells_all_the_same() {
+    for line in [
+        // Compilers that nobody needs where all is built.
+        "mkdir empty; ln -s $(command -v sh) empty/; PATH=$PWD/empty",
+        "ulimit -n 40",
+        "ulimit -s 64",
+        "ulimit -c 0",
+        "trap '' CHLD",
+        "export TMPDIR=",
+    ] {
+        let (outputs, stderr) = run_behind(line, &["let x = 20;", "fn double(n: i32) -> i32 { n * 2 }\ndouble(x) + 2"]);
+        assert!(outputs[1].to_string().contains("42"), "{line}: {stderr}");
+    }
+}
+
+#[test]
+fn a_poor_environment_is_named_where_no_cell_can_run() {
+    let (outputs, stderr) = run_behind("echo no library > liboxtorch.so; export LD_LIBRARY_PATH=$PWD", &["1 + 1"]);
+    let told = outputs[0].to_string();
+    assert!(told.contains("could not start: ") && told.contains("liboxtorch.so: file too short"), "{told}\n{stderr}");
+    assert!(stderr.contains("LD_LIBRARY_PATH is set"), "{stderr}");
+    // What may not be written is an error where it is written.
+    let (_, stderr) = run_behind("ulimit -n 18", &["1 + 1"]);
+    assert!(stderr.contains("Too many open files") && stderr.contains("ulimit -n 1024"), "{stderr}");
+}
+
+#[test]
+fn cells_run_where_the_working_folder_is_gone_and_say_where() {
+    let (outputs, stderr) =
+        run_behind("mkdir gone && cd gone && rmdir ../gone", &["std::env::current_dir()?", "1 + 1"]);
+    let told = outputs[0].to_string();
+    assert!(told.contains("the folder that cells work in is gone"), "{told}\n{stderr}");
+    assert_eq!(outputs[0][1]["data"]["text/plain"], json!(["\"/\""]), "{told}");
+    assert!(outputs[1].to_string().contains('2') && !outputs[1].to_string().contains("gone"), "{stderr}");
+}
+
+#[test]
+fn a_cell_that_has_opened_all_files_can_be_followed_by_one_that_closes_them() {
+    let opens = "let x = 1;\nlet mut files = Vec::new();\n\
+                 while let Ok(file) = std::fs::File::open(\"/dev/null\") { files.push(file); }";
+    let closes = "let count = files.len();\ndrop(files);\ncount > 50 && std::fs::File::open(\"/dev/null\").is_ok()";
+    let (outputs, stderr) = run_behind("ulimit -n 100", &[opens, "x + 1", closes, "x + 2"]);
+    for (cell, shows) in [(1, "\"2\""), (2, "\"true\""), (3, "\"3\"")] {
+        assert!(outputs[cell].to_string().contains(shows), "{}\n{stderr}", outputs[cell]);
+    }
+}
+
+#[test]
+fn a_session_whose_compiled_cells_are_gone_says_so() {
+    let removes = "std::fs::remove_dir_all(std::env::var(\"OXTORCH_CACHE\")?)?;";
+    let (outputs, stderr) = run_program(&["let x = 1;", removes, "x + 1"], &["--apart", "--allow-errors"], |_| {});
+    assert_eq!(outputs[2][0]["ename"], "CellsGone", "{stderr}");
+    assert!(stderr.contains("restart the kernel"), "{stderr}");
+}

@@ -208,8 +208,21 @@ fn seconds(text: &str) -> Result<Duration, String> {
     if duration.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(duration) }
 }
 
+/// What the program's own code takes of a stack, whatever little a shell allows for that of the first thread.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
+    // A file that may not become longer is an error where it is written, and ends nothing.
+    signals::ignore(libc::SIGXFSZ);
+    // The first thread does nothing but to wait.
+    match std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run_command) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(error) => report(&anyhow::Error::new(error).context("cannot start"), FAILED),
+    }
+}
+
+fn run_command() -> ExitCode {
     kernelspec::extend_search_path();
     let command = Cli::parse().command;
     mend_temporary_folder();
@@ -243,7 +256,7 @@ fn mend_temporary_folder() {
     let Some(found) = others.find(|folder| will_do_for_temporary_files(Path::new(folder)).is_ok()) else {
         return say(format_args!("there is no good folder for temporary files (TMPDIR): {why}"));
     };
-    // SAFETY: the program has started no other thread yet that could read the environment.
+    // SAFETY: the program has started no other thread yet that could read the environment; the first one waits.
     unsafe { std::env::set_var("TMPDIR", found) };
     say(format_args!("{why}, so temporary files go to {found} (TMPDIR)"));
 }
@@ -282,7 +295,14 @@ fn help(error: &anyhow::Error) -> Option<String> {
         let setup = cause.downcast_ref::<SetupError>().and_then(SetupError::help);
         let home = || cause.downcast_ref::<HomeError>().map(HomeError::help);
         let kernelspec = || cause.downcast_ref::<KernelspecError>().and_then(KernelspecError::help);
-        setup.or_else(home).or_else(kernelspec).or_else(|| cause.is::<NotBuilt>().then(|| NotBuilt::HELP.to_owned()))
+        let too_many_files =
+            || cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.raw_os_error() == Some(libc::EMFILE));
+        let files = || too_many_files().then(|| "allow more open files: ulimit -n 1024".to_owned());
+        setup
+            .or_else(home)
+            .or_else(kernelspec)
+            .or_else(files)
+            .or_else(|| cause.is::<NotBuilt>().then(|| NotBuilt::HELP.to_owned()))
     })
 }
 

@@ -82,6 +82,8 @@ pub struct Host {
     writers: [PipeWriter; 2],
     /// What shells have left behind.
     shells: Vec<Group>,
+    /// Whether it was started in another folder, as that of the kernel is gone, and nobody was told.
+    works_elsewhere: bool,
 }
 
 /// What a host says.
@@ -142,9 +144,18 @@ pub enum Ended {
 impl Host {
     /// Starts a host in these surroundings; it loads libtorch while this returns.
     pub fn start(runtime: &Runtime, surroundings: &Surroundings) -> anyhow::Result<Self> {
-        let (ours, theirs) = StdUnixStream::pair().context("cannot make a socket for the host process")?;
+        Self::start_process(runtime, surroundings).context("cannot start the process that runs the cells")
+    }
+
+    fn start_process(runtime: &Runtime, surroundings: &Surroundings) -> anyhow::Result<Self> {
+        let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut command = Command::new(&runtime.host);
+        // Where the folder is gone, libraries that look for themselves do not load.
+        let works_elsewhere = std::env::current_dir().is_err();
+        if works_elsewhere {
+            command.current_dir("/");
+        }
         let is_set = |name: &str| std::env::var_os(name).is_some() || surroundings.env.contains_key(name);
         if !is_set(SPINS.0) && !is_set("OMP_WAIT_POLICY") {
             command.env(SPINS.0, SPINS.1);
@@ -170,7 +181,7 @@ impl Host {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("cannot start the host process {}", runtime.host.display()))?;
+            .with_context(|| runtime.host.display().to_string())?;
         let requests = Requests::new(ours.try_clone()?);
         let streams = Streams {
             control: Messages::new(UnixStream::from_std(ours)?),
@@ -189,6 +200,7 @@ impl Host {
             ready: Arc::default(),
             writers: [stdout_writer, stderr_writer],
             shells: Vec::new(),
+            works_elsewhere: works_elsewhere && surroundings.dir.is_none(),
         };
         if surroundings.dir.is_some() {
             host.surround(surroundings);
@@ -200,6 +212,11 @@ impl Host {
     pub fn surround(&self, surroundings: &Surroundings) {
         // A host that is gone is noticed where its messages are read.
         let _ = self.requests.send(&ToHost::Surroundings(surroundings.clone()));
+    }
+
+    /// Whether its folder is not the kernel's, as that one is gone; says so once.
+    pub fn works_elsewhere(&mut self) -> bool {
+        std::mem::take(&mut self.works_elsewhere)
     }
 
     /// Its process id, while it runs.

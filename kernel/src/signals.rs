@@ -25,6 +25,12 @@ pub(crate) async fn next(signal: &mut Option<Signal>) {
     }
 }
 
+/// Takes no notice of a signal from here on, nor does what is started.
+pub(crate) fn ignore(signal: libc::c_int) {
+    // SAFETY: to ignore a signal is a valid disposition.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
 /// Has a program begin with these signals ignored, until it asks for them: one that comes as it starts does not end it.
 pub(crate) fn ignore_from_start(command: &mut Command, signals: &'static [libc::c_int]) {
     // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed; `signal` is one.

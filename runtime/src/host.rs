@@ -185,6 +185,8 @@ fn run_cells(queue: Receiver<Job>) {
     let _ = tch::Tensor::from_slice(&[0.0_f32]);
 
     let mut libraries = HashMap::new();
+    let mut spare = Spare::default();
+    spare.fill();
     for job in queue {
         match job {
             Job::Forget(names) => cell::forget_all(&names),
@@ -192,7 +194,7 @@ fn run_cells(queue: Receiver<Job>) {
             Job::Run(run) => {
                 cell::begin();
                 let before = Spent::until_now();
-                let done = run_cell(&mut libraries, &run);
+                let done = run_cell(&mut libraries, &mut spare, &run);
                 let cost = before.cost();
                 if control::is_fork() {
                     end_fork(&done.outcome);
@@ -277,10 +279,10 @@ fn duration(time: libc::timeval) -> Duration {
         + Duration::from_micros(u64::from(time.tv_usec.unsigned_abs() as u32))
 }
 
-fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {
+fn run_cell(libraries: &mut HashMap<PathBuf, Library>, spare: &mut Spare, run: &Run) -> Done {
     cell::forget_all(&run.forget);
     let Some(library) = &run.library else { return cell::end() };
-    let library = match load(libraries, library) {
+    let library = match load(libraries, library, spare) {
         Ok(library) => library,
         Err(error) => return not_loaded(error),
     };
@@ -303,15 +305,40 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, run: &Run) -> Done {
     done
 }
 
+/// Open files that are let go of while a cell is loaded: where a cell has opened all that the process may, the one that closes them
+/// is to run.
+#[derive(Default)]
+struct Spare(Vec<File>);
+
+impl Spare {
+    /// A library, and two that it needs.
+    const FILES: usize = 3;
+
+    fn fill(&mut self) {
+        while self.0.len() < Self::FILES
+            && let Ok(file) = File::open("/dev/null")
+        {
+            self.0.push(file);
+        }
+    }
+}
+
 fn not_loaded(error: libloading::Error) -> Done {
     let outcome = Outcome::NotLoaded { message: error.to_string() };
     Done { outcome, ..cell::end() }
 }
 
-fn load<'a>(libraries: &'a mut HashMap<PathBuf, Library>, path: &Path) -> Result<&'a Library, libloading::Error> {
+fn load<'a>(
+    libraries: &'a mut HashMap<PathBuf, Library>,
+    path: &Path,
+    spare: &mut Spare,
+) -> Result<&'a Library, libloading::Error> {
     if !libraries.contains_key(path) {
+        spare.0.clear();
         // SAFETY: cells are compiled by the kernel against this very runtime; their initialisers are Rust's own.
-        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }?;
+        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
+        spare.fill();
+        let library = library?;
         libraries.insert(path.to_owned(), library);
     }
     Ok(&libraries[path])

@@ -182,6 +182,9 @@ const FLAGS: [&str; 10] = [
     "embed-bitcode=no",
 ];
 
+/// What is wrong where the user, or a program that cleans up, has removed what a session has compiled.
+pub const CELLS_GONE: &str = "what the earlier cells were compiled to is gone: something has removed it from the disk";
+
 impl Rustc {
     /// Compiles into `dir`.
     pub fn new(runtime: Runtime, dir: PathBuf) -> Self {
@@ -219,9 +222,11 @@ impl Rustc {
         // Named without its folder, as `file!()` and `dbg!` are to show it.
         let file = format!("{}.rs", krate.name);
         let source = self.dir.join(&file);
-        tokio::fs::write(&source, krate.source)
-            .await
-            .with_context(|| format!("cannot write the cell's source to {}", source.display()))?;
+        let written = tokio::fs::write(&source, krate.source).await;
+        if written.is_err() && !self.dir.is_dir() {
+            anyhow::bail!(CELLS_GONE);
+        }
+        written.with_context(|| format!("cannot write the cell's source to {}", source.display()))?;
         let library = self.library(krate.name);
         let mut command = self.command(krate, &file, &library);
         let not_started = || format!("cannot start {}", self.runtime.rustc.display());

@@ -107,6 +107,11 @@ pub enum SetupError {
 }
 
 impl SetupError {
+    /// Whether what builds programs is not in reach.
+    pub(super) fn is_for_want_of_tools(&self) -> bool {
+        matches!(self, Self::NoToolchain { .. } | Self::NoCompiler { .. } | Self::NoLinker)
+    }
+
     /// What the user can do about it.
     pub fn help(&self) -> Option<String> {
         Some(match self {

@@ -131,7 +131,13 @@ fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progr
         progress.step(&format!("Setting up again: {why}"));
     }
     home.sweep_unfinished(&lock);
-    let runtime = provide(home, versions, look, progress)?;
+    let runtime = match provide(home, versions, look, progress) {
+        // Nothing can be built here. What was built is as good without a compiler in reach.
+        Err(error) if versions == Versions::Near && error.is_for_want_of_tools() => {
+            ready::read_for_all(home, look)?.map_err(|_| error)?
+        }
+        runtime => runtime?,
+    };
     progress.done();
     Ok(runtime)
 }

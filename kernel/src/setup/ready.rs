@@ -75,6 +75,11 @@ pub(super) fn read(home: &Home, look: Look) -> Result<Result<Runtime, Option<Str
     Ok(Err(why))
 }
 
+/// The runtime that was last made in this home, whatever environment it was made in.
+pub(super) fn read_for_all(home: &Home, look: Look) -> Result<Result<Runtime, Option<String>>, SetupError> {
+    read_from(home, &place_for_all(home)?, look)
+}
+
 fn read_from(home: &Home, place: &Path, look: Look) -> Result<Result<Runtime, Option<String>>, SetupError> {
     let Ok(text) = fs::read(place) else { return Ok(Err(None)) };
     trust::check_here(place)?;

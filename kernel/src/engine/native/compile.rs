@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::reports::{compile_error, internal};
 use super::state::State;
-use super::unplaced::{not_compiled, not_started, runtime_damaged, speaks_of_crates};
+use super::unplaced::{cells_gone, misses_a_cell, not_compiled, not_started, runtime_damaged, speaks_of_crates};
 use crate::engine::cache::Cache;
 use crate::engine::deps::Links;
 use crate::engine::emit::{self, Decisions, Emission, Input, VariableId};
@@ -234,6 +234,9 @@ impl Compiler {
                 && let Some(damage) = self.rustc.runtime().damage(Look::Hashes)
             {
                 return Err(runtime_damaged(&damage));
+            }
+            if errors.iter().any(|error| misses_a_cell(error)) {
+                return Err(cells_gone());
             }
             if errors.iter().all(|error| error.spans.is_empty()) {
                 return Err(not_compiled(&errors, &compiled.other, compiled.status));

@@ -6,7 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 /// What a process that runs a cell has said of its own end.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct LastWords(Mutex<Option<Cause>>);
+pub(in crate::engine) struct LastWords {
+    cause: Mutex<Option<Cause>>,
+    /// The end of what it has written to stderr.
+    said: Mutex<String>,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
@@ -19,7 +23,7 @@ impl LastWords {
     /// Takes such lines out of text on stderr, and says how many bytes at its end may be the start of one: the error that
     /// follows says the same in other words.
     pub fn take(&self, text: &str) -> (String, usize) {
-        let mut cause_told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cause_told = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rest = String::with_capacity(text.len());
         for line in text.split_inclusive('\n') {
             if let Some(cause) = cause(line) {
@@ -38,6 +42,11 @@ impl LastWords {
             && BEGINNINGS.iter().any(|start| last.starts_with(start) || start.starts_with(last));
         let held = if begins_one { last.len() } else { 0 };
         rest.truncate(rest.len().saturating_sub(held));
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.push_str(&rest);
+        let too_much = said.ceil_char_boundary(said.len().saturating_sub(LONGEST));
+        said.drain(..too_much);
+        drop(said);
         // The empty line alone may be the first piece.
         if rest == "\n" {
             return (String::new(), text.len());
@@ -45,9 +54,18 @@ impl LastWords {
         (rest, held)
     }
 
+    /// Why the process has ended before it could run anything, as a predicate: it has said so itself.
+    pub fn not_started(&self, status: ExitStatus) -> String {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        match said.lines().rfind(|line| !line.trim().is_empty()) {
+            Some(line) => format!("could not start: {}", line.trim()),
+            None => format!("could not start: it {}", self.ended(status)),
+        }
+    }
+
     /// How the process ended, as a predicate.
     pub fn ended(&self, status: ExitStatus) -> String {
-        let cause = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cause = *self.cause.lock().unwrap_or_else(PoisonError::into_inner);
         match (cause, status.signal(), status.code()) {
             (Some(Cause::StackOverflow), Some(_), _) => {
                 "overflowed its stack: a function probably calls itself without end".to_owned()
@@ -129,6 +147,17 @@ mod tests {
         assert_eq!(words.take("\nthread 'ce"), (String::new(), 11));
         assert_eq!(words.take("a\nthread 'ce"), ("a\n".to_owned(), 10));
         assert_eq!(words.take("a\nmem"), ("a\n".to_owned(), 3));
+    }
+
+    #[test]
+    fn what_it_said_last_tells_why_it_did_not_start() {
+        let words = LastWords::default();
+        let status = ExitStatus::from_raw(127 << 8);
+        assert_eq!(words.not_started(status), "could not start: it exited with code 127");
+        words.take(&"a".repeat(2 * LONGEST));
+        words.take("\nlibtorch.so: file too short\n\n");
+        assert_eq!(words.not_started(status), "could not start: libtorch.so: file too short");
+        assert!(words.said.lock().expect("no panic").len() <= LONGEST);
     }
 
     #[test]

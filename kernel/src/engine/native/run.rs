@@ -24,7 +24,10 @@ impl NativeEngine {
         cell: u32,
         events: &mpsc::Sender<Event>,
     ) -> Result<Done, CellError> {
-        self.host()?;
+        if self.host()?.works_elsewhere() {
+            let note = "the folder that cells work in is gone: they work in `/` until `%cd` names another";
+            tell(events, &[note.to_owned()]).await;
+        }
         self.begin_run(Host::next_run_interrupter)?;
         let sources = Arc::clone(&self.compiler.sources);
         let last_words = LastWords::default();
@@ -52,6 +55,9 @@ impl NativeEngine {
             Ok(Ended::Died(_)) if self.host.as_ref().is_some_and(Host::was_ended) => {
                 let how = "was ended, because the cell did not end when it was interrupted";
                 Err(self.host_died(how, cell))
+            }
+            Ok(Ended::Died(status)) if self.host.as_ref().is_some_and(|host| host.ready().is_none()) => {
+                Err(self.host_died(&last_words.not_started(status), cell))
             }
             Ok(Ended::Died(status)) => Err(self.host_died(&last_words.ended(status), cell)),
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
@@ -110,6 +116,11 @@ impl NativeEngine {
         let lost = self.state.variables.lose_all(cell, &Gone::HostLost);
         let message = format!("the process that runs the cells {how}");
         let mut notes = vec!["the next cell gets a new process; functions and types stay defined".to_owned()];
+        if how.starts_with("could not start") && std::env::var_os("LD_LIBRARY_PATH").is_some_and(|it| !it.is_empty()) {
+            notes.push(
+                "LD_LIBRARY_PATH is set: what lies there is taken in place of Oxtorch's own libraries".to_owned(),
+            );
+        }
         if !lost.is_empty() {
             notes.insert(0, format!("these variables are lost: {}", lost.join(", ")));
         }

@@ -6,9 +6,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use super::reports::internal;
-use crate::engine::names::readable;
+use crate::engine::names::{hashed_name, readable};
 use crate::engine::render;
-use crate::engine::rustc::Diagnostic;
+use crate::engine::rustc::{CELLS_GONE, Diagnostic};
 use crate::session::CellError;
 
 /// Lines of a message that nobody has foreseen; the rest is seldom of use.
@@ -44,6 +44,17 @@ pub(super) fn speaks_of_crates(error: &Diagnostic) -> bool {
         || (code.is_empty() && error.message.contains("metadata"))
 }
 
+/// Whether an error is that of an earlier cell which is not found.
+pub(super) fn misses_a_cell(error: &Diagnostic) -> bool {
+    speaks_of_crates(error)
+        && error.message.match_indices("cell_").any(|(at, _)| hashed_name(&error.message[at..]).is_some())
+}
+
+/// The error of a cell where what earlier ones were compiled to is gone.
+pub(super) fn cells_gone() -> CellError {
+    error("CellsGone", CELLS_GONE, "restart the kernel, and run the cells again")
+}
+
 /// The error of a cell where a file of the runtime is not as it was made.
 pub(super) fn runtime_damaged(damage: &str) -> CellError {
     let message = format!("the runtime is damaged: {damage}");
@@ -63,6 +74,16 @@ pub(super) fn not_started(message: String) -> CellError {
 
 fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&[CELLS_GONE]) {
+        return Some(cells_gone());
+    }
+    if has(&["Too many open files", "os error 24"]) {
+        return Some(error(
+            "TooManyFiles",
+            "too many files are open",
+            "drop the variables that hold files, or allow more ahead of the start: `ulimit -n 4096`",
+        ));
+    }
     if has(&["No space left on device", "os error 28", "Disk quota exceeded"]) || signal == Some(libc::SIGBUS) {
         let message = "the disk is full: there is no room for the compiled cell";
         return Some(error(
