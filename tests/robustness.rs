@@ -1001,8 +1001,8 @@ fn a_cell_that_waits_with_the_same_text_leaves_its_number_to_the_one_that_runs()
     });
 }
 
-/// Has a shell run the program on a notebook of these cells behind a line of its own, and gives what the program wrote there and
-/// to its stderr.
+/// Has a shell run the program on a notebook of these cells behind a line of its own, and gives what the program wrote
+/// there and to its stderr.
 fn run_behind(line: &str, cells: &[&str]) -> (Vec<Value>, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let notebook = notebook_in(&folder, cells);

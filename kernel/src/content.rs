@@ -22,7 +22,8 @@ const END: &str = "EVCXR_END_CONTENT";
 const TEXT: &str = "text/plain";
 /// No MIME type is longer; a line that is has only begun like a block.
 const LONGEST_BEGIN: usize = 200;
-/// What a block may hold, or several that are formats of one display, in bytes. A longer one is text: its end may never come.
+/// What a block may hold, or several that are formats of one display, in bytes. A longer one is text: its end may never
+/// come.
 const LONGEST_BLOCK: usize = 64 << 20;
 
 /// Turns what a cell prints to stdout into text and displays.

@@ -60,7 +60,8 @@ const SPINS: (&str, &str) = ("GOMP_SPINCOUNT", "50000");
 /// decides.
 const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "1000"), ("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
 
-/// How long the system may take to end a process that it was told to end: one that waits for a disk or a network ends later.
+/// How long the system may take to end a process that it was told to end: one that waits for a disk or a network ends
+/// later.
 const AFTER_KILL: Duration = Duration::from_secs(5);
 
 /// How long a host may take to drop its variables and end; it has 1.5 s for that itself.

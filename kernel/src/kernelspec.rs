@@ -222,7 +222,7 @@ pub fn extend_search_path() {
     let Some(more) = std::env::var_os(SEARCH_PATH).filter(|more| !more.is_empty()) else { return };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let Some(extended) = extended(&path, &more) else { return };
-    // SAFETY: this is called first of all, by the one thread that does anything: nobody reads the environment meanwhile.
+    // SAFETY: this is called first of all, by the one thread that does anything: nobody reads the environment.
     unsafe { std::env::set_var("PATH", extended) };
 }
 

@@ -30,7 +30,8 @@ pub fn is_offered(name: &syn::Ident) -> bool {
     OFFERED.iter().any(|offered| name == offered)
 }
 
-/// How many macros within each other are read for what is inserted: to read the arguments of one is to read all that is within.
+/// How many macros within each other are read for what is inserted: to read the arguments of one is to read all that is
+/// within.
 const DEEPEST_MACRO: usize = 64;
 
 /// Macros whose arguments are expressions that run where the call stands, and that show nobody their text.

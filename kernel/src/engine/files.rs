@@ -66,8 +66,8 @@ fn opened(path: &Path) -> std::io::Result<(File, Metadata)> {
     open_regular(path, OpenOptions::new().read(true))
 }
 
-/// Opens a file of the user's, if it is a regular one or is made by that: a pipe would be waited for, and to open a device may
-/// do something.
+/// Opens a file of the user's, if it is a regular one or is made by that: a pipe would be waited for, and to open a
+/// device may do something.
 pub fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::Result<(File, Metadata)> {
     let checked = |found: Metadata| match found.is_file() {
         true => Ok(found),

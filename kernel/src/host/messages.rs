@@ -1,5 +1,5 @@
-//! Both directions of the control socket. A cell can make its process write anything there, and read nothing: neither fills memory
-//! or is waited for without end.
+//! Both directions of the control socket. A cell can make its process write anything there, and read nothing: neither
+//! fills memory or is waited for without end.
 
 use std::io::{self, Write as _};
 use std::net::Shutdown;
@@ -32,7 +32,8 @@ impl Messages {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidData`] where what came is no message, and again each time where it is longer than any is.
+    /// [`io::ErrorKind::InvalidData`] where what came is no message, and again each time where it is longer than any
+    /// is.
     pub(super) async fn next(&mut self) -> io::Result<Option<FromHost>> {
         loop {
             let read = self.socket.fill_buf().await?;
@@ -69,7 +70,8 @@ impl Requests {
         Self(Arc::new(Mutex::new(socket)))
     }
 
-    /// Sends a message. A host that does not take it in time gets none any more, and its end is closed: half a message is none.
+    /// Sends a message. A host that does not take it in time gets none any more, and its end is closed: half a message
+    /// is none.
     pub(super) fn send(&self, message: &ToHost) -> io::Result<()> {
         let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
