@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use oxtorch_protocol::{CONTROL_FD, Cost, Done, FromHost, Outcome, Ready, Run, Surroundings, ToHost, read_message};
+use tch::gradients;
 
-use crate::modes::{Modes, holds_guard, settle_guards};
+use crate::modes::Modes;
 use crate::{cell, channel as control, checkpoint, flush};
 
 /// Deep recursion is common in Rust written by people who know Python; address space costs nothing until it is used.
@@ -286,7 +287,7 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, spare: &mut Spare, run: &
         Ok(library) => library,
         Err(error) => return not_loaded(error),
     };
-    let (modes, held_guard) = (Modes::now(), holds_guard());
+    let (modes, held_guard) = (Modes::now(), gradients::is_held());
     if let Some(symbol) = &run.symbol {
         // SAFETY: the kernel has written a function of this name and type into the library.
         let function = match unsafe { library.get::<fn()>(symbol.as_bytes()) } {
@@ -301,7 +302,7 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, spare: &mut Spare, run: &
     if done.outcome != Outcome::Ok {
         modes.put_back();
     }
-    settle_guards(held_guard);
+    gradients::settle(held_guard);
     done
 }
 

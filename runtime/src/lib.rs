@@ -18,7 +18,8 @@ mod flush;
 pub mod font;
 #[doc(hidden)]
 pub mod host;
-pub mod index;
+#[cfg(test)]
+mod indexing_tests;
 pub mod input;
 pub mod io;
 mod live;

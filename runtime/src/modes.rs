@@ -1,38 +1,16 @@
-//! The modes of libtorch that hold while a closure runs, and end with it however it ends.
+//! The modes of libtorch that hold for what a thread computes next, and have to end with what they were set for.
 //!
-//! `tch::no_grad`, `tch::with_grad` and `tch::autocast` put the mode back behind the closure, and so not where it panics or
-//! the user interrupts it: from then on nothing would record gradients. [`no_grad`] here puts it back in either case, and
-//! is what the prelude and the runtime's own code use; so does [`train::autocast`](crate::train::autocast). What else leaves a mode behind by failing, such as `tch::no_grad` by
-//! its full name, the host finds at the end of a cell that failed (`Modes`).
+//! Closures in which no gradients are recorded put the mode back however they end; they stand in [`tch`], as cells see it, so does the guard.
+//! [`train::autocast`](crate::train::autocast) does so too. What else leaves a mode behind by failing the host finds at the end of a cell
+//! that failed (`Modes`).
 //!
 //! What a call sets for good stays set, as any other effect of a statement: the number of threads, the seed, cuDNN's
 //! choice of algorithms. A [`no_grad_guard`] that is kept in a variable holds as long as the variable does.
 
-mod guard;
-
 use std::ffi::c_int;
 
-pub use guard::{NoGradGuard, no_grad_guard};
-pub(crate) use guard::{is_held as holds_guard, settle as settle_guards};
-
-/// Runs a closure whose operations record no gradients, for evaluation and for changing weights by hand: less memory, and
-/// what comes out does not require gradients. `torch.no_grad()`.
-///
-/// Afterwards it is as before, also where the closure panics or is interrupted.
-///
-/// ```
-/// use oxtorch::prelude::*;
-/// let w = Tensor::ones([2], (Kind::Float, device())).set_requires_grad(true);
-/// assert!(!no_grad(|| &w * 2.0).requires_grad());
-/// let failed = std::panic::catch_unwind(|| no_grad(|| Tensor::zeros([2, 3], (Kind::Float, Device::Cpu)).view([5])));
-/// assert!(failed.is_err());
-/// assert!((&w * 2.0).requires_grad());
-/// ```
-pub fn no_grad<T, F: FnOnce() -> T>(run: F) -> T {
-    // Dropped by unwinding as well.
-    let _guard = no_grad_guard();
-    run()
-}
+pub use tch::{no_grad, no_grad_guard};
+use tch::gradients::record_gradients;
 
 // SAFETY: as `kernel/src/setup/autocast.h` defines them; the shim is loaded with the runtime. They read and change flags of this thread, and
 // take any number. The functions that `tch` has for that have libtorch print a warning, and know the GPU alone.
@@ -112,39 +90,23 @@ impl Modes {
     }
 }
 
-/// Has the operations of this thread record gradients or not; says whether they did.
-fn record_gradients(record: bool) -> bool {
-    // SAFETY: changes a flag of this thread in libtorch, which is loaded with the runtime.
-    unsafe { torch_sys::at_grad_set_enabled(c_int::from(record)) != 0 }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
     use tch::{Device, Kind, Tensor};
 
     use super::*;
 
-    pub(super) fn records() -> bool {
+    fn records() -> bool {
         (Tensor::ones([1], (Kind::Float, Device::Cpu)).set_requires_grad(true) * 2.0).requires_grad()
-    }
-
-    #[test]
-    fn gradients_are_recorded_again_after_a_panic() {
-        let caught = catch_unwind(|| no_grad(|| no_grad(|| assert!(records(), "none are recorded"))));
-        assert!(caught.is_err());
-        assert!(records());
-        assert!(no_grad(|| !records()));
     }
 
     #[test]
     fn what_a_failure_left_behind_is_put_back() {
         let before = Modes::now();
         assert_eq!(before, Modes { records_gradients: true, autocast: 0, autocasts: 0 });
-        let _ = catch_unwind(AssertUnwindSafe(|| tch::no_grad(|| panic!("within"))));
-        // SAFETY: what `tch::autocast` does on a machine with a GPU.
+        // SAFETY: what a guard and `tch::autocast` do, the latter on a machine with a GPU.
         unsafe {
+            torch_sys::at_grad_set_enabled(0);
             torch_sys::at_autocast_set_enabled(1);
             torch_sys::at_autocast_increment_nesting();
         }
@@ -161,7 +123,7 @@ mod tests {
     fn a_mode_that_was_set_before_stays() {
         let guard = no_grad_guard();
         let before = Modes::now();
-        let _ = catch_unwind(AssertUnwindSafe(|| tch::with_grad(|| panic!("within"))));
+        record_gradients(true);
         assert!(records());
         before.put_back();
         assert!(!records());

@@ -1,7 +1,7 @@
 //! What every cell has in scope. Its names lose to anything that the user defines.
 //!
 //! - Tensors and networks: [`Tensor`], [`nn`], [`Kind`], [`Device`], [`IndexOp`] (`x.i((.., 0))`, `x.set_i((.., 0), 1.0)`; all
-//!   it takes is in [`index`](crate::index)), [`no_grad`], the traits of layers and optimisers, and [`device()`] for the best
+//!   it takes is in [`index`](tch::index)), [`no_grad`], the traits of layers and optimisers, and [`device()`] for the best
 //!   device at hand.
 //! - Errors: anyhow's [`Result`], [`Context`], [`anyhow!`], [`bail!`] and [`ensure!`]. `Result<T>` stands for any error,
 //!   `Result<T, E>` is the one of the standard library.
@@ -18,9 +18,9 @@
 //!   that a cell can say `use tch::vision;`.
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
 
-pub use crate::index::{Ellipsis, IndexOp, NewAxis, Steps as _, tch};
+pub use ::tch::index::{Ellipsis, IndexOp, NewAxis, Steps as _};
 pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, seed};
-pub use crate::{anyhow, image, ndarray, plotters, rand, tokio};
+pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{bail, ensure};
 pub use crate::{data, io, metrics, nn, optim, rl, text, train};
 pub use ::tch::{Device, Kind, Reduction, TchError, Tensor};

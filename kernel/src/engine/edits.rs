@@ -14,21 +14,13 @@ use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, Token, VisRestricted,
 use super::files;
 use super::fragment::{CellText, Edit};
 use super::macro_items;
-use super::mentions::{Names, mentions, unraw};
+use super::mentions::{Names, unraw};
 
 /// The call that ends a cell which is interrupted.
 pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
 
-/// The module of a cell's crate that holds the crates which every cell has by name: the root has them from the prelude.
-pub const CRATES: &str = "__oxtorch_crates";
-
 /// The crates that every cell has by name without asking.
 pub const OFFERED: [&str; 7] = ["tch", "anyhow", "rand", "ndarray", "image", "plotters", "tokio"];
-
-/// Whether a name is that of such a crate.
-pub fn is_offered(name: &syn::Ident) -> bool {
-    OFFERED.iter().any(|offered| name == offered)
-}
 
 /// How many macros within each other are read for what is inserted: to read the arguments of one is to read all that is
 /// within.
@@ -77,8 +69,6 @@ pub struct Edits {
     macro_depth: usize,
     /// How many modules enclose the place.
     module_depth: usize,
-    /// Whether the outermost of them names a crate that every cell has.
-    module_names_crates: bool,
     /// What the files hold that it reads: with other contents it is other code.
     pub stamps: String,
     /// The names that these mention.
@@ -308,12 +298,6 @@ impl Edits {
     }
 
     /// The crates that every cell has by name are names of the prelude to rustc, and those have no `::` ahead of them.
-    fn not_from_the_root(&mut self, colons: &Token![::], first: &syn::Ident) {
-        if is_offered(first) {
-            self.replace(colons.span().byte_range(), "");
-        }
-    }
-
     fn in_loop(&mut self, body: &Block) {
         self.heavy = true;
         self.loop_depth += 1;
@@ -477,36 +461,9 @@ impl<'ast> Visit<'ast> for Edits {
 
     fn visit_item_mod(&mut self, it: &'ast syn::ItemMod) {
         self.read_module(it);
-        if let Some((braces, items)) = &it.content {
-            if self.module_depth == 0 {
-                // Once for all modules in it, however deep they are.
-                let mentioned = mentions(items.iter().map(ToTokens::to_token_stream).collect());
-                self.module_names_crates = OFFERED.iter().any(|name| mentioned.contains(*name));
-            }
-            if self.module_names_crates {
-                let inner = it.attrs.iter().filter(|attribute| matches!(attribute.style, AttrStyle::Inner(_)));
-                let behind = inner.map(|attribute| attribute.span().byte_range().end).max();
-                let at = behind.unwrap_or(braces.span.open().byte_range().end);
-                self.insert(Some(at), &format!(" #[allow(unused_imports)] use crate::{CRATES}::*;"));
-            }
-        }
         self.module_depth += 1;
         visit::visit_item_mod(self, it);
         self.module_depth -= 1;
-    }
-
-    fn visit_item_use(&mut self, it: &'ast syn::ItemUse) {
-        if let (Some(colons), syn::UseTree::Path(first)) = (&it.leading_colon, &it.tree) {
-            self.not_from_the_root(colons, &first.ident);
-        }
-        visit::visit_item_use(self, it);
-    }
-
-    fn visit_path(&mut self, it: &'ast syn::Path) {
-        if let (Some(colons), Some(first)) = (&it.leading_colon, it.segments.first()) {
-            self.not_from_the_root(colons, &first.ident);
-        }
-        visit::visit_path(self, it);
     }
 
     fn visit_item_fn(&mut self, it: &'ast syn::ItemFn) {

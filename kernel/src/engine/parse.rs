@@ -14,7 +14,7 @@ use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
 use super::awaits::awaits;
 use super::contents::{Associated, Contents, associated};
 use super::depth::{self, TooDeep};
-use super::edits::{Edits, after_attributes, is_offered, makes_statics};
+use super::edits::{Edits, after_attributes, makes_statics};
 use super::fragment::{CellText, Edit, Fragment};
 use super::macro_items::{ItemMacros, makes_items, publish_call};
 use super::mentions::{Names, mentions, open_patterns, unraw};
@@ -667,8 +667,7 @@ fn head_name(ty: &syn::Type) -> Option<String> {
 
 /// The names that a `use` declaration brings.
 pub fn leaves(it: &syn::ItemUse) -> Vec<UseLeaf> {
-    let is_offered = matches!(&it.tree, UseTree::Path(first) if is_offered(&first.ident));
-    let leading = if it.leading_colon.is_some() && !is_offered { "::" } else { "" };
+    let leading = if it.leading_colon.is_some() { "::" } else { "" };
     let mut leaves = Vec::new();
     use_leaves(&it.tree, leading.to_owned(), &Names::new(), &mut leaves);
     leaves

@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::deps::Links;
+use super::edits::OFFERED;
 use super::names::crate_name;
 use crate::setup::child::{end_with_parent, with_path};
 use crate::setup::sources::key;
@@ -334,6 +335,12 @@ impl Rustc {
         }
         for dir in &self.runtime.native {
             command.arg("-L").arg(with_path("native=", dir));
+        }
+        let is_given = |name: &str| krate.externs.iter().chain(&krate.links.externs).any(|(given, _)| given == name);
+        for (name, file) in OFFERED.iter().filter_map(|name| self.runtime.crates.get_key_value(*name)) {
+            if !is_given(name) {
+                command.arg("--extern").arg(with_path(&format!("{name}="), file));
+            }
         }
         for (name, file) in krate.externs {
             command.arg("--extern").arg(with_path(&format!("{name}="), file));

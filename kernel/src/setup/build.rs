@@ -1,6 +1,6 @@
 //! Builds the runtime's library and the host with the toolchain that will compile the cells.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,9 @@ pub(crate) const CARGO_LOCK: &str = ".cargo-lock";
 /// The folder of the crates that are read for cells, in the runtime's place.
 const DEPENDENCIES: &str = "deps";
 
+/// The file there that says which of them the runtime's code calls by which name.
+const NAMED: &str = "crates.json";
+
 /// What the build takes on disk while it runs.
 const NEEDED_SPACE: u64 = 750_000_000;
 
@@ -45,6 +48,8 @@ pub(crate) struct Crates {
     pub(crate) torch_sys: PathBuf,
     /// How many crates the build takes.
     count: u64,
+    /// What the runtime's code calls the crates that it depends on, and their packages.
+    named: BTreeMap<String, String>,
 }
 
 /// How the runtime's crates are built. A crate that is built in the same way, in the same version and with the same
@@ -228,6 +233,7 @@ pub(crate) fn built(home: &Home, key: &str, inputs: Inputs<'_>) -> Option<Runtim
         toolchain: inputs.toolchain.version.clone(),
         library: place.join(library_name(LIBRARY)),
         dependencies: vec![place.join(DEPENDENCIES)],
+        crates: named(&place)?,
         native: vec![inputs.shim.to_owned()],
         linker: None,
         host: place.join("oxtorch-host"),
@@ -270,9 +276,13 @@ pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) ->
         package.ok_or_else(|| SetupError::Sources(format!("the workspace of the runtime lacks {name}")))
     };
     let torch_sys = Path::new(&package("torch-sys")?.manifest_path).parent().unwrap_or(&folder).to_owned();
+    let runtimes = &package(LIBRARY)?.id;
+    let node = metadata.resolve.nodes.iter().find(|node| node.id == *runtimes);
+    let named = node.into_iter().flat_map(|node| &node.deps).filter(|dependency| dependency.is_for_running());
+    let named = named.map(|dependency| (dependency.name.clone(), dependency.pkg.clone())).collect();
     let built = [package(LIBRARY)?, package(SUPPORT)?].map(|package| package.id.as_str());
     let built = metadata.reached(built, |dependency| !dependency.is_for_tests());
-    Ok(Crates { torch_sys, count: built.len() as u64, folder })
+    Ok(Crates { torch_sys, count: built.len() as u64, named, folder })
 }
 
 /// The crate that cargo says it downloads.
@@ -324,7 +334,7 @@ pub(crate) fn build(
 
     let work = home.unfinished()?;
     let finished = work.path().join("runtime");
-    gather(&output.stdout, &recipe.release(), &finished).map_err(|error| not_written(error, &finished))?;
+    gather(&output.stdout, &recipe.release(), &crates.named, &finished).map_err(|error| not_written(error, &finished))?;
     let read = ask_what_cells_read(inputs, &finished, work.path())?;
     keep(&read, &finished.join(DEPENDENCIES)).map_err(|error| not_written(error, &finished))?;
     contents::put_down(&finished).map_err(|error| not_written(error, &finished))?;
@@ -370,23 +380,37 @@ pub(crate) fn is_metadata(file: &Path) -> bool {
 
 /// Collects the libraries, the host, and the metadata and the macros of all crates below them. Their code would stand beside the
 /// metadata in a file that is mapped as a whole, which makes the compiler half as large again.
-fn gather(messages: &str, release: &Path, finished: &Path) -> io::Result<()> {
+///
+/// The runtime calls the packages in `named` by these names; which file each has, it writes down.
+fn gather(messages: &str, release: &Path, named: &BTreeMap<String, String>, finished: &Path) -> io::Result<()> {
     let dependencies = finished.join(DEPENDENCIES);
     create_folder(&dependencies)?;
     // Cargo may write the packages of its own workspace anew in place, so they are copied.
     for name in [library_name(LIBRARY), library_name(SUPPORT), "oxtorch-host".to_owned()] {
         fs::copy(release.join(&name), finished.join(&name))?;
     }
+    let mut files = BTreeMap::new();
     for artifact in messages.lines().filter_map(artifact) {
         for file in artifact.files {
             let Some(name) = file.file_name() else { continue };
+            if is_metadata(&file)
+                && let Some((called, _)) = named.iter().find(|(_, package)| **package == artifact.package)
+            {
+                files.insert(called, name.to_string_lossy().into_owned());
+            }
             if artifact.is_macro || (is_metadata(&file) && file.starts_with(release)) {
                 let to = dependencies.join(name);
                 if artifact.package.starts_with("path+") { fs::copy(&file, &to).map(drop)? } else { link(&file, &to)? }
             }
         }
     }
-    Ok(())
+    fs::write(finished.join(NAMED), serde_json::to_vec(&files)?)
+}
+
+/// The files of the crates that the runtime at a place depends on, by what its code calls them.
+fn named(place: &Path) -> Option<BTreeMap<String, PathBuf>> {
+    let files: BTreeMap<String, String> = serde_json::from_slice(&fs::read(place.join(NAMED)).ok()?).ok()?;
+    Some(files.into_iter().map(|(name, file)| (name, place.join(DEPENDENCIES).join(file))).collect())
 }
 
 /// The crates that the compiler reads for a cell, as it names their files: those that the library holds, and the macros that

@@ -26,6 +26,7 @@ pub(crate) mod sources;
 pub mod toolchain;
 mod wrappers;
 
+use std::collections::BTreeMap;
 #[cfg(feature = "evcxr")]
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,8 @@ pub struct Runtime {
     pub library: PathBuf,
     /// The crates that the runtime was built from, for `-L dependency=`.
     pub dependencies: Vec<PathBuf>,
+    /// The files of those that the runtime itself depends on, by what its code calls them.
+    pub crates: BTreeMap<String, PathBuf>,
     /// Where `libtch.so` lies, for `-L native=`.
     pub native: Vec<PathBuf>,
     /// The linker to call for cells; rustc's own way of linking where there is none.

@@ -137,7 +137,7 @@ mod tests {
         };
         let manifest = text("Cargo.toml");
         assert!(
-            manifest.contains(r#"members = ["runtime", "runtime/boundary", "runtime/protocol", "runtime/support"]"#),
+            manifest.contains(r#"members = ["runtime", "runtime/boundary", "runtime/protocol", "runtime/support", "runtime/tch"]"#),
             "{manifest}"
         );
         assert!(!manifest.contains("kernel"), "{manifest}");

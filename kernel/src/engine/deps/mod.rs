@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use self::failure::Failure;
 use self::set::{Direct, Request, Set};
 use self::spec::Spec;
-use super::edits::{CRATES, OFFERED};
+use super::edits::OFFERED;
 use super::mentions::Names;
 use super::source_map::Source;
 use crate::setup::Runtime;
@@ -191,6 +191,10 @@ impl Dependencies {
         // rustc writes types with the crate's own name, whatever it is called here.
         let names = all().map(|direct| (&direct.identifier, direct));
         for (name, direct) in names.chain(all().map(|direct| (&direct.krate, direct))) {
+            if direct.is_runtimes && OFFERED.contains(&name.as_str()) {
+                // Cells have it by that name: `tch` with our indices.
+                continue;
+            }
             if !links.externs.iter().any(|(other, _)| other == name) {
                 links.externs.push((name.clone(), direct.file.clone()));
             }
@@ -228,11 +232,6 @@ impl Dependencies {
     /// other crates is another crate.
     pub fn attach(&self, source: &mut Source, taken: &Names) -> Vec<(String, PathBuf)> {
         let is_anothers = |name: &str| self.direct(name).is_some_and(|direct| !direct.is_runtimes);
-        if source.text.contains(CRATES) {
-            // One that was asked for is a crate to rustc, in modules too.
-            let names: Vec<&str> = OFFERED.into_iter().filter(|name| !is_anothers(name)).collect();
-            source.glue(&format!("\nmod {CRATES} {{ pub use ::oxtorch::prelude::{{{}}}; }}\n", names.join(", ")));
-        }
         let names: BTreeSet<&str> = self.links.externs.iter().map(|(name, _)| name.as_str()).collect();
         let unnamed = self.unnamed_in(&source.text);
         let is_name = |char: char| char == '_' || char.is_alphanumeric();

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use ::tch::kind::Element;
-use ::tch::{Kind, Scalar, TchError, Tensor};
+use torch::kind::Element;
+use torch::{Kind, Scalar, TchError, Tensor};
 
 use super::expression::Index;
 use super::refusal;

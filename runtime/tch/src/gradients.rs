@@ -1,12 +1,51 @@
-//! A guard while which no gradients are recorded, as `tch::no_grad_guard` gives one; several may be dropped in any order.
+//! Closures and guards while which gradients are recorded or not. A closure puts the mode back however it ends; guards may be dropped in any
+//! order.
 //!
-//! tch's remembers the mode that it finds and puts that back. So it is right where guards end in the reverse order of their beginning, as in
+//! Those of tch put nothing back where a closure panics or the user interrupts it: from then on nothing would record gradients. tch's guard
+//! remembers the mode that it finds and puts that back. So it is right where guards end in the reverse order of their beginning, as in
 //! a function. A cell that is run again makes the new guard before the old one is dropped: tch's new one remembers that nothing is recorded.
 
 use std::cell::RefCell;
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::record_gradients;
+/// Runs a closure whose operations record no gradients, for evaluation and for changing weights by hand: less memory, and
+/// what comes out does not require gradients. `torch.no_grad()`.
+///
+/// Afterwards it is as before, also where the closure panics or is interrupted.
+///
+/// ```
+/// use tch::{Device, Kind, Tensor, no_grad};
+/// let w = Tensor::ones([2], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+/// assert!(!no_grad(|| &w * 2.0).requires_grad());
+/// let failed = std::panic::catch_unwind(|| no_grad(|| Tensor::zeros([2, 3], (Kind::Float, Device::Cpu)).view([5])));
+/// assert!(failed.is_err());
+/// assert!((&w * 2.0).requires_grad());
+/// ```
+pub fn no_grad<T, F: FnOnce() -> T>(run: F) -> T {
+    // Dropped by unwinding as well.
+    let _guard = no_grad_guard();
+    run()
+}
+
+/// Runs a closure whose operations record gradients, within a part in which none are recorded. `torch.enable_grad()`.
+///
+/// Afterwards it is as before, also where the closure panics or is interrupted.
+pub fn with_grad<T, F: FnOnce() -> T>(run: F) -> T {
+    let _mode = Mode { before: record_gradients(true) };
+    run()
+}
+
+/// Puts back whether gradients are recorded when it is dropped.
+struct Mode {
+    before: bool,
+}
+
+impl Drop for Mode {
+    fn drop(&mut self) {
+        record_gradients(self.before);
+    }
+}
 
 /// No gradients are recorded on this thread while it is held; `tch::NoGradGuard`.
 ///
@@ -29,11 +68,11 @@ thread_local! {
 }
 
 /// Has no gradients be recorded while the guard that it gives is held, in a variable of a cell for instance; `tch::no_grad_guard`. For a part of
-/// a cell there is [`no_grad`](super::no_grad).
+/// a cell there is [`no_grad`].
 ///
 /// ```
-/// use oxtorch::prelude::*;
-/// let w = Tensor::ones([2], (Kind::Float, device())).set_requires_grad(true);
+/// use tch::{Device, Kind, Tensor, no_grad_guard};
+/// let w = Tensor::ones([2], (Kind::Float, Device::Cpu)).set_requires_grad(true);
 /// let mut guard = no_grad_guard();
 /// // As a cell that is run again: the new one is there before the old one goes.
 /// guard = no_grad_guard();
@@ -68,14 +107,14 @@ impl Drop for NoGradGuard {
 }
 
 /// Whether a guard of this thread is held.
-pub(crate) fn is_held() -> bool {
+pub fn is_held() -> bool {
     HELD.with_borrow(|held| !held.is_empty())
 }
 
 /// Has the mode agree with the guards that are held, where something else has set it since: a closure of `tch::no_grad` puts back what it
 /// found, also where a guard was made or dropped within; and so does the end of a cell that failed. `was_held` says whether a guard was held
 /// before that.
-pub(crate) fn settle(was_held: bool) {
+pub fn settle(was_held: bool) {
     if is_held() {
         if record_gradients(false) {
             HELD.with_borrow_mut(|held| held[0].before = true);
@@ -85,10 +124,40 @@ pub(crate) fn settle(was_held: bool) {
     }
 }
 
+/// Has the operations of this thread record gradients or not; says whether they did.
+pub fn record_gradients(record: bool) -> bool {
+    // SAFETY: changes a flag of this thread in libtorch, which is loaded with the runtime.
+    unsafe { torch_sys::at_grad_set_enabled(c_int::from(record)) != 0 }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{no_grad, tests::records};
+    use std::panic::catch_unwind;
+
+    use torch::{Device, Kind, Tensor};
+
     use super::*;
+
+    fn records() -> bool {
+        (Tensor::ones([1], (Kind::Float, Device::Cpu)).set_requires_grad(true) * 2.0).requires_grad()
+    }
+
+    #[test]
+    fn gradients_are_recorded_again_after_a_panic() {
+        let caught = catch_unwind(|| no_grad(|| no_grad(|| assert!(records(), "none are recorded"))));
+        assert!(caught.is_err());
+        assert!(records());
+        assert!(no_grad(|| !records()));
+    }
+
+    #[test]
+    fn none_are_recorded_again_after_a_panic_within() {
+        let guard = no_grad_guard();
+        assert!(catch_unwind(|| with_grad(|| assert!(!records(), "they are recorded"))).is_err());
+        assert!(!records());
+        drop(guard);
+        assert!(records());
+    }
 
     #[test]
     fn guards_end_in_any_order() {
@@ -106,7 +175,7 @@ mod tests {
     #[test]
     fn what_a_guard_puts_back_is_what_holds_around_it() {
         let outer = no_grad_guard();
-        tch::with_grad(|| {
+        torch::with_grad(|| {
             let inner = no_grad_guard();
             assert!(!records());
             drop(inner);
@@ -126,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_mode_agrees_with_what_is_held() {
-        let escaped = tch::no_grad(no_grad_guard);
+        let escaped = torch::no_grad(no_grad_guard);
         assert!(records());
         settle(false);
         assert!(!records());
@@ -134,11 +203,11 @@ mod tests {
         settle(true);
         assert!(records());
         let dropped = no_grad_guard();
-        tch::with_grad(|| drop(dropped));
+        torch::with_grad(|| drop(dropped));
         settle(true);
         assert!(records());
         // What holds for another reason stays.
-        tch::no_grad(|| {
+        torch::no_grad(|| {
             settle(false);
             assert!(!records());
         });

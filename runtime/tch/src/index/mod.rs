@@ -23,7 +23,7 @@
 //! their axes come first.
 //!
 //! ```
-//! use oxtorch::prelude::*;
+//! use tch::{Device, IndexOp, Kind, Tensor};
 //! let x = Tensor::arange(12, (Kind::Int64, Device::Cpu)).reshape([3, 4]);
 //! let (rows, cols) = (Tensor::from_slice(&[0i64, 2]), Tensor::from_slice(&[1i64, -1]));
 //! assert_eq!(x.i((&rows, &cols)), Tensor::from_slice(&[1i64, 11]));
@@ -37,13 +37,12 @@
 mod assign;
 mod expression;
 mod select;
-pub mod tch;
 
-use ::tch::{TchError, Tensor};
+use torch::{TchError, Tensor};
 
-pub use ::tch::NewAxis;
 pub use assign::{Value, ValueForPart};
 pub use expression::{AxisIndex, Ellipsis, Index, IndexExpression, Integer, ListElement, Steps};
+pub use torch::index::*;
 
 /// Reads and sets parts of a tensor: `x.i((.., 0))`, `x.set_i((.., 0), 1.0)`.
 ///
@@ -68,7 +67,7 @@ pub trait IndexOp<T> {
     /// part's shape.
     ///
     /// ```
-    /// use oxtorch::prelude::*;
+    /// use tch::{Device, IndexOp, Kind, Tensor};
     /// let mut x = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
     /// x.set_i((0, 1), 5.0);
     /// x.set_i((1, ..), [1.0, -2.0, 3.0]);
@@ -125,6 +124,3 @@ fn or_panic<T>(result: Result<T, TchError>) -> T {
 fn refusal(text: impl Into<String>) -> TchError {
     TchError::Torch(text.into())
 }
-
-#[cfg(test)]
-mod tests;

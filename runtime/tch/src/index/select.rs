@@ -1,6 +1,6 @@
 //! Finds the part of a tensor that an index stands for.
 
-use ::tch::{Device, Kind, TchError, Tensor};
+use torch::{Device, Kind, TchError, Tensor};
 
 use super::assign::apart;
 use super::expression::Index;

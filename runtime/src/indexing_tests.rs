@@ -1,13 +1,13 @@
 //! Against values of PyTorch, with the script in `tests/reference`.
 
-use ::tch::{Device, Kind, NewAxis, Tensor};
 use serde_json::Value as Json;
+use tch::index::{Ellipsis, Index, IndexOp, Steps};
+use tch::{Device, Kind, NewAxis, Tensor};
 
-use super::{Ellipsis, Index, IndexOp, Steps};
 use crate::reference::Reference;
 
 fn reference() -> Reference {
-    Reference::parse(include_str!("../../../tests/reference/indexing.json"))
+    Reference::parse(include_str!("../../tests/reference/indexing.json"))
 }
 
 fn sizes(reference: &Reference, name: &str) -> Vec<i64> {

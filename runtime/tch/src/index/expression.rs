@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::iter::StepBy;
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
-use ::tch::{NewAxis, Tensor};
+use torch::{NewAxis, Tensor};
 
 /// One part of an index, for one axis or several.
 #[derive(Debug)]
