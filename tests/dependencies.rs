@@ -340,3 +340,57 @@ fn without_a_network_what_is_there_still_works() {
     check(&outputs(2), "DependencyError");
     check(&outputs(2), "there is no network");
 }
+
+#[test]
+fn cells_call_what_a_static_c_library_has() {
+    let manifest = "links = \"halves\"\n[build-dependencies]\ncc = \"1\"";
+    let code = r#"
+unsafe extern "C" { fn half(number: i32) -> i32; }
+#[inline] pub fn half_of(number: i32) -> i32 { unsafe { half(number) } }
+pub mod sys { unsafe extern "C" { pub safe fn quarter(number: i32) -> i32; pub static quarters: i32; } }"#;
+    let halves = Krate::new("static", "halves", manifest, code);
+    let write = |name: &str, text: &str| std::fs::write(halves.folder.join(name), text).expect("writes a source");
+    // Hidden as some crates hide theirs; no Rust code of the crate calls `quarter`.
+    let build = "fn main() { cc::Build::new().flag(\"-fvisibility=hidden\").file(\"half.c\").file(\"quarter.c\").compile(\"halves\"); }";
+    write("build.rs", build);
+    write("half.c", "int half(int number) { return number / 2; }\n");
+    write("quarter.c", "int quarters = 4;\nint quarter(int number) { return number / quarters; }\n");
+    in_session(|mut notebook| async move {
+        result(&mut notebook, &halves.dep()).await;
+        assert_eq!(result(&mut notebook, "halves::half_of(10)").await, "5");
+        assert_eq!(result(&mut notebook, "halves::sys::quarter(8) + unsafe { halves::sys::quarters }").await, "6");
+        notebook.end().await;
+    });
+}
+
+#[test]
+fn what_crates_of_the_network_call_tokio_is_what_cells_do() {
+    // A feature below tokio that the runtime has not asked for: these crates get a tokio of their own.
+    let manifest = "[dependencies]\ntokio = { version = \"1\", features = [\"net\", \"rt\", \"io-util\", \"parking_lot\"] }\n\
+                    smallvec = { version = \"1\", features = [\"const_generics\"] }";
+    let code = r#"
+use tokio::io::AsyncWriteExt;
+pub async fn greet(listener: tokio::net::TcpListener) -> std::io::Result<()> {
+    let (mut stream, _) = listener.accept().await?;
+    stream.write_all(b"hello").await
+}"#;
+    let greeter = Krate::new("network", "greeter", manifest, code);
+    in_session(|mut notebook| async move {
+        let before = "let before = tokio::spawn(async { 1 }).await?; before";
+        assert_eq!(result(&mut notebook, before).await, "1");
+        let shown = notebook.run(&greeter.dep()).await;
+        assert_eq!(shown.ending(), "ok", "{:?}", shown.report());
+        check(&shown.notes, "`tokio` is this one from now on");
+        let code = "use tokio::{io::AsyncReadExt, net::{TcpListener, TcpStream}};
+let listener = TcpListener::bind(\"127.0.0.1:0\").await?;
+let address = listener.local_addr()?;
+let task = tokio::spawn(greeter::greet(listener));";
+        result(&mut notebook, code).await;
+        let code = "let mut text = String::new();
+TcpStream::connect(address).await?.read_to_string(&mut text).await?;
+task.await??;
+text";
+        assert_eq!(result(&mut notebook, code).await, "\"hello\"");
+        notebook.end().await;
+    });
+}

@@ -14,6 +14,11 @@ pub mod display;
 mod errors;
 #[doc(hidden)]
 pub mod evcxr;
+#[doc(hidden)]
+#[expect(missing_docs, reason = "they are those of C")]
+pub mod exported {
+    include!(concat!(env!("OUT_DIR"), "/exported.rs"));
+}
 mod flush;
 pub mod font;
 #[doc(hidden)]

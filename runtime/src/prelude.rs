@@ -18,11 +18,11 @@
 //!   that a cell can say `use tch::vision;`.
 //!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
 
-pub use ::tch::index::{Ellipsis, IndexOp, NewAxis, Steps as _};
 pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{bail, ensure};
 pub use crate::{data, io, metrics, nn, optim, rl, text, train};
+pub use ::tch::index::{Ellipsis, IndexOp, NewAxis, Steps as _};
 pub use ::tch::{Device, Kind, Reduction, TchError, Tensor};
 pub use anyhow::{Context, Result, anyhow};
 

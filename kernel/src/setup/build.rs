@@ -122,6 +122,8 @@ impl Recipe {
         cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-lib=[\"tch\"]")]);
         cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-search=[{search}]")]);
         cargo.env("CARGO_ENCODED_RUSTFLAGS", &self.flags);
+        // A crate may hide its C functions from all but its own shared library, and cells have inlined calls of them.
+        cargo.env("CFLAGS", "-fvisibility=default");
         cargo
     }
 
@@ -334,7 +336,8 @@ pub(crate) fn build(
 
     let work = home.unfinished()?;
     let finished = work.path().join("runtime");
-    gather(&output.stdout, &recipe.release(), &crates.named, &finished).map_err(|error| not_written(error, &finished))?;
+    gather(&output.stdout, &recipe.release(), &crates.named, &finished)
+        .map_err(|error| not_written(error, &finished))?;
     let read = ask_what_cells_read(inputs, &finished, work.path())?;
     keep(&read, &finished.join(DEPENDENCIES)).map_err(|error| not_written(error, &finished))?;
     contents::put_down(&finished).map_err(|error| not_written(error, &finished))?;

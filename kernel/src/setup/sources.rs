@@ -137,7 +137,9 @@ mod tests {
         };
         let manifest = text("Cargo.toml");
         assert!(
-            manifest.contains(r#"members = ["runtime", "runtime/boundary", "runtime/protocol", "runtime/support", "runtime/tch"]"#),
+            manifest.contains(
+                r#"members = ["runtime", "runtime/boundary", "runtime/exports", "runtime/protocol", "runtime/support", "runtime/tch"]"#
+            ),
             "{manifest}"
         );
         assert!(!manifest.contains("kernel"), "{manifest}");

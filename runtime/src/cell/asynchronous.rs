@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tokio::runtime::Runtime;
 
@@ -13,8 +13,12 @@ use super::stage::{Error, stage};
 use crate::checkpoint;
 
 thread_local! {
-    static ENTERED: Cell<bool> = const { Cell::new(false) };
+    /// How many of the runtimes this thread has entered: ours first, then those of `OTHERS`.
+    static ENTERED: Cell<usize> = const { Cell::new(0) };
 }
+
+/// What has a thread enter a runtime of another tokio than ours, one for each that crates were built with.
+static OTHERS: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -26,10 +30,22 @@ fn runtime() -> &'static Runtime {
 
 /// Lets this thread spawn tasks and make timers from now on. The kernel calls it in cells that mention `tokio` or await.
 pub fn enter_tokio() {
-    if !ENTERED.replace(true) {
+    let entered = ENTERED.get();
+    if entered == 0 {
         // Left only as the host ends: the next cell may call an earlier function that spawns.
         std::mem::forget(runtime().enter());
+        ENTERED.set(1);
     }
+    let others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for enter in others.iter().skip(entered.saturating_sub(1)) {
+        enter();
+    }
+    ENTERED.set(1 + others.len());
+}
+
+/// Has [`enter_tokio`] call this as well, once on each thread. A library of crates that holds a tokio of its own calls it as it is loaded.
+pub fn enter_as_well(enter: fn()) {
+    OTHERS.lock().unwrap_or_else(PoisonError::into_inner).push(enter);
 }
 
 /// Runs one stage that awaits; as [`stage`], and an interrupt reaches it while it waits.

@@ -24,7 +24,7 @@ mod stage;
 mod store;
 mod timeit;
 
-pub use asynchronous::{enter_tokio, stage_async};
+pub use asynchronous::{enter_as_well, enter_tokio, stage_async};
 pub(crate) use broadcasts::note_broadcasts;
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
 pub(crate) use notes::{note, note_each, take_back_each};

@@ -10,6 +10,7 @@
 //! there twice: that is refused.
 
 mod failure;
+mod reactor;
 mod set;
 mod spec;
 mod workspace;
@@ -264,7 +265,8 @@ impl Dependencies {
         let crates = || self.sets.iter().flat_map(|set| &set.crates);
         for held in crates() {
             let name = held.krate();
-            let is_named = self.links.externs.iter().chain(&unnamed).any(|(other, _)| other == name);
+            let is_named =
+                OFFERED.contains(&name) || self.links.externs.iter().chain(&unnamed).any(|(other, _)| other == name);
             // Of two crates of one name we cannot say which is meant.
             let is_only = crates().all(|other| other.krate() != name || other.stem == held.stem);
             let is_mentioned = || {

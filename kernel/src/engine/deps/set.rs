@@ -5,15 +5,17 @@
 //! those that the runtime holds or an earlier set; cells link to that.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
+use oxtorch_exports::{ARCHIVE, EMPTY, exporting, functions};
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::reactor::{Reactor, TOKIO};
 use super::spec::Spec;
-use super::workspace::{Built, Resolved, Workspace, code_beside};
+use super::workspace::{Built, BuiltCrate, Resolved, Workspace, code_beside};
 use crate::engine::edits::OFFERED;
 use crate::home::{Home, HomeError, keep_others_from_writing, trust};
 use crate::setup::Runtime;
@@ -28,6 +30,10 @@ const REQUESTS: &str = "deps/requests";
 /// Describes the set that a request gave last.
 const RECORD: &str = "set.json";
 const LOCK: &str = "Cargo.lock";
+/// Another one where the same crates are linked in another way than before.
+const FORM: &str = "with C functions and a reactor";
+/// Has the linker refuse what a library would be refused for when it is loaded; on macOS it does so by itself.
+const NOTHING_UNDEFINED: &str = if cfg!(target_os = "linux") { "-Clink-arg=-Wl,-z,defs" } else { "" };
 
 /// A set of built crates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +54,8 @@ pub struct Set {
     pub notes: Vec<String>,
     /// Whether it has a copy of its own of a crate that cells have, in the same version but with other features.
     pub parts_from_runtime: bool,
+    /// What drives the tasks of the tokio that it holds.
+    reactor: Option<Reactor>,
 }
 
 /// A crate that code can name.
@@ -255,15 +263,32 @@ impl Request {
                 is_runtimes: self.is_runtimes(held),
             });
         }
+        // What the crates take and give is of their tokio, whoever wrote that down.
+        let is_tokio = |(held, _): &(&Held, &BuiltCrate)| {
+            held.package == TOKIO && !self.is_runtimes(held) && held.version.starts_with("1.")
+        };
+        let mut reactor = None;
+        if let Some((held, artifact)) = crates.iter().zip(&built.artifacts).find(is_tokio) {
+            if !direct.iter().any(|direct: &Direct| direct.identifier == TOKIO) {
+                let (identifier, krate) = (TOKIO.to_owned(), TOKIO.to_owned());
+                let (stem, file) = (held.stem.clone(), held.file.clone());
+                direct.push(Direct { identifier, krate, stem, file, is_runtimes: false });
+            }
+            let has =
+                |feature| resolved.features.get(&artifact.id).is_some_and(|all| all.iter().any(|it| it == feature));
+            if held.file.starts_with(&folder) && has("rt") {
+                reactor = Some(if has("rt-multi-thread") { Reactor::Threads } else { Reactor::OneThread });
+            }
+        }
         let library = holds_code.then(|| folder.join(library_name(&name)));
         let (notes, parts_from_runtime) = self.second_copies(&crates, resolved);
         let native = built.native.clone();
-        Ok(Set { name, library, folder, native, direct, crates, notes, parts_from_runtime })
+        Ok(Set { name, library, folder, native, direct, crates, notes, parts_from_runtime, reactor })
     }
 
     /// A name that another set with the same contents has as well, and no other.
     fn name(&self, crates: &[Held], resolved: &Resolved) -> String {
-        let mut parts = vec![self.runtime.key.clone()];
+        let mut parts = vec![self.runtime.key.clone(), FORM.to_owned()];
         parts.extend(self.base.iter().map(|set| set.name.clone()));
         parts.extend(crates.iter().map(|held| format!("{} {:?}", held.stem, held.contents)));
         parts.extend(resolved.wanted.iter().map(|wanted| format!("{} {}", wanted.identifier, wanted.id)));
@@ -299,16 +324,19 @@ impl Request {
             let mut runtimes = resolved.runtime.iter().filter(|id| package_name(id) == package);
             let how = match runtimes.next().and_then(|id| resolved.versions.get(id)) {
                 Some(own) if own == version => {
-                    same_version = true;
+                    // Crates of the network have to share theirs, so they stay together.
+                    same_version |= package != TOKIO;
                     "with other features".to_owned()
                 }
                 Some(own) => format!("which is {own}"),
                 None => continue,
             };
-            notes.push(format!(
+            let other = format!(
                 "this is another `{package}` ({version}) than the one that cells have from the start, {how}: \
                  a value of the one is none of the other"
-            ));
+            );
+            let from_now = if package == TOKIO { ", and `tokio` is this one from now on" } else { "" };
+            notes.push(other + from_now);
         }
         (notes, same_version)
     }
@@ -349,7 +377,7 @@ impl Request {
 
     /// Links the library in the folder of work in progress, of what lies in that of the code.
     fn link(&self, set: &Set, work: &Path, code: &Path, stop: &Stop) -> Result<(), Failure> {
-        let mut source = "extern crate oxtorch as _;\n".to_owned();
+        let mut source = "extern crate oxtorch;\n".to_owned();
         let mut rustc = command(&self.runtime.rustc);
         rustc.current_dir(work).arg("lib.rs");
         rustc.args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", &set.name]);
@@ -362,6 +390,7 @@ impl Request {
         };
         search("dependency=", work);
         search("dependency=", code);
+        search("native=", work);
         self.runtime.dependencies.iter().for_each(|folder| search("dependency=", folder));
         self.runtime.native.iter().for_each(|folder| search("native=", folder));
         for earlier in &self.base {
@@ -381,17 +410,48 @@ impl Request {
         let is_code = |stem: &str| set.crates.iter().any(|held| held.stem == stem && !held.is_macro);
         for (number, direct) in set.direct.iter().filter(|direct| is_code(&direct.stem)).enumerate() {
             let there = direct.file.strip_prefix(&set.folder).map(|name| code_beside(&code.join(name)));
-            source.push_str(&format!("extern crate crate_{number} as _;\n"));
+            source.push_str(&format!("extern crate crate_{number};\n"));
+            if let Some(reactor) = set.reactor
+                && direct.krate == TOKIO
+            {
+                source.push_str(&reactor.source(&format!("crate_{number}")));
+            }
             rustc.arg("--extern").arg(with_path(&format!("crate_{number}="), &there.unwrap_or(direct.file.clone())));
         }
-        fs::write(work.join("lib.rs"), source).map_err(Failure::io(format!("write to {}", work.display())))?;
-        let output = run_until(&mut rustc, stop, |_| ())
-            .map_err(Failure::io(format!("run {}", self.runtime.rustc.display())))?;
+        let unwritten = || Failure::io(format!("write to {}", work.display()));
+        rustc.arg("@linking");
+        let mut link_with = |functions: &str, linking: &str| {
+            fs::write(work.join("lib.rs"), format!("{source}{functions}")).map_err(unwritten())?;
+            fs::write(work.join("linking"), linking).map_err(unwritten())?;
+            let run = run_until(&mut rustc, stop, |_| ());
+            run.map_err(Failure::io(format!("run {}", self.runtime.rustc.display())))
+        };
+        let names = functions_in(code).map_err(Failure::io(format!("read the crates in {}", code.display())))?;
+        if !names.is_empty() {
+            fs::write(work.join(ARCHIVE), EMPTY).map_err(unwritten())?;
+            if link_with(&exporting(&names), NOTHING_UNDEFINED)?.status.success() {
+                return Ok(());
+            }
+            // Some of them need what is not there, and nothing that is used calls them.
+        }
+        let output = link_with("", "")?;
         if output.status.success() {
             return Ok(());
         }
         Err(Failure::new("the crates could not be linked", output.tail(25)))
     }
+}
+
+/// The C functions that the crates in a folder hold.
+fn functions_in(folder: &Path) -> io::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rlib") {
+            functions(&fs::read(path)?, &mut names);
+        }
+    }
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -426,6 +486,7 @@ mod tests {
             crates: vec![held],
             notes: vec![],
             parts_from_runtime: false,
+            reactor: None,
         };
         assert_eq!(kept(&place), Ok(None), "nothing is there yet");
         let (record, lock) = (place.join(RECORD), place.join(LOCK));

@@ -44,6 +44,8 @@ pub struct Resolved {
     pub runtime: Vec<String>,
     /// Versions, by cargo's ids.
     pub versions: BTreeMap<String, String>,
+    /// The features that are wanted of each, by cargo's ids.
+    pub features: BTreeMap<String, Vec<String>>,
     /// How many packages may have to be built.
     count: usize,
     offline: bool,
@@ -289,11 +291,13 @@ impl Metadata {
         });
         let wanted = wanted.collect();
         let ids = direct.iter().map(|dependency| dependency.pkg.as_str());
-        let runtime = self.direct("oxtorch").into_iter();
+        // The crates that cells have from the start: `tch` stands below the one that they see.
+        let runtime = self.direct("oxtorch").into_iter().chain(self.direct("oxtorch-tch"));
         Ok(Resolved {
             wanted,
             runtime: runtime.map(|dependency| dependency.pkg.clone()).collect(),
             count: self.reached(ids, |dependency| !dependency.is_for_tests()).len(),
+            features: self.resolve.nodes.iter().map(|node| (node.id.clone(), node.features.clone())).collect(),
             versions: self.packages.into_iter().map(|package| (package.id, package.version)).collect(),
             offline,
         })
