@@ -136,7 +136,11 @@ fn draw(error: &Diagnostic, source: &Source, file: &str, advice: &Advice, detail
         if suggested.is_empty() {
             let places = snippets(&child.spans, source, file);
             // A note about a place in the standard library or the runtime says nothing to the user.
-            if child.spans.is_empty() && !is_long_list(&message) && !is_of_a_file_of_ours(&message) {
+            if child.spans.is_empty()
+                && !is_long_list(&message)
+                && !is_of_a_file_of_ours(&message)
+                && !is_of_our_build(&message)
+            {
                 main = main.element(level(&child.level).message(message));
             } else if !places.is_empty() && detail == Detail::All {
                 notes.push(Group::with_title(level(&child.level).secondary_title(message)).elements(places));
@@ -179,6 +183,12 @@ fn is_long_list(message: &str) -> bool {
 /// that the user does not call.
 fn is_of_a_file_of_ours(message: &str) -> bool {
     message.contains(".long-type-") || message.starts_with("consider using `--verbose` to print the full type name")
+}
+
+/// What is said of how cells are built: there is one `tch` whose values a cell can have, beside the crate that passes it on, and no cargo.
+fn is_of_our_build(message: &str) -> bool {
+    message.starts_with("there are multiple different versions of crate `tch`")
+        || message.starts_with("you can use `cargo tree`")
 }
 
 fn level(name: &str) -> Level<'static> {
