@@ -1,5 +1,5 @@
-//! Has the runtime's library offer the C functions of the crates below it that cells may call: what `tch` does with archives of arrays is
-//! compiled into the cell that asks for it.
+//! Has the runtime's library offer the C functions of the crates below it that cells may call: what `tch` does with
+//! archives of arrays is compiled into the cell that asks for it.
 
 use std::collections::BTreeSet;
 use std::path::Path;

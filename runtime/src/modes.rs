@@ -1,8 +1,8 @@
 //! The modes of libtorch that hold for what a thread computes next, and have to end with what they were set for.
 //!
-//! Closures in which no gradients are recorded put the mode back however they end; they stand in [`tch`], as cells see it, so does the guard.
-//! [`train::autocast`](crate::train::autocast) does so too. What else leaves a mode behind by failing the host finds at the end of a cell
-//! that failed (`Modes`).
+//! Closures in which no gradients are recorded put the mode back however they end; they stand in [`tch`], as cells see
+//! it, and so do the guards. [`train::autocast`](crate::train::autocast) does so too. What else leaves a mode behind by
+//! failing the host finds at the end of a cell that failed (`Modes`).
 //!
 //! What a call sets for good stays set, as any other effect of a statement: the number of threads, the seed, cuDNN's
 //! choice of algorithms. A [`no_grad_guard`] that is kept in a variable holds as long as the variable does.

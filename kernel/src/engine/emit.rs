@@ -430,6 +430,12 @@ impl Emitter<'_> {
              dropping_copy_types)] \
              #[allow(unused_imports)] use ::oxtorch::prelude::*; ",
         );
+        for condition in &self.input.cell.conditions {
+            // rustc would take out what is ours as well.
+            let told =
+                format!("`#![cfg({condition})]` takes out the whole cell: `#[cfg(..)]` stands ahead of a part of one");
+            self.glue(&format!("#[cfg(not({condition}))] ::core::compile_error!({told:?}); "));
+        }
         for import in self.input.imports {
             let rename = if import.anonymous { " as _" } else { "" };
             self.glue(&format!("use ::{}::{}{rename}; ", import.home, raw(&import.name)));

@@ -23,8 +23,10 @@ use super::sure::is_sure;
 /// A cell, sorted.
 #[derive(Debug)]
 pub struct ParsedCell {
-    /// Inner attributes, `#![...]`.
+    /// Inner attributes, `#![...]`, less those that ask for something.
     pub attributes: Vec<Fragment>,
+    /// What the `#![cfg(...)]` among these ask for.
+    pub conditions: Vec<String>,
     /// `use` declarations and `extern crate`.
     pub uses: Vec<UseDeclaration>,
     /// Everything else that has a name.
@@ -68,6 +70,7 @@ impl ParsedCell {
     fn empty() -> Self {
         Self {
             attributes: Vec::new(),
+            conditions: Vec::new(),
             uses: Vec::new(),
             items: Vec::new(),
             impls: Vec::new(),
@@ -325,6 +328,12 @@ fn sort(
 ) -> ParsedCell {
     let mut sorter = Sorter { cell, item_macros: item_macros.clone(), parsed: ParsedCell::empty() };
     for attribute in &attributes {
+        if let syn::Meta::List(list) = &attribute.meta
+            && list.path.is_ident("cfg")
+        {
+            sorter.parsed.conditions.push(list.tokens.to_string());
+            continue;
+        }
         let fragment = sorter.fragment(attribute, Edits::default());
         sorter.parsed.attributes.push(fragment);
     }

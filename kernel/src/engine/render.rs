@@ -185,7 +185,8 @@ fn is_of_a_file_of_ours(message: &str) -> bool {
     message.contains(".long-type-") || message.starts_with("consider using `--verbose` to print the full type name")
 }
 
-/// What is said of how cells are built: there is one `tch` whose values a cell can have, beside the crate that passes it on, and no cargo.
+/// What is said of how cells are built: there is one `tch` whose values a cell can have, beside the crate that passes
+/// it on, and no cargo.
 fn is_of_our_build(message: &str) -> bool {
     message.starts_with("there are multiple different versions of crate `tch`")
         || message.starts_with("you can use `cargo tree`")

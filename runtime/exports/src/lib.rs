@@ -1,8 +1,9 @@
 //! Has a shared library of crates offer the functions of the static C libraries in it.
 //!
-//! Cells have generic and inlined functions of crates in them, and these call C functions; but rustc keeps those to the shared library that they
-//! are in. It exports what a block says a static library has. So the block that [`exporting`] writes says it of an [`ARCHIVE`] that holds
-//! nothing, and the linker finds the functions where they are, also those that no Rust code of the crates calls.
+//! Cells have generic and inlined functions of crates in them, and these call C functions; but rustc keeps those to the
+//! shared library that they are in. It exports what a block says a static library has. So the block that [`exporting`]
+//! writes says it of an [`ARCHIVE`] that holds nothing, and the linker finds the functions where they are, also those
+//! that no Rust code of the crates calls.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -16,8 +17,8 @@ pub const ARCHIVE: &str = "liboxtorch_nothing.a";
 /// Its contents.
 pub const EMPTY: &str = "!<arch>\n";
 
-/// Adds the names of the C functions and variables that an archive of object files defines and does not hide: a static library, or a crate that
-/// one was bundled with. What is no object file, as a crate's metadata, defines none.
+/// Adds the names of the C functions and variables that an archive of object files defines and does not hide: a static
+/// library, or a crate that one was bundled with. What is no object file, as a crate's metadata, defines none.
 pub fn functions(archive: &[u8], names: &mut BTreeSet<String>) {
     let Ok(file) = ArchiveFile::parse(archive) else { return };
     for member in file.members().flatten() {
@@ -52,7 +53,8 @@ fn is_c(name: &str) -> bool {
     !is_anothers && name.chars().all(|char| char == '_' || char.is_ascii_alphanumeric())
 }
 
-/// A block of Rust that has a shared library export these. Its folder, or one that the linker looks in, has to hold the [`ARCHIVE`].
+/// A block of Rust that has a shared library export these. Its folder, or one that the linker looks in, has to hold the
+/// [`ARCHIVE`].
 pub fn exporting(names: &BTreeSet<String>) -> String {
     let mut block = "#[link(name = \"oxtorch_nothing\", kind = \"static\")]\nunsafe extern \"C\" {\n".to_owned();
     for (number, name) in names.iter().enumerate() {

@@ -43,7 +43,8 @@ pub fn enter_tokio() {
     ENTERED.set(1 + others.len());
 }
 
-/// Has [`enter_tokio`] call this as well, once on each thread. A library of crates that holds a tokio of its own calls it as it is loaded.
+/// Has [`enter_tokio`] call this as well, once on each thread. A library of crates that holds a tokio of its own calls
+/// it as it is loaded.
 pub fn enter_as_well(enter: fn()) {
     OTHERS.lock().unwrap_or_else(PoisonError::into_inner).push(enter);
 }

@@ -1,16 +1,17 @@
-//! Closures and guards while which gradients are recorded or not. A closure puts the mode back however it ends; guards may be dropped in any
-//! order.
+//! Closures and guards while which gradients are recorded or not. A closure puts the mode back however it ends; guards
+//! may be dropped in any order.
 //!
-//! Those of tch put nothing back where a closure panics or the user interrupts it: from then on nothing would record gradients. tch's guard
-//! remembers the mode that it finds and puts that back. So it is right where guards end in the reverse order of their beginning, as in
-//! a function. A cell that is run again makes the new guard before the old one is dropped: tch's new one remembers that nothing is recorded.
+//! Those of tch put nothing back where a closure panics or the user interrupts it: from then on nothing would record
+//! gradients. tch's guard remembers the mode that it finds and puts that back. So it is right where guards end in the
+//! reverse order of their beginning, as in a function. A cell that is run again makes the new guard before the old one
+//! is dropped: tch's new one remembers that nothing is recorded.
 
 use std::cell::RefCell;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Runs a closure whose operations record no gradients, for evaluation and for changing weights by hand: less memory, and
-/// what comes out does not require gradients. `torch.no_grad()`.
+/// Runs a closure whose operations record no gradients, for evaluation and for changing weights by hand: less memory,
+/// and what comes out does not require gradients. `torch.no_grad()`.
 ///
 /// Afterwards it is as before, also where the closure panics or is interrupted.
 ///
@@ -49,7 +50,8 @@ impl Drop for Mode {
 
 /// No gradients are recorded on this thread while it is held; `tch::NoGradGuard`.
 ///
-/// Dropping it has the mode be what it would be without it: of several guards the last one that is dropped puts back what was before the first.
+/// Dropping it has the mode be what it would be without it: of several guards the last one that is dropped puts back
+/// what was before the first.
 #[derive(Debug)]
 #[must_use = "a guard that is not kept in a variable is dropped at once: `let guard = no_grad_guard();`"]
 pub struct NoGradGuard {
@@ -67,8 +69,8 @@ thread_local! {
     static HELD: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Has no gradients be recorded while the guard that it gives is held, in a variable of a cell for instance; `tch::no_grad_guard`. For a part of
-/// a cell there is [`no_grad`].
+/// Has no gradients be recorded while the guard that it gives is held, in a variable of a cell for instance;
+/// `tch::no_grad_guard`. For a part of a cell there is [`no_grad`].
 ///
 /// ```
 /// use tch::{Device, Kind, Tensor, no_grad_guard};
@@ -111,9 +113,9 @@ pub fn is_held() -> bool {
     HELD.with_borrow(|held| !held.is_empty())
 }
 
-/// Has the mode agree with the guards that are held, where something else has set it since: a closure of `tch::no_grad` puts back what it
-/// found, also where a guard was made or dropped within; and so does the end of a cell that failed. `was_held` says whether a guard was held
-/// before that.
+/// Has the mode agree with the guards that are held, where something else has set it since: a closure of `tch::no_grad`
+/// puts back what it found, also where a guard was made or dropped within; and so does the end of a cell that failed.
+/// `was_held` says whether a guard was held before that.
 pub fn settle(was_held: bool) {
     if is_held() {
         if record_gradients(false) {

@@ -1,5 +1,5 @@
-//! What drives asynchronous code of crates that were built with another tokio than the one that cells have from the start: a reactor of one
-//! copy of tokio is none to another.
+//! What drives asynchronous code of crates that were built with another tokio than the one that cells have from the
+//! start: a reactor of one copy of tokio is none to another.
 
 use serde::{Deserialize, Serialize};
 

@@ -149,8 +149,8 @@ fn fitting(value: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
     value.f_to_kind(kind)?.f_reshape(&size[ones..])
 }
 
-/// A tensor that shares no memory with what is going to be written: the tensor itself, or else a copy. libtorch would read what it has
-/// written already, or refuse.
+/// A tensor that shares no memory with what is going to be written: the tensor itself, or else a copy. libtorch would
+/// read what it has written already, or refuse.
 pub(super) fn apart(tensor: Tensor, written: &Tensor) -> Result<Tensor, TchError> {
     let shares = match (memory(&tensor), memory(written)) {
         (Some(read), Some(written)) => read.start < written.end && written.start < read.end,
@@ -159,7 +159,8 @@ pub(super) fn apart(tensor: Tensor, written: &Tensor) -> Result<Tensor, TchError
     Ok(if shares { tensor.copy() } else { tensor })
 }
 
-/// The addresses from the first to the last of a tensor's elements; none where it has no elements, or they lie in no one place.
+/// The addresses from the first to the last of a tensor's elements; none where it has no elements, or they lie in no
+/// one place.
 fn memory(tensor: &Tensor) -> Option<Range<usize>> {
     if tensor.is_sparse() || tensor.numel() == 0 {
         return None;
