@@ -15,7 +15,6 @@ mod errors;
 #[doc(hidden)]
 pub mod evcxr;
 #[doc(hidden)]
-#[expect(missing_docs, reason = "they are those of C")]
 pub mod exported {
     include!(concat!(env!("OUT_DIR"), "/exported.rs"));
 }

@@ -11,6 +11,7 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, Token, VisRestricted, Visibility};
 
+use super::captures;
 use super::files;
 use super::fragment::{CellText, Edit};
 use super::macro_items;
@@ -67,6 +68,8 @@ pub struct Edits {
     folder: Option<PathBuf>,
     /// How many macros enclose the place.
     macro_depth: usize,
+    /// The parameters of the impl that encloses the place; none where its functions are those of a trait.
+    impl_parameters: Option<Vec<String>>,
     /// How many modules enclose the place.
     module_depth: usize,
     /// What the files hold that it reads: with other contents it is other code.
@@ -323,6 +326,7 @@ impl Edits {
         let outer_loops = std::mem::take(&mut self.loop_depth);
         let at_top_level = std::mem::replace(&mut self.at_top_level, false);
         self.visit_signature(signature);
+        let outer_parameters = self.impl_parameters.replace(Vec::new());
         if signature.constness.is_some() {
             self.in_const(|edits| edits.visit_block(block));
         } else {
@@ -332,8 +336,16 @@ impl Edits {
             }
             self.visit_block(block);
         }
+        self.impl_parameters = outer_parameters;
         self.loop_depth = outer_loops;
         self.at_top_level = at_top_level;
+    }
+
+    /// Has what a function returns hold no more than it says.
+    fn narrow(&mut self, signature: &syn::Signature, outer: &[String]) {
+        for (at, text) in captures::insertions(signature, outer) {
+            self.insert(Some(at), &text);
+        }
     }
 }
 
@@ -467,10 +479,21 @@ impl<'ast> Visit<'ast> for Edits {
     }
 
     fn visit_item_fn(&mut self, it: &'ast syn::ItemFn) {
+        self.narrow(&it.sig, &[]);
         self.function(&it.sig, &it.block, &it.attrs);
     }
 
+    fn visit_item_impl(&mut self, it: &'ast syn::ItemImpl) {
+        let parameters = it.trait_.is_none().then(|| captures::parameters(&it.generics));
+        let outer = std::mem::replace(&mut self.impl_parameters, parameters);
+        visit::visit_item_impl(self, it);
+        self.impl_parameters = outer;
+    }
+
     fn visit_impl_item_fn(&mut self, it: &'ast syn::ImplItemFn) {
+        if let Some(outer) = self.impl_parameters.clone() {
+            self.narrow(&it.sig, &outer);
+        }
         self.function(&it.sig, &it.block, &it.attrs);
     }
 

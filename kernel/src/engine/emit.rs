@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::captures;
 use super::depth;
 use super::edits::CHECKPOINT;
 use super::fragment::{Edit, Fragment};
@@ -110,6 +111,9 @@ pub struct Decisions {
     /// Values that are displayed as a cell's result would be: their type has no display of its own.
     #[serde(default)]
     pub displayed: BTreeSet<Displayed>,
+    /// Where functions return what borrows from an argument: the text of the item or statement, and the place in it.
+    #[serde(default)]
+    pub capturing: BTreeSet<(String, usize)>,
     /// Macros that name variables are defined once more where these are in scope: in the function that runs the cell.
     #[serde(default)]
     pub local_macros: bool,
@@ -188,16 +192,29 @@ impl Emission {
 
     /// The argument of `display` at a place in the emitted text.
     pub fn displayed(&self, range: Range<usize>) -> Option<Displayed> {
+        let (fragment, place) = self.fragment(range)?;
+        let from = fragment.range.start;
+        let (start, end) = (place.range.start - from, place.range.end - from);
+        Some(Displayed { fragment: fragment.text().to_owned(), start, end })
+    }
+
+    /// What says that the function at a place holds nothing of its arguments: the item or statement, and where in it.
+    pub fn narrowed(&self, range: Range<usize>) -> Option<(String, usize)> {
+        let (fragment, place) = self.fragment(range)?;
+        let ahead = fragment.edits.iter().filter(|edit| captures::is_one(edit) && edit.at <= place.range.end);
+        let last = ahead.map(|edit| edit.at).max()?;
+        Some((fragment.text().to_owned(), last - fragment.range.start))
+    }
+
+    /// The item or statement that a place in the crate's text is of, and where in the user's text that is.
+    fn fragment(&self, range: Range<usize>) -> Option<(&Fragment, Place)> {
         let place = self.source.place(range)?;
         let holds = |fragment: &&Fragment| {
             Arc::ptr_eq(&fragment.cell, &place.cell)
                 && fragment.range.start <= place.range.start
                 && place.range.end <= fragment.range.end
         };
-        let fragment = self.fragments.iter().find(holds)?;
-        let from = fragment.range.start;
-        let (start, end) = (place.range.start - from, place.range.end - from);
-        Some(Displayed { fragment: fragment.text().to_owned(), start, end })
+        Some((self.fragments.iter().find(holds)?, place))
     }
 
     /// The first statement of the stage that declares a variable.
@@ -401,6 +418,10 @@ impl Emitter<'_> {
         let displayed = &self.input.decisions.displayed;
         let edits: Vec<Edit> = displayed.iter().filter_map(|value| value.edits(fragment)).flatten().collect();
         let mut fragment = fragment.clone();
+        let (text, start) = (fragment.text().to_owned(), fragment.range.start);
+        for (_, at) in self.input.decisions.capturing.iter().filter(|(of, _)| *of == text) {
+            fragment.edits.retain(|edit| edit.at != start + at || !captures::is_one(edit));
+        }
         if !edits.is_empty() {
             fragment.edits.extend(edits);
             fragment.edits.sort_by_key(|edit| edit.at);

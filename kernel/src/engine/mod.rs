@@ -8,6 +8,7 @@
 mod advice;
 mod awaits;
 pub mod cache;
+mod captures;
 mod commands;
 mod complete;
 mod contents;

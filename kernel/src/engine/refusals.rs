@@ -37,6 +37,12 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
             continue;
         }
         let place = error.spans.iter().find(|span| span.is_primary).and_then(|span| own_range(span, file));
+        if is_about_captures(error)
+            && let Some(narrowed) = place.clone().and_then(|place| emission.narrowed(place))
+        {
+            next.capturing.insert(narrowed);
+            continue;
+        }
         if !decisions.local_macros && names_variable_in_macro(error) {
             next.local_macros = true;
             continue;
@@ -65,6 +71,11 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
 fn names_variable_in_macro(error: &Diagnostic) -> bool {
     let is_it = |child: &Diagnostic| child.message.ends_with("not accessible due to macro hygiene");
     error.code() == "E0425" && error.children.iter().any(is_it)
+}
+
+/// Whether what a function returns holds more than `use<...>` says, as we wrote it behind its bounds.
+fn is_about_captures(error: &Diagnostic) -> bool {
+    error.code() == "E0700" || (error.message.contains("`impl Trait`") && error.message.contains("`use<...>`"))
 }
 
 struct Marked<'a> {
