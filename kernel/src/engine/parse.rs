@@ -331,7 +331,9 @@ fn sort(
         if let syn::Meta::List(list) = &attribute.meta
             && list.path.is_ident("cfg")
         {
-            sorter.parsed.conditions.push(list.tokens.to_string());
+            let parentheses = list.delimiter.span().join().byte_range();
+            let within = parentheses.start + 1..parentheses.end.saturating_sub(1);
+            sorter.parsed.conditions.push(cell.text.get(within).unwrap_or_default().to_owned());
             continue;
         }
         let fragment = sorter.fragment(attribute, Edits::default());
