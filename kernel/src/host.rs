@@ -11,6 +11,7 @@
 mod between;
 mod interrupts;
 mod messages;
+mod rewrite;
 mod shells;
 
 use std::collections::VecDeque;
@@ -35,6 +36,8 @@ use self::between::Reader;
 pub use self::interrupts::RunInterrupter;
 use self::interrupts::{Interrupts, Running};
 use self::messages::{Messages, Requests};
+pub use self::rewrite::Rewritten;
+use self::rewrite::{Rewrite, rewritten};
 use self::shells::Group;
 use crate::content::Contents;
 use crate::processes::{self, Processes};
@@ -294,13 +297,12 @@ impl Host {
         }
     }
 
-    /// Runs a cell to its end, or does no more than to forget variables. `rewrite` sees text on stderr before the user does, and
-    /// returns how much of it is ready.
+    /// Runs a cell to its end, or does no more than to forget variables. `rewrite` sees text before the user does.
     pub async fn run(
         &mut self,
         ToRun { library, symbol, allow_stdin, forget }: ToRun,
         events: &mpsc::Sender<Event>,
-        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
+        rewrite: &Rewrite<'_>,
     ) -> io::Result<Ended> {
         self.runs += 1;
         let run = Run { id: self.runs, library, symbol, allow_stdin, forget };
@@ -348,7 +350,7 @@ impl Host {
         &mut self,
         Shell { mut child, group }: Shell,
         events: &mpsc::Sender<Event>,
-        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
+        rewrite: &Rewrite<'_>,
     ) -> io::Result<ExitStatus> {
         let came = self.read(Until::Exit(&mut child), false, events, rewrite).await?;
         if group.is_in_use() {
@@ -376,7 +378,7 @@ impl Host {
         mut until: Until<'_>,
         allow_stdin: bool,
         events: &mpsc::Sender<Event>,
-        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
+        rewrite: &Rewrite<'_>,
     ) -> io::Result<Came> {
         let streams = self.reader.end().await?;
         let mut answer: Option<oneshot::Receiver<Option<String>>> = None;
@@ -400,13 +402,13 @@ impl Host {
                             continue;
                         }
                     };
-                    streams.stdout.drain(events, &plain).await?;
+                    streams.stdout.drain(events, rewrite).await?;
                     streams.stderr.drain(events, rewrite).await?;
                     match message {
                         FromHost::Ready(ready) => drop(self.ready.set(ready)),
                         FromHost::Display(display) => {
                             streams.flush(events).await;
-                            send(events, Event::Display(display)).await;
+                            send(events, Event::Display(rewritten(display, rewrite))).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
                         FromHost::ClearOutput { wait } => {
@@ -445,7 +447,7 @@ impl Host {
                 status = until.exit() => Came::Exit(status?),
                 result = streams.stdout.pipe.readable(), if !streams.stdout.closed => {
                     result?;
-                    streams.stdout.forward(events, &plain).await?;
+                    streams.stdout.forward(events, rewrite).await?;
                     continue;
                 }
                 result = streams.stderr.pipe.readable(), if !streams.stderr.closed => {
@@ -459,22 +461,18 @@ impl Host {
                 }
             };
             // What a shell has left running may print for ever; what is there now is the command's.
-            streams.stdout.drain(events, &plain).await?;
+            streams.stdout.drain(events, rewrite).await?;
             streams.stderr.drain(events, rewrite).await?;
             streams.flush(events).await;
             return Ok(came);
         }
     }
 
-    async fn died(
-        &mut self,
-        events: &mpsc::Sender<Event>,
-        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
-    ) -> io::Result<Ended> {
+    async fn died(&mut self, events: &mpsc::Sender<Event>, rewrite: &Rewrite<'_>) -> io::Result<Ended> {
         self.end_group();
         let status = self.ended().await?;
         let streams = self.reader.end().await?;
-        streams.stdout.drain(events, &plain).await?;
+        streams.stdout.drain(events, rewrite).await?;
         streams.stderr.drain(events, rewrite).await?;
         streams.flush(events).await;
         Ok(Ended::Died(status))
@@ -553,20 +551,6 @@ async fn send(events: &mpsc::Sender<Event>, event: Event) {
     let _ = events.send(event).await;
 }
 
-/// Text after a rewrite: what can be shown, and the bytes at the end that need more text to be understood.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Rewritten {
-    /// For the user.
-    pub ready: String,
-    /// Bytes at the end of the given text that are to be given again with what follows.
-    pub held: usize,
-}
-
-/// Text as it is.
-pub fn plain(text: &str) -> Rewritten {
-    Rewritten { ready: text.to_owned(), held: 0 }
-}
-
 /// The output pipe of a process.
 #[derive(Debug)]
 pub struct Text {
@@ -599,11 +583,7 @@ impl Text {
     }
 
     /// Sends what can be read at once; says how many bytes that was.
-    pub async fn forward(
-        &mut self,
-        events: &mpsc::Sender<Event>,
-        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
-    ) -> io::Result<usize> {
+    pub async fn forward(&mut self, events: &mpsc::Sender<Event>, rewrite: &Rewrite<'_>) -> io::Result<usize> {
         let (read, found) = self.read(rewrite)?;
         for event in found {
             send(events, event).await;
@@ -612,7 +592,7 @@ impl Text {
     }
 
     /// What can be read at once: how many bytes that was, and what it shows.
-    fn read(&mut self, rewrite: &(dyn Fn(&str) -> Rewritten + Sync)) -> io::Result<(usize, Vec<Event>)> {
+    fn read(&mut self, rewrite: &Rewrite<'_>) -> io::Result<(usize, Vec<Event>)> {
         let mut buffer = vec![0; PIPE_BYTES];
         let read = match self.pipe.try_read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => (&self.now).read(&mut buffer),
@@ -631,18 +611,14 @@ impl Text {
         bytes.extend_from_slice(&buffer[..read]);
         let whole = bytes.len() - incomplete_character(&bytes);
         let text = String::from_utf8_lossy(&bytes[..whole]).into_owned();
-        let Rewritten { ready, held } = rewrite(&text);
+        let Rewritten { ready, held } = rewrite(self.stream, &text);
         self.held.extend(&text.as_bytes()[text.len() - held..]);
         self.held.extend(&bytes[whole..]);
         Ok((read, self.events(ready)))
     }
 
     /// Sends all that was written before now.
-    pub async fn drain(
-        &mut self,
-        events: &mpsc::Sender<Event>,
-        rewrite: &(dyn Fn(&str) -> Rewritten + Sync),
-    ) -> io::Result<()> {
+    pub async fn drain(&mut self, events: &mpsc::Sender<Event>, rewrite: &Rewrite<'_>) -> io::Result<()> {
         let mut drained = 0;
         while drained < PIPE_BYTES {
             match self.forward(events, rewrite).await? {
@@ -654,7 +630,7 @@ impl Text {
     }
 
     /// All that was written before now.
-    fn read_all(&mut self, rewrite: &(dyn Fn(&str) -> Rewritten + Sync)) -> io::Result<Vec<Event>> {
+    fn read_all(&mut self, rewrite: &Rewrite<'_>) -> io::Result<Vec<Event>> {
         let mut events = Vec::new();
         let mut drained = 0;
         while drained < PIPE_BYTES {

@@ -8,8 +8,9 @@ use oxtorch_protocol::{FromHost, Ready, ToHost};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{BLOCK_PATIENCE, Requests, Rewritten, Streams, plain};
-use crate::session::Event;
+use super::rewrite::{Rewrite, Rewritten, plain, rewritten};
+use super::{BLOCK_PATIENCE, Requests, Streams};
+use crate::session::{Event, Stream};
 
 /// Events that may wait to be taken before the host has to.
 const EVENTS: usize = 256;
@@ -18,12 +19,12 @@ const EVENTS: usize = 256;
 #[derive(Clone)]
 pub struct Aside {
     events: mpsc::Sender<Event>,
-    rewrite: Arc<dyn Fn(&str) -> Rewritten + Send + Sync>,
+    rewrite: Arc<Rewrite<'static>>,
 }
 
 impl Aside {
-    /// A way for events, with its other end. `rewrite` sees text on stderr before the user does.
-    pub fn new(rewrite: impl Fn(&str) -> Rewritten + Send + Sync + 'static) -> (Self, mpsc::Receiver<Event>) {
+    /// A way for events, with its other end. `rewrite` sees text before the user does.
+    pub fn new(rewrite: impl Fn(Stream, &str) -> Rewritten + Send + Sync + 'static) -> (Self, mpsc::Receiver<Event>) {
         let (events, events_end) = mpsc::channel(EVENTS);
         (Self { events, rewrite: Arc::new(rewrite) }, events_end)
     }
@@ -139,7 +140,7 @@ impl Between {
                     Ok(Heard::Text)
                 }
                 readable = stdout.pipe.readable(), if reads && !stdout.closed => {
-                    let read = readable.and_then(|()| stdout.read(&plain));
+                    let read = readable.and_then(|()| stdout.read(&*self.aside.rewrite));
                     read.map(|(_, events)| pending.extend(events)).map(|()| Heard::Text)
                 }
                 readable = stderr.pipe.readable(), if reads && !stderr.closed => {
@@ -182,7 +183,7 @@ impl Between {
                 self.streams.pending.push_back(Event::Note(text));
                 return Ok(());
             }
-            FromHost::Display(display) => Event::Display(display),
+            FromHost::Display(display) => Event::Display(rewritten(display, &*self.aside.rewrite)),
             FromHost::ClearOutput { wait } => Event::ClearOutput { wait },
         };
         self.take_all()?;
@@ -193,7 +194,7 @@ impl Between {
     /// Takes what was printed before now.
     fn take_all(&mut self) -> io::Result<()> {
         let Streams { stdout, stderr, pending, .. } = &mut self.streams;
-        pending.extend(stdout.read_all(&plain)?);
+        pending.extend(stdout.read_all(&*self.aside.rewrite)?);
         pending.extend(stderr.read_all(&*self.aside.rewrite)?);
         pending.extend(stdout.take_held());
         pending.extend(stderr.take_held());

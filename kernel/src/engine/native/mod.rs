@@ -41,7 +41,7 @@ use super::parse::{ParseError, ParsedCell, parse};
 use super::rustc::Rustc;
 use super::{Engine, Interrupt, Interrupter, complete};
 use crate::host::{Aside, Host, RunInterrupter, ToRun};
-use crate::session::{CellError, CellRequest, Completeness, Completion, Event};
+use crate::session::{CellError, CellRequest, Completeness, Completion, Event, Stream};
 use crate::setup::Runtime;
 
 /// The native engine.
@@ -298,7 +298,8 @@ impl Engine for NativeEngine {
 
     fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {
         let sources = Arc::clone(&self.compiler.sources);
-        let rewrite = move |text: &str| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner));
+        let rewrite =
+            move |_: Stream, text: &str| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner));
         let (aside, events) = Aside::new(rewrite);
         self.aside = Some(aside);
         Some(events)

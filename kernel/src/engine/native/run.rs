@@ -14,7 +14,7 @@ use crate::engine::render;
 use crate::engine::source_map::Place;
 use crate::engine::variables::Gone;
 use crate::host::{Ended, Host, Rewritten, RunInterrupter, ToRun};
-use crate::session::{CellError, Event};
+use crate::session::{CellError, Event, Stream};
 
 impl NativeEngine {
     /// Runs a compiled cell to its end.
@@ -31,9 +31,13 @@ impl NativeEngine {
         self.begin_run(Host::next_run_interrupter)?;
         let sources = Arc::clone(&self.compiler.sources);
         let last_words = LastWords::default();
-        let rewrite = |text: &str| {
+        let rewrite = |stream: Stream, text: &str| {
+            let sources = sources.read().unwrap_or_else(PoisonError::into_inner);
+            if stream == Stream::Stdout {
+                return rewrite_places(text, &sources);
+            }
             let (text, held) = last_words.take(text);
-            let rewritten = rewrite_places(&text, &sources.read().unwrap_or_else(PoisonError::into_inner));
+            let rewritten = rewrite_places(&text, &sources);
             Rewritten { held: rewritten.held + held, ..rewritten }
         };
         let host = self.host()?;

@@ -12,7 +12,7 @@ use crate::engine::names::rewrite_places;
 use crate::engine::native::NativeEngine;
 use crate::engine::native::reports::{internal, interrupted, tell};
 use crate::host::set_variables;
-use crate::session::{CellError, Event};
+use crate::session::{CellError, Event, Stream};
 
 /// For programs that would wait for a terminal's user, or hold back what they print from a pipe.
 const VARIABLES: [(&str, &str); 3] = [("PYTHONUNBUFFERED", "1"), ("PAGER", "cat"), ("GIT_PAGER", "cat")];
@@ -25,7 +25,8 @@ impl NativeEngine {
         command.arg("-c").arg(&script).current_dir(self.current_dir()?).envs(VARIABLES);
         set_variables(&mut command, &self.surroundings);
         let sources = Arc::clone(&self.compiler.sources);
-        let rewrite = |text: &str| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner));
+        let rewrite =
+            |_: Stream, text: &str| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner));
         let host = self.host()?;
         let shell = host.start_shell(command, events).await;
         let shell = shell.map_err(|error| failure(&format!("cannot start {program}: {error}"), &[]))?;
