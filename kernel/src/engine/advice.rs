@@ -64,7 +64,7 @@ impl Known<'_> {
     pub fn advice(&self, error: &Diagnostic, source: &Source, file: &str) -> Advice {
         let primary = error.spans.iter().find(|span| span.is_primary);
         let place = primary.and_then(|span| source.place(own_range(span, file)?));
-        if let Some(text) = self.loss(error) {
+        if let Some(text) = self.loss(error).or_else(|| self.function_in_place(error, place.as_ref())) {
             return Advice::instead(text);
         }
         if let Some(place) = &place {
@@ -84,6 +84,24 @@ impl Known<'_> {
     /// Why a name that was there once is not.
     fn loss(&self, error: &Diagnostic) -> Option<String> {
         unresolved_names(&[error]).iter().find_map(|name| self.why_gone(name))
+    }
+
+    /// Why a name means a function where a variable was to be: `let net = net(&vs.root());` was not kept.
+    fn function_in_place(&self, error: &Diagnostic, place: Option<&Place>) -> Option<String> {
+        let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
+        let mut texts = labels.chain([error.message.as_str()]);
+        // "fn item `fn(i32) -> impl Fn() -> i32 {make}`"
+        let told = texts.find_map(|text| {
+            let (_, ty) = text.split_once("fn item `")?;
+            let (_, name) = ty.split_once("}`")?.0.rsplit_once('{')?;
+            Some(name)
+        });
+        let called =
+            place.filter(|_| error.code() == "E0061").and_then(|place| place.cell.text.get(place.range.clone()));
+        let name = told.or(called)?;
+        let loss = self.variables.lost.get(name)?;
+        let is_as_old = self.scope.find(name).is_some_and(|live| live.item.fragment.cell.number() <= loss.cell);
+        is_as_old.then(|| loss.explain(name))
     }
 
     fn why_gone(&self, name: &str) -> Option<String> {
@@ -337,6 +355,10 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
         ("E0382" | "E0507", _) if tells_of(error, "has type `Tensor`") => {
             Some(Advice::help("pass a reference, `&x`, or a second handle to the same data, `x.shallow_clone()`"))
         }
+        (_, _) if tells_of(error, "this call may capture more lifetimes than intended") => Some(Advice::instead(
+            "what a function returns by `impl Trait` is taken to borrow from all its arguments: `-> impl Module + use<>` \
+             says that it holds none of them. In a cell that is found out, in a file or a macro it has to be written",
+        )),
         ("E0597" | "E0521" | "E0373", _) if tells_of(error, "is borrowed for `'static`") => Some(Advice::help(
             "what outlives the cell, such as a thread, has to own what it uses: give it a clone, with `move ||`, or wait for it \
              inside `std::thread::scope`",

@@ -61,7 +61,14 @@ pub struct Loss {
 impl Loss {
     /// What to tell a user who names it.
     pub fn explain(&self, name: &str) -> String {
-        format!("`{name}` {}", Explanation(self))
+        let boxed = match &self.why {
+            Gone::Unnameable(ty) => match ty.strip_prefix("`impl ").and_then(|bounds| bounds.strip_suffix('`')) {
+                Some(bounds) => format!(", as in `let {name}: Box<dyn {bounds}> = Box::new(...)`"),
+                None => ", as in `let f: Box<dyn Fn(f64) -> f64> = Box::new(...)`, or define a `fn`".to_owned(),
+            },
+            _ => String::new(),
+        };
+        format!("`{name}` {}{boxed}", Explanation(self))
     }
 }
 
@@ -86,11 +93,9 @@ impl fmt::Display for Explanation<'_> {
                     None => write!(f, "Make it again in the cell that uses it, or keep an owned value"),
                 }
             }
-            Gone::Unnameable(ty) => write!(
-                f,
-                "was not kept by cell [{cell}]: its type, {ty}, cannot be named by another cell. Box it, as in \
-                 `let f: Box<dyn Fn(f64) -> f64> = Box::new(...)`, or define a `fn`"
-            ),
+            Gone::Unnameable(ty) => {
+                write!(f, "was not kept by cell [{cell}]: its type, {ty}, cannot be named by another cell. Box it")
+            }
             Gone::Moved => {
                 write!(
                     f,
