@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use crate::engine::edits::OFFERED;
 use crate::setup::Recipe;
 use crate::setup::analyzer::Analyzer;
 use crate::setup::child::ask;
@@ -78,11 +79,17 @@ impl Metadata {
                 }))
             })
             .collect();
+        // What cells name without asking is a crate to them, as it is to rustc.
+        let offered = needs(nodes.get(runtime)?).filter(|dependency| OFFERED.contains(&dependency.name.as_str()));
+        let named = offered.map(|dependency| (dependency.pkg.as_str(), dependency.name.as_str()));
+        let named = named
+            .chain([(runtime, RUNTIME)])
+            .filter_map(|(id, name)| Some(json!({"crate": index.get(id)?, "name": name})));
         crates.push(json!({
             "display_name": "session",
             "root_module": session,
             "edition": "2024",
-            "deps": [{"crate": index[runtime], "name": RUNTIME}],
+            "deps": named.collect::<Vec<_>>(),
             "cfg": platform(),
             "is_workspace_member": true,
         }));
@@ -136,7 +143,7 @@ mod tests {
         let names: Vec<_> = crates.iter().map(|it| it["display_name"].as_str().unwrap_or_default()).collect();
         assert_eq!(names, ["half", "oxtorch", "tch", "session"]);
         assert_eq!(crates[1]["deps"], json!([{"crate": 2, "name": "tch"}]));
-        assert_eq!(crates[3]["deps"], json!([{"crate": 1, "name": "oxtorch"}]));
+        assert_eq!(crates[3]["deps"], json!([{"crate": 2, "name": "tch"}, {"crate": 1, "name": "oxtorch"}]));
         assert!(crates[2]["cfg"].as_array().expect("is a list").contains(&json!("feature=\"default\"")));
     }
 }

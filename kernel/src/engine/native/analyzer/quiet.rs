@@ -11,9 +11,10 @@ use crate::engine::native::commands::library::is_variant;
 /// The files of `tch` in a project that have such methods, and what the server shall see of them.
 pub(super) fn files(project: &Value) -> Vec<(PathBuf, String)> {
     let crates = project["crates"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let tch = crates.iter().find(|it| it["display_name"] == "tch").and_then(|it| it["root_module"].as_str());
-    let folder = tch.and_then(|root| Some(Path::new(root).parent()?.join("wrappers")));
-    let files = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    // The crate that cells have by that name stands before it.
+    let named = crates.iter().filter(|it| it["display_name"] == "tch").filter_map(|it| it["root_module"].as_str());
+    let folders = named.filter_map(|root| Some(Path::new(root).parent()?.join("wrappers")));
+    let files = folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
     files
         .filter_map(|file| {
             let text = std::fs::read_to_string(file.path()).ok()?;
