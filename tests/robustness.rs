@@ -406,7 +406,7 @@ const LEAVES_AND_STOPS: &str = "unsafe extern \"C\" {\n    fn getpgid(pid: i32) 
 
 #[test]
 fn a_host_that_left_its_group_and_stopped_is_ended_when_its_time_is_over() {
-    let (outputs, stderr) = run_program(&["let weights = vec![1];", LEAVES_AND_STOPS], &["--timeout", "1"], |_| {});
+    let (outputs, stderr) = run_program(&["let weights = vec![1];", LEAVES_AND_STOPS], &["--timeout", "10"], |_| {});
     let told = outputs[1].to_string();
     assert!(
         told.contains("left 0") && told.contains("Timeout") && told.contains("process was ended"),
