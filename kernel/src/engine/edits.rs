@@ -16,6 +16,7 @@ use super::files;
 use super::fragment::{CellText, Edit};
 use super::macro_items;
 use super::mentions::{Names, unraw};
+use super::names::FILE;
 
 /// The call that ends a cell which is interrupted.
 pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
@@ -255,7 +256,7 @@ impl Edits {
         if let Some(syn::Meta::NameValue(value)) = path.map(|attribute| &attribute.meta) {
             self.read_file(&value.value.to_token_stream());
         } else if it.content.is_none() {
-            let (root, module) = (literal_of(&folder), format!("__oxtorch_file_{name}"));
+            let (root, module) = (literal_of(&folder), format!("{FILE}{name}"));
             let stamp = self.holds(files::of_module(&folder, &name));
             let within = format!("#[path = {root}] mod {module} {{ {stamp} #[allow(unused_imports)] use super::*; ");
             self.insert_first(range.start, within);

@@ -143,6 +143,9 @@ fn place_in_text(text: &str, sources: &Sources) -> Option<(Place, usize)> {
 /// The function around a cell's statements, behind the name of its crate.
 const RUN: &str = "::__oxtorch_run";
 
+/// What the name of the module begins with that a module in a file of its own is declared in.
+pub const FILE: &str = "__oxtorch_file_";
+
 /// What to write for the name of a crate at the start of the text, and how much of the text that stands for.
 fn name_in_text(text: &str, sources: &Sources) -> Option<(String, usize)> {
     let len = hashed_name(text)?;
@@ -152,7 +155,12 @@ fn name_in_text(text: &str, sources: &Sources) -> Option<(String, usize)> {
     // What statements declare stands below the function that we wrote around them.
     let (around, after) = after.strip_prefix(RUN).map_or((0, after), |after| (RUN.len(), after));
     Some(match after.strip_prefix("::") {
-        Some(inside) if is_name(inside) => (String::new(), len + around + "::".len()),
+        Some(inside) if is_name(inside) => {
+            // A module in a file of its own is declared in one of ours.
+            let ours = inside.strip_prefix(FILE).and_then(|rest| rest.find("::"));
+            let ours = ours.map_or(0, |end| FILE.len() + end + "::".len());
+            (String::new(), len + around + "::".len() + ours)
+        }
         _ => {
             let end = if after.starts_with(".rs") { ".rs".len() } else { 0 };
             (format!("cell [{number}]"), len + around + end)
