@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::{env, fs, io};
 
-use oxtorch_exports::{ARCHIVE, EMPTY, exporting, functions};
+use oxtorch_exports::{ARCHIVE, EMPTY, exporting, functions_below};
 
 /// Where crates with a C library say that theirs lies.
 const ROOTS: [&str; 2] = ["DEP_BZIP2_ROOT", "DEP_ZSTD_ROOT"];
@@ -14,23 +14,11 @@ fn main() -> io::Result<()> {
     let folder = env::var("OUT_DIR").map_err(io::Error::other)?;
     let mut names = BTreeSet::new();
     for root in ROOTS.iter().filter_map(env::var_os) {
-        read(Path::new(&root), &mut names)?;
+        names.append(&mut functions_below(Path::new(&root), "a")?);
     }
     fs::write(Path::new(&folder).join(ARCHIVE), EMPTY)?;
     fs::write(Path::new(&folder).join("exported.rs"), exporting(&names))?;
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-link-search=native={folder}");
-    Ok(())
-}
-
-fn read(folder: &Path, names: &mut BTreeSet<String>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            read(&path, names)?;
-        } else if path.extension().is_some_and(|extension| extension == "a") {
-            functions(&fs::read(&path)?, names);
-        }
-    }
     Ok(())
 }

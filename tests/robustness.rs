@@ -426,24 +426,33 @@ fn a_host_that_left_its_group_and_stops_at_the_end_is_not_waited_for() {
     assert!(stderr.contains("1 of 1 cells executed"), "{stderr}");
 }
 
+/// Runs a command that says when it is ready and ends by no interrupt, presses twice, and ends it when that is offered.
+async fn end_what_outlasts_interrupts(notebook: &mut Notebook, command: &str) {
+    let interrupter = notebook.session.interrupter();
+    let mut pressed = false;
+    let shown = notebook
+        .run_with(command, vec![], |shown| {
+            if !pressed && shown.stdout.contains("ready") {
+                pressed = true;
+                interrupter.interrupt();
+                interrupter.interrupt();
+            }
+            if shown.stderr.contains("Interrupt again") {
+                interrupter.end();
+            }
+        })
+        .await;
+    assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+}
+
 #[test]
 fn a_shell_that_left_its_group_can_be_ended() {
     notebook_test(async |mut notebook| {
-        let interrupter = notebook.session.interrupter();
-        let mut pressed = false;
-        let shown = notebook
-            .run_with("!exec setsid sh -c 'trap \"\" INT; echo ready; while :; do sleep 1000; done'", vec![], |shown| {
-                if !pressed && shown.stdout.contains("ready") {
-                    pressed = true;
-                    interrupter.interrupt();
-                    interrupter.interrupt();
-                }
-                if shown.stderr.contains("Interrupt again") {
-                    interrupter.end();
-                }
-            })
-            .await;
-        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        end_what_outlasts_interrupts(
+            &mut notebook,
+            "!exec setsid sh -c 'trap \"\" INT; echo ready; while :; do sleep 1000; done'",
+        )
+        .await;
         expect_result(&mut notebook, "1 + 1", "2").await;
         notebook.end().await;
     });
@@ -855,21 +864,7 @@ fn what_a_shell_has_started_ends_also_where_the_program_is_killed() {
 fn a_shell_that_outlasts_interrupts_says_so_at_the_second_and_can_be_ended() {
     notebook_test(async |mut notebook| {
         notebook.run("let weights = vec![1];").await;
-        let interrupter = notebook.session.interrupter();
-        let mut pressed = false;
-        let shown = notebook
-            .run_with("!trap '' INT; echo ready; sleep 1000; sleep 1000", vec![], |shown| {
-                if !pressed && shown.stdout.contains("ready") {
-                    pressed = true;
-                    interrupter.interrupt();
-                    interrupter.interrupt();
-                }
-                if shown.stderr.contains("Interrupt again") {
-                    interrupter.end();
-                }
-            })
-            .await;
-        assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
+        end_what_outlasts_interrupts(&mut notebook, "!trap '' INT; echo ready; sleep 1000; sleep 1000").await;
         expect_result(&mut notebook, "weights", "[1]").await;
         notebook.end().await;
     });

@@ -21,9 +21,6 @@ use super::names::FILE;
 /// The call that ends a cell which is interrupted.
 pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
 
-/// The crates that every cell has by name without asking.
-pub const OFFERED: [&str; 7] = ["tch", "anyhow", "rand", "ndarray", "image", "plotters", "tokio"];
-
 /// How many macros within each other are read for what is inserted: to read the arguments of one is to read all that is
 /// within.
 const DEEPEST_MACRO: usize = 64;
@@ -301,7 +298,6 @@ impl Edits {
         format!("/* {} */", files.stamp)
     }
 
-    /// The crates that every cell has by name are names of the prelude to rustc, and those have no `::` ahead of them.
     fn in_loop(&mut self, body: &Block) {
         self.heavy = true;
         self.loop_depth += 1;
@@ -327,7 +323,6 @@ impl Edits {
         let outer_loops = std::mem::take(&mut self.loop_depth);
         let at_top_level = std::mem::replace(&mut self.at_top_level, false);
         self.visit_signature(signature);
-        let outer_parameters = self.impl_parameters.replace(Vec::new());
         if signature.constness.is_some() {
             self.in_const(|edits| edits.visit_block(block));
         } else {
@@ -337,7 +332,6 @@ impl Edits {
             }
             self.visit_block(block);
         }
-        self.impl_parameters = outer_parameters;
         self.loop_depth = outer_loops;
         self.at_top_level = at_top_level;
     }

@@ -417,10 +417,10 @@ impl Emitter<'_> {
     fn fragment(&mut self, fragment: &Fragment) -> Range<usize> {
         let displayed = &self.input.decisions.displayed;
         let edits: Vec<Edit> = displayed.iter().filter_map(|value| value.edits(fragment)).flatten().collect();
-        let mut fragment = fragment.clone();
-        let (text, start) = (fragment.text().to_owned(), fragment.range.start);
-        for (_, at) in self.input.decisions.capturing.iter().filter(|(of, _)| *of == text) {
-            fragment.edits.retain(|edit| edit.at != start + at || !captures::is_one(edit));
+        let given = fragment;
+        let mut fragment = given.clone();
+        for (_, at) in self.input.decisions.capturing.iter().filter(|(of, _)| of == given.text()) {
+            fragment.edits.retain(|edit| edit.at != given.range.start + at || !captures::is_one(edit));
         }
         if !edits.is_empty() {
             fragment.edits.extend(edits);

@@ -1,10 +1,11 @@
 //! The names of cells' crates, and how they are kept from the user's eyes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::source_map::{Place, Source};
 use crate::host::Rewritten;
+use crate::session::Stream;
 use crate::setup::sources::key;
 
 /// What a key has: enough that two cells never share a name, and few enough to read in a file name.
@@ -24,9 +25,9 @@ pub fn readable(text: &str) -> String {
         rest = &rest[at..];
         match hashed_name(rest) {
             Some(len) => {
-                let after = &rest[len..];
+                let after = &rest[len + ours_behind(&rest[len..])..];
                 // `crate::` and `::` ahead of it would make `::Net` of `::cell_x::Net`.
-                let stripped = after.strip_prefix("::__oxtorch_run::").or_else(|| after.strip_prefix("::"));
+                let stripped = after.strip_prefix("::");
                 if stripped.is_some() && readable.ends_with("::") {
                     readable.truncate(readable.len() - 2);
                 }
@@ -130,6 +131,12 @@ pub fn rewrite_places(text: &str, sources: &Sources) -> Rewritten {
     Rewritten { ready, held: 0 }
 }
 
+/// [`rewrite_places`] for what comes by either stream, by the sources of the cells until then.
+pub fn rewriting(sources: &Arc<RwLock<Sources>>) -> impl Fn(Stream, &str) -> Rewritten + Send + Sync + use<> {
+    let sources = Arc::clone(sources);
+    move |_, text| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// The place that `cell_<hash>.rs:3:7` at the start of the text means, and its length.
 fn place_in_text(text: &str, sources: &Sources) -> Option<(Place, usize)> {
     let file = hashed_name(text)?;
@@ -146,24 +153,26 @@ const RUN: &str = "::__oxtorch_run";
 /// What the name of the module begins with that a module in a file of its own is declared in.
 pub const FILE: &str = "__oxtorch_file_";
 
+/// How much of what follows the name of a crate is ours: the function around its statements, which hold what they declare, and the
+/// module that one in a file of its own is declared in.
+fn ours_behind(text: &str) -> usize {
+    let run = if text.starts_with(RUN) { RUN.len() } else { 0 };
+    let file = text[run..].strip_prefix("::").filter(|inside| inside.starts_with(FILE));
+    run + file.and_then(|inside| inside.find("::")).map_or(0, |end| "::".len() + end)
+}
+
 /// What to write for the name of a crate at the start of the text, and how much of the text that stands for.
 fn name_in_text(text: &str, sources: &Sources) -> Option<(String, usize)> {
     let len = hashed_name(text)?;
     let number = sources.get(&text[..len])?.cell_number()?;
-    let after = &text[len..];
     let is_name = |text: &str| text.starts_with(|char: char| char == '_' || char.is_alphabetic());
-    // What statements declare stands below the function that we wrote around them.
-    let (around, after) = after.strip_prefix(RUN).map_or((0, after), |after| (RUN.len(), after));
+    let ours = ours_behind(&text[len..]);
+    let after = &text[len + ours..];
     Some(match after.strip_prefix("::") {
-        Some(inside) if is_name(inside) => {
-            // A module in a file of its own is declared in one of ours.
-            let ours = inside.strip_prefix(FILE).and_then(|rest| rest.find("::"));
-            let ours = ours.map_or(0, |end| FILE.len() + end + "::".len());
-            (String::new(), len + around + "::".len() + ours)
-        }
+        Some(inside) if is_name(inside) => (String::new(), len + ours + "::".len()),
         _ => {
             let end = if after.starts_with(".rs") { ".rs".len() } else { 0 };
-            (format!("cell [{number}]"), len + around + end)
+            (format!("cell [{number}]"), len + ours + end)
         }
     })
 }
@@ -177,6 +186,8 @@ mod tests {
     fn hashes_never_reach_the_user() {
         assert_eq!(readable("expected `cell_0123456789abcdef::Net`"), "expected `Net`");
         assert_eq!(readable("use ::cell_0123456789abcdef::Net;"), "use Net;");
+        assert_eq!(readable("`cell_0123456789abcdef::__oxtorch_run::Net`"), "`Net`");
+        assert_eq!(readable("`cell_0123456789abcdef::__oxtorch_file_net::net::Net`"), "`net::Net`");
         assert_eq!(readable("in cell_0123456789abcdef.rs"), "in the cell");
         assert_eq!(readable("my cell_count"), "my cell_count");
         assert_eq!(readable("std::vec::Vec<std::string::String>"), "Vec<String>");

@@ -136,11 +136,7 @@ fn draw(error: &Diagnostic, source: &Source, file: &str, advice: &Advice, detail
         if suggested.is_empty() {
             let places = snippets(&child.spans, source, file);
             // A note about a place in the standard library or the runtime says nothing to the user.
-            if child.spans.is_empty()
-                && !is_long_list(&message)
-                && !is_of_a_file_of_ours(&message)
-                && !is_of_our_build(&message)
-            {
+            if child.spans.is_empty() && !says_nothing(&message) {
                 main = main.element(level(&child.level).message(message));
             } else if !places.is_empty() && detail == Detail::All {
                 notes.push(Group::with_title(level(&child.level).secondary_title(message)).elements(places));
@@ -172,6 +168,11 @@ fn without_folder(text: &str, source: &Source) -> String {
         Some(folder) => text.replace(&format!("{}/", folder.display()), ""),
         None => text.to_owned(),
     }
+}
+
+/// Whether a note helps nobody.
+fn says_nothing(message: &str) -> bool {
+    is_long_list(message) || is_of_a_file_of_ours(message) || is_of_our_build(message)
 }
 
 /// "the following other types implement trait `Mul<Rhs>`", and 177 types, helps nobody.

@@ -11,8 +11,7 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::deps::Links;
-use super::edits::OFFERED;
+use super::deps::{Links, OFFERED};
 use super::names::crate_name;
 use crate::setup::child::{end_with_parent, with_path};
 use crate::setup::sources::key;

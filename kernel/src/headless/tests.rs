@@ -13,6 +13,14 @@ struct File {
 }
 
 impl File {
+    /// A pipe in its folder.
+    fn pipe_beside(&self) -> PathBuf {
+        let pipe = self.folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("there is mkfifo");
+        assert!(made.success(), "{made}");
+        pipe
+    }
+
     fn of(cells: &[&str]) -> Self {
         let cells: Vec<_> = cells.iter().map(|source| code(source, json!({}))).collect();
         Self::with(&json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}))
@@ -255,9 +263,7 @@ async fn a_set_up_that_fails_leaves_the_notebook_as_it_was() {
 async fn what_is_no_file_is_written_into_and_stays_what_it_is() {
     use std::os::unix::fs::FileTypeExt;
     let file = File::of(&["print a"]);
-    let pipe = file.folder.path().join("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("there is mkfifo");
-    assert!(made.success(), "{made}");
+    let pipe = file.pipe_beside();
     let reader = std::thread::spawn({
         let pipe = pipe.clone();
         move || std::fs::read(pipe)
@@ -316,9 +322,7 @@ async fn a_notebook_whose_place_is_gone_is_kept_elsewhere() {
 #[tokio::test]
 async fn who_waits_for_a_reader_can_be_interrupted() {
     let file = File::of(&["print a"]);
-    let pipe = file.folder.path().join("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("there is mkfifo");
-    assert!(made.success(), "{made}");
+    let pipe = file.pipe_beside();
     let target = Target::find(&pipe).expect("can be written");
     let notebook = Notebook::read(&file.path()).expect("is one");
     let told = write(notebook, target, async {}).await.expect_err("nobody reads").to_string();

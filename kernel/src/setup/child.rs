@@ -132,7 +132,7 @@ pub(crate) fn run(command: &mut Command, line: impl Fn(&str) + Sync) -> io::Resu
 pub(crate) fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) + Sync) -> io::Result<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     end_with_parent(command);
-    keep_others_from_writing(command);
+    mask_what_others_may_write(command);
     let mut child = {
         let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let groups = running.as_mut().ok_or(io::ErrorKind::Interrupted)?;
@@ -251,7 +251,7 @@ fn collect(stream: Option<impl Read>, line: impl Fn(&str)) -> String {
 }
 
 /// Has a program make no file that others than the user can write, whatever the user's mask says: it is loaded later.
-fn keep_others_from_writing(command: &mut Command) {
+fn mask_what_others_may_write(command: &mut Command) {
     // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed; umask is one, and cannot
     // fail.
     unsafe {

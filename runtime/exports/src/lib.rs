@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::Path;
+use std::{fs, io};
 
 use object::read::archive::ArchiveFile;
 use object::{BinaryFormat, Object, ObjectSymbol, SymbolKind, SymbolScope};
@@ -19,7 +21,7 @@ pub const EMPTY: &str = "!<arch>\n";
 
 /// Adds the names of the C functions and variables that an archive of object files defines and does not hide: a static
 /// library, or a crate that one was bundled with. What is no object file, as a crate's metadata, defines none.
-pub fn functions(archive: &[u8], names: &mut BTreeSet<String>) {
+fn functions(archive: &[u8], names: &mut BTreeSet<String>) {
     let Ok(file) = ArchiveFile::parse(archive) else { return };
     for member in file.members().flatten() {
         // What rustc compiled is exported as Rust has it.
@@ -38,6 +40,23 @@ pub fn functions(archive: &[u8], names: &mut BTreeSet<String>) {
             }
         }
     }
+}
+
+/// The names of those that the archives below a folder with this ending define.
+pub fn functions_below(folder: &Path, ending: &str) -> io::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == ending) {
+                functions(&fs::read(&path)?, &mut names);
+            }
+        }
+    }
+    Ok(names)
 }
 
 fn is_offered<'a>(symbol: &impl ObjectSymbol<'a>) -> bool {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::workspace::PACKAGE;
+use crate::home::HomeError;
 use crate::setup::child::Output;
 
 /// How much of a failed build is told: the last lines name the cause.
@@ -53,6 +54,11 @@ impl Failure {
             _ => Self::plain(format!("cannot {what}: {error}")),
         }
     }
+}
+
+/// What others can change is neither used nor quietly made anew beside it.
+pub fn untrusted(error: HomeError) -> Failure {
+    Failure::new(error.to_string(), error.help())
 }
 
 /// Whether cargo failed because nothing could be reached.

@@ -22,7 +22,6 @@ use std::sync::Arc;
 pub use self::failure::Failure;
 use self::set::{Direct, Request, Set};
 use self::spec::Spec;
-use super::edits::OFFERED;
 use super::mentions::Names;
 use super::source_map::Source;
 use crate::setup::Runtime;
@@ -57,6 +56,9 @@ pub struct Links {
     /// Where native libraries lie.
     pub native: Vec<PathBuf>,
 }
+
+/// The crates that every cell has by name without asking.
+pub const OFFERED: [&str; 7] = ["tch", "anyhow", "rand", "ndarray", "image", "plotters", "tokio"];
 
 /// Where and for what crates are built.
 #[derive(Debug, Clone)]

@@ -5,18 +5,18 @@
 //! those that the runtime holds or an earlier set; cells link to that.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
-use oxtorch_exports::{ARCHIVE, EMPTY, exporting, functions};
+use oxtorch_exports::{ARCHIVE, EMPTY, exporting, functions_below};
 use serde::{Deserialize, Serialize};
 
-use super::failure::Failure;
+use super::OFFERED;
+use super::failure::{Failure, untrusted};
 use super::reactor::{Reactor, TOKIO};
 use super::spec::Spec;
 use super::workspace::{Built, BuiltCrate, Resolved, Workspace, code_beside};
-use crate::engine::edits::OFFERED;
 use crate::home::{Home, HomeError, keep_others_from_writing, trust};
 use crate::setup::Runtime;
 use crate::setup::build::{library_name, link, package_name};
@@ -112,15 +112,19 @@ impl Set {
 
     /// Whether every file is where it was.
     fn is_whole(&self) -> bool {
-        self.library.iter().chain(self.direct.iter().map(|direct| &direct.file)).all(|file| file.is_file())
+        self.named_files().all(|file| file.is_file())
+    }
+
+    /// The files that rustc is told of by name.
+    fn named_files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.library.iter().chain(self.direct.iter().map(|direct| &direct.file))
     }
 
     /// An error where others than the user and root can change something of it: the compiler reads it all, and hosts
     /// load it.
     fn check_trust(&self) -> Result<(), HomeError> {
         let crates = self.crates.iter().map(|held| &held.file);
-        let files = self.library.iter().chain(self.direct.iter().map(|direct| &direct.file)).chain(crates);
-        let files: BTreeSet<&Path> = files.map(PathBuf::as_path).collect();
+        let files: BTreeSet<&Path> = self.named_files().chain(crates).map(PathBuf::as_path).collect();
         let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).chain([&*self.folder]).collect();
         let native: BTreeSet<&Path> = self.native.iter().map(PathBuf::as_path).collect();
         folders.union(&native).try_for_each(|folder| trust::check(folder))?;
@@ -128,11 +132,6 @@ impl Set {
         let libraries = native.iter().flat_map(fs::read_dir).flatten().flatten();
         libraries.map(|library| library.path()).try_for_each(|library| trust::check_here(&library))
     }
-}
-
-/// What others can change is neither used nor quietly made anew beside it.
-fn untrusted(error: HomeError) -> Failure {
-    Failure::new(error.to_string(), error.help())
 }
 
 /// What is kept in the place of a request: the set that it gave last, with its lock.
@@ -426,7 +425,8 @@ impl Request {
             let run = run_until(&mut rustc, stop, |_| ());
             run.map_err(Failure::io(format!("run {}", self.runtime.rustc.display())))
         };
-        let names = functions_in(code).map_err(Failure::io(format!("read the crates in {}", code.display())))?;
+        let names =
+            functions_below(code, "rlib").map_err(Failure::io(format!("read the crates in {}", code.display())))?;
         if !names.is_empty() {
             fs::write(work.join(ARCHIVE), EMPTY).map_err(unwritten())?;
             if link_with(&exporting(&names), NOTHING_UNDEFINED)?.status.success() {
@@ -440,18 +440,6 @@ impl Request {
         }
         Err(Failure::new("the crates could not be linked", output.tail(25)))
     }
-}
-
-/// The C functions that the crates in a folder hold.
-fn functions_in(folder: &Path) -> io::Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rlib") {
-            functions(&fs::read(path)?, &mut names);
-        }
-    }
-    Ok(names)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use serde::Deserialize;
 use toml_edit::{Array, DocumentMut};
 
-use super::failure::{Failure, no_network, not_built, not_resolved};
+use super::failure::{Failure, no_network, not_built, not_resolved, untrusted};
 use super::spec::Spec;
 use crate::home::trust;
 use crate::setup::build::{Artifact, Recipe, artifact, downloaded, is_metadata, package_name, waited_for};
@@ -171,7 +171,7 @@ impl Workspace<'_> {
         // What cargo finds done there goes into what cells load.
         let release = self.recipe.release();
         let checked = trust::check(&release).and_then(|()| trust::check_here(&release.join("deps")));
-        checked.map_err(|error| Failure::new(error.to_string(), error.help()))?;
+        checked.map_err(untrusted)?;
         self.recipe.keep_locks().map_err(Failure::io(format!("write to {}", release.display())))?;
         let mut cargo = self.recipe.build(self.folder);
         // Packages that are no members are built with the features that all members together ask for.

@@ -36,12 +36,12 @@ use super::commands::{Segment, segments};
 use super::emit::RUN_SYMBOL;
 use super::fragment::CellText;
 use super::mentions::one_form_of_names;
-use super::names::rewrite_places;
+use super::names::rewriting;
 use super::parse::{ParseError, ParsedCell, parse};
 use super::rustc::Rustc;
 use super::{Engine, Interrupt, Interrupter, complete};
 use crate::host::{Aside, Host, RunInterrupter, ToRun};
-use crate::session::{CellError, CellRequest, Completeness, Completion, Event, Stream};
+use crate::session::{CellError, CellRequest, Completeness, Completion, Event};
 use crate::setup::Runtime;
 
 /// The native engine.
@@ -297,10 +297,7 @@ impl Engine for NativeEngine {
     }
 
     fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {
-        let sources = Arc::clone(&self.compiler.sources);
-        let rewrite =
-            move |_: Stream, text: &str| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner));
-        let (aside, events) = Aside::new(rewrite);
+        let (aside, events) = Aside::new(rewriting(&self.compiler.sources));
         self.aside = Some(aside);
         Some(events)
     }

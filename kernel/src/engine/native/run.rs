@@ -9,7 +9,7 @@ use super::last_words::LastWords;
 use super::reports::{internal, interrupted, tell};
 use super::unplaced::not_loaded;
 use super::{NativeEngine, Phase};
-use crate::engine::names::{place_in, rewrite_places};
+use crate::engine::names::{place_in, rewriting};
 use crate::engine::render;
 use crate::engine::source_map::Place;
 use crate::engine::variables::Gone;
@@ -29,15 +29,14 @@ impl NativeEngine {
             tell(events, &[note.to_owned()]).await;
         }
         self.begin_run(Host::next_run_interrupter)?;
-        let sources = Arc::clone(&self.compiler.sources);
+        let places = rewriting(&self.compiler.sources);
         let last_words = LastWords::default();
         let rewrite = |stream: Stream, text: &str| {
-            let sources = sources.read().unwrap_or_else(PoisonError::into_inner);
             if stream == Stream::Stdout {
-                return rewrite_places(text, &sources);
+                return places(stream, text);
             }
             let (text, held) = last_words.take(text);
-            let rewritten = rewrite_places(&text, &sources);
+            let rewritten = places(stream, &text);
             Rewritten { held: rewritten.held + held, ..rewritten }
         };
         let host = self.host()?;

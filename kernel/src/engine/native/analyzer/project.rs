@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::engine::edits::OFFERED;
+use crate::engine::deps::OFFERED;
 use crate::setup::Recipe;
 use crate::setup::analyzer::Analyzer;
 use crate::setup::child::ask;

@@ -1,18 +1,17 @@
 //! `!command`: runs a shell, and shows what it prints as it prints it.
 
 use std::os::unix::process::ExitStatusExt;
-use std::sync::{Arc, PoisonError};
 
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
 use super::failure;
 use crate::engine::commands::Shell;
-use crate::engine::names::rewrite_places;
+use crate::engine::names::rewriting;
 use crate::engine::native::NativeEngine;
 use crate::engine::native::reports::{internal, interrupted, tell};
 use crate::host::set_variables;
-use crate::session::{CellError, Event, Stream};
+use crate::session::{CellError, Event};
 
 /// For programs that would wait for a terminal's user, or hold back what they print from a pipe.
 const VARIABLES: [(&str, &str); 3] = [("PYTHONUNBUFFERED", "1"), ("PAGER", "cat"), ("GIT_PAGER", "cat")];
@@ -24,9 +23,7 @@ impl NativeEngine {
         let mut command = Command::new(program);
         command.arg("-c").arg(&script).current_dir(self.current_dir()?).envs(VARIABLES);
         set_variables(&mut command, &self.surroundings);
-        let sources = Arc::clone(&self.compiler.sources);
-        let rewrite =
-            |_: Stream, text: &str| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner));
+        let rewrite = rewriting(&self.compiler.sources);
         let host = self.host()?;
         let shell = host.start_shell(command, events).await;
         let shell = shell.map_err(|error| failure(&format!("cannot start {program}: {error}"), &[]))?;
