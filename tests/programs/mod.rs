@@ -54,6 +54,12 @@ enum Kind {
     ForeignImpl(usize),
     /// A function that is generic over the trait.
     Generic(usize),
+    /// A macro that makes a function.
+    ItemMacro,
+    /// The function that the macro makes.
+    Made(usize),
+    /// An enum whose derives say how its variants are ordered.
+    Ordered,
 }
 
 /// A program as a user would type it.
@@ -143,7 +149,8 @@ impl Program {
         };
         let structs = of(|kind| *kind == Kind::Struct);
         let traits = of(|kind| *kind == Kind::Trait);
-        let kind = match u.int_in_range(0..=19)? {
+        let item_macros = of(|kind| *kind == Kind::ItemMacro);
+        let kind = match u.int_in_range(0..=23)? {
             0 | 1 => Kind::Function,
             2 => Kind::Constant,
             3 => Kind::ConstFunction,
@@ -180,6 +187,9 @@ impl Program {
                 if self.kinds.contains(&Kind::ForeignImpl(of)) { Kind::Function } else { Kind::ForeignImpl(of) }
             }
             18 if !traits.is_empty() => Kind::Generic(*u.choose(&traits)?),
+            19 => Kind::ItemMacro,
+            20 | 21 if !item_macros.is_empty() => Kind::Made(*u.choose(&item_macros)?),
+            22 => Kind::Ordered,
             _ => Kind::Struct,
         };
         // A second glob of one item would be the same declaration.
@@ -190,7 +200,9 @@ impl Program {
     fn name(&self, slot: usize) -> String {
         let prefix = &self.prefix;
         match self.kinds[slot] {
-            Kind::Struct | Kind::Enum | Kind::Trait | Kind::Alias(_) => format!("{}T{slot}", prefix.to_uppercase()),
+            Kind::Struct | Kind::Enum | Kind::Ordered | Kind::Trait | Kind::Alias(_) => {
+                format!("{}T{slot}", prefix.to_uppercase())
+            }
             Kind::Constant | Kind::Static | Kind::Associated(_) => format!("{}_{slot}", prefix.to_uppercase()),
             _ => format!("{prefix}_{slot}"),
         }
@@ -210,9 +222,14 @@ impl Program {
             Kind::Constant | Kind::ConstFunction | Kind::Static | Kind::Enum | Kind::Associated(_) => {
                 self.expression(slot, true, &mut needs, u)?
             }
-            Kind::Glob(_) | Kind::Struct | Kind::Alias(_) | Kind::Maker(..) | Kind::Conversion(..) | Kind::Use => {
-                String::new()
-            }
+            Kind::Glob(_)
+            | Kind::Struct
+            | Kind::Alias(_)
+            | Kind::Maker(..)
+            | Kind::Conversion(..)
+            | Kind::Use
+            | Kind::Made(_)
+            | Kind::Ordered => String::new(),
             _ => self.expression(slot, false, &mut needs, u)?,
         };
         let mut types = |slots: &[usize]| -> Vec<String> {
@@ -237,8 +254,21 @@ impl Program {
                 transparent = true;
                 format!("macro_rules! {name} {{ () => {{ ({value}) }} }}")
             }
+            Kind::Module if u.ratio(1, 3)? => format!(
+                "mod {name} {{ use super::*; pub use deep::deep_{name} as inner_{name}; \
+                 mod deep {{ use super::*; pub fn deep_{name}() -> i64 {{ {value} }} }} }}"
+            ),
             Kind::Module => {
                 format!("mod {name} {{ use super::*; pub fn inner_{name}() -> i64 {{ {value} }} }}")
+            }
+            Kind::ItemMacro => {
+                transparent = true;
+                format!("macro_rules! {name} {{ ($f:ident) => {{ fn $f() -> i64 {{ {value} }} }} }}")
+            }
+            Kind::Made(by) => format!("{}!({name});", types(&[by])[0]),
+            Kind::Ordered => {
+                let variants = if u.arbitrary()? { "First, Second" } else { "Second, First" };
+                format!("#[derive(Clone, Copy, PartialEq, PartialOrd)] enum {name} {{ {variants} }}")
             }
             Kind::Glob(of) => {
                 transparent = true;
@@ -344,11 +374,12 @@ impl Program {
     fn plain_term(&self, slot: usize) -> Option<(String, Vec<usize>)> {
         let name = self.name(slot);
         Some(match self.kinds[slot] {
-            Kind::Function | Kind::ConstFunction | Kind::Use => (format!("{name}()"), vec![slot]),
+            Kind::Function | Kind::ConstFunction | Kind::Use | Kind::Made(_) => (format!("{name}()"), vec![slot]),
             Kind::Constant | Kind::Static => (name, vec![slot]),
             Kind::Macro => (format!("{name}!()"), vec![slot]),
             Kind::Module => (format!("{name}::inner_{name}()"), vec![slot]),
             Kind::Enum => (format!("({name}::V{name} as i64)"), vec![slot]),
+            Kind::Ordered => (format!("(({name}::First < {name}::Second) as i64)"), vec![slot]),
             Kind::Glob(of) => {
                 let name = self.name(of);
                 let term = match self.kinds[of] {
@@ -369,7 +400,9 @@ impl Program {
                 })?;
                 (format!("{name}(&{value})"), meant.into_iter().chain([slot, of]).collect())
             }
-            Kind::Struct | Kind::Alias(_) | Kind::Maker(..) | Kind::Conversion(..) | Kind::Trait => return None,
+            Kind::Struct | Kind::Alias(_) | Kind::Maker(..) | Kind::Conversion(..) | Kind::Trait | Kind::ItemMacro => {
+                return None;
+            }
         })
     }
 

@@ -1,11 +1,11 @@
 //! What stands inside an item or an impl and matters to others: members, impls, associated constants and types.
 
 use quote::ToTokens;
-use syn::Item as SynItem;
 use syn::visit::Visit;
+use syn::{Item as SynItem, Visibility};
 
 use super::mentions::{Names, mentions, unraw};
-use super::parse::{ImplHead, canonical, item_names};
+use super::parse::{ImplHead, canonical, item_names, leaves};
 
 /// What an item holds that reaches out of it.
 #[derive(Debug, Default)]
@@ -66,6 +66,19 @@ impl<'ast> Visit<'ast> for Contents {
             self.members.extend(names);
         }
         syn::visit::visit_item_mod(self, it);
+    }
+
+    // What a module passes on is found in it under a name that may be its own: `pub use deep::layer as dense`.
+    fn visit_item_use(&mut self, it: &'ast syn::ItemUse) {
+        if !self.in_body && !matches!(it.vis, Visibility::Inherited) {
+            self.members.extend(leaves(it).into_iter().filter_map(|leaf| leaf.name));
+        }
+    }
+
+    fn visit_item_extern_crate(&mut self, it: &'ast syn::ItemExternCrate) {
+        if !matches!(it.vis, Visibility::Inherited) {
+            self.member(it.rename.as_ref().map_or(&it.ident, |(_, name)| name));
+        }
     }
 
     fn visit_item_impl(&mut self, it: &'ast syn::ItemImpl) {
