@@ -806,11 +806,9 @@ fn a_cell_that_is_over_its_time_in_one_long_call_says_what_became_of_it() {
 #[test]
 fn one_request_to_end_a_run_ends_it_and_says_why() {
     let writers = Writers::new();
-    let cell = format!(
-        "let weights = vec![1];\nuse std::io::Write as _;\n\
-         let mut told = std::fs::OpenOptions::new().write(true).open({:?})?;\nwriteln!(told, \"started\")?;\n{LONG_CALL}",
-        writers.path
-    );
+    // It says so from within the one long call.
+    let command = format!("trap '' INT; echo started > '{}'; exec sleep 3600", writers.path.display());
+    let cell = format!("std::process::Command::new(\"sh\").args([\"-c\", {command:?}]).status()?;");
     let (outputs, stderr) = run_program(&[&cell], &[], |program| {
         writers.expect("started");
         // SAFETY: the number is that of a child which has not been waited for.

@@ -315,15 +315,20 @@ impl Host {
         if sent.is_err() {
             return self.died(events, rewrite).await;
         }
-        match self.read(Until::Done(self.runs), allow_stdin, events, rewrite).await? {
-            Came::Done(mut done) => {
+        match self.read(Until::Done(self.runs), allow_stdin, events, rewrite).await {
+            Ok(Came::Done(mut done)) => {
                 // A process that the cell waited for may be ended sooner than the host hears of it: that is no failure of the cell's.
                 if self.was_interrupted() && matches!(done.outcome, Outcome::Failed { .. } | Outcome::Panicked { .. }) {
                     done.outcome = Outcome::Interrupted;
                 }
                 Ok(Ended::Done(done))
             }
-            Came::Closed | Came::Exit(_) => self.died(events, rewrite).await,
+            Ok(Came::Closed | Came::Exit(_)) => self.died(events, rewrite).await,
+            Err(error) => {
+                // What it has printed is the cell's, whatever came behind it.
+                let _ = self.died(events, rewrite).await;
+                Err(error)
+            }
         }
     }
 
