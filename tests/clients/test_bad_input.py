@@ -10,6 +10,7 @@ import nbformat
 import pytest
 import zmq
 from conftest import OXTORCH, Kernel
+from jupyter_client.connect import write_connection_file
 from jupyter_client.session import Session
 
 
@@ -274,6 +275,31 @@ def test_misuse_is_exit_code_2(arguments):
     done = oxtorch(*arguments)
     assert done.returncode == 2
     assert "--help" in done.stderr
+
+
+def test_a_kernel_that_may_open_too_few_files_says_so_at_its_start(tmp_path):
+    connection_file, _ = write_connection_file(str(tmp_path / "connection.json"))
+    arguments = [OXTORCH, "kernel", "--connection-file", connection_file]
+
+    def start(files):
+        return subprocess.Popen(
+            arguments,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
+        )
+
+    _, told = start(30).communicate(timeout=60)
+    assert "needs 64 open files, and may have 30" in told
+    assert "help: allow more open files: ulimit -n" in told
+
+
+def test_cells_run_with_as_few_open_files_as_a_kernel_may_have():
+    kernel = Kernel(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+    try:
+        assert kernel.run("1 + 1").result == "2"
+    finally:
+        kernel.stop()
 
 
 def test_cells_run_while_somebody_takes_all_connections_that_there_are():

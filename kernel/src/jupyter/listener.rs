@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use jupyter_protocol::{ConnectionInfo, Transport};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,6 +25,10 @@ const CONNECTIONS: (u64, u64) = (1, 256);
 /// is: its own, both ends of the relay to the socket library, one of them once more, and the place where these meet. So
 /// those of five addresses take five eighths, and the rest is for cells, compilers and files.
 const DESCRIPTORS: u64 = 40;
+
+/// The fewest with which a frontend is served and cells run: one connection to each address, the process that runs the
+/// cells, a compiler, and the files that each has open.
+const LEAST: u64 = 64;
 
 /// The file descriptors that the process shall be able to have: many systems give 1,024, or 256, and let it have more.
 const WANTED: u64 = 4096;
@@ -91,6 +96,17 @@ impl Listener {
                 }
             }
         }
+    }
+}
+
+/// # Errors
+///
+/// Where the process can have too few files open for a frontend to be answered.
+pub(super) fn check_descriptors() -> anyhow::Result<()> {
+    match descriptors() {
+        enough if enough >= LEAST => Ok(()),
+        few => Err(io::Error::from_raw_os_error(libc::EMFILE))
+            .with_context(|| format!("the kernel needs {LEAST} open files, and may have {few}")),
     }
 }
 

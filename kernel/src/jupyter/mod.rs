@@ -65,13 +65,15 @@ const LAST_REPLY: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 ///
-/// A [`ConnectionFileError`] where the connection file cannot be used.
+/// A [`ConnectionFileError`] where the connection file cannot be used; an [`std::io::Error`] where the process may have too
+/// few files open.
 pub async fn serve<E, F, Fut>(connection_file: &Path, history: Option<PathBuf>, start: F) -> anyhow::Result<()>
 where
     E: Engine,
     F: FnOnce(mpsc::UnboundedSender<String>) -> Fut + Send + 'static,
     Fut: Future<Output = anyhow::Result<E>> + Send + 'static,
 {
+    listener::check_descriptors()?;
     let (info, wire) = connection_file::read(connection_file)?;
     let wire = Arc::new(wire);
     let bound = async |channel, port, address: String| match Listener::bind(&info, channel, port).await {

@@ -92,6 +92,13 @@ fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
             "make room on the disk of the folder that `oxtorch doctor` calls the home, then run the cell again",
         ));
     }
+    if has(&["overflowed its stack"]) || signal == Some(libc::SIGSEGV) {
+        return Some(error(
+            "CompileError",
+            "the compiler ran out of stack",
+            "the cell nests too deeply, itself or by a macro that calls itself; split it into functions or smaller expressions",
+        ));
+    }
     let symbols = quoted_behind(text, &["undefined symbol: ", "undefined reference to `"]);
     if !symbols.is_empty() {
         let symbols = symbols.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -160,7 +167,6 @@ fn telling(text: &str, said: &str) -> String {
 fn signal_name(signal: i32) -> &'static str {
     match signal {
         libc::SIGABRT => "SIGABRT",
-        libc::SIGSEGV => "SIGSEGV",
         libc::SIGILL => "SIGILL",
         libc::SIGTERM => "SIGTERM",
         libc::SIGINT => "SIGINT",
@@ -211,7 +217,8 @@ mod tests {
         check(&[], "", libc::SIGBUS, "DiskFull", "the disk is full");
         check(&[], "", libc::SIGKILL, "OutOfMemory", "SIGKILL");
         check(&[], "memory allocation of 123 bytes failed\n", libc::SIGABRT, "OutOfMemory", "memory ran out");
-        check(&[], "", libc::SIGSEGV, "EngineError", "signal 11 (SIGSEGV)");
+        check(&[], "", libc::SIGSEGV, "CompileError", "ran out of stack");
+        check(&[], "", libc::SIGABRT, "EngineError", "signal 6 (SIGABRT)");
         check(&[], "", failed, "EngineError", "exit status: 1");
         check(&[], "thread 'rustc' panicked", failed, "EngineError", "thread 'rustc' panicked");
     }
