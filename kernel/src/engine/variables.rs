@@ -6,6 +6,7 @@ use std::fmt;
 use syn::visit_mut::VisitMut;
 
 use super::depth::parsed;
+use super::names::FILE;
 use super::plan::Plan;
 use super::scope::CrateName;
 use super::source_map::Place;
@@ -245,6 +246,10 @@ impl VisitMut for Absolute<'_> {
     }
 
     fn visit_path_mut(&mut self, path: &mut syn::Path) {
+        if path.segments.first().is_some_and(|first| first.ident.to_string().starts_with(FILE)) {
+            // It is private, and passes on the module that it declares.
+            path.segments = std::mem::take(&mut path.segments).into_iter().skip(1).collect();
+        }
         if let Some(first) = path.segments.first()
             && path.leading_colon.is_none()
         {
@@ -279,6 +284,7 @@ mod tests {
             Some("::std::boxed::Box<dyn ::std::ops::Fn(i32) -> ::cell_a::Net>"),
         );
         check("oxtorch::tch::Tensor", Some("::oxtorch::tch::Tensor"));
+        check("std::vec::Vec<__oxtorch_file_Net::Net::Mlp>", Some("::std::vec::Vec<::cell_a::Net::Mlp>"));
         check("std::thread::JoinHandle<!>", Some("::std::thread::JoinHandle<::oxtorch::cell::Never>"));
     }
 
