@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use oxtorch_protocol::Display;
+use oxtorch_session::Engine as _;
 use session::{Notebook, Shown};
 
 /// Runs a test on a runtime with a thread for builds beside the one that waits.
@@ -274,7 +275,7 @@ fn a_build_is_interrupted() {
     let endless = Krate::new("endless", "endless", "build = \"build.rs\"", "");
     std::fs::write(endless.folder.join("build.rs"), "fn main() { loop { std::thread::park() } }").expect("writes");
     in_session(|mut notebook| async move {
-        let interrupter = notebook.session.interrupter();
+        let interrupter = notebook.engine.interrupter();
         let mut asked = false;
         let watch = |shown: &Shown| {
             let building = |display: &Display| session::plain(display).contains("Compiling endless");

@@ -19,7 +19,7 @@ fn main() {
 
 #[cfg(feature = "evcxr")]
 fn main() -> std::process::ExitCode {
-    oxtorch_kernel::engine::evcxr::hook();
+    oxtorch_engine::evcxr::hook();
     engines::main()
 }
 
@@ -32,8 +32,9 @@ mod engines {
     use std::sync::{Arc, Mutex};
 
     use libtest_mimic::{Arguments, Failed, Trial};
-    use oxtorch_kernel::engine::evcxr::EvcxrEngine;
+    use oxtorch_engine::evcxr::EvcxrEngine;
     use oxtorch_protocol::Display;
+    use oxtorch_session::Engine as _;
     use toml_edit::{DocumentMut, Table};
 
     use crate::scenario::{self, Scenario};
@@ -165,7 +166,7 @@ mod engines {
         tokio.block_on(async {
             let mut evcxr = pool.take().await;
             evcxr.run("fn three() -> i32 { 3 }\nlet kept = 4;").await;
-            let interrupter = evcxr.session.interrupter();
+            let interrupter = evcxr.engine.interrupter();
             let code = "println!(\"ready\");\nloop { std::hint::black_box(0); }";
             let shown = evcxr
                 .run_with(code, vec![], |shown| {

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use oxtorch_session::Engine as _;
 use session::{Notebook, Shown, without_colours};
 
 /// The line ahead of a cell: `=== its name`.
@@ -111,7 +112,7 @@ fn run(path: &Path) -> Result<(), Failed> {
         let mut notebook = Notebook::start().await;
         let mut all = Vec::new();
         for cell in &cells {
-            let interrupter = notebook.session.interrupter();
+            let interrupter = notebook.engine.interrupter();
             let mut waits = cell.interrupted;
             let watch = |shown: &Shown| {
                 if waits && shown.stdout.contains("ready") {

@@ -7,9 +7,10 @@ mod session;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::time::{Duration, Instant};
 
-use oxtorch_kernel::engine::cache::Cache;
-use oxtorch_kernel::engine::native::NativeEngine;
-use oxtorch_kernel::session::Event;
+use oxtorch_engine::cache::Cache;
+use oxtorch_engine::native::NativeEngine;
+use oxtorch_session::Engine as _;
+use oxtorch_session::Event;
 use serde_json::{Value, json};
 use session::{Notebook, Shown};
 
@@ -28,7 +29,7 @@ fn notebook_test<F: Future<Output = ()>>(test: impl FnOnce(Notebook) -> F) {
 /// Runs a cell that never ends by itself and interrupts it once it has printed `ready`; returns how long the
 /// interrupt took as well.
 async fn interrupted(notebook: &mut Notebook, code: &str) -> (Shown, Duration) {
-    let interrupter = notebook.session.interrupter();
+    let interrupter = notebook.engine.interrupter();
     let mut at = None;
     let shown = notebook
         .run_with(code, vec![], |shown| {
@@ -148,7 +149,7 @@ loop {
 fn an_interrupt_while_no_cell_runs_does_nothing() {
     notebook_test(async |mut notebook| {
         notebook.run("let x = 1;").await;
-        notebook.session.interrupter().interrupt();
+        notebook.engine.interrupter().interrupt();
         let code = "let mut n = 0;\nfor _ in 0..1000 { n += x; }\nn";
         expect_result(&mut notebook, code, "1000").await;
         notebook.end().await;
@@ -260,9 +261,9 @@ fn what_a_thread_that_was_interrupted_makes_of_its_cell_is_an_interrupt() {
 fn only_the_cell_that_compiles_for_ever_pays_for_it() {
     notebook_test(async |mut notebook| {
         let forever = "#[allow(long_running_const_eval)] const FOREVER: () = loop {};\nlet a = FOREVER;";
-        notebook.session.expect(vec![forever.to_owned(), "1 + 1".to_owned()]);
+        notebook.engine.expect(vec![forever.to_owned(), "1 + 1".to_owned()]);
         expect_result(&mut notebook, "40 + 2", "42").await;
-        let interrupter = notebook.session.interrupter();
+        let interrupter = notebook.engine.interrupter();
         let interrupt = async {
             // The cell has begun when the first poll of it is over; an interrupt that comes early counts.
             tokio::task::yield_now().await;
@@ -278,7 +279,7 @@ fn only_the_cell_that_compiles_for_ever_pays_for_it() {
 fn a_second_interrupt_ends_a_cell_that_reaches_no_checkpoint() {
     notebook_test(async |mut notebook| {
         with_items_and_weights(&mut notebook).await;
-        let interrupter = notebook.session.interrupter();
+        let interrupter = notebook.engine.interrupter();
         let mut told_at = None;
         let mut first = true;
         // One long sleep has no checkpoint. The kernel says so after some seconds; that is the event waited for.
@@ -428,7 +429,7 @@ fn a_host_that_left_its_group_and_stops_at_the_end_is_not_waited_for() {
 
 /// Runs a command that says when it is ready and ends by no interrupt, presses twice, and ends it when that is offered.
 async fn end_what_outlasts_interrupts(notebook: &mut Notebook, command: &str) {
-    let interrupter = notebook.session.interrupter();
+    let interrupter = notebook.engine.interrupter();
     let mut pressed = false;
     let shown = notebook
         .run_with(command, vec![], |shown| {
@@ -540,7 +541,7 @@ fn gate() -> (std::net::TcpListener, String) {
 #[test]
 fn what_a_thread_prints_between_two_cells_is_shown_then() {
     notebook_test(async |mut notebook| {
-        let mut aside = notebook.session.aside().expect("the engine tells what is shown between cells");
+        let mut aside = notebook.engine.aside().expect("the engine tells what is shown between cells");
         let (gate, wait) = gate();
         // The thread begins once the cell is over. It prints more than a pipe holds, so it would stand still where nobody reads.
         let code = format!(
@@ -822,7 +823,7 @@ fn one_request_to_end_a_run_ends_it_and_says_why() {
 #[test]
 fn what_a_shell_leaves_running_is_shown_between_cells_and_ends_with_the_session() {
     notebook_test(async |mut notebook| {
-        let mut aside = notebook.session.aside().expect("the engine tells what is shown between cells");
+        let mut aside = notebook.engine.aside().expect("the engine tells what is shown between cells");
         let writers = Writers::new();
         let gate = writers.path.with_file_name("gate");
         assert!(std::process::Command::new("mkfifo").arg(&gate).status().expect("mkfifo runs").success());
@@ -872,7 +873,7 @@ fn a_shell_that_outlasts_interrupts_says_so_at_the_second_and_can_be_ended() {
 fn a_double_click_loses_no_variables_and_says_what_another_one_does() {
     notebook_test(async |mut notebook| {
         notebook.run("let weights = vec![1];").await;
-        let interrupter = notebook.session.interrupter();
+        let interrupter = notebook.engine.interrupter();
         let gate = tempfile::tempdir().expect("a temporary folder");
         let path = gate.path().join("gate");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
@@ -919,7 +920,7 @@ fn an_interrupt_that_comes_while_the_host_starts_does_not_end_it() {
 #[test]
 fn a_thread_that_reads_stdin_between_cells_is_told_that_no_cell_runs() {
     notebook_test(async |mut notebook| {
-        let mut aside = notebook.session.aside().expect("the engine tells what is shown between cells");
+        let mut aside = notebook.engine.aside().expect("the engine tells what is shown between cells");
         let ((begin, wait), (end, tell)) = (gate(), gate());
         let code = format!(
             "let reading = std::thread::spawn(|| {{\n\
@@ -987,7 +988,7 @@ fn a_cell_that_waits_with_the_same_text_leaves_its_number_to_the_one_that_runs()
     notebook_test(async |mut notebook| {
         let code =
             "std::thread::sleep(std::time::Duration::from_millis(500));\nlet empty: Vec<i32> = vec![];\nempty[3]";
-        notebook.session.expect(vec![code.to_owned()]);
+        notebook.engine.expect(vec![code.to_owned()]);
         let shown = notebook.run(code).await;
         let report = shown.report().unwrap_or_default();
         assert!(report.contains("cell [1]:3:"), "{report}");

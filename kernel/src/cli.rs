@@ -11,16 +11,18 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::engine::cache::Cache;
+use oxtorch_engine::cache::Cache;
 #[cfg(feature = "evcxr")]
-use crate::engine::evcxr::EvcxrEngine;
-use crate::engine::native::NativeEngine;
-use crate::home::{Home, HomeError, Scratch, trust};
-use crate::kernelspec::{self, Kernelspec, KernelspecError, Location};
-use crate::setup::progress::{self, Lines};
-use crate::setup::{self, Progress, Runtime, SetupError, doctor};
-use crate::terminal::{answer, say};
-use crate::{headless, jupyter, signals};
+use oxtorch_engine::evcxr::EvcxrEngine;
+use oxtorch_engine::native::NativeEngine;
+use oxtorch_jupyter::kernelspec::{self, Kernelspec, KernelspecError, Location};
+use oxtorch_setup::doctor::{self, Finding};
+use oxtorch_setup::progress::{self, Lines};
+use oxtorch_setup::{Progress, Runtime, SetupError};
+use oxtorch_system::home::{Home, HomeError, Scratch, trust};
+use oxtorch_system::programs::is_executable;
+use oxtorch_system::signals;
+use oxtorch_system::terminal::{answer, say};
 
 /// A cell failed, or something else did.
 const FAILED: u8 = 1;
@@ -193,12 +195,14 @@ impl PlaceArgs {
         self.name.as_deref().unwrap_or_else(|| self.engine.kernelspec_name())
     }
 
-    fn location(&self) -> Location {
-        match &self.prefix {
+    fn location(&self) -> Result<Location, KernelspecError> {
+        Ok(match &self.prefix {
             Some(folder) => Location::Prefix(folder.clone()),
-            None if self.sys_prefix => Location::SysPrefix,
+            None if self.sys_prefix => {
+                Location::SysPrefix(oxtorch_setup::python_prefix().ok_or(KernelspecError::NoPython)?)
+            }
             None => Location::User,
-        }
+        })
     }
 }
 
@@ -241,7 +245,7 @@ fn run_command() -> ExitCode {
         }
     });
     // A kernel that is told to end while it sets up must not wait for the end of that.
-    setup::end_children();
+    oxtorch_setup::end_children();
     runtime.shutdown_background();
     code
 }
@@ -330,7 +334,7 @@ impl Started {
         if let Some(apart) = &self.apart {
             home = home.with_own(apart.path().to_owned());
         }
-        let runtime = set_up(home.clone(), setup::ensure, progress).await?;
+        let runtime = set_up(home.clone(), oxtorch_setup::ensure, progress).await?;
         Ok((home, runtime))
     }
 
@@ -367,7 +371,7 @@ async fn set_up_in_terminal(home: Home, ensure: Ensure) -> anyhow::Result<Runtim
     tokio::select! {
         result = &mut work => result,
         signal = told_to_end() => {
-            if setup::end_children() {
+            if oxtorch_setup::end_children() {
                 // What it had half done it now removes.
                 let _ = tokio::time::timeout(TO_CLEAN_UP, work).await;
             }
@@ -411,7 +415,7 @@ async fn run(arguments: RunArgs) -> ExitCode {
             }
         }
     }
-    let options = headless::RunOptions {
+    let options = oxtorch_notebook::RunOptions {
         notebook: arguments.notebook,
         output: arguments.output,
         timeout: arguments.timeout,
@@ -419,9 +423,13 @@ async fn run(arguments: RunArgs) -> ExitCode {
     };
     // Ahead of the first cell the terminal is set-up's own, so it draws there itself and sends no lines.
     let result = match arguments.engine {
-        EngineName::Native => headless::run(options, async |_| started.native(progress::for_stderr()).await).await,
+        EngineName::Native => {
+            oxtorch_notebook::run(options, async |_| started.native(progress::for_stderr()).await).await
+        }
         #[cfg(feature = "evcxr")]
-        EngineName::Evcxr => headless::run(options, async |_| started.evcxr(progress::for_stderr()).await).await,
+        EngineName::Evcxr => {
+            oxtorch_notebook::run(options, async |_| started.evcxr(progress::for_stderr()).await).await
+        }
         #[cfg(not(feature = "evcxr"))]
         EngineName::Evcxr => Err(NotBuilt.into()),
     };
@@ -443,13 +451,13 @@ async fn kernel(connection_file: &Path, engine: EngineName) -> ExitCode {
                 let engine = started.native(sent(lines)).await.map_err(with_help)?;
                 Ok(engine.with_standby())
             };
-            jupyter::serve(connection_file, history, start).await
+            oxtorch_jupyter::serve(connection_file, history, start).await
         }
         #[cfg(feature = "evcxr")]
         EngineName::Evcxr => {
             let started = started.clone();
             let start = move |lines| async move { started.evcxr(sent(lines)).await.map_err(with_help) };
-            jupyter::serve(connection_file, history, start).await
+            oxtorch_jupyter::serve(connection_file, history, start).await
         }
         #[cfg(not(feature = "evcxr"))]
         EngineName::Evcxr => Err(NotBuilt.into()),
@@ -479,7 +487,7 @@ fn with_help(error: anyhow::Error) -> anyhow::Error {
 async fn install(arguments: InstallArgs) -> anyhow::Result<()> {
     let engine = arguments.place.engine;
     engine.check()?;
-    let folder = kernelspec::folder(&arguments.place.location(), arguments.place.name())?;
+    let folder = kernelspec::folder(&arguments.place.location()?, arguments.place.name())?;
     let program = std::env::current_exe().context("cannot find the path of this program")?;
     let display_name = arguments.display_name.as_deref().unwrap_or_else(|| engine.display_name());
     let mut spec = Kernelspec::new(&program, display_name, kernelspec::kept_variables(&folder));
@@ -489,13 +497,13 @@ async fn install(arguments: InstallArgs) -> anyhow::Result<()> {
     }
     // Registered first: that is quick, and whatever it has to refuse it refuses before the long work.
     kernelspec::install(&folder, &spec)?;
-    set_up_in_terminal(Home::from_environment()?, setup::ensure).await?;
+    set_up_in_terminal(Home::from_environment()?, oxtorch_setup::ensure).await?;
     answer(format_args!("Registered \"{display_name}\" in {}", folder.display()));
     Ok(())
 }
 
 fn uninstall(place: &PlaceArgs) -> anyhow::Result<()> {
-    let folder = kernelspec::folder(&place.location(), place.name())?;
+    let folder = kernelspec::folder(&place.location()?, place.name())?;
     kernelspec::uninstall(&folder)?;
     answer(format_args!("Removed {}", folder.display()));
     Ok(())
@@ -503,16 +511,36 @@ fn uninstall(place: &PlaceArgs) -> anyhow::Result<()> {
 
 async fn set_up_and_say(exact: bool) -> anyhow::Result<()> {
     let home = Home::from_environment()?;
-    let ensure = if exact { setup::ensure_exact } else { setup::ensure_whole };
+    let ensure = if exact { oxtorch_setup::ensure_exact } else { oxtorch_setup::ensure_whole };
     set_up_in_terminal(home.clone(), ensure).await?;
     answer(format_args!("Oxtorch is set up in {}", home.root().display()));
     Ok(())
 }
 
+/// Where Jupyter would find the kernel.
+fn examine_kernelspecs() -> Vec<Finding> {
+    let registered = kernelspec::registered(oxtorch_setup::python_prefix());
+    let mut findings = Vec::new();
+    if registered.is_empty() {
+        findings.push(doctor::optional("kernelspec", "not registered with Jupyter; to do so: oxtorch install"));
+    }
+    for (folder, spec) in registered {
+        let program = spec.argv.first().cloned().unwrap_or_default();
+        findings.push(if is_executable(program.as_ref()) {
+            doctor::good("kernelspec", format!("\"{}\" in {}", spec.display_name, folder.display()))
+        } else {
+            let detail = format!("{} starts {program}, which is gone", folder.display());
+            doctor::bad("kernelspec", detail, "oxtorch install".to_owned())
+        });
+    }
+    findings
+}
+
 fn diagnose() -> ExitCode {
     match Home::from_environment() {
         Ok(home) => {
-            let findings = doctor::examine(&home);
+            let mut findings = doctor::examine(&home);
+            findings.extend(examine_kernelspecs());
             answer(format_args!("{}", doctor::table(&findings).trim_end_matches('\n')));
             if doctor::is_well(&findings) { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
         }

@@ -11,8 +11,7 @@ mod std_sources;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use oxtorch_kernel::home::Home;
-use oxtorch_kernel::setup;
+use oxtorch_system::home::Home;
 
 const EVCXR: &str = "0.22.0";
 
@@ -36,7 +35,7 @@ fn compare() -> Result<ExitCode, String> {
     std::fs::create_dir_all(&cache).map_err(|error| format!("cannot create {}: {error}", cache.display()))?;
     let oxtorch = env!("CARGO_BIN_EXE_oxtorch");
     run("the set-up of Oxtorch", Command::new(oxtorch).arg("setup"))?;
-    let libtorch = setup::libtorch_folder(&home).map_err(|error| error.to_string())?;
+    let libtorch = oxtorch_setup::libtorch_folder(&home).map_err(|error| error.to_string())?;
 
     // Cargo passes `--bench`; the rest is for the script.
     let arguments: Vec<_> = std::env::args_os().skip(1).filter(|argument| argument != "--bench").collect();

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use oxtorch_kernel::session::CellError;
+use oxtorch_session::CellError;
 use similar::{ChangeTag, TextDiff};
 
 use crate::session::{Shown, without_colours};

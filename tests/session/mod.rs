@@ -7,13 +7,12 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use oxtorch_kernel::engine::Engine;
-use oxtorch_kernel::engine::cache::Cache;
-use oxtorch_kernel::engine::native::NativeEngine;
-use oxtorch_kernel::home::{Home, Scratch};
-use oxtorch_kernel::session::{CellError, CellRequest, Event, Session, Stream};
-use oxtorch_kernel::setup;
+use oxtorch_engine::cache::Cache;
+use oxtorch_engine::native::NativeEngine;
 use oxtorch_protocol::{Display, DisplayKind};
+use oxtorch_session::Engine;
+use oxtorch_session::{CellError, CellRequest, Event, Stream};
+use oxtorch_system::home::{Home, Scratch};
 use tokio::sync::mpsc;
 
 /// A cell that has not ended by then never will.
@@ -67,7 +66,6 @@ impl Shown {
                 // The cell may have been interrupted meanwhile; then nobody waits for the answer.
                 let _ = reply.send(answers.next());
             }
-            other => panic!("the harness does not know this event: {other:?}"),
         }
     }
 }
@@ -84,8 +82,8 @@ pub fn without_colours(text: &str) -> String {
 
 /// A running notebook: counts its cells as a frontend does.
 pub struct Notebook<E = NativeEngine> {
-    /// The session itself, for what is not a plain cell.
-    pub session: Session<E>,
+    /// The engine itself, for what is not a plain cell.
+    pub engine: E,
     count: u32,
     cell_id: Option<&'static str>,
     _scratch: Option<Scratch>,
@@ -105,7 +103,7 @@ impl Notebook {
 impl<E: Engine> Notebook<E> {
     /// A notebook on a started engine.
     pub fn on(engine: E) -> Self {
-        Self { session: Session::new(engine), count: 0, cell_id: None, _scratch: None }
+        Self { engine, count: 0, cell_id: None, _scratch: None }
     }
 
     /// Runs a cell to its end.
@@ -129,9 +127,9 @@ impl<E: Engine> Notebook<E> {
         let mut answers = answers.into_iter();
         let (sender, mut events) = mpsc::channel(64);
         let mut shown = Shown::default();
-        let session = &mut self.session;
+        let engine = &mut self.engine;
         // The sender moves into this future, so the loop below ends with the cell.
-        let cell = async move { session.execute(request, &sender).await };
+        let cell = async move { engine.execute(request, &sender).await };
         let receive = async {
             while let Some(event) = events.recv().await {
                 shown.take(event, &mut answers);
@@ -147,17 +145,17 @@ impl<E: Engine> Notebook<E> {
 
     /// Ends the session.
     pub async fn end(self) {
-        self.session.shutdown().await;
+        self.engine.shutdown().await;
     }
 }
 
 /// The runtime that cells run against, set up where that was not done yet.
-pub fn runtime() -> setup::Runtime {
-    static RUNTIME: OnceLock<setup::Runtime> = OnceLock::new();
+pub fn runtime() -> oxtorch_setup::Runtime {
+    static RUNTIME: OnceLock<oxtorch_setup::Runtime> = OnceLock::new();
     RUNTIME
         .get_or_init(|| {
-            let progress = setup::progress::for_stderr();
-            setup::ensure(&home(), progress.as_ref()).expect("the set-up provides libtorch and the runtime")
+            let progress = oxtorch_setup::progress::for_stderr();
+            oxtorch_setup::ensure(&home(), progress.as_ref()).expect("the set-up provides libtorch and the runtime")
         })
         .clone()
 }

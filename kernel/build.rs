@@ -1,5 +1,0 @@
-//! Has cargo notice new files in the runtime's sources, which the kernel embeds (`setup::sources`).
-
-fn main() {
-    println!("cargo::rerun-if-changed=../runtime");
-}

@@ -1,0 +1,36 @@
+//! What the text of a host becomes before the user sees it: names that only we know are in it.
+
+use oxtorch_protocol::Display;
+use serde_json::Value;
+
+use oxtorch_session::Stream;
+
+/// Text after a rewrite: what can be shown, and the bytes at the end that need more text to be understood.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// For the user.
+    pub ready: String,
+    /// Bytes at the end of the given text that are to be given again with what follows.
+    pub held: usize,
+}
+
+/// A rewrite of what came by a stream.
+pub type Rewrite<'a> = dyn Fn(Stream, &str) -> Rewritten + Send + Sync + 'a;
+
+/// Text as it is.
+pub fn plain(_: Stream, text: &str) -> Rewritten {
+    Rewritten { ready: text.to_owned(), held: 0 }
+}
+
+/// The same display with its texts rewritten as those of stdout are.
+pub(super) fn rewritten(mut display: Display, rewrite: &Rewrite<'_>) -> Display {
+    let texts = display.data.values_mut().filter_map(|value| match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    });
+    for text in texts {
+        let Rewritten { ready, held } = rewrite(Stream::Stdout, text);
+        *text = ready + &text[text.len() - held..];
+    }
+    display
+}

@@ -1,0 +1,196 @@
+//! One running cell's way to the frontend: what it shows becomes iopub messages, what it asks goes to stdin.
+
+use std::pin::pin;
+
+use jupyter_protocol::{
+    ClearOutput, DisplayData, ErrorOutput, ExecuteResult, ExecutionCount, JupyterMessage, Stdio, StreamContent,
+    Transient, UpdateDisplayData,
+};
+use oxtorch_protocol::{Display, DisplayKind};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc::{self, Receiver};
+use tokio::sync::oneshot;
+
+use super::interrupts::Interrupts;
+use super::iopub::IoPub;
+use super::startup::Running;
+use super::stdin::Stdin;
+use oxtorch_session::Engine;
+use oxtorch_session::formats::media;
+use oxtorch_session::{Aside, CellError, CellRequest, Event, Stream, note_display};
+
+/// Events that may wait for the frontend before the cell has to.
+const EVENTS: usize = 256;
+
+/// Where a running cell's output goes.
+pub(super) struct CellOutput<'a> {
+    /// The request that everything is about.
+    pub(super) request: &'a JupyterMessage,
+    /// The number in the cell's prompt.
+    pub(super) execution_count: u32,
+    /// Whether the frontend asked not to see the value of the cell.
+    pub(super) silent: bool,
+    /// Whether the frontend takes questions to the user.
+    pub(super) allow_stdin: bool,
+    /// For output.
+    pub(super) iopub: &'a IoPub,
+    /// For input.
+    pub(super) stdin: &'a Stdin,
+    /// Withdraws a question to the user.
+    pub(super) interrupts: &'a Interrupts,
+}
+
+impl CellOutput<'_> {
+    /// Runs code and forwards what it shows; it has all been handed to the iopub socket when this returns. Gives the
+    /// value of its trailing expression as text. What was shown before it ran is the `earlier` cell's.
+    pub(super) async fn run<E: Engine>(
+        &self,
+        Running { engine, aside }: &mut Running<E>,
+        code: &str,
+        earlier: &CellOutput<'_>,
+    ) -> Result<Option<String>, CellError> {
+        let Self { execution_count, allow_stdin, .. } = *self;
+        // As JupyterLab and VS Code send it.
+        let cell_id = self.request.metadata.get("cellId").and_then(Value::as_str);
+        let request = CellRequest { code, execution_count, allow_stdin, cell_id };
+        let (events, events_end) = mpsc::channel(EVENTS);
+        let (ended, ended_end) = oneshot::channel();
+        let run = async {
+            let outcome = engine.execute(request, &events).await;
+            let _ = ended.send(());
+            outcome
+        };
+        // Side by side: a cell that waits for input must still be able to end.
+        let (outcome, value) = tokio::join!(run, self.forward(events_end, ended_end, aside, earlier));
+        outcome.map(|()| value)
+    }
+
+    async fn forward(
+        &self,
+        mut events: Receiver<Event>,
+        ended: oneshot::Receiver<()>,
+        aside: &mut Aside,
+        earlier: &CellOutput<'_>,
+    ) -> Option<String> {
+        let mut ended = pin!(ended);
+        let mut value = None;
+        let mut open = true;
+        loop {
+            let event = tokio::select! {
+                biased;
+                event = aside.next() => {
+                    earlier.show(event).await;
+                    continue;
+                }
+                event = events.recv() => match event {
+                    Some(event) => event,
+                    None => return value,
+                },
+                _ = &mut ended, if open => {
+                    // What was sent is still delivered.
+                    events.close();
+                    open = false;
+                    continue;
+                }
+            };
+            if let Event::Display(display) = &event
+                && display.kind == DisplayKind::Result
+            {
+                value = display.data.get("text/plain").and_then(Value::as_str).map(str::to_owned);
+            }
+            self.show(event).await;
+        }
+    }
+
+    /// Shows an event.
+    pub(super) async fn show(&self, event: Event) {
+        match event {
+            Event::Stream { stream, text } => self.stream(stream, text).await,
+            Event::Display(display) => self.display(display).await,
+            Event::Note(note) => self.display(note_display(&note)).await,
+            Event::StillRuns(text) => self.stream(Stream::Stderr, text).await,
+            Event::ClearOutput { wait } => self.iopub.publish(ClearOutput { wait }, self.request).await,
+            Event::Input { prompt, password, reply } => self.input(prompt, password, reply).await,
+        }
+    }
+
+    /// Shows text.
+    pub(super) async fn stream(&self, stream: Stream, text: String) {
+        let name = match stream {
+            Stream::Stdout => Stdio::Stdout,
+            Stream::Stderr => Stdio::Stderr,
+        };
+        self.iopub.publish(StreamContent { name, text }, self.request).await;
+    }
+
+    /// Shows an error.
+    pub(super) async fn error(&self, error: &CellError) {
+        let CellError { ename, evalue, traceback } = error.clone();
+        self.iopub.publish(ErrorOutput { ename, evalue, traceback }, self.request).await;
+    }
+
+    /// Shows a display, or a display anew.
+    pub(super) async fn display(&self, display: Display) {
+        let Display { kind, data, metadata, display_id } = display;
+        let data = media(data);
+        let transient = Transient { display_id };
+        match kind {
+            DisplayKind::Data => {
+                let transient = Some(transient);
+                self.iopub.publish(DisplayData { data, metadata, transient }, self.request).await;
+            }
+            DisplayKind::Update => {
+                self.iopub.publish(UpdateDisplayData { data, metadata, transient }, self.request).await;
+            }
+            DisplayKind::Result if self.silent => {}
+            DisplayKind::Result => {
+                let execution_count = ExecutionCount::new(self.execution_count as usize);
+                let transient = Some(transient);
+                self.iopub.publish(ExecuteResult { execution_count, data, metadata, transient }, self.request).await;
+            }
+        }
+    }
+
+    /// Asks the user; an interrupt, or the end of the cell, withdraws the question.
+    async fn input(&self, prompt: String, password: bool, mut reply: oneshot::Sender<Option<String>>) {
+        if !self.allow_stdin {
+            return drop(reply.send(None));
+        }
+        let answer = self.stdin.ask(prompt, password, self.request);
+        let line = tokio::select! {
+            line = answer => line.ok(),
+            () = self.interrupts.next() => None,
+            () = reply.closed() => return,
+        };
+        let _ = reply.send(line);
+    }
+}
+
+/// Evaluates an expression for its value alone.
+pub(super) async fn evaluate<E: Engine>(
+    engine: &mut E,
+    code: &str,
+    execution_count: u32,
+) -> Result<Display, CellError> {
+    let (events, mut events_end) = mpsc::channel(EVENTS);
+    let request = CellRequest { code, execution_count, allow_stdin: false, cell_id: None };
+    let mut value = Display { kind: DisplayKind::Result, data: Map::new(), metadata: Map::new(), display_id: None };
+    let mut keep = |event| {
+        if let Event::Display(display) = event
+            && display.kind == DisplayKind::Result
+        {
+            value = display;
+        }
+    };
+    let mut run = pin!(engine.execute(request, &events));
+    let outcome = loop {
+        tokio::select! {
+            Some(event) = events_end.recv() => keep(event),
+            outcome = &mut run => break outcome,
+        }
+    };
+    while let Ok(event) = events_end.try_recv() {
+        keep(event);
+    }
+    outcome.map(|()| value)
+}

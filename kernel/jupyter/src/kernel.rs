@@ -1,0 +1,310 @@
+//! Takes the shell's requests one after the other: runs cells, answers questions, aborts what a failed cell held up.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use jupyter_protocol::{
+    CommClose, ConnectionInfo, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult,
+    IsCompleteReply, JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, Status, UnknownMessage,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::cell::{self, CellOutput};
+use super::history::History;
+use super::interrupts::Interrupts;
+use super::iopub::IoPub;
+use super::log::log;
+use super::startup::Startup;
+use super::stdin::Stdin;
+use super::usage::Usage;
+use super::{control, replies, wire};
+use oxtorch_session::Engine;
+use oxtorch_session::formats::media;
+use oxtorch_session::{AHEAD, CellError, Completion};
+
+/// A frontend that runs all cells sends their requests at once. A first cell that fails within a millisecond must
+/// still abort those that are on the wire, so they get this long to arrive before its reply is sent.
+const ON_THE_WIRE: Duration = Duration::from_millis(20);
+
+/// What answers the shell's requests.
+pub(super) struct Kernel<E> {
+    pub(super) engine: Startup<E>,
+    pub(super) requests: mpsc::UnboundedReceiver<JupyterMessage>,
+    pub(super) replies: mpsc::UnboundedSender<JupyterMessage>,
+    pub(super) iopub: IoPub,
+    pub(super) stdin: Stdin,
+    pub(super) interrupts: Interrupts,
+    pub(super) shutdown: watch::Sender<bool>,
+    pub(super) connection: ConnectionInfo,
+    pub(super) history: History,
+    /// Requests that were read while looking for those to abort, ahead of `requests`.
+    pub(super) queue: VecDeque<JupyterMessage>,
+    /// The number that the next cell's prompt gets.
+    pub(super) execution_count: u32,
+    /// The cell that ran last, with its number: what is shown while none runs is its.
+    pub(super) last: Option<(JupyterMessage, u32)>,
+    /// For `usage_request`.
+    pub(super) usage: Usage,
+}
+
+impl<E: Engine> Kernel<E> {
+    /// Serves until the kernel shall end, then ends the engine, also in the middle of a cell.
+    pub(super) async fn run(mut self) {
+        let mut shutdown = self.shutdown.subscribe();
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|shutdown| *shutdown) => {}
+            () = self.serve() => {}
+        }
+        let Self { engine, iopub, stdin, interrupts, last, .. } = self;
+        engine.shutdown(earlier(&last, &iopub, &stdin, &interrupts)).await;
+    }
+
+    async fn serve(&mut self) {
+        loop {
+            let request = match self.queue.pop_front() {
+                Some(request) => request,
+                None => tokio::select! {
+                    biased;
+                    event = self.engine.aside() => {
+                        if let Some(output) = earlier(&self.last, &self.iopub, &self.stdin, &self.interrupts) {
+                            output.show(event).await;
+                        }
+                        continue;
+                    }
+                    request = self.requests.recv() => match request {
+                        Some(request) => request,
+                        None => return,
+                    },
+                },
+            };
+            self.handle(&request).await;
+        }
+    }
+
+    async fn handle(&mut self, request: &JupyterMessage) {
+        let reply = match &request.content {
+            JupyterMessageContent::ExecuteRequest(content) => return self.execute(request, content).await,
+            JupyterMessageContent::IsCompleteRequest(content) => {
+                let found = match self.engine.soon(&self.interrupts).await {
+                    Some(session) => replies::is_complete(session.is_complete(&content.code)),
+                    // The frontend has rules of its own for a kernel that cannot tell.
+                    None => IsCompleteReply::unknown(),
+                };
+                Some(found.into())
+            }
+            JupyterMessageContent::CompleteRequest(content) => {
+                let cursor = replies::byte_offset(&content.code, content.cursor_pos);
+                let found = match self.engine.soon(&self.interrupts).await {
+                    Some(session) => session.complete(&content.code, cursor).await,
+                    None => Completion::none(cursor),
+                };
+                Some(replies::complete(&content.code, found).into())
+            }
+            JupyterMessageContent::InspectRequest(content) => {
+                let cursor = replies::byte_offset(&content.code, content.cursor_pos);
+                let with_source = content.detail_level.is_some_and(|level| level > 0);
+                let found = match self.engine.soon(&self.interrupts).await {
+                    Some(session) => session.inspect(&content.code, cursor, with_source).await,
+                    None => None,
+                };
+                Some(replies::inspect(found).into())
+            }
+            JupyterMessageContent::ShutdownRequest(content) => Some(control::shutdown_reply(content).into()),
+            JupyterMessageContent::HistoryRequest(content) => {
+                Some(self.history_reply(&serde_json::to_value(content).unwrap_or_default()))
+            }
+            // Clients leave out fields of this that others send.
+            JupyterMessageContent::UnknownMessage(UnknownMessage { msg_type, content })
+                if msg_type == "history_request" =>
+            {
+                Some(self.history_reply(content))
+            }
+            JupyterMessageContent::UnknownMessage(unknown) if unknown.msg_type == "usage_request" => {
+                Some(self.usage.reply())
+            }
+            JupyterMessageContent::CommOpen(_)
+            | JupyterMessageContent::CommMsg(_)
+            | JupyterMessageContent::CommClose(_) => None,
+            content => match replies::standing(content, &self.connection) {
+                Some(reply) => Some(reply),
+                None => match content {
+                    JupyterMessageContent::UnknownMessage(unknown) if let Some(reply) = replies::malformed(unknown) => {
+                        Some(reply)
+                    }
+                    _ => return log(format_args!("shell: dropped a {}", request.header.msg_type)),
+                },
+            },
+        };
+        self.iopub.publish(Status::busy(), request).await;
+        if let Some(reply) = reply {
+            let ends = matches!(reply, JupyterMessageContent::ShutdownReply(_));
+            self.reply(reply.clone(), request);
+            if ends {
+                self.iopub.publish_urgent(reply, Some(request));
+                self.shutdown.send_replace(true);
+            }
+        }
+        if let JupyterMessageContent::CommOpen(open) = &request.content {
+            // Nothing here takes a comm, and the frontend has to know.
+            let close = CommClose { comm_id: open.comm_id.clone(), data: serde_json::Map::new() };
+            self.iopub.publish(close, request).await;
+        }
+        self.iopub.publish(Status::idle(), request).await;
+    }
+
+    fn history_reply(&self, request: &serde_json::Value) -> JupyterMessageContent {
+        UnknownMessage { msg_type: "history_reply".into(), content: self.history.answer(request) }.into()
+    }
+
+    fn reply(&self, content: impl Into<JupyterMessageContent>, request: &JupyterMessage) {
+        let _ = self.replies.send(wire::message(content, Some(request)));
+    }
+
+    async fn execute(&mut self, request: &JupyterMessage, content: &ExecuteRequest) {
+        let busy = wire::message(Status::busy(), Some(request));
+        // Frontends show from it how long a cell took, also where the status came to nobody.
+        let started = serde_json::json!({"started": busy.header.date});
+        self.iopub.publish(busy.content, request).await;
+        let count = given_number(request).unwrap_or(self.execution_count);
+        let execution_count = ExecutionCount::new(count as usize);
+        if !content.silent {
+            let code = content.code.clone();
+            self.iopub.publish(ExecuteInput { code, execution_count }, request).await;
+            if content.store_history {
+                self.execution_count = count.saturating_add(1);
+                self.history.record(count, &content.code);
+            }
+        }
+        let reply = match self.run_cell(request, content, count).await {
+            Ok(expressions) => ExecuteReply {
+                status: ReplyStatus::Ok,
+                execution_count,
+                payload: Vec::new(),
+                user_expressions: Some(expressions),
+                error: None,
+            },
+            Err(CellError { ename, evalue, traceback }) => ExecuteReply {
+                status: ReplyStatus::Error,
+                execution_count,
+                payload: Vec::new(),
+                user_expressions: Some(HashMap::new()),
+                error: Some(Box::new(ReplyError { ename, evalue, traceback })),
+            },
+        };
+        let aborts = reply.status == ReplyStatus::Error && content.stop_on_error && !content.silent;
+        // Looked for before the reply: a client that has the reply may go on, and that is not to be aborted.
+        let aborted = if aborts { self.take_waiting_cells().await } else { Vec::new() };
+        let reply = wire::message(reply, Some(request)).with_metadata(started);
+        let _ = self.replies.send(reply);
+        self.iopub.publish(Status::idle(), request).await;
+        for request in &aborted {
+            self.abort(request).await;
+        }
+    }
+
+    async fn run_cell(
+        &mut self,
+        request: &JupyterMessage,
+        content: &ExecuteRequest,
+        execution_count: u32,
+    ) -> Result<HashMap<String, ExpressionResult>, CellError> {
+        let expected = self.waiting_cells();
+        let output = CellOutput {
+            request,
+            execution_count,
+            silent: content.silent,
+            allow_stdin: content.allow_stdin,
+            iopub: &self.iopub,
+            stdin: &self.stdin,
+            interrupts: &self.interrupts,
+        };
+        let outcome = match self.engine.session(&output).await {
+            Ok(running) => {
+                running.engine.expect(expected);
+                let earlier = earlier(&self.last, &self.iopub, &self.stdin, &self.interrupts);
+                let value = output.run(running, &content.code, earlier.as_ref().unwrap_or(&output)).await;
+                value.map(|value| (&mut running.engine, value))
+            }
+            Err(error) => Err(error),
+        };
+        // A frontend's own questions have no place in the notebook.
+        if !content.silent {
+            self.last = Some((request.clone(), execution_count));
+        }
+        let session = match outcome {
+            Ok((session, value)) => {
+                if let Some(value) = value.filter(|_| content.store_history && !content.silent) {
+                    self.history.resulted(value);
+                }
+                session
+            }
+            Err(error) => {
+                output.error(&error).await;
+                return Err(error);
+            }
+        };
+        let mut results = HashMap::new();
+        for (name, expression) in content.user_expressions.iter().flatten() {
+            let result = match cell::evaluate(session, expression, execution_count).await {
+                Ok(value) => ExpressionResult::Ok { data: media(value.data), metadata: value.metadata },
+                Err(CellError { ename, evalue, traceback }) => ExpressionResult::Error { ename, evalue, traceback },
+            };
+            results.insert(name.clone(), result);
+        }
+        Ok(results)
+    }
+
+    /// The cells behind the one that is to run now, as far as they have arrived.
+    fn waiting_cells(&mut self) -> Vec<String> {
+        while let Ok(request) = self.requests.try_recv() {
+            self.queue.push_back(request);
+        }
+        let cells = self.queue.iter().filter_map(|request| match &request.content {
+            JupyterMessageContent::ExecuteRequest(content) => Some(content.code.clone()),
+            _ => None,
+        });
+        cells.take(AHEAD).collect()
+    }
+
+    /// Takes the cells that wait behind a failed one; other requests stay.
+    async fn take_waiting_cells(&mut self) -> Vec<JupyterMessage> {
+        let deadline = Instant::now() + ON_THE_WIRE;
+        while let Ok(Some(request)) = timeout_at(deadline, self.requests.recv()).await {
+            self.queue.push_back(request);
+        }
+        let (cells, others) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition::<Vec<_>, _>(|request| matches!(request.content, JupyterMessageContent::ExecuteRequest(_)));
+        self.queue = others.into();
+        cells
+    }
+
+    async fn abort(&mut self, request: &JupyterMessage) {
+        self.iopub.publish(Status::busy(), request).await;
+        let execution_count = ExecutionCount::new(self.execution_count.saturating_sub(1) as usize);
+        let reply = ExecuteReply { status: ReplyStatus::Aborted, execution_count, ..ExecuteReply::default() };
+        self.reply(ExecuteReply { user_expressions: Some(HashMap::new()), ..reply }, request);
+        self.iopub.publish(Status::idle(), request).await;
+    }
+}
+
+/// Where what is shown while no cell runs goes: to the cell that ran last, in whose output it has been all the time.
+fn earlier<'a>(
+    last: &'a Option<(JupyterMessage, u32)>,
+    iopub: &'a IoPub,
+    stdin: &'a Stdin,
+    interrupts: &'a Interrupts,
+) -> Option<CellOutput<'a>> {
+    let (request, execution_count) = last.as_ref()?;
+    let execution_count = *execution_count;
+    Some(CellOutput { request, execution_count, silent: false, allow_stdin: false, iopub, stdin, interrupts })
+}
+
+/// The number that a frontend gives a cell itself, in the request's metadata: Rust cells of a Python notebook have the
+/// numbers that stand beside them there.
+fn given_number(request: &JupyterMessage) -> Option<u32> {
+    let number = request.metadata.get("oxtorch")?.get("execution_count")?.as_u64()?;
+    u32::try_from(number).ok().filter(|number| *number > 0)
+}

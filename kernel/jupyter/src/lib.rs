@@ -1,0 +1,155 @@
+//! The front for Jupyter frontends: the messaging protocol over five ZeroMQ sockets.
+//!
+//! Read from [`serve`]: it binds the sockets and starts one task for each. Requests on `shell` queue up for `kernel`,
+//! which gives cells to the session one after the other; `cell` turns what a running cell shows into messages for
+//! `iopub` and its questions into messages on `stdin`. `control` is answered beside all that.
+
+mod cell;
+mod connection_file;
+mod control;
+mod framing;
+mod heartbeat;
+mod history;
+mod interrupts;
+mod iopub;
+mod kernel;
+pub mod kernelspec;
+mod lifetime;
+mod link;
+mod listener;
+mod log;
+mod peers;
+mod replies;
+mod router;
+mod shell;
+mod signing;
+mod startup;
+mod stdin;
+mod subscribers;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod wire;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use self::history::History;
+use self::listener::Listener;
+use self::log::log;
+use self::router::Router;
+use oxtorch_session::Engine;
+
+pub use connection_file::ConnectionFileError;
+
+/// How long the engine and the last messages may take at the end. A frontend that restarts the kernel waits for this; Jupyter's
+/// own for 2.5 s, before it ends the kernel by force.
+const END: Duration = Duration::from_millis(2300);
+
+/// The socket library hands replies to a task of its own and does not tell when they are written; this is for them.
+const LAST_REPLY: Duration = Duration::from_millis(50);
+
+/// Serves a frontend until it ends the kernel, it dies, or SIGTERM comes.
+///
+/// The sockets answer at once; `start` makes the engine meanwhile. It may send lines of progress, which cells that
+/// wait for the engine show. If it fails the kernel stays, and every cell says why.
+/// The cells that run are kept in the folder `history`, if there is one, for later sessions; `OXTORCH_HISTORY` names
+/// another, or says `off`.
+///
+/// # Errors
+///
+/// A [`ConnectionFileError`] where the connection file cannot be used; an [`std::io::Error`] where the process may have too
+/// few files open.
+pub async fn serve<E, F, Fut>(connection_file: &Path, history: Option<PathBuf>, start: F) -> anyhow::Result<()>
+where
+    E: Engine,
+    F: FnOnce(mpsc::UnboundedSender<String>) -> Fut + Send + 'static,
+    Fut: Future<Output = anyhow::Result<E>> + Send + 'static,
+{
+    listener::check_descriptors()?;
+    let (info, wire) = connection_file::read(connection_file)?;
+    let wire = Arc::new(wire);
+    let bound = async |channel, port, address: String| match Listener::bind(&info, channel, port).await {
+        Ok(listener) => Ok(listener),
+        Err(source) => {
+            let (path, source) = (connection_file.to_path_buf(), source.into());
+            Err(ConnectionFileError::Address { path, channel, address, source })
+        }
+    };
+    let rooms = link::Rooms::default();
+    let router = |listener| Router::serve(listener, wire.clone(), rooms.clone());
+    let shell_router = router(bound("shell", info.shell_port, info.shell_url()).await?);
+    let control_router = router(bound("control", info.control_port, info.control_url()).await?);
+    let stdin_router = router(bound("stdin", info.stdin_port, info.stdin_url()).await?);
+    let heartbeat_listener = bound("heartbeat", info.hb_port, info.hb_url()).await?;
+    let iopub_listener = bound("iopub", info.iopub_port, info.iopub_url()).await?;
+
+    let interrupts = interrupts::Interrupts::default();
+    let (shutdown, mut ended) = watch::channel(false);
+    let (iopub, outgoing) = iopub::channel();
+    let (stdin, questions) = stdin::channel();
+    let (request_sender, requests) = mpsc::unbounded_channel();
+    let (replies, reply_receiver) = mpsc::unbounded_channel();
+
+    let control = control::Control {
+        connection: info.clone(),
+        iopub: iopub.clone(),
+        interrupts: interrupts.clone(),
+        shutdown: shutdown.clone(),
+        usage: usage::Usage::default(),
+    };
+    let kernel = kernel::Kernel {
+        engine: startup::Startup::begin(start),
+        requests,
+        replies,
+        iopub,
+        stdin,
+        interrupts: interrupts.clone(),
+        shutdown: shutdown.clone(),
+        connection: info,
+        history: History::from_environment(history),
+        queue: VecDeque::new(),
+        execution_count: 1,
+        last: None,
+        usage: usage::Usage::default(),
+    };
+    let (ends, _) = watch::channel(false);
+    let heartbeat = tokio::spawn(heartbeat::serve(heartbeat_listener, rooms.clone()));
+    let mut background = JoinSet::new();
+    background.spawn(shell::serve(shell_router, request_sender, reply_receiver));
+    background.spawn(control.serve(control_router, ends.subscribe()));
+    background.spawn(stdin::serve(stdin_router, questions));
+    background.spawn(iopub::serve(iopub_listener, wire, rooms, outgoing));
+    let mut kernel = tokio::spawn(kernel.run());
+
+    let reason = tokio::select! {
+        _ = ended.wait_for(|ended| *ended) => Ok(()),
+        () = lifetime::orphaned() => Ok(()),
+        signal = lifetime::terminated() => signal.context("cannot wait for SIGTERM"),
+        signal = lifetime::forward_interrupts(interrupts) => signal.context("cannot wait for SIGINT"),
+        kernel = &mut kernel => kernel.context("the kernel's own code failed"),
+    };
+    shutdown.send_replace(true);
+    let orderly = async {
+        if !kernel.is_finished() {
+            let _ = (&mut kernel).await;
+        }
+        tokio::time::sleep(LAST_REPLY).await;
+        // What is left of these has no more to send to, and ends with the last of those who could send to it.
+        ends.send_replace(true);
+        while background.join_next().await.is_some() {}
+    };
+    if tokio::time::timeout(END, orderly).await.is_err() {
+        log(format_args!("the end took too long; not everything was sent"));
+    }
+    kernel.abort();
+    heartbeat.abort();
+    log::finish();
+    reason
+}

@@ -1,0 +1,139 @@
+//! Answers to the requests that need no cell to run.
+
+use jupyter_protocol::{
+    CommInfoReply, CompleteReply, ConnectionInfo, DebugReply, DebugRequest, ExecuteReply, HelpLink, InspectReply,
+    IsCompleteReply, JupyterMessageContent, KernelInfoReply, Media, MediaType, ReplyError, ReplyStatus, UnknownMessage,
+};
+use serde_json::json;
+
+use super::wire::PROTOCOL_VERSION;
+use oxtorch_session::formats::{RUST_VERSION, language_info};
+use oxtorch_session::{Completeness, Completion};
+
+/// The answer to a request on shell or control that only reads what the kernel is; `None` for any other.
+pub(super) fn standing(request: &JupyterMessageContent, connection: &ConnectionInfo) -> Option<JupyterMessageContent> {
+    Some(match request {
+        JupyterMessageContent::KernelInfoRequest(_) => kernel_info().into(),
+        JupyterMessageContent::CommInfoRequest(_) => CommInfoReply::default().into(),
+        JupyterMessageContent::DebugRequest(request) => debug(request).into(),
+        JupyterMessageContent::UnknownMessage(unknown) => match unknown.msg_type.as_str() {
+            "connect_request" => connect(connection).into(),
+            // Clients leave out fields of these that others send.
+            "kernel_info_request" => kernel_info().into(),
+            "comm_info_request" => CommInfoReply::default().into(),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// The answer to a request whose content lacks something; `None` where the type is unknown, too.
+pub(super) fn malformed(unknown: &UnknownMessage) -> Option<JupyterMessageContent> {
+    let known = [
+        "complete_request",
+        "debug_request",
+        "execute_request",
+        "inspect_request",
+        "interrupt_request",
+        "is_complete_request",
+        "shutdown_request",
+    ];
+    known.contains(&unknown.msg_type.as_str()).then(|| {
+        unknown.reply(json!({
+            "status": "error",
+            "ename": "InvalidRequest",
+            "evalue": format!("the content of this {} is not what the protocol asks for", unknown.msg_type),
+            "traceback": [],
+        }))
+    })
+}
+
+/// The answer to a cell that comes on control: cells run one after the other, in the order in which they come on shell.
+pub(super) fn on_the_wrong_channel() -> ExecuteReply {
+    let error = ReplyError {
+        ename: "InvalidRequest".into(),
+        evalue: "cells are executed on the shell channel; this one came on control and was not run".into(),
+        traceback: Vec::new(),
+    };
+    ExecuteReply { status: ReplyStatus::Error, error: Some(Box::new(error)), ..ExecuteReply::default() }
+}
+
+fn kernel_info() -> KernelInfoReply {
+    let version = env!("CARGO_PKG_VERSION");
+    KernelInfoReply {
+        status: ReplyStatus::Ok,
+        protocol_version: PROTOCOL_VERSION.into(),
+        implementation: "oxtorch".into(),
+        implementation_version: version.into(),
+        language_info: language_info(),
+        banner: format!("Oxtorch {version}: deep learning in Rust {RUST_VERSION}"),
+        help_links: [
+            ("Rust by Example", "https://doc.rust-lang.org/rust-by-example/"),
+            ("Rust standard library", "https://doc.rust-lang.org/std/"),
+            ("tch, the tensor library", "https://docs.rs/tch"),
+        ]
+        .map(|(text, url)| HelpLink { text: text.into(), url: url.into() })
+        .into(),
+        debugger: false,
+        error: None,
+    }
+}
+
+/// Where a cursor that is counted in characters stands in bytes; at the end of the text where it is behind that.
+pub(super) fn byte_offset(code: &str, characters: usize) -> usize {
+    code.char_indices().nth(characters).map_or(code.len(), |(offset, _)| offset)
+}
+
+/// What could stand at the cursor, in the protocol's terms.
+pub(super) fn complete(code: &str, found: Completion) -> CompleteReply {
+    let characters = |offset: usize| code[..offset].chars().count();
+    let (start, end) = (characters(found.range.start), characters(found.range.end));
+    let typed = found.candidates.iter().map(|candidate| {
+        json!({"text": candidate.text, "type": candidate.kind, "signature": candidate.signature, "start": start, "end": end})
+    });
+    let metadata = serde_json::Map::from_iter([("_jupyter_types_experimental".to_owned(), typed.collect())]);
+    let matches = found.candidates.iter().map(|candidate| candidate.text.clone()).collect();
+    CompleteReply { matches, cursor_start: start, cursor_end: end, metadata, ..CompleteReply::default() }
+}
+
+/// What is known of a name, in the protocol's terms.
+pub(super) fn inspect(found: Option<String>) -> InspectReply {
+    let Some(text) = found else { return InspectReply::default() };
+    InspectReply { found: true, data: Media::new(vec![MediaType::Plain(text)]), ..InspectReply::default() }
+}
+
+fn connect(connection: &ConnectionInfo) -> UnknownMessage {
+    UnknownMessage {
+        msg_type: "connect_reply".into(),
+        content: json!({
+            "status": "ok",
+            "shell_port": connection.shell_port,
+            "iopub_port": connection.iopub_port,
+            "stdin_port": connection.stdin_port,
+            "control_port": connection.control_port,
+            "hb_port": connection.hb_port,
+        }),
+    }
+}
+
+/// A response of the debug adapter protocol that refuses.
+fn debug(request: &DebugRequest) -> DebugReply {
+    DebugReply {
+        content: json!({
+            "type": "response",
+            "request_seq": request.content["seq"],
+            "command": request.content["command"],
+            "success": false,
+            "message": "this kernel has no debugger",
+        }),
+    }
+}
+
+/// What the engine found, in the protocol's terms.
+pub(super) fn is_complete(found: Completeness) -> IsCompleteReply {
+    match found {
+        Completeness::Complete => IsCompleteReply::complete(),
+        Completeness::Incomplete { indent } => IsCompleteReply::incomplete(indent),
+        Completeness::Invalid => IsCompleteReply::invalid(),
+    }
+}

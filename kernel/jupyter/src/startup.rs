@@ -1,0 +1,156 @@
+//! The engine while it starts: cells wait for it and show what it reports.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
+
+use super::cell::CellOutput;
+use super::interrupts::Interrupts;
+use oxtorch_session::Engine;
+use oxtorch_session::{Aside, CellError, Event, ProgressLine};
+
+/// How long somebody who types may wait for a start: one without a set-up takes about half of it.
+const TYPING: Duration = Duration::from_millis(800);
+
+/// An engine on its way to a session.
+pub(super) enum Startup<E> {
+    /// It starts; the first set-up downloads and compiles for minutes.
+    Starting {
+        /// Ends with the engine.
+        task: JoinHandle<anyhow::Result<E>>,
+        /// Lines for the user.
+        progress: UnboundedReceiver<String>,
+    },
+    /// Cells can run.
+    Ready(Running<E>),
+    /// It will not start; every cell says why.
+    Failed(CellError),
+}
+
+/// A session, and what it shows while no cell runs.
+pub(super) struct Running<E> {
+    pub(super) engine: E,
+    pub(super) aside: Aside,
+}
+
+impl<E: Engine> Startup<E> {
+    /// Starts an engine in the background.
+    pub(super) fn begin<F, Fut>(start: F) -> Self
+    where
+        F: FnOnce(mpsc::UnboundedSender<String>) -> Fut + Send + 'static,
+        Fut: Future<Output = anyhow::Result<E>> + Send + 'static,
+    {
+        let (lines, progress) = mpsc::unbounded_channel();
+        Self::Starting { task: tokio::spawn(async move { start(lines).await }), progress }
+    }
+
+    /// The session, as soon as there is one. Meanwhile the cell shows the set-up's progress; an interrupt ends the
+    /// wait, not the set-up.
+    pub(super) async fn session(&mut self, cell: &CellOutput<'_>) -> Result<&mut Running<E>, CellError> {
+        if let Self::Starting { task, progress } = self {
+            // The progress of a start that is over already interests nobody, unless it failed.
+            let waits = !task.is_finished();
+            let mut shown = ProgressLine::default();
+            let started = loop {
+                tokio::select! {
+                    biased;
+                    Some(mut line) = progress.recv(), if waits => {
+                        while let Ok(later) = progress.try_recv() {
+                            line = later;
+                        }
+                        cell.display(shown.show(line)).await;
+                    }
+                    started = &mut *task => break started,
+                    () = cell.interrupts.next() => return Err(CellError {
+                        ename: "KeyboardInterrupt".into(),
+                        evalue: "interrupted while the set-up was running; it goes on".into(),
+                        traceback: vec!["Interrupted while the set-up was running; it goes on.".into()],
+                    }),
+                }
+            };
+            *self = Self::started(started, cell.interrupts);
+        }
+        match self {
+            Self::Ready(running) => Ok(running),
+            Self::Failed(error) => Err(error.clone()),
+            Self::Starting { .. } => unreachable!("the start was waited for above"),
+        }
+    }
+
+    /// The session, for a question that is asked while the user types: a start that takes long is not waited for.
+    pub(super) async fn soon(&mut self, interrupts: &Interrupts) -> Option<&mut E> {
+        if let Self::Starting { task, .. } = self {
+            let started = timeout(TYPING, task).await.ok()?;
+            *self = Self::started(started, interrupts);
+        }
+        match self {
+            Self::Ready(running) => Some(&mut running.engine),
+            Self::Starting { .. } | Self::Failed(_) => None,
+        }
+    }
+
+    /// What became of the start.
+    fn started(outcome: Result<anyhow::Result<E>, JoinError>, interrupts: &Interrupts) -> Self {
+        match outcome {
+            Ok(Ok(mut engine)) => {
+                interrupts.engine_started(engine.interrupter());
+                let aside = Aside::of(&mut engine);
+                Self::Ready(Running { engine, aside })
+            }
+            Ok(Err(error)) => Self::Failed(setup_error(&format!("{error:#}"))),
+            // It panicked, and the kernel's log has the message.
+            Err(error) => Self::Failed(setup_error(&format!("the set-up ended early: {error}"))),
+        }
+    }
+
+    /// Waits for what is shown while no cell runs.
+    pub(super) async fn aside(&mut self) -> Event {
+        match self {
+            Self::Ready(running) => running.aside.next().await,
+            Self::Starting { .. } | Self::Failed(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends what was started; what is shown meanwhile is the last cell's.
+    pub(super) async fn shutdown(self, last: Option<CellOutput<'_>>) {
+        match self {
+            Self::Ready(Running { engine, mut aside }) => {
+                let mut ended = pin!(engine.shutdown());
+                loop {
+                    let event = tokio::select! {
+                        event = aside.next() => event,
+                        () = &mut ended => break,
+                    };
+                    show(last.as_ref(), event).await;
+                }
+                while let Some(event) = aside.try_next() {
+                    show(last.as_ref(), event).await;
+                }
+            }
+            Self::Starting { task, .. } if task.is_finished() => {
+                if let Ok(Ok(engine)) = task.await {
+                    engine.shutdown().await;
+                }
+            }
+            Self::Starting { task, .. } => task.abort(),
+            Self::Failed(_) => {}
+        }
+    }
+}
+
+/// Shows an event as the last cell's; where none has run, there is nothing that could show any.
+async fn show(last: Option<&CellOutput<'_>>, event: Event) {
+    if let Some(last) = last {
+        last.show(event).await;
+    }
+}
+
+fn setup_error(reason: &str) -> CellError {
+    let mut traceback: Vec<String> =
+        format!("\u{1b}[1;31mOxtorch is not set up\u{1b}[0m: {reason}").lines().map(str::to_string).collect();
+    traceback.push("Run `oxtorch doctor` in a terminal to see what is missing, then restart the kernel.".into());
+    CellError { ename: "SetupError".into(), evalue: reason.lines().next().unwrap_or_default().to_string(), traceback }
+}

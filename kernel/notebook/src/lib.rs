@@ -1,0 +1,344 @@
+//! The front for `oxtorch run`: executes a notebook file from its first cell to its last, without a frontend.
+
+mod notebook;
+mod outputs;
+mod progress;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use oxtorch_session::{AHEAD, Aside, CellError, CellRequest, Event};
+use oxtorch_session::{Engine, Interrupt};
+use oxtorch_system::signals;
+use oxtorch_system::terminal::say;
+
+pub use notebook::NotebookError;
+use notebook::{CodeCell, Notebook, Target};
+use outputs::Outputs;
+use progress::Progress;
+
+/// Events that may wait to be taken before the cell has to.
+const EVENTS: usize = 256;
+
+/// How long an interrupted cell has to end by itself, before its process is ended.
+const AFTER_INTERRUPT: Duration = Duration::from_secs(1);
+
+/// How long an engine has to tell that the process has ended.
+const AFTER_END: Duration = Duration::from_secs(5);
+
+/// A cell with one of these tags may fail.
+const MAY_FAIL: &str = "raises-exception";
+
+/// A cell with this tag is not executed.
+const SKIP: &str = "skip-execution";
+
+/// What to run, and how.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The notebook.
+    pub notebook: PathBuf,
+    /// Where the executed notebook goes; in place of the notebook where not given.
+    pub output: Option<PathBuf>,
+    /// The longest that a cell may run.
+    pub timeout: Option<Duration>,
+    /// Go on after a cell that failed.
+    pub allow_errors: bool,
+}
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct RunReport {
+    /// A cell failed that may not, or the user interrupted the run.
+    pub failed: bool,
+    /// SIGINT, SIGTERM or SIGHUP ended the run.
+    pub interrupted: bool,
+    /// The cells that were executed.
+    pub executed: usize,
+    /// The cells that failed and may not, in order: one, unless the run goes on after errors.
+    pub failures: Vec<Failure>,
+    /// Where the executed notebook is.
+    pub output: PathBuf,
+}
+
+/// A cell that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its place among the cells that are executed, from 1.
+    pub number: usize,
+    /// How many those are.
+    pub total: usize,
+    /// The number in its prompt.
+    pub execution_count: u32,
+    /// Its text.
+    pub source: String,
+    /// What went wrong.
+    pub error: CellError,
+}
+
+/// How a cell ended, seen from outside it.
+struct Ended {
+    outcome: Result<(), CellError>,
+    interrupted: bool,
+    /// It did not react to interrupts; nothing more can be run.
+    lost: bool,
+}
+
+/// Executes a notebook and writes it with its outputs, also where a cell failed or the user pressed Ctrl-C (then the
+/// cells so far). A line a cell goes to stderr, and at the end what failed.
+///
+/// `start` makes the engine and may send lines of progress.
+///
+/// # Errors
+///
+/// A [`NotebookError`] where the notebook cannot be read or written; else whatever kept the engine from starting. A cell
+/// that fails is not an error but in the report.
+pub async fn run<E, F, Fut>(options: RunOptions, start: F) -> anyhow::Result<RunReport>
+where
+    E: Engine,
+    F: FnOnce(mpsc::UnboundedSender<String>) -> Fut,
+    Fut: Future<Output = anyhow::Result<E>>,
+{
+    let output = options.output.as_ref().unwrap_or(&options.notebook).clone();
+    let mut notebook = Notebook::read(&options.notebook)?;
+    let target = Target::find(&output)?;
+    let (skipped, cells): (Vec<CodeCell>, Vec<CodeCell>) = notebook
+        .code_cells()
+        .into_iter()
+        .filter(|cell| !cell.source.trim().is_empty())
+        .partition(|cell| cell.tags.iter().any(|tag| tag == SKIP));
+    let mut signals = Signals::new().context("cannot listen for signals")?;
+    let mut progress = Progress::new(cells.len());
+    let mut session = start_session(start, &progress, &mut signals).await?;
+    let mut aside = Aside::of(&mut session);
+
+    let mut outputs = Outputs::default();
+    let mut report = RunReport { failed: false, interrupted: false, executed: 0, failures: Vec::new(), output };
+    for (number, cell) in (1..).zip(&cells) {
+        let execution_count = number as u32;
+        progress.begin(number, execution_count, &cell.source);
+        let began = Instant::now();
+        while let Some(event) = aside.try_next() {
+            outputs.take(event);
+        }
+        outputs.next_cell(execution_count);
+        session.expect(cells[number..].iter().take(AHEAD).map(|cell| cell.source.clone()).collect());
+        let running = CellRun { cell, execution_count, timeout: options.timeout };
+        let ended = run_cell(&mut session, running, &mut aside, &mut outputs, &mut signals).await;
+        let error = ended.outcome.err();
+        let ename = error.as_ref().map(|error| error.ename.as_str());
+        progress.end(number, execution_count, &cell.source, began.elapsed(), ename);
+        report.executed = number;
+        report.interrupted = ended.interrupted;
+        let may_fail = cell.tags.iter().any(|tag| tag == MAY_FAIL);
+        if let Some(error) = error {
+            outputs.error(&error);
+            if !may_fail || ended.interrupted || ended.lost {
+                let source = cell.source.clone();
+                report.failures.push(Failure { number, total: cells.len(), execution_count, source, error });
+            }
+        }
+        if ended.interrupted || ended.lost || (!options.allow_errors && !report.failures.is_empty()) {
+            break;
+        }
+    }
+    report.failed = !report.failures.is_empty() || report.interrupted;
+    // The variables are dropped now, and threads print their last lines.
+    show_until(session.shutdown(), &mut aside, &mut outputs).await;
+
+    outputs.tell_what_is_missed();
+    for ((number, cell), outputs) in (1..).zip(&cells).zip(outputs.cells()) {
+        notebook.set_outputs(cell, number, outputs).context("cannot write the outputs as JSON")?;
+    }
+    write(notebook, target, signals.next()).await?;
+    progress::report(&report.failures);
+    let failed = match report.failures.len() {
+        0 => String::new(),
+        failed => format!(", {failed} failed"),
+    };
+    let skipped = match skipped.len() {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped ({SKIP})"),
+    };
+    let (executed, all) = (report.executed, cells.len());
+    say(format_args!("{executed} of {all} cells executed{failed}{skipped}; wrote {}", report.output.display()));
+    Ok(report)
+}
+
+/// Writes the executed notebook. Where that waits for somebody who reads, a signal ends it.
+async fn write(notebook: Notebook, target: Target, interrupted: impl Future<Output = ()>) -> anyhow::Result<()> {
+    if !target.is_stream() {
+        return Ok(notebook.write(&target)?);
+    }
+    let named = target.named().display().to_string();
+    tokio::select! {
+        written = tokio::task::spawn_blocking(move || notebook.write(&target)) => {
+            Ok(written.context("the notebook cannot be written")??)
+        }
+        () = interrupted => anyhow::bail!("interrupted while {named} was written; nobody may read there"),
+    }
+}
+
+/// Takes what is shown until something has been done.
+async fn show_until(done: impl Future<Output = ()>, aside: &mut Aside, outputs: &mut Outputs) {
+    let mut done = pin!(done);
+    loop {
+        tokio::select! {
+            event = aside.next() => last_words(event, outputs),
+            () = &mut done => break,
+        }
+    }
+    while let Some(event) = aside.try_next() {
+        last_words(event, outputs);
+    }
+}
+
+async fn start_session<E, F, Fut>(start: F, progress: &Progress, signals: &mut Signals) -> anyhow::Result<E>
+where
+    E: Engine,
+    F: FnOnce(mpsc::UnboundedSender<String>) -> Fut,
+    Fut: Future<Output = anyhow::Result<E>>,
+{
+    let (lines, mut lines_end) = mpsc::unbounded_channel();
+    let mut start = pin!(start(lines));
+    loop {
+        tokio::select! {
+            biased;
+            Some(line) = lines_end.recv() => progress.set_up(&line),
+            engine = &mut start => return engine,
+            () = signals.next() => anyhow::bail!("interrupted before the first cell; nothing was written"),
+        }
+    }
+}
+
+/// Takes what is shown as the session ends. That something is lost then is no cell's error, so the terminal has it too.
+fn last_words(event: Event, outputs: &mut Outputs) {
+    if let Event::Note(note) = &event {
+        say(format_args!("{note}"));
+    }
+    outputs.take(event);
+}
+
+/// A cell to run.
+struct CellRun<'a> {
+    cell: &'a CodeCell,
+    execution_count: u32,
+    timeout: Option<Duration>,
+}
+
+async fn run_cell<E: Engine>(
+    session: &mut E,
+    CellRun { cell, execution_count, timeout }: CellRun<'_>,
+    aside: &mut Aside,
+    outputs: &mut Outputs,
+    signals: &mut Signals,
+) -> Ended {
+    let (events, mut events_end) = mpsc::channel(EVENTS);
+    let interrupter = session.interrupter();
+    let request = CellRequest { code: &cell.source, execution_count, allow_stdin: false, cell_id: None };
+    let mut running = pin!(session.execute(request, &events));
+    let mut patience = pin!(tokio::time::sleep(timeout.unwrap_or(Duration::MAX)));
+    let mut interrupted = false;
+    let mut too_long = false;
+    let mut asked = None;
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            // What came before the cell ran is shown before what it shows.
+            event = aside.next() => {
+                outputs.take_earlier(event);
+                continue;
+            }
+            Some(event) = events_end.recv() => {
+                outputs.take(event);
+                continue;
+            }
+            outcome = &mut running => break Some(outcome),
+            () = signals.next() => interrupted = true,
+            () = &mut patience => {
+                too_long |= asked.is_none();
+                if asked == Some(Interrupt::End) {
+                    break None;
+                }
+            }
+        }
+        let (ask, time) = match asked {
+            None => (Interrupt::Ask, AFTER_INTERRUPT),
+            Some(Interrupt::Ask) => (Interrupt::End, AFTER_END),
+            // It ends.
+            Some(Interrupt::End) => continue,
+        };
+        match ask {
+            Interrupt::Ask => interrupter.interrupt(),
+            Interrupt::End => interrupter.end(),
+        }
+        asked = Some(ask);
+        patience.as_mut().reset(tokio::time::Instant::now() + time);
+    };
+    while let Ok(event) = events_end.try_recv() {
+        outputs.take(event);
+    }
+    let lost = outcome.is_none();
+    let outcome = match outcome {
+        // It ended by itself in the very moment; that counts.
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) if too_long => Err(timed_out(timeout.unwrap_or_default(), &error)),
+        Some(Err(error)) => Err(error),
+        None => Err(plain_error("KeyboardInterrupt", "interrupted, but the cell did not end")),
+    };
+    Ended { outcome, interrupted, lost }
+}
+
+/// The error of a cell that was interrupted for its time, made from the one that it ended with.
+fn timed_out(timeout: Duration, error: &CellError) -> CellError {
+    let time = timeout.as_secs_f64();
+    if error.ename != "HostDied" {
+        return plain_error("Timeout", &format!("the cell ran longer than {time} s and was interrupted"));
+    }
+    let told = format!(
+        "the cell ran longer than {time} s and did not end when it was interrupted, so its process was ended: all variables \
+         are lost"
+    );
+    let CellError { ename, evalue, mut traceback } = plain_error("Timeout", &told);
+    traceback.extend(error.traceback.iter().cloned());
+    CellError { ename, evalue, traceback }
+}
+
+fn plain_error(ename: &str, evalue: &str) -> CellError {
+    CellError {
+        ename: ename.into(),
+        evalue: evalue.into(),
+        traceback: vec![format!("\u{1b}[1;31m{ename}\u{1b}[0m: {evalue}")],
+    }
+}
+
+/// Ctrl-C, the request to end that a batch system sends, and a closed terminal.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signals::hangup()?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            () = signals::next(&mut self.hangup) => {}
+        }
+    }
+}

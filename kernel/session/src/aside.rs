@@ -1,0 +1,33 @@
+//! What a session shows while no cell runs.
+
+use tokio::sync::mpsc;
+
+use super::{Engine, Event};
+
+/// What a session shows while no cell runs, by a thread that outlives its cell. It belongs to the cell that ran last.
+pub struct Aside(Option<mpsc::Receiver<Event>>);
+
+impl Aside {
+    /// Takes it from an engine.
+    pub fn of(engine: &mut impl Engine) -> Self {
+        Self(engine.aside())
+    }
+
+    /// Waits for the next event; for ever if none will come.
+    pub async fn next(&mut self) -> Event {
+        let event = match &mut self.0 {
+            Some(events) => events.recv().await,
+            None => None,
+        };
+        match event {
+            Some(event) => event,
+            // The engine has ended, or tells nothing.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The next event, if there is one already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.0.as_mut()?.try_recv().ok()
+    }
+}

@@ -1,0 +1,76 @@
+//! What evaluates cells.
+
+use tokio::sync::mpsc;
+
+use super::{CellError, Completeness, Completion, Event, Interrupter};
+
+/// One cell to run.
+#[derive(Debug, Clone, Copy)]
+pub struct CellRequest<'a> {
+    /// The user's text.
+    pub code: &'a str,
+    /// The number in the cell's prompt, `[5]`; messages name the cell by it.
+    pub execution_count: u32,
+    /// Whether `input()` may ask the frontend.
+    pub allow_stdin: bool,
+    /// What the frontend knows the cell by, whatever its text and its number are, where it tells.
+    pub cell_id: Option<&'a str>,
+}
+
+/// How many of the cells that come next an engine is told of.
+pub const AHEAD: usize = 16;
+
+/// An evaluator of Rust cells that keeps state from one cell to the next: one user's running notebook.
+pub trait Engine: Send + 'static {
+    /// Runs a cell to its end. Everything that it shows has been sent to `events` when this returns.
+    ///
+    /// A slow receiver slows the cell down rather than filling memory.
+    fn execute(
+        &mut self,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> impl Future<Output = Result<(), CellError>> + Send;
+
+    /// Names the cells that will probably follow the next one, at most [`AHEAD`], so that work for them can be done ahead.
+    fn expect(&mut self, _cells: Vec<String>) {}
+
+    /// Whether a cell is ready to run.
+    fn is_complete(&self, code: &str) -> Completeness;
+
+    /// What could stand at the byte `cursor` of a cell; nothing, for an engine that cannot tell.
+    ///
+    /// # Panics
+    ///
+    /// If `cursor` is not at the start or end of a character.
+    fn complete(&mut self, _code: &str, cursor: usize) -> impl Future<Output = Completion> + Send {
+        std::future::ready(Completion::none(cursor))
+    }
+
+    /// What is known of the name at the byte `cursor`, as text, with its source if that is wanted and known; nothing, for an
+    /// engine that cannot tell.
+    ///
+    /// # Panics
+    ///
+    /// If `cursor` is not at the start or end of a character.
+    fn inspect(
+        &mut self,
+        _code: &str,
+        _cursor: usize,
+        _with_source: bool,
+    ) -> impl Future<Output = Option<String>> + Send {
+        std::future::ready(None)
+    }
+
+    /// What is shown while no cell runs, by a thread that outlives its cell. Whoever asks for this takes it also while cells
+    /// run, or much of it is shown with the next cell; if nobody asks, all of it is.
+    fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {
+        None
+    }
+
+    /// A handle that interrupts the running cell, from any thread, while `execute` waits.
+    fn interrupter(&self) -> Interrupter;
+
+    /// Ends what the engine has started and removes what it keeps on disk. The variables are dropped first; what that shows
+    /// is shown aside.
+    fn shutdown(self) -> impl Future<Output = ()> + Send;
+}

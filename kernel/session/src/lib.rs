@@ -1,0 +1,18 @@
+//! What a front asks of a session, and what it is told: the border between the fronts (a frontend over ZeroMQ, a notebook file)
+//! and what evaluates cells.
+//!
+//! A front drives an [`Engine`]: it calls [`Engine::execute`] for a cell and forwards the [`Event`]s that arrive meanwhile. An
+//! engine knows nothing of sockets or files, and a front nothing of Rust.
+
+mod aside;
+mod engine;
+mod event;
+pub mod formats;
+mod interrupt;
+mod question;
+
+pub use aside::Aside;
+pub use engine::{AHEAD, CellRequest, Engine};
+pub use event::{CellError, Event, ProgressLine, Stream, note_display};
+pub use interrupt::{Interrupt, Interrupter};
+pub use question::{Candidate, Completeness, Completion};

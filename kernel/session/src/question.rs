@@ -1,0 +1,45 @@
+//! Answers to what frontends ask of a cell that is being typed.
+
+use std::ops::Range;
+
+/// Whether a cell is ready to run, for frontends that ask on Enter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completeness {
+    /// Enter should run it.
+    Complete,
+    /// Enter should start a new line, with this indentation.
+    Incomplete {
+        /// White space for the next line.
+        indent: String,
+    },
+    /// It can never become valid by adding to it.
+    Invalid,
+}
+
+/// What could stand at the cursor in a cell that is being typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// The bytes of the cell that a candidate takes the place of.
+    pub range: Range<usize>,
+    /// The likeliest first.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Completion {
+    /// Nothing, at that byte of the cell.
+    pub fn none(cursor: usize) -> Self {
+        Self { range: cursor..cursor, candidates: Vec::new() }
+    }
+}
+
+/// Something that could stand at the cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// What is inserted.
+    pub text: String,
+    /// What it is, in the words that frontends have icons for: `function`, `class`, `instance`, `module`, `keyword`,
+    /// `property`, `magic`, `path`.
+    pub kind: &'static str,
+    /// Its signature or type; empty where there is none.
+    pub signature: String,
+}

@@ -1,0 +1,279 @@
+//! The libtorch archive from the PyTorch site: the way to libtorch where there is no pip.
+//!
+//! The site publishes no checksum of it. That it is whole the sums in the archive say; that it is PyTorch's, the site's certificate.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::error::SetupError;
+use super::libtorch::VERSION;
+use super::progress::{Progress, Update};
+use oxtorch_system::child::{Output, command, run};
+use oxtorch_system::home::{Home, create_folder, is_disk_full};
+use oxtorch_system::programs::find_program;
+
+/// Where the archives are.
+pub(crate) const SITE: &str = "https://download.pytorch.org/libtorch";
+
+/// How often a broken transfer is taken up again.
+const TRIES: usize = 4;
+
+/// The part of the address that names the archive for this platform.
+fn name(gpu: bool) -> Option<String> {
+    match (std::env::consts::OS, std::env::consts::ARCH, gpu) {
+        ("linux", "x86_64", false) => Some(format!("cpu/libtorch-shared-with-deps-{VERSION}%2Bcpu.zip")),
+        ("linux", "x86_64", true) => Some(format!("cu130/libtorch-shared-with-deps-{VERSION}%2Bcu130.zip")),
+        ("macos", "aarch64", _) => Some(format!("cpu/libtorch-macos-arm64-{VERSION}.zip")),
+        _ => None,
+    }
+}
+
+/// What the archive and its contents take on disk.
+pub(crate) fn needed_space(gpu: bool) -> u64 {
+    if gpu { 9_000_000_000 } else { 1_200_000_000 }
+}
+
+/// Gets the archive from `site` and unpacks it into `target`, a new folder, in which `libtorch` appears. The inner error
+/// says why this source failed.
+pub(crate) fn install(
+    home: &Home,
+    site: &str,
+    target: &Path,
+    gpu: bool,
+    progress: &dyn Progress,
+) -> Result<Result<(), String>, SetupError> {
+    let Some(name) = name(gpu) else {
+        return Ok(Err("there is no archive for this platform".to_owned()));
+    };
+    // What has arrived stays under this name when a transfer breaks, and the next one goes on there.
+    let part = home.place("downloads", &format!("{}.part", name.replace('/', "-")));
+    if let Some(folder) = part.parent() {
+        create_folder(folder).map_err(|error| failed(error, &part, gpu))?;
+    }
+    match download(&format!("{site}/{name}"), &part, progress)? {
+        Ok(()) => {}
+        Err(output) if output.as_ref().is_some_and(Output::is_disk_full) => {
+            let _ = fs::remove_file(&part);
+            return Err(super::disk_full("the libtorch archive", &part, needed_space(gpu)));
+        }
+        Err(Some(output)) => return Ok(Err(output.tail(1))),
+        Err(None) => return Ok(Err("neither curl nor wget is there to download it".to_owned())),
+    }
+    progress.update(Update::Doing("unpacking"));
+    let unpacked = unpack(&part, target);
+    // A whole archive has served its end; a damaged one must not be taken up again.
+    let _ = fs::remove_file(&part);
+    match unpacked {
+        Ok(()) => Ok(Ok(())),
+        Err(zip::result::ZipError::Io(error)) if is_disk_full(&error) => Err(failed(error, target, gpu)),
+        Err(error) => Ok(Err(format!("what was downloaded is damaged ({error})"))),
+    }
+}
+
+fn failed(error: std::io::Error, path: &Path, gpu: bool) -> SetupError {
+    if is_disk_full(&error) {
+        super::disk_full("the libtorch archive", path, needed_space(gpu))
+    } else {
+        oxtorch_system::home::HomeError::Io { action: "write", path: path.to_owned(), source: error }.into()
+    }
+}
+
+fn unpack(archive: &Path, target: &Path) -> zip::result::ZipResult<()> {
+    zip::ZipArchive::new(File::open(archive)?)?.extract(target)
+}
+
+/// Transfers what is still missing of `url` to `part`. The inner error is what the program said that failed last, or
+/// `None` where there is no program.
+fn download(url: &str, part: &Path, progress: &dyn Progress) -> Result<Result<(), Option<Output>>, SetupError> {
+    let Some((program, transfer)) = transfer_program() else { return Ok(Err(None)) };
+    let mut last = None;
+    for _ in 0..TRIES {
+        let before = length(part);
+        let output = watch(part, progress, || run(&mut transfer(&program, url, part), |_| ()))
+            .map_err(SetupError::tool(&program))?;
+        if output.status.success() {
+            return Ok(Ok(()));
+        }
+        if output.is_disk_full() {
+            return Ok(Err(Some(output)));
+        }
+        last = Some(output);
+        match length(part) {
+            // Nothing came, and there was nothing to go on from: another try would fare no better.
+            0 if before == 0 => break,
+            // The server would not go on from here: start over.
+            after if after == before => drop(fs::remove_file(part)),
+            _ => {}
+        }
+    }
+    Ok(Err(last))
+}
+
+type Transfer = fn(&Path, &str, &Path) -> Command;
+
+fn transfer_program() -> Option<(PathBuf, Transfer)> {
+    fn curl(program: &Path, url: &str, part: &Path) -> Command {
+        let mut curl = command(program);
+        curl.args([
+            "--fail",
+            "--location",
+            "--silent",
+            "--show-error",
+            "--connect-timeout",
+            "30",
+            "--speed-time",
+            "60",
+        ]);
+        if url.starts_with("https:") {
+            // Nor where it is sent on to.
+            curl.args(["--proto", "=https"]);
+        }
+        curl.args(["--speed-limit", "1000", "--continue-at", "-", "--output"]).arg(part).arg(url);
+        curl
+    }
+    fn wget(program: &Path, url: &str, part: &Path) -> Command {
+        let mut wget = command(program);
+        if url.starts_with("https:") {
+            // wget would follow to an address that is not encrypted.
+            wget.arg("--max-redirect=0");
+        }
+        wget.args(["--no-verbose", "--continue", "--tries=1", "--timeout=60", "-O"]).arg(part).arg(url);
+        wget
+    }
+    find_program(["curl"])
+        .map(|program| (program, curl as Transfer))
+        .or_else(|| Some((find_program(["wget"])?, wget as Transfer)))
+}
+
+/// Tells how much has arrived while `work` runs.
+fn watch<T>(part: &Path, progress: &dyn Progress, work: impl FnOnce() -> T) -> T {
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                progress.update(Update::Bytes { done: length(part), total: 0 });
+                std::thread::park_timeout(Duration::from_millis(500));
+            }
+        });
+        let result = work();
+        ended.store(true, Ordering::Relaxed);
+        watcher.thread().unpark();
+        result
+    })
+}
+
+fn length(file: &Path) -> u64 {
+    file.metadata().map_or(0, |found| found.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::progress::Lines;
+
+    fn archive() -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        writer.start_file("libtorch/build-version", stored).expect("writes to memory");
+        writer.write_all(&b"2.13.0+cpu".repeat(20_000)).expect("writes to memory");
+        writer.finish().expect("writes to memory").into_inner()
+    }
+
+    /// Answers requests until the test ends: `serve` gets the offset that was asked for and the connection. What was
+    /// asked for is told to the test.
+    fn server(serve: impl Fn(u64, TcpStream) + Send + 'static) -> (String, std::sync::mpsc::Receiver<(String, u64)>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let site = format!("http://{}/libtorch", listener.local_addr().expect("is bound"));
+        let (says, hears) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let connection = connection.expect("connects");
+                let lines = BufReader::new(&connection).lines().map_while(Result::ok);
+                let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let range = request.iter().find_map(|line| {
+                    let value = line.to_ascii_lowercase();
+                    value.strip_prefix("range: bytes=")?.trim_end_matches('-').parse().ok()
+                });
+                let offset = range.unwrap_or(0);
+                if says.send((request[0].clone(), offset)).is_err() {
+                    return;
+                }
+                serve(offset, connection);
+            }
+        });
+        (site, hears)
+    }
+
+    fn answer(mut connection: &TcpStream, offset: u64, whole: u64, body: &[u8]) {
+        let (status, range) = match offset {
+            0 => ("200 OK", String::new()),
+            _ => ("206 Partial Content", format!("Content-Range: bytes {offset}-{}/{whole}\r\n", whole - 1)),
+        };
+        let length = whole - offset;
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{range}Connection: close\r\n\r\n");
+        // The program at the other end may hang up early.
+        let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(body));
+    }
+
+    /// The folder that was worked in, and what came of it.
+    type Tried = (tempfile::TempDir, Result<Result<(), String>, SetupError>);
+
+    fn try_install(site: &str) -> Option<Tried> {
+        if transfer_program().is_none() || name(false).is_none() {
+            eprintln!("skipped: there is no curl or wget here, or no archive for this platform");
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let home = Home::at(folder.path().join("home"));
+        let result = install(&home, site, &folder.path().join("target"), false, &Lines::new(|_| ()));
+        Some((folder, result))
+    }
+
+    #[test]
+    fn a_transfer_that_breaks_goes_on_where_it_was() {
+        let whole = archive();
+        let length = whole.len() as u64;
+        let (site, requests) = server(move |offset, connection| {
+            let rest = &whole[offset as usize..];
+            // The first answer promises everything and stops half way.
+            let sent = if offset == 0 { &rest[..rest.len() / 2] } else { rest };
+            answer(&connection, offset, length, sent);
+        });
+        let Some((folder, result)) = try_install(&site) else { return };
+        assert!(matches!(result, Ok(Ok(()))), "{result:?}");
+        let unpacked = folder.path().join("target/libtorch/build-version");
+        assert_eq!(unpacked.metadata().expect("is there").len(), 200_000);
+        let asked: Vec<_> = requests.try_iter().collect();
+        assert!(asked[0].0.contains("/libtorch/cpu/libtorch-shared-with-deps-2.13.0%2Bcpu.zip"), "{asked:?}");
+        assert_eq!(asked.iter().map(|(_, offset)| *offset).collect::<Vec<_>>(), [0, length / 2]);
+        assert_eq!(fs::read_dir(folder.path().join("home/downloads")).expect("is there").count(), 0);
+    }
+
+    #[test]
+    fn a_truncated_archive_is_an_error_and_is_not_kept() {
+        let whole = archive();
+        // A proxy cut it and says that this is all.
+        let (site, _requests) = server(move |_, connection| answer(&connection, 0, 1000, &whole[..1000]));
+        let Some((folder, result)) = try_install(&site) else { return };
+        let why = result.expect("another source may do").expect_err("it is damaged");
+        assert!(why.starts_with("what was downloaded is damaged"), "{why}");
+        assert_eq!(fs::read_dir(folder.path().join("home/downloads")).expect("is there").count(), 0);
+    }
+
+    #[test]
+    fn what_the_server_refuses_is_told() {
+        let (site, requests) = server(|_, mut connection| {
+            let _ = connection.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        });
+        let Some((_folder, result)) = try_install(&site) else { return };
+        let why = result.expect("another source may do").expect_err("nothing is there");
+        assert!(why.contains("404"), "{why}");
+        assert_eq!(requests.try_iter().count(), 1, "what is not there is not asked for again");
+    }
+}

@@ -1,0 +1,290 @@
+//! Finds libtorch, or provides it: the first source that has the right version is taken.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::contents::Look;
+use super::error::SetupError;
+use super::progress::Progress;
+use super::{archive, contents, gpu, near, python};
+use oxtorch_system::child::{ask, command};
+use oxtorch_system::home::{Home, free_space};
+use oxtorch_system::programs::find_program;
+
+/// The version that the `tch` crate goes with.
+pub(crate) const VERSION: &str = "2.13.0";
+
+/// The kind of thing that libtorch is in the home.
+pub(super) const KIND: &str = "libtorch";
+
+/// A libtorch to build and run against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Libtorch {
+    /// The folder with `include` and `lib`.
+    pub root: PathBuf,
+    /// Tells it from others, including one that takes its place in the same folder.
+    pub identity: String,
+    /// Which source it came from, for people.
+    pub origin: &'static str,
+    /// Its version, without what a build adds to that (`+cpu`).
+    pub version: String,
+}
+
+impl Libtorch {
+    /// The folder of its shared libraries.
+    pub fn libraries(&self) -> PathBuf {
+        self.root.join("lib")
+    }
+
+    /// Whether it is the version that the `tch` crate goes with.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.version == VERSION
+    }
+
+    /// The version of C++ that its headers ask for.
+    pub(crate) fn standard(&self) -> u32 {
+        const ASKS: &str = "#error C++";
+        let text = fs::read_to_string(header(&self.root)).unwrap_or_default()
+            + &fs::read_to_string(self.root.join(ALL_HEADERS)).unwrap_or_default();
+        let asked = text.lines().find_map(|line| {
+            let digits = line.trim().strip_prefix(ASKS)?;
+            digits[..digits.find(|c: char| !c.is_ascii_digit())?].parse().ok()
+        });
+        asked.unwrap_or(17)
+    }
+
+    /// Its main shared library.
+    pub(crate) fn main_library(&self) -> PathBuf {
+        main_library(&self.root)
+    }
+}
+
+fn main_library(root: &Path) -> PathBuf {
+    root.join("lib").join(format!("{}torch_cpu{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
+}
+
+fn header(root: &Path) -> PathBuf {
+    root.join("include/torch/csrc/api/include/torch/torch.h")
+}
+
+/// The header that says which version of C++ it takes.
+const ALL_HEADERS: &str = "include/torch/csrc/api/include/torch/all.h";
+
+/// What an earlier set-up may have left, best first.
+const LEFT: [(&str, &str, bool); 4] = [
+    ("wheel-cuda", "torch", true),
+    ("archive-cuda", "libtorch", true),
+    ("wheel-cpu", "torch", false),
+    ("archive-cpu", "libtorch", false),
+];
+
+fn place(home: &Home, variant: &str) -> PathBuf {
+    home.place(KIND, &format!("{VERSION}-{variant}"))
+}
+
+/// How a line of what was tried begins where it is about what an earlier set-up left.
+pub(crate) const LEFT_BEHIND: &str = "what an earlier set-up left";
+
+/// Says whether a libtorch of another version can be used; the inner error is why not.
+pub(crate) type Fits<'a> = dyn FnMut(&Libtorch) -> Result<Result<(), String>, SetupError> + 'a;
+
+/// The libtorch that is there without any download: `LIBTORCH`, the active Python's, or what an earlier set-up left.
+///
+/// The active Python's comes first if it is the exact version, and last if it is a near one, as that may lack
+/// something. One that cannot be used adds a line to `tried`.
+pub(crate) fn find(
+    home: &Home,
+    look: Look,
+    tried: &mut Vec<(String, String)>,
+    fits: &mut Fits<'_>,
+) -> Result<Option<Libtorch>, SetupError> {
+    if let Some(folder) = std::env::var_os("LIBTORCH").filter(|folder| !folder.is_empty()).map(PathBuf::from) {
+        let found = match check(&folder, "LIBTORCH") {
+            Ok(libtorch) if libtorch.is_exact() => Ok(libtorch),
+            Ok(libtorch) => fits(&libtorch)?.map(|()| libtorch),
+            Err(why) => Err(why),
+        };
+        return found.map(Some).map_err(|why| SetupError::BadLibtorch { folder, why });
+    }
+    let mut near = None;
+    match python::find().as_deref().and_then(python::torch_folder) {
+        Some(folder) => match check(&folder, "the active Python") {
+            Ok(libtorch) if libtorch.is_exact() => return Ok(Some(libtorch)),
+            Ok(libtorch) => near = Some(libtorch),
+            Err(why) => tried.push((pythons_torch(&folder), why)),
+        },
+        None => tried.push(("the active Python".to_owned(), "it has no torch".to_owned())),
+    }
+    let gpu = gpu::wanted();
+    let mut left = LEFT.iter().filter(|(_, _, cuda)| *cuda || !gpu);
+    let left = left.find_map(|(variant, folder, _)| {
+        let libtorch = check_exact(&place(home, variant).join(folder), "an earlier set-up").ok()?;
+        match contents::damage(&libtorch.libraries(), look) {
+            None => Some(libtorch),
+            Some(why) => {
+                tried.push((LEFT_BEHIND.to_owned(), why));
+                None
+            }
+        }
+    });
+    if left.is_some() {
+        return Ok(left);
+    }
+    if let Some(libtorch) = near {
+        match fits(&libtorch)? {
+            Ok(()) => return Ok(Some(libtorch)),
+            Err(why) => tried.push((pythons_torch(&libtorch.root), why)),
+        }
+    }
+    Ok(None)
+}
+
+/// How a line of what was tried begins where it is about the torch of the active Python.
+pub(crate) const PYTHONS_TORCH: &str = "the active Python's torch";
+
+fn pythons_torch(folder: &Path) -> String {
+    format!("{PYTHONS_TORCH} in {}", folder.display())
+}
+
+/// The libtorch that is there, or one that is provided now.
+pub(crate) fn ensure(
+    home: &Home,
+    look: Look,
+    fits: &mut Fits<'_>,
+    progress: &dyn Progress,
+) -> Result<Libtorch, SetupError> {
+    let mut tried = Vec::new();
+    if let Some(libtorch) = find(home, look, &mut tried, fits)? {
+        return Ok(libtorch);
+    }
+    let gpu = gpu::wanted();
+    let refused = tried.iter().find(|(source, _)| source.starts_with(PYTHONS_TORCH));
+    let why = refused.map(|(source, why)| format!(" ({source} {why})")).unwrap_or_default();
+    progress.step(&format!("Getting libtorch {VERSION} {}{why}", if gpu { "with CUDA" } else { "for the CPU" }));
+    let variant = if gpu { "cuda" } else { "cpu" };
+
+    match python::find() {
+        Some(python) => {
+            require_space(home, "libtorch", python::needed_space(gpu))?;
+            let work = home.unfinished()?;
+            let (target, temporary) = (work.path().join("site"), work.path().join("tmp"));
+            fs::create_dir(&temporary).map_err(|source| oxtorch_system::home::HomeError::Io {
+                action: "create",
+                path: temporary.clone(),
+                source,
+            })?;
+            let source = format!("PyPI, with {} -m pip", python.display());
+            match python::install_torch(&python, &target, &temporary, gpu, progress)? {
+                Ok(()) => match check_exact(&target.join("torch"), "PyPI") {
+                    Ok(_) => return settle(home, &target, &format!("wheel-{variant}"), "torch", "PyPI"),
+                    Err(why) => tried.push((source, format!("what pip installed cannot be used: {why}"))),
+                },
+                Err(why) => tried.push((source, why)),
+            }
+        }
+        None => tried.push(("PyPI".to_owned(), "there is no python3 on the search path".to_owned())),
+    }
+
+    require_space(home, "libtorch", archive::needed_space(gpu))?;
+    let work = home.unfinished()?;
+    let target = work.path().join("archive");
+    let source = "the archive from the PyTorch site".to_owned();
+    match archive::install(home, archive::SITE, &target, gpu, progress)? {
+        Ok(()) => match check_exact(&target.join("libtorch"), "the PyTorch site") {
+            Ok(_) => return settle(home, &target, &format!("archive-{variant}"), "libtorch", "the PyTorch site"),
+            Err(why) => tried.push((source, format!("what it holds cannot be used: {why}"))),
+        },
+        Err(why) => tried.push((source, why)),
+    }
+    Err(SetupError::NoLibtorch { tried })
+}
+
+/// Moves a libtorch that was checked to its place.
+fn settle(home: &Home, from: &Path, variant: &str, folder: &str, origin: &'static str) -> Result<Libtorch, SetupError> {
+    let place = place(home, variant);
+    let libraries = from.join(folder).join("lib");
+    contents::put_down(&libraries).map_err(|source| oxtorch_system::home::HomeError::Io {
+        action: "list the files of",
+        path: libraries.clone(),
+        source,
+    })?;
+    home.finish(from, &place)?;
+    let root = place.join(folder);
+    check_exact(&root, origin).map_err(|why| SetupError::BadLibtorch { folder: root, why })
+}
+
+fn require_space(home: &Home, what: &str, needed: u64) -> Result<(), SetupError> {
+    match free_space(home.root()) {
+        Some(free) if free < needed => Err(SetupError::DiskFull {
+            what: what.to_owned(),
+            folder: home.root().to_owned(),
+            needed,
+            free: Some(free),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a folder holds a libtorch, whole and loadable, of the right version or of one that is worth a trial; else
+/// why not.
+pub(crate) fn check(root: &Path, origin: &'static str) -> Result<Libtorch, String> {
+    let root = root.canonicalize().map_err(|error| format!("cannot be opened ({error})"))?;
+    let library = main_library(&root);
+    let length = library.metadata().map_err(|_| format!("has no {}", below(&library, &root)))?.len();
+    if !header(&root).is_file() {
+        return Err("has no C++ headers (include/torch)".to_owned());
+    }
+    let full = version(&root).ok_or("does not say its version (no build-version, no version.py)")?;
+    let version = full.split('+').next().unwrap_or_default().to_owned();
+    if near::is_far(&version) {
+        return Err(format!("is version {full}, too far from {VERSION}"));
+    }
+    if version != VERSION && has_old_strings(&root) {
+        return Err(format!("is version {full}, built with the C++ ABI from before C++11"));
+    }
+    if let Some(missing) = missing_libraries(&library) {
+        return Err(format!("needs {missing}, which cannot be found"));
+    }
+    let identity = format!("{}\n{full}\n{length}", root.display());
+    Ok(Libtorch { root, identity, origin, version })
+}
+
+/// The same for the right version alone.
+fn check_exact(root: &Path, origin: &'static str) -> Result<Libtorch, String> {
+    let libtorch = check(root, origin)?;
+    if libtorch.is_exact() { Ok(libtorch) } else { Err(format!("is version {}, not {VERSION}", libtorch.version)) }
+}
+
+/// Whether it was built with the GNU library's old `std::string`, as the wheels of long ago were: a function that takes
+/// one is called otherwise then.
+fn has_old_strings(root: &Path) -> bool {
+    const OLD: &[u8] = b"_ZN3c106detail14torchCheckFailEPKcS2_jRKSs";
+    let library = root.join("lib").join(format!("{}c10{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX));
+    fs::read(library).is_ok_and(|bytes| bytes.windows(OLD.len()).any(|window| window == OLD))
+}
+
+fn below(path: &Path, root: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
+}
+
+/// The version that an archive (`build-version`) or a wheel (`version.py`) says it is.
+fn version(root: &Path) -> Option<String> {
+    if let Ok(text) = fs::read_to_string(root.join("build-version")) {
+        return Some(text.trim().to_owned());
+    }
+    let text = fs::read_to_string(root.join("version.py")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("__version__"))?;
+    line.split(['\'', '"']).nth(1).map(str::to_owned)
+}
+
+/// The libraries that the dynamic linker would not find. Where it cannot be asked, none.
+fn missing_libraries(library: &Path) -> Option<String> {
+    let answer = ask(command(find_program(["ldd"])?).arg(library)).ok()?;
+    let missing: Vec<&str> = answer
+        .stdout
+        .lines()
+        .filter_map(|line| line.trim().split_once(" => not found"))
+        .map(|(name, _)| name)
+        .collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
+}

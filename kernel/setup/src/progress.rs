@@ -1,0 +1,195 @@
+//! How set-up tells the user what it does: a bar in a terminal, lines everywhere else.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use oxtorch_system::terminal;
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Update<'a> {
+    /// What is being done now, in a few words.
+    Doing(&'a str),
+    /// Bytes that arrived, of how many.
+    Bytes {
+        /// So far.
+        done: u64,
+        /// In all; 0 where unknown.
+        total: u64,
+    },
+    /// Pieces that are done, of how many.
+    Count {
+        /// So far.
+        done: u64,
+        /// In all; 0 where unknown.
+        total: u64,
+        /// The piece that was done last.
+        name: &'a str,
+    },
+}
+
+/// Takes what set-up tells of its progress.
+pub trait Progress: Send + Sync {
+    /// A new step begins; the one before it is done.
+    fn step(&self, what: &str);
+    /// The running step got further.
+    fn update(&self, update: Update<'_>);
+    /// All steps are done.
+    fn done(&self);
+}
+
+/// The right kind of progress for standard error.
+pub fn for_stderr() -> Box<dyn Progress> {
+    if std::io::stderr().is_terminal() {
+        Box::new(Terminal::new())
+    } else {
+        Box::new(Lines::new(|line| terminal::say(format_args!("{line}"))))
+    }
+}
+
+/// A bar for each step, drawn on standard error.
+struct Terminal {
+    bar: Mutex<Option<(ProgressBar, String)>>,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        Self { bar: Mutex::new(None) }
+    }
+
+    fn close(slot: &mut Option<(ProgressBar, String)>) {
+        if let Some((bar, what)) = slot.take() {
+            bar.set_style(style("{msg} {elapsed:.dim}"));
+            bar.finish_with_message(format!("\u{2713} {what}"));
+        }
+    }
+}
+
+impl Progress for Terminal {
+    fn step(&self, what: &str) {
+        let mut slot = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        Self::close(&mut slot);
+        let bar =
+            ProgressBar::no_length().with_message(what.to_owned()).with_style(style("{spinner} {msg} {elapsed:.dim}"));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        *slot = Some((bar, what.to_owned()));
+    }
+
+    fn update(&self, update: Update<'_>) {
+        let slot = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let Some((bar, what)) = slot.as_ref() else { return };
+        match update {
+            Update::Doing(doing) => {
+                bar.set_style(style("{spinner} {msg} {elapsed:.dim}"));
+                bar.set_message(format!("{what}: {doing}"));
+            }
+            Update::Bytes { done, total: 0 } => {
+                bar.set_style(style("{spinner} {msg} {bytes} {elapsed:.dim}"));
+                bar.set_position(done);
+            }
+            Update::Bytes { done, total } => {
+                bar.set_style(style("{spinner} {msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec:.dim}"));
+                bar.set_length(total);
+                bar.set_position(done);
+            }
+            Update::Count { done, total, name } => {
+                bar.set_style(style("{spinner} {msg} [{bar:24}] {pos}/{len} {elapsed:.dim}"));
+                bar.set_length(total);
+                bar.set_position(done);
+                bar.set_message(format!("{what} ({name})"));
+            }
+        }
+    }
+
+    fn done(&self) {
+        Self::close(&mut self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates in this file are valid").progress_chars("=> ")
+}
+
+/// A line for each step, and one from time to time while a step runs: for log files and for frontends.
+pub struct Lines<W> {
+    write: W,
+    last: Mutex<Instant>,
+}
+
+/// How long a line of a running step stands before the next.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+impl<W: Fn(String) + Send + Sync> Lines<W> {
+    /// Progress that gives each line, without its end, to `write`.
+    pub fn new(write: W) -> Self {
+        Self { write, last: Mutex::new(Instant::now()) }
+    }
+}
+
+impl<W: Fn(String) + Send + Sync> Progress for Lines<W> {
+    fn step(&self, what: &str) {
+        *self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Instant::now();
+        (self.write)(what.to_owned());
+    }
+
+    fn update(&self, update: Update<'_>) {
+        let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if last.elapsed() < BETWEEN_LINES {
+            return;
+        }
+        *last = Instant::now();
+        (self.write)(format!("  {}", line(update)));
+    }
+
+    fn done(&self) {}
+}
+
+fn line(update: Update<'_>) -> String {
+    match update {
+        Update::Doing(doing) => doing.to_owned(),
+        Update::Bytes { done, total: 0 } => size(done),
+        Update::Bytes { done, total } => format!("{} of {}", size(done), size(total)),
+        Update::Count { done, total: 0, name } => format!("{done} ({name})"),
+        Update::Count { done, total, name } => format!("{done} of {total} ({name})"),
+    }
+}
+
+/// A number of bytes for people: `1.2 GB`, `310 MB`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        1_000_000_000.. => format!("{:.1} GB", bytes as f64 / 1e9),
+        1_000_000.. => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.0} kB", bytes as f64 / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_reads_as_a_line() {
+        for (update, expected) in [
+            (Update::Doing("linking"), "linking"),
+            (Update::Bytes { done: 310_000_000, total: 0 }, "310 MB"),
+            (Update::Bytes { done: 310_400_000, total: 1_240_000_000 }, "310 MB of 1.2 GB"),
+            (Update::Count { done: 3, total: 90, name: "rand" }, "3 of 90 (rand)"),
+        ] {
+            assert_eq!(line(update), expected);
+        }
+    }
+
+    #[test]
+    fn steps_are_told_at_once_and_quick_updates_are_not() {
+        let (says, hears) = std::sync::mpsc::channel();
+        let progress = Lines::new(move |line| says.send(line).expect("the test listens"));
+        progress.step("Building");
+        progress.update(Update::Doing("much"));
+        progress.step("Linking");
+        drop(progress);
+        assert_eq!(hears.iter().collect::<Vec<_>>(), ["Building", "Linking"]);
+    }
+}
