@@ -33,8 +33,8 @@ pub enum ConnectionFileError {
     },
     /// Messages are to be signed in a way that this kernel does not know.
     #[error(
-        "{} asks for the signature scheme {scheme:?}; supported are hmac-sha256 and hmac with the other digests of Python's \
-         hashlib",
+        "{} asks for the signature scheme {scheme:?}, and this kernel has hmac-sha256 alone; leave Jupyter's setting \
+         Session.signature_scheme as it is",
         path.display()
     )]
     SignatureScheme {
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn an_unknown_signature_scheme_is_refused_by_name() {
-        let error = read_text(&GOOD.replace("sha256", "sha999")).expect_err("cannot be checked");
-        assert!(error.to_string().contains("hmac-sha999"), "{error}");
+        let error = read_text(&GOOD.replace("sha256", "sha512")).expect_err("cannot be checked");
+        assert!(error.to_string().contains("hmac-sha512"), "{error}");
     }
 
     #[test]

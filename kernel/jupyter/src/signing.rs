@@ -1,25 +1,23 @@
-//! Signs messages and checks the signatures of those that come in, in every way that a connection file may name.
+//! Signs messages and checks the signatures of those that come in.
 //!
-//! The digest is an HMAC over header, parent header, metadata and content, written in hexadecimal digits. Anybody on the
+//! A signature is an HMAC-SHA256 over header, parent header, metadata and content, written in hexadecimal digits. Anybody on the
 //! machine can connect to the ports, so a message that was read off the wire must not work a second time either.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use blake2::{Blake2b512, Blake2s256};
-use hmac::digest::core_api::BlockSizeUser;
-use hmac::{Mac, SimpleHmac};
-use md5::Md5;
-use sha1::Sha1;
-use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
-use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+/// The scheme of a connection file. Jupyter's own programs use no other.
+pub(super) const SCHEME: &str = "hmac-sha256";
 
 /// How many of the latest signatures are remembered; as many as `jupyter_client` remembers.
 const REMEMBERED: usize = 1 << 16;
 
 /// The key of a connection, and the signatures that came in with it.
 pub(super) struct Signer {
-    mac: Box<dyn Sign>,
+    keyed: Hmac<Sha256>,
     seen: Mutex<Seen>,
 }
 
@@ -37,42 +35,29 @@ pub(super) enum SignatureError {
 }
 
 impl Signer {
-    /// A signer for a scheme as a connection file names it: `hmac-` and the name of a digest in Python's `hashlib`.
-    /// `None` for any other.
-    pub(super) fn new(scheme: &str, key: &[u8]) -> Option<Self> {
-        let mac = match scheme.strip_prefix("hmac-")? {
-            "md5" => keyed::<Md5>(key),
-            "sha1" => keyed::<Sha1>(key),
-            "sha224" => keyed::<Sha224>(key),
-            "sha256" => keyed::<Sha256>(key),
-            "sha384" => keyed::<Sha384>(key),
-            "sha512" => keyed::<Sha512>(key),
-            "sha3_224" => keyed::<Sha3_224>(key),
-            "sha3_256" => keyed::<Sha3_256>(key),
-            "sha3_384" => keyed::<Sha3_384>(key),
-            "sha3_512" => keyed::<Sha3_512>(key),
-            "blake2b" => keyed::<Blake2b512>(key),
-            "blake2s" => keyed::<Blake2s256>(key),
-            _ => return None,
-        };
-        Some(Self { mac, seen: Mutex::default() })
+    pub(super) fn new(key: &[u8]) -> Self {
+        let keyed = Hmac::new_from_slice(key).expect("an HMAC takes a key of any length");
+        Self { keyed, seen: Mutex::default() }
     }
 
     /// The signature of a message's parts.
     pub(super) fn sign<T: AsRef<[u8]>>(&self, parts: &[T]) -> String {
         use std::fmt::Write;
-        let parts: Vec<&[u8]> = parts.iter().map(AsRef::as_ref).collect();
-        self.mac.sign(&parts).iter().fold(String::new(), |mut digits, byte| {
+        self.over(parts).finalize().into_bytes().iter().fold(String::new(), |mut digits, byte| {
             let _ = write!(digits, "{byte:02x}");
             digits
         })
     }
 
-    /// Checks that a message was signed with the key.
+    /// Checks that a message was signed with the key, in a time that does not depend on where the signature is wrong.
     pub(super) fn check<T: AsRef<[u8]>>(&self, parts: &[T], signature: &[u8]) -> Result<Signature, SignatureError> {
-        let parts: Vec<&[u8]> = parts.iter().map(AsRef::as_ref).collect();
         let signature = from_hexadecimal(signature).ok_or(SignatureError::Wrong)?;
-        if self.mac.verify(&parts, &signature) { Ok(Signature(signature)) } else { Err(SignatureError::Wrong) }
+        self.over(parts).verify_slice(&signature).map_err(|_| SignatureError::Wrong)?;
+        Ok(Signature(signature))
+    }
+
+    fn over<T: AsRef<[u8]>>(&self, parts: &[T]) -> Hmac<Sha256> {
+        parts.iter().fold(self.keyed.clone(), |mac, part| mac.chain_update(part))
     }
 
     /// Checks that a signature comes for the first time, and remembers it.
@@ -80,35 +65,6 @@ impl Signer {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.insert(&signature.0) { Ok(()) } else { Err(SignatureError::Repeated) }
     }
-}
-
-/// An HMAC whose digest is chosen while the program runs.
-trait Sign: Send + Sync {
-    fn sign(&self, parts: &[&[u8]]) -> Vec<u8>;
-
-    /// In a time that does not depend on where the signature is wrong.
-    fn verify(&self, parts: &[&[u8]], signature: &[u8]) -> bool;
-}
-
-impl<M: Mac + Clone + Send + Sync> Sign for M {
-    fn sign(&self, parts: &[&[u8]]) -> Vec<u8> {
-        over(self, parts).finalize().into_bytes().to_vec()
-    }
-
-    fn verify(&self, parts: &[&[u8]], signature: &[u8]) -> bool {
-        over(self, parts).verify_slice(signature).is_ok()
-    }
-}
-
-fn over<M: Mac + Clone>(key: &M, parts: &[&[u8]]) -> M {
-    parts.iter().fold(key.clone(), |mac, part| mac.chain_update(part))
-}
-
-fn keyed<D>(key: &[u8]) -> Box<dyn Sign>
-where
-    D: Digest + BlockSizeUser + Clone + Send + Sync + 'static,
-{
-    Box::new(<SimpleHmac<D> as Mac>::new_from_slice(key).expect("an HMAC takes a key of any length"))
 }
 
 fn from_hexadecimal(digits: &[u8]) -> Option<Vec<u8>> {
@@ -127,7 +83,7 @@ struct Seen {
 impl Seen {
     /// Whether a signature is new.
     fn insert(&mut self, signature: &[u8]) -> bool {
-        // Every digest here has at least 16 bytes.
+        // The digest has 32 bytes.
         let Some(first) = signature.first_chunk() else { return false };
         let signature = u128::from_ne_bytes(*first);
         if !self.known.insert(signature) {
@@ -154,39 +110,17 @@ mod tests {
 
     #[test]
     fn signatures_are_those_of_pythons_hmac() {
-        // hmac.new(b"key", b"onetwo", NAME).hexdigest(), its first eight digits.
-        for (scheme, expected) in [
-            ("hmac-md5", "7140099c"),
-            ("hmac-sha1", "7b0e53d0"),
-            ("hmac-sha224", "80501a4d"),
-            ("hmac-sha256", "ecb19a59"),
-            ("hmac-sha384", "1656ad96"),
-            ("hmac-sha512", "4e9fb16a"),
-            ("hmac-sha3_224", "3dead92e"),
-            ("hmac-sha3_256", "f987efd4"),
-            ("hmac-sha3_384", "d01c1ece"),
-            ("hmac-sha3_512", "ad8ec1d1"),
-            ("hmac-blake2b", "60584e8e"),
-            ("hmac-blake2s", "ae6e9fef"),
-        ] {
-            let signer = Signer::new(scheme, b"key").expect("is known");
-            let signature = signer.sign(&["one", "two"]);
-            assert_eq!(signature[..8], *expected, "{scheme}");
-            assert_eq!(check(&signer, &["one", "two"], signature.as_bytes()), Ok(()), "{scheme}");
-        }
-    }
-
-    #[test]
-    fn a_scheme_that_is_none_is_refused() {
-        for scheme in ["", "sha256", "hmac-", "hmac-sha999", "HMAC-SHA256"] {
-            assert!(Signer::new(scheme, b"key").is_none(), "{scheme:?}");
-        }
+        let signer = Signer::new(b"key");
+        let signature = signer.sign(&["one", "two"]);
+        // hmac.new(b"key", b"onetwo", "sha256").hexdigest(), its first eight digits.
+        assert_eq!(signature[..8], *"ecb19a59");
+        assert_eq!(check(&signer, &["one", "two"], signature.as_bytes()), Ok(()));
     }
 
     #[test]
     fn what_was_not_signed_with_the_key_is_wrong() {
-        let signer = Signer::new("hmac-sha256", b"key").expect("is known");
-        let forged = Signer::new("hmac-sha256", b"another").expect("is known").sign(&["one"]);
+        let signer = Signer::new(b"key");
+        let forged = Signer::new(b"another").sign(&["one"]);
         let signature = signer.sign(&["one"]);
         for wrong in ["", "0", "xy", &forged, &signature[..62], &format!("{signature}00")] {
             assert_eq!(check(&signer, &["one"], wrong.as_bytes()), Err(SignatureError::Wrong), "{wrong:?}");
@@ -196,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_message_is_taken_once() {
-        let signer = Signer::new("hmac-sha256", b"key").expect("is known");
+        let signer = Signer::new(b"key");
         let signature = signer.sign(&["one"]);
         assert_eq!(check(&signer, &["one"], signature.as_bytes()), Ok(()));
         assert_eq!(check(&signer, &["one"], signature.as_bytes()), Err(SignatureError::Repeated));
