@@ -11,10 +11,10 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::sync::mpsc::UnboundedSender;
 
-use oxtorch_engine::cache::Cache;
+use oxtorch_engine::Cache;
+use oxtorch_engine::NativeEngine;
 #[cfg(feature = "evcxr")]
 use oxtorch_engine::evcxr::EvcxrEngine;
-use oxtorch_engine::native::NativeEngine;
 use oxtorch_jupyter::kernelspec::{self, Kernelspec, KernelspecError, Location};
 use oxtorch_setup::doctor::{self, Finding};
 use oxtorch_setup::progress::{self, Lines};

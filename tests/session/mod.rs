@@ -7,8 +7,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use oxtorch_engine::cache::Cache;
-use oxtorch_engine::native::NativeEngine;
+use oxtorch_engine::Cache;
+use oxtorch_engine::NativeEngine;
 use oxtorch_protocol::{Display, DisplayKind};
 use oxtorch_session::Engine;
 use oxtorch_session::{CellError, CellRequest, Event, Stream};

@@ -10,21 +10,22 @@ use std::sync::{Arc, LazyLock};
 use arbtest::arbitrary::{Result, Unstructured};
 use ra_ap_rustc_lexer::{FrontmatterAllowed, tokenize};
 
-use super::commands::{Segment, segments};
-use super::complete::is_complete;
-use super::emit::{Decisions, Emission, Input, emit};
-use super::expand;
-use super::extent::extent;
-use super::fragment::{CellText, Fragment};
-use super::macro_items::ItemMacros;
-use super::mentions::Names;
-use super::names::{readable, rewrite_places};
-use super::parse::{ParsedCell, StatementKind, parse};
-use super::plan::Plan;
-use super::scope::Scope;
-use super::source_map::Place;
-use super::type_names::readable_type;
-use super::variables::{Variable, nameable};
+use crate::assist::completeness::is_complete;
+use crate::commands::Segment;
+use crate::commands::segments;
+use crate::crate_names::{readable, rewrite_places};
+use crate::emit::{Decisions, Emission, Input, emit};
+use crate::plan::Plan;
+use crate::plan::expand;
+use crate::plan::scope::Scope;
+use crate::plan::variables::{Variable, nameable};
+use crate::report::type_names::readable_type;
+use crate::report::underline::extent;
+use crate::source::fragment::{CellText, Fragment};
+use crate::source::identifiers::Names;
+use crate::source::macro_items::ItemMacros;
+use crate::source::parse::{ParsedCell, StatementKind, parse};
+use crate::source::source_map::Place;
 use oxtorch_testing::fuzz;
 
 /// Text that the scenarios have too little of.
@@ -53,7 +54,7 @@ const RARE: [&str; 40] = [
     "🦀",
     "pub(crate)",
     "pub(in a)",
-    "pub(super)",
+    "pub(crate)",
     "$x",
     "$(",
     ")*",
@@ -172,7 +173,7 @@ impl Session {
         let mut expanded = expand::source(&cell, &self.scope, &ItemMacros::default());
         if u.ratio(1, 2)? {
             for number in 0..cell.calls.len() {
-                expanded = format!("mod oxtorch_call_{number} {{ use super::*; {} }}", any_cell(u)?);
+                expanded = format!("mod oxtorch_call_{number} {{ use crate::*; {} }}", any_cell(u)?);
             }
         }
         expand::resolve(&mut cell, &expanded);

@@ -1,48 +1,29 @@
 //! Turns cells into running code.
 //!
-//! A cell goes downward through these: `parse` sorts its text, `expand` asks what macros make of it, `scope` plans what
-//! its crate holds, `emit` writes the crate, `rustc` compiles it, `refusals` learns from what rustc refuses, `render`
-//! draws what is the user's error; `cache` keeps what was compiled; `native` has the host run the result and commits
-//! it.
+//! The rooms, in the order in which a cell goes through them: `cell` is its life from top to bottom; `commands` reads what a
+//! line such as `%cd data` asks for, and `perform` does it; `source` reads the text; `plan` finds what its crate holds; `emit` writes the crate,
+//! and takes back what rustc refuses of it; `compile` has rustc make a library of it, and keeps that; `host` runs it;
+//! `report` says what went wrong. `assist` answers while the user types. `evcxr` is another engine.
 
-mod advice;
-mod awaits;
-pub mod cache;
-mod captures;
+// Whoever reads may be gone, and what is written may come from anybody: `oxtorch_system::terminal` sees to both.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
+mod assist;
+mod cell;
 mod commands;
-mod complete;
-mod content;
-mod contents;
-mod deps;
-mod depth;
-mod edits;
+mod compile;
+mod crate_names;
+mod diagnostic;
 mod emit;
 #[cfg(feature = "evcxr")]
 pub mod evcxr;
-mod expand;
-mod extent;
-mod failures;
-mod files;
-mod fragment;
 #[cfg(test)]
 mod fuzz;
-mod habits;
-pub mod host;
-mod macro_items;
-mod mentions;
-mod names;
-pub mod native;
-#[cfg(test)]
-mod orders;
-mod parse;
+mod host;
+mod perform;
 mod plan;
-mod prelude;
-mod refusals;
-mod render;
-mod rustc;
-mod scope;
-mod source_map;
-mod sure;
-mod type_names;
-mod unbalanced;
-mod variables;
+mod report;
+mod source;
+
+pub use cell::NativeEngine;
+pub use compile::cache::Cache;

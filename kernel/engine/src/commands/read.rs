@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 
-use super::segments::segments_within;
-use super::{Command, Env, Optimise, Segment, Shell, Timeit, catalogue};
+use crate::commands::catalogue;
+use crate::commands::segments::segments_within;
+use crate::commands::{Command, Env, Optimise, Segment, Shell, Timeit};
 
 /// As many as other kernels make.
 const REPEATS: u32 = 7;

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 
-use super::read::{only, read};
-use super::{Command, catalogue};
-use crate::depth;
+use crate::commands::Command;
+use crate::commands::catalogue;
+use crate::commands::read::{only, read};
+use crate::source::nesting;
 
 /// A part of a cell that runs as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -333,7 +334,7 @@ fn is_expression_in_parentheses(text: &str) -> bool {
     let behind = text[end..].split('\n').next().unwrap_or_default();
     let is_in_background = behind.split("//").next().is_some_and(|behind| behind.trim() == "&");
     let inside = &text[..end];
-    let parses = || depth::read(<syn::Expr as syn::parse::Parse>::parse, inside, |parsed| parsed.is_ok());
+    let parses = || nesting::read(<syn::Expr as syn::parse::Parse>::parse, inside, |parsed| parsed.is_ok());
     // What is too deep to be read here is too deep for any shell's user.
     !is_in_background && parses().unwrap_or(true)
 }

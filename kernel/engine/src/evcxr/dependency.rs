@@ -9,7 +9,7 @@ use std::time::Duration;
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use syn::UseTree;
 
-use crate::depth::parsed;
+use crate::source::nesting::parsed;
 use oxtorch_setup::{self, Runtime, SetupError};
 use oxtorch_system::home::{Home, HomeError};
 use oxtorch_system::terminal::say;

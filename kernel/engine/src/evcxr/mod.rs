@@ -24,12 +24,12 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use self::dependency::Dependency;
-use self::lines::Line;
-use super::complete;
-use oxtorch_session::{Engine, Interrupter};
-use crate::content;
+use crate::assist::completeness;
+use crate::evcxr::dependency::Dependency;
+use crate::evcxr::lines::Line;
+use crate::host::content;
 use oxtorch_session::{CellError, CellRequest, Completeness, Event, Stream};
+use oxtorch_session::{Engine, Interrupter};
 use oxtorch_setup::Runtime;
 use oxtorch_system::home::Home;
 
@@ -415,7 +415,7 @@ impl Engine for EvcxrEngine {
     }
 
     fn is_complete(&self, code: &str) -> Completeness {
-        complete::is_complete(code, &|_| false)
+        completeness::is_complete(code, &|_| false)
     }
 
     fn interrupter(&self) -> Interrupter {

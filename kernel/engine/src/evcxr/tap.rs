@@ -9,9 +9,9 @@ use oxtorch_protocol::STDOUT_CHANNEL;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use super::lines::{Line, Stdout};
+use crate::evcxr::lines::{Line, Stdout};
+use crate::host::exit_reason::LastWords;
 use crate::host::incomplete_character;
-use crate::native::last_words::LastWords;
 use oxtorch_system::terminal::say;
 
 /// Set by evcxr for the process that it starts.

@@ -8,8 +8,8 @@ use oxtorch_protocol::{FromHost, Ready, ToHost};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::rewrite::{Rewrite, Rewritten, plain, rewritten};
-use super::{BLOCK_PATIENCE, Requests, Streams};
+use crate::host::rewrite::{Rewrite, Rewritten, plain, rewritten};
+use crate::host::{BLOCK_PATIENCE, Requests, Streams};
 use oxtorch_session::{Event, Stream};
 
 /// Events that may wait to be taken before the host has to.

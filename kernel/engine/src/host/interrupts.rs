@@ -9,7 +9,7 @@ use oxtorch_protocol::ToHost;
 use rustix::process::{Pid, PidfdFlags, Signal, getpgid, kill_process_group, pidfd_open, pidfd_send_signal};
 use tokio::sync::Notify;
 
-use super::Requests;
+use crate::host::Requests;
 
 /// When to tell a user that an interrupt has had no effect yet.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,141 @@
+//! `:doc`: what is known of a name without a network. Names of the session come first, then those of the runtime and of
+//! `tch`, from their sources, then those of the standard library, from the toolchain's own pages where it has them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::assist::library::{self, Found, Wanted};
+use crate::assist::signature::{Signature, of_impl, signature};
+use crate::assist::standard;
+use crate::cell::NativeEngine;
+use crate::compile::state::State;
+use crate::perform::{Shown, failure};
+use crate::report::errors::{internal, interrupted};
+use crate::report::type_names::readable_type;
+use crate::source::parse::Impl;
+use oxtorch_session::CellError;
+
+/// More methods than this are counted and not listed.
+const MOST_MEMBERS: usize = 60;
+
+/// Where names of the standard library are found that the toolchain has no pages of.
+const SEARCH: &str = "https://doc.rust-lang.org/std/?search=";
+
+impl NativeEngine {
+    /// The documentation of a name.
+    pub(crate) async fn documentation(&self, name: &str) -> Result<Shown, CellError> {
+        let wanted = Wanted::parse(name);
+        if let Some(found) = of_session(&self.state, &wanted) {
+            return Ok(found);
+        }
+        // The type of a variable may be the session's own, or of a library.
+        let variable = self.state.variables.live.get(&wanted.name).filter(|_| wanted.owner.is_none());
+        let ty = variable.map(|variable| readable_type(&variable.ty));
+        let declared = ty.as_ref().map(|ty| format!("let {name}: {ty}"));
+        let wanted = ty.as_deref().map_or(wanted, |ty| Wanted::parse(head(ty)));
+        let of_type = declared.as_ref().and_then(|_| of_session(&self.state, &wanted));
+        let found = match of_type {
+            Some(found) => Some(found),
+            None => self.of_libraries(wanted.clone()).await?,
+        };
+        match (declared, found) {
+            (Some(declared), Some(found)) => Ok(Shown::text(format!("{declared}\n\n{}", found.text))),
+            (Some(declared), None) => Ok(Shown::text(declared)),
+            (None, Some(found)) => Ok(found),
+            (None, None) => {
+                let (wanted, session) = (name.to_owned(), names_of_session(&self.state));
+                let nearest = self.aside(move |_| library::nearest(&wanted, session)).await?;
+                let mut notes: Vec<String> =
+                    nearest.map(|nearest| format!("did you mean `{nearest}`?")).into_iter().collect();
+                notes.push(format!("the standard library can be searched at {SEARCH}{name}"));
+                Err(failure(&format!("there is no documentation of `{name}` here"), &notes))
+            }
+        }
+    }
+
+    async fn of_libraries(&self, wanted: Wanted) -> Result<Option<Shown>, CellError> {
+        self.aside(move |docs| {
+            let standard = || standard::find(&docs, &wanted).map(Shown::text);
+            if wanted.is_standard() {
+                let search = || Shown::text(format!("{}\n\n{SEARCH}{}", wanted.path, wanted.name));
+                return standard().or_else(|| Some(search()));
+            }
+            library::find(&wanted).map(|found| shown(&wanted, found)).or_else(standard)
+        })
+        .await
+    }
+
+    /// The folder of the standard library's pages, whether or not it is there.
+    pub(crate) fn standard_pages(&self) -> PathBuf {
+        let docs = self.compiler.rustc().sysroot().map(|sysroot| sysroot.join("share/doc/rust/html/std"));
+        docs.unwrap_or_default()
+    }
+
+    /// Reads many files, on a thread of its own. Gets the folder of the standard library's pages.
+    async fn aside<T: Send + 'static>(&self, work: impl FnOnce(PathBuf) -> T + Send + 'static) -> Result<T, CellError> {
+        let docs = self.standard_pages();
+        tokio::select! {
+            found = tokio::task::spawn_blocking(move || work(docs)) => {
+                found.map_err(|error| internal(format!("the documentation cannot be read: {error}")))
+            }
+            () = self.cancelled() => Err(interrupted()),
+        }
+    }
+}
+
+/// `Vec` of `&mut Vec<Tensor>`.
+fn head(ty: &str) -> &str {
+    let ty = ty.trim_start_matches(['&', '*']).trim_start_matches("mut ");
+    ty.split(['<', ' ', '(']).next().unwrap_or(ty)
+}
+
+fn names_of_session(state: &State) -> Vec<String> {
+    let items = state.scope.items().flat_map(|item| item.names.iter());
+    items.chain(state.variables.live.keys()).cloned().collect()
+}
+
+/// An item of the session, or a method of one.
+fn of_session(state: &State, wanted: &Wanted) -> Option<Shown> {
+    if let Some(owner) = &wanted.owner {
+        return state.scope.impls_of(owner).find_map(|block| member(block, &wanted.name));
+    }
+    let live = state.scope.find(&wanted.name)?;
+    let Signature { text, doc } = signature(live.item.fragment.text())?;
+    let mut parts = vec![text];
+    if !doc.is_empty() {
+        parts.push(doc);
+    }
+    let blocks = state.scope.impls_of(&wanted.name);
+    let methods: Vec<String> = blocks.flat_map(|block| block.members.iter().map(|(name, _)| name.clone())).collect();
+    parts.extend(listed(&wanted.name, methods));
+    parts.push(format!("Defined in cell [{}].", live.item.fragment.cell.number()));
+    Some(Shown::text(parts.join("\n\n")))
+}
+
+fn member(block: &Arc<Impl>, name: &str) -> Option<Shown> {
+    let members = of_impl(block.fragment.text());
+    let (_, Signature { text, doc }) = members.into_iter().find(|(other, _)| other == name)?;
+    let doc = if doc.is_empty() { String::new() } else { format!("\n\n{doc}") };
+    Some(Shown::text(format!("{text}{doc}\n\nDefined in cell [{}].", block.fragment.cell.number())))
+}
+
+fn shown(wanted: &Wanted, found: Found) -> Shown {
+    let Found { signature: Signature { text, doc }, place, members } = found;
+    let mut parts = vec![text];
+    if !doc.is_empty() {
+        parts.push(doc);
+    }
+    parts.extend(listed(&wanted.name, members));
+    parts.push(place);
+    Shown::text(parts.join("\n\n"))
+}
+
+fn listed(owner: &str, mut names: Vec<String>) -> Option<String> {
+    names.sort();
+    names.dedup();
+    match names.len() {
+        0 => None,
+        count if count > MOST_MEMBERS => Some(format!("{count} methods; `:doc {owner}::NAME` documents one.")),
+        _ => Some(format!("Methods: {}", names.join(", "))),
+    }
+}

@@ -1,0 +1,494 @@
+//! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to build
+//! the runtime.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use syn::Item;
+
+use crate::assist::signature::{Signature, doc, of_item, of_member, of_trait_member, one_line};
+use crate::source::nesting::parsed;
+use oxtorch_setup::sources;
+
+/// The name that documentation is wanted of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// As it was asked for.
+    pub path: String,
+    /// Its last part.
+    pub name: String,
+    /// The part ahead of that: a type, a trait, or a module.
+    pub owner: Option<String>,
+}
+
+impl Wanted {
+    /// `Tensor::matmul`, `nn::Linear`, `digits`.
+    pub fn parse(path: &str) -> Self {
+        let plain = path.split(['<', '(']).next().unwrap_or(path).trim();
+        let mut parts = plain.rsplit([':', '.']).filter(|part| !part.is_empty()).map(str::to_owned);
+        let name = parts.next().unwrap_or_default();
+        Self { path: plain.to_owned(), name, owner: parts.next() }
+    }
+
+    /// Whether its path begins in the standard library.
+    pub fn is_standard(&self) -> bool {
+        ["std::", "core::", "alloc::"].iter().any(|root| self.path.starts_with(root))
+    }
+}
+
+/// What was found of a name.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub signature: Signature,
+    /// Where it belongs.
+    pub place: String,
+    /// The methods of a type or trait.
+    pub members: Vec<String>,
+}
+
+/// A file of a library.
+#[derive(Debug)]
+struct File {
+    /// `tch::nn::linear`.
+    module: String,
+    text: String,
+}
+
+/// Looks a name up in all libraries.
+pub(super) fn find(wanted: &Wanted) -> Option<Found> {
+    let files: Vec<&File> = files().filter(|file| file.text.contains(&wanted.name)).collect();
+    // What belongs to the module or type that was named comes first; what belongs nowhere in particular last.
+    let mut best: Option<(u8, Found)> = None;
+    for &file in &files {
+        if let Some((rank, found)) = in_file(file, wanted)
+            && best.as_ref().is_none_or(|(other, _)| rank < *other)
+        {
+            best = Some((rank, found));
+        }
+        if matches!(best, Some((0, _))) {
+            break;
+        }
+    }
+    let (_, mut found) = best?;
+    if found.members.is_empty() && found.signature.text.contains(&format!("struct {}", wanted.name)) {
+        found.members = methods_of(&wanted.name).iter().map(|(name, _)| name.clone()).collect();
+    }
+    Some(found)
+}
+
+/// All files, the runtime's first. They are read once: whoever types asks for them again and again.
+fn files() -> impl Iterator<Item = &'static File> {
+    static TCH: LazyLock<Vec<File>> = LazyLock::new(|| tch().collect());
+    runtime().chain(TCH.iter())
+}
+
+fn runtime() -> impl Iterator<Item = &'static File> {
+    static RUNTIME: LazyLock<Vec<File>> = LazyLock::new(|| runtime_sources().collect());
+    RUNTIME.iter()
+}
+
+fn runtime_sources() -> impl Iterator<Item = File> {
+    let sources = sources::all().unwrap_or_default().into_iter();
+    sources.filter_map(|source| {
+        let path = source.path.strip_prefix("runtime/src/")?.strip_suffix(".rs")?;
+        let hidden =
+            ["cell", "host", "main", "channel"].iter().any(|hidden| path == *hidden || path.starts_with("cell/"));
+        let module = format!("oxtorch::{}", path.trim_end_matches("/mod").replace('/', "::"));
+        Some(File { module, text: String::from_utf8(source.contents).ok()? }).filter(|_| !hidden)
+    })
+}
+
+/// The generated wrappers come last: they are long.
+fn tch() -> impl Iterator<Item = File> {
+    let mut paths = Vec::new();
+    if let Some(root) = tch_sources() {
+        collect(&root, &root, &mut paths);
+    }
+    paths.sort_by_key(|(_, path)| (path.to_string_lossy().contains("generated"), path.clone()));
+    paths.into_iter().filter_map(|(module, path)| Some(File { module, text: std::fs::read_to_string(path).ok()? }))
+}
+
+fn tch_sources() -> Option<PathBuf> {
+    let version = sources::crate_version("tch")?;
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(dirs::home_dir()?.join(".cargo")))?;
+    let registries = std::fs::read_dir(cargo.join("registry/src")).ok()?;
+    let folders = registries.flatten().map(|registry| registry.path().join(format!("tch-{version}/src")));
+    folders.into_iter().find(|folder| folder.is_dir())
+}
+
+fn collect(root: &Path, folder: &Path, paths: &mut Vec<(String, PathBuf)>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(root, &path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let relative = path.strip_prefix(root).unwrap_or(&path).with_extension("");
+            let module = relative.to_string_lossy().replace('/', "::");
+            let module = module.trim_end_matches("::mod").trim_start_matches("wrappers::");
+            let module = if module == "lib" { "tch".to_owned() } else { format!("tch::{module}") };
+            paths.push((module, path));
+        }
+    }
+}
+
+/// The name in one file, and how well it fits: 0 is best.
+fn in_file(file: &File, wanted: &Wanted) -> Option<(u8, Found)> {
+    let found = parsed(&file.text, |parsed: syn::File| {
+        in_items(file, &parsed.items, wanted).or_else(|| {
+            // The file is the module itself.
+            let is_module = file.module.rsplit("::").next() == Some(&wanted.name);
+            let doc = doc(&parsed.attrs);
+            (is_module && !doc.is_empty()).then(|| {
+                let signature = Signature { text: format!("mod {}", wanted.name), doc };
+                (2, Found { signature, place: file.module.clone(), members: Vec::new() })
+            })
+        })
+    });
+    found.flatten()
+}
+
+fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)> {
+    let in_module = wanted.owner.as_ref().is_none_or(|owner| file.module.split("::").any(|part| part == owner));
+    for item in items.iter().filter(|item| is_public(item)) {
+        if name_of(item).as_deref() == Some(&wanted.name) && in_module && !matches!(item, Item::Mod(_)) {
+            let mut signature = of_item(&file.text, item)?;
+            if has_private_fields(item) {
+                signature.text = signature.text.split(['{', '(']).next().unwrap_or_default().trim_end().to_owned();
+            }
+            let members = match item {
+                Item::Trait(it) => {
+                    let members = it.items.iter().filter_map(|member| of_trait_member(&file.text, member));
+                    members.map(|(name, _)| name).collect()
+                }
+                _ => Vec::new(),
+            };
+            let place = format!("{}::{}", file.module, wanted.name);
+            return Some((0, Found { signature, place, members }));
+        }
+    }
+    for item in items {
+        let (owner, member) = match item {
+            Item::Impl(it) if it.trait_.is_none() => {
+                let owner = self_name(it);
+                let members = it.items.iter().filter_map(|member| of_member(&file.text, member));
+                (
+                    owner,
+                    members
+                        .filter(|(_, member)| member.text.starts_with("pub "))
+                        .find(|(name, _)| *name == wanted.name),
+                )
+            }
+            Item::Trait(it) => {
+                let mut members = it.items.iter().filter_map(|member| of_trait_member(&file.text, member));
+                (Some(it.ident.to_string()), members.find(|(name, _)| *name == wanted.name))
+            }
+            _ => continue,
+        };
+        if let (Some(owner), Some((name, signature))) = (owner, member)
+            && wanted.owner.as_ref().is_none_or(|wanted| *wanted == owner)
+        {
+            let rank = if wanted.owner.is_some() { 0 } else { 1 };
+            return Some((rank, Found { signature, place: format!("{owner}::{name}"), members: Vec::new() }));
+        }
+    }
+    None
+}
+
+fn is_public(item: &Item) -> bool {
+    let visibility = match item {
+        Item::Fn(it) => &it.vis,
+        Item::Struct(it) => &it.vis,
+        Item::Enum(it) => &it.vis,
+        Item::Union(it) => &it.vis,
+        Item::Type(it) => &it.vis,
+        Item::Trait(it) => &it.vis,
+        Item::Const(it) => &it.vis,
+        Item::Static(it) => &it.vis,
+        Item::Macro(it) => return it.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")),
+        _ => return false,
+    };
+    matches!(visibility, syn::Visibility::Public(_))
+}
+
+fn name_of(item: &Item) -> Option<String> {
+    let ident = match item {
+        Item::Fn(it) => &it.sig.ident,
+        Item::Struct(it) => &it.ident,
+        Item::Enum(it) => &it.ident,
+        Item::Union(it) => &it.ident,
+        Item::Type(it) => &it.ident,
+        Item::Trait(it) => &it.ident,
+        Item::Const(it) => &it.ident,
+        Item::Static(it) => &it.ident,
+        Item::Macro(it) => it.ident.as_ref()?,
+        _ => return None,
+    };
+    Some(ident.to_string())
+}
+
+fn has_private_fields(item: &Item) -> bool {
+    let Item::Struct(it) = item else { return false };
+    it.fields.iter().any(|field| !matches!(field.vis, syn::Visibility::Public(_)))
+}
+
+fn self_name(block: &syn::ItemImpl) -> Option<String> {
+    match &*block.self_ty {
+        syn::Type::Path(it) => it.path.segments.last().map(|segment| segment.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// A name, and its signature.
+type Method = (String, String);
+
+/// The public functions of each type in its own impls, in all files.
+fn methods_of(ty: &str) -> &'static [Method] {
+    static METHODS: LazyLock<HashMap<String, Vec<Method>>> = LazyLock::new(|| {
+        let mut all = HashMap::<_, Vec<_>>::new();
+        for (ty, method) in files().flat_map(|file| methods(&file.text)) {
+            all.entry(ty).or_default().push(method);
+        }
+        all
+    });
+    METHODS.get(ty).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The public functions in the file's own impls of types, by its text: the longest files have thousands.
+fn methods(text: &str) -> Vec<(String, Method)> {
+    let mut methods = Vec::new();
+    let mut inside = None;
+    // A signature may take several lines.
+    let mut signature = String::new();
+    for line in text.lines() {
+        if line.starts_with("impl") {
+            let subject =
+                line.split('{').next().unwrap_or(line).rsplit(' ').find(|word| !word.is_empty()).unwrap_or("");
+            inside = subject.split('<').next().filter(|_| !line.contains(" for "));
+        } else if line.starts_with('}') {
+            inside = None;
+        } else if let Some(ty) = inside
+            && (!signature.is_empty() || line.trim_start().starts_with("pub fn "))
+        {
+            signature.push_str(line);
+            signature.push(' ');
+            if let Some((whole, _)) = signature.split_once('{') {
+                let whole = one_line(whole);
+                let rest = whole.trim_start_matches("pub fn ");
+                let name = rest.split(['(', '<']).next().unwrap_or(rest).to_owned();
+                methods.push((ty.to_owned(), (name, whole)));
+                signature.clear();
+            }
+        }
+    }
+    methods
+}
+
+/// The public functions of a type of the libraries, with their signatures; the variants that `tch` has of most, which give
+/// an error in place of a panic, write into a given tensor, or are libtorch's own, come last.
+pub(crate) fn members(ty: &str) -> Vec<Method> {
+    let mut members = methods_of(ty).to_vec();
+    members.sort_by_key(|(name, _)| is_variant(name));
+    members
+}
+
+/// What a type of any library does by the traits of these libraries: as a layer, or as something with an index.
+pub(crate) fn trait_members(ty: &str) -> Vec<Method> {
+    static TRAITS: LazyLock<HashMap<String, BTreeSet<String>>> = LazyLock::new(|| {
+        let mut traits = HashMap::<_, BTreeSet<_>>::new();
+        for (ty, name) in files().flat_map(|file| implemented(&file.text)) {
+            traits.entry(ty).or_default().insert(name);
+        }
+        traits
+    });
+    let traits = TRAITS.get(ty).into_iter().flatten();
+    traits.flat_map(|name| files().flat_map(move |file| trait_methods(&file.text, name))).collect()
+}
+
+/// Whether a method of a tensor is a variant of another one: gives an error in place of a panic, writes into a given tensor,
+/// or is libtorch's own.
+pub(crate) fn is_variant(name: &str) -> bool {
+    name.ends_with("_out") || ["f_", "g_", "internal_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The types for which a file implements traits, and those.
+fn implemented(text: &str) -> Vec<(String, String)> {
+    let name = |text: &str| text.split(['<', ' ', '{']).next().unwrap_or(text).rsplit("::").next().map(str::to_owned);
+    let implemented = text.lines().filter_map(|line| {
+        let (head, subject) = line.strip_prefix("impl")?.split_once(" for ")?;
+        let subject = name(subject.trim_start_matches(['&', '(']))?;
+        // `<A: Index> IndexOp<A>`
+        let head = head.strip_prefix('<').map_or(head, behind_brackets);
+        Some((subject, name(head.trim())?))
+    });
+    implemented.collect()
+}
+
+/// What stands behind the `>` that closes a bracket which is open already.
+fn behind_brackets(text: &str) -> &str {
+    let mut open = 1;
+    let end = text.find(|char| {
+        match char {
+            '<' => open += 1,
+            '>' => open -= 1,
+            _ => {}
+        }
+        open == 0
+    });
+    end.map_or("", |end| &text[end + 1..])
+}
+
+/// The functions that a trait of the libraries declares, with their signatures.
+fn trait_methods(text: &str, name: &str) -> Vec<Method> {
+    let is_head = |line: &str| {
+        let rest = line.strip_prefix("pub trait ").and_then(|rest| rest.strip_prefix(name));
+        rest.is_some_and(|rest| rest.starts_with([' ', '<', ':', '{']))
+    };
+    let block = text.lines().skip_while(|line| !is_head(line)).skip(1).take_while(|line| !line.starts_with('}'));
+    let mut methods = Vec::new();
+    let mut signature = String::new();
+    for line in block {
+        let starts = line.starts_with("    fn ");
+        if starts || !signature.is_empty() {
+            signature.push_str(line);
+            signature.push(' ');
+            if let Some((whole, _)) = signature.split_once(['{', ';']) {
+                let whole = one_line(whole);
+                let rest = whole.trim_start_matches("fn ");
+                methods.push((rest.split(['(', '<']).next().unwrap_or(rest).to_owned(), whole));
+                signature.clear();
+            }
+        }
+    }
+    methods
+}
+
+/// The public names in a module of the libraries, and in those below, from which it takes its own; with the words that
+/// frontends have for their kinds.
+pub(crate) fn names_in(module: &str) -> Vec<(String, &'static str)> {
+    let mut names = Vec::new();
+    for file in files().filter(|file| file.module.split("::").any(|part| part == module)) {
+        for line in file.text.lines() {
+            let Some((word, name)) = public_name(line) else { continue };
+            let kind = match word {
+                "fn" => "function",
+                "struct" | "enum" | "trait" | "type" => "class",
+                "mod" => "module",
+                _ => continue,
+            };
+            names.push((name.to_owned(), kind));
+        }
+    }
+    names
+}
+
+/// The names that every cell has in scope.
+pub(crate) fn prelude() -> Vec<String> {
+    let prelude = runtime().find(|file| file.module == "oxtorch::prelude");
+    let names = parsed(&prelude.map(|file| file.text.clone()).unwrap_or_default(), |file: syn::File| {
+        let mut names = Vec::new();
+        for item in &file.items {
+            if let Item::Use(it) = item {
+                leaves(&it.tree, &mut names);
+            }
+        }
+        names
+    });
+    names.unwrap_or_default()
+}
+
+fn leaves(tree: &syn::UseTree, names: &mut Vec<String>) {
+    match tree {
+        syn::UseTree::Path(it) => {
+            let before = names.len();
+            leaves(&it.tree, names);
+            // `use crate::nn::{self, Module}`
+            names[before..].iter_mut().filter(|name| *name == "self").for_each(|name| *name = it.ident.to_string());
+        }
+        syn::UseTree::Name(it) => names.push(it.ident.to_string()),
+        syn::UseTree::Rename(it) => names.push(it.rename.to_string()),
+        syn::UseTree::Glob(_) => {}
+        syn::UseTree::Group(it) => it.items.iter().for_each(|tree| leaves(tree, names)),
+    }
+}
+
+/// The keyword and the name of a public item that begins on a line, by its text.
+fn public_name(line: &str) -> Option<(&str, &str)> {
+    let mut words = line.strip_prefix("pub ")?.split(|char: char| !(char.is_alphanumeric() || char == '_'));
+    let word = words.next()?;
+    let is_item = matches!(word, "fn" | "struct" | "enum" | "trait" | "type" | "mod" | "const");
+    Some((word, words.next()?)).filter(|_| is_item)
+}
+
+/// The known name that is nearest to one that is not known.
+pub(super) fn nearest(name: &str, session: Vec<String>) -> Option<String> {
+    let wanted = Wanted::parse(name);
+    let mut names = session;
+    for file in files() {
+        for line in file.text.lines() {
+            names.extend(public_name(line.trim_start()).map(|(_, name)| name.to_owned()));
+        }
+    }
+    let best = names.into_iter().map(|other| (strsim::osa_distance(&wanted.name, &other), other)).min()?;
+    (best.0 <= (wanted.name.chars().count() / 3).clamp(1, 3)).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_runtime_are_found_in_its_own_sources() {
+        let found = find(&Wanted::parse("Figure::line")).expect("is there");
+        assert!(found.signature.text.starts_with("pub fn line("), "{}", found.signature.text);
+        let found = find(&Wanted::parse("digits")).expect("is there");
+        assert!(found.signature.text.starts_with("pub fn digits("), "{}", found.signature.text);
+        assert_eq!(found.place, "oxtorch::data::digits::digits");
+        assert!(find(&Wanted::parse("Figure")).expect("is there").members.contains(&"line".to_owned()));
+        assert!(find(&Wanted::parse("no_such_name_anywhere")).is_none());
+    }
+
+    #[test]
+    fn the_methods_of_traits_are_found_with_them() {
+        let text = "pub trait Module: Send {\n    /// Doc.\n    fn forward(&self, x: &Tensor) -> Tensor;\n    fn \
+                    twice<T>(\n        &self,\n    ) -> T {\n        todo!()\n    }\n}\npub trait Other {\n    fn f();\n}\n\
+                    impl super::Module for Linear {\n}\nimpl<A: Into<B>> IndexOp<A> for Tensor {\n}\nimpl Tensor {\n}\n";
+        let pair = |ty: &str, name: &str| (ty.to_owned(), name.to_owned());
+        assert_eq!(implemented(text), [pair("Linear", "Module"), pair("Tensor", "IndexOp")]);
+        let methods = trait_methods(text, "Module");
+        assert_eq!(methods[0], ("forward".to_owned(), "fn forward(&self, x: &Tensor) -> Tensor".to_owned()));
+        assert_eq!((methods.len(), methods[1].0.as_str()), (2, "twice"));
+    }
+
+    #[test]
+    fn a_path_has_an_owner_and_a_name() {
+        let wanted = Wanted::parse("std::collections::HashMap<K, V>");
+        assert_eq!((wanted.name.as_str(), wanted.owner.as_deref()), ("HashMap", Some("collections")));
+        assert!(wanted.is_standard());
+        assert_eq!(Wanted::parse("x.abs()").owner.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn the_members_of_a_type_come_with_their_signatures() {
+        let members = members("Figure");
+        let line = members.iter().find(|(name, _)| name == "line").expect("is there");
+        assert!(line.1.starts_with("pub fn line("), "{}", line.1);
+        assert!(!line.1.contains(['{', '\n']), "{}", line.1);
+        assert!(names_in("plot").contains(&("Figure".to_owned(), "class")));
+    }
+
+    #[test]
+    fn the_prelude_names_what_cells_use() {
+        let names = prelude();
+        for name in ["Tensor", "nn", "digits", "display", "bail"] {
+            assert!(names.iter().any(|other| other == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_name_finds_the_nearest() {
+        assert_eq!(nearest("digist", Vec::new()).as_deref(), Some("digits"));
+        assert_eq!(nearest("my_fucntion", vec!["my_function".into()]).as_deref(), Some("my_function"));
+        assert_eq!(nearest("zzzzzzzzzzzzzzz", Vec::new()), None);
+    }
+}

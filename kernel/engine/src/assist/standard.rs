@@ -1,0 +1,135 @@
+//! Names of the standard library, from the pages that the toolchain brings along where its `rust-docs` are installed.
+
+use std::path::Path;
+
+use crate::assist::library::Wanted;
+use crate::assist::signature::one_line;
+
+/// Where the pages are for everybody.
+const ONLINE: &str = "https://doc.rust-lang.org/std/";
+
+/// What the pages in a folder say of a name: its declaration, the first paragraph, and the address.
+pub(super) fn find(docs: &Path, wanted: &Wanted) -> Option<String> {
+    let index = std::fs::read_to_string(docs.join("all.html")).ok()?;
+    let href = page(&index, wanted, &wanted.name).map(|href| (href, String::new()));
+    // `Vec::push` is on the page of `Vec`.
+    let (href, anchor) = href.or_else(|| {
+        let owner = wanted.owner.as_ref()?;
+        let outer = Wanted::parse(wanted.path.strip_suffix(&wanted.name)?.trim_end_matches([':', '.']));
+        let href = page(&index, &outer, owner)?;
+        let html = std::fs::read_to_string(docs.join(&href)).ok()?;
+        let anchors = ["method", "tymethod", "associatedconstant"].map(|kind| format!("{kind}.{}", wanted.name));
+        anchors.into_iter().find(|anchor| html.contains(&format!("id=\"{anchor}\""))).map(|anchor| (href, anchor))
+    })?;
+    let html = std::fs::read_to_string(docs.join(&href)).ok()?;
+    let from = if anchor.is_empty() { 0 } else { html.find(&format!("id=\"{anchor}\""))? };
+    let part = &html[from..];
+    let declaration = if anchor.is_empty() {
+        between(part, "item-decl\"><code>", "</code></pre>")
+    } else {
+        between(part, "<h4 class=\"code-header\">", "</h4>")
+    };
+    let paragraph = between(part, "<div class=\"docblock\">", "</div>").and_then(|block| between(block, "<p>", "</p>"));
+    let address = if anchor.is_empty() { format!("{ONLINE}{href}") } else { format!("{ONLINE}{href}#{anchor}") };
+    let parts = [declaration.map(plain), paragraph.map(plain), Some(address)];
+    Some(parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n"))
+}
+
+/// The methods on the page of a type, with their signatures, in the page's order; without those that no stable compiler takes.
+pub(crate) fn methods(docs: &Path, ty: &str) -> Vec<(String, String)> {
+    // Lower case names are those of the language itself: `f64`, `str`.
+    let wanted = Wanted::parse(ty);
+    let page = match std::fs::read_to_string(docs.join(format!("primitive.{}.html", wanted.name))) {
+        Ok(html) => Some(html),
+        Err(_) => {
+            let index = std::fs::read_to_string(docs.join("all.html")).ok();
+            let href = index.and_then(|index| page(&index, &wanted, &wanted.name));
+            href.and_then(|href| std::fs::read_to_string(docs.join(href)).ok())
+        }
+    };
+    let html = page.unwrap_or_default();
+    let mut methods: Vec<(String, String)> = Vec::new();
+    for part in ["id=\"method.", "id=\"tymethod."].into_iter().flat_map(|id| html.split(id).skip(1)) {
+        let name = part.split('"').next().unwrap_or_default();
+        // `method.from-1` is one more of that name.
+        let is_name = name.chars().all(|char| char == '_' || char.is_alphanumeric());
+        let Some(declaration) = between(part, "<h4 class=\"code-header\">", "</h4>").map(plain) else { continue };
+        let is_unstable = part.contains("class=\"stab unstable\"");
+        if is_name && !is_unstable && !methods.iter().any(|(other, _)| other == name) {
+            methods.push((name.to_owned(), one_line(&declaration)));
+        }
+    }
+    methods
+}
+
+/// The page of a name: of several the one whose path was asked for, else the one nearest to the root.
+fn page(index: &str, wanted: &Wanted, name: &str) -> Option<String> {
+    let links = index.split("<a href=\"").skip(1).filter_map(|link| {
+        let (href, rest) = link.split_once("\">")?;
+        let (path, _) = rest.split_once("</a>")?;
+        (path.rsplit("::").next() == Some(name) && !href.contains("..")).then_some((href, path))
+    });
+    let whole = wanted.path.trim_start_matches("std::");
+    let order = |(href, path): &(&str, &str)| {
+        // Macros and functions share names with modules and types that are asked for more often.
+        let kind = ["struct.", "enum.", "trait.", "fn.", "macro."].iter().position(|kind| href.contains(kind));
+        (!path.ends_with(whole), path.matches("::").count(), kind.unwrap_or(9), path.len())
+    };
+    links.min_by_key(order).map(|(href, _)| href.to_owned())
+}
+
+fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
+    let from = text.find(open)? + open.len();
+    let len = text[from..].find(close)?;
+    Some(&text[from..from + len])
+}
+
+/// HTML without its tags.
+fn plain(html: &str) -> String {
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        text.push_str(&rest[..at]);
+        rest = rest[at..].split_once('>').map_or("", |(_, rest)| rest);
+    }
+    text.push_str(rest);
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
+    text.replace("&nbsp;", " ").replace("&amp;", "&").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INDEX: &str = "<a href=\"fmt/struct.Error.html\">fmt::Error</a><a href=\"vec/struct.Vec.html\">vec::Vec</a>\
+                         <a href=\"io/struct.Error.html\">io::Error</a><a href=\"macro.vec.html\">vec</a>";
+
+    #[test]
+    fn a_page_is_found_by_name_or_path() {
+        let page = |path: &str| {
+            let wanted = Wanted::parse(path);
+            page(INDEX, &wanted, &wanted.name)
+        };
+        assert_eq!(page("Vec").as_deref(), Some("vec/struct.Vec.html"));
+        assert_eq!(page("std::io::Error").as_deref(), Some("io/struct.Error.html"));
+        assert_eq!(page("vec").as_deref(), Some("macro.vec.html"));
+        assert_eq!(page("Nothing"), None);
+    }
+
+    #[test]
+    fn what_a_page_says_is_plain_text() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("vec")).expect("a folder");
+        std::fs::write(folder.path().join("all.html"), INDEX).expect("writes");
+        let html = "<pre class=\"rust item-decl\"><code>pub struct Vec&lt;T&gt;</code></pre><div class=\"docblock\"><p>A \
+                    <b>growable</b> array.</p></div><section id=\"method.push\"><h4 class=\"code-header\">pub fn \
+                    push(&amp;mut self)</h4><div class=\"docblock\"><p>Appends.</p></div>";
+        std::fs::write(folder.path().join("vec/struct.Vec.html"), html).expect("writes");
+        let find = |path: &str| find(folder.path(), &Wanted::parse(path)).expect("is there");
+        let address = format!("{ONLINE}vec/struct.Vec.html");
+        assert_eq!(find("Vec"), format!("pub struct Vec<T>\n\nA growable array.\n\n{address}"));
+        let methods = methods(folder.path(), "Vec");
+        assert_eq!(methods, [("push".to_owned(), "pub fn push(&mut self)".to_owned())]);
+        assert_eq!(find("Vec::push"), format!("pub fn push(&mut self)\n\nAppends.\n\n{address}#method.push"));
+    }
+}

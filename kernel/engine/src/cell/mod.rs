@@ -1,0 +1,345 @@
+//! The engine: one cell, one crate, compiled by rustc and run by the host.
+
+pub(crate) mod run;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use oxtorch_protocol::{Cost, Described, Outcome, Surroundings, Timing};
+use tokio::sync::{Notify, mpsc};
+
+use crate::assist::analyzer::Analyzer;
+use crate::assist::completeness;
+use crate::commands::Segment;
+use crate::commands::segments;
+use crate::compile::cache::Cache;
+use crate::compile::rustc::Rustc;
+use crate::compile::speculate::Ahead;
+use crate::compile::state::State;
+use crate::compile::{Compiler, Ready, Urgency};
+use crate::crate_names::rewriting;
+use crate::emit::RUN_SYMBOL;
+use crate::host::standby::Standby;
+use crate::host::{Aside, Host, RunInterrupter, ToRun};
+use crate::perform::wrong_commands;
+use crate::report::errors::{interrupted, tell};
+use crate::source::fragment::CellText;
+use crate::source::identifiers::one_form_of_names;
+use crate::source::parse::{ParseError, ParsedCell, parse};
+use oxtorch_session::{CellError, CellRequest, Completeness, Completion, Event};
+use oxtorch_session::{Engine, Interrupt, Interrupter};
+use oxtorch_setup::Runtime;
+
+/// The native engine.
+pub struct NativeEngine {
+    pub(crate) compiler: Arc<Compiler>,
+    ahead: Ahead,
+    pub(crate) standby: Standby,
+    pub(crate) scratch: PathBuf,
+    pub(crate) host: Option<Host>,
+    /// Where what the host shows between cells goes, if somebody wants it.
+    pub(crate) aside: Option<Aside>,
+    pub(crate) state: State,
+    phase: Arc<Mutex<Phase>>,
+    told_host_note: bool,
+    /// What each new host is told.
+    pub(crate) surroundings: Surroundings,
+    /// Where `%cd -` goes.
+    pub(crate) previous_dir: Option<PathBuf>,
+    pub(crate) spent: Spent,
+    /// The number of the cell that came last, which a host that ends by itself has survived.
+    last_cell: u32,
+    pub(crate) analyzer: Analyzer,
+}
+
+/// What all cells so far have taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spent {
+    pub(crate) compiling: Duration,
+    pub(crate) running: Cost,
+}
+
+/// What a cell was asked to tell of itself.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) described: Vec<Described>,
+    pub(crate) timing: Option<Timing>,
+}
+
+/// What an interrupt has to reach.
+enum Phase {
+    Idle,
+    /// Compiling a cell, or looking up what the user is typing.
+    Compiling {
+        cancel: Arc<Notify>,
+        cancelled: bool,
+    },
+    /// Running a cell, or a shell.
+    Running(RunInterrupter),
+}
+
+impl Phase {
+    fn compiling() -> Self {
+        Self::Compiling { cancel: Arc::new(Notify::new()), cancelled: false }
+    }
+}
+
+impl NativeEngine {
+    /// Starts a host on a runtime; cells are compiled in `scratch`, which is removed at the end, and kept in `cache`.
+    pub async fn start(runtime: Runtime, scratch: PathBuf, cache: Cache) -> anyhow::Result<Self> {
+        tokio::fs::create_dir_all(&scratch)
+            .await
+            .with_context(|| format!("cannot create the folder for compiled cells, {}", scratch.display()))?;
+        let surroundings = Surroundings::default();
+        let host = Host::start(&runtime, &surroundings)?;
+        let cache = Arc::new(cache);
+        let swept = Arc::clone(&cache);
+        // What is not swept now is swept by a later session.
+        tokio::task::spawn_blocking(move || drop(swept.sweep()));
+        Ok(Self {
+            analyzer: Analyzer::new(runtime.recipe.clone(), &scratch),
+            compiler: Arc::new(Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache)),
+            ahead: Ahead::default(),
+            standby: Standby::new(runtime),
+            scratch,
+            host: Some(host),
+            aside: None,
+            state: State::default(),
+            phase: Arc::new(Mutex::new(Phase::Idle)),
+            told_host_note: false,
+            surroundings,
+            previous_dir: None,
+            spent: Spent::default(),
+            last_cell: 0,
+        })
+    }
+
+    /// Keeps a second host waiting, so that the session goes on at once when the first one is gone.
+    pub fn with_standby(mut self) -> Self {
+        self.standby = self.standby.enabled();
+        self
+    }
+
+    /// The process id of the host, for tests that end it.
+    pub fn host_pid(&self) -> Option<u32> {
+        self.host.as_ref().and_then(Host::pid)
+    }
+
+    /// Runs the commands and the code of a cell, in the order in which they were written.
+    ///
+    /// Boxed, because a command may hold segments of its own.
+    pub(crate) fn run_segments<'a>(
+        &'a mut self,
+        segments: Vec<Segment>,
+        request: CellRequest<'a>,
+        events: &'a mpsc::Sender<Event>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), CellError>> + Send + 'a>> {
+        Box::pin(async move {
+            for segment in segments {
+                self.set_compiling();
+                match segment {
+                    Segment::Code(code) => {
+                        let text = CellText::part(request, code, self.dir());
+                        let parsed = parse(&text, &self.state.item_macros());
+                        self.run_cell(&text, parsed, request, events).await?;
+                    }
+                    Segment::Command(command) => self.run_command(command, request, events).await?,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) async fn run_cell(
+        &mut self,
+        text: &Arc<CellText>,
+        parsed: Result<ParsedCell, ParseError>,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<Told, CellError> {
+        let start = Instant::now();
+        let cancelled = self.cancelled();
+        let compiled = tokio::select! {
+            compiled = async { self.ahead.wait_for(&text.text).await; self.compile(text, parsed).await } => compiled,
+            () = cancelled => {
+                // What waits behind a compilation that does not end would wait for ever.
+                self.ahead.end();
+                Err(interrupted())
+            }
+        };
+        self.spent.compiling += start.elapsed();
+        let (cell, ready) = compiled?;
+        self.state.scope.renumber(text);
+        if !ready.library {
+            return Ok(Told::default());
+        }
+        let committed = self.state.commit_items(&ready, &cell, text.number());
+        tell(events, &committed.notes).await;
+        self.ahead.go_on(&self.compiler, &self.state, &ready);
+        let to_run = ToRun {
+            library: Some(self.compiler.rustc().library(&ready.name)),
+            symbol: ready.emission.runs.then(|| RUN_SYMBOL.to_owned()),
+            allow_stdin: request.allow_stdin,
+            forget: committed.forget,
+        };
+        let done = self.run(to_run, request.execution_count, events).await;
+        if self.host.is_none() {
+            self.state.lose_variables_of(&ready, text.number());
+        }
+        let done = done?;
+        let kept: Vec<_> = done.kept.iter().map(|entry| entry.id).collect();
+        let forget = self.state.commit_variables(&ready, &kept, text.number());
+        self.forget(forget);
+        self.spent.add(&done.cost);
+        if matches!(done.outcome, Outcome::Interrupted) {
+            self.ahead.end();
+        }
+        if done.dir.is_some() && done.dir != self.dir() {
+            // The cell went there by itself.
+            self.surroundings.dir = done.dir;
+        }
+        self.outcome(done.outcome).map(|()| Told { described: done.described, timing: done.timing })
+    }
+
+    async fn compile(
+        &self,
+        text: &Arc<CellText>,
+        parsed: Result<ParsedCell, ParseError>,
+    ) -> Result<(ParsedCell, Ready), CellError> {
+        match parsed {
+            Ok(mut cell) => {
+                let ready = self.compiler.compile(&self.state, text, &mut cell, Urgency::Now).await?;
+                Ok((cell, ready))
+            }
+            Err(error) => Err(self.compiler.syntax_error(text, &error).await),
+        }
+    }
+
+    /// Resolves when the user interrupts the compilation.
+    pub(crate) fn cancelled(&self) -> impl Future<Output = ()> + use<> {
+        let cancel = self.cancel();
+        async move {
+            match cancel {
+                // A permit is stored for an interrupt that came before this waits.
+                Some(cancel) => cancel.notified().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn cancel(&self) -> Option<Arc<Notify>> {
+        match &*self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
+            Phase::Compiling { cancel, .. } => Some(Arc::clone(cancel)),
+            Phase::Idle | Phase::Running(_) => None,
+        }
+    }
+
+    /// Has the host drop variables.
+    fn forget(&self, names: Vec<String>) {
+        if let Some(host) = &self.host
+            && !names.is_empty()
+        {
+            host.forget(names);
+        }
+    }
+}
+
+impl Engine for NativeEngine {
+    async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
+        self.set_phase(Phase::compiling());
+        self.notice_lost_host(events).await;
+        self.last_cell = request.execution_count;
+        let code = one_form_of_names(&request.code.replace("\r\n", "\n")).into_owned();
+        let segments = segments(&code, &|name| self.state.knows(name));
+        let result = match wrong_commands(&segments) {
+            Some(error) => Err(error),
+            None => self.run_segments(segments, CellRequest { code: &code, ..request }, events).await,
+        };
+        self.set_phase(Phase::Idle);
+        self.standby.prepare();
+        result
+    }
+
+    fn expect(&mut self, cells: Vec<String>) {
+        self.ahead.expect(cells);
+    }
+
+    fn is_complete(&self, code: &str) -> Completeness {
+        completeness::is_complete(code, &|name| self.state.knows(name))
+    }
+
+    async fn complete(&mut self, code: &str, cursor: usize) -> Completion {
+        self.set_phase(Phase::compiling());
+        let found = self.completion(code, cursor).await;
+        self.set_phase(Phase::Idle);
+        found
+    }
+
+    async fn inspect(&mut self, code: &str, cursor: usize, with_source: bool) -> Option<String> {
+        self.set_phase(Phase::compiling());
+        let found = self.inspection(code, cursor, with_source).await;
+        self.set_phase(Phase::Idle);
+        found
+    }
+
+    fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {
+        let (aside, events) = Aside::new(rewriting(&self.compiler.sources));
+        self.aside = Some(aside);
+        Some(events)
+    }
+
+    fn interrupter(&self) -> Interrupter {
+        let phase = Arc::clone(&self.phase);
+        Interrupter::new(move |interrupt| {
+            let mut phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *phase {
+                Phase::Idle => {}
+                Phase::Compiling { cancel, cancelled } => {
+                    *cancelled = true;
+                    cancel.notify_one();
+                }
+                Phase::Running(run) => match interrupt {
+                    Interrupt::Ask => run.interrupt(),
+                    Interrupt::End => run.end(),
+                },
+            }
+        })
+    }
+
+    async fn shutdown(self) {
+        if let Some(host) = self.host {
+            host.shutdown(self.aside.as_ref()).await;
+        }
+        self.standby.shutdown().await;
+        self.compiler.finish().await;
+        // What cannot be removed now is swept when a later kernel starts.
+        let _ = tokio::fs::remove_dir_all(&self.scratch).await;
+    }
+}
+
+impl NativeEngine {
+    /// Where an interrupt ends the compilation, also when the cell has run something already.
+    fn set_compiling(&self) {
+        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(&*phase, Phase::Compiling { .. }) {
+            *phase = Phase::compiling();
+        }
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+}
+
+impl Spent {
+    fn add(&mut self, cost: &Cost) {
+        // A cell can make the host say anything.
+        let add = Duration::saturating_add;
+        self.running.wall = add(self.running.wall, cost.wall);
+        self.running.user = add(self.running.user, cost.user);
+        self.running.system = add(self.running.system, cost.system);
+    }
+}

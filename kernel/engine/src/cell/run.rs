@@ -1,0 +1,162 @@
+//! Has the host run a compiled cell, and tells the user how it ended.
+
+use std::sync::{Arc, PoisonError};
+
+use oxtorch_protocol::{Done, Outcome};
+use tokio::sync::mpsc;
+
+use crate::cell::{NativeEngine, Phase};
+use crate::compile::unplaced::not_loaded;
+use crate::crate_names::{place_in, rewriting};
+use crate::host::exit_reason::LastWords;
+use crate::host::{Ended, Host, Rewritten, RunInterrupter, ToRun};
+use crate::plan::variables::Gone;
+use crate::report::errors::{internal, interrupted, tell};
+use crate::report::render;
+use crate::source::source_map::Place;
+use oxtorch_session::{CellError, Event, Stream};
+
+impl NativeEngine {
+    /// Runs a compiled cell to its end.
+    pub(crate) async fn run(
+        &mut self,
+        to_run: ToRun,
+        cell: u32,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<Done, CellError> {
+        if self.host()?.works_elsewhere() {
+            let note = "the folder that cells work in is gone: they work in `/` until `%cd` names another";
+            tell(events, &[note.to_owned()]).await;
+        }
+        self.begin_run(Host::next_run_interrupter)?;
+        let places = rewriting(&self.compiler.sources);
+        let last_words = LastWords::default();
+        let rewrite = |stream: Stream, text: &str| {
+            if stream == Stream::Stdout {
+                return places(stream, text);
+            }
+            let (text, held) = last_words.take(text);
+            let rewritten = places(stream, &text);
+            Rewritten { held: rewritten.held + held, ..rewritten }
+        };
+        let host = self.host()?;
+        let ended = host.run(to_run, events, &rewrite).await;
+        let interrupted = self.end_run();
+        match ended {
+            Ok(Ended::Done(mut done)) => {
+                if interrupted && matches!(done.outcome, Outcome::Ok) {
+                    done.outcome = Outcome::Interrupted;
+                }
+                if let Some(note) = self.host.as_ref().and_then(Host::ready).and_then(|ready| ready.note.clone())
+                    && !std::mem::replace(&mut self.told_host_note, true)
+                {
+                    tell(events, &[note]).await;
+                }
+                tell(events, &done.notes).await;
+                Ok(*done)
+            }
+            Ok(Ended::Died(_)) if self.host.as_ref().is_some_and(Host::was_ended) => {
+                let how = "was ended, because the cell did not end when it was interrupted";
+                Err(self.host_died(how, cell))
+            }
+            Ok(Ended::Died(status)) if self.host.as_ref().is_some_and(|host| host.ready().is_none()) => {
+                Err(self.host_died(&last_words.not_started(status), cell))
+            }
+            Ok(Ended::Died(status)) => Err(self.host_died(&last_words.ended(status), cell)),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Err(self.host_died(&format!("was ended: {error}"), cell))
+            }
+            Err(error) => Err(self.host_died(&format!("could not be reached ({error})"), cell)),
+        }
+    }
+
+    /// The host, a new one where there is none.
+    pub(crate) fn host(&mut self) -> Result<&mut Host, CellError> {
+        let host = match self.host.take() {
+            Some(host) => host,
+            None => self.standby.take(&self.surroundings).map_err(|error| internal(format!("{error:#}")))?,
+        };
+        Ok(self.host.insert(host))
+    }
+
+    /// From here on an interrupt is for what the host now runs; not where one has come before.
+    pub(crate) fn begin_run(&mut self, interrupter: impl FnOnce(&mut Host) -> RunInterrupter) -> Result<(), CellError> {
+        let Some(host) = &mut self.host else { return Err(internal("the host process is not there".to_owned())) };
+        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*phase, Phase::Compiling { cancelled: true, .. }) {
+            return Err(interrupted());
+        }
+        *phase = Phase::Running(interrupter(host));
+        Ok(())
+    }
+
+    /// Says whether what the host has run was interrupted: an interrupt is either for that, and then known here, or for what
+    /// comes behind it.
+    pub(crate) fn end_run(&mut self) -> bool {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase::compiling();
+        let Some(host) = &mut self.host else { return false };
+        host.read_between(self.aside.as_ref());
+        host.was_interrupted()
+    }
+
+    /// Tells of a host that ended while no cell ran: the cell that comes now gets a new one, and may not need what is lost.
+    pub(super) async fn notice_lost_host(&mut self, events: &mpsc::Sender<Event>) {
+        if self.host.as_mut().is_none_or(Host::is_alive) {
+            return;
+        }
+        self.host = None;
+        let lost = self.state.variables.lose_all(self.last_cell, &Gone::HostLostAfter);
+        let mut note =
+            "the process that runs the cells has ended since the last cell; a new one takes its place".to_owned();
+        if !lost.is_empty() {
+            note = format!("{note}, without these variables: {}", lost.join(", "));
+        }
+        tell(events, &[format!("{note}.")]).await;
+    }
+
+    fn host_died(&mut self, how: &str, cell: u32) -> CellError {
+        self.host = None;
+        let lost = self.state.variables.lose_all(cell, &Gone::HostLost);
+        let message = format!("the process that runs the cells {how}");
+        let mut notes = vec!["the next cell gets a new process; functions and types stay defined".to_owned()];
+        if how.starts_with("could not start") && std::env::var_os("LD_LIBRARY_PATH").is_some_and(|it| !it.is_empty()) {
+            notes.push(
+                "LD_LIBRARY_PATH is set: what lies there is taken in place of Oxtorch's own libraries".to_owned(),
+            );
+        }
+        if !lost.is_empty() {
+            notes.insert(0, format!("these variables are lost: {}", lost.join(", ")));
+        }
+        let report = render::failure("error", &message, &[], &notes);
+        CellError { ename: "HostDied".into(), evalue: message, traceback: report.lines }
+    }
+
+    /// The error that an outcome stands for.
+    pub(crate) fn outcome(&self, outcome: Outcome) -> Result<(), CellError> {
+        let sources = self.compiler.sources.read().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Outcome::Ok => Ok(()),
+            Outcome::Interrupted => Err(interrupted()),
+            Outcome::Failed { message, place } => {
+                let place = place.and_then(|frame| place_in(&sources, &frame.file, frame.line, frame.column));
+                let report = render::failure("error", &message, place.as_slice(), &[]);
+                Err(CellError { ename: "Error".into(), evalue: report.summary, traceback: report.lines })
+            }
+            Outcome::Panicked { message, frames } => {
+                let mut places: Vec<Place> = Vec::new();
+                for frame in &frames {
+                    if let Some(place) = place_in(&sources, &frame.file, frame.line, frame.column)
+                        && !places
+                            .iter()
+                            .any(|other| Arc::ptr_eq(&other.cell, &place.cell) && other.line() == place.line())
+                    {
+                        places.push(place);
+                    }
+                }
+                let report = render::failure("panic", &message, &places, &[]);
+                Err(CellError { ename: "Panic".into(), evalue: report.summary, traceback: report.lines })
+            }
+            Outcome::NotLoaded { message } => Err(not_loaded(&message)),
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
+
+pub(crate) mod cache;
+pub(crate) mod deps;
+pub(crate) mod rustc;
+pub(crate) mod speculate;
+pub(crate) mod state;
+pub(crate) mod unplaced;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use crate::compile::cache::Cache;
+use crate::compile::deps::Links;
+pub(super) use crate::compile::rustc::Urgency;
+use crate::compile::rustc::{Compiled, Crate, Rustc};
+use crate::compile::state::State;
+use crate::compile::unplaced::{
+    cells_gone, misses_a_cell, not_compiled, not_started, runtime_damaged, speaks_of_crates,
+};
+use crate::crate_names::{Sources, readable};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::emit::repair::{learn, own_range, probed_types};
+use crate::emit::{self, Decisions, Emission, Input, VariableId};
+use crate::plan::Plan;
+use crate::plan::expand;
+use crate::plan::scope::CrateName;
+use crate::plan::variables::nameable;
+use crate::report::brackets::unbalanced;
+use crate::report::errors::{compile_error, internal};
+use crate::report::python_hints;
+use crate::report::render;
+use crate::source::fragment::{CellText, Fragment};
+use crate::source::identifiers::Names;
+use crate::source::parse::{ParseError, ParsedCell};
+use crate::source::source_map::{Place, Source};
+use oxtorch_session::CellError;
+use oxtorch_setup::contents::Look;
+
+/// More tries than this would be a mistake in how refusals are read: every try decides at least one thing.
+const MAX_TRIES: usize = 24;
+
+/// What compiling a crate has taught.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Lessons {
+    /// What had to be left out.
+    pub decisions: Decisions,
+    /// The types of the new variables, by their ids, as code of later cells.
+    pub types: BTreeMap<VariableId, String>,
+}
+
+/// A compiled cell that waits to be run.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub plan: Plan,
+    pub emission: Emission,
+    pub lessons: Lessons,
+    /// The crate's name.
+    pub name: CrateName,
+    /// Whether there is a library at all: a cell of comments has none.
+    pub library: bool,
+}
+
+/// What a cell is compiled for.
+#[derive(Debug, Clone, Copy)]
+enum Purpose {
+    /// To be run.
+    Run(Urgency),
+    /// For the messages alone.
+    Check,
+}
+
+/// One way to write the crate of a cell.
+struct Attempt {
+    plan: Plan,
+    emission: Emission,
+    name: CrateName,
+    decisions: Decisions,
+    /// Crates that it names beside those that the session has asked for.
+    externs: Vec<(String, PathBuf)>,
+}
+
+impl Attempt {
+    fn file(&self) -> String {
+        format!("{}.rs", self.name)
+    }
+
+    /// The types of the new variables, from what rustc said when it compiled this.
+    fn types(&self, diagnostics: &[Diagnostic]) -> BTreeMap<VariableId, String> {
+        let items = self.plan.new_items.iter().chain(&self.plan.moved_items);
+        let local: Vec<String> = items.flat_map(|item| item.names.iter().cloned()).collect();
+        let probed = probed_types(diagnostics, &self.emission, &self.file()).into_iter();
+        probed.map(|(id, ty)| (id, nameable(&ty, &local, &self.name).unwrap_or_else(|| unnameable(&ty)))).collect()
+    }
+
+    fn ready(self, types: BTreeMap<VariableId, String>, library: bool) -> Ready {
+        let Self { plan, emission, name, decisions, .. } = self;
+        Ready { plan, emission, lessons: Lessons { decisions, types }, name, library }
+    }
+}
+
+/// Compiles the cells of a session. It only reads the session's state, so it can work on a foretold one as well.
+#[derive(Debug)]
+pub(super) struct Compiler {
+    rustc: Rustc,
+    cache: Arc<Cache>,
+    /// What is being written to the cache.
+    keeping: Mutex<JoinSet<()>>,
+    /// The emitted sources of all cells, to find the user's places in messages.
+    pub sources: Arc<RwLock<Sources>>,
+    /// What compiling has taught about a crate, by its name at the first try.
+    compiled: Mutex<HashMap<String, Lessons>>,
+    /// What macros make of a source.
+    expanded: Mutex<HashMap<String, String>>,
+}
+
+impl Compiler {
+    /// A compiler that calls `rustc`, and keeps what it compiled.
+    pub fn new(rustc: Rustc, cache: Arc<Cache>) -> Self {
+        Self {
+            rustc,
+            cache,
+            keeping: Mutex::default(),
+            sources: Arc::default(),
+            compiled: Mutex::default(),
+            expanded: Mutex::default(),
+        }
+    }
+
+    /// What keeps compiled cells on disk.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Where the compiled crates lie.
+    pub fn rustc(&self) -> &Rustc {
+        &self.rustc
+    }
+
+    /// Finds out what the calls of macros that may make items make.
+    async fn expand(&self, state: &State, cell: &mut ParsedCell) -> Result<(), CellError> {
+        if cell.calls.is_empty() && cell.derived.is_empty() {
+            return Ok(());
+        }
+        let links = state.dependencies.links_for_rustc();
+        let source = expand::source(cell, &state.scope, &state.item_macros());
+        let known = self.expanded.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned();
+        let expanded = match known {
+            Some(expanded) => expanded,
+            None => self.rustc.expand(&source, links).await.map_err(|error| internal(format!("{error:#}")))?,
+        };
+        expand::resolve(cell, &expanded);
+        self.expanded.lock().unwrap_or_else(PoisonError::into_inner).insert(source, expanded);
+        Ok(())
+    }
+
+    /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's. What
+    /// macros make of it is among its items afterwards.
+    pub async fn compile(
+        &self,
+        state: &State,
+        text: &Arc<CellText>,
+        cell: &mut ParsedCell,
+        urgency: Urgency,
+    ) -> Result<Ready, CellError> {
+        self.expand(state, cell).await?;
+        let cell = &*cell;
+        let macro_mentions = macro_mentions(state, cell);
+        let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
+
+        let mut next = attempt(Decisions::default());
+        if !next.emission.runs && next.plan.is_empty() && cell.uses.is_empty() {
+            return Ok(next.ready(BTreeMap::new(), false));
+        }
+        // What is learnt is known by the first try's name, which is all that is there before anything is learnt.
+        let first_name = next.name.clone();
+        if let Some(lessons) = self.lessons(&first_name) {
+            if lessons.decisions != next.decisions {
+                next = attempt(lessons.decisions);
+            }
+            if self.rustc.library(&next.name).exists() {
+                self.remember_source(&next, urgency);
+                return Ok(next.ready(lessons.types, true));
+            }
+        }
+        let (next, compiled) = self.try_until_compiled(state, cell, next, attempt, Purpose::Run(urgency)).await?;
+        let types = next.types(&compiled.diagnostics);
+        let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
+        self.learnt(first_name, &next.name, lessons);
+        self.remember_source(&next, urgency);
+        Ok(next.ready(types, true))
+    }
+
+    /// What rustc says about a cell that is not to be run.
+    pub async fn check(
+        &self,
+        state: &State,
+        text: &Arc<CellText>,
+        cell: &ParsedCell,
+    ) -> Result<Vec<Diagnostic>, CellError> {
+        let macro_mentions = macro_mentions(state, cell);
+        let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
+        let first = attempt(Decisions::default());
+        let (_, compiled) = self.try_until_compiled(state, cell, first, attempt, Purpose::Check).await?;
+        Ok(compiled.diagnostics)
+    }
+
+    async fn try_until_compiled(
+        &self,
+        state: &State,
+        cell: &ParsedCell,
+        mut next: Attempt,
+        attempt: impl Fn(Decisions) -> Attempt,
+        purpose: Purpose,
+    ) -> Result<(Attempt, Compiled), CellError> {
+        let (check, urgency) = match purpose {
+            Purpose::Check => (true, Urgency::Now),
+            Purpose::Run(urgency) => (false, urgency),
+        };
+        for _ in 0..MAX_TRIES {
+            let krate = Crate {
+                name: &next.name,
+                source: &next.emission.source.text,
+                crates: &next.emission.crates,
+                depth: next.emission.stages.len(),
+                opt_level: state.opt_level(cell),
+                check,
+                full_paths: true,
+                links: state.dependencies.links_for_rustc(),
+                externs: &next.externs,
+                urgency,
+            };
+            let compiled = self.call(krate).await?;
+            if compiled.library.is_some() {
+                return Ok((next, compiled));
+            }
+            let errors: Vec<&Diagnostic> =
+                compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+            if errors.iter().any(|error| speaks_of_crates(error))
+                && let Some(damage) = self.rustc.runtime().damage(Look::Hashes)
+            {
+                return Err(runtime_damaged(&damage));
+            }
+            if errors.iter().any(|error| misses_a_cell(error)) {
+                return Err(cells_gone());
+            }
+            if errors.iter().all(|error| error.spans.is_empty()) {
+                return Err(not_compiled(&errors, &compiled.other, compiled.status));
+            }
+            match learn(&errors, &next.emission, &next.file(), &next.decisions) {
+                Some(decisions) => next = attempt(decisions),
+                None => return Err(self.compile_error(state, krate, &errors, &next.emission.source).await?),
+            }
+        }
+        Err(internal("rustc refused every way to run this cell".to_owned()))
+    }
+
+    /// The crate of a cell under what was decided so far.
+    fn attempt(
+        &self,
+        state: &State,
+        text: &CellText,
+        cell: &ParsedCell,
+        macro_mentions: &Names,
+        decisions: Decisions,
+    ) -> Attempt {
+        let plan = state.scope.plan(cell, &decisions.stale);
+        let mut variables = state.variables.clone();
+        variables.rehome(&plan, &"crate".to_owned(), text.number());
+        let imports = state.scope.imports(&plan, cell);
+        let earlier_uses = state.scope.uses(&plan, cell);
+        let macros: Vec<_> =
+            if decisions.local_macros { state.scope.macros(cell.mentions.clone()).collect() } else { Vec::new() };
+        // They mean the variables that are there ahead of the cell, even if that has others of the same names.
+        let named = macros.iter().flat_map(|item| &item.mentions).chain(macro_mentions).cloned().collect();
+        let mut emission = emit::emit(Input {
+            cell,
+            plan: &plan,
+            imports: &imports,
+            uses: &earlier_uses,
+            live: &variables.live,
+            macro_mentions: &named,
+            macros: &macros,
+            decisions: &decisions,
+        });
+        let items = plan.new_items.iter().chain(&plan.moved_items).flat_map(|item| &item.names);
+        let uses = cell.uses.iter().flat_map(|declaration| &declaration.leaves).chain(&earlier_uses);
+        let uses = uses.filter_map(|leaf| leaf.name.as_ref());
+        let taken = items.chain(imports.iter().map(|import| &import.name)).chain(uses).cloned().collect();
+        let externs = state.dependencies.attach(&mut emission.source, &taken);
+        let name = self.rustc.crate_name(state.opt_level(cell), &emission.source.text);
+        Attempt { plan, emission, name, decisions, externs }
+    }
+
+    fn lessons(&self, first_name: &str) -> Option<Lessons> {
+        let compiled = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lessons) = compiled().get(first_name) {
+            return Some(lessons.clone());
+        }
+        let lessons: Lessons = self.cache.get(first_name, self.rustc.folder())?;
+        compiled().insert(first_name.to_owned(), lessons.clone());
+        Some(lessons)
+    }
+
+    fn learnt(&self, first_name: CrateName, name: &str, lessons: Lessons) {
+        let (cache, library) = (Arc::clone(&self.cache), self.rustc.library(name));
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(first_name.clone(), lessons.clone());
+        let mut keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        while keeping.try_join_next().is_some() {}
+        keeping.spawn_blocking(move || {
+            // A cell runs as well without being kept: the disk may be full, or the cache not ours to write.
+            let _ = cache.put(&first_name, &library, &lessons);
+        });
+    }
+
+    /// Waits until all that was compiled is kept.
+    pub async fn finish(&self) {
+        let mut keeping = std::mem::take(&mut *self.keeping.lock().unwrap_or_else(PoisonError::into_inner));
+        while keeping.join_next().await.is_some() {}
+    }
+
+    /// The same crate may come from another cell, or from the same one under another number: the last one is the one that
+    /// the user is looking at. That is none which waits to be run: it has no number yet, and the same crate may be running.
+    fn remember_source(&self, attempt: &Attempt, urgency: Urgency) {
+        if urgency == Urgency::Now {
+            let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+            sources.insert(attempt.name.clone(), Arc::new(attempt.emission.source.clone()));
+        }
+    }
+
+    async fn call(&self, krate: Crate<'_>) -> Result<Compiled, CellError> {
+        self.rustc.compile(krate).await.map_err(|error| not_started(format!("{error:#}")))
+    }
+
+    /// Draws the user's errors. Where they name types by their paths, rustc is asked once more, for types as a reader likes them,
+    /// and where they are about unstable features, for what it says of them without flags of ours.
+    async fn compile_error(
+        &self,
+        state: &State,
+        krate: Crate<'_>,
+        errors: &[&Diagnostic],
+        source: &Source,
+    ) -> Result<CellError, CellError> {
+        let compiled;
+        let mut errors = errors.to_vec();
+        if errors.iter().any(|error| error.depends_on_flags()) {
+            compiled = self.call(Crate { full_paths: false, ..krate }).await?;
+            // It may have been killed meanwhile.
+            if !compiled.placed_errors().is_empty() {
+                errors = compiled.placed_errors();
+            }
+        }
+        errors.retain(|error| !error.spans.is_empty());
+        let file = format!("{}.rs", krate.name);
+        let report = render::errors(&errors, source, &file, |error| state.known().advice(error, source, &file));
+        Ok(compile_error(report))
+    }
+
+    /// rustc explains a syntax error better than syn does.
+    pub async fn syntax_error(&self, text: &Arc<CellText>, error: &ParseError) -> CellError {
+        if let Some(found) = unbalanced(&text.text) {
+            return compile_error(render::unbalanced_text(text, &found));
+        }
+        let mut source = Source::default();
+        source.glue("#![allow(unused)] fn __oxtorch_run() { ");
+        source.fragment(&Fragment { cell: Arc::clone(text), range: 0..text.text.len(), edits: Vec::new() });
+        let end = source.glue("\n}\n").start;
+        let name = self.rustc.crate_name(0, &source.text);
+        let (crates, links) = (BTreeSet::new(), Links::default());
+        let krate = Crate {
+            name: &name,
+            source: &source.text,
+            crates: &crates,
+            depth: 0,
+            opt_level: 0,
+            check: true,
+            full_paths: false,
+            links: &links,
+            externs: &[],
+            urgency: Urgency::Now,
+        };
+        let mut compiled = match self.call(krate).await {
+            Ok(compiled) => compiled,
+            Err(error) => return error,
+        };
+        let file = format!("{name}.rs");
+        compiled.diagnostics.iter_mut().for_each(|error| without_our_end(error, end, &file));
+        let advice = |error: &Diagnostic| python_hints::of(error, &source, &file);
+        // No name of the session or of the prelude is in scope here: that one is missing means nothing, but for a habit.
+        let mut errors = compiled.placed_errors();
+        errors.retain(|error| error.is_syntax() || !advice(error).help.is_empty());
+        if !errors.is_empty() {
+            return compile_error(render::errors(&errors, &source, &file, advice));
+        }
+        let place = Place { cell: Arc::clone(text), range: error.range.clone() };
+        compile_error(render::failure("error", &error.message, &[place], &[]))
+    }
+}
+
+/// rustc finds the brace that ends our function where the cell ends too early, and the user sees none.
+fn without_our_end(error: &mut Diagnostic, end: usize, file: &str) {
+    let at_end = |span: &Span| own_range(span, file).is_some_and(|range| range.start >= end);
+    if error.spans.iter().any(at_end) {
+        error.message = error.message.replace("found `}`", "found the end of the cell");
+        error.spans.retain(|span| span.is_primary || !at_end(span));
+        for label in error.spans.iter_mut().filter_map(|span| span.label.as_mut()) {
+            *label = label.replace("found `}`", "found the end of the cell");
+        }
+    }
+}
+
+/// The names that the macros which a cell mentions bring with them.
+fn macro_mentions(state: &State, cell: &ParsedCell) -> Names {
+    let mut mentions = cell.mentions.clone();
+    state.scope.close_over_macros(&mut mentions);
+    mentions.retain(|name| !cell.mentions.contains(name));
+    mentions
+}
+
+/// How a type without a name is put down among those with one; no type's code starts like this.
+const UNNAMEABLE: &str = "?";
+
+fn unnameable(ty: &str) -> String {
+    let what = if ty.contains("{closure") {
+        "a closure's".to_owned()
+    } else if ty.contains("{async") {
+        "an async block's".to_owned()
+    } else if ty.contains('{') {
+        "a function's own".to_owned()
+    } else {
+        format!("`{}`", readable(ty))
+    };
+    format!("{UNNAMEABLE}{what}")
+}
+
+/// What kind of type that is, where a type has no name.
+pub(super) fn unnameable_type(ty: &str) -> Option<&str> {
+    ty.strip_prefix(UNNAMEABLE)
+}

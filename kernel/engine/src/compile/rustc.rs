@@ -1,0 +1,333 @@
+//! Calls rustc for one crate, and reads what it says.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use anyhow::Context;
+use rustix::process::{Pid, setpriority_process};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::compile::deps::{Links, OFFERED};
+use crate::crate_names::crate_name;
+use crate::diagnostic::Diagnostic;
+use oxtorch_setup::{Linker, Runtime};
+use oxtorch_system::child::{end_with_parent, with_path};
+use oxtorch_system::home::key;
+
+/// As `nice` counts, where 0 is usual and 19 the lowest.
+const LOW_PRIORITY: i32 = 10;
+
+/// What became of a call.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The library, if there were no errors.
+    pub library: Option<PathBuf>,
+    /// All messages.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What rustc wrote that is no message (a crash).
+    pub other: String,
+    /// How it ended.
+    pub status: ExitStatus,
+}
+
+impl Compiled {
+    /// The errors to draw. "aborting due to 2 previous errors" has no place and says nothing.
+    pub fn placed_errors(&self) -> Vec<&Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error() && !diagnostic.spans.is_empty()).collect()
+    }
+}
+
+/// Who waits for a crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// The user.
+    Now,
+    /// Nobody yet: whatever else the machine has to do goes first.
+    Ahead,
+}
+
+/// What to compile.
+#[derive(Debug, Clone, Copy)]
+pub struct Crate<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its source.
+    pub source: &'a str,
+    /// The crates of earlier cells that it names.
+    pub crates: &'a BTreeSet<String>,
+    /// How deep its stages stand one in the other.
+    pub depth: usize,
+    /// How far to optimise, 0 to 3.
+    pub opt_level: u8,
+    /// Whether the messages are all that is wanted.
+    pub check: bool,
+    /// Whether types are named in full, as code needs them, or as a reader likes them.
+    pub full_paths: bool,
+    /// The crates that the session has asked for.
+    pub links: &'a Links,
+    /// Further crates that it names.
+    pub externs: &'a [(String, PathBuf)],
+    /// Who waits for it.
+    pub urgency: Urgency,
+}
+
+/// The compiler of a session's cells.
+#[derive(Debug, Clone)]
+pub struct Rustc {
+    runtime: Runtime,
+    dir: PathBuf,
+    /// Everything but a crate's own source that decides what it is compiled to.
+    identity: String,
+}
+
+/// So many stages, one in the other, are read with the stack that rustc has by itself, 8 MB.
+const USUAL_DEPTH: usize = 128;
+
+/// How much of rustc's stack each stage may take, in bytes; four times what it was seen to take.
+const STACK_PER_LEVEL: usize = 64 << 10;
+
+/// What is the same for all crates.
+const FLAGS: [&str; 10] = [
+    "-C",
+    "prefer-dynamic",
+    "-C",
+    "debuginfo=line-tables-only",
+    "-C",
+    "target-cpu=native",
+    "-C",
+    "overflow-checks=on",
+    "-C",
+    "embed-bitcode=no",
+];
+
+/// What is wrong where the user, or a program that cleans up, has removed what a session has compiled.
+pub const CELLS_GONE: &str = "what the earlier cells were compiled to is gone: something has removed it from the disk";
+
+impl Rustc {
+    /// Compiles into `dir`.
+    pub fn new(runtime: Runtime, dir: PathBuf) -> Self {
+        let identity = identity(&runtime);
+        Self { runtime, dir, identity }
+    }
+
+    /// Where a crate's library lies.
+    pub fn library(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("lib{name}.so"))
+    }
+
+    /// What cells are compiled against.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// The folder of the toolchain.
+    pub fn sysroot(&self) -> Option<&Path> {
+        self.runtime.rustc.parent()?.parent()
+    }
+
+    /// The folder that holds the compiled crates.
+    pub fn folder(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The name of the crate with this source: the same wherever it is compiled to the same.
+    pub fn crate_name(&self, opt_level: u8, source: &str) -> String {
+        crate_name(&self.identity, opt_level, source)
+    }
+
+    /// Compiles one crate. Dropping the future ends rustc.
+    pub async fn compile(&self, krate: Crate<'_>) -> anyhow::Result<Compiled> {
+        // Named without its folder, as `file!()` and `dbg!` are to show it.
+        let file = format!("{}.rs", krate.name);
+        let source = self.dir.join(&file);
+        let written = tokio::fs::write(&source, krate.source).await;
+        if written.is_err() && !self.dir.is_dir() {
+            anyhow::bail!(CELLS_GONE);
+        }
+        written.with_context(|| format!("cannot write the cell's source to {}", source.display()))?;
+        let library = self.library(krate.name);
+        let mut command = self.command(krate, &file, &library);
+        let not_started = || format!("cannot start {}", self.runtime.rustc.display());
+        let child = command.spawn().with_context(not_started)?;
+        if krate.urgency == Urgency::Ahead
+            && let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
+        {
+            // It is done all the same where the system does not allow this.
+            let _ = setpriority_process(Some(pid), LOW_PRIORITY);
+        }
+        let output = child.wait_with_output().await.with_context(not_started)?;
+        let mut compiled =
+            Compiled { library: None, diagnostics: Vec::new(), other: String::new(), status: output.status };
+        for line in String::from_utf8_lossy(&output.stderr).lines() {
+            match serde_json::from_str::<Diagnostic>(line) {
+                Ok(diagnostic) => compiled.diagnostics.push(diagnostic),
+                Err(_) => {
+                    compiled.other.push_str(line);
+                    compiled.other.push('\n');
+                }
+            }
+        }
+        compiled.library = output.status.success().then_some(library);
+        Ok(compiled)
+    }
+
+    /// What stands before an argument for the linker, where a C compiler calls it.
+    fn to_linker(&self) -> &'static str {
+        if self.runtime.linker.is_some() { "" } else { "-Wl," }
+    }
+
+    /// What the macros of a source make of it. Names that the source lacks do not matter, so it is no whole crate and
+    /// links nothing; what cannot be expanded is left out.
+    pub async fn expand(&self, source: &str, links: &Links) -> anyhow::Result<String> {
+        let mut command = Command::new(&self.runtime.rustc);
+        command
+            .current_dir(&self.dir)
+            .args(["-", "--edition", "2024", "--crate-type", "lib", "--crate-name", "expansion"])
+            .args(["-Zunpretty=expanded", "--cap-lints=allow"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        self.search(&mut command, links);
+        remove_flags(&mut command);
+        end_with_parent(command.as_std_mut());
+        command.env("RUSTC_BOOTSTRAP", "expansion");
+        let starts = || format!("cannot start {}", self.runtime.rustc.display());
+        let mut child = command.spawn().with_context(starts)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // rustc reads all of it before it writes anything; one that has ended says so by what it wrote.
+            let _ = stdin.write_all(source.as_bytes()).await;
+        }
+        let output = child.wait_with_output().await.with_context(starts)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn linking(&self, name: &str) -> Vec<OsString> {
+        let mut arguments = self.runtime.linker.as_ref().map(Linker::arguments).unwrap_or_default();
+        let to_linker = self.to_linker();
+        arguments.push(format!("-Clink-arg={to_linker}-soname=lib{name}.so").into());
+        arguments.push(format!("-Clink-arg={to_linker}-rpath=$ORIGIN").into());
+        arguments
+    }
+
+    /// Says where the crates are that a source may name.
+    fn search(&self, command: &mut Command, links: &Links) {
+        // `--extern` is for what a cell names itself: the library of a set looks for the runtime in its folder.
+        let runtime = self.runtime.library.parent().filter(|_| !links.externs.is_empty()).map(Path::to_owned);
+        for dir in self.runtime.dependencies.iter().chain(&runtime).chain(&links.folders) {
+            command.arg("-L").arg(with_path("dependency=", dir));
+        }
+        for (name, file) in &links.externs {
+            command.arg("--extern").arg(with_path(&format!("{name}="), file));
+        }
+    }
+
+    fn command(&self, krate: Crate<'_>, file: &str, library: &Path) -> Command {
+        let mut command = Command::new(&self.runtime.rustc);
+        command
+            .current_dir(&self.dir)
+            .arg(file)
+            .args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", krate.name])
+            .args(["--error-format", "json"])
+            // Tells the types of variables, whatever the cell says of lints.
+            .args(["--force-warn", "unused_results"])
+            .args(FLAGS)
+            // Where a session keeps its crates must not change what they are.
+            .arg(remap(&self.dir))
+            .args(["-C", &format!("opt-level={}", krate.opt_level)])
+            // A later cell finds the library by this name, loaded already or beside itself.
+            .args(self.linking(krate.name))
+            .arg("--extern")
+            .arg(with_path("oxtorch=", &self.runtime.library))
+            .arg("-L")
+            .arg(with_path("dependency=", &self.dir))
+            .arg("-o")
+            .arg(if krate.check { library.with_extension("checked") } else { library.to_owned() })
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        if krate.check {
+            command.args(["--emit", "metadata"]);
+        }
+        for dir in &self.runtime.native {
+            command.arg("-L").arg(with_path("native=", dir));
+        }
+        let is_given = |name: &str| krate.externs.iter().chain(&krate.links.externs).any(|(given, _)| given == name);
+        for (name, file) in OFFERED.iter().filter_map(|name| self.runtime.crates.get_key_value(*name)) {
+            if !is_given(name) {
+                command.arg("--extern").arg(with_path(&format!("{name}="), file));
+            }
+        }
+        for (name, file) in krate.externs {
+            command.arg("--extern").arg(with_path(&format!("{name}="), file));
+        }
+        self.search(&mut command, krate.links);
+        for dir in &krate.links.folders {
+            command.arg(with_path(&format!("-Clink-arg={}-rpath=", self.to_linker()), dir));
+        }
+        for dir in &krate.links.native {
+            command.arg("-L").arg(with_path("native=", dir));
+        }
+        for name in krate.crates {
+            command.arg("--extern").arg(with_path(&format!("{name}="), &self.library(name)));
+        }
+        remove_flags(&mut command);
+        end_with_parent(command.as_std_mut());
+        if krate.depth > USUAL_DEPTH {
+            command.env("RUST_MIN_STACK", (krate.depth * STACK_PER_LEVEL).to_string());
+        }
+        if krate.full_paths {
+            // A long type would be cut in the middle to fit a terminal.
+            command
+                .env("RUSTC_BOOTSTRAP", krate.name)
+                .args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"])
+                // That is for us: a cell may use what is stable.
+                .arg("-Zallow-features=");
+        }
+        command
+    }
+}
+
+/// Flags of the user's own builds must not change what a cell's crate is.
+fn remove_flags(command: &mut Command) {
+    for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
+        command.env_remove(variable);
+    }
+}
+
+fn remap(dir: &Path) -> OsString {
+    let mut argument = with_path("--remap-path-prefix=", dir);
+    argument.push("=cells");
+    argument
+}
+
+/// The parts of the engine that decide what is learnt of a crate and kept with it. Another version of them must not read
+/// what this one has kept.
+const LEARNING: [&str; 5] = [
+    include_str!("../crate_names.rs"),
+    include_str!("mod.rs"),
+    include_str!("../emit/repair.rs"),
+    include_str!("rustc.rs"),
+    include_str!("../plan/variables.rs"),
+];
+
+/// Names the runtime as it was built, the flags, what reads rustc's answers, and the processor, which `target-cpu=native`
+/// compiles for: a home may be shared by different machines.
+fn identity(runtime: &Runtime) -> String {
+    let built = runtime.library.metadata().ok().map(|found| (found.len(), found.modified().ok()));
+    let others = format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor());
+    key([others.as_bytes()].into_iter().chain(LEARNING.map(str::as_bytes)))
+}
+
+/// The processor's model and what it can do, as far as the system tells.
+fn processor() -> String {
+    let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let wanted = ["model name", "flags", "CPU part", "Features"];
+    let lines = told.lines().take_while(|line| !line.is_empty());
+    let lines = lines.filter(|line| wanted.iter().any(|wanted| line.starts_with(wanted)));
+    lines.fold(std::env::consts::ARCH.to_owned(), |told, line| told + "\n" + line)
+}

@@ -1,0 +1,199 @@
+//! What later cells can see of earlier ones: items, variables, and what became of those that are gone.
+
+use std::collections::BTreeMap;
+
+use crate::commands::Optimise;
+use crate::compile::deps::Dependencies;
+use crate::compile::{Ready, unnameable_type};
+use crate::emit::VariableId;
+use crate::plan::scope::Scope;
+use crate::plan::variables::{Gone, Variable, Variables};
+use crate::report::hints::Known;
+use crate::source::identifiers::Names;
+use crate::source::macro_items::ItemMacros;
+use crate::source::parse::ParsedCell;
+use crate::source::source_map::Place;
+
+/// The longest statement that is quoted, in bytes.
+const LONGEST_QUOTE: usize = 80;
+
+/// The state of a session as its cells see it. A copy of it foretells what a cell that has not ended yet will leave.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    /// Items, impls and `use` declarations.
+    pub scope: Scope,
+    /// Variables, and losses.
+    pub variables: Variables,
+    /// Items that no longer fit what a later cell redefined: the cell that they were in, and the one that redefined.
+    pub stale: BTreeMap<String, (u32, u32)>,
+    /// Crates of other people.
+    pub dependencies: Dependencies,
+    /// How cells are optimised.
+    pub optimise: Optimise,
+}
+
+/// What a change of the state means for others.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    /// For the user.
+    pub notes: Vec<String>,
+    /// Variables that the host shall drop.
+    pub forget: Vec<String>,
+}
+
+impl State {
+    /// Whether a name means something to the cells of the session.
+    pub fn knows(&self, name: &str) -> bool {
+        let is_imported = || self.scope.declared_uses().iter().any(|leaf| leaf.name.as_deref() == Some(name));
+        self.variables.live.contains_key(name) || self.scope.find(name).is_some() || is_imported()
+    }
+
+    /// The macros whose calls may stand for items.
+    pub fn item_macros(&self) -> ItemMacros {
+        self.scope.item_macros(self.dependencies.links_for_rustc().externs.iter().map(|(name, _)| name))
+    }
+
+    /// How far a cell is optimised, 0 to 3.
+    pub fn opt_level(&self, cell: &ParsedCell) -> u8 {
+        let level = match self.optimise {
+            Optimise::Auto if cell.heavy => 2,
+            Optimise::Auto => 0,
+            Optimise::Level(level) => level,
+        };
+        if cell.measured { level.max(2) } else { level }
+    }
+
+    /// Makes the items of a compiled cell the session's, whatever becomes of its statements.
+    pub fn commit_items(&mut self, ready: &Ready, cell: &ParsedCell, number: u32) -> Committed {
+        let mut notes = Vec::new();
+        for name in &ready.lessons.decisions.stale {
+            if let Some(live) = self.scope.find(name) {
+                let from = live.item.fragment.cell.number();
+                notes.push(format!(
+                    "`{name}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."
+                ));
+                self.stale.insert(name.clone(), (from, number));
+            } else if let Some(block) = self.scope.find_impl(name) {
+                let from = block.fragment.cell.number();
+                let header = block.fragment.text().split('{').next().unwrap_or("impl").trim().to_owned();
+                notes.push(format!(
+                    "`{header}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."
+                ));
+            }
+        }
+        for leaf in &ready.lessons.decisions.dropped_uses {
+            notes.push(format!("`{}` of an earlier cell no longer holds and was dropped.", leaf.code));
+            self.scope.drop_use(leaf);
+        }
+        for item in ready.plan.moved_items.iter().filter(|item| item.has_state()) {
+            let (names, from) = (item.names.join("`, `"), item.fragment.cell.number());
+            notes
+                .push(format!("`{names}` of cell [{from}] has its first value again: it uses what this cell defines."));
+        }
+        self.scope.commit(&ready.plan, cell, &ready.name);
+        self.dependencies.remember_use(&ready.emission.source.text);
+        for item in ready.plan.new_items.iter().chain(&ready.plan.moved_items) {
+            for name in &item.names {
+                self.stale.remove(name);
+            }
+        }
+        let dropped = self.variables.rehome(&ready.plan, &ready.name, number);
+        // Who runs the cell that makes it again is not told to.
+        let made =
+            |name: &str| ready.emission.variable(name).is_some_and(|id| ready.emission.variables[id].taken.is_none());
+        for (name, ty) in dropped.iter().filter(|(name, _)| !made(name)) {
+            notes.push(format!(
+                "`{name}` was dropped: its type `{ty}` has another definition now. Run the cell that makes it again."
+            ));
+        }
+        // A function or constant defined now takes the name from an older variable.
+        let values = ready.plan.new_items.iter().flat_map(|item| &item.names);
+        let mut forget: Vec<String> =
+            values.filter(|name| self.variables.live.remove(*name).is_some()).cloned().collect();
+        forget.extend(dropped.into_iter().map(|(name, _)| name));
+        Committed { notes, forget }
+    }
+
+    /// Puts down which variables a cell that was run has left in the store, and why others are not there: who names one of
+    /// those is told. Returns the variables that the host shall drop.
+    pub fn commit_variables(&mut self, ready: &Ready, kept_ids: &[VariableId], number: u32) -> Vec<String> {
+        let decisions = &ready.lessons.decisions;
+        let mut forget = Vec::new();
+        let mut kept = Names::new();
+        for id in kept_ids {
+            let Some(variable) = ready.emission.variables.get(*id) else { continue };
+            let stored = match &variable.taken {
+                // Its type may have moved to this cell's crate; `rehome` has followed it there.
+                Some(taken) => self
+                    .variables
+                    .live
+                    .get(&variable.name)
+                    .map_or_else(|| Err(taken.ty.clone()), |live| Ok(live.ty.clone())),
+                None => match ready.lessons.types.get(id) {
+                    Some(ty) => unnameable_type(ty).map_or_else(|| Ok(ty.clone()), |ty| Err(ty.to_owned())),
+                    None => Err("which the compiler did not tell".to_owned()),
+                },
+            };
+            match stored {
+                Ok(ty) => {
+                    let (mutable, declared) = (variable.mutable, variable.declared.clone());
+                    self.variables.keep(&variable.name, Variable { mutable, ty, declared, moved_home: false });
+                    kept.insert(variable.name.clone());
+                }
+                Err(ty) => {
+                    self.variables.lose(&variable.name, number, Gone::Unnameable(ty));
+                    forget.push(variable.name.clone());
+                }
+            }
+        }
+        for (id, variable) in ready.emission.variables.iter().enumerate() {
+            let name = &variable.name;
+            if kept.contains(name) || forget.contains(name) {
+                continue;
+            }
+            let shadowed = ready.emission.variables[id + 1..].iter().any(|later| later.name == *name);
+            if shadowed {
+                continue;
+            }
+            if decisions.moved.contains(&id) {
+                self.variables.lose(name, number, Gone::Moved);
+            } else if decisions.not_kept.contains(&id) {
+                let why = match decisions.lenders.get(&id) {
+                    Some(lender) if self.is_in_store(lender, &kept) => {
+                        Gone::BorrowsFrom { lender: lender.clone(), made_by: short_statement(&variable.declared) }
+                    }
+                    _ => Gone::Borrows,
+                };
+                self.variables.lose(name, number, why);
+            } else if variable.taken.is_none() && !self.variables.live.contains_key(name) {
+                self.variables.lose(name, number, Gone::NotReached);
+            }
+        }
+        forget
+    }
+
+    /// Loses what a cell has declared: the host process ended while it ran.
+    pub fn lose_variables_of(&mut self, ready: &Ready, number: u32) {
+        for variable in ready.emission.variables.iter().filter(|variable| variable.taken.is_none()) {
+            self.variables.lose(&variable.name, number, Gone::HostLost);
+        }
+    }
+
+    /// What the errors of a later cell can be explained by.
+    pub fn known(&self) -> Known<'_> {
+        Known { scope: &self.scope, variables: &self.variables, stale: &self.stale }
+    }
+
+    /// Whether a variable is there once a cell is over that keeps these.
+    fn is_in_store(&self, name: &str, kept: &Names) -> bool {
+        kept.contains(name) || self.variables.live.contains_key(name)
+    }
+}
+
+/// The line that a variable is declared on, where that is a whole statement that can be quoted.
+fn short_statement(declared: &Place) -> Option<String> {
+    let text = &declared.cell.text;
+    let start = text[..declared.range.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[start..].lines().next()?.trim();
+    (line.starts_with("let ") && line.ends_with(';') && line.len() <= LONGEST_QUOTE).then(|| line.to_owned())
+}

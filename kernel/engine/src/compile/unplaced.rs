@@ -1,0 +1,250 @@
+//! Why nothing came of a cell although rustc says nothing of its text: what the linker, the disk, the memory or a signal has to do
+//! with it.
+
+use std::fmt::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use crate::compile::rustc::CELLS_GONE;
+use crate::crate_names::{hashed_name, readable};
+use crate::diagnostic::Diagnostic;
+use crate::report::errors::internal;
+use crate::report::render;
+use oxtorch_session::CellError;
+
+/// Lines of a message that nobody has foreseen; the rest is seldom of use.
+const MAX_LINES: usize = 8;
+
+/// The error of a cell that rustc made nothing of, from its errors, the rest of what it wrote, and how it ended.
+pub(crate) fn not_compiled(errors: &[&Diagnostic], other: &str, status: ExitStatus) -> CellError {
+    let mut text = String::new();
+    for error in errors {
+        let _ = writeln!(text, "{}", error.message);
+        for child in &error.children {
+            let _ = writeln!(text, "{}", child.message);
+        }
+    }
+    text.push_str(other);
+    if let Some(error) = foreseen(&text, status.signal()) {
+        return error;
+    }
+    let what = match status.signal() {
+        Some(signal) => format!("the compiler was ended by signal {signal} ({})", signal_name(signal)),
+        None => match errors.first() {
+            Some(error) => readable(&error.message),
+            None => format!("the compiler ended with {status} and made nothing of the cell"),
+        },
+    };
+    internal(format!("{what}{}", telling(&text, errors.first().map_or("", |error| &error.message))))
+}
+
+/// Whether an error is one that a damaged crate gives: it is not found, or cannot be read, or another one is in its place.
+pub(crate) fn speaks_of_crates(error: &Diagnostic) -> bool {
+    let code = error.code.as_ref().map_or("", |code| code.code.as_str());
+    ["E0460", "E0461", "E0462", "E0463", "E0464", "E0514", "E0519", "E0786"].contains(&code)
+        || (code.is_empty() && error.message.contains("metadata"))
+}
+
+/// Whether an error is that of an earlier cell which is not found.
+pub(crate) fn misses_a_cell(error: &Diagnostic) -> bool {
+    speaks_of_crates(error)
+        && error.message.match_indices("cell_").any(|(at, _)| hashed_name(&error.message[at..]).is_some())
+}
+
+/// The error of a cell where what earlier ones were compiled to is gone.
+pub(crate) fn cells_gone() -> CellError {
+    error("CellsGone", CELLS_GONE, "restart the kernel, and run the cells again")
+}
+
+/// The error of a cell where a file of the runtime is not as it was made.
+pub(crate) fn runtime_damaged(damage: &str) -> CellError {
+    let message = format!("the runtime is damaged: {damage}");
+    error("RuntimeDamaged", &message, "`oxtorch setup` makes it anew; then restart the kernel")
+}
+
+/// The error of a cell whose library the host could not load.
+pub(crate) fn not_loaded(message: &str) -> CellError {
+    foreseen(message, None)
+        .unwrap_or_else(|| internal(format!("the compiled cell could not be loaded: {}", readable(message))))
+}
+
+/// The error of a cell that could not be given to rustc.
+pub(crate) fn not_started(message: String) -> CellError {
+    foreseen(&message, None).unwrap_or_else(|| internal(message))
+}
+
+fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&[CELLS_GONE]) {
+        return Some(cells_gone());
+    }
+    if has(&["Too many open files", "os error 24"]) {
+        return Some(error(
+            "TooManyFiles",
+            "too many files are open",
+            "drop the variables that hold files, or allow more ahead of the start: `ulimit -n 4096`",
+        ));
+    }
+    if has(&["No space left on device", "os error 28", "Disk quota exceeded"]) || signal == Some(libc::SIGBUS) {
+        let message = "the disk is full: there is no room for the compiled cell";
+        return Some(error(
+            "DiskFull",
+            message,
+            "make room on the disk of the folder that `oxtorch doctor` calls the home, then run the cell again",
+        ));
+    }
+    if has(&["overflowed its stack"]) || signal == Some(libc::SIGSEGV) {
+        return Some(error(
+            "CompileError",
+            "the compiler ran out of stack",
+            "the cell nests too deeply, itself or by a macro that calls itself; split it into functions or smaller expressions",
+        ));
+    }
+    let symbols = quoted_behind(text, &["undefined symbol: ", "undefined reference to `"]);
+    if !symbols.is_empty() {
+        let symbols = symbols.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let message = format!("no library defines {symbols}");
+        return Some(error(
+            "CompileError",
+            &message,
+            "a function in an `extern` block needs a library that defines it: a crate that brings it, by `:dep`, or `#[link(name = \"...\")]`",
+        ));
+    }
+    let libraries =
+        quoted_behind(text, &["unable to find library -l", "cannot find -l", "could not find native static library `"]);
+    if !libraries.is_empty() {
+        let libraries = libraries.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let message = format!("the linker finds no library {libraries}");
+        return Some(error(
+            "CompileError",
+            &message,
+            "`#[link(name = \"...\")]` names a library that is installed, less `lib` and `.so`",
+        ));
+    }
+    if has(&["memory allocation of ", "out of memory", "Cannot allocate memory"]) || signal == Some(libc::SIGKILL) {
+        let how =
+            if signal == Some(libc::SIGKILL) { "the compiler was killed (SIGKILL)" } else { "the compiler aborted" };
+        let message = format!("{how}: probably memory ran out");
+        return Some(error(
+            "OutOfMemory",
+            &message,
+            "free memory, drop large variables for one, or split the cell, then run it again",
+        ));
+    }
+    None
+}
+
+fn error(ename: &str, message: &str, note: &str) -> CellError {
+    let report = render::failure("error", message, &[], &[note.to_owned()]);
+    CellError { ename: ename.into(), evalue: report.summary, traceback: report.lines }
+}
+
+/// The names that stand behind any of the words, each once.
+fn quoted_behind(text: &str, words: &[&str]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for word in words {
+        for (at, _) in text.match_indices(word) {
+            let rest = &text[at + word.len()..];
+            let end = rest.find(|char: char| char.is_whitespace() || "'`:;,".contains(char)).unwrap_or(rest.len());
+            if end > 0 && !names.iter().any(|name| *name == rest[..end]) {
+                names.push(rest[..end].to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// The lines that say most, below what is said already: those that speak of an error, else the last ones.
+fn telling(text: &str, said: &str) -> String {
+    let lines: Vec<String> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && *line != said).map(readable).collect();
+    // The linker's whole command is one line.
+    let short = lines.iter().filter(|line| line.len() < 400 && !line.starts_with("aborting due to"));
+    let (errors, others): (Vec<&String>, Vec<&String>) = short.partition(|line| line.contains("error"));
+    let chosen = if errors.is_empty() { others } else { errors };
+    chosen.into_iter().take(MAX_LINES).fold(String::new(), |told, line| told + "\n" + line)
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGINT => "SIGINT",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        _ => "no more is known",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn diagnostic(message: &str, children: &[&str]) -> Diagnostic {
+        let child = |text: &&str| format!(r#"{{"message": {text:?}, "code": null, "level": "note", "spans": []}}"#);
+        let children = children.iter().map(child).collect::<Vec<_>>().join(", ");
+        let json = format!(
+            r#"{{"message": {message:?}, "code": null, "level": "error", "spans": [], "children": [{children}]}}"#
+        );
+        serde_json::from_str(&json).expect("is a diagnostic of rustc's")
+    }
+
+    fn check(errors: &[Diagnostic], other: &str, status: i32, kind: &str, says: &str) {
+        let errors: Vec<&Diagnostic> = errors.iter().collect();
+        let error = not_compiled(&errors, other, ExitStatus::from_raw(status));
+        assert_eq!(error.ename, kind, "{error:?}");
+        let text = error.traceback.join("\n");
+        assert!(!error.evalue.is_empty() && text.contains(says), "{says}\n{text}");
+    }
+
+    #[test]
+    fn nothing_ends_without_a_text() {
+        let failed = 1 << 8;
+        let link =
+            |told: &str| vec![diagnostic("linking with `rust-lld` failed: exit status: 1", &["\"lld\" ...", told])];
+        check(
+            &link("rust-lld: error: undefined symbol: nope\n>>> referenced by x.o"),
+            "",
+            failed,
+            "CompileError",
+            "`nope`",
+        );
+        check(&link("ld: x.o: undefined reference to `nope'"), "", failed, "CompileError", "`nope`");
+        check(&link("rust-lld: error: unable to find library -lnope"), "", failed, "CompileError", "`nope`");
+        check(&link("rust-lld: error: unforeseen"), "", failed, "EngineError", "rust-lld: error: unforeseen");
+        let full = diagnostic("failed to write x.rmeta: No space left on device (os error 28)", &[]);
+        check(&[full], "", failed, "DiskFull", "the disk is full");
+        check(&[], "", libc::SIGBUS, "DiskFull", "the disk is full");
+        check(&[], "", libc::SIGKILL, "OutOfMemory", "SIGKILL");
+        check(&[], "memory allocation of 123 bytes failed\n", libc::SIGABRT, "OutOfMemory", "memory ran out");
+        check(&[], "", libc::SIGSEGV, "CompileError", "ran out of stack");
+        check(&[], "", libc::SIGABRT, "EngineError", "signal 6 (SIGABRT)");
+        check(&[], "", failed, "EngineError", "exit status: 1");
+        check(&[], "thread 'rustc' panicked", failed, "EngineError", "thread 'rustc' panicked");
+    }
+
+    #[test]
+    fn an_error_about_a_crate_has_the_runtime_looked_at() {
+        let with_code = |message: &str, code: &str| {
+            let json = format!(
+                r#"{{"message": {message:?}, "code": {{"code": {code:?}}}, "level": "error", "spans": [], "children": []}}"#
+            );
+            serde_json::from_str::<Diagnostic>(&json).expect("is a diagnostic of rustc's")
+        };
+        assert!(speaks_of_crates(&with_code("can't find crate for `oxtorch`", "E0463")));
+        assert!(speaks_of_crates(&with_code("found invalid metadata files for crate `tch`", "E0786")));
+        assert!(speaks_of_crates(&diagnostic("failed to decode metadata", &[])));
+        assert!(!speaks_of_crates(&with_code("mismatched types", "E0308")));
+        let error = runtime_damaged("/home/deps/libtch.rmeta has 0 bytes instead of 9");
+        let text = error.traceback.join("\n");
+        assert!(text.contains("libtch.rmeta has 0 bytes") && text.contains("`oxtorch setup`"), "{text}");
+    }
+
+    #[test]
+    fn a_library_that_lacks_a_symbol_is_no_fault_of_ours() {
+        let error = not_loaded("/scratch/libcell_0123456789abcdef.so: undefined symbol: nope");
+        assert_eq!((error.ename.as_str(), error.evalue.as_str()), ("CompileError", "no library defines `nope`"));
+        assert_eq!(not_started("cannot write: No space left on device (os error 28)".to_owned()).ename, "DiskFull");
+    }
+}

@@ -1,0 +1,221 @@
+//! The names of cells' crates, and how they are kept from the user's eyes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::host::Rewritten;
+use crate::source::source_map::{Place, Source};
+use oxtorch_session::Stream;
+use oxtorch_system::home::key;
+
+/// What a key has: enough that two cells never share a name, and few enough to read in a file name.
+const HASH_DIGITS: usize = 16;
+
+/// The name of the crate with this source, compiled against that runtime with those flags.
+pub fn crate_name(runtime_key: &str, opt_level: u8, source: &str) -> String {
+    format!("cell_{}", key([runtime_key, &opt_level.to_string(), source].map(str::as_bytes)))
+}
+
+/// A message without the names that only we know.
+pub fn readable(text: &str) -> String {
+    let mut readable = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("cell_") {
+        readable.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match hashed_name(rest) {
+            Some(len) => {
+                let after = &rest[len + ours_behind(&rest[len..])..];
+                // `crate::` and `::` ahead of it would make `::Net` of `::cell_x::Net`.
+                let stripped = after.strip_prefix("::");
+                if stripped.is_some() && readable.ends_with("::") {
+                    readable.truncate(readable.len() - 2);
+                }
+                rest = match (stripped, after.strip_prefix(".rs")) {
+                    (Some(after), _) => after,
+                    (None, Some(after)) => {
+                        readable.push_str("the cell");
+                        after
+                    }
+                    (None, None) => {
+                        readable.push_str("an earlier cell");
+                        after
+                    }
+                };
+            }
+            None => {
+                readable.push_str("cell_");
+                rest = &rest["cell_".len()..];
+            }
+        }
+    }
+    readable.push_str(rest);
+    let readable = readable.replace("oxtorch::tch::", "tch::").replace("oxtorch::prelude::", "");
+    // Where two crates have a name, rustc writes the path even of what every program has in scope.
+    PRELUDE.iter().fold(readable, |text, (path, name)| text.replace(path, name))
+}
+
+/// Names that need no path, as rustc may write them.
+const PRELUDE: [(&str, &str); 12] = [
+    ("std::string::String", "String"),
+    ("std::string::ToString", "ToString"),
+    ("std::vec::Vec", "Vec"),
+    ("std::option::Option", "Option"),
+    ("std::boxed::Box", "Box"),
+    ("std::iter::Iterator", "Iterator"),
+    ("std::iter::IntoIterator", "IntoIterator"),
+    ("std::ops::FnOnce", "FnOnce"),
+    ("std::ops::FnMut", "FnMut"),
+    ("std::ops::Fn(", "Fn("),
+    ("std::clone::Clone", "Clone"),
+    ("std::marker::Copy", "Copy"),
+];
+
+/// The length of a crate's name at the start of the text.
+pub fn hashed_name(text: &str) -> Option<usize> {
+    let hash = text.strip_prefix("cell_")?;
+    let digits = hash.chars().take_while(char::is_ascii_hexdigit).count();
+    (digits == HASH_DIGITS).then_some("cell_".len() + digits)
+}
+
+/// The emitted sources of all cells, by the names of their crates.
+pub type Sources = HashMap<String, Arc<Source>>;
+
+/// Where a line of a file comes from, if the file is the source of a cell.
+pub fn place_in(sources: &Sources, file: &str, line: u32, column: u32) -> Option<Place> {
+    let name = file.rsplit('/').next()?.strip_suffix(".rs")?;
+    sources.get(name)?.place_of_line(line, column)
+}
+
+/// More bytes than `cell_<hash>.rs`, a line and a column have.
+const LONGEST_PLACE: usize = 128;
+
+/// Writes `cell [5]:3:7` where `dbg!` or a panicking thread has printed the name of the file that rustc saw, `cell [5]` where a
+/// cell prints its `file!()` or `module_path!()`, and `Net` for the type's name that `std::any::type_name` gives.
+pub fn rewrite_places(text: &str, sources: &Sources) -> Rewritten {
+    let mut ready = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("cell_") {
+        ready.push_str(&rest[..at]);
+        rest = &rest[at..];
+        // No place is longer; who prints a long word is not to have all of it looked through again and again.
+        let near = &rest[..rest.floor_char_boundary(LONGEST_PLACE)];
+        let ends = near.find(|char: char| !(char.is_ascii_alphanumeric() || "_.:".contains(char)));
+        let candidate = ends.or((near.len() < rest.len()).then_some(near.len()));
+        let Some(end) = candidate else {
+            // More of it may follow, unless it cannot be one of ours any more.
+            let could_be = rest.len() < 64 && (hashed_name(rest).is_some() || rest.len() < "cell_".len() + HASH_DIGITS);
+            if could_be {
+                return Rewritten { ready, held: rest.len() };
+            }
+            break;
+        };
+        match place_in_text(&rest[..end], sources) {
+            Some((place, len)) => {
+                ready.push_str(&format!("cell [{}]:{}:{}", place.cell.number(), place.line(), place.column()));
+                rest = &rest[len..];
+            }
+            None => match name_in_text(rest, sources) {
+                Some((name, len)) => {
+                    ready.push_str(&name);
+                    rest = &rest[len..];
+                }
+                None => {
+                    ready.push_str("cell_");
+                    rest = &rest["cell_".len()..];
+                }
+            },
+        }
+    }
+    ready.push_str(rest);
+    Rewritten { ready, held: 0 }
+}
+
+/// [`rewrite_places`] for what comes by either stream, by the sources of the cells until then.
+pub fn rewriting(sources: &Arc<RwLock<Sources>>) -> impl Fn(Stream, &str) -> Rewritten + Send + Sync + use<> {
+    let sources = Arc::clone(sources);
+    move |_, text| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The place that `cell_<hash>.rs:3:7` at the start of the text means, and its length.
+fn place_in_text(text: &str, sources: &Sources) -> Option<(Place, usize)> {
+    let file = hashed_name(text)?;
+    let numbers = text[file..].strip_prefix(".rs:")?;
+    let (line, rest) = numbers.split_once(':')?;
+    let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let place = sources.get(&text[..file])?.place_of_line(line.parse().ok()?, column.parse().ok()?)?;
+    Some((place, file + ".rs:".len() + line.len() + 1 + column.len()))
+}
+
+/// The function around a cell's statements, behind the name of its crate.
+const RUN: &str = "::__oxtorch_run";
+
+/// What the name of the module begins with that a module in a file of its own is declared in.
+pub const FILE: &str = "__oxtorch_file_";
+
+/// How much of what follows the name of a crate is ours: the function around its statements, which hold what they declare, and the
+/// module that one in a file of its own is declared in.
+fn ours_behind(text: &str) -> usize {
+    let run = if text.starts_with(RUN) { RUN.len() } else { 0 };
+    let file = text[run..].strip_prefix("::").filter(|inside| inside.starts_with(FILE));
+    run + file.and_then(|inside| inside.find("::")).map_or(0, |end| "::".len() + end)
+}
+
+/// What to write for the name of a crate at the start of the text, and how much of the text that stands for.
+fn name_in_text(text: &str, sources: &Sources) -> Option<(String, usize)> {
+    let len = hashed_name(text)?;
+    let number = sources.get(&text[..len])?.cell_number()?;
+    let is_name = |text: &str| text.starts_with(|char: char| char == '_' || char.is_alphabetic());
+    let ours = ours_behind(&text[len..]);
+    let after = &text[len + ours..];
+    Some(match after.strip_prefix("::") {
+        Some(inside) if is_name(inside) => (String::new(), len + ours + "::".len()),
+        _ => {
+            let end = if after.starts_with(".rs") { ".rs".len() } else { 0 };
+            (format!("cell [{number}]"), len + ours + end)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::fragment::{CellText, Fragment};
+
+    #[test]
+    fn hashes_never_reach_the_user() {
+        assert_eq!(readable("expected `cell_0123456789abcdef::Net`"), "expected `Net`");
+        assert_eq!(readable("use ::cell_0123456789abcdef::Net;"), "use Net;");
+        assert_eq!(readable("`cell_0123456789abcdef::__oxtorch_run::Net`"), "`Net`");
+        assert_eq!(readable("`cell_0123456789abcdef::__oxtorch_file_net::net::Net`"), "`net::Net`");
+        assert_eq!(readable("in cell_0123456789abcdef.rs"), "in the cell");
+        assert_eq!(readable("my cell_count"), "my cell_count");
+        assert_eq!(readable("std::vec::Vec<std::string::String>"), "Vec<String>");
+    }
+
+    #[test]
+    fn the_place_of_a_dbg_is_the_users() {
+        let mut source = Source::default();
+        source.glue("header\n");
+        let text = "dbg!(x)";
+        source.fragment(&Fragment { cell: CellText::new(5, text), range: 0..text.len(), edits: vec![] });
+        let sources = Sources::from([("cell_0123456789abcdef".to_owned(), Arc::new(source))]);
+        let rewritten = rewrite_places("[cell_0123456789abcdef.rs:2:1] x = 1", &sources);
+        assert_eq!(rewritten, Rewritten { ready: "[cell [5]:1:1] x = 1".into(), held: 0 });
+        for (text, expected) in [
+            ("cell_0123456789abcdef.rs cell_0123456789abcdef\n", "cell [5] cell [5]\n"),
+            ("Option<cell_0123456789abcdef::Net>\n", "Option<Net>\n"),
+            (
+                "cell_0123456789abcdef::inner cell_0123456789abcdef::__oxtorch_run::{{closure}}\n",
+                "inner cell [5]::{{closure}}\n",
+            ),
+            ("cell_ffffffffffffffff::Net is no cell's\n", "cell_ffffffffffffffff::Net is no cell's\n"),
+        ] {
+            assert_eq!(rewrite_places(text, &sources).ready, expected);
+        }
+        let rewritten = rewrite_places("[cell_0123456789abc", &sources);
+        assert_eq!(rewritten, Rewritten { ready: "[".into(), held: 18 });
+        let rewritten = rewrite_places("a cell_count of 3", &sources);
+        assert_eq!(rewritten.ready, "a cell_count of 3");
+    }
+}

@@ -1,0 +1,831 @@
+//! Writes the crate of a cell: the user's text, and around it imports, variables and stages.
+//!
+//! ```text
+//! <attributes> #![allow(...)] use ::oxtorch::prelude::*; use ::cell_3::Net; use std::fs;
+//! <the user's items, on the user's own lines>
+//! ::oxtorch::export_run!("oxtorch_run", crate::__oxtorch_run); pub fn __oxtorch_run() { let mut net: ::cell_3::Net = take("net");
+//! if let Some((mut opt,)) = stage(|| { <a `let` of the user's> probe(&opt); Ok((opt,)) }) {
+//! { <`let`s that cannot fail> probe(&lr);
+//! if let Some(()) = stage(|| { <more statements> Ok(()) }) { } put("lr", 2, lr); } put("opt", 1, opt); }
+//! put_back("net", 0, net); }
+//! <items that moved here from earlier cells>
+//! ```
+//!
+//! A variable comes to its place at the end of its own `let` and stays there until all statements are over, as it would in a
+//! function: the user may have a pointer to it.
+
+pub(crate) mod repair;
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::crate_names::hashed_name;
+use crate::plan::Plan;
+use crate::plan::scope::Import;
+use crate::plan::variables::Variable;
+use crate::source::fragment::{Edit, Fragment};
+use crate::source::identifiers::{Names, raw};
+use crate::source::instrument::CHECKPOINT;
+use crate::source::instrument::captures;
+use crate::source::parse::{Binding, Item, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
+use crate::source::source_map::{Place, Source};
+
+/// The function that runs a cell, as the host finds it.
+pub const RUN_SYMBOL: &str = "oxtorch_run";
+
+/// Identifies a variable within its cell: first those taken, then the bindings in order.
+pub type VariableId = usize;
+
+/// A variable that the cell takes or declares.
+#[derive(Debug, Clone)]
+pub struct CellVariable {
+    /// Its name.
+    pub name: String,
+    /// Whether it was declared `mut`.
+    pub mutable: bool,
+    /// Where it was declared.
+    pub declared: Place,
+    /// What the store knows of it, for one that is taken.
+    pub taken: Option<Variable>,
+    /// The statement that declares it, for one that is not.
+    statement: usize,
+    /// The last statement that means this variable by its name.
+    last_read: usize,
+}
+
+/// Something that we wrote into the crate, and that a diagnostic may be about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// The line that takes a variable out of the store.
+    Take(VariableId),
+    /// The check that a new variable is one and borrows nothing, which also tells its type.
+    Probe(VariableId),
+    /// The line that puts a variable into the store.
+    Put(VariableId),
+    /// The drop of a new variable that is not kept.
+    Drop(VariableId),
+    /// A variable in the tuple that a stage returns.
+    Return(VariableId),
+    /// The head of a stage's closure, which captures what the statements use.
+    Stage(usize),
+    /// What shows the trailing expression.
+    Show,
+    /// A `use` of an earlier cell.
+    Use(UseLeaf),
+    /// The text of an item that moved here; the names to leave behind if it no longer compiles.
+    Moved(Names),
+}
+
+/// What earlier tries to compile the cell have taught.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decisions {
+    /// Run this statement and all behind it as one stage: they borrow from each other.
+    pub together: Option<usize>,
+    /// Run the trailing expression without showing its value: it has none (`std::process::exit`).
+    pub tail_without_value: bool,
+    /// Nothing says what the error of the trailing `Ok(())` is: it is what `?` makes of errors.
+    #[serde(default)]
+    pub tail_of_any_error: bool,
+    /// New variables that cannot be kept.
+    pub not_kept: BTreeSet<VariableId>,
+    /// The variables that those borrow from, where rustc has named them.
+    #[serde(default)]
+    pub lenders: BTreeMap<VariableId, String>,
+    /// Variables that the cell moves.
+    pub moved: BTreeSet<VariableId>,
+    /// Those of them that are gone by the end of the stage that declares them: no later stage gets them.
+    pub ended: BTreeSet<VariableId>,
+    /// Variables that a stage moves and gives a new value, `x = x + 1.0`: it takes and returns them.
+    pub passed: BTreeSet<(VariableId, usize)>,
+    /// Variables that are not kept and have to end before what they borrow: guards of locks, for one.
+    pub dropped: BTreeSet<VariableId>,
+    /// Variables of earlier cells that cannot be taken.
+    pub not_taken: Names,
+    /// Items of earlier cells that no longer fit.
+    pub stale: Names,
+    /// `use` declarations of earlier cells that no longer hold.
+    pub dropped_uses: Vec<UseLeaf>,
+    /// Values that are displayed as a cell's result would be: their type has no display of its own.
+    #[serde(default)]
+    pub displayed: BTreeSet<Displayed>,
+    /// Where functions return what borrows from an argument: the text of the item or statement, and the place in it.
+    #[serde(default)]
+    pub capturing: BTreeSet<(String, usize)>,
+    /// Macros that name variables are defined once more where these are in scope: in the function that runs the cell.
+    #[serde(default)]
+    pub local_macros: bool,
+    /// Names in patterns that bind nothing: constants, unit structs and variants in scope.
+    pub paths: Names,
+}
+
+/// An argument of `display`, which takes types with a display of their own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Displayed {
+    /// The user's text of the item or statement that it stands in.
+    fragment: String,
+    /// Where in it.
+    start: usize,
+    end: usize,
+}
+
+impl Displayed {
+    /// The edits that have the value shown by what its type has: `&x`, `x`, or `x` behind a `&`.
+    fn edits(&self, fragment: &Fragment) -> Option<[Edit; 2]> {
+        let text = fragment.text();
+        if text != self.fragment {
+            return None;
+        }
+        let (before, value) = (text.get(..self.start)?, text.get(self.start..self.end)?);
+        let (borrow, of) = match (before.trim_end().ends_with('&'), value.starts_with('&')) {
+            (true, _) => ("", "&"),
+            (false, _) => ("&", ""),
+        };
+        let edit = |at: usize, insert: String| Edit { at: fragment.range.start + at, replaces: 0, insert };
+        let head = format!("{borrow}{{ {SHOW_TRAITS} (&&&::oxtorch::cell::Show({of}");
+        Some([edit(self.start, head), edit(self.end, ")).oxtorch_bundle() }".to_owned())])
+    }
+}
+
+/// What decides how a value is shown.
+const SHOW_TRAITS: &str = "use ::oxtorch::cell::{ViaDebug as _, ViaName as _, ViaRich as _};";
+
+/// A crate ready to compile.
+#[derive(Debug)]
+pub struct Emission {
+    /// The text and its map.
+    pub source: Source,
+    /// What is ours in it.
+    pub marks: Vec<(Range<usize>, Mark)>,
+    /// The cell's variables.
+    pub variables: Vec<CellVariable>,
+    /// The crates of earlier cells that it links.
+    pub crates: BTreeSet<String>,
+    /// Whether there is anything to run.
+    pub runs: bool,
+    /// The stages, in order.
+    pub stages: Vec<Stage>,
+    /// The trailing expression, where its value is shown.
+    pub tail: Option<Range<usize>>,
+    /// The user's items and statements in it.
+    fragments: Vec<Fragment>,
+}
+
+/// Statements that run as one.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Which.
+    pub statements: Range<usize>,
+    /// Whether they stand in the cell's function itself: `let`s that cannot fail.
+    pub sure: bool,
+    /// Where it stands in the crate's text, up to the first statement of the next.
+    pub text: Range<usize>,
+}
+
+impl Emission {
+    /// The last variable of a name.
+    pub fn variable(&self, name: &str) -> Option<VariableId> {
+        self.variables.iter().rposition(|variable| variable.name == name)
+    }
+
+    /// The argument of `display` at a place in the emitted text.
+    pub fn displayed(&self, range: Range<usize>) -> Option<Displayed> {
+        let (fragment, place) = self.fragment(range)?;
+        let from = fragment.range.start;
+        let (start, end) = (place.range.start - from, place.range.end - from);
+        Some(Displayed { fragment: fragment.text().to_owned(), start, end })
+    }
+
+    /// What says that the function at a place holds nothing of its arguments: the item or statement, and where in it.
+    pub fn narrowed(&self, range: Range<usize>) -> Option<(String, usize)> {
+        let (fragment, place) = self.fragment(range)?;
+        let ahead = fragment.edits.iter().filter(|edit| captures::is_one(edit) && edit.at <= place.range.end);
+        let last = ahead.map(|edit| edit.at).max()?;
+        Some((fragment.text().to_owned(), last - fragment.range.start))
+    }
+
+    /// The item or statement that a place in the crate's text is of, and where in the user's text that is.
+    fn fragment(&self, range: Range<usize>) -> Option<(&Fragment, Place)> {
+        let place = self.source.place(range)?;
+        let holds = |fragment: &&Fragment| {
+            Arc::ptr_eq(&fragment.cell, &place.cell)
+                && fragment.range.start <= place.range.start
+                && place.range.end <= fragment.range.end
+        };
+        Some((self.fragments.iter().find(holds)?, place))
+    }
+
+    /// The first statement of the stage that declares a variable.
+    pub fn stage_of(&self, id: VariableId) -> usize {
+        let statement = self.variables[id].statement;
+        let stage = self.stages.iter().find(|stage| stage.statements.contains(&statement));
+        stage.map_or(0, |stage| stage.statements.start)
+    }
+
+    /// The first statement of the stage at a place in the crate's text.
+    pub fn stage_at(&self, place: usize) -> Option<usize> {
+        let stage = self.stages.iter().find(|stage| stage.text.contains(&place));
+        stage.map(|stage| stage.statements.start)
+    }
+
+    /// Whether a later stage than the one that declares a variable reads it.
+    pub fn read_later(&self, id: VariableId) -> bool {
+        let variable = &self.variables[id];
+        let stage = self.stages.iter().find(|stage| stage.statements.contains(&variable.statement));
+        stage.is_some_and(|stage| variable.last_read >= stage.statements.end)
+    }
+
+    /// Whether a stage has a variable of its own by that name.
+    pub fn declares(&self, stage: usize, name: &str) -> bool {
+        let statements = &self.stages[stage].statements;
+        let own = |variable: &CellVariable| variable.taken.is_none() && statements.contains(&variable.statement);
+        self.variables.iter().any(|variable| variable.name == name && own(variable))
+    }
+
+    /// The variable that a stage means by a name that it has from outside.
+    pub fn captured_by(&self, name: &str, stage: usize) -> Option<VariableId> {
+        let start = self.stages[stage].statements.start;
+        let visible =
+            |variable: &CellVariable| variable.name == name && (variable.taken.is_some() || variable.statement < start);
+        self.variables.iter().rposition(visible)
+    }
+}
+
+/// All that a crate is written from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The cell.
+    pub cell: &'a ParsedCell,
+    /// What the crate holds.
+    pub plan: &'a Plan,
+    /// What it imports.
+    pub imports: &'a [Import],
+    /// `use` declarations of earlier cells.
+    pub uses: &'a [UseLeaf],
+    /// The variables in the store.
+    pub live: &'a BTreeMap<String, Variable>,
+    /// The names that mentioned macros bring with them.
+    pub macro_mentions: &'a Names,
+    /// The macros of earlier cells that it may call, in the order in which they were defined.
+    pub macros: &'a [&'a Item],
+    /// What earlier tries have taught.
+    pub decisions: &'a Decisions,
+}
+
+/// Writes the crate.
+pub fn emit(input: Input<'_>) -> Emission {
+    let mut emitter = Emitter {
+        input,
+        out: Emission {
+            source: Source::default(),
+            marks: Vec::new(),
+            variables: cell_variables(&input),
+            crates: BTreeSet::new(),
+            runs: !input.cell.statements.is_empty(),
+            stages: Vec::new(),
+            tail: None,
+            fragments: Vec::new(),
+        },
+    };
+    emitter.head();
+    emitter.own_items();
+    if emitter.out.runs {
+        emitter.run_function();
+    }
+    emitter.moved_items(|kind| kind != ItemKind::Macro);
+    emitter.out.crates = crates_in(&emitter.out.source.text);
+    emitter.out
+}
+
+/// The variables that a cell takes, then those that it declares.
+fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
+    let mut declared = Names::new();
+    let mut taken: Vec<CellVariable> = Vec::new();
+    let mut new = Vec::new();
+    for (index, statement) in input.cell.statements.iter().enumerate() {
+        for name in statement.reads.iter().chain(input.macro_mentions) {
+            if let Some(variable) = input.live.get(name)
+                && !declared.contains(name)
+                && !taken.iter().any(|other| other.name == *name)
+                && !input.decisions.not_taken.contains(name)
+            {
+                taken.push(CellVariable {
+                    name: name.clone(),
+                    mutable: variable.mutable,
+                    declared: variable.declared.clone(),
+                    taken: Some(variable.clone()),
+                    statement: 0,
+                    last_read: 0,
+                });
+            }
+        }
+        if let StatementKind::Let { bindings, .. } = &statement.kind {
+            let bindings = bindings.iter().filter(|binding| !input.decisions.paths.contains(&binding.name));
+            for Binding { name, mutable, range } in bindings {
+                declared.insert(name.clone());
+                let place = Place { cell: statement.fragment.cell.clone(), range: range.clone() };
+                new.push(CellVariable {
+                    name: name.clone(),
+                    mutable: *mutable,
+                    declared: place,
+                    taken: None,
+                    statement: index,
+                    last_read: index,
+                });
+            }
+        }
+    }
+    find_last_reads(&mut new, input);
+    taken.extend(new);
+    taken
+}
+
+/// Finds, for each variable that the cell declares, the last statement that reads it, and not a later one of its name.
+fn find_last_reads(variables: &mut [CellVariable], input: &Input<'_>) {
+    let mut visible: HashMap<String, usize> = HashMap::new();
+    let mut declared = 0;
+    for (index, statement) in input.cell.statements.iter().enumerate() {
+        for name in statement.reads.iter().chain(input.macro_mentions) {
+            if let Some(variable) = visible.get(name) {
+                variables[*variable].last_read = index;
+            }
+        }
+        while let Some(variable) = variables.get(declared).filter(|variable| variable.statement == index) {
+            visible.insert(variable.name.clone(), declared);
+            declared += 1;
+        }
+    }
+}
+
+/// Splits the statements. A `let` that may fail is a stage of its own, so that its variables are in their place before
+/// anything can point to them; `let`s that cannot fail need none, and what lies between `let`s runs as one.
+fn stages(statements: &[Statement], together: Option<usize>) -> Vec<Stage> {
+    // `let x;` is assigned by some later statement, so the rest stays together.
+    let deferred = |statement: &Statement| matches!(statement.kind, StatementKind::Let { deferred: true, .. });
+    let deferred = statements.iter().position(deferred).unwrap_or(statements.len());
+    let together = together.map_or(deferred, |together| together.min(deferred));
+    let declares =
+        |statement: &Statement| matches!(&statement.kind, StatementKind::Let { bindings, .. } if !bindings.is_empty());
+    let mut stages: Vec<Stage> = Vec::new();
+    for (index, statement) in statements.iter().enumerate() {
+        let sure = statement.sure && index < together;
+        let goes_on = |stage: &Stage| {
+            let first = &statements[stage.statements.start];
+            match index.cmp(&together) {
+                Ordering::Greater => true,
+                Ordering::Equal => false,
+                Ordering::Less if sure => stage.sure,
+                Ordering::Less => !stage.sure && !declares(first) && !declares(statement),
+            }
+        };
+        match stages.last_mut() {
+            Some(stage) if goes_on(stage) => stage.statements.end = index + 1,
+            _ => stages.push(Stage { statements: index..index + 1, sure, text: 0..0 }),
+        }
+    }
+    stages
+}
+
+/// The crates of earlier cells that the text names; all our references to them are absolute paths.
+fn crates_in(text: &str) -> BTreeSet<String> {
+    let names = text.match_indices("cell_").filter_map(|(at, _)| {
+        let len = hashed_name(&text[at..])?;
+        text[..at].trim_end().ends_with("::").then(|| text[at..at + len].to_owned())
+    });
+    names.collect()
+}
+
+/// What becomes of the variables of a stage once the later stages are over.
+struct Ending {
+    /// Dropped first.
+    dropped: Vec<VariableId>,
+    /// Not kept.
+    forgotten: Vec<VariableId>,
+    /// Put into the store, the last one first.
+    put: Vec<VariableId>,
+}
+
+struct Emitter<'a> {
+    input: Input<'a>,
+    out: Emission,
+}
+
+impl Emitter<'_> {
+    /// Writes an item or statement of the user's.
+    fn fragment(&mut self, fragment: &Fragment) -> Range<usize> {
+        let displayed = &self.input.decisions.displayed;
+        let edits: Vec<Edit> = displayed.iter().filter_map(|value| value.edits(fragment)).flatten().collect();
+        let given = fragment;
+        let mut fragment = given.clone();
+        for (_, at) in self.input.decisions.capturing.iter().filter(|(of, _)| of == given.text()) {
+            fragment.edits.retain(|edit| edit.at != given.range.start + at || !captures::is_one(edit));
+        }
+        if !edits.is_empty() {
+            fragment.edits.extend(edits);
+            fragment.edits.sort_by_key(|edit| edit.at);
+        }
+        let range = self.out.source.fragment(&fragment);
+        self.out.fragments.push(fragment);
+        range
+    }
+
+    fn glue(&mut self, text: &str) {
+        self.out.source.glue(text);
+    }
+
+    fn marked(&mut self, text: &str, mark: Mark) {
+        let range = self.out.source.glue(text);
+        self.out.marks.push((range, mark));
+    }
+
+    fn head(&mut self) {
+        for attribute in &self.input.cell.attributes {
+            self.out.source.fragment(attribute);
+            // A comment, `//! ...`, would take in what follows.
+            self.glue(if attribute.text().starts_with("//") { "\n" } else { " " });
+        }
+        self.glue(
+            "#![allow(unused, nonstandard_style, private_interfaces, private_bounds, uncommon_codepoints, static_mut_refs, \
+             dropping_copy_types)] \
+             #[allow(unused_imports)] use ::oxtorch::prelude::*; ",
+        );
+        for condition in &self.input.cell.conditions {
+            // rustc would take out what is ours as well.
+            let told =
+                format!("`#![cfg({condition})]` takes out the whole cell: `#[cfg(..)]` stands ahead of a part of one");
+            self.glue(&format!("#[cfg(not({condition}))] ::core::compile_error!({told:?}); "));
+        }
+        for import in self.input.imports {
+            let rename = if import.anonymous { " as _" } else { "" };
+            self.glue(&format!("use ::{}::{}{rename}; ", import.home, raw(&import.name)));
+            if import.in_modules {
+                // Whoever loads a cell needs what that was linked with.
+                let (name, home) = (raw(&import.name), &import.home);
+                self.glue(&format!("extern crate oxtorch as _; #[macro_use({name})] extern crate {home} as _; "));
+            }
+        }
+        for leaf in self.input.uses {
+            if !self.input.decisions.dropped_uses.contains(leaf) {
+                self.marked(&format!("{} ", leaf.code), Mark::Use(leaf.clone()));
+            }
+        }
+        // A macro is in scope only below its definition.
+        self.moved_items(|kind| kind == ItemKind::Macro);
+    }
+
+    fn own_items(&mut self) {
+        let plan = self.input.plan;
+        let uses = self.input.cell.uses.iter().map(|declaration| &declaration.fragment);
+        let items = plan.new_items.iter().map(|item| &item.fragment);
+        let impls = plan.new_impls.iter().map(|block| &block.fragment);
+        let mut fragments: Vec<_> = uses.chain(items).chain(impls).collect();
+        fragments.sort_by_key(|fragment| fragment.range.start);
+        for fragment in fragments {
+            self.out.source.align(fragment);
+            self.fragment(fragment);
+            // A line comment of the user's may stand at the end.
+            self.glue("\n");
+        }
+    }
+
+    fn moved_items(&mut self, wanted: impl Fn(ItemKind) -> bool) {
+        let plan = self.input.plan;
+        for item in plan.moved_items.iter().filter(|item| wanted(item.kind)) {
+            let range = self.fragment(&item.fragment);
+            self.out.marks.push((range, Mark::Moved(item.names.iter().cloned().collect())));
+            self.glue("\n");
+        }
+        if wanted(ItemKind::Other) {
+            for block in &plan.moved_impls {
+                let range = self.fragment(&block.fragment);
+                self.out.marks.push((range, Mark::Moved(Names::from([crate::plan::scope::stale_impl_name(block)]))));
+                self.glue("\n");
+            }
+        }
+    }
+
+    fn run_function(&mut self) {
+        // By a macro: what the user forbids, `#![forbid(unsafe_code)]`, is not about what a macro of another crate writes.
+        self.glue(&format!("::oxtorch::export_run!({RUN_SYMBOL:?}, crate::__oxtorch_run); "));
+        self.glue(&format!("pub fn __oxtorch_run() {{ {SHOW_TRAITS} "));
+        if self.input.cell.asynchronous {
+            self.glue("::oxtorch::cell::enter_tokio(); ");
+        }
+        let taken: Vec<VariableId> =
+            (0..self.out.variables.len()).filter(|id| self.out.variables[*id].taken.is_some()).collect();
+        for id in &taken {
+            self.take(*id);
+        }
+        if self.input.decisions.local_macros {
+            self.input.macros.iter().for_each(|item| self.local_macro(item));
+        }
+        let statements = &self.input.cell.statements;
+        self.out.stages = stages(statements, self.input.decisions.together);
+        self.stages();
+        for id in taken.into_iter().rev() {
+            self.put(id, 0);
+        }
+        self.glue(" }\n");
+    }
+
+    fn take(&mut self, id: VariableId) {
+        let variable = self.out.variables[id].clone();
+        let Some(stored) = &variable.taken else { return };
+        let start = self.out.source.text.len();
+        self.glue("let ");
+        self.pattern(&variable);
+        let (name, ty) = (&variable.name, &stored.ty);
+        if stored.moved_home {
+            self.glue(&format!(": {ty} = ::oxtorch::carry_variable!({name:?}); "));
+        } else {
+            self.glue(&format!(": {ty} = ::oxtorch::cell::take({name:?}); "));
+        }
+        self.out.marks.push((start..self.out.source.text.len(), Mark::Take(id)));
+    }
+
+    /// The name of a variable in a pattern of ours, which stands for the place where the user declared it.
+    fn pattern(&mut self, variable: &CellVariable) {
+        if variable.mutable {
+            self.glue("mut ");
+        }
+        self.out.source.glue_for(&raw(&variable.name), &variable.declared);
+    }
+
+    /// Writes the stages, each inside what follows the success of the one before.
+    fn stages(&mut self) {
+        // A loop: calls of calls, as deep as there are stages, could overflow the stack.
+        let endings: Vec<Ending> = (0..self.out.stages.len()).map(|number| self.stage(number)).collect();
+        for (number, ending) in endings.into_iter().enumerate().rev() {
+            self.drop_all(&ending.dropped);
+            for id in ending.forgotten {
+                self.forget(id);
+            }
+            for id in ending.put.into_iter().rev() {
+                self.put(id, number + 1);
+            }
+            self.glue("} ");
+        }
+    }
+
+    /// Writes a stage up to where the next one stands, and returns what comes behind that.
+    fn stage(&mut self, number: usize) -> Ending {
+        let stage = self.out.stages[number].clone();
+        if let Some(before) = number.checked_sub(1) {
+            self.out.stages[before].text.end = self.out.source.text.len();
+        }
+        self.out.stages[number].text = self.out.source.text.len()..usize::MAX;
+        let is_last = number + 1 == self.out.stages.len();
+        let decisions = self.input.decisions;
+        let declared = self.declared_in(&stage.statements);
+        let (gone, alive): (Vec<_>, Vec<_>) = declared.iter().copied().partition(|id| decisions.ended.contains(id));
+        let (unkept, kept): (Vec<_>, Vec<_>) = alive.iter().copied().partition(|id| decisions.not_kept.contains(id));
+        let probed: Vec<VariableId> = kept.iter().copied().filter(|id| !decisions.moved.contains(id)).collect();
+        let dropped: Vec<VariableId> = unkept.iter().copied().filter(|id| decisions.dropped.contains(id)).collect();
+        let passed = decisions.passed.iter().filter(|(_, stage)| *stage == number).map(|(id, _)| *id);
+        let passed: Vec<VariableId> = passed.collect();
+
+        if stage.sure {
+            self.glue("{ ");
+            for index in stage.statements.clone() {
+                self.local_macros(index..index + 1);
+                self.statement(&self.input.cell.statements[index].clone());
+                let declared_here = |id: &VariableId| self.out.variables[*id].statement == index;
+                let probed: Vec<VariableId> = probed.iter().copied().filter(declared_here).collect();
+                self.probe_all(&probed);
+            }
+        } else {
+            // Later stages stand within what follows this one, but not within its statements.
+            if !is_last {
+                self.local_macros(stage.statements.clone());
+            }
+            // What a later stage may use is returned even if no later cell can have it.
+            let returned = if is_last { &kept } else { &alive };
+            self.glue("if let ::core::option::Option::Some((");
+            for id in returned {
+                let variable = self.out.variables[*id].clone();
+                self.pattern(&variable);
+                self.glue(", ");
+            }
+            for id in &passed {
+                self.glue(&format!("{}, ", back(*id)));
+            }
+            self.glue(")) = ");
+            let awaits = self.input.cell.statements[stage.statements.clone()].iter().any(|statement| statement.awaits);
+            let head =
+                if awaits { "::oxtorch::cell::stage_async(async || {\n" } else { "::oxtorch::cell::stage(|| {\n" };
+            self.marked(head, Mark::Stage(number));
+            self.statements(&stage.statements);
+            self.probe_all(&probed);
+            if is_last {
+                self.drop_all(&dropped);
+            }
+            self.glue("::core::result::Result::Ok((");
+            for id in returned.iter().chain(&passed) {
+                let name = raw(&self.out.variables[*id].name);
+                self.marked(&format!("{name}, "), Mark::Return(*id));
+            }
+            self.glue(")) }) { ");
+            for id in &passed {
+                let name = raw(&self.out.variables[*id].name);
+                self.marked(&format!("{name} = {}; ", back(*id)), Mark::Return(*id));
+            }
+        }
+        Ending {
+            dropped: if stage.sure || !is_last { dropped } else { Vec::new() },
+            forgotten: unkept.into_iter().chain(gone).collect(),
+            put: kept.into_iter().chain(passed).collect(),
+        }
+    }
+
+    /// Writes the statements of a stage.
+    fn statements(&mut self, range: &Range<usize>) {
+        for index in range.clone() {
+            if range.end == self.input.cell.statements.len() {
+                self.local_macros(index..index + 1);
+            }
+            // A stage looks for an interrupt when it begins.
+            if index > range.start && !self.input.cell.statements[index].sure {
+                self.glue(CHECKPOINT);
+                self.glue(" ");
+            }
+            self.statement(&self.input.cell.statements[index].clone());
+        }
+    }
+
+    /// Defines the cell's own macros that stand right ahead of these statements once more, where they name a variable.
+    fn local_macros(&mut self, statements: Range<usize>) {
+        if !self.input.decisions.local_macros {
+            return;
+        }
+        let cell = self.input.cell;
+        let start = |index: usize| cell.statements[index].fragment.range.start;
+        let place = statements.start.checked_sub(1).map_or(0, start)..start(statements.end - 1);
+        let macros = cell.items.iter().filter(|item| item.kind == ItemKind::Macro);
+        macros.filter(|item| place.contains(&item.fragment.range.start)).for_each(|item| self.local_macro(item));
+    }
+
+    /// Defines a macro within the function that runs the cell.
+    fn local_macro(&mut self, item: &Item) {
+        if self.out.variables.iter().any(|variable| item.mentions.contains(&variable.name)) {
+            // As the user wrote it: it needs to be seen from nowhere else.
+            self.fragment(&Fragment { edits: Vec::new(), ..item.fragment.clone() });
+            self.glue("\n");
+        }
+    }
+
+    /// Has the compiler look at variables: whether they borrow, and what type they are of.
+    fn probe_all(&mut self, ids: &[VariableId]) {
+        for (number, id) in ids.iter().enumerate() {
+            if number > 0 {
+                // What rustc tells of a place holds the line that it is on.
+                self.glue("\n");
+            }
+            let name = raw(&self.out.variables[*id].name);
+            // Only a variable has an address: E0745 says that the name is a constant's or a variant's.
+            let probe = format!("::core::mem::drop(&raw const {name}); ::oxtorch::cell::probe(&{name});");
+            self.marked(&probe, Mark::Probe(*id));
+            self.glue(" ");
+        }
+    }
+
+    /// Ends variables, the last one first, while what they borrow is still there.
+    fn drop_all(&mut self, ids: &[VariableId]) {
+        for id in ids.iter().rev() {
+            let name = raw(&self.out.variables[*id].name);
+            self.marked(&format!("::core::mem::drop({name}); "), Mark::Drop(*id));
+        }
+    }
+
+    /// The variables that the statements leave behind: of several with one name the last.
+    fn declared_in(&self, stage: &Range<usize>) -> Vec<VariableId> {
+        let mut declared: Vec<VariableId> = Vec::new();
+        for (id, variable) in self.out.variables.iter().enumerate() {
+            if variable.taken.is_none() && stage.contains(&variable.statement) {
+                declared.retain(|other| self.out.variables[*other].name != variable.name);
+                declared.push(id);
+            }
+        }
+        declared
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        self.out.source.align(&statement.fragment);
+        match statement.kind {
+            StatementKind::Tail { behind_attributes } if !self.input.decisions.tail_without_value => {
+                self.shown(&statement.fragment, behind_attributes);
+            }
+            _ => {
+                self.fragment(&statement.fragment);
+            }
+        }
+        self.glue(if matches!(statement.kind, StatementKind::Tail { .. }) { ";\n" } else { "\n" });
+    }
+
+    /// Writes the trailing expression and what shows its value. Attributes belong to the whole of it: a statement may have them.
+    fn shown(&mut self, fragment: &Fragment, behind_attributes: usize) {
+        let (attributes, value) = fragment.split(behind_attributes);
+        self.fragment(&attributes);
+        self.marked("match &(", Mark::Show);
+        if self.input.decisions.tail_of_any_error {
+            self.marked("::oxtorch::cell::of_any_error(", Mark::Show);
+        }
+        let start = self.fragment(&value).start;
+        self.out.tail = Some(start..self.out.source.text.len());
+        self.marked(if self.input.decisions.tail_of_any_error { "\n)" } else { "\n" }, Mark::Show);
+        self.marked(&format!(") {{ __oxtorch_value => {{ {VIA_EVCXR} "), Mark::Show);
+        self.marked(
+            "(&&&::oxtorch::cell::Show(__oxtorch_value)).oxtorch_show(|| __oxtorch_value.evcxr_display()) } }",
+            Mark::Show,
+        );
+    }
+
+    /// Puts a variable into the store as it is behind `level` stages.
+    fn put(&mut self, id: VariableId, level: usize) {
+        let decisions = self.input.decisions;
+        let passed_on = decisions.passed.iter().any(|(other, stage)| *other == id && *stage >= level);
+        if passed_on || decisions.moved.contains(&id) {
+            return self.forget(id);
+        }
+        let CellVariable { name, taken, .. } = self.out.variables[id].clone();
+        let put = if taken.is_some() { "put_back" } else { "put" };
+        self.marked(&format!("::oxtorch::cell::{put}({name:?}, {id}, {}); ", raw(&name)), Mark::Put(id));
+        self.glue("\n");
+    }
+
+    /// Hides an older variable of the same name, which the user believes to be gone.
+    fn forget(&mut self, id: VariableId) {
+        let name = self.out.variables[id].name.clone();
+        self.glue(&format!("::oxtorch::cell::forget({name:?});\n"));
+    }
+}
+
+/// What a stage gives back of a variable that it moves, on the way to the place where the variable was.
+fn back(id: VariableId) -> String {
+    format!("__oxtorch_{id}")
+}
+
+/// Stands for the method `evcxr_display` of a type that has none; one that a trait of the user's gives a type comes first, for this
+/// is a method of references to it. It is in scope around a cell's value alone, for elsewhere
+/// a method that a type lacks is an error; and no trait of the runtime's, or rustc would advise evcxr's cells to import it.
+const VIA_EVCXR: &str = "\
+    trait ViaEvcxr { fn evcxr_display(&self) -> ::oxtorch::cell::NoMethod { ::oxtorch::cell::NoMethod } } \
+    impl<T: ?::core::marker::Sized> ViaEvcxr for &T {}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::scope::Scope;
+    use crate::source::fragment::CellText;
+    use crate::source::macro_items::ItemMacros;
+    use crate::source::parse::parse;
+
+    fn emitted(text: &str, decisions: &Decisions) -> Emission {
+        let cell = parse(&CellText::new(1, text), &ItemMacros::default()).expect("the test's cell parses");
+        let plan = Scope::default().plan(&cell, &Names::new());
+        emit(Input {
+            cell: &cell,
+            plan: &plan,
+            imports: &[],
+            uses: &[],
+            live: &BTreeMap::new(),
+            macro_mentions: &Names::new(),
+            macros: &[],
+            decisions,
+        })
+    }
+
+    #[test]
+    fn the_users_lines_keep_their_numbers() {
+        let text = "struct A;\n\nlet a = A;\nlet b = f(a);\nloop {}";
+        let emission = emitted(text, &Decisions::default());
+        let lines: Vec<&str> = emission.source.text.lines().collect();
+        assert!(lines[0].ends_with("pub struct A;"), "{}", emission.source.text);
+        assert_eq!(emission.stages.len(), 3);
+        let place = emission.source.place_of_line(3, 5).map(|place| (place.line(), place.column()));
+        assert_eq!(lines[2].trim_end(), "let a = A;");
+        assert_eq!(place, Some((3, 5)));
+    }
+
+    #[test]
+    fn each_let_that_may_fail_is_a_stage_and_what_lies_between_runs_as_one() {
+        let stages = |text: &str, decisions: &Decisions| {
+            let emission = emitted(text, decisions);
+            emission.stages.iter().map(|stage| (stage.statements.clone(), stage.sure)).collect::<Vec<_>>()
+        };
+        let first = |text: &str| stages(text, &Decisions::default());
+        assert_eq!(first("let a = 1; let b = 2;"), [(0..2, true)]);
+        assert_eq!(first("let a = f(); let b = &a;"), [(0..1, false), (1..2, true)]);
+        assert_eq!(first("f(); g(); let b = h(); b.i(); b"), [(0..2, false), (2..3, false), (3..5, false)]);
+        assert_eq!(first("f(); let a; a = f(); let b = 1; g(a);"), [(0..1, false), (1..5, false)]);
+        let together = Decisions { together: Some(1), ..Decisions::default() };
+        assert_eq!(stages("let a = 1; f(a); let b = g(); b", &together), [(0..1, true), (1..4, false)]);
+    }
+
+    #[test]
+    fn a_cell_of_items_alone_has_nothing_to_run() {
+        assert!(!emitted("fn f() {}", &Decisions::default()).runs);
+    }
+}

@@ -1,0 +1,342 @@
+//! Learns from what rustc refuses about the code around a cell, so that the next try leaves that out.
+//!
+//! The borrow checker decides which variables a cell moved and which cannot be kept. It speaks of the lines that we
+//! wrote (see [`Mark`]); what it says of the user's own lines alone is the user's error.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::diagnostic::{Diagnostic, Span};
+use crate::emit::{CellVariable, Decisions, Emission, Mark, VariableId};
+use crate::source::identifiers::Names;
+
+/// A move out of a place that was moved, or never assigned, or is borrowed.
+const MOVED: [&str; 3] = ["E0382", "E0381", "E0505"];
+/// A borrow that ends too early.
+const BORROWED: [&str; 11] =
+    ["E0597", "E0713", "E0716", "E0515", "E0373", "E0521", "E0310", "E0499", "E0502", "E0503", "E0506"];
+/// Inference that a later statement would have settled.
+const UNINFERRED: [&str; 3] = ["E0282", "E0283", "E0284"];
+
+/// What the errors of one try ask for: the decisions for the next; `None` when all of them are the user's own.
+pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions: &Decisions) -> Option<Decisions> {
+    let mut next = decisions.clone();
+    // "aborting due to 2 previous errors" has no place.
+    for error in errors.iter().filter(|error| !error.spans.is_empty()) {
+        let marks = marks_of(error, emission, file);
+        if let Some(displayed) = without_display(error).and_then(|span| emission.displayed(own_range(span, file)?)) {
+            next.displayed.insert(displayed);
+            continue;
+        }
+        if let Some(stage) = stage_of_hidden_name(error, emission, file) {
+            join(stage, &mut next);
+            continue;
+        }
+        if let Some(name) = hides_function(error, &marks, emission) {
+            next.not_taken.insert(name);
+            continue;
+        }
+        let place = error.spans.iter().find(|span| span.is_primary).and_then(|span| own_range(span, file));
+        if is_about_captures(error)
+            && let Some(narrowed) = place.clone().and_then(|place| emission.narrowed(place))
+        {
+            next.capturing.insert(narrowed);
+            continue;
+        }
+        if !decisions.local_macros && names_variable_in_macro(error) {
+            next.local_macros = true;
+            continue;
+        }
+        learn_one(error, &marks, place.map(|range| range.start), emission, decisions, &mut next);
+    }
+    // What was learnt of variables does not hold for others, nor what was learnt of stages.
+    let others = next.paths != decisions.paths;
+    if others || next.together != decisions.together {
+        let together = if others { decisions.together } else { next.together };
+        next = Decisions {
+            together,
+            not_kept: BTreeSet::new(),
+            lenders: BTreeMap::new(),
+            moved: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            passed: BTreeSet::new(),
+            dropped: BTreeSet::new(),
+            ..next
+        };
+    }
+    (next != *decisions).then_some(next)
+}
+
+/// Whether a macro names a variable that is not in scope where the macro is defined.
+fn names_variable_in_macro(error: &Diagnostic) -> bool {
+    let is_it = |child: &Diagnostic| child.message.ends_with("not accessible due to macro hygiene");
+    error.code() == "E0425" && error.children.iter().any(is_it)
+}
+
+/// Whether what a function returns holds more than `use<...>` says, as we wrote it behind its bounds.
+fn is_about_captures(error: &Diagnostic) -> bool {
+    error.code() == "E0700" || (error.message.contains("`impl Trait`") && error.message.contains("`use<...>`"))
+}
+
+struct Marked<'a> {
+    mark: &'a Mark,
+    primary: bool,
+    /// Whether this is what asks for a borrow that never ends.
+    asks: bool,
+}
+
+fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<Marked<'a>> {
+    let mut marks = Vec::new();
+    // "argument requires that `x` is borrowed for `'static`"
+    let asks = |span: &Span| span.label.as_deref().is_some_and(|label| label.starts_with("argument requires"));
+    let spans = error.spans.iter().map(|span| (span, span.is_primary, asks(span)));
+    // "function requires argument type to outlive `'static`"
+    let notes = error.children.iter().filter(|note| note.message.ends_with("to outlive `'static`"));
+    let notes = notes.flat_map(|note| &note.spans).map(|span| (span, false, true));
+    for (span, primary, asks) in spans.chain(notes) {
+        let Some(range) = own_range(span, file) else { continue };
+        let overlaps =
+            |marked: &Range<usize>| marked.start < range.end.max(range.start + 1) && range.start < marked.end;
+        // A span may reach over much of the crate, such as the whole body of an async closure: it is about its beginning.
+        let begins_marked = emission.marks.iter().any(|(marked, _)| marked.contains(&range.start));
+        let overlapping = emission
+            .marks
+            .iter()
+            .filter(|(marked, _)| if begins_marked { marked.contains(&range.start) } else { overlaps(marked) });
+        marks.extend(overlapping.map(|(_, mark)| Marked { mark, primary, asks }));
+    }
+    marks
+}
+
+/// Where a span lies in the emitted source; for a span in a macro of elsewhere, where that macro was used.
+pub fn own_range(span: &Span, file: &str) -> Option<Range<usize>> {
+    let mut span = span;
+    loop {
+        if span.file_name.ends_with(file) {
+            return Some(span.byte_start..span.byte_end);
+        }
+        span = &span.expansion.as_ref()?.span;
+    }
+}
+
+fn learn_one(
+    error: &Diagnostic,
+    marks: &[Marked<'_>],
+    place: Option<usize>,
+    emission: &Emission,
+    before: &Decisions,
+    next: &mut Decisions,
+) {
+    let code = error.code();
+    let primary = |wanted: fn(&Mark) -> bool| {
+        marks.iter().find(|marked| marked.primary && wanted(marked.mark)).map(|marked| marked.mark)
+    };
+
+    if let Some(Mark::Use(leaf)) = primary(|mark| matches!(mark, Mark::Use(_))) {
+        next.dropped_uses.push(leaf.clone());
+        return;
+    }
+    if let Some(Mark::Moved(names)) = primary(|mark| matches!(mark, Mark::Moved(_))) {
+        next.stale.extend(names.iter().cloned());
+        return;
+    }
+    if let Some(Mark::Probe(id)) = primary(|mark| matches!(mark, Mark::Probe(_)))
+        && code == "E0745"
+    {
+        next.paths.insert(emission.variables[*id].name.clone());
+        return;
+    }
+    if let Some(Mark::Probe(id)) = primary(|mark| matches!(mark, Mark::Probe(_)))
+        && code == "E0425"
+    {
+        // A `let` that `#[cfg]` has removed.
+        next.moved.insert(*id);
+        next.ended.insert(*id);
+        return;
+    }
+    let in_take = primary(|mark| matches!(mark, Mark::Take(_)));
+    // A borrow error whose primary place is the variable itself is about what the user does with it.
+    if let Some(Mark::Take(id)) = in_take
+        && !MOVED.contains(&code)
+        && !BORROWED.contains(&code)
+        && !matches!(code, "E0384" | "E0596")
+    {
+        next.not_taken.insert(emission.variables[*id].name.clone());
+        return;
+    }
+    if let Some(Mark::Show) = primary(|mark| matches!(mark, Mark::Show))
+        && UNINFERRED.contains(&code)
+    {
+        next.tail_without_value = true;
+        return;
+    }
+    if place.is_some_and(|place| emission.tail.as_ref().is_some_and(|tail| tail.contains(&place)))
+        && !before.tail_of_any_error
+        && lacks_error_type(error)
+    {
+        next.tail_of_any_error = true;
+        return;
+    }
+    let borrow_error = MOVED.contains(&code) || BORROWED.contains(&code) || code.is_empty();
+    if borrow_error {
+        // `argument requires that ... is borrowed for 'static`, `first borrow later used here`: this variable is the one
+        // that borrows. What it borrows from may be under its own probe.
+        let probed = |primary: bool| {
+            marks.iter().find_map(|marked| match marked.mark {
+                Mark::Probe(id) if marked.primary == primary => Some(*id),
+                _ => None,
+            })
+        };
+        let asks = marks.iter().find_map(|marked| match marked.mark {
+            Mark::Put(id) | Mark::Probe(id) if marked.asks && !marked.primary => Some(*id),
+            _ => None,
+        });
+        let borrower = probed(false).or(asks).or_else(|| probed(true).filter(|_| !MOVED.contains(&code)));
+        if let Some(id) = borrower {
+            next.not_kept.insert(id);
+            next.lenders.extend(lender(error, emission).map(|name| (id, name)));
+            return;
+        }
+        if let Some(Mark::Probe(id) | Mark::Drop(id)) = primary(|mark| matches!(mark, Mark::Probe(_) | Mark::Drop(_))) {
+            // Moved or unassigned at the end of its own stage. A later stage that uses it must be the one to complain.
+            next.moved.insert(*id);
+            next.ended.insert(*id);
+            join_where_read_later(*id, emission, next);
+            return;
+        }
+        if let Some(Mark::Return(id)) = primary(|mark| matches!(mark, Mark::Return(_))) {
+            if next.passed.iter().any(|(passed, _)| passed == id) {
+                // It got no new value after all.
+                next.passed.retain(|(passed, _)| passed != id);
+                next.moved.insert(*id);
+                return;
+            }
+            if matches!(code, "E0382" | "E0381") {
+                next.moved.insert(*id);
+                next.ended.insert(*id);
+                join_where_read_later(*id, emission, next);
+                return;
+            }
+        } else if code == "E0382"
+            && let Some((id, stage)) = moved_into_stage(error, marks, emission)
+            && emission.variables[id].mutable
+            && !emission.declares(stage, &emission.variables[id].name)
+            && !next.moved.contains(&id)
+            && !before.passed.contains(&(id, stage))
+        {
+            next.passed.insert((id, stage));
+            return;
+        }
+        if let Some(id) = dropped_too_late(error, emission)
+            && !before.dropped.contains(&id)
+        {
+            next.dropped.insert(id);
+            return;
+        }
+        let put = primary(|mark| matches!(mark, Mark::Put(_)));
+        // Else a put of something that the user still borrows elsewhere in the cell.
+        let put = put.or_else(|| marks.iter().map(|marked| marked.mark).find(|mark| matches!(mark, Mark::Put(_))));
+        if let Some(Mark::Put(id)) = put {
+            next.moved.insert(*id);
+            return;
+        }
+    }
+    if (borrow_error || UNINFERRED.contains(&code)) && emission.stages.len() > 1 {
+        // An error about nothing of ours is most likely the user's own, and told best where there are no stages.
+        let in_stage = || marks.iter().find(|marked| marked.primary).and_then(|_| emission.stage_at(place?));
+        let first = if before.together.is_none() { in_stage() } else { None };
+        join(first.unwrap_or(0), next);
+    }
+}
+
+/// Whether rustc finds nothing that says what the error of a `Result` is.
+fn lacks_error_type(error: &Diagnostic) -> bool {
+    let mut labels = error.spans.iter().filter_map(|span| span.label.as_deref());
+    UNINFERRED.contains(&error.code())
+        && labels.any(|label| label.ends_with("type parameter `E` declared on the enum `Result`"))
+}
+
+/// Has a statement and all behind it run as one stage.
+fn join(first: usize, next: &mut Decisions) {
+    next.together = Some(next.together.map_or(first, |together| together.min(first)));
+}
+
+fn join_where_read_later(id: VariableId, emission: &Emission, next: &mut Decisions) {
+    if emission.read_later(id) {
+        join(emission.stage_of(id), next);
+    }
+}
+
+/// The stage that declares, by a macro of the user's, a name that a later statement does not find.
+fn stage_of_hidden_name(error: &Diagnostic, emission: &Emission, file: &str) -> Option<usize> {
+    let is_it = |child: &&Diagnostic| child.message.ends_with("is available in a different scope in the same function");
+    let child = error.children.iter().filter(|_| error.code() == "E0425").find(is_it)?;
+    child.spans.iter().find_map(|span| emission.stage_at(own_range(span, file)?.start))
+}
+
+/// A variable of an earlier cell that is called like the function that it was made by, and that this cell makes again:
+/// `let digits = digits();`. It is the function that is meant.
+fn hides_function(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission) -> Option<String> {
+    let taken = marks.iter().find_map(|marked| match marked.mark {
+        Mark::Take(id) if error.code() == "E0618" => Some(&emission.variables[*id].name),
+        _ => None,
+    })?;
+    let made_again = |variable: &&CellVariable| variable.taken.is_none() && variable.name == *taken;
+    emission.variables.iter().find(made_again).map(|variable| variable.name.clone())
+}
+
+/// The argument of `display` that an error is about, where its type has no display of its own.
+fn without_display(error: &Diagnostic) -> Option<&Span> {
+    let is_it = |child: &Diagnostic| child.message.starts_with("required by a bound in `oxtorch::display::");
+    let is_it = error.code() == "E0277" && error.children.iter().any(is_it);
+    error.spans.iter().find(|span| is_it && span.is_primary)
+}
+
+/// The variable that an error says was moved, and the stage whose closure moved it.
+fn moved_into_stage(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission) -> Option<(VariableId, usize)> {
+    let stage = marks.iter().find_map(|marked| match marked.mark {
+        Mark::Stage(stage) => Some(*stage),
+        _ => None,
+    })?;
+    // "use of moved value: `x`", "borrow of partially moved value: `x.field`"
+    let name = error.message.split('`').nth(1)?.split(['.', '[']).next()?;
+    Some((emission.captured_by(name.trim_start_matches('*'), stage)?, stage))
+}
+
+/// The variable that an error says is borrowed: "`vs` does not live long enough", "closure may outlive the current function,
+/// but it borrows `vs`".
+fn lender(error: &Diagnostic, emission: &Emission) -> Option<String> {
+    let named = error.message.split('`').skip(1).step_by(2);
+    let mut variables = named.filter_map(|place| place.trim_start_matches(['*', '&']).split(['.', '[']).next());
+    variables.find(|name| emission.variable(name).is_some()).map(str::to_owned)
+}
+
+/// A variable whose destructor uses a borrow after what it borrows was moved.
+fn dropped_too_late(error: &Diagnostic, emission: &Emission) -> Option<VariableId> {
+    // "borrow might be used here, when `guard` is dropped and runs the destructor for type `...`"
+    let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
+    let name = labels.filter_map(|label| label.split_once("when `")?.1.split_once("` is dropped")).next()?.0;
+    emission.variable(name)
+}
+
+/// The types that the lint has told, by variable.
+pub fn probed_types(diagnostics: &[Diagnostic], emission: &Emission, file: &str) -> Vec<(usize, String)> {
+    let mut types = Vec::new();
+    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.code() == "unused_results") {
+        for marked in marks_of(diagnostic, emission, file) {
+            if let Mark::Probe(id) = marked.mark
+                && let Some(ty) = diagnostic.message.split_once("type `&").and_then(|(_, rest)| rest.rsplit_once('`'))
+            {
+                types.push((*id, ty.0.to_owned()));
+            }
+        }
+    }
+    types
+}
+
+/// The names that the errors say do not exist.
+pub fn unresolved_names(errors: &[&Diagnostic]) -> Names {
+    let unresolved =
+        errors.iter().filter(|error| matches!(error.code(), "E0425" | "E0423" | "E0433" | "E0432" | "E0412"));
+    unresolved.filter_map(|error| error.message.split('`').nth(1).map(str::to_owned)).collect()
+}

@@ -1,0 +1,152 @@
+//! What the commands of a cell do, one idea a file.
+
+pub(crate) mod dependencies;
+pub(crate) mod help;
+pub(crate) mod items;
+pub(crate) mod places;
+pub(crate) mod settings;
+pub(crate) mod shell;
+pub(crate) mod table;
+pub(crate) mod time;
+pub(crate) mod type_of;
+pub(crate) mod vars;
+
+use std::fmt::Write;
+
+use oxtorch_protocol::{Display, DisplayKind};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::cell::NativeEngine;
+use crate::commands::{Command, Segment};
+use crate::report::errors::tell;
+use crate::report::render;
+use oxtorch_session::{CellError, CellRequest, Event, Stream};
+
+impl NativeEngine {
+    /// Runs one command of a cell.
+    pub(crate) async fn run_command(
+        &mut self,
+        command: Command,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), CellError> {
+        match command {
+            Command::Help { topic } => show(events, help::help(topic.as_deref())?).await,
+            Command::Vars => self.show_variables(request, events).await?,
+            Command::Items => show(events, items::items(&self.state)).await,
+            Command::Doc { name } => {
+                let documentation = self.documentation(&name).await?;
+                show(events, documentation).await;
+            }
+            Command::Type { code } => {
+                let ty = self.type_of(code, request).await?;
+                show(events, Shown::text(ty)).await;
+            }
+            Command::Time { body } => self.time(body, request, events).await?,
+            Command::Timeit(timeit) => self.timeit(timeit, request, events).await?,
+            Command::Reset { keep_items } => self.reset(keep_items, request.execution_count, events).await?,
+            Command::Dep { lines } => self.add_dependencies(&lines, events).await?,
+            Command::Opt { change } => say(events, &self.optimise(change)).await,
+            Command::Cache { clear } => {
+                let text = self.cache(clear)?;
+                say(events, &text).await;
+            }
+            Command::Env(env) => self.environment(env, events).await?,
+            Command::Cd { to } => self.change_dir(to.as_deref(), events).await?,
+            Command::Deps => say(events, &self.state.dependencies.list()).await,
+            Command::Version => {
+                let rustc = self.compiler.rustc().runtime().toolchain.lines().next().unwrap_or_default().to_owned();
+                say(events, &format!("oxtorch {}\n{rustc}", env!("CARGO_PKG_VERSION"))).await;
+            }
+            Command::Pwd => show(events, Shown::text(self.current_dir()?.display().to_string())).await,
+            Command::Shell(shell) => self.run_shell(shell, events).await?,
+            Command::WriteFile { path, append, text } => self.write_file(&path, append, &text, events).await?,
+            Command::Remark { text } => tell(events, &[text.to_owned()]).await,
+            Command::Misused { .. } | Command::Unknown { .. } => return wrong_command(&command).map_or(Ok(()), Err),
+        }
+        Ok(())
+    }
+}
+
+/// The error of the commands in a cell that are none, or are written otherwise; nothing of such a cell runs.
+pub(crate) fn wrong_commands(segments: &[Segment]) -> Option<CellError> {
+    let wrong = segments.iter().filter_map(|segment| match segment {
+        Segment::Command(Command::Time { body }) => wrong_commands(body),
+        Segment::Command(command) => wrong_command(command),
+        Segment::Code(_) => None,
+    });
+    wrong.reduce(|mut all, next| {
+        all.evalue = format!("{}\n{}", all.evalue, next.evalue);
+        all.traceback.push(String::new());
+        all.traceback.extend(next.traceback);
+        all
+    })
+}
+
+/// What is wrong with a command.
+fn wrong_command(command: &Command) -> Option<CellError> {
+    Some(match command {
+        Command::Misused { problem, usage } => failure(problem, &[format!("it is written `{usage}`")]),
+        Command::Unknown { name, nearest } => {
+            let mut notes = vec!["`:help` lists the commands".to_owned()];
+            notes.splice(0..0, nearest.map(|usage| format!("did you mean `{usage}`?")));
+            failure(&format!("`{name}` is not a command"), &notes)
+        }
+        _ => return None,
+    })
+}
+
+/// The error of a command.
+pub(crate) fn failure(message: &str, notes: &[String]) -> CellError {
+    let report = render::failure("error", message, &[], notes);
+    CellError { ename: "CommandError".into(), evalue: report.summary, traceback: report.lines }
+}
+
+/// What a command has to show.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// For a terminal.
+    pub text: String,
+    /// For a notebook, where that says more.
+    html: Option<String>,
+}
+
+impl Shown {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), html: None }
+    }
+
+    /// Several things, one below the other.
+    fn stacked(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        let mut html = String::new();
+        for Self { text, html: richer } in parts {
+            if !all.text.is_empty() {
+                all.text.push_str("\n\n");
+            }
+            all.text.push_str(&text);
+            // Writing to a string does not fail.
+            let _ = match richer {
+                Some(richer) => writeln!(html, "{richer}"),
+                None => writeln!(html, "<pre>{}</pre>", table::escaped(&text)),
+            };
+        }
+        all.html = Some(html);
+        all
+    }
+}
+
+/// Shows something as the value of the cell.
+async fn show(events: &mpsc::Sender<Event>, Shown { text, html }: Shown) {
+    let mut data = Map::from_iter([("text/plain".to_owned(), Value::from(text))]);
+    data.extend(html.map(|html| ("text/html".to_owned(), Value::from(html))));
+    let display = Display { kind: DisplayKind::Result, data, metadata: Map::new(), display_id: None };
+    // A front that no longer listens has nobody to show it to.
+    let _ = events.send(Event::Display(display)).await;
+}
+
+/// Prints a line.
+async fn say(events: &mpsc::Sender<Event>, line: &str) {
+    let _ = events.send(Event::Stream { stream: Stream::Stdout, text: format!("{line}\n") }).await;
+}

@@ -1,0 +1,76 @@
+//! `!command`: runs a shell, and shows what it prints as it prints it.
+
+use std::os::unix::process::ExitStatusExt;
+
+use tokio::process::Command;
+use tokio::sync::mpsc;
+
+use crate::cell::NativeEngine;
+use crate::commands::Shell;
+use crate::crate_names::rewriting;
+use crate::host::set_variables;
+use crate::perform::failure;
+use crate::report::errors::{internal, interrupted, tell};
+use oxtorch_session::{CellError, Event};
+
+/// For programs that would wait for a terminal's user, or hold back what they print from a pipe.
+const VARIABLES: [(&str, &str); 3] = [("PYTHONUNBUFFERED", "1"), ("PAGER", "cat"), ("GIT_PAGER", "cat")];
+
+impl NativeEngine {
+    /// Runs a shell to its end.
+    pub(super) async fn run_shell(&mut self, shell: Shell, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
+        let Shell { program, script, strict } = shell;
+        let mut command = Command::new(program);
+        command.arg("-c").arg(&script).current_dir(self.current_dir()?).envs(VARIABLES);
+        set_variables(&mut command, &self.surroundings);
+        let rewrite = rewriting(&self.compiler.sources);
+        let host = self.host()?;
+        let shell = host.start_shell(command, events).await;
+        let shell = shell.map_err(|error| failure(&format!("cannot start {program}: {error}"), &[]))?;
+        let interrupter = host.shell_interrupter(&shell);
+        self.begin_run(|_| interrupter)?;
+        let host = self.host()?;
+        let status = host.finish_shell(shell, events, &rewrite).await;
+        let was_interrupted = self.end_run();
+        let status = status.map_err(|error| internal(format!("the output of {program} cannot be read: {error}")))?;
+        if was_interrupted {
+            return Err(interrupted());
+        }
+        if status.success() {
+            tell(events, effect_that_ends_with_the_shell(&script).as_slice()).await;
+            return Ok(());
+        }
+        let how = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("ended with exit status {code}"),
+            (None, signal) => format!("was ended by signal {}", signal.unwrap_or_default()),
+        };
+        if strict {
+            return Err(failure(&format!("the {program} script {how}"), &[]));
+        }
+        tell(events, &[format!("the command {how}")]).await;
+        Ok(())
+    }
+}
+
+/// What a user may have hoped for who changes the shell itself.
+fn effect_that_ends_with_the_shell(script: &str) -> Option<String> {
+    let (first, rest) = script.split_once(char::is_whitespace)?;
+    let is_alone = !rest.contains(['&', ';', '|', '\n', '(']);
+    match first {
+        "cd" if is_alone => Some(format!("`!cd` ends with its shell; `%cd {}` goes there", rest.trim())),
+        "export" if is_alone => Some(format!("`!export` ends with its shell; `%env {}` stays", rest.trim())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_the_shell_alone_is_pointed_out() {
+        let told = |script: &str| effect_that_ends_with_the_shell(script).is_some();
+        assert!(told("cd data") && told("export A=1"));
+        assert!(!told("cd data && ls") && !told("cdrecord x") && !told("ls"));
+    }
+}

@@ -1,0 +1,99 @@
+//! `:vars`: the variables of the session, and what they are like.
+//!
+//! Names and types are known here. Shapes and lengths are asked of the host by a small cell that looks at each variable,
+//! written when somebody asks, so that no other cell pays for it.
+
+use std::collections::HashMap;
+
+use oxtorch_protocol::Described;
+use tokio::sync::mpsc;
+
+use crate::cell::NativeEngine;
+use crate::perform::table::table;
+use crate::perform::{Shown, show};
+use crate::report::errors::tell;
+use crate::report::type_names::readable_type;
+use crate::source::fragment::CellText;
+use crate::source::identifiers::Names;
+use crate::source::identifiers::raw;
+use crate::source::parse::ParsedCell;
+use oxtorch_session::{CellError, CellRequest, Event};
+
+/// Errors after which there is nothing left to show.
+const GONE: [&str; 2] = ["KeyboardInterrupt", "HostDied"];
+
+impl NativeEngine {
+    /// Shows the variables, and why others are not there.
+    pub(super) async fn show_variables(
+        &mut self,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), CellError> {
+        let names = self.state.variables.live.keys().cloned().collect();
+        let described = match self.describe_variables(names, request, events).await {
+            Ok(described) => described,
+            Err(error) if GONE.contains(&error.ename.as_str()) => return Err(error),
+            Err(error) => {
+                // A `Debug` of the user's may panic, for one.
+                tell(events, &[format!("the values cannot be looked at: {}", error.evalue)]).await;
+                Vec::new()
+            }
+        };
+        let described: HashMap<&str, &Described> =
+            described.iter().map(|described| (described.name.as_str(), described)).collect();
+        let variables = &self.state.variables;
+        let rows: Vec<[String; 5]> = variables
+            .live
+            .iter()
+            .map(|(name, variable)| {
+                let described = described.get(name.as_str());
+                [
+                    name.clone(),
+                    readable_type(&variable.ty),
+                    described.map_or_else(String::new, |described| described.what.clone()),
+                    described.and_then(|described| described.device.clone()).unwrap_or_default(),
+                    format!("[{}]", variable.declared.cell.number()),
+                ]
+            })
+            .collect();
+        let mut parts = Vec::new();
+        if rows.is_empty() {
+            parts.push(Shown::text("There are no variables."));
+        } else {
+            parts.push(table(["Name", "Type", "Shape or value", "Device", "Cell"], &rows));
+        }
+        let lost: Vec<String> = variables
+            .lost
+            .iter()
+            .filter(|(name, _)| !name.starts_with('_'))
+            .map(|(name, loss)| format!("{}.", loss.explain(name)))
+            .collect();
+        if !lost.is_empty() {
+            parts.push(Shown::text(format!("Not there:\n{}", lost.join("\n"))));
+        }
+        show(events, Shown::stacked(parts)).await;
+        Ok(())
+    }
+
+    /// Has the host say what variables are like.
+    pub(crate) async fn describe_variables(
+        &mut self,
+        names: Names,
+        request: CellRequest<'_>,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<Vec<Described>, CellError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut code =
+            "{ use ::oxtorch::cell::{DescribedByItself as _, DescribedBySize as _, DescribedByText as _}; ".to_owned();
+        for name in &names {
+            let variable = raw(name);
+            code += &format!("(&&&::oxtorch::cell::Show(&{variable})).oxtorch_describe({name:?}); ");
+        }
+        code += "}";
+        let text = CellText::new(request.execution_count, request.code);
+        let cell = ParsedCell::ours(&text, code, names);
+        Ok(self.run_cell(&text, Ok(cell), request, events).await?.described)
+    }
+}

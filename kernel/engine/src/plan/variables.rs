@@ -1,0 +1,298 @@
+//! The variables of a session: which there are, of what type, and why others are not there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use syn::visit_mut::VisitMut;
+
+use crate::crate_names::FILE;
+use crate::plan::Plan;
+use crate::plan::scope::CrateName;
+use crate::source::nesting::parsed;
+use crate::source::source_map::Place;
+
+/// A variable in the host's store.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// Whether it was declared `mut`.
+    pub mutable: bool,
+    /// Its type, with every path absolute, as code.
+    pub ty: String,
+    /// Where it was declared.
+    pub declared: Place,
+    /// Whether its type has moved to a new home since it was stored.
+    pub moved_home: bool,
+}
+
+/// Why a name that a cell declared is not there for later cells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gone {
+    /// It borrows from something that ended with its cell.
+    Borrows,
+    /// It borrows from a variable of the session, and a borrow lasts no longer than its cell.
+    BorrowsFrom {
+        /// That variable.
+        lender: String,
+        /// The statement that makes the borrow, where it is short.
+        made_by: Option<String>,
+    },
+    /// Its type has no name that another cell could write.
+    Unnameable(String),
+    /// A cell moved it.
+    Moved,
+    /// The cell ended before it was made.
+    NotReached,
+    /// A type in it was defined anew and differently.
+    TypeChanged(String),
+    /// The host process ended while the cell ran.
+    HostLost,
+    /// The host process ended behind the cell, ahead of the next one.
+    HostLostAfter,
+}
+
+/// A name that is gone, and the cell that it was lost in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// The number of the cell.
+    pub cell: u32,
+    /// Why.
+    pub why: Gone,
+}
+
+impl Loss {
+    /// What to tell a user who names it.
+    pub fn explain(&self, name: &str) -> String {
+        let boxed = match &self.why {
+            Gone::Unnameable(ty) => match ty.strip_prefix("`impl ").and_then(|bounds| bounds.strip_suffix('`')) {
+                Some(bounds) => format!(", as in `let {name}: Box<dyn {bounds}> = Box::new(...)`"),
+                None => ", as in `let f: Box<dyn Fn(f64) -> f64> = Box::new(...)`, or define a `fn`".to_owned(),
+            },
+            _ => String::new(),
+        };
+        format!("`{name}` {}{boxed}", Explanation(self))
+    }
+}
+
+struct Explanation<'a>(&'a Loss);
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cell = self.0.cell;
+        match &self.0.why {
+            Gone::Borrows => write!(
+                f,
+                "was not kept by cell [{cell}]: it borrows from a value that ended with the cell. Keep an owned value \
+                 instead, such as `.clone()`, `.to_vec()` or `.to_string()` gives"
+            ),
+            Gone::BorrowsFrom { lender, made_by } => {
+                write!(
+                    f,
+                    "was not kept by cell [{cell}]: it borrows from `{lender}`, and a borrow ends with its cell. "
+                )?;
+                match made_by {
+                    Some(statement) => write!(f, "Write `{statement}` again in the cell that uses it"),
+                    None => write!(f, "Make it again in the cell that uses it, or keep an owned value"),
+                }
+            }
+            Gone::Unnameable(ty) => {
+                write!(f, "was not kept by cell [{cell}]: its type, {ty}, cannot be named by another cell. Box it")
+            }
+            Gone::Moved => {
+                write!(
+                    f,
+                    "was moved by cell [{cell}]. Run the cell that makes it again, and have cell [{cell}] borrow it, as `&x` \
+                     does, or take a clone"
+                )
+            }
+            Gone::NotReached => write!(f, "was not made: cell [{cell}] ended before its `let`"),
+            Gone::TypeChanged(ty) => write!(
+                f,
+                "was dropped in cell [{cell}]: its type `{ty}` has another definition now. Run the cell that makes it again"
+            ),
+            Gone::HostLost => {
+                write!(f, "was lost with the host process in cell [{cell}]. Run the cell that makes it again")
+            }
+            Gone::HostLostAfter => write!(
+                f,
+                "was lost with the host process, which ended after cell [{cell}]. Run the cell that makes it again"
+            ),
+        }
+    }
+}
+
+/// The variables of a session, and the losses.
+#[derive(Debug, Clone, Default)]
+pub struct Variables {
+    /// In the host's store, by name.
+    pub live: BTreeMap<String, Variable>,
+    /// Declared once, and not there now.
+    pub lost: BTreeMap<String, Loss>,
+}
+
+impl Variables {
+    /// Puts down that a variable is in the store.
+    pub fn keep(&mut self, name: &str, variable: Variable) {
+        self.lost.remove(name);
+        self.live.insert(name.to_owned(), variable);
+    }
+
+    /// Puts down that a variable is not, or no longer, in the store.
+    pub fn lose(&mut self, name: &str, cell: u32, why: Gone) {
+        self.live.remove(name);
+        self.lost.insert(name.to_owned(), Loss { cell, why });
+    }
+
+    /// Follows types to their new home, which is `crate` as seen from the new home itself, and loses variables whose types changed. Returns the names of those.
+    pub fn rehome(&mut self, plan: &Plan, home: &CrateName, cell: u32) -> Vec<(String, String)> {
+        let mut dropped = Vec::new();
+        for (name, variable) in &mut self.live {
+            let followed = parsed(&variable.ty, |mut ty: syn::Type| {
+                let mut rehome = Rehome { plan, home, depth: 0, changed: None, moved: false };
+                rehome.visit_type_mut(&mut ty);
+                match rehome.changed {
+                    Some(changed) => Err(changed),
+                    None => Ok(rehome.moved.then(|| quote::ToTokens::to_token_stream(&ty).to_string())),
+                }
+            });
+            match followed {
+                Some(Err(changed)) => dropped.push((name.clone(), changed)),
+                Some(Ok(Some(ty))) => {
+                    variable.ty = ty;
+                    variable.moved_home = true;
+                }
+                Some(Ok(None)) | None => {}
+            }
+        }
+        for (name, ty) in &dropped {
+            self.lose(name, cell, Gone::TypeChanged(ty.clone()));
+        }
+        dropped
+    }
+
+    /// Loses everything: the host process is gone. Returns the names.
+    pub fn lose_all(&mut self, cell: u32, why: &Gone) -> Vec<String> {
+        let names: Vec<String> = self.live.keys().cloned().collect();
+        for name in &names {
+            self.lose(name, cell, why.clone());
+        }
+        names
+    }
+}
+
+struct Rehome<'a> {
+    plan: &'a Plan,
+    home: &'a CrateName,
+    /// In how many other types' arguments the path stands.
+    depth: usize,
+    changed: Option<String>,
+    moved: bool,
+}
+
+impl VisitMut for Rehome<'_> {
+    fn visit_path_mut(&mut self, path: &mut syn::Path) {
+        let mut segments = path.segments.iter_mut();
+        if let (Some(krate), Some(item)) = (segments.next(), segments.next())
+            && let name = item.ident.to_string()
+            && self.plan.former_homes.get(&name).is_some_and(|former| krate.ident == former)
+        {
+            // `Peekable<Counter>` holds the `Item` of a counter, the counter itself does not.
+            let held = self.depth > 0 && self.plan.associated.contains(&name);
+            if held || self.plan.changed.contains(&name) {
+                self.changed = Some(name);
+            } else {
+                if self.home == "crate" {
+                    path.leading_colon = None;
+                    krate.ident = syn::Token![crate](krate.ident.span()).into();
+                } else {
+                    krate.ident = syn::Ident::new(self.home, krate.ident.span());
+                }
+                self.moved = true;
+            }
+        }
+        self.depth += 1;
+        syn::visit_mut::visit_path_mut(self, path);
+        self.depth -= 1;
+    }
+}
+
+/// A type as rustc names it in a message, as code that another cell can write; `None` where it has no such name.
+///
+/// rustc writes items of the crate itself without a path, so `local` says which those are.
+pub fn nameable(message: &str, local: &[String], home: &CrateName) -> Option<String> {
+    let named = parsed(message, |mut ty: syn::Type| {
+        let mut absolute = Absolute { local, home, nameable: true };
+        absolute.visit_type_mut(&mut ty);
+        absolute.nameable.then(|| quote::ToTokens::to_token_stream(&ty).to_string())
+    });
+    named.flatten()
+}
+
+struct Absolute<'a> {
+    local: &'a [String],
+    home: &'a CrateName,
+    nameable: bool,
+}
+
+impl VisitMut for Absolute<'_> {
+    fn visit_type_mut(&mut self, ty: &mut syn::Type) {
+        self.nameable &=
+            !matches!(ty, syn::Type::ImplTrait(_) | syn::Type::Infer(_) | syn::Type::Macro(_) | syn::Type::Verbatim(_));
+        if let syn::Type::Never(_) = ty {
+            // As an argument of another type, `!` has no name in stable Rust; the runtime has one for it.
+            *ty = syn::parse_quote!(::oxtorch::cell::Never);
+            return;
+        }
+        syn::visit_mut::visit_type_mut(self, ty);
+    }
+
+    fn visit_path_mut(&mut self, path: &mut syn::Path) {
+        if path.segments.first().is_some_and(|first| first.ident.to_string().starts_with(FILE)) {
+            // It is private, and passes on the module that it declares.
+            path.segments = std::mem::take(&mut path.segments).into_iter().skip(1).collect();
+        }
+        if let Some(first) = path.segments.first()
+            && path.leading_colon.is_none()
+        {
+            let name = first.ident.to_string();
+            if self.local.contains(&name) {
+                let home = syn::Ident::new(self.home, first.ident.span());
+                path.segments.insert(0, home.into());
+                path.leading_colon = Some(Default::default());
+            } else if path.segments.len() > 1 {
+                path.leading_colon = Some(Default::default());
+            }
+        }
+        syn::visit_mut::visit_path_mut(self, path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(message: &str, expected: Option<&str>) {
+        let code = nameable(message, &["Net".to_owned()], &"cell_a".to_owned());
+        assert_eq!(code.map(|code| code.replace(' ', "")), expected.map(|code| code.replace(' ', "")), "{message}");
+    }
+
+    #[test]
+    fn paths_become_absolute_and_local_types_get_their_crate() {
+        check("std::vec::Vec<Net>", Some("::std::vec::Vec<::cell_a::Net>"));
+        check("(i32, &str, [f32; 3])", Some("(i32, &str, [f32; 3])"));
+        check(
+            "std::boxed::Box<dyn std::ops::Fn(i32) -> Net>",
+            Some("::std::boxed::Box<dyn ::std::ops::Fn(i32) -> ::cell_a::Net>"),
+        );
+        check("oxtorch::tch::Tensor", Some("::oxtorch::tch::Tensor"));
+        check("std::vec::Vec<__oxtorch_file_Net::Net::Mlp>", Some("::std::vec::Vec<::cell_a::Net::Mlp>"));
+        check("std::thread::JoinHandle<!>", Some("::std::thread::JoinHandle<::oxtorch::cell::Never>"));
+    }
+
+    #[test]
+    fn closures_and_opaque_types_have_no_name() {
+        check("{closure@cell_a.rs:1:2: 1:5}", None);
+        check("impl std::iter::Iterator<Item = i32>", None);
+        check("std::iter::Map<std::ops::Range<i32>, {closure@x.rs:1:1: 1:2}>", None);
+        check("fn(i32) -> i32 {double}", None);
+    }
+}

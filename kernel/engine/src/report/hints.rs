@@ -1,0 +1,444 @@
+//! What the session knows and rustc does not: names of earlier cells, why some are gone, what to derive on their types.
+//!
+//! rustc sees of the earlier cells only what a cell imports, which is what it names. A name with a slip in it names
+//! nothing, so the one that was meant has to be found here.
+
+use std::collections::BTreeMap;
+
+use crate::crate_names::readable;
+use crate::diagnostic::Diagnostic;
+use crate::emit::repair::{own_range, unresolved_names};
+use crate::plan::scope::Scope;
+use crate::plan::variables::Variables;
+use crate::report::python_hints;
+use crate::source::parse::ItemKind;
+use crate::source::source_map::{Place, Source};
+
+/// What is added to a diagnostic of rustc's.
+#[derive(Debug, Default)]
+pub struct Advice {
+    /// Lines of help.
+    pub help: Vec<String>,
+    /// A change of the user's text, and what to say of it.
+    pub patch: Option<Patch>,
+    /// Whether rustc's own suggestions lead astray here.
+    pub hides_suggestions: bool,
+}
+
+/// A change that would help.
+#[derive(Debug)]
+pub struct Patch {
+    /// What it does.
+    pub message: String,
+    /// What it changes.
+    pub place: Place,
+    /// The text to put there.
+    pub replacement: String,
+}
+
+impl Advice {
+    /// One line of help.
+    pub fn help(text: impl Into<String>) -> Self {
+        Self { help: vec![text.into()], ..Self::default() }
+    }
+
+    /// One line of help in place of rustc's suggestions.
+    pub fn instead(text: impl Into<String>) -> Self {
+        Self { hides_suggestions: true, ..Self::help(text) }
+    }
+}
+
+/// What a session knows of its earlier cells.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Items.
+    pub scope: &'a Scope,
+    /// Variables, and those that are gone.
+    pub variables: &'a Variables,
+    /// Items that no longer fit: the cell that they were in, and the one that redefined what they use.
+    pub stale: &'a BTreeMap<String, (u32, u32)>,
+}
+
+impl Known<'_> {
+    /// What to add to an error.
+    pub fn advice(&self, error: &Diagnostic, source: &Source, file: &str) -> Advice {
+        let primary = error.spans.iter().find(|span| span.is_primary);
+        let place = primary.and_then(|span| source.place(own_range(span, file)?));
+        if let Some(text) = self.loss(error).or_else(|| self.function_in_place(error, place.as_ref())) {
+            return Advice::instead(text);
+        }
+        if let Some(place) = &place {
+            if let Some(text) = self.constant_in_pattern(error, place) {
+                return Advice::instead(text);
+            }
+            if let Some(advice) = self.meant(error, place) {
+                return advice;
+            }
+            if let Some(advice) = python_hints::advice(error, place) {
+                return advice;
+            }
+        }
+        self.derive(error).or_else(|| of_types(error, place.as_ref())).unwrap_or_default()
+    }
+
+    /// Why a name that was there once is not.
+    fn loss(&self, error: &Diagnostic) -> Option<String> {
+        unresolved_names(&[error]).iter().find_map(|name| self.why_gone(name))
+    }
+
+    /// Why a name means a function where a variable was to be: `let net = net(&vs.root());` was not kept.
+    fn function_in_place(&self, error: &Diagnostic, place: Option<&Place>) -> Option<String> {
+        let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
+        let mut texts = labels.chain([error.message.as_str()]);
+        // "fn item `fn(i32) -> impl Fn() -> i32 {make}`"
+        let told = texts.find_map(|text| {
+            let (_, ty) = text.split_once("fn item `")?;
+            let (_, name) = ty.split_once("}`")?.0.rsplit_once('{')?;
+            Some(name)
+        });
+        let called =
+            place.filter(|_| error.code() == "E0061").and_then(|place| place.cell.text.get(place.range.clone()));
+        let name = told.or(called)?;
+        let loss = self.variables.lost.get(name)?;
+        let is_as_old = self.scope.find(name).is_some_and(|live| live.item.fragment.cell.number() <= loss.cell);
+        is_as_old.then(|| loss.explain(name))
+    }
+
+    fn why_gone(&self, name: &str) -> Option<String> {
+        if let Some(loss) = self.variables.lost.get(name) {
+            return Some(loss.explain(name));
+        }
+        let (cell, by) = self.stale.get(name)?;
+        Some(format!("`{name}` of cell [{cell}] no longer fits what cell [{by}] defines. Run cell [{cell}] again"))
+    }
+
+    /// Why a name in a pattern binds nothing: it is that of a constant, and compared with.
+    fn constant_in_pattern(&self, error: &Diagnostic, place: &Place) -> Option<String> {
+        let text = &place.cell.text;
+        let pattern = text.get(place.range.clone())?;
+        let after_let = || text[..place.range.start].trim_end().trim_end_matches(" mut").ends_with("let");
+        let is_it = match error.code() {
+            "E0005" | "E0530" => true,
+            // `let W = Tensor::zeros(..)` where `W` is a unit struct.
+            "E0308" => after_let(),
+            _ => false,
+        };
+        let words = pattern.split(|char: char| char != '_' && !char.is_alphanumeric()).filter(|_| is_it);
+        let mut found = words.filter_map(|name| Some((name, self.scope.find(name)?)));
+        let (name, what, again, live) = found.find_map(|(name, live)| match live.item.kind {
+            ItemKind::Const => Some((name, "a constant", "const", live)),
+            ItemKind::Static => Some((name, "a static", "static", live)),
+            ItemKind::Type => Some((name, "a struct", "struct", live)),
+            _ => None,
+        })?;
+        let cell = live.item.fragment.cell.number();
+        Some(format!(
+            "`{name}` is {what} of cell [{cell}], and no variable can be called so. Change its `{again}`, or take another name"
+        ))
+    }
+
+    /// The name of an earlier cell that an unknown name is probably a slip for.
+    fn meant(&self, error: &Diagnostic, place: &Place) -> Option<Advice> {
+        let name = error.message.split('`').nth(1)?;
+        let is_name = error.message.starts_with("cannot find") && error.message.ends_with("in this scope");
+        if !is_name || python_hints::knows(name) {
+            return None;
+        }
+        let what = error.message.strip_prefix("cannot find ")?.split('`').next()?;
+        let (nearest, kind, distance) = self.nearest(name, what)?;
+        let offered = error.children.iter().filter(|child| child.message.contains("similar name"));
+        let offered = offered.flat_map(|child| &child.spans).filter_map(|span| span.suggested_replacement.as_deref());
+        if offered.map(|offer| strsim::damerau_levenshtein(name, offer)).min().is_some_and(|other| other < distance) {
+            return None;
+        }
+        if let Some(why) = self.why_gone(&nearest) {
+            return Some(Advice::instead(format!(
+                "`{nearest}` has a similar name, but {}",
+                why.replacen(&format!("`{nearest}`"), "it", 1)
+            )));
+        }
+        let from = match kind {
+            Found::Variable => self.variables.live.get(&nearest).map(|variable| variable.declared.cell.number()),
+            Found::Item => self.scope.find(&nearest).map(|live| live.item.fragment.cell.number()),
+        };
+        let message = match from {
+            Some(cell) => format!("a similar name exists in cell [{cell}]"),
+            None => "a similar name exists".to_owned(),
+        };
+        // The place of a name in a format string may be that of the whole string.
+        let exact = place.cell.text.get(place.range.clone()) == Some(name);
+        let patch =
+            exact.then(|| Patch { message: message.clone(), place: place.clone(), replacement: nearest.clone() });
+        let help = if exact { Vec::new() } else { vec![format!("{message}: `{nearest}`")] };
+        Some(Advice { help, patch, hides_suggestions: true })
+    }
+
+    /// The nearest name of the session that can be what is looked for, and how far it is.
+    fn nearest(&self, name: &str, what: &str) -> Option<(String, Found, usize)> {
+        let variables = self.variables.live.keys().chain(self.variables.lost.keys());
+        let variables = variables.map(|name| (name.clone(), Found::Variable, ItemKind::Other));
+        let items = self.scope.names().map(|(name, kind)| (name.to_owned(), Found::Item, kind));
+        let stale = self.stale.keys().map(|name| (name.clone(), Found::Item, ItemKind::Other));
+        let candidates = variables.chain(items).chain(stale).filter(|(_, found, kind)| suits(what, *found, *kind));
+        let measured =
+            candidates.filter_map(|(candidate, found, _)| Some((distance(name, &candidate)?, candidate, found)));
+        let (distance, candidate, found) = measured.min_by_key(|(distance, _, _)| *distance)?;
+        Some((candidate, found, distance))
+    }
+
+    /// A derive that a type of an earlier cell lacks; for types of the same crate rustc says it itself.
+    fn derive(&self, error: &Diagnostic) -> Option<Advice> {
+        if error.children.iter().any(|child| child.message.contains("#[derive(")) {
+            return None;
+        }
+        let (wanted, name) = lacking(error)?;
+        let live = self.scope.find(&name).filter(|live| live.item.kind == ItemKind::Type)?;
+        let fragment = &live.item.fragment;
+        let (all, head) = (derives(&wanted)?, fragment.text());
+        let head = &head[..head.find('{').unwrap_or(head.len())];
+        let missing: Vec<&str> = all
+            .iter()
+            .filter(|wanted| !head.contains(&format!("{wanted},")) && !head.contains(&format!("{wanted})")))
+            .copied()
+            .collect();
+        if missing.is_empty() {
+            return None;
+        }
+        let start = fragment.range.start;
+        let patch = Patch {
+            message: format!("have `{name}` derive it"),
+            place: Place { cell: fragment.cell.clone(), range: start..start },
+            replacement: format!("#[derive({})]\n", missing.join(", ")),
+        };
+        Some(Advice { patch: Some(patch), ..Advice::default() })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Variable,
+    Item,
+}
+
+/// Whether a name of the session can stand where rustc looked for a `value`, a `type`, a `macro`...
+fn suits(what: &str, found: Found, kind: ItemKind) -> bool {
+    let what = what.trim_end();
+    match what {
+        "macro" => kind == ItemKind::Macro,
+        "trait" => kind == ItemKind::Trait,
+        "value" | "function" => {
+            let is_value =
+                matches!(kind, ItemKind::Other | ItemKind::Const | ItemKind::ConstFunction | ItemKind::Static);
+            found == Found::Variable || is_value
+        }
+        _ => {
+            let is_type = matches!(kind, ItemKind::Type | ItemKind::Alias | ItemKind::Trait | ItemKind::Module);
+            found == Found::Item && is_type
+        }
+    }
+}
+
+/// How far two names are apart; `None` where nobody would take one for the other.
+fn distance(name: &str, candidate: &str) -> Option<usize> {
+    if name.to_lowercase() == candidate.to_lowercase() {
+        return Some(0);
+    }
+    let sorted = |name: &str| {
+        let mut words: Vec<&str> = name.split('_').collect();
+        words.sort_unstable();
+        words.join("_")
+    };
+    if name.contains('_') && sorted(name) == sorted(candidate) {
+        return Some(1);
+    }
+    let longest = name.chars().count().max(candidate.chars().count());
+    let distance = strsim::damerau_levenshtein(name, candidate);
+    // Two names of one or two letters are never slips of each other.
+    (longest > 2 && distance <= longest.max(3) / 3).then_some(distance)
+}
+
+/// The trait that an error says a type lacks, and the type's name.
+fn lacking(error: &Diagnostic) -> Option<(String, String)> {
+    let message = readable(&error.message);
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let bare = |text: &str| text.rsplit("::").next().unwrap_or(text).split('<').next().unwrap_or(text).to_owned();
+    let pair = match quoted[..] {
+        [ty, wanted] if message.contains("doesn't implement") => (bare(wanted), bare(ty)),
+        [operator, ty] if message.starts_with("binary operation") => {
+            let wanted = if matches!(operator, "==" | "!=") { "PartialEq" } else { "PartialOrd" };
+            (wanted.to_owned(), bare(ty))
+        }
+        ["clone", ty] if message.starts_with("no method named") => ("Clone".to_owned(), bare(ty)),
+        _ => {
+            // "the trait `PartialOrd` is not implemented for `Activation`", "the trait bound `Net: Clone` is not satisfied"
+            let texts = std::iter::once(&error.message).chain(error.children.iter().map(|child| &child.message));
+            return texts.into_iter().find_map(|text| {
+                let text = readable(text);
+                let (wanted, rest) = text.strip_prefix("the trait `")?.split_once("` is not implemented for `")?;
+                Some((bare(wanted), bare(rest.split('`').next()?)))
+            });
+        }
+    };
+    Some(pair)
+}
+
+/// What to derive for a trait: itself, and what it needs.
+fn derives(wanted: &str) -> Option<&'static [&'static str]> {
+    Some(match wanted {
+        "Debug" => &["Debug"],
+        "Clone" => &["Clone"],
+        "Copy" => &["Clone", "Copy"],
+        "Default" => &["Default"],
+        "PartialEq" => &["PartialEq"],
+        "Eq" => &["PartialEq", "Eq"],
+        "PartialOrd" => &["PartialEq", "PartialOrd"],
+        "Ord" => &["PartialEq", "Eq", "PartialOrd", "Ord"],
+        "Hash" => &["PartialEq", "Eq", "Hash"],
+        _ => return None,
+    })
+}
+
+const NUMBERS: [&str; 13] =
+    ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize", "isize", "f32", "f64", "i128"];
+
+/// Help with types that rustc has no words for.
+fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
+    let message = readable(&error.message);
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let is_number = |ty: &str| {
+        let ty = ty.trim_start_matches('&');
+        NUMBERS.contains(&ty) || ty == "{integer}" || ty == "{float}"
+    };
+    let text = place.and_then(|place| place.cell.text.get(place.range.clone())).unwrap_or("");
+    match (error.code(), &quoted[..]) {
+        ("E0432" | "E0433", [krate]) if tells_of(error, "unlinked crate") && !offers_import(error) => {
+            Some(Advice::help(format!(
+                "if `{krate}` is a crate, the line `:dep {krate} = \"*\"` ahead of the code brings it"
+            )))
+        }
+        ("E0277", [one, other]) if message.starts_with("cannot ") && is_number(one) && is_number(other) => {
+            let to = [one, other].into_iter().find(|ty| ty.starts_with('f')).map_or("f64", |ty| ty);
+            Some(Advice::help(format!("numbers of different types do not mix. Convert one of them, as in `n as {to}`")))
+        }
+        ("E0277", [_, index])
+            if message.contains("cannot be indexed by") && is_number(index) && *index != "{float}" =>
+        {
+            let index = if text.chars().all(|char| char.is_alphanumeric() || char == '_') { text } else { "index" };
+            Some(Advice::help(format!("an index is a `usize`: write `{index} as usize`")))
+        }
+        ("E0277", _) if message.starts_with("the `?` operator can only be used in a function that returns") => {
+            Some(Advice::help("have the function return `Result<...>`, and end it with `Ok(...)` around the value"))
+        }
+        ("E0277", [bound]) if bound.starts_with("Scalar: From<") => {
+            Some(Advice::help("a tensor takes `i64` and `f64` as numbers: write `n as i64` or `x as f64`"))
+        }
+        ("E0277", [bound, ..]) if bound.contains(": From<") && bound.contains("Tensor>") => Some(Advice::help(
+            "one number of a tensor is `x.double_value(&[])` or `x.int64_value(&[])`; many are `Vec::<f32>::try_from(&x)?`",
+        )),
+        ("E0277", [bound, ..]) if bound.starts_with("Option<Kind>: From<") => Some(Advice::help(
+            "the argument is the kind of the result, as in `x.mean(Kind::Float)`; over one dimension it is \
+             `x.mean_dim(0, false, Kind::Float)`",
+        )),
+        ("E0061", _) if suggestions(error).any(|code| code.contains("dtype")) => {
+            Some(Advice::help("`dtype` is the kind of the result, as in `x.sum(Kind::Float)`"))
+        }
+        ("E0369" | "E0308", _) if ["<", ">", "<=", ">=", "=="].contains(&text) && tells_of(error, "Tensor") => {
+            Some(Advice::help(
+                "`x.gt(0.0)` compares each element; of a single one compare its number, `x.double_value(&[])`",
+            ))
+        }
+        _ if is_clone_of_tensor(error, text) => Some(Advice::instead(COPIES)),
+        ("E0599", _) if text == "clone" && message.contains("nn::") => Some(Advice::instead(
+            "a network is copied by a second one that is made alike in a store of its own, and `second.copy(&vs)?`",
+        )),
+        ("E0283", _) => of_other_crates(error),
+        ("E0382" | "E0507", _) if tells_of(error, "has type `Tensor`") => {
+            Some(Advice::help("pass a reference, `&x`, or a second handle to the same data, `x.shallow_clone()`"))
+        }
+        (_, _) if tells_of(error, "this call may capture more lifetimes than intended") => Some(Advice::instead(
+            "what a function returns by `impl Trait` is taken to borrow from all its arguments: `-> impl Module + use<>` \
+             says that it holds none of them. In a cell that is found out, in a file or a macro it has to be written",
+        )),
+        ("E0597" | "E0521" | "E0373", _) if tells_of(error, "is borrowed for `'static`") => Some(Advice::help(
+            "what outlives the cell, such as a thread, has to own what it uses: give it a clone, with `move ||`, or wait for it \
+             inside `std::thread::scope`",
+        )),
+        _ => None,
+    }
+}
+
+const COPIES: &str = "a tensor is not `Clone`, as there are two ways: `x.shallow_clone()` is a second handle on the same numbers, `x.copy()` has \
+                      numbers of its own. Of a list: `list.iter().map(Tensor::shallow_clone).collect()`; a type that holds one gets an \
+                      `impl Clone` that says which";
+
+/// Whether a tensor, or what holds one, was to be cloned. tch has a method of that name with an argument, which nobody means.
+fn is_clone_of_tensor(error: &Diagnostic, text: &str) -> bool {
+    match error.code() {
+        "E0061" => text == "clone" && tells_of(error, "`&Tensor` is missing"),
+        "E0277" | "E0599" | "E0271" => error.message.contains("Tensor: Clone`") || tells_of(error, "Tensor: Clone`"),
+        "E0308" => text.ends_with(".to_owned()") && tells_of(error, "expected `Tensor`, found `&Tensor`"),
+        _ => false,
+    }
+}
+
+/// Why a type is not clear that is clear to rustc alone: crates of the session have implementations that a program has not which does not use
+/// them. Those below tch cannot be kept from cells.
+fn of_other_crates(error: &Diagnostic) -> Option<Advice> {
+    let (bound, crates) = error.children.iter().find_map(|child| {
+        let rest = child.message.strip_prefix("multiple `impl`s satisfying `")?;
+        let (bound, crates) = rest.split_once("` found in the following crates: ")?;
+        Some((bound, crates.split_once(":\n").map_or(crates, |(crates, _)| crates)))
+    })?;
+    let names = crates.split('`').skip(1).step_by(2).filter(|name| !["core", "alloc", "std"].contains(name));
+    let others: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let ty = bound.split(':').next().filter(|ty| NUMBERS.contains(ty)).unwrap_or("i32");
+    (!others.is_empty()).then(|| {
+        Advice::instead(format!(
+            "plain Rust has one type here. {} is there for the whole session and adds another, so say which is meant: \
+             `Vec::<{ty}>::new()`, `text.parse::<{ty}>()`, `{ty}::from(x)`",
+            others.join(" and ")
+        ))
+    })
+}
+
+/// The code of rustc's suggestions.
+fn suggestions(error: &Diagnostic) -> impl Iterator<Item = &str> {
+    let spans = error.children.iter().flat_map(|child| &child.spans);
+    spans.filter_map(|span| span.suggested_replacement.as_deref())
+}
+
+/// Whether rustc knows what to import.
+fn offers_import(error: &Diagnostic) -> bool {
+    suggestions(error).any(|code| code.trim_start().starts_with("use "))
+}
+
+/// Whether a label or a note of an error has this text.
+fn tells_of(error: &Diagnostic, text: &str) -> bool {
+    let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
+    labels
+        .chain(error.children.iter().map(|child| child.message.as_str()))
+        .any(|told| readable(told).replace("tch::", "").contains(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_near_and_other_words_are_not() {
+        assert_eq!(distance("learning_rat", "learning_rate"), Some(1));
+        assert_eq!(distance("imagse", "images"), Some(1));
+        assert_eq!(distance("images_train", "train_images"), Some(1));
+        assert_eq!(distance("batchsize", "BATCHSIZE"), Some(0));
+        assert_eq!(distance("loss", "net"), None);
+        assert_eq!(distance("x", "y"), None);
+    }
+
+    #[test]
+    fn a_function_is_not_offered_as_a_type() {
+        assert!(suits("type ", Found::Item, ItemKind::Type));
+        assert!(!suits("type ", Found::Item, ItemKind::Other));
+        assert!(suits("function ", Found::Item, ItemKind::Other));
+        assert!(!suits("macro ", Found::Variable, ItemKind::Other));
+    }
+}

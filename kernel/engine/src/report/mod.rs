@@ -1,0 +1,10 @@
+//! Says what went wrong, in the user's words and on the user's lines.
+
+pub(crate) mod brackets;
+pub(crate) mod errors;
+pub(crate) mod hints;
+pub(crate) mod python_hints;
+pub(crate) mod render;
+pub(crate) mod runtime_hints;
+pub(crate) mod type_names;
+pub(crate) mod underline;

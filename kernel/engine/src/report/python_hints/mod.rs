@@ -1,0 +1,304 @@
+//! Help for what somebody writes who comes from Python.
+
+pub(crate) mod indexing;
+
+use std::ops::Range;
+
+use crate::diagnostic::Diagnostic;
+use crate::emit::repair::own_range;
+use crate::report::hints::Advice;
+use crate::source::source_map::{Place, Source};
+
+const BLOCK: &str =
+    "a block stands in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
+
+/// What a line that is not Rust begins with, and the Rust for it.
+const STATEMENTS: [(&str, &str); 12] = [
+    (
+        "def",
+        "a function names the types of what it takes and returns, and its body stands in braces: `fn square(x: f64) -> \
+         f64 { x * x }`",
+    ),
+    ("import", IMPORT),
+    ("from", IMPORT),
+    (
+        "class",
+        "write `struct Net { lr: f64 }` for the data, and `impl Net { fn new() -> Self { ... } }` for the methods",
+    ),
+    ("elif", "write `else if`"),
+    ("try", EXCEPTIONS),
+    ("except", EXCEPTIONS),
+    ("raise", EXCEPTIONS),
+    ("with", "a value ends with its block: `{ let file = ...; }`; for `torch.no_grad()` write `no_grad(|| { ... })`"),
+    ("pass", "an empty block is `{}`"),
+    ("del", "write `drop(x)`"),
+    ("print", "write `println!(\"{x}\")`"),
+];
+
+const IMPORT: &str = "`use` brings names, as in `use std::collections::HashMap;`. Tensors and networks are there already: `Tensor`, \
+                      `nn`, `Kind`, `Device`";
+
+const EXCEPTIONS: &str = "Rust has no exceptions: what can fail returns a `Result`. `?` passes an error on, `match` handles it, `bail!` makes one";
+
+/// Functions of Python's, and the Rust for them.
+const FUNCTIONS: [(&str, &str); 17] = [
+    ("range", "a range is `0..10`; `(0..10).step_by(2)` goes in steps, `(0..10).rev()` backwards"),
+    ("enumerate", "`list.iter().enumerate()`"),
+    ("zip", "`a.iter().zip(&b)`"),
+    ("sum", "`list.iter().sum::<f64>()`"),
+    ("max", "`a.max(b)`; of a list `list.iter().max()`"),
+    ("min", "`a.min(b)`; of a list `list.iter().min()`"),
+    ("abs", "`x.abs()`"),
+    ("sqrt", "`x.sqrt()`"),
+    ("exp", "`x.exp()`"),
+    ("round", "`x.round()`"),
+    ("sorted", "`list.sort()` sorts in place"),
+    ("str", "`x.to_string()`, or `format!(\"{x}\")`"),
+    ("int", "`x as i64`; of text `text.parse::<i64>()?`"),
+    ("float", "`x as f64`; of text `text.parse::<f64>()?`"),
+    ("list", "`vec![1, 2]`; of an iterator `.collect::<Vec<_>>()`"),
+    ("open", "`std::fs::read_to_string(path)?`"),
+    ("isinstance", "a value has one type, which the compiler knows; an `enum` stands for one of several"),
+];
+
+/// Modules of Python's.
+const MODULES: [&str; 6] = ["torch", "np", "numpy", "F", "math", "plt"];
+
+/// Attributes and methods of other tensor libraries, and the ones here.
+const MEMBERS: [(&str, &str); 13] = [
+    ("shape", "`x.size()`"),
+    ("dtype", "`x.kind()`"),
+    ("item", "`x.double_value(&[])` or `x.int64_value(&[])`"),
+    ("numpy", "`Vec::<f32>::try_from(&x.flatten(0, -1))?`"),
+    ("tolist", "`Vec::<f32>::try_from(&x)?`"),
+    ("long", "`x.to_kind(Kind::Int64)`"),
+    ("float", "`x.to_kind(Kind::Float)`"),
+    ("cpu", "`x.to_device(Device::Cpu)`"),
+    ("cuda", "`x.to_device(Device::cuda_if_available())`"),
+    (
+        "retain_grad",
+        "the gradient of a tensor on the way to the loss is `Tensor::run_backward(&[&loss], &[&y], true, false)[0]`, with the tensors \
+         that it is wanted of in the second list",
+    ),
+    ("append", "`list.push(x)`"),
+    ("length", "`list.len()`"),
+    ("size", "`list.len()`"),
+];
+
+/// Whether a name is one of Python's, so that it is no slip for another.
+pub fn knows(name: &str) -> bool {
+    MODULES.contains(&name) || FUNCTIONS.iter().any(|(function, _)| *function == name)
+}
+
+/// Help for an error in a cell that cannot be parsed.
+pub fn of(error: &Diagnostic, source: &Source, file: &str) -> Advice {
+    let primary = error.spans.iter().find(|span| span.is_primary);
+    let place = primary.and_then(|span| source.place(own_range(span, file)?));
+    place.and_then(|place| advice(error, &place)).unwrap_or_default()
+}
+
+/// Help for an error at a place of the user's.
+pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
+    let text = place.cell.text.as_str();
+    let spot = Spot::new(text, place.range.clone());
+    match error.code() {
+        "E0423" | "E0425" => of_a_name(error, &spot, text),
+        "E0599" | "E0609" | "E0615" => {
+            let advice =
+                MEMBERS.iter().find(|(name, _)| *name == spot.word).map(|(_, rust)| Advice::instead(write(rust)));
+            // `size` is the name of a tensor's shape, and no habit there.
+            advice.filter(|_| spot.word != "size" || error.message.contains("Vec<"))
+        }
+        "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => {
+            Some(Advice::instead("a power is `x.powi(3)` of a float, `x.pow(3)` of an integer"))
+        }
+        "E0369" if spot.before.trim_end().ends_with(']') && error.message.starts_with("cannot multiply `[") => {
+            Some(Advice::instead("a list of equal values is `vec![0; 10]`"))
+        }
+        "" => of_syntax(error, &spot),
+        _ => indexing::of_a_part(error, &spot),
+    }
+}
+
+/// The surroundings of an error.
+pub(super) struct Spot<'a> {
+    /// The text that the error is about.
+    word: &'a str,
+    /// Its line, ahead of it.
+    before: &'a str,
+    /// Its line, behind it.
+    after: &'a str,
+    /// Its whole line.
+    line: &'a str,
+    /// The first word of the line.
+    first: &'a str,
+}
+
+impl<'a> Spot<'a> {
+    fn new(text: &'a str, range: Range<usize>) -> Self {
+        let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
+        let end = text[range.end..].find('\n').map_or(text.len(), |at| range.end + at);
+        let line = &text[start..end];
+        let first = line.trim_start().split(|char: char| !(char.is_alphanumeric() || char == '_')).next().unwrap_or("");
+        Self {
+            word: &text[range.clone()],
+            before: &text[start..range.start],
+            after: &text[range.end..end],
+            line,
+            first,
+        }
+    }
+
+    /// Whether a plain `=` follows.
+    fn is_assigned(&self) -> bool {
+        begins_with_assignment(self.after, "")
+    }
+
+    /// Whether the error is inside the arguments of a call on this line.
+    fn in_arguments(&self) -> bool {
+        let open = self.before.matches('(').count();
+        open > self.before.matches(')').count()
+    }
+}
+
+/// Code alone reads better with a verb.
+fn write(rust: &str) -> String {
+    if rust.starts_with('`') { format!("write {rust}") } else { rust.to_owned() }
+}
+
+/// Whether a line is `name = ...`.
+fn begins_with_assignment(line: &str, name: &str) -> bool {
+    let rest = line.trim_start().strip_prefix(name).map(str::trim_start);
+    rest.and_then(|rest| rest.strip_prefix('=')).is_some_and(|rest| !rest.starts_with(['=', '>']))
+}
+
+fn of_a_name(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> {
+    let name = spot.word;
+    if name == "print" {
+        return Some(Advice::instead(
+            "write `println!(\"{x}\")`, or `println!(\"{x:?}\")` for what has no text of its own",
+        ));
+    }
+    if !error.message.starts_with("cannot find") {
+        return None;
+    }
+    let assigned_above = || text.lines().any(|line| begins_with_assignment(line, name));
+    if spot.is_assigned() || assigned_above() {
+        return Some(if spot.is_assigned() && spot.in_arguments() {
+            Advice::instead("arguments have no names: write their values in the order of the function's parameters")
+        } else {
+            Advice::instead(format!(
+                "a new variable begins with `let`: `let {name} = ...;`, or `let mut {name} = ...;` to change it later"
+            ))
+        });
+    }
+    if spot.after.starts_with('.') && MODULES.contains(&name) {
+        return Some(Advice::instead(
+            "tensors are made by `Tensor::zeros`, `Tensor::randn`, `Tensor::from_slice`...; layers are in `nn`; numbers have methods, \
+             as in `x.sqrt()`",
+        ));
+    }
+    let called = spot.after.trim_start().starts_with('(');
+    FUNCTIONS.iter().find(|(function, _)| called && *function == name).map(|(_, rust)| Advice::instead(write(rust)))
+}
+
+fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
+    let message = error.message.as_str();
+    if spot.word == "@" {
+        return Some(Advice::instead("a matrix product is `x.matmul(&w)`"));
+    }
+    if message == "prefix `f` is unknown" {
+        return Some(Advice::instead("write `format!(\"x is {x}\")`; `println!(\"x is {x}\")` takes such text itself"));
+    }
+    if spot.word == "gen" && spot.before.ends_with('.') {
+        return Some(Advice::instead(
+            "`gen` is a keyword since 2024. A random number is `rng.random()`, one of a range `rng.random_range(0..10)`",
+        ));
+    }
+    let line = spot.line.trim_start();
+    if line.starts_with('#') && !line.starts_with("#[") && !line.starts_with("#!") {
+        return Some(Advice::instead("a comment begins with `//`"));
+    }
+    // `print!(...)` and `from = 3` are Rust.
+    let rest = line.strip_prefix(spot.first).unwrap_or("");
+    let is_statement = match rest.trim_start().chars().next() {
+        None | Some(':') => true,
+        Some(next) => rest.starts_with(' ') && (next.is_alphanumeric() || "_\"'".contains(next)),
+    };
+    if let Some((_, rust)) = STATEMENTS.iter().find(|(word, _)| is_statement && *word == spot.first) {
+        return Some(Advice::instead(*rust));
+    }
+    if spot.before.split_whitespace().any(|word| word == "elif") {
+        return Some(Advice::instead("write `else if`"));
+    }
+    if spot.before.split_whitespace().any(|word| word == "lambda") {
+        return Some(Advice::instead("a function without a name is a closure: `|x| x * x`"));
+    }
+    if spot.word == "is" {
+        return Some(Advice::instead("`x.is_none()` and `x.is_some()` ask an `Option`; `==` compares"));
+    }
+    if let Some(advice) = indexing::of_python(spot) {
+        return Some(advice);
+    }
+    if message.contains("found `:`") && spot.word == ":" {
+        let ends_the_line = spot.after.trim().is_empty();
+        if ends_the_line && ["for", "while", "if", "else"].contains(&spot.first) {
+            return Some(Advice::instead(BLOCK));
+        }
+        let opened = spot.before.rfind(['[', '{']).map(|at| &spot.before[at..=at]);
+        return match opened {
+            Some("[") => Some(Advice::instead(
+                "a part of a list is `&list[1..]`, `&list[..3]` or `&list[1..3]`; of a tensor `x.i(1..3)`",
+            )),
+            Some("{") => Some(Advice::instead(
+                "a dictionary is `std::collections::HashMap::from([(\"lr\", 0.1)])`; for a fixed set of names define a `struct`",
+            )),
+            _ => None,
+        };
+    }
+    if message.starts_with("expected `;`")
+        && spot.after.trim_start().starts_with("//")
+        && spot.after.trim_start().len() < 8
+    {
+        return Some(Advice::help("`//` begins a comment; `/` between integers divides without a remainder"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spot<'a>(text: &'a str, word: &str) -> Spot<'a> {
+        let at = text.find(word).expect("the word is in the text");
+        Spot::new(text, at..at + word.len())
+    }
+
+    #[test]
+    fn a_spot_knows_its_line() {
+        let spot = spot("let a = 1;\n  train(lr=0.1);\n", "lr");
+        assert_eq!((spot.before, spot.after, spot.first), ("  train(", "=0.1);", "train"));
+        assert!(spot.is_assigned() && spot.in_arguments());
+    }
+
+    #[test]
+    fn what_is_rust_is_no_habit() {
+        let error = Diagnostic {
+            message: "expected `,`, found `x`".into(),
+            code: None,
+            level: "error".into(),
+            spans: Vec::new(),
+            children: Vec::new(),
+        };
+        let advised = |text: &str| of_syntax(&error, &spot(text, "x")).is_some();
+        assert!(!advised("print!(\"{}\" x)") && !advised("from = 3 x") && !advised("#[derive x]"));
+        assert!(advised("import x") && advised("print x") && advised("# x"));
+    }
+
+    #[test]
+    fn a_comparison_is_no_assignment() {
+        assert!(!spot("x == 1", "x").is_assigned());
+        assert!(!spot("x => 1", "x").is_assigned());
+        assert!(spot("x = 1", "x").is_assigned());
+    }
+}

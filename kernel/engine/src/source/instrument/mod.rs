@@ -1,0 +1,751 @@
+//! What is inserted into the user's code: visibility, so that later cells can use an item, and checkpoints, so that a
+//! loop can be interrupted.
+
+pub(crate) mod captures;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, Token, VisRestricted, Visibility};
+
+use crate::crate_names::FILE;
+use crate::source::files;
+use crate::source::fragment::{CellText, Edit};
+use crate::source::identifiers::{Names, unraw};
+use crate::source::macro_items;
+
+/// The call that ends a cell which is interrupted.
+pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
+
+/// How many macros within each other are read for what is inserted: to read the arguments of one is to read all that is
+/// within.
+const DEEPEST_MACRO: usize = 64;
+
+/// Macros whose arguments are expressions that run where the call stands, and that show nobody their text.
+pub const OF_EXPRESSIONS: [&str; 21] = [
+    "print",
+    "println",
+    "eprint",
+    "eprintln",
+    "format",
+    "format_args",
+    "write",
+    "writeln",
+    "panic",
+    "todo",
+    "unreachable",
+    "unimplemented",
+    "assert_eq",
+    "assert_ne",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "vec",
+    "matches",
+    "anyhow",
+    "bail",
+    "join",
+];
+
+/// The edits of one item or statement, and what its visit has found out.
+#[derive(Debug, Default)]
+pub struct Edits {
+    /// In order of position once [`Edits::finish`]ed.
+    edits: Vec<Edit>,
+    /// Whether it holds a loop, a closure or a function: code that is worth optimising.
+    pub heavy: bool,
+    /// Inside a const item, const fn or const block, where a checkpoint cannot be called.
+    const_depth: usize,
+    loop_depth: usize,
+    /// At the top level of a cell, where `return` ends the cell.
+    at_top_level: bool,
+    /// What relative paths of files start from.
+    folder: Option<PathBuf>,
+    /// How many macros enclose the place.
+    macro_depth: usize,
+    /// The parameters of the impl that encloses the place; none where its functions are those of a trait.
+    impl_parameters: Option<Vec<String>>,
+    /// How many modules enclose the place.
+    module_depth: usize,
+    /// What the files hold that it reads: with other contents it is other code.
+    pub stamps: String,
+    /// The names that these mention.
+    pub mentions_in_files: Names,
+}
+
+impl Edits {
+    /// The edits of a statement at the top level of a cell.
+    pub fn of_statement(statement: &syn::Stmt, cell: &CellText) -> Self {
+        let mut edits = Self { at_top_level: true, ..Self::of(cell) };
+        edits.visit_stmt(statement);
+        edits
+    }
+
+    /// Edits of a cell, none yet.
+    pub fn of(cell: &CellText) -> Self {
+        Self { folder: cell.folder.clone(), ..Self::default() }
+    }
+
+    /// The edits in order of position.
+    pub fn finish(mut self) -> Vec<Edit> {
+        self.edits.sort_by_key(|edit| edit.at);
+        self.edits
+    }
+
+    /// Makes an item of a cell visible to later cells: the item, its fields, and the methods of an inherent impl.
+    pub fn publish(&mut self, item: &Item) {
+        match item {
+            Item::Const(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Enum(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Fn(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Mod(it) => {
+                self.make_public(&it.vis, it.to_token_stream());
+                WithinSession { edits: self, depth: 0 }.visit_item_mod(it);
+            }
+            Item::Static(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Trait(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::TraitAlias(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Type(it) => self.make_public(&it.vis, it.to_token_stream()),
+            Item::Struct(it) => {
+                self.make_public(&it.vis, it.to_token_stream());
+                self.publish_fields(&it.fields);
+            }
+            Item::Union(it) => {
+                self.make_public(&it.vis, it.to_token_stream());
+                for field in &it.fields.named {
+                    self.make_public(&field.vis, field.to_token_stream());
+                }
+            }
+            Item::ForeignMod(it) => {
+                for foreign in &it.items {
+                    match foreign {
+                        syn::ForeignItem::Fn(it) => self.make_public(&it.vis, it.to_token_stream()),
+                        syn::ForeignItem::Static(it) => self.make_public(&it.vis, it.to_token_stream()),
+                        syn::ForeignItem::Type(it) => self.make_public(&it.vis, it.to_token_stream()),
+                        _ => {}
+                    }
+                }
+            }
+            Item::Impl(it) if it.trait_.is_none() => {
+                for member in &it.items {
+                    match member {
+                        syn::ImplItem::Fn(it) => self.make_public(&it.vis, it.to_token_stream()),
+                        syn::ImplItem::Const(it) => self.make_public(&it.vis, it.to_token_stream()),
+                        _ => {}
+                    }
+                }
+            }
+            Item::Macro(it) if it.ident.is_some() => {
+                if !has_attribute(&it.attrs, "macro_export") {
+                    self.insert(after_attributes(it.to_token_stream()), "#[macro_export] ");
+                }
+                macro_items::publish(it.mac.tokens.clone(), self);
+            }
+            Item::Macro(it) if makes_statics(&it.mac.path) => self.publish_statics(it.mac.tokens.clone()),
+            _ => {}
+        }
+    }
+
+    /// Makes the statics of a `thread_local!` visible.
+    fn publish_statics(&mut self, tokens: TokenStream) {
+        let mut is_public = false;
+        for token in tokens {
+            if let TokenTree::Ident(ident) = &token {
+                if ident == "static" && !is_public {
+                    self.insert(Some(ident.span().byte_range().start), "pub ");
+                }
+                is_public = ident == "pub";
+            }
+        }
+    }
+
+    fn publish_fields(&mut self, fields: &Fields) {
+        for field in fields {
+            self.make_public(&field.vis, field.to_token_stream());
+        }
+    }
+
+    fn make_public(&mut self, visibility: &Visibility, tokens: TokenStream) {
+        match visibility {
+            Visibility::Public(_) => {}
+            Visibility::Inherited => self.insert(after_attributes(tokens), "pub "),
+            Visibility::Restricted(restricted) => self.lift_restriction(restricted),
+        }
+    }
+
+    /// Another cell is another crate, so `pub(crate)` has to become `pub`, with the columns kept.
+    fn lift_restriction(&mut self, restricted: &VisRestricted) {
+        self.replace(restricted.span().byte_range(), "pub");
+    }
+
+    /// Inserts text at a place, where there is one.
+    pub fn insert(&mut self, at: Option<usize>, text: &str) {
+        if let Some(at) = at {
+            self.edits.push(Edit { at, replaces: 0, insert: text.to_owned() });
+        }
+    }
+
+    /// Inserts text ahead of all that is inserted at the place.
+    fn insert_first(&mut self, at: usize, insert: String) {
+        self.edits.insert(0, Edit { at, replaces: 0, insert });
+    }
+
+    /// Puts text in place of other text, with the columns behind it kept where the new text is not longer.
+    pub fn replace(&mut self, range: Range<usize>, text: &str) {
+        let insert = format!("{text:<width$}", width = range.len());
+        self.edits.push(Edit { at: range.start, replaces: range.len(), insert });
+    }
+
+    /// Lets an interrupt end the code ahead of a statement.
+    pub fn checkpoint_ahead_of(&mut self, statement: &syn::Stmt) {
+        self.insert(Some(statement.span().byte_range().start), CHECKPOINT);
+    }
+
+    fn checkpoint(&mut self, block: &Block, attributes: &[Attribute]) {
+        if self.const_depth == 0 {
+            let open = block.brace_token.span.open().byte_range().end;
+            let inner = attributes.iter().filter(|attribute| matches!(attribute.style, AttrStyle::Inner(_)));
+            let after = inner.map(|attribute| attribute.span().byte_range().end).max();
+            self.insert(Some(after.unwrap_or(open).max(open)), CHECKPOINT);
+        }
+    }
+
+    /// What an iterator calls again and again can be interrupted as a loop can; an arithmetic closure is left to the
+    /// compiler to vectorise, as an inner loop is.
+    fn checkpoint_of_closure(&mut self, it: &syn::ExprClosure) {
+        if self.const_depth > 0 || it.constness.is_some() || !may_run_long(&it.body) {
+            return;
+        }
+        match &*it.body {
+            Expr::Block(body) if body.label.is_none() => self.checkpoint(&body.block, &body.attrs),
+            body => {
+                let range = body.span().byte_range();
+                // In parentheses: a statement that begins with a block would end behind it, `match x { .. } + 1`.
+                self.insert(Some(range.start), &format!("{{ {CHECKPOINT} ("));
+                self.insert(Some(range.end), ") }");
+            }
+        }
+    }
+
+    /// A `return` of the cell has to fit every stage, whatever that gives to the next.
+    fn end_of_cell(&mut self, it: &syn::ExprReturn) {
+        let Some(value) = &it.expr else {
+            let end = it.return_token.span.byte_range().end;
+            return self.insert(Some(end), " ::oxtorch::cell::end_cell(())");
+        };
+        // Nothing else would say what the error of `Ok(())` is.
+        let hint =
+            if lacks_error_type(value) { "::<_, ::core::result::Result<_, ::oxtorch::cell::Error>>" } else { "" };
+        let range = value.span().byte_range();
+        self.insert(Some(range.start), &format!("::oxtorch::cell::end_cell{hint}("));
+        self.insert(Some(range.end), ")");
+    }
+
+    /// A module in a file of its own stands beside the notebook. It is declared in a module with that folder, where rustc looks for
+    /// it and for the modules in it as it does beside any file.
+    fn read_module(&mut self, it: &syn::ItemMod) {
+        let (Some(folder), 0) = (self.folder.clone(), self.module_depth) else { return };
+        let (range, name) = (it.span().byte_range(), unraw(&it.ident.to_string()));
+        let path = it.attrs.iter().find(|attribute| attribute.path().is_ident("path"));
+        if let Some(syn::Meta::NameValue(value)) = path.map(|attribute| &attribute.meta) {
+            self.read_file(&value.value.to_token_stream());
+        } else if it.content.is_none() {
+            let (root, module) = (literal_of(&folder), format!("{FILE}{name}"));
+            let stamp = self.holds(files::of_module(&folder, &name));
+            let within = format!("#[path = {root}] mod {module} {{ {stamp} #[allow(unused_imports)] use crate::*; ");
+            self.insert_first(range.start, within);
+            self.insert(Some(range.end), &format!(" }} pub use crate::{module}::{};", it.ident));
+        } else if files::holds_modules_in_files(it) {
+            let root = literal_of(&folder.join(&name));
+            let stamp = self.holds(files::of_module(&folder, &name));
+            self.insert_first(range.start, format!("#[path = {root}] {stamp} "));
+        }
+    }
+
+    /// A path in a literal starts from the folder that the cell runs in.
+    fn read_file(&mut self, tokens: &TokenStream) {
+        let Some(folder) = &self.folder else { return };
+        let Ok(literal) = syn::parse2::<syn::LitStr>(tokens.clone()) else { return };
+        let (range, path) = (literal.span().byte_range(), folder.join(literal.value()));
+        let stamp = self.holds(files::of_file(&path));
+        let insert = format!("{} {stamp}", literal_of(&path));
+        self.edits.push(Edit { at: range.start, replaces: range.len(), insert });
+    }
+
+    /// Files that the arguments of some macro include.
+    fn read_files_in(&mut self, tokens: TokenStream) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        for (at, token) in tokens.iter().enumerate() {
+            let TokenTree::Group(group) = token else { continue };
+            match &tokens[at.saturating_sub(2)..at] {
+                [TokenTree::Ident(name), TokenTree::Punct(mark)]
+                    if mark.as_char() == '!' && files::is_include(&name.to_string()) =>
+                {
+                    self.read_file(&group.stream());
+                }
+                _ => self.read_files_in(group.stream()),
+            }
+        }
+    }
+
+    /// What files hold as code, which is other code where they have changed.
+    fn holds(&mut self, files: files::Contents) -> String {
+        self.mentions_in_files.extend(files.mentions);
+        self.stamps.push_str(&files.stamp);
+        format!("/* {} */", files.stamp)
+    }
+
+    fn in_loop(&mut self, body: &Block) {
+        self.heavy = true;
+        self.loop_depth += 1;
+        self.visit_block(body);
+        self.loop_depth -= 1;
+    }
+
+    fn in_const(&mut self, visit: impl FnOnce(&mut Self)) {
+        self.const_depth += 1;
+        visit(self);
+        self.const_depth -= 1;
+    }
+
+    /// Code whose `return` is its own.
+    fn in_body(&mut self, visit: impl FnOnce(&mut Self)) {
+        let at_top_level = std::mem::replace(&mut self.at_top_level, false);
+        visit(self);
+        self.at_top_level = at_top_level;
+    }
+
+    fn function(&mut self, signature: &syn::Signature, block: &Block, attributes: &[Attribute]) {
+        self.heavy = true;
+        let outer_loops = std::mem::take(&mut self.loop_depth);
+        let at_top_level = std::mem::replace(&mut self.at_top_level, false);
+        self.visit_signature(signature);
+        if signature.constness.is_some() {
+            self.in_const(|edits| edits.visit_block(block));
+        } else {
+            // Unwinding out of an `extern "C"` function would abort the process.
+            if signature.abi.is_none() {
+                self.checkpoint(block, attributes);
+            }
+            self.visit_block(block);
+        }
+        self.loop_depth = outer_loops;
+        self.at_top_level = at_top_level;
+    }
+
+    /// Has what a function returns hold no more than it says.
+    fn narrow(&mut self, signature: &syn::Signature, outer: &[String]) {
+        for (at, text) in captures::insertions(signature, outer) {
+            self.insert(Some(at), &text);
+        }
+    }
+}
+
+/// Finds what a module shows to all of its crate: that is the session.
+struct WithinSession<'a> {
+    edits: &'a mut Edits,
+    /// How many modules enclose the place.
+    depth: usize,
+}
+
+impl<'ast> Visit<'ast> for WithinSession<'_> {
+    fn visit_item_mod(&mut self, it: &'ast syn::ItemMod) {
+        if self.depth > 0 {
+            self.visit_visibility(&it.vis);
+        }
+        self.depth += 1;
+        it.content.iter().flat_map(|(_, items)| items).for_each(|item| self.visit_item(item));
+        self.depth -= 1;
+    }
+
+    fn visit_visibility(&mut self, it: &'ast Visibility) {
+        if let Visibility::Restricted(restricted) = it
+            && (restricted.path.is_ident("crate") || (self.depth == 1 && restricted.path.is_ident("super")))
+        {
+            self.edits.lift_restriction(restricted);
+        }
+    }
+
+    fn visit_block(&mut self, _: &'ast Block) {}
+}
+
+/// A path as code.
+fn literal_of(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
+}
+
+/// Whether a macro is `thread_local!`, by whatever path.
+pub fn makes_statics(path: &syn::Path) -> bool {
+    path.segments.last().is_some_and(|last| last.ident == "thread_local")
+}
+
+fn has_attribute(attributes: &[Attribute], name: &str) -> bool {
+    attributes.iter().any(|attribute| attribute.path().is_ident(name))
+}
+
+/// Where an item's own tokens start, after its attributes and doc comments.
+pub fn after_attributes(tokens: TokenStream) -> Option<usize> {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let is_attribute = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '#')
+            && matches!(tokens.peek(), Some(TokenTree::Group(_)));
+        if !is_attribute {
+            return Some(first_span(&token).byte_range().start);
+        }
+        tokens.next();
+    }
+    None
+}
+
+fn first_span(token: &TokenTree) -> Span {
+    match token {
+        TokenTree::Group(group) => group.span_open(),
+        other => other.span(),
+    }
+}
+
+impl<'ast> Visit<'ast> for Edits {
+    fn visit_expr_for_loop(&mut self, it: &'ast syn::ExprForLoop) {
+        self.visit_expr(&it.expr);
+        // The outer loop has a checkpoint, and without one the compiler can vectorise the inner loop.
+        if self.loop_depth == 0 || calls(&it.body) {
+            self.checkpoint(&it.body, &it.attrs);
+        }
+        self.in_loop(&it.body);
+    }
+
+    fn visit_expr_while(&mut self, it: &'ast syn::ExprWhile) {
+        self.visit_expr(&it.cond);
+        self.checkpoint(&it.body, &it.attrs);
+        self.in_loop(&it.body);
+    }
+
+    fn visit_expr_loop(&mut self, it: &'ast syn::ExprLoop) {
+        self.checkpoint(&it.body, &it.attrs);
+        self.in_loop(&it.body);
+    }
+
+    fn visit_expr_closure(&mut self, it: &'ast syn::ExprClosure) {
+        self.heavy = true;
+        self.checkpoint_of_closure(it);
+        self.in_body(|edits| visit::visit_expr_closure(edits, it));
+    }
+
+    fn visit_expr_async(&mut self, it: &'ast syn::ExprAsync) {
+        self.in_body(|edits| visit::visit_expr_async(edits, it));
+    }
+
+    fn visit_expr_return(&mut self, it: &'ast syn::ExprReturn) {
+        if self.at_top_level {
+            self.end_of_cell(it);
+        }
+        visit::visit_expr_return(self, it);
+    }
+
+    fn visit_macro(&mut self, it: &'ast syn::Macro) {
+        let name = it.path.segments.last().map(|segment| segment.ident.to_string());
+        if name.as_deref().is_some_and(files::is_include) {
+            self.read_file(&it.tokens);
+        }
+        let of_expressions = name.is_some_and(|name| OF_EXPRESSIONS.contains(&name.as_str()));
+        if !of_expressions || self.macro_depth >= DEEPEST_MACRO {
+            return self.read_files_in(it.tokens.clone());
+        }
+        self.macro_depth += 1;
+        // A closure that is only shown the values of is not worth the time that optimising takes; a loop is.
+        let heavy = std::mem::replace(&mut self.heavy, false);
+        let mut loops = Loops(false);
+        for argument in leading_expressions.parse2(it.tokens.clone()).unwrap_or_default() {
+            self.visit_expr(&argument);
+            loops.visit_expr(&argument);
+        }
+        self.macro_depth -= 1;
+        self.heavy = heavy || loops.0;
+    }
+
+    fn visit_item_mod(&mut self, it: &'ast syn::ItemMod) {
+        self.read_module(it);
+        self.module_depth += 1;
+        visit::visit_item_mod(self, it);
+        self.module_depth -= 1;
+    }
+
+    fn visit_item_fn(&mut self, it: &'ast syn::ItemFn) {
+        self.narrow(&it.sig, &[]);
+        self.function(&it.sig, &it.block, &it.attrs);
+    }
+
+    fn visit_item_impl(&mut self, it: &'ast syn::ItemImpl) {
+        let parameters = it.trait_.is_none().then(|| captures::parameters(&it.generics));
+        let outer = std::mem::replace(&mut self.impl_parameters, parameters);
+        visit::visit_item_impl(self, it);
+        self.impl_parameters = outer;
+    }
+
+    fn visit_impl_item_fn(&mut self, it: &'ast syn::ImplItemFn) {
+        if let Some(outer) = self.impl_parameters.clone() {
+            self.narrow(&it.sig, &outer);
+        }
+        self.function(&it.sig, &it.block, &it.attrs);
+    }
+
+    fn visit_trait_item_fn(&mut self, it: &'ast syn::TraitItemFn) {
+        if let Some(block) = &it.default {
+            self.function(&it.sig, block, &it.attrs);
+        }
+    }
+
+    fn visit_item_const(&mut self, it: &'ast syn::ItemConst) {
+        self.in_const(|edits| visit::visit_item_const(edits, it));
+    }
+
+    fn visit_impl_item_const(&mut self, it: &'ast syn::ImplItemConst) {
+        self.in_const(|edits| visit::visit_impl_item_const(edits, it));
+    }
+
+    fn visit_trait_item_const(&mut self, it: &'ast syn::TraitItemConst) {
+        self.in_const(|edits| visit::visit_trait_item_const(edits, it));
+    }
+
+    fn visit_item_static(&mut self, it: &'ast syn::ItemStatic) {
+        self.in_const(|edits| visit::visit_item_static(edits, it));
+    }
+
+    fn visit_expr_const(&mut self, it: &'ast syn::ExprConst) {
+        self.in_const(|edits| visit::visit_expr_const(edits, it));
+    }
+
+    fn visit_variant(&mut self, it: &'ast syn::Variant) {
+        self.in_const(|edits| visit::visit_variant(edits, it));
+    }
+
+    fn visit_type(&mut self, it: &'ast syn::Type) {
+        self.in_const(|edits| visit::visit_type(edits, it));
+    }
+
+    fn visit_expr_repeat(&mut self, it: &'ast syn::ExprRepeat) {
+        self.visit_expr(&it.expr);
+        self.in_const(|edits| edits.visit_expr(&it.len));
+    }
+
+    fn visit_generic_argument(&mut self, it: &'ast syn::GenericArgument) {
+        self.in_const(|edits| visit::visit_generic_argument(edits, it));
+    }
+}
+
+/// The expressions that a macro's arguments begin with: `matches!` has a pattern behind.
+fn leading_expressions(input: ParseStream<'_>) -> syn::Result<Vec<Expr>> {
+    let mut expressions = Vec::new();
+    while let Ok(expression) = input.parse() {
+        expressions.push(expression);
+        if input.peek(Token![,]) || input.peek(Token![;]) {
+            input.parse::<TokenTree>()?;
+        } else {
+            break;
+        }
+    }
+    input.parse::<TokenStream>()?;
+    Ok(expressions)
+}
+
+/// Whether there is a loop.
+struct Loops(bool);
+
+impl<'ast> Visit<'ast> for Loops {
+    fn visit_expr(&mut self, it: &'ast Expr) {
+        self.0 |= matches!(it, Expr::ForLoop(_) | Expr::While(_) | Expr::Loop(_));
+        visit::visit_expr(self, it);
+    }
+}
+
+/// Whether the expression is an `Ok(...)`, or an `Err(...)` whose error is still to be turned into something.
+fn lacks_error_type(expr: &Expr) -> bool {
+    let Expr::Call(call) = expr else { return false };
+    let Expr::Path(function) = &*call.func else { return false };
+    let is_into = |argument: &Expr| match argument {
+        Expr::MethodCall(it) => it.method == "into",
+        Expr::Call(it) => {
+            matches!(&*it.func, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "into" || last.ident == "from"))
+        }
+        _ => false,
+    };
+    match function.path.segments.last() {
+        Some(last) if last.ident == "Ok" => true,
+        Some(last) if last.ident == "Err" => call.args.iter().any(is_into),
+        _ => false,
+    }
+}
+
+/// Whether a closure's body calls a function or a macro that may run for long. Methods alone, as in `|x| x.sqrt()`, and what
+/// makes a value, as in `|x| Some(x)`, do not count.
+fn may_run_long(body: &Expr) -> bool {
+    struct Calls(bool);
+    impl<'ast> Visit<'ast> for Calls {
+        fn visit_expr_call(&mut self, it: &'ast syn::ExprCall) {
+            let makes_value = |last: &syn::PathSegment| last.ident.to_string().starts_with(char::is_uppercase);
+            let makes_value = |path: &syn::ExprPath| path.path.segments.last().is_some_and(makes_value);
+            self.0 |= !matches!(&*it.func, Expr::Path(path) if makes_value(path));
+            visit::visit_expr_call(self, it);
+        }
+        fn visit_macro(&mut self, _: &'ast syn::Macro) {
+            self.0 = true;
+        }
+        // A closure in it has a checkpoint of its own, or needs none.
+        fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
+    }
+    let mut calls = Calls(false);
+    calls.visit_expr(body);
+    calls.0
+}
+
+/// Whether the block calls anything, macros included: it may then run for long.
+fn calls(block: &Block) -> bool {
+    struct Calls(bool);
+    impl<'ast> Visit<'ast> for Calls {
+        fn visit_expr(&mut self, it: &'ast Expr) {
+            self.0 |= matches!(it, Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) | Expr::Await(_));
+            visit::visit_expr(self, it);
+        }
+        fn visit_stmt_macro(&mut self, _: &'ast syn::StmtMacro) {
+            self.0 = true;
+        }
+    }
+    let mut calls = Calls(false);
+    calls.visit_block(block);
+    calls.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: &str, expected: &str) {
+        let item: Item = crate::source::nesting::tree(code);
+        let mut edits = Edits::default();
+        edits.publish(&item);
+        edits.visit_item(&item);
+        let mut edited = code.to_owned();
+        for edit in edits.finish().iter().rev() {
+            edited.replace_range(edit.at..edit.at + edit.replaces, &edit.insert);
+        }
+        assert_eq!(edited, expected.replace('@', CHECKPOINT));
+    }
+
+    #[test]
+    fn macros_within_macros_are_read_as_far_as_anybody_writes_them() {
+        let within = |depth: usize, check: &str| {
+            let (open, close) = ("vec![".repeat(depth), "]".repeat(depth));
+            format!("pub static A: fn() = || {{ {open}|| loop {{{check} }}{close}; }};")
+        };
+        let count = |depth| {
+            let item: Item = crate::source::nesting::tree(&within(depth, ""));
+            let mut edits = Edits::default();
+            let Item::Static(it) = &item else { panic!("is a static") };
+            edits.visit_expr(&it.expr);
+            edits.finish().iter().filter(|edit| edit.insert.contains(CHECKPOINT)).count()
+        };
+        assert_eq!(count(DEEPEST_MACRO), count(1));
+        assert!(count(DEEPEST_MACRO + 1) < count(1));
+    }
+
+    #[test]
+    fn items_fields_and_methods_become_public() {
+        check(
+            "#[derive(Debug)] struct Net { a: i32, pub b: i32 }",
+            "#[derive(Debug)] pub struct Net { pub a: i32, pub b: i32 }",
+        );
+        check("/// Doc.\nstruct P(f32, /* c */ f32);", "/// Doc.\npub struct P(pub f32, /* c */ pub f32);");
+        check("pub(crate) fn f() {}", "pub        fn f() {@}");
+        check("impl Net { fn new() -> Self { Self } }", "impl Net { pub fn new() -> Self {@ Self } }");
+        check(
+            "thread_local! { static A: i32 = 1; pub static B: i32 = 2; }",
+            "thread_local! { pub static A: i32 = 1; pub static B: i32 = 2; }",
+        );
+        check("macro_rules! m { () => {} }", "#[macro_export] macro_rules! m { () => {} }");
+    }
+
+    #[test]
+    fn what_a_module_shows_to_its_crate_it_shows_to_the_session() {
+        check(
+            "mod m { pub(crate) fn f() {} pub(super) struct A { pub(crate) x: i32, y: i32 } mod n { pub(super) fn g() {} } }",
+            "pub mod m { pub        fn f() {@} pub        struct A { pub        x: i32, y: i32 } mod n { pub(super) fn g() {@} } }",
+        );
+    }
+
+    #[test]
+    fn a_return_of_the_cell_fits_every_stage_and_other_returns_stay() {
+        let edited = |code: &str| {
+            let statement: syn::Stmt = crate::source::nesting::tree(code);
+            let mut edited = code.to_owned();
+            for edit in Edits::of_statement(&statement, &CellText::new(1, code)).finish().iter().rev() {
+                edited.insert_str(edit.at, &edit.insert);
+            }
+            edited.replace("::oxtorch::cell::", "").replace("::<_, ::core::result::Result<_, Error>>", "::<>")
+        };
+        assert_eq!(edited("if a { return; }"), "if a { return end_cell(()); }");
+        assert_eq!(edited("return Ok(());"), "return end_cell::<>(Ok(()));");
+        assert_eq!(edited("return Err(e);"), "return end_cell(Err(e));");
+        assert_eq!(edited("let f = |x| { return x; };"), "let f = |x| { return x; };");
+        assert_eq!(edited("let f = async { return Ok(1); };"), "let f = async { return Ok(1); };");
+    }
+
+    #[test]
+    fn a_trait_impl_and_enum_variants_stay_as_they_are() {
+        check("impl A for B { fn f(&self); }".replace(';', " {}").as_str(), "impl A for B { fn f(&self) {@} }");
+        check("enum E { A, B(i32) }", "pub enum E { A, B(i32) }");
+    }
+
+    #[test]
+    fn loops_and_functions_get_checkpoints_but_const_code_does_not() {
+        check("fn f() { loop { g(); } }", "pub fn f() {@ loop {@ g(); } }");
+        check("const fn f() { while true {} }", "pub const fn f() { while true {} }");
+        check("const X: [i32; { loop {} }] = [];", "pub const X: [i32; { loop {} }] = [];");
+        check("extern \"C\" fn f() { loop {} }", "pub extern \"C\" fn f() { loop {@} }");
+    }
+
+    #[test]
+    fn closures_that_may_run_long_get_checkpoints_and_arithmetic_does_not() {
+        check("fn f() { g(|x| { h(x); }) }", "pub fn f() {@ g(|x| {@ h(x); }) }");
+        check("fn f() { g(|x| h(x) + 1) }", "pub fn f() {@ g(|x| { @ (h(x) + 1) }) }");
+        check(
+            "fn f() { g(|x| match x { _ => h(x) } + 1) }",
+            "pub fn f() {@ g(|x| { @ (match x { _ => h(x) } + 1) }) }",
+        );
+        check("fn f() { g(|x| Some(x.sqrt() + x)) }", "pub fn f() {@ g(|x| Some(x.sqrt() + x)) }");
+        check("fn f() { g(|x| move |y| h(x, y)) }", "pub fn f() {@ g(|x| move |y| { @ (h(x, y)) }) }");
+    }
+
+    #[test]
+    fn loops_among_the_arguments_of_a_macro_get_checkpoints() {
+        check("fn f() { println!(\"{}\", { loop {} }) }", "pub fn f() {@ println!(\"{}\", { loop {@} }) }");
+        check(
+            "fn f() { vec![{ while a {} 1 }; { loop {} }] }",
+            "pub fn f() {@ vec![{ while a {@} 1 }; { loop {@} }] }",
+        );
+        check(
+            "fn f() { matches!({ loop {} }, Some(x) if x > 1) }",
+            "pub fn f() {@ matches!({ loop {@} }, Some(x) if x > 1) }",
+        );
+        check("fn f() { stringify!({ loop {} }) }", "pub fn f() {@ stringify!({ loop {} }) }");
+        check(
+            "const A: &str = { assert_eq!({ loop {} }, 1); \"\" };",
+            "pub const A: &str = { assert_eq!({ loop {} }, 1); \"\" };",
+        );
+    }
+
+    #[test]
+    fn an_inner_loop_without_calls_can_be_vectorised() {
+        check(
+            "fn f() { for i in a { for j in b { s += x[i] * y[j]; } } }",
+            "pub fn f() {@ for i in a {@ for j in b { s += x[i] * y[j]; } } }",
+        );
+        check(
+            "fn f() { for i in a { for j in b { g(j); } } }",
+            "pub fn f() {@ for i in a {@ for j in b {@ g(j); } } }",
+        );
+    }
+}

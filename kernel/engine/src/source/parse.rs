@@ -1,0 +1,793 @@
+//! Sorts a cell's text into items, impls, `use` declarations and statements.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::ToTokens;
+use serde::{Deserialize, Serialize};
+use syn::parse::ParseStream;
+use syn::spanned::Spanned;
+use syn::visit::Visit;
+use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
+
+use crate::source::awaits::awaits;
+use crate::source::contents::{Associated, Contents, associated};
+use crate::source::fragment::{CellText, Edit, Fragment};
+use crate::source::identifiers::{Names, mentions, open_patterns, unraw};
+use crate::source::infallible::is_sure;
+use crate::source::instrument::{Edits, after_attributes, makes_statics};
+use crate::source::macro_items::{ItemMacros, makes_items, publish_call};
+use crate::source::nesting::{self, TooDeep};
+
+/// A cell, sorted.
+#[derive(Debug)]
+pub struct ParsedCell {
+    /// Inner attributes, `#![...]`, less those that ask for something.
+    pub attributes: Vec<Fragment>,
+    /// What the `#![cfg(...)]` among these ask for.
+    pub conditions: Vec<String>,
+    /// `use` declarations and `extern crate`.
+    pub uses: Vec<UseDeclaration>,
+    /// Everything else that has a name.
+    pub items: Vec<Item>,
+    /// Inherent and trait impls.
+    pub impls: Vec<Impl>,
+    /// What runs, in order.
+    pub statements: Vec<Statement>,
+    /// Calls of the user's macros that may stand for items; [`crate::plan::expand`] says what they are.
+    pub calls: Vec<Statement>,
+    /// The items, by their place among them, whose derives may make others; so does [`crate::plan::expand`].
+    pub derived: Vec<usize>,
+    /// What the statements mention.
+    pub mentions: Names,
+    /// Whether the cell holds loops, closures or functions.
+    pub heavy: bool,
+    /// Whether a statement awaits, or names `tokio`.
+    pub asynchronous: bool,
+    /// Whether it is to be as fast as can be, whatever the user has said of other cells.
+    pub measured: bool,
+}
+
+impl ParsedCell {
+    /// A cell of ours that mentions variables of the user's. For whoever looks at it, it stands at the start of the text.
+    pub fn ours(cell: &Arc<CellText>, code: String, mentions: Names) -> Self {
+        let edits = vec![Edit { at: 0, replaces: 0, insert: code }];
+        let fragment = Fragment { cell: Arc::clone(cell), range: 0..0, edits };
+        let statement =
+            Statement { fragment, kind: StatementKind::Other, reads: mentions.clone(), sure: false, awaits: false };
+        Self { statements: vec![statement], mentions, ..Self::empty() }
+    }
+
+    /// The text that it was read from; `None` for a cell of comments.
+    pub fn text(&self) -> Option<&Arc<CellText>> {
+        let items = self.items.iter().map(|item| &item.fragment).chain(self.impls.iter().map(|block| &block.fragment));
+        let statements = self.statements.iter().map(|statement| &statement.fragment);
+        let mut fragments = items.chain(statements).chain(self.uses.iter().map(|declaration| &declaration.fragment));
+        fragments.next().map(|fragment| &fragment.cell)
+    }
+
+    fn empty() -> Self {
+        Self {
+            attributes: Vec::new(),
+            conditions: Vec::new(),
+            uses: Vec::new(),
+            items: Vec::new(),
+            impls: Vec::new(),
+            statements: Vec::new(),
+            calls: Vec::new(),
+            derived: Vec::new(),
+            mentions: Names::new(),
+            heavy: false,
+            asynchronous: false,
+            measured: false,
+        }
+    }
+}
+
+/// One `use` declaration of the user's, and the names that it brings.
+#[derive(Debug, Clone)]
+pub struct UseDeclaration {
+    /// As written.
+    pub fragment: Fragment,
+    /// One for each name.
+    pub leaves: Vec<UseLeaf>,
+}
+
+/// One name that a `use` declaration brings into scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UseLeaf {
+    /// The name in scope; `None` for a glob or `as _`.
+    pub name: Option<String>,
+    /// A declaration of this name alone.
+    pub code: String,
+    /// The path's names.
+    pub mentions: Names,
+}
+
+/// What a kind of item means for the cells that use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemKind {
+    /// `struct`, `enum`, `union`: its definition decides the layout of variables.
+    Type,
+    /// `type`: another name for what it mentions.
+    Alias,
+    /// `trait`: its methods are in scope wherever it is live.
+    Trait,
+    /// `const`: may decide the length of an array.
+    Const,
+    /// `const fn`: as well.
+    ConstFunction,
+    /// `static`: has a state, which it keeps for as long as it has its home.
+    Static,
+    /// `macro_rules!`: what it mentions is looked up where it is used.
+    Macro,
+    /// `mod`: may hold any of these.
+    Module,
+    /// `fn`, foreign functions.
+    Other,
+}
+
+impl ItemKind {
+    /// Whether another definition may mean another layout of a type that mentions it.
+    pub fn is_part_of_types(self) -> bool {
+        self != Self::Other
+    }
+
+    /// Whether an impl may have to live with it, by the orphan rule.
+    pub fn is_home(self) -> bool {
+        matches!(self, Self::Type | Self::Trait | Self::Module)
+    }
+}
+
+/// A named item.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Usually one; a foreign module has several, an unnamed const none.
+    pub names: Vec<String>,
+    /// What it is.
+    pub kind: ItemKind,
+    /// The text, with its edits.
+    pub fragment: Fragment,
+    /// The tokens as one string, without doc comments: two definitions with the same tokens are the same.
+    pub tokens: String,
+    /// The names that it mentions, its own among them.
+    pub mentions: Names,
+    /// The names within it that lead to it without its own.
+    pub members: Names,
+    /// For a macro, whether its calls may stand for items.
+    pub makes_items: bool,
+    /// The impls within it, and among what a macro made.
+    pub heads: Vec<ImplHead>,
+}
+
+impl Item {
+    /// Whether it is a static whose value may be another one than its first.
+    pub fn has_state(&self) -> bool {
+        const MUTABLE: [&str; 7] = [" mut ", "Mutex", "RwLock", "Atomic", "Cell", "Once", "Lock"];
+        self.kind == ItemKind::Static && MUTABLE.iter().any(|word| self.tokens.contains(word))
+    }
+}
+
+/// What an impl is of, which decides where the orphan rule lets it stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImplHead {
+    /// The name at the head of the type it is for: `Net` of `&mut Box<Net>`.
+    pub self_name: Option<String>,
+    /// The trait's first name.
+    pub trait_name: Option<String>,
+    /// The names in the trait's arguments and in the type it is for.
+    pub arguments: Names,
+}
+
+impl ImplHead {
+    /// The head of an impl as parsed.
+    pub fn of(it: &syn::ItemImpl) -> Self {
+        let mut arguments = mentions(it.self_ty.to_token_stream());
+        if let Some((path, _)) = &it.trait_ {
+            arguments.extend(mentions(path.to_token_stream()));
+        }
+        let parameters: Vec<String> = it.generics.type_params().map(|it| unraw(&it.ident.to_string())).collect();
+        arguments.retain(|name| !parameters.contains(name));
+        Self {
+            self_name: head_name(&it.self_ty).filter(|name| !parameters.contains(name)),
+            trait_name: it.trait_.as_ref().and_then(|(path, _)| path_name(path)),
+            arguments,
+        }
+    }
+}
+
+/// An impl block.
+#[derive(Debug, Clone)]
+pub struct Impl {
+    /// What it is of: one, or as many as a macro made.
+    pub heads: Vec<ImplHead>,
+    /// Everything ahead of the braces: a second trait impl with the same header replaces the first.
+    pub header: String,
+    /// The names of methods and constants, and where they stand: a second method of that name replaces the first.
+    pub members: Vec<(String, Range<usize>)>,
+    /// Its constants and types.
+    pub associated: Vec<Associated>,
+    /// The text, with its edits.
+    pub fragment: Fragment,
+    /// The tokens as one string.
+    pub tokens: String,
+    /// The names that it mentions.
+    pub mentions: Names,
+}
+
+impl Impl {
+    /// Whether it can only be replaced as a whole: an impl of a trait, or what a macro made.
+    pub fn is_whole(&self) -> bool {
+        self.members.is_empty() || self.heads.iter().any(|head| head.trait_name.is_some())
+    }
+
+    /// The names of the type that it is for, and of the trait.
+    pub fn owners(&self) -> impl Iterator<Item = String> {
+        self.heads.iter().flat_map(|head| [&head.self_name, &head.trait_name]).flatten().cloned()
+    }
+
+    /// Whether it leaves nothing in force of what an older impl of the same header says of that.
+    pub fn replaces(&self, older: &Associated) -> bool {
+        match self.associated.iter().find(|own| own.name == older.name) {
+            Some(own) => own.tokens != older.tokens,
+            None => self.is_whole(),
+        }
+    }
+}
+
+/// A statement at the top level of a cell.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// The text, with its edits.
+    pub fragment: Fragment,
+    /// What it is.
+    pub kind: StatementKind,
+    /// The names that it mentions other than to declare them.
+    pub reads: Names,
+    /// Whether it is a `let` that can neither fail nor run long, see [`is_sure`].
+    pub sure: bool,
+    /// Whether it awaits something.
+    pub awaits: bool,
+}
+
+/// What a statement means for the stages of its cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatementKind {
+    /// `let`
+    Let {
+        /// The names of its pattern.
+        bindings: Vec<Binding>,
+        /// Whether it is assigned later, `let x;`.
+        deferred: bool,
+    },
+    /// The trailing expression, whose value is shown.
+    Tail {
+        /// Where it begins behind its attributes, as an offset in the cell's text.
+        behind_attributes: usize,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// A name in a `let` pattern: a variable, unless it is that of a constant, a unit struct or a variant in scope, `None` for
+/// one. Only rustc knows which; it is taken for a variable until rustc says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The name.
+    pub name: String,
+    /// Whether it was declared `mut`.
+    pub mutable: bool,
+    /// Where the name stands in the cell.
+    pub range: Range<usize>,
+}
+
+/// What syn has to say of a cell that is not Rust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, as byte offsets in the cell's text.
+    pub range: Range<usize>,
+}
+
+/// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not. Calls of `item_macros`, and of
+/// such macros in the cell itself, are put aside.
+pub fn parse(cell: &Arc<CellText>, item_macros: &ItemMacros) -> Result<ParsedCell, ParseError> {
+    read(cell, |parsed| Ok(sort(cell, parsed?, item_macros)))
+}
+
+/// Reads a cell as one statement: its items stay within it, its variables end with it. Puts code of ours at offsets of
+/// the text, such as around the whole.
+pub fn parse_as_one(cell: &Arc<CellText>, ours: &[(usize, String)]) -> Result<ParsedCell, ParseError> {
+    read(cell, |parsed| Ok(as_one(cell, parsed?, ours)))
+}
+
+/// Has syn read a cell, with as much stack as that takes.
+fn read(
+    cell: &CellText,
+    sort: impl FnOnce(syn::Result<(Vec<Attribute>, Vec<Stmt>)>) -> syn::Result<ParsedCell> + Send,
+) -> Result<ParsedCell, ParseError> {
+    let parsed = nesting::read(cell_parser, &cell.text, |parsed| {
+        sort(parsed).map_err(|error| {
+            let range = error.span().byte_range();
+            let (start, end) = (range.start.min(cell.text.len()), range.end.min(cell.text.len()));
+            ParseError { message: error.to_string(), range: start..end }
+        })
+    });
+    parsed.unwrap_or_else(|TooDeep| {
+        let message = "this cell nests too deeply; split it into functions or smaller expressions".to_owned();
+        Err(ParseError { message, range: 0..0 })
+    })
+}
+
+fn sort(
+    cell: &Arc<CellText>,
+    (attributes, statements): (Vec<Attribute>, Vec<Stmt>),
+    item_macros: &ItemMacros,
+) -> ParsedCell {
+    let mut sorter = Sorter { cell, item_macros: item_macros.clone(), parsed: ParsedCell::empty() };
+    for attribute in &attributes {
+        if let syn::Meta::List(list) = &attribute.meta
+            && list.path.is_ident("cfg")
+        {
+            let parentheses = list.delimiter.span().join().byte_range();
+            let within = parentheses.start + 1..parentheses.end.saturating_sub(1);
+            sorter.parsed.conditions.push(cell.text.get(within).unwrap_or_default().to_owned());
+            continue;
+        }
+        let fragment = sorter.fragment(attribute, Edits::default());
+        sorter.parsed.attributes.push(fragment);
+    }
+    let last = statements.len().saturating_sub(1);
+    for (index, statement) in statements.iter().enumerate() {
+        match statement {
+            Stmt::Item(item) => sorter.item(item),
+            other => sorter.statement(other, index == last),
+        }
+    }
+    let mut parsed = sorter.parsed;
+    // `use square;` behind `macro_rules! square` gives the macro a path, which it has: all macros of cells are exported.
+    let macros = parsed.items.iter().filter(|item| item.kind == ItemKind::Macro).flat_map(|item| &item.names);
+    let macros: Names = macros.map(|name| format!("use {};", crate::source::identifiers::raw(name))).collect();
+    parsed.uses.retain(|declaration| !declaration.leaves.iter().all(|leaf| macros.contains(&leaf.code)));
+    parsed.asynchronous =
+        parsed.mentions.contains("tokio") || parsed.statements.iter().any(|statement| statement.awaits);
+    parsed
+}
+
+fn as_one(cell: &Arc<CellText>, (_, statements): (Vec<Attribute>, Vec<Stmt>), ours: &[(usize, String)]) -> ParsedCell {
+    let mut edits = Edits::of(cell);
+    let mut names = Names::new();
+    for (index, statement) in statements.iter().enumerate() {
+        if index > 0 {
+            edits.checkpoint_ahead_of(statement);
+        }
+        edits.visit_stmt(statement);
+        names.extend(mentions(statement.to_token_stream()));
+    }
+    let heavy = edits.heavy;
+    // At one offset the ends of ours stand behind what the statements get, and the rest ahead of it.
+    let ours = ours.iter().map(|(at, code)| Edit { at: *at, replaces: 0, insert: code.clone() });
+    let (ends, begins): (Vec<_>, Vec<_>) = ours.partition(|edit| edit.at == cell.text.len());
+    let mut edits: Vec<Edit> = begins.into_iter().chain(edits.finish()).chain(ends).collect();
+    edits.sort_by_key(|edit| edit.at);
+    let fragment = Fragment { cell: Arc::clone(cell), range: 0..cell.text.len(), edits };
+    let statement =
+        Statement { fragment, kind: StatementKind::Other, reads: names.clone(), sure: false, awaits: false };
+    ParsedCell { statements: vec![statement], mentions: names, heavy, ..ParsedCell::empty() }
+}
+
+fn cell_parser(input: ParseStream) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {
+    Ok((input.call(Attribute::parse_inner)?, input.call(Block::parse_within)?))
+}
+
+struct Sorter<'a> {
+    cell: &'a Arc<CellText>,
+    item_macros: ItemMacros,
+    parsed: ParsedCell,
+}
+
+impl Sorter<'_> {
+    fn fragment(&self, node: &impl ToTokens, edits: Edits) -> Fragment {
+        Fragment { cell: Arc::clone(self.cell), range: node.span().byte_range(), edits: edits.finish() }
+    }
+
+    fn item(&mut self, item: &SynItem) {
+        let mut edits = Edits::of(self.cell);
+        edits.publish(item);
+        edits.visit_item(item);
+        self.parsed.heavy |= edits.heavy;
+        let (stamps, in_files) = (std::mem::take(&mut edits.stamps), std::mem::take(&mut edits.mentions_in_files));
+        let fragment = self.fragment(item, edits);
+        let tokens = item.to_token_stream();
+        let mut names = mentions(tokens.clone());
+        names.extend(open_patterns(item));
+        names.extend(in_files);
+        match item {
+            SynItem::Use(it) => {
+                let leaves = leaves(it);
+                leaves.iter().for_each(|leaf| self.item_macros.learn_use(leaf));
+                self.parsed.uses.push(UseDeclaration { fragment, leaves });
+            }
+            SynItem::ExternCrate(it) => {
+                self.item_macros.anything |= self.item_macros.crates.contains(&unraw(&it.ident.to_string()));
+                let name = it.rename.as_ref().map_or(&it.ident, |(_, name)| name).to_string();
+                let leaf = UseLeaf { name: Some(name), code: fragment.text().to_owned(), mentions: names };
+                self.parsed.uses.push(UseDeclaration { fragment, leaves: vec![leaf] });
+            }
+            SynItem::Impl(it) => {
+                let header = {
+                    let mut header = it.clone();
+                    header.items.clear();
+                    header.attrs.clear();
+                    header.to_token_stream().to_string()
+                };
+                let members = it.items.iter().filter_map(|member| {
+                    let name = match member {
+                        syn::ImplItem::Fn(it) => &it.sig.ident,
+                        syn::ImplItem::Const(it) => &it.ident,
+                        syn::ImplItem::Type(it) => &it.ident,
+                        _ => return None,
+                    };
+                    Some((unraw(&name.to_string()), member.span().byte_range()))
+                });
+                self.parsed.impls.push(Impl {
+                    heads: vec![ImplHead::of(it)],
+                    header,
+                    members: members.collect(),
+                    associated: associated(it),
+                    fragment,
+                    tokens: canonical(tokens) + &stamps,
+                    mentions: names,
+                });
+            }
+            // `thread_local! { ... }` and the like: an item whose names only its expansion knows.
+            SynItem::Macro(it) if it.ident.is_none() => {
+                let (tokens, makes_items) = (canonical(tokens) + &stamps, false);
+                let (names, kind, mentions) = (defined_by_macro(it), ItemKind::Static, names);
+                let (members, heads) = (Names::new(), Vec::new());
+                self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, members, makes_items, heads });
+            }
+            _ => {
+                let mentions = names;
+                let (names, kind) = item_names(item);
+                let makes_items = match item {
+                    SynItem::Macro(it) => makes_items(it.mac.tokens.clone(), &self.item_macros.own),
+                    _ => false,
+                };
+                if kind == ItemKind::Macro {
+                    // What a call further down means is decided by this definition.
+                    self.item_macros.own.retain(|other| !names.contains(other));
+                    self.item_macros.own.extend(names.iter().filter(|_| makes_items).cloned());
+                }
+                let tokens = canonical(tokens) + &stamps;
+                let mut contents = Contents::default();
+                contents.add(item);
+                let (heads, members) = (contents.heads(), contents.members);
+                if self.item_macros.may_derive_items(attributes(item)) {
+                    self.parsed.derived.push(self.parsed.items.len());
+                }
+                self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, members, makes_items, heads });
+            }
+        }
+    }
+
+    fn statement(&mut self, statement: &Stmt, is_last: bool) {
+        if let Stmt::Macro(it) = statement
+            && is_item_macro_of_std(&it.mac.path)
+        {
+            let item =
+                syn::ItemMacro { attrs: it.attrs.clone(), ident: None, mac: it.mac.clone(), semi_token: it.semi_token };
+            return self.item(&SynItem::Macro(item));
+        }
+        let mut edits = Edits::of_statement(statement, self.cell);
+        self.parsed.heavy |= edits.heavy;
+        let call = self.item_call(statement);
+        if let Some(call) = call.filter(|call| self.item_macros.is_foreign(&call.path)) {
+            publish_call(call.tokens.clone(), &mut edits);
+        }
+        self.parsed.mentions.append(&mut edits.mentions_in_files);
+        let fragment = self.fragment(statement, edits);
+        self.parsed.mentions.extend(mentions(statement.to_token_stream()));
+        let reads = match statement {
+            Stmt::Local(local) => local.init.as_ref().map_or_else(Names::new, |init| {
+                let mut tokens = init.expr.to_token_stream();
+                tokens.extend(init.diverge.as_ref().map(|(_, expr)| expr.to_token_stream()));
+                mentions(tokens)
+            }),
+            other => mentions(other.to_token_stream()),
+        };
+        let kind = match statement {
+            Stmt::Local(local) => {
+                let mut bindings = Bindings(Vec::new());
+                bindings.visit_pat(&local.pat);
+                // One that is not compiled must not fix an earlier one of its name.
+                let conditional = local.attrs.iter().any(|attribute| attribute.path().is_ident("cfg"));
+                bindings.0.iter_mut().for_each(|binding| binding.mutable |= conditional);
+                StatementKind::Let { bindings: bindings.0, deferred: local.init.is_none() }
+            }
+            Stmt::Expr(expr, None) if is_last && has_value(expr) => tail(statement),
+            Stmt::Macro(it) if is_last && it.semi_token.is_none() => tail(statement),
+            _ => StatementKind::Other,
+        };
+        let awaits = awaits(statement);
+        let sorted = Statement { fragment, kind, reads, sure: is_sure(statement), awaits };
+        if call.is_some() {
+            self.parsed.calls.push(sorted);
+        } else {
+            self.parsed.statements.push(sorted);
+        }
+    }
+
+    /// The call that may stand for items.
+    fn item_call<'s>(&self, statement: &'s Stmt) -> Option<&'s syn::Macro> {
+        let Stmt::Macro(call) = statement else { return None };
+        self.item_macros.may_make_items(&call.mac.path).then_some(&call.mac)
+    }
+}
+
+fn tail(statement: &Stmt) -> StatementKind {
+    let start = statement.span().byte_range().start;
+    StatementKind::Tail { behind_attributes: after_attributes(statement.to_token_stream()).unwrap_or(start) }
+}
+
+/// Tokens as a string in which layout, doc comments and trailing commas make no difference.
+pub fn canonical(tokens: TokenStream) -> String {
+    let mut text = String::new();
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let is = |token: &TokenTree, char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == char);
+        match &token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                text.push_str(&canonical(group.stream()));
+                text.push_str(close);
+            }
+            punct if is(punct, '#') && tokens.peek().is_some_and(is_doc) => {
+                tokens.next();
+            }
+            // `(T,)` is a tuple and `(T)` is not, but no definition differs from another in that alone.
+            punct if is(punct, ',') && tokens.peek().is_none() => {}
+            TokenTree::Punct(punct) => text.push(punct.as_char()),
+            other => {
+                text.push(' ');
+                text.push_str(&other.to_string());
+            }
+        }
+    }
+    text
+}
+
+fn is_doc(token: &TokenTree) -> bool {
+    let TokenTree::Group(group) = token else { return false };
+    matches!(group.stream().into_iter().next(), Some(TokenTree::Ident(ident)) if ident == "doc")
+}
+
+/// The attributes of what can have derives.
+fn attributes(item: &SynItem) -> &[Attribute] {
+    match item {
+        SynItem::Struct(it) => &it.attrs,
+        SynItem::Enum(it) => &it.attrs,
+        SynItem::Union(it) => &it.attrs,
+        _ => &[],
+    }
+}
+
+/// The names that an item defines.
+pub fn item_names(item: &SynItem) -> (Vec<String>, ItemKind) {
+    let (ident, kind) = match item {
+        SynItem::Const(it) => (&it.ident, ItemKind::Const),
+        SynItem::Enum(it) => (&it.ident, ItemKind::Type),
+        SynItem::Struct(it) => (&it.ident, ItemKind::Type),
+        SynItem::Union(it) => (&it.ident, ItemKind::Type),
+        SynItem::Type(it) => (&it.ident, ItemKind::Alias),
+        SynItem::Trait(it) => (&it.ident, ItemKind::Trait),
+        SynItem::TraitAlias(it) => (&it.ident, ItemKind::Trait),
+        SynItem::Mod(it) => (&it.ident, ItemKind::Module),
+        SynItem::Fn(it) if it.sig.constness.is_some() => (&it.sig.ident, ItemKind::ConstFunction),
+        SynItem::Fn(it) => (&it.sig.ident, ItemKind::Other),
+        SynItem::Static(it) => (&it.ident, ItemKind::Static),
+        SynItem::Macro(it) => match &it.ident {
+            Some(ident) => (ident, ItemKind::Macro),
+            None => return (Vec::new(), ItemKind::Other),
+        },
+        SynItem::ForeignMod(it) => {
+            let names = it.items.iter().filter_map(|item| match item {
+                syn::ForeignItem::Fn(it) => Some(unraw(&it.sig.ident.to_string())),
+                syn::ForeignItem::Static(it) => Some(unraw(&it.ident.to_string())),
+                syn::ForeignItem::Type(it) => Some(unraw(&it.ident.to_string())),
+                _ => None,
+            });
+            return (names.collect(), ItemKind::Other);
+        }
+        _ => return (Vec::new(), ItemKind::Other),
+    };
+    let name = unraw(&ident.to_string());
+    // `const _: () = ...;` has no name to import.
+    (if name == "_" { Vec::new() } else { vec![name] }, kind)
+}
+
+/// Whether a macro of the standard library stands for items: `thread_local!`, `std::arch::global_asm!`.
+fn is_item_macro_of_std(path: &syn::Path) -> bool {
+    makes_statics(path) || path.segments.last().is_some_and(|last| last.ident == "global_asm")
+}
+
+/// The statics that a `thread_local!` defines.
+fn defined_by_macro(item: &syn::ItemMacro) -> Vec<String> {
+    if !makes_statics(&item.mac.path) {
+        return Vec::new();
+    }
+    let mut names = Vec::new();
+    let mut after_static = false;
+    for token in item.mac.tokens.clone() {
+        if let TokenTree::Ident(ident) = token {
+            if after_static {
+                names.push(unraw(&ident.to_string()));
+            }
+            after_static = ident == "static";
+        }
+    }
+    names
+}
+
+/// Loops without a value and `if` without `else` are `()` whatever happens, and need no parentheses around them.
+fn has_value(expr: &Expr) -> bool {
+    match expr {
+        Expr::ForLoop(_) | Expr::While(_) => false,
+        Expr::If(it) => it.else_branch.is_some(),
+        _ => true,
+    }
+}
+
+/// The name of a path that the cell has in scope.
+fn path_name(path: &syn::Path) -> Option<String> {
+    let mut names = path.segments.iter().map(|segment| unraw(&segment.ident.to_string()));
+    names.find(|name| !matches!(name.as_str(), "crate" | "self" | "super"))
+}
+
+fn head_name(ty: &syn::Type) -> Option<String> {
+    match ty {
+        syn::Type::Reference(it) => head_name(&it.elem),
+        syn::Type::Paren(it) => head_name(&it.elem),
+        syn::Type::Group(it) => head_name(&it.elem),
+        syn::Type::TraitObject(it) => it.bounds.iter().find_map(|bound| match bound {
+            syn::TypeParamBound::Trait(bound) => path_name(&bound.path),
+            _ => None,
+        }),
+        syn::Type::Path(it) => {
+            let last = it.path.segments.last()?;
+            // `Box` and `Pin` are fundamental: an impl for `Box<Net>` is an impl for `Net` to the orphan rule.
+            if let ("Box" | "Pin", syn::PathArguments::AngleBracketed(arguments)) =
+                (last.ident.to_string().as_str(), &last.arguments)
+                && let Some(syn::GenericArgument::Type(inner)) = arguments.args.first()
+            {
+                return head_name(inner);
+            }
+            path_name(&it.path)
+        }
+        _ => None,
+    }
+}
+
+/// The names that a `use` declaration brings.
+pub fn leaves(it: &syn::ItemUse) -> Vec<UseLeaf> {
+    let leading = if it.leading_colon.is_some() { "::" } else { "" };
+    let mut leaves = Vec::new();
+    use_leaves(&it.tree, leading.to_owned(), &Names::new(), &mut leaves);
+    leaves
+}
+
+fn use_leaves(tree: &UseTree, prefix: String, path: &Names, leaves: &mut Vec<UseLeaf>) {
+    let mut leaf = |name: Option<String>, tail: String, last: Option<&syn::Ident>| {
+        let mut mentions = path.clone();
+        mentions.extend(last.map(|ident| unraw(&ident.to_string())));
+        leaves.push(UseLeaf { name, code: format!("use {prefix}{tail};"), mentions });
+    };
+    match tree {
+        UseTree::Path(it) => {
+            let mut path = path.clone();
+            path.insert(unraw(&it.ident.to_string()));
+            use_leaves(&it.tree, format!("{prefix}{}::", it.ident), &path, leaves);
+        }
+        UseTree::Name(it) if it.ident == "self" => {
+            let parent = prefix.trim_end_matches("::");
+            let name = parent.rsplit("::").next().map(unraw);
+            leaves.push(UseLeaf { name, code: format!("use {parent};"), mentions: path.clone() });
+        }
+        UseTree::Name(it) => leaf(Some(unraw(&it.ident.to_string())), it.ident.to_string(), Some(&it.ident)),
+        UseTree::Rename(it) => {
+            let name = Some(unraw(&it.rename.to_string())).filter(|name| name != "_");
+            if it.ident == "self" {
+                let parent = prefix.trim_end_matches("::");
+                leaves.push(UseLeaf { name, code: format!("use {parent} as {};", it.rename), mentions: path.clone() });
+            } else {
+                leaf(name, format!("{} as {}", it.ident, it.rename), Some(&it.ident));
+            }
+        }
+        UseTree::Glob(_) => leaf(None, "*".to_owned(), None),
+        UseTree::Group(it) => {
+            for tree in &it.items {
+                use_leaves(tree, prefix.clone(), path, leaves);
+            }
+        }
+    }
+}
+
+struct Bindings(Vec<Binding>);
+
+impl<'ast> Visit<'ast> for Bindings {
+    fn visit_pat(&mut self, pat: &'ast Pat) {
+        if let Pat::Ident(it) = pat {
+            let name = unraw(&it.ident.to_string());
+            self.0.push(Binding { name, mutable: it.mutability.is_some(), range: it.ident.span().byte_range() });
+        }
+        syn::visit::visit_pat(self, pat);
+    }
+
+    // Blocks inside patterns (`const { ... }`) bind nothing outside.
+    fn visit_expr(&mut self, _: &'ast Expr) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> ParsedCell {
+        parse(&CellText::new(1, text), &ItemMacros::default()).expect("the test's cell parses")
+    }
+
+    #[test]
+    fn a_cell_is_sorted_into_items_statements_and_a_tail() {
+        let cell = parsed("use std::fmt;\nstruct A;\nimpl A { fn f(&self) {} }\nlet a = A;\na.f();\n1 + 1");
+        assert_eq!(cell.uses[0].leaves[0].code, "use std::fmt;");
+        assert_eq!(cell.items[0].names, ["A"]);
+        assert_eq!(cell.impls[0].heads[0].self_name.as_deref(), Some("A"));
+        assert_eq!(cell.impls[0].members[0].0, "f");
+        assert_eq!(cell.statements.len(), 3);
+        assert_eq!(
+            cell.statements[2].kind,
+            StatementKind::Tail { behind_attributes: cell.statements[2].fragment.range.start }
+        );
+    }
+
+    #[test]
+    fn use_groups_are_split_into_one_declaration_a_name() {
+        let cell = parsed("use std::{collections::{self, HashMap as Map}, fmt::*, io::Write as _};");
+        let leaves: Vec<_> =
+            cell.uses[0].leaves.iter().map(|leaf| (leaf.name.as_deref(), leaf.code.as_str())).collect();
+        assert_eq!(
+            leaves,
+            [
+                (Some("collections"), "use std::collections;"),
+                (Some("Map"), "use std::collections::HashMap as Map;"),
+                (None, "use std::fmt::*;"),
+                (None, "use std::io::Write as _;"),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_pattern_gives_its_bindings() {
+        let cell = parsed(
+            "let (mut a, P { x, y: b, .. }, [c, .., d @ 1], Some(e)) = t else { return };\nlet None = n else { panic!() };",
+        );
+        let StatementKind::Let { bindings, .. } = &cell.statements[0].kind else { panic!("a let") };
+        let names: Vec<_> = bindings.iter().map(|binding| (binding.name.as_str(), binding.mutable)).collect();
+        assert_eq!(names, [("a", true), ("x", false), ("b", false), ("c", false), ("d", false), ("e", false)]);
+        let StatementKind::Let { bindings, .. } = &cell.statements[1].kind else { panic!("a let") };
+        assert_eq!(bindings[0].name, "None", "what it is, rustc decides");
+    }
+
+    #[test]
+    fn thread_local_is_an_item() {
+        let cell = parsed("thread_local! { static A: i32 = 1; }\nA.with(|a| *a)");
+        assert_eq!(cell.items[0].names, ["A"]);
+    }
+}
