@@ -9,7 +9,7 @@ use crate::assist::signature::{Signature, of_impl, signature};
 use crate::assist::standard;
 use crate::cell::NativeEngine;
 use crate::compile::state::State;
-use crate::perform::{Shown, failure};
+use crate::report::errors::command_error;
 use crate::report::errors::{internal, interrupted};
 use crate::report::type_names::readable_type;
 use crate::source::parse::Impl;
@@ -23,7 +23,7 @@ const SEARCH: &str = "https://doc.rust-lang.org/std/?search=";
 
 impl NativeEngine {
     /// The documentation of a name.
-    pub(crate) async fn documentation(&self, name: &str) -> Result<Shown, CellError> {
+    pub(crate) async fn documentation(&self, name: &str) -> Result<String, CellError> {
         let wanted = Wanted::parse(name);
         if let Some(found) = of_session(&self.state, &wanted) {
             return Ok(found);
@@ -39,8 +39,8 @@ impl NativeEngine {
             None => self.of_libraries(wanted.clone()).await?,
         };
         match (declared, found) {
-            (Some(declared), Some(found)) => Ok(Shown::text(format!("{declared}\n\n{}", found.text))),
-            (Some(declared), None) => Ok(Shown::text(declared)),
+            (Some(declared), Some(found)) => Ok(format!("{declared}\n\n{found}")),
+            (Some(declared), None) => Ok(declared),
             (None, Some(found)) => Ok(found),
             (None, None) => {
                 let (wanted, session) = (name.to_owned(), names_of_session(&self.state));
@@ -48,16 +48,16 @@ impl NativeEngine {
                 let mut notes: Vec<String> =
                     nearest.map(|nearest| format!("did you mean `{nearest}`?")).into_iter().collect();
                 notes.push(format!("the standard library can be searched at {SEARCH}{name}"));
-                Err(failure(&format!("there is no documentation of `{name}` here"), &notes))
+                Err(command_error(&format!("there is no documentation of `{name}` here"), &notes))
             }
         }
     }
 
-    async fn of_libraries(&self, wanted: Wanted) -> Result<Option<Shown>, CellError> {
+    async fn of_libraries(&self, wanted: Wanted) -> Result<Option<String>, CellError> {
         self.aside(move |docs| {
-            let standard = || standard::find(&docs, &wanted).map(Shown::text);
+            let standard = || standard::find(&docs, &wanted);
             if wanted.is_standard() {
-                let search = || Shown::text(format!("{}\n\n{SEARCH}{}", wanted.path, wanted.name));
+                let search = || format!("{}\n\n{SEARCH}{}", wanted.path, wanted.name);
                 return standard().or_else(|| Some(search()));
             }
             library::find(&wanted).map(|found| shown(&wanted, found)).or_else(standard)
@@ -95,7 +95,7 @@ fn names_of_session(state: &State) -> Vec<String> {
 }
 
 /// An item of the session, or a method of one.
-fn of_session(state: &State, wanted: &Wanted) -> Option<Shown> {
+fn of_session(state: &State, wanted: &Wanted) -> Option<String> {
     if let Some(owner) = &wanted.owner {
         return state.scope.impls_of(owner).find_map(|block| member(block, &wanted.name));
     }
@@ -109,17 +109,17 @@ fn of_session(state: &State, wanted: &Wanted) -> Option<Shown> {
     let methods: Vec<String> = blocks.flat_map(|block| block.members.iter().map(|(name, _)| name.clone())).collect();
     parts.extend(listed(&wanted.name, methods));
     parts.push(format!("Defined in cell [{}].", live.item.fragment.cell.number()));
-    Some(Shown::text(parts.join("\n\n")))
+    Some(parts.join("\n\n"))
 }
 
-fn member(block: &Arc<Impl>, name: &str) -> Option<Shown> {
+fn member(block: &Arc<Impl>, name: &str) -> Option<String> {
     let members = of_impl(block.fragment.text());
     let (_, Signature { text, doc }) = members.into_iter().find(|(other, _)| other == name)?;
     let doc = if doc.is_empty() { String::new() } else { format!("\n\n{doc}") };
-    Some(Shown::text(format!("{text}{doc}\n\nDefined in cell [{}].", block.fragment.cell.number())))
+    Some(format!("{text}{doc}\n\nDefined in cell [{}].", block.fragment.cell.number()))
 }
 
-fn shown(wanted: &Wanted, found: Found) -> Shown {
+fn shown(wanted: &Wanted, found: Found) -> String {
     let Found { signature: Signature { text, doc }, place, members } = found;
     let mut parts = vec![text];
     if !doc.is_empty() {
@@ -127,7 +127,7 @@ fn shown(wanted: &Wanted, found: Found) -> Shown {
     }
     parts.extend(listed(&wanted.name, members));
     parts.push(place);
-    Shown::text(parts.join("\n\n"))
+    parts.join("\n\n")
 }
 
 fn listed(owner: &str, mut names: Vec<String>) -> Option<String> {

@@ -64,7 +64,7 @@ impl NativeEngine {
             Some((owner, rest)) => self.of_type(owner, rest),
             None => path.to_owned(),
         };
-        Some(self.documentation(&path).await.ok()?.text)
+        self.documentation(&path).await.ok()
     }
 
     /// The source of the session's own items, and with rust-analyzer of everything.

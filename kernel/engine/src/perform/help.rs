@@ -1,8 +1,9 @@
 //! `:help`.
 
 use crate::commands::catalogue::{self, CATALOGUE};
+use crate::perform::Shown;
 use crate::perform::table::table;
-use crate::perform::{Shown, failure};
+use crate::report::errors::command_error;
 use oxtorch_session::CellError;
 
 /// The list of commands, or one of them.
@@ -18,5 +19,5 @@ pub(super) fn help(topic: Option<&str>) -> Result<Shown, CellError> {
     }
     let nearest = catalogue::nearest(topic).map(|entry| format!("did you mean `{}`?", entry.usage));
     let doc = format!("`:doc {topic}` documents a name of Rust");
-    Err(failure(&format!("`{topic}` is not a command"), &nearest.into_iter().chain([doc]).collect::<Vec<_>>()))
+    Err(command_error(&format!("`{topic}` is not a command"), &nearest.into_iter().chain([doc]).collect::<Vec<_>>()))
 }

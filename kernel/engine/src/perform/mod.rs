@@ -19,8 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::cell::NativeEngine;
 use crate::commands::{Command, Segment};
-use crate::report::errors::tell;
-use crate::report::render;
+use crate::report::errors::{command_error, tell};
 use oxtorch_session::{CellError, CellRequest, Event, Stream};
 
 impl NativeEngine {
@@ -37,7 +36,7 @@ impl NativeEngine {
             Command::Items => show(events, items::items(&self.state)).await,
             Command::Doc { name } => {
                 let documentation = self.documentation(&name).await?;
-                show(events, documentation).await;
+                show(events, Shown::text(documentation)).await;
             }
             Command::Type { code } => {
                 let ty = self.type_of(code, request).await?;
@@ -87,33 +86,27 @@ pub(crate) fn wrong_commands(segments: &[Segment]) -> Option<CellError> {
 /// What is wrong with a command.
 fn wrong_command(command: &Command) -> Option<CellError> {
     Some(match command {
-        Command::Misused { problem, usage } => failure(problem, &[format!("it is written `{usage}`")]),
+        Command::Misused { problem, usage } => command_error(problem, &[format!("it is written `{usage}`")]),
         Command::Unknown { name, nearest } => {
             let mut notes = vec!["`:help` lists the commands".to_owned()];
             notes.splice(0..0, nearest.map(|usage| format!("did you mean `{usage}`?")));
-            failure(&format!("`{name}` is not a command"), &notes)
+            command_error(&format!("`{name}` is not a command"), &notes)
         }
         _ => return None,
     })
 }
 
-/// The error of a command.
-pub(crate) fn failure(message: &str, notes: &[String]) -> CellError {
-    let report = render::failure("error", message, &[], notes);
-    CellError { ename: "CommandError".into(), evalue: report.summary, traceback: report.lines }
-}
-
 /// What a command has to show.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Shown {
+struct Shown {
     /// For a terminal.
-    pub text: String,
+    text: String,
     /// For a notebook, where that says more.
     html: Option<String>,
 }
 
 impl Shown {
-    pub(crate) fn text(text: impl Into<String>) -> Self {
+    fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), html: None }
     }
 

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use crate::cell::NativeEngine;
 use crate::commands::Env;
 use crate::perform::table::table;
-use crate::perform::{Shown, failure, say, show};
+use crate::perform::{Shown, say, show};
+use crate::report::errors::command_error;
 use crate::source::files::open_regular;
 use oxtorch_session::{CellError, Event};
 
@@ -25,8 +26,9 @@ impl NativeEngine {
 
     /// The folder that cells and shell commands work in.
     pub(crate) fn current_dir(&self) -> Result<PathBuf, CellError> {
-        self.dir()
-            .ok_or_else(|| failure("the folder that the kernel works in is gone", &["go to another by `%cd`".into()]))
+        self.dir().ok_or_else(|| {
+            command_error("the folder that the kernel works in is gone", &["go to another by `%cd`".into()])
+        })
     }
 
     /// Goes to a folder.
@@ -34,13 +36,13 @@ impl NativeEngine {
         let dir = match to {
             Some("-") => {
                 let previous = self.previous_dir.clone();
-                previous.ok_or_else(|| failure("there is no folder to go back to", &[]))?
+                previous.ok_or_else(|| command_error("there is no folder to go back to", &[]))?
             }
             Some(to) => self.dir().unwrap_or_default().join(self.with_home(to)),
-            None => self.home().ok_or_else(|| failure("there is no home to go to: HOME is not set", &[]))?,
+            None => self.home().ok_or_else(|| command_error("there is no home to go to: HOME is not set", &[]))?,
         };
         let found = dir.canonicalize().and_then(|dir| std::fs::read_dir(&dir).map(|_| dir));
-        let dir = found.map_err(|error| failure(&format!("cannot go to {}: {error}", dir.display()), &[]))?;
+        let dir = found.map_err(|error| command_error(&format!("cannot go to {}: {error}", dir.display()), &[]))?;
         self.previous_dir = self.dir();
         say(events, &dir.display().to_string()).await;
         self.surroundings.dir = Some(dir);
@@ -72,7 +74,7 @@ impl NativeEngine {
         };
         opened
             .and_then(|(file, _)| write(file))
-            .map_err(|error| failure(&format!("cannot write {path}: {error}"), &[]))?;
+            .map_err(|error| command_error(&format!("cannot write {path}: {error}"), &[]))?;
         say(events, &format!("{did} {path}")).await;
         Ok(())
     }
@@ -93,7 +95,7 @@ impl NativeEngine {
                 Some(value) => show(events, Shown::text(value)).await,
                 None => {
                     let note = format!("set it by `%env {name}=value`");
-                    return Err(failure(&format!("the environment variable {name} is not set"), &[note]));
+                    return Err(command_error(&format!("the environment variable {name} is not set"), &[note]));
                 }
             },
             Env::Set { name, value } => {

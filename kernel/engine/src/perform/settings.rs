@@ -7,8 +7,9 @@ use crate::cell::NativeEngine;
 use crate::commands::Optimise;
 use crate::compile::state::State;
 use crate::host::ToRun;
-use crate::perform::{failure, say};
+use crate::perform::say;
 use crate::plan::variables::Variables;
+use crate::report::errors::command_error;
 use crate::report::errors::internal;
 use oxtorch_session::{CellError, Event};
 
@@ -25,7 +26,8 @@ impl NativeEngine {
     /// Says how full the cache is, or empties it.
     pub(super) fn cache(&self, clear: bool) -> Result<String, CellError> {
         let cache = self.compiler.cache();
-        let refused = |what: &str, error: std::io::Error| failure(&format!("the cache cannot be {what}: {error}"), &[]);
+        let refused =
+            |what: &str, error: std::io::Error| command_error(&format!("the cache cannot be {what}: {error}"), &[]);
         let usage = cache.usage().map_err(|error| refused("read", error))?;
         let Some(folder) = &usage.folder else {
             return Ok("there is no cache: OXTORCH_CACHE_MB is 0".to_owned());

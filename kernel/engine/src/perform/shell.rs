@@ -9,7 +9,7 @@ use crate::cell::NativeEngine;
 use crate::commands::Shell;
 use crate::crate_names::rewriting;
 use crate::host::set_variables;
-use crate::perform::failure;
+use crate::report::errors::command_error;
 use crate::report::errors::{internal, interrupted, tell};
 use oxtorch_session::{CellError, Event};
 
@@ -26,7 +26,7 @@ impl NativeEngine {
         let rewrite = rewriting(&self.compiler.sources);
         let host = self.host()?;
         let shell = host.start_shell(command, events).await;
-        let shell = shell.map_err(|error| failure(&format!("cannot start {program}: {error}"), &[]))?;
+        let shell = shell.map_err(|error| command_error(&format!("cannot start {program}: {error}"), &[]))?;
         let interrupter = host.shell_interrupter(&shell);
         self.begin_run(|_| interrupter)?;
         let host = self.host()?;
@@ -45,7 +45,7 @@ impl NativeEngine {
             (None, signal) => format!("was ended by signal {}", signal.unwrap_or_default()),
         };
         if strict {
-            return Err(failure(&format!("the {program} script {how}"), &[]));
+            return Err(command_error(&format!("the {program} script {how}"), &[]));
         }
         tell(events, &[format!("the command {how}")]).await;
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::cell::NativeEngine;
 use crate::diagnostic::Diagnostic;
-use crate::perform::failure;
+use crate::report::errors::command_error;
 use crate::report::errors::interrupted;
 use crate::report::type_names::readable_type;
 use crate::source::fragment::CellText;
@@ -28,7 +28,7 @@ impl NativeEngine {
             () = self.cancelled() => return Err(interrupted()),
         };
         let ty = told.iter().filter(|told| told.code() == "unused_results").find_map(named);
-        ty.map(readable_type).ok_or_else(|| failure("the compiler does not tell the type", &[]))
+        ty.map(readable_type).ok_or_else(|| command_error("the compiler does not tell the type", &[]))
     }
 }
 

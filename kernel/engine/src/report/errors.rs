@@ -18,6 +18,12 @@ pub(crate) fn compile_error(report: Report) -> CellError {
     CellError { ename: "CompileError".into(), evalue: report.summary, traceback: report.lines }
 }
 
+/// The error of a command.
+pub(crate) fn command_error(message: &str, notes: &[String]) -> CellError {
+    let report = render::failure("error", message, &[], notes);
+    CellError { ename: "CommandError".into(), evalue: report.summary, traceback: report.lines }
+}
+
 /// The error of an interrupted cell.
 pub(crate) fn interrupted() -> CellError {
     let message = "the cell was interrupted; its variables stay as they are";
