@@ -1,6 +1,7 @@
 //! What `:dep` makes of crates from the registry, from folders and from git repositories.
 //!
-//! The crates that these tests write lie in fixed places, so that a home which serves many runs does not grow with each.
+//! The crates that these tests write lie in fixed places, so that a home which serves many runs does not grow with
+//! each.
 
 mod session;
 
@@ -178,7 +179,8 @@ fn a_later_dep_shares_what_is_in_use_or_stands_apart() {
     let (plain, same, more) = (on_base("plain", ""), on_base("same", ""), on_base("more", "\"more\""));
     in_session(|mut notebook| async move {
         result(&mut notebook, &format!("{}\nlet kept = plain::make();", plain.dep())).await;
-        // `kept` is of a type of `base`, which nobody has named; it stays all the same. The same build of `base`: the same type.
+        // `kept` is of a type of `base`, which nobody has named; it stays all the same. The same build of `base`: the
+        // same type.
         assert_eq!(result(&mut notebook, &format!("{}\nsame::take(plain::make())", same.dep())).await, "false");
         assert_eq!(result(&mut notebook, "plain::take(kept)").await, "false");
         // `base` with another feature, which nobody has named: a copy beside the first.

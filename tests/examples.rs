@@ -1,4 +1,5 @@
-//! Runs the examples in the runtime's documentation as a reader would: each as a cell, those of one file in one session.
+//! Runs the examples in the runtime's documentation as a reader would: each as a cell, those of one file in one
+//! session.
 //!
 //! Cargo does not run the documentation tests of a library that is a `dylib` alone. Here they meet the kernel as well.
 

@@ -1,6 +1,7 @@
 //! Cells on a GPU, on whatever machine has one; elsewhere they are skipped, and one line says so.
 //!
-//! How libtorch's CUDA part is loaded is seen without a GPU as well, with a PyTorch for CUDA and a driver that finds no GPU:
+//! How libtorch's CUDA part is loaded is seen without a GPU as well, with a PyTorch for CUDA and a driver that finds no
+//! GPU:
 //!
 //!     OXTORCH_CUDA=$(python3 -c 'import torch, os; print(os.path.dirname(torch.__file__))') \
 //!         cargo test --release --test gpu -- --ignored
@@ -122,8 +123,8 @@ fn run(code: &str, says: Option<&str>) -> Result<(), Failed> {
 /// A driver that is there and finds no GPU.
 const DRIVER: &str = "int cuInit(unsigned flags) { return 100; }\n";
 
-/// libtorch's CUDA part is loaded and has registered its kernels: a tensor on the GPU fails for want of a GPU, and not for want of
-/// code for it.
+/// libtorch's CUDA part is loaded and has registered its kernels: a tensor on the GPU fails for want of a GPU, and not
+/// for want of code for it.
 fn loads_without_gpu(torch: &Path) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let source = folder.path().join("driver.c");

@@ -1,9 +1,9 @@
-//! Items in cells of any order, and redefined, compute what one crate of their newest definitions computes: random programs
-//! through the engine, and through rustc alone.
+//! Items in cells of any order, and redefined, compute what one crate of their newest definitions computes: random
+//! programs through the engine, and through rustc alone.
 //!
-//! Programs share sessions and crates, under names of their own, so that many cost few calls of rustc. Usually there are a
-//! few; for more say how many: `OXTORCH_PROGRAMS=10000 cargo test --release --test orders -- --nocapture`. The names of a
-//! program tell its seed.
+//! Programs share sessions and crates, under names of their own, so that many cost few calls of rustc. Usually there
+//! are a few; for more say how many: `OXTORCH_PROGRAMS=10000 cargo test --release --test orders -- --nocapture`. The
+//! names of a program tell its seed.
 
 mod programs;
 mod session;

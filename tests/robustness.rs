@@ -338,7 +338,8 @@ fn a_cell_that_needs_nothing_lost_runs_at_once_after_a_kill() {
         let pid: i32 = shown.stdout.trim().parse().expect("the host prints its id");
         // SAFETY: `kill` takes any number; this one is a process that this session started and that runs.
         assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0, "the host can be signalled");
-        // It has ended when its parent, this process, can ask for its exit status, which is left for the kernel to take.
+        // It has ended when its parent, this process, can ask for its exit status, which is left for the kernel to
+        // take.
         let pid = rustix::process::Pid::from_raw(pid).expect("a process id");
         let ended = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
         rustix::process::waitid(rustix::process::WaitId::Pid(pid), ended).expect("the host is a child of this process");
@@ -543,7 +544,8 @@ fn what_a_thread_prints_between_two_cells_is_shown_then() {
     notebook_test(async |mut notebook| {
         let mut aside = notebook.engine.aside().expect("the engine tells what is shown between cells");
         let (gate, wait) = gate();
-        // The thread begins once the cell is over. It prints more than a pipe holds, so it would stand still where nobody reads.
+        // The thread begins once the cell is over. It prints more than a pipe holds, so it would stand still where
+        // nobody reads.
         let code = format!(
             "let printing = std::thread::spawn(|| {{\n\
              {wait}\n\
@@ -710,8 +712,8 @@ fn notebook_in(folder: &tempfile::TempDir, cells: &[&str]) -> std::path::PathBuf
     path
 }
 
-/// Has the program run these cells in a notebook of their own, and gives what it wrote there and to its stderr. `began` is
-/// called while it runs.
+/// Has the program run these cells in a notebook of their own, and gives what it wrote there and to its stderr. `began`
+/// is called while it runs.
 fn run_program(cells: &[&str], arguments: &[&str], began: impl FnOnce(&std::process::Child)) -> (Vec<Value>, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let notebook = notebook_in(&folder, cells);

@@ -1,7 +1,7 @@
 //! The sources of the standard library: rust-analyzer, which evcxr asks for the types of variables, reads them.
 //!
-//! rustup's component `rust-src` is the place for them. Where it is not installed and Debian's archive can be reached, a
-//! package of the same version or a later one serves as well.
+//! rustup's component `rust-src` is the place for them. Where it is not installed and Debian's archive can be reached,
+//! a package of the same version or a later one serves as well.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ pub fn find(cache: &Path) -> Result<PathBuf, String> {
     Ok(folder.join("library"))
 }
 
-/// Gets sources that are no older than the toolchain: evcxr's rust-analyzer cannot tell the type of `vec![1]` from those of
-/// Rust 1.85. A list of packages that was not updated for long names old ones, or some that are gone.
+/// Gets sources that are no older than the toolchain: evcxr's rust-analyzer cannot tell the type of `vec![1]` from
+/// those of Rust 1.85. A list of packages that was not updated for long names old ones, or some that are gone.
 fn fetch(cache: &Path, folder: &Path, toolchain: u32) -> Result<(), String> {
     eprintln!("fetching the sources of the standard library");
     let work = cache.join(format!("std-sources-{}", std::process::id()));

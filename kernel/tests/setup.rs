@@ -35,7 +35,8 @@ metadata)
     package='{"name": "%s", "id": "%s", "version": "1.0.0", "manifest_path": "'$STAGE'/%s/Cargo.toml", "targets": []}'
     dependency='{"name": "%s", "pkg": "%s", "dep_kinds": [{"kind": null}]}'
     printf '{"packages": ['"$package, $package, $package, $package" \
-        oxtorch oxtorch oxtorch oxtorch-support oxtorch-support oxtorch-support tch tch tch torch-sys torch-sys torch-sys
+        oxtorch oxtorch oxtorch oxtorch-support oxtorch-support oxtorch-support \
+        tch tch tch torch-sys torch-sys torch-sys
     printf '], "resolve": {"nodes": [{"id": "oxtorch", "features": [], "deps": ['"$dependency"']}]}}' tch tch ;;
 build)
     wait_here cargo

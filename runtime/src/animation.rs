@@ -140,8 +140,8 @@ impl Animation {
         Self::default()
     }
 
-    /// Adds a frame: a tensor that is a picture, an [`Image`], a [`Figure`]. What cannot be drawn is said when the animation is shown
-    /// or saved.
+    /// Adds a frame: a tensor that is a picture, an [`Image`], a [`Figure`]. What cannot be drawn is said when the
+    /// animation is shown or saved.
     pub fn frame(mut self, frame: &impl ToFrame) -> Self {
         self.add(frame.to_frame());
         self
@@ -162,9 +162,9 @@ impl Animation {
         self.add(frame.to_frame());
     }
 
-    /// Adds a frame for each index of a tensor's first dimension: `[T, H, W]`, `[T, C, H, W]`, or `[T, N, C, H, W]` for a grid of N
-    /// pictures in each. Brightness is the same in all: the lowest value of the whole tensor is black and the highest white, by the
-    /// rule of [`image()`](crate::picture::image()).
+    /// Adds a frame for each index of a tensor's first dimension: `[T, H, W]`, `[T, C, H, W]`, or `[T, N, C, H, W]` for
+    /// a grid of N pictures in each. Brightness is the same in all: the lowest value of the whole tensor is black and
+    /// the highest white, by the rule of [`image()`](crate::picture::image()).
     pub fn frames(mut self, tensor: &Tensor) -> Self {
         let shape = tensor.size();
         if !(3..=5).contains(&shape.len()) {

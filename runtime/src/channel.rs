@@ -51,8 +51,8 @@ pub(crate) fn connect(
     Ok(())
 }
 
-/// In a fork that a cell has made: the kernel hears nothing of it, and finds the socket closed once the host is gone. The
-/// stop button ends it, for nobody there looks for interrupts.
+/// In a fork that a cell has made: the kernel hears nothing of it, and finds the socket closed once the host is gone.
+/// The stop button ends it, for nobody there looks for interrupts.
 unsafe extern "C" fn let_go_of_the_kernel() {
     let Some((sockets, nothing)) = SOCKETS.get() else { return };
     for socket in sockets {
@@ -73,8 +73,8 @@ pub(crate) fn has_front() -> bool {
     KERNEL.get().is_some() || evcxr::is_channel()
 }
 
-/// Sends a message to the kernel, after what the cell has printed so far. Returns once what it prints next can no longer
-/// overtake it. A fork has nobody to send to.
+/// Sends a message to the kernel, after what the cell has printed so far. Returns once what it prints next can no
+/// longer overtake it. A fork has nobody to send to.
 pub(crate) fn send(message: &FromHost) {
     flush::flush();
     let replaced = replaced(message);
@@ -103,7 +103,8 @@ pub(crate) fn send(message: &FromHost) {
     }
 }
 
-/// What is sent in place of a message that the kernel would not take; `None` for one that it takes, unless it is too long.
+/// What is sent in place of a message that the kernel would not take; `None` for one that it takes, unless it is too
+/// long.
 fn replaced(message: &FromHost) -> Option<FromHost> {
     match message {
         FromHost::Display(Display { data, metadata, .. }) => {

@@ -18,8 +18,8 @@ pub(crate) struct Interrupt;
 
 /// Ends the cell here if the user has interrupted it; otherwise costs one load of a flag.
 ///
-/// The kernel inserts a call between the statements of a cell and at the head of every loop body and function body. Call it
-/// yourself inside code that the kernel does not see, such as a loop written by a macro.
+/// The kernel inserts a call between the statements of a cell and at the head of every loop body and function body.
+/// Call it yourself inside code that the kernel does not see, such as a loop written by a macro.
 #[inline(always)]
 pub fn checkpoint() {
     if INTERRUPTED.load(Ordering::Relaxed) {

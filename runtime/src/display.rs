@@ -245,8 +245,8 @@ impl<S: AsRef<str>> RichDisplay for Latex<S> {
     }
 }
 
-/// What [`display`] takes: every [`RichDisplay`] type, and strings. In a cell it takes all other values as well, which are shown as a cell's
-/// result is: the kernel sees to that.
+/// What [`display`] takes: every [`RichDisplay`] type, and strings. In a cell it takes all other values as well, which
+/// are shown as a cell's result is: the kernel sees to that.
 ///
 /// Strings are no `RichDisplay` types, so that a cell that ends with one shows it with its quotes, as Rust's `Debug`
 /// does.

@@ -1,8 +1,8 @@
-//! Sends on what the process has printed and still holds: text of Rust's stdout behind the last line end, and what C and C++
-//! code has printed.
+//! Sends on what the process has printed and still holds: text of Rust's stdout behind the last line end, and what C
+//! and C++ code has printed.
 //!
-//! Rust's stdout has a lock, which a thread of the user's may hold for as long as it likes. So a thread of its own waits for
-//! it, and whoever wants the text sent waits for that thread a short time only.
+//! Rust's stdout has a lock, which a thread of the user's may hold for as long as it likes. So a thread of its own
+//! waits for it, and whoever wants the text sent waits for that thread a short time only.
 
 use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -1,8 +1,8 @@
 //! The fonts in which pictures and plots are labelled, shipped with the runtime: a server may have none.
 //!
-//! Latin, Greek, Cyrillic and mathematical signs are DejaVu Sans; the common Chinese characters, simplified and traditional,
-//! and the Japanese syllables are Droid Sans Fallback. For what neither has, the fonts of the machine are searched, and what
-//! none of these has either is drawn as a box.
+//! Latin, Greek, Cyrillic and mathematical signs are DejaVu Sans; the common Chinese characters, simplified and
+//! traditional, and the Japanese syllables are Droid Sans Fallback. For what neither has, the fonts of the machine are
+//! searched, and what none of these has either is drawn as a box.
 
 use std::fs;
 use std::io::Read;

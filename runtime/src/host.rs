@@ -1,8 +1,9 @@
 //! The host process: takes cells from the kernel over the control socket, loads and runs them on one thread.
 //!
 //! Invariants: a loaded library is never unloaded, so types, vtables and statics of cells live as long as the process;
-//! cells run one at a time, on the cell thread, which alone touches the store. A cell that fails leaves the modes of libtorch
-//! as it found them, but for what a guard in a variable asks for. No message comes from another process than the one that the kernel has started.
+//! cells run one at a time, on the cell thread, which alone touches the store. A cell that fails leaves the modes of
+//! libtorch as it found them, but for what a guard in a variable asks for. No message comes from another process than
+//! the one that the kernel has started.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -27,8 +28,8 @@ use crate::{cell, channel as control, checkpoint, flush};
 /// Deep recursion is common in Rust written by people who know Python; address space costs nothing until it is used.
 const CELL_STACK_BYTES: usize = 256 << 20;
 
-/// How long the variables may take to be dropped at the end. What a file still lacks is written at once; a destructor may
-/// wait for a thread that never ends.
+/// How long the variables may take to be dropped at the end. What a file still lacks is written at once; a destructor
+/// may wait for a thread that never ends.
 const LAST_DROPS: Duration = Duration::from_millis(1500);
 
 /// Work for the cell thread.
@@ -65,7 +66,8 @@ pub fn main() {
         }
     };
     let end_system_call = || {
-        // SAFETY: the thread has not been joined, so its handle is valid; the signal does nothing but to end a system call.
+        // SAFETY: the thread has not been joined, so its handle is valid; the signal does nothing but to end a system
+        // call.
         unsafe { libc::pthread_kill(cells.as_pthread_t(), libc::SIGINT) };
     };
 
@@ -148,8 +150,9 @@ fn control_socket() -> io::Result<(UnixStream, UnixStream)> {
     Ok(sockets)
 }
 
-/// SIGINT comes with each interrupt, so that a blocking system call of the user's returns with EINTR. It is for the thread
-/// that runs cells and those that the user has made: this one only reads, and those that it makes have it blocked too.
+/// SIGINT comes with each interrupt, so that a blocking system call of the user's returns with EINTR. It is for the
+/// thread that runs cells and those that the user has made: this one only reads, and those that it makes have it
+/// blocked too.
 fn end_system_calls_on_sigint() {
     extern "C" fn on_sigint(_: libc::c_int) {}
     // SAFETY: the handler does nothing, and the zeroed action is valid: no flags (so no SA_RESTART), an empty mask.
@@ -215,7 +218,8 @@ fn run_cells(queue: Receiver<Job>) {
     }
 }
 
-/// A fork that a cell has made has come to the end of the cell. The store, the socket and the next cells are the host's.
+/// A fork that a cell has made has come to the end of the cell. The store, the socket and the next cells are the
+/// host's.
 fn end_fork(outcome: &Outcome) -> ! {
     let status = match outcome {
         Outcome::Ok => 0,
@@ -306,8 +310,8 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, spare: &mut Spare, run: &
     done
 }
 
-/// Open files that are let go of while a cell is loaded: where a cell has opened all that the process may, the one that closes them
-/// is to run.
+/// Open files that are let go of while a cell is loaded: where a cell has opened all that the process may, the one that
+/// closes them is to run.
 #[derive(Default)]
 struct Spare(Vec<File>);
 

@@ -38,13 +38,13 @@ pub fn password(prompt: &str) -> io::Result<String> {
 /// What the user has typed and nobody has read yet.
 static TYPED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// Reads from stdin as a cell finds it: waits for a line that the user types where none is left. Gives how many bytes were
-/// read; at least one, for a user has no way to end stdin but to interrupt the cell.
+/// Reads from stdin as a cell finds it: waits for a line that the user types where none is left. Gives how many bytes
+/// were read; at least one, for a user has no way to end stdin but to interrupt the cell.
 ///
 /// # Errors
 ///
-/// The error number that `read` is to give: `ENOTSUP` where nobody can be asked or no cell runs, `ECANCELED` where the user interrupts. (For
-/// `EINTR` the standard library would ask again.)
+/// The error number that `read` is to give: `ENOTSUP` where nobody can be asked or no cell runs, `ECANCELED` where the
+/// user interrupts. (For `EINTR` the standard library would ask again.)
 #[doc(hidden)]
 pub fn read_stdin(buffer: &mut [u8]) -> Result<usize, c_int> {
     let mut typed = TYPED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +60,8 @@ pub fn read_stdin(buffer: &mut [u8]) -> Result<usize, c_int> {
     Ok(length)
 }
 
-/// The error number; its text says little, so what it is about is told as a note: a cell that goes on all the same has not failed.
+/// The error number; its text says little, so what it is about is told as a note: a cell that goes on all the same has
+/// not failed.
 fn explained(reason: NoAnswer) -> c_int {
     let note = |reason: io::Error| format!("stdin cannot be read: {reason}");
     match reason {

@@ -12,8 +12,9 @@ use std::ffi::c_int;
 use tch::gradients::record_gradients;
 pub use tch::{no_grad, no_grad_guard};
 
-// SAFETY: as `kernel/setup/src/autocast.h` defines them; the shim is loaded with the runtime. They read and change flags of this thread, and
-// take any number. The functions that `tch` has for that have libtorch print a warning, and know the GPU alone.
+// SAFETY: as `kernel/setup/src/autocast.h` defines them; the shim is loaded with the runtime. They read and change
+// flags of this thread, and take any number. The functions that `tch` has for that have libtorch print a warning, and
+// know the GPU alone.
 unsafe extern "C" {
     safe fn oxtorch_autocast() -> c_int;
     safe fn oxtorch_set_autocast(devices: c_int);

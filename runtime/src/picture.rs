@@ -164,8 +164,8 @@ impl Image {
         self
     }
 
-    /// A line of text below each image, in order; images without one stay bare. More captions than images are an error, which is said
-    /// where the picture is shown or saved.
+    /// A line of text below each image, in order; images without one stay bare. More captions than images are an error,
+    /// which is said where the picture is shown or saved.
     ///
     /// ```
     /// use oxtorch::prelude::*;

@@ -7,8 +7,9 @@
 //! # ;
 //! ```
 //!
-//! A figure is laid out as a list of shapes (`scene`), which is written as PNG, SVG or PDF. Values that are not finite leave a
-//! gap, and a line in the plot says how many there are. For other kinds of plot, `plotters` is in scope in every cell.
+//! A figure is laid out as a list of shapes (`scene`), which is written as PNG, SVG or PDF. Values that are not finite
+//! leave a gap, and a line in the plot says how many there are. For other kinds of plot, `plotters` is in scope in
+//! every cell.
 
 use std::fmt;
 use std::io::Cursor;
@@ -170,7 +171,8 @@ impl Figure {
         self
     }
 
-    /// Where the legend stands. By default where it covers least, and beside the plot where it would cover data everywhere.
+    /// Where the legend stands. By default where it covers least, and beside the plot where it would cover data
+    /// everywhere.
     pub fn legend(mut self, legend: Legend) -> Self {
         self.legend = legend;
         self
@@ -200,7 +202,8 @@ impl Figure {
         png(&self.scene()?, 1.0)
     }
 
-    /// The figure as the bytes of a PDF file of one page, for a paper: of shapes, not of pixels, with its letters in it.
+    /// The figure as the bytes of a PDF file of one page, for a paper: of shapes, not of pixels, with its letters in
+    /// it.
     ///
     /// # Errors
     ///

@@ -1,22 +1,24 @@
 //! What every cell has in scope. Its names lose to anything that the user defines.
 //!
-//! - Tensors and networks: [`Tensor`], [`nn`], [`Kind`], [`Device`], [`IndexOp`] (`x.i((.., 0))`, `x.set_i((.., 0), 1.0)`; all
-//!   it takes is in [`index`](tch::index)), [`no_grad`], the traits of layers and optimisers, and [`device()`] for the
-//!   best device at hand.
-//! - Errors: anyhow's [`Result`], [`Context`], [`anyhow!`], [`bail!`] and [`ensure!`]. `Result<T>` stands for any error,
-//!   `Result<T, E>` is the one of the standard library.
+//! - Tensors and networks: [`Tensor`], [`nn`], [`Kind`], [`Device`], [`IndexOp`] (`x.i((.., 0))`, `x.set_i((.., 0),
+//!   1.0)`; all it takes is in [`index`](tch::index)), [`no_grad`], the traits of layers and optimisers, and
+//!   [`device()`] for the best device at hand.
+//! - Errors: anyhow's [`Result`], [`Context`], [`anyhow!`], [`bail!`] and [`ensure!`]. `Result<T>` stands for any
+//!   error, `Result<T, E>` is the one of the standard library.
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
-//!   [`Figure`], [`Figures`] and [`LivePlot`] for plots, [`Animation`] for films, [`table`] for tables, [`progress()`] and [`progress_bar`] for loops that take a
-//!   while, [`json!`] for charts of Vega-Lite and Plotly, [`input`].
-//! - Data that is there: [`digits()`], [`mnist_10k`], [`iris`], [`karate_club`], [`moby_dick`]; that is downloaded: [`mnist`],
-//!   [`fashion_mnist`], [`cifar10`], [`cifar100`]; of one's own: [`image_folder`], [`load_image`], [`read_csv`], [`Dataset`],
-//!   [`TensorDataset`]; and in batches: [`DataLoader`]. More in [`data`].
-//! - Networks: [`summary`] for layers, shapes and parameters, [`seed`] for runs that repeat. Images are augmented by [`data::augment`].
+//!   [`Figure`], [`Figures`] and [`LivePlot`] for plots, [`Animation`] for films, [`table`] for tables, [`progress()`]
+//!   and [`progress_bar`] for loops that take a while, [`json!`] for charts of Vega-Lite and Plotly, [`input`].
+//! - Data that is there: [`digits()`], [`mnist_10k`], [`iris`], [`karate_club`], [`moby_dick`]; that is downloaded:
+//!   [`mnist`], [`fashion_mnist`], [`cifar10`], [`cifar100`]; of one's own: [`image_folder`], [`load_image`],
+//!   [`read_csv`], [`Dataset`], [`TensorDataset`]; and in batches: [`DataLoader`]. More in [`data`].
+//! - Networks: [`summary`] for layers, shapes and parameters, [`seed`] for runs that repeat. Images are augmented by
+//!   [`data::augment`].
 //! - Reinforcement learning: [`rl`], and its trait [`Env`].
-//! - Training: [`optim`] with schedules, parameter groups, gradient clipping and averaged weights. Language models: [`text`].
-//! - The crates `tch` (with the [`IndexOp`] of this prelude), `anyhow`, `rand`, `ndarray`, `image`, `plotters` and `tokio`, so
-//!   that a cell can say `use tch::vision;`.
-//!   `image` is both the crate (`image::open`) and the function (`image(&x)`): Rust tells them apart.
+//! - Training: [`optim`] with schedules, parameter groups, gradient clipping and averaged weights. Language models:
+//!   [`text`].
+//! - The crates `tch` (with the [`IndexOp`] of this prelude), `anyhow`, `rand`, `ndarray`, `image`, `plotters` and
+//!   `tokio`, so that a cell can say `use tch::vision;`. `image` is both the crate (`image::open`) and the function
+//!   (`image(&x)`): Rust tells them apart.
 
 pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};

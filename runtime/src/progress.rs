@@ -12,8 +12,8 @@
 //! }
 //! ```
 //!
-//! The bars of a loop and of the loops within it are one display, which changes ten times a second at most. Its last state
-//! stays in the notebook: full and with the whole time, or where the loop was left or interrupted.
+//! The bars of a loop and of the loops within it are one display, which changes ten times a second at most. Its last
+//! state stays in the notebook: full and with the whole time, or where the loop was left or interrupted.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -32,8 +32,9 @@ use meter::Meter;
 pub use reading::Reading;
 use tree::{Ending, INTERVAL, Row, Tree};
 
-/// Shows how far an iteration is. The length is known for ranges, slices, `Vec`s, a [`DataLoader`](crate::data::DataLoader) and all else that
-/// knows it, also behind `take`, `enumerate`, `zip` or `map`; give it by [`Progress::total`] for others.
+/// Shows how far an iteration is. The length is known for ranges, slices, `Vec`s, a
+/// [`DataLoader`](crate::data::DataLoader) and all else that knows it, also behind `take`, `enumerate`, `zip` or `map`;
+/// give it by [`Progress::total`] for others.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -194,8 +195,9 @@ impl ProgressBar {
         }
     }
 
-    /// Shows a value behind the bar, such as the loss: a number, text, or a tensor of one element. A later value of the same
-    /// name takes its place. A tensor is read when the bar is drawn and not each time, so a GPU need not wait for it.
+    /// Shows a value behind the bar, such as the loss: a number, text, or a tensor of one element. A later value of the
+    /// same name takes its place. A tensor is read when the bar is drawn and not each time, so a GPU need not wait for
+    /// it.
     ///
     /// ```
     /// use oxtorch::prelude::*;

@@ -46,7 +46,8 @@ impl Reference {
         Tensor::from_slice(&self.numbers(&format!("{pointer}/values"))).reshape(&shape).to_kind(kind)
     }
 
-    /// Sets the variables of a store to the values that the script wrote under the same names: all of them, and no more.
+    /// Sets the variables of a store to the values that the script wrote under the same names: all of them, and no
+    /// more.
     pub(crate) fn load(&self, pointer: &str, store: &VarStore) {
         let values = self.value(pointer).as_object().expect("values by name");
         let mut variables = store.variables();

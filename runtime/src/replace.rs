@@ -1,5 +1,5 @@
-//! Files that are written beside the old ones and take their place once they are whole: a disk that is full, an error or an interrupt
-//! half way leaves what was there before.
+//! Files that are written beside the old ones and take their place once they are whole: a disk that is full, an error
+//! or an interrupt half way leaves what was there before.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Has `write` fill a new file at the path that it is given, which has the ending of `path`, and puts that in the place of `path`. Where it
-/// fails or panics, `path` is as it was. A link stays a link, and a file keeps its permissions.
+/// Has `write` fill a new file at the path that it is given, which has the ending of `path`, and puts that in the place
+/// of `path`. Where it fails or panics, `path` is as it was. A link stays a link, and a file keeps its permissions.
 pub(crate) fn replace_file<E>(
     path: &Path,
     failed: impl Fn(io::Error) -> E,

@@ -65,8 +65,8 @@ struct Row {
     note: &'static str,
 }
 
-/// Shows the variables of a network, layer by layer, with the number of parameters in all, of those that are trained, and their size.
-/// [`Summary::forward`] adds what each layer gives.
+/// Shows the variables of a network, layer by layer, with the number of parameters in all, of those that are trained,
+/// and their size. [`Summary::forward`] adds what each layer gives.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -137,9 +137,10 @@ impl Example for &Tensor {
 }
 
 impl Summary {
-    /// Runs the network once, outside training and without gradients, and shows the layers that are called with the shape of what they give:
-    /// the layers of `nn::seq()` and `nn::seq_t()`, wherever these are, the blocks of [`nn`](crate::nn), and what is made with
-    /// [`nn::watch`](crate::nn::watch). Layers that nobody watches follow with their names alone.
+    /// Runs the network once, outside training and without gradients, and shows the layers that are called with the
+    /// shape of what they give: the layers of `nn::seq()` and `nn::seq_t()`, wherever these are, the blocks of
+    /// [`nn`](crate::nn), and what is made with [`nn::watch`](crate::nn::watch). Layers that nobody watches follow with
+    /// their names alone.
     ///
     /// The input is a shape, such as `[1, 3, 32, 32]`, of zeros, or a tensor: for a network that takes tokens.
     ///
@@ -226,7 +227,8 @@ impl Summary {
         count(&self.variables)
     }
 
-    /// How many of them are trained: all but those of a store that is frozen, or that [`Tensor::set_requires_grad`] kept from it.
+    /// How many of them are trained: all but those of a store that is frozen, or that [`Tensor::set_requires_grad`]
+    /// kept from it.
     pub fn trainable(&self) -> i64 {
         count(self.variables.iter().filter(|variable| variable.role == Role::Trained))
     }

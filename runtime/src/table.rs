@@ -14,9 +14,9 @@
 //! # ;
 //! ```
 //!
-//! A row is read from what its `Debug` implementation writes, so `#[derive(Debug)]` is all that a struct needs: its fields are the columns. So
-//! are those of tuples, of `Vec`s and of maps; anything else is one column. A long table loses rows and columns from
-//! its middle and says how many.
+//! A row is read from what its `Debug` implementation writes, so `#[derive(Debug)]` is all that a struct needs: its
+//! fields are the columns. So are those of tuples, of `Vec`s and of maps; anything else is one column. A long table
+//! loses rows and columns from its middle and says how many.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::{self, Debug};
@@ -273,7 +273,8 @@ impl Grid {
         Self { names, columns, column_count, cells, rows, row_count }
     }
 
-    /// The lines of the table, the names first, each with its row's number ahead; with gaps where something is left out.
+    /// The lines of the table, the names first, each with its row's number ahead; with gaps where something is left
+    /// out.
     fn lines(&self) -> Vec<Vec<String>> {
         let (row_gap, column_gap) = (gap(&self.rows), gap(&self.columns));
         let line = |number: String, cells: &[String]| {

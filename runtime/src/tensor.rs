@@ -6,10 +6,10 @@
 //! [2, 2] float32 cpu
 //! ```
 //!
-//! The rules are those that PyTorch documents for `torch.set_printoptions`, with its defaults: 4 digits after the point,
-//! at most 1000 values before the middle of each dimension is left out (3 values stay at either end), 80 columns. Where
-//! PyTorch names the function that a tensor with a gradient came from, this says `requires_grad=True`: `tch` does not
-//! tell that name.
+//! The rules are those that PyTorch documents for `torch.set_printoptions`, with its defaults: 4 digits after the
+//! point, at most 1000 values before the middle of each dimension is left out (3 values stay at either end), 80
+//! columns. Where PyTorch names the function that a tensor with a gradient came from, this says `requires_grad=True`:
+//! `tch` does not tell that name.
 
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -198,8 +198,8 @@ fn tuple(size: &[i64]) -> String {
 
 /// Sets the cells of a tensor in brackets, one bracket level for each dimension.
 ///
-/// `cut` says for each dimension whether its middle was left out, `width` how much room a cell takes. A level starts one
-/// column further in than the one around it, so deeper levels have less room on a line.
+/// `cut` says for each dimension whether its middle was left out, `width` how much room a cell takes. A level starts
+/// one column further in than the one around it, so deeper levels have less room on a line.
 fn layout(cells: &[String], width: usize, shape: &[usize], cut: &[bool], indent: usize) -> String {
     let edge = EDGE_ITEMS as usize;
     match shape {

@@ -1,5 +1,5 @@
-//! Compares Oxtorch with evcxr_jupyter and ipykernel: `cargo bench --bench compare` provides the peers, measures all in one
-//! run and writes docs/BENCHMARKS.md.
+//! Compares Oxtorch with evcxr_jupyter and ipykernel: `cargo bench --bench compare` provides the peers, measures all in
+//! one run and writes docs/BENCHMARKS.md.
 //!
 //! The peers are installed once into `bench` in Oxtorch's home; `tests/bench/compare.py` does the measuring.
 
@@ -15,8 +15,8 @@ use oxtorch_system::home::Home;
 
 const EVCXR: &str = "0.22.0";
 
-/// What the notebook in Python needs. Without a GPU as well, torch's Python side needs all that its wheel depends on, so the
-/// set-up's libtorch does not serve for it.
+/// What the notebook in Python needs. Without a GPU as well, torch's Python side needs all that its wheel depends on,
+/// so the set-up's libtorch does not serve for it.
 const PACKAGES: [&str; 3] = ["matplotlib>=3.10", "numpy>=2", "torch==2.13.0"];
 
 fn main() -> ExitCode {

@@ -1,8 +1,10 @@
 //! Random programs of items, cut into cells in a random order that defines what is mentioned first, with random
-//! redefinitions behind them. What they compute does not depend on cells: one crate of the newest definitions computes the same.
+//! redefinitions behind them. What they compute does not depend on cells: one crate of the newest definitions computes
+//! the same.
 //!
 //! A program has slots, each for a function, a type, a method and so on, with one definition after the other in it. A
-//! definition calls slots of lower numbers alone, so no program runs for ever; types and traits mention each other freely.
+//! definition calls slots of lower numbers alone, so no program runs for ever; types and traits mention each other
+//! freely.
 
 #![allow(dead_code, reason = "each test uses its own part of this module")]
 

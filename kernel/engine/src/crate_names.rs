@@ -90,8 +90,9 @@ pub fn place_in(sources: &Sources, file: &str, line: u32, column: u32) -> Option
 /// More bytes than `cell_<hash>.rs`, a line and a column have.
 const LONGEST_PLACE: usize = 128;
 
-/// Writes `cell [5]:3:7` where `dbg!` or a panicking thread has printed the name of the file that rustc saw, `cell [5]` where a
-/// cell prints its `file!()` or `module_path!()`, and `Net` for the type's name that `std::any::type_name` gives.
+/// Writes `cell [5]:3:7` where `dbg!` or a panicking thread has printed the name of the file that rustc saw, `cell [5]`
+/// where a cell prints its `file!()` or `module_path!()`, and `Net` for the type's name that `std::any::type_name`
+/// gives.
 pub fn rewrite_places(text: &str, sources: &Sources) -> Rewritten {
     let mut ready = String::with_capacity(text.len());
     let mut rest = text;
@@ -153,8 +154,8 @@ const RUN: &str = "::__oxtorch_run";
 /// What the name of the module begins with that a module in a file of its own is declared in.
 pub const FILE: &str = "__oxtorch_file_";
 
-/// How much of what follows the name of a crate is ours: the function around its statements, which hold what they declare, and the
-/// module that one in a file of its own is declared in.
+/// How much of what follows the name of a crate is ours: the function around its statements, which hold what they
+/// declare, and the module that one in a file of its own is declared in.
 fn ours_behind(text: &str) -> usize {
     let run = if text.starts_with(RUN) { RUN.len() } else { 0 };
     let file = text[run..].strip_prefix("::").filter(|inside| inside.starts_with(FILE));

@@ -52,7 +52,8 @@ pub struct Expansion {
 }
 
 impl Diagnostic {
-    /// Whether it is told otherwise to a compiler that takes no unstable flags: it names something by a path, or an unstable feature.
+    /// Whether it is told otherwise to a compiler that takes no unstable flags: it names something by a path, or an
+    /// unstable feature.
     pub fn depends_on_flags(&self) -> bool {
         self.code() == "E0725" || self.has_paths()
     }

@@ -1,8 +1,9 @@
 //! Checks what a peer sends, as far as ZMTP frames it, before the socket library sees it.
 //!
-//! Anybody on the machine can connect to a port, and who has the key is known only when a whole message is there. The library
-//! makes room for a frame of whatever length a peer claims: 2^62 bytes end the process. So a length passes only once it was
-//! checked here and there is room for it. The format is that of [ZMTP 3.0](https://rfc.zeromq.org/spec/23/).
+//! Anybody on the machine can connect to a port, and who has the key is known only when a whole message is there. The
+//! library makes room for a frame of whatever length a peer claims: 2^62 bytes end the process. So a length passes only
+//! once it was checked here and there is room for it. The format is that of [ZMTP
+//! 3.0](https://rfc.zeromq.org/spec/23/).
 
 /// The first bytes of a connection: signature, version, mechanism, filler.
 const GREETING: usize = 64;
@@ -82,8 +83,8 @@ impl Framing {
         Self { limits, at: At::Greeting(0), ready: false, message: 0, total: 0 }
     }
 
-    /// Reads on, and says how many of the bytes belong to what it found. Those may be passed on once what the step asks for
-    /// is done. All bytes are read when it takes none and finds nothing.
+    /// Reads on, and says how many of the bytes belong to what it found. Those may be passed on once what the step asks
+    /// for is done. All bytes are read when it takes none and finds nothing.
     pub(super) fn step(&mut self, bytes: &[u8]) -> Result<(usize, Step), Refusal> {
         match self.at {
             At::Greeting(seen) => {

@@ -1,7 +1,7 @@
 //! The cells of this session and of earlier ones, for frontends that offer them again.
 //!
-//! One file a session, a line of JSON a cell. Each file has one writer, so kernels do not disturb each other, also not in
-//! a home on a network file system. What a cell resulted in is known in its own session alone.
+//! One file a session, a line of JSON a cell. Each file has one writer, so kernels do not disturb each other, also not
+//! in a home on a network file system. What a cell resulted in is known in its own session alone.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

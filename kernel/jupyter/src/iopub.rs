@@ -251,7 +251,8 @@ impl Outgoing {
         self.held.iter_mut().filter_map(text).any(|text| text.len() >= JOINED)
     }
 
-    /// Makes one message of each stream: how its text stood between that of the other stream, at this pace, is given up.
+    /// Makes one message of each stream: how its text stood between that of the other stream, at this pace, is given
+    /// up.
     fn join_streams(&mut self) {
         for waiting in std::mem::take(&mut self.held) {
             match self.held.iter_mut().find(|held| same_stream(held, &waiting)) {

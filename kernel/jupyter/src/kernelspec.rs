@@ -23,8 +23,9 @@ const LOGOS: [(&str, &[u8]); 3] = [
     ("logo-64x64.png", include_bytes!("kernelspec/logo-64x64.png")),
 ];
 
-/// Variables that are written into the kernelspec where they are set, so that Jupyter's kernels find the same home and the same
-/// toolchain: who starts Jupyter for others, as JupyterHub does, starts it without what a user's shell has set.
+/// Variables that are written into the kernelspec where they are set, so that Jupyter's kernels find the same home and
+/// the same toolchain: who starts Jupyter for others, as JupyterHub does, starts it without what a user's shell has
+/// set.
 const KEPT_VARIABLES: [&str; 6] = ["OXTORCH_HOME", CACHE, "LIBTORCH", "RUST_SRC_PATH", "RUSTUP_HOME", "CARGO_HOME"];
 /// Where one user's sessions write: it has no place in a kernelspec that others have too.
 const CACHE: &str = "OXTORCH_CACHE";

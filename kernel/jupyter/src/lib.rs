@@ -48,8 +48,8 @@ use oxtorch_session::Engine;
 
 pub use connection_file::ConnectionFileError;
 
-/// How long the engine and the last messages may take at the end. A frontend that restarts the kernel waits for this; Jupyter's
-/// own for 2.5 s, before it ends the kernel by force.
+/// How long the engine and the last messages may take at the end. A frontend that restarts the kernel waits for this;
+/// Jupyter's own for 2.5 s, before it ends the kernel by force.
 const END: Duration = Duration::from_millis(2300);
 
 /// The socket library hands replies to a task of its own and does not tell when they are written; this is for them.
@@ -64,8 +64,8 @@ const LAST_REPLY: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 ///
-/// A [`ConnectionFileError`] where the connection file cannot be used; an [`std::io::Error`] where the process may have too
-/// few files open.
+/// A [`ConnectionFileError`] where the connection file cannot be used; an [`std::io::Error`] where the process may have
+/// too few files open.
 pub async fn serve<E, F, Fut>(connection_file: &Path, history: Option<PathBuf>, start: F) -> anyhow::Result<()>
 where
     E: Engine,

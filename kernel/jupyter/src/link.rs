@@ -1,8 +1,9 @@
 //! One connection with a frontend, and the ZeroMQ socket that serves it and no other.
 //!
-//! The socket library accepts connections itself and takes whatever comes in on them. So the address is listened on here, each
-//! connection gets a socket of its own, and its bytes are relayed there over a Unix socket, checked by [`Framing`] on the way: a
-//! peer without the key can neither make the process allocate more than a bounded amount, nor keep others waiting.
+//! The socket library accepts connections itself and takes whatever comes in on them. So the address is listened on
+//! here, each connection gets a socket of its own, and its bytes are relayed there over a Unix socket, checked by
+//! [`Framing`] on the way: a peer without the key can neither make the process allocate more than a bounded amount, nor
+//! keep others waiting.
 
 use std::fs::Permissions;
 use std::io::{self, Read as _};
@@ -129,8 +130,8 @@ impl Relay {
         self.task.join_next().await;
     }
 
-    /// Passes on what the socket has written, which sends nothing more, and closes the connection. The socket does not when it is
-    /// dropped: what reads from it lives on.
+    /// Passes on what the socket has written, which sends nothing more, and closes the connection. The socket does not
+    /// when it is dropped: what reads from it lives on.
     pub(super) async fn finish(mut self) {
         let _ = self.finish.send(());
         self.task.join_next().await;
@@ -199,8 +200,8 @@ pub(super) async fn link<S: Socket>(
 
 /// A Unix socket in a folder that only its user can enter, to be deleted as soon as both ends have met.
 ///
-/// The first place is where temporary files belong. A connection must not depend on that, as the variable that names it may name
-/// nothing, or a path too long for a socket.
+/// The first place is where temporary files belong. A connection must not depend on that, as the variable that names it
+/// may name nothing, or a path too long for a socket.
 fn meeting_place() -> io::Result<(TempDir, StdUnixListener)> {
     let user = rustix::process::getuid().as_raw();
     let places = [std::env::temp_dir(), "/tmp".into(), "/dev/shm".into(), "/var/tmp".into()];
@@ -323,8 +324,8 @@ async fn checked_copy(
     }
 }
 
-/// Copies to the end, and counts the bytes as they are taken. Once nothing more is sent, copies what has been sent: that is
-/// read by `now`, without asking tokio, which learns of it later.
+/// Copies to the end, and counts the bytes as they are taken. Once nothing more is sent, copies what has been sent:
+/// that is read by `now`, without asking tokio, which learns of it later.
 async fn counted_copy(
     from: &mut (impl AsyncRead + Unpin),
     mut now: &StdUnixStream,

@@ -15,7 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::log::log;
 
-/// An error may come again at once, as where there are no file descriptors left; this keeps such a loop from taking a whole core.
+/// An error may come again at once, as where there are no file descriptors left; this keeps such a loop from taking a
+/// whole core.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// How many connections one address takes, at the least and at the most.

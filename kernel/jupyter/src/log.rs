@@ -1,8 +1,8 @@
 //! Lines for whoever reads the server's log; a frontend shows them nowhere.
 //!
-//! They go to standard error, which may be closed, or a pipe that nobody reads, and what causes them may be anybody who can connect to
-//! a port. So a thread of its own writes them, few wait for it, and of a flood only the first are written, with a count of the
-//! rest. The kernel never waits for it, and never ends with it.
+//! They go to standard error, which may be closed, or a pipe that nobody reads, and what causes them may be anybody who
+//! can connect to a port. So a thread of its own writes them, few wait for it, and of a flood only the first are
+//! written, with a count of the rest. The kernel never waits for it, and never ends with it.
 
 use std::fmt::Arguments;
 use std::io::{self, Write};

@@ -1,8 +1,8 @@
 //! The sockets on which frontends ask, or are asked: shell, control and stdin.
 //!
-//! Each is one for its users here, however many frontends are connected: what comes in is one queue, and a message finds the
-//! frontend that it is for by the identity that the request came with. A frontend that sends nonsense, or reads nothing, costs
-//! nobody else anything.
+//! Each is one for its users here, however many frontends are connected: what comes in is one queue, and a message
+//! finds the frontend that it is for by the identity that the request came with. A frontend that sends nonsense, or
+//! reads nothing, costs nobody else anything.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! Signs messages and checks the signatures of those that come in.
 //!
-//! A signature is an HMAC-SHA256 over header, parent header, metadata and content, written in hexadecimal digits. Anybody on the
-//! machine can connect to the ports, so a message that was read off the wire must not work a second time either.
+//! A signature is an HMAC-SHA256 over header, parent header, metadata and content, written in hexadecimal digits.
+//! Anybody on the machine can connect to the ports, so a message that was read off the wire must not work a second time
+//! either.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};

@@ -2,8 +2,8 @@
 //! nothing but its own messages.
 //!
 //! The socket library's XPUB socket serves its subscribers one after the other and waits for each. So every connection
-//! gets an XPUB socket of its own (see `link`). XPUB, because a subscriber can then be greeted (`iopub_welcome`) and knows from
-//! when on it misses nothing.
+//! gets an XPUB socket of its own (see `link`). XPUB, because a subscriber can then be greeted (`iopub_welcome`) and
+//! knows from when on it misses nothing.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -55,8 +55,8 @@ struct Place {
 /// What has to be known of a message to leave it out.
 #[derive(Debug, Clone)]
 pub(super) struct About {
-    /// Whether it is output of a cell. Others tell what the kernel does: a frontend that misses that a cell has ended waits
-    /// for it for ever.
+    /// Whether it is output of a cell. Others tell what the kernel does: a frontend that misses that a cell has ended
+    /// waits for it for ever.
     is_output: bool,
     /// The request that it is about.
     parent: Option<Arc<Header>>,
@@ -81,7 +81,8 @@ struct Later {
 }
 
 impl Later {
-    /// Keeps a message that tells what the kernel does, and counts one of output. Nothing here has a place in the backlog.
+    /// Keeps a message that tells what the kernel does, and counts one of output. Nothing here has a place in the
+    /// backlog.
     fn take(&mut self, Outgoing { message, about, .. }: Outgoing, wire: &Wire) {
         let id = |header: &Option<Arc<Header>>| header.as_ref().map(|header| header.msg_id.clone());
         if self.missed > 0 && (!about.is_output || id(&about.parent) != id(&self.of)) {

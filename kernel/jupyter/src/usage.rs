@@ -1,4 +1,5 @@
-//! What the kernel takes, for the status bar of a frontend that sends a `usage_request`. The reply is that of ipykernel 7.
+//! What the kernel takes, for the status bar of a frontend that sends a `usage_request`. The reply is that of ipykernel
+//! 7.
 
 use jupyter_protocol::{JupyterMessageContent, UnknownMessage};
 use serde_json::{Map, Value, json};

@@ -1,5 +1,5 @@
-//! Turns what arrives on a socket into messages and messages into what is sent, and what must not stop the kernel into a line in
-//! the log.
+//! Turns what arrives on a socket into messages and messages into what is sent, and what must not stop the kernel into
+//! a line in the log.
 
 use bytes::Bytes;
 use jupyter_protocol::{ConnectionInfo, Header, JupyterMessage, JupyterMessageContent, UnknownMessage};
@@ -53,8 +53,8 @@ impl Wire {
         Some(Self { session: format!("{KERNEL_SESSION}{}", uuid::Uuid::new_v4()), signer })
     }
 
-    /// Reads a message that is signed and well formed. What is not is dropped with a line in the log: anybody can connect to a
-    /// port, so nothing that comes in may end the kernel.
+    /// Reads a message that is signed and well formed. What is not is dropped with a line in the log: anybody can
+    /// connect to a port, so nothing that comes in may end the kernel.
     ///
     /// Content that does not fit its type becomes an [`UnknownMessage`] of that type, so that a request with a missing
     /// field gets an error as its reply instead of silence.

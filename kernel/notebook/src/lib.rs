@@ -97,8 +97,8 @@ struct Ended {
 ///
 /// # Errors
 ///
-/// A [`NotebookError`] where the notebook cannot be read or written; else whatever kept the engine from starting. A cell
-/// that fails is not an error but in the report.
+/// A [`NotebookError`] where the notebook cannot be read or written; else whatever kept the engine from starting. A
+/// cell that fails is not an error but in the report.
 pub async fn run<E, F, Fut>(options: RunOptions, start: F) -> anyhow::Result<RunReport>
 where
     E: Engine,

@@ -197,8 +197,8 @@ impl Notebook {
         Ok(())
     }
 
-    /// Writes the notebook: a file is replaced, by all of it or not at all, and a pipe or device written into. Where that
-    /// fails, it is kept among temporary files, and the error names the file: it may be the result of many hours.
+    /// Writes the notebook: a file is replaced, by all of it or not at all, and a pipe or device written into. Where
+    /// that fails, it is kept among temporary files, and the error names the file: it may be the result of many hours.
     pub(super) fn write(&self, target: &Target) -> Result<(), NotebookError> {
         let write = || match &target.kind {
             TargetKind::File { path, permissions } => {

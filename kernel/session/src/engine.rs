@@ -31,7 +31,8 @@ pub trait Engine: Send + 'static {
         events: &mpsc::Sender<Event>,
     ) -> impl Future<Output = Result<(), CellError>> + Send;
 
-    /// Names the cells that will probably follow the next one, at most [`AHEAD`], so that work for them can be done ahead.
+    /// Names the cells that will probably follow the next one, at most [`AHEAD`], so that work for them can be done
+    /// ahead.
     fn expect(&mut self, _cells: Vec<String>) {}
 
     /// Whether a cell is ready to run.
@@ -46,8 +47,8 @@ pub trait Engine: Send + 'static {
         std::future::ready(Completion::none(cursor))
     }
 
-    /// What is known of the name at the byte `cursor`, as text, with its source if that is wanted and known; nothing, for an
-    /// engine that cannot tell.
+    /// What is known of the name at the byte `cursor`, as text, with its source if that is wanted and known; nothing,
+    /// for an engine that cannot tell.
     ///
     /// # Panics
     ///
@@ -61,8 +62,8 @@ pub trait Engine: Send + 'static {
         std::future::ready(None)
     }
 
-    /// What is shown while no cell runs, by a thread that outlives its cell. Whoever asks for this takes it also while cells
-    /// run, or much of it is shown with the next cell; if nobody asks, all of it is.
+    /// What is shown while no cell runs, by a thread that outlives its cell. Whoever asks for this takes it also while
+    /// cells run, or much of it is shown with the next cell; if nobody asks, all of it is.
     fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {
         None
     }
@@ -70,7 +71,7 @@ pub trait Engine: Send + 'static {
     /// A handle that interrupts the running cell, from any thread, while `execute` waits.
     fn interrupter(&self) -> Interrupter;
 
-    /// Ends what the engine has started and removes what it keeps on disk. The variables are dropped first; what that shows
-    /// is shown aside.
+    /// Ends what the engine has started and removes what it keeps on disk. The variables are dropped first; what that
+    /// shows is shown aside.
     fn shutdown(self) -> impl Future<Output = ()> + Send;
 }

@@ -21,13 +21,15 @@ impl Interrupter {
         Self(Arc::new(interrupt))
     }
 
-    /// Interrupts the running cell and the processes that it has started: it ends at its next checkpoint and the variables
-    /// stay. Where that has no effect the cell says what another call will do, which is to end the host process.
+    /// Interrupts the running cell and the processes that it has started: it ends at its next checkpoint and the
+    /// variables stay. Where that has no effect the cell says what another call will do, which is to end the host
+    /// process.
     pub fn interrupt(&self) {
         (self.0)(Interrupt::Ask)
     }
 
-    /// Ends the processes of the running cell, and the variables with them, if it does not end in any better way at once.
+    /// Ends the processes of the running cell, and the variables with them, if it does not end in any better way at
+    /// once.
     pub fn end(&self) {
         (self.0)(Interrupt::End)
     }

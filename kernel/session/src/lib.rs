@@ -1,8 +1,8 @@
-//! What a front asks of a session, and what it is told: the border between the fronts (a frontend over ZeroMQ, a notebook file)
-//! and what evaluates cells.
+//! What a front asks of a session, and what it is told: the border between the fronts (a frontend over ZeroMQ, a
+//! notebook file) and what evaluates cells.
 //!
-//! A front drives an [`Engine`]: it calls [`Engine::execute`] for a cell and forwards the [`Event`]s that arrive meanwhile. An
-//! engine knows nothing of sockets or files, and a front nothing of Rust.
+//! A front drives an [`Engine`]: it calls [`Engine::execute`] for a cell and forwards the [`Event`]s that arrive
+//! meanwhile. An engine knows nothing of sockets or files, and a front nothing of Rust.
 
 mod aside;
 mod engine;

@@ -1,5 +1,5 @@
-//! Finds rust-analyzer, which completes and explains code while it is typed, and the sources of the standard library that
-//! it reads. Nothing needs it: without it the kernel tells what it knows itself.
+//! Finds rust-analyzer, which completes and explains code while it is typed, and the sources of the standard library
+//! that it reads. Nothing needs it: without it the kernel tells what it knows itself.
 
 use std::path::{Path, PathBuf};
 
@@ -30,8 +30,8 @@ pub struct Analyzer {
 
 /// Finds the rust-analyzer for a toolchain, named by the folder that it is installed in.
 ///
-/// rustup has a stand-in for it on the search path also where the component is missing, so each candidate has to say its
-/// version.
+/// rustup has a stand-in for it on the search path also where the component is missing, so each candidate has to say
+/// its version.
 pub fn find(sysroot: Option<&Path>) -> Option<Analyzer> {
     let named = std::env::var_os(VARIABLE).map(PathBuf::from);
     let candidates = match named {

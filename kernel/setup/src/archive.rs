@@ -1,6 +1,7 @@
 //! The libtorch archive from the PyTorch site: the way to libtorch where there is no pip.
 //!
-//! The site publishes no checksum of it. That it is whole the sums in the archive say; that it is PyTorch's, the site's certificate.
+//! The site publishes no checksum of it. That it is whole the sums in the archive say; that it is PyTorch's, the site's
+//! certificate.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -36,8 +37,8 @@ pub(crate) fn needed_space(gpu: bool) -> u64 {
     if gpu { 9_000_000_000 } else { 1_200_000_000 }
 }
 
-/// Gets the archive from `site` and unpacks it into `target`, a new folder, in which `libtorch` appears. The inner error
-/// says why this source failed.
+/// Gets the archive from `site` and unpacks it into `target`, a new folder, in which `libtorch` appears. The inner
+/// error says why this source failed.
 pub(crate) fn install(
     home: &Home,
     site: &str,

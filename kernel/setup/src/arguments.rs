@@ -1,5 +1,6 @@
-//! The shim's wrappers report a failure of libtorch with the function that failed and the shapes and kinds of its tensors:
-//! libtorch's own message often names only the two sizes that differ. Those of losses tell of shapes that libtorch broadcasts.
+//! The shim's wrappers report a failure of libtorch with the function that failed and the shapes and kinds of its
+//! tensors: libtorch's own message often names only the two sizes that differ. Those of losses tell of shapes that
+//! libtorch broadcasts.
 
 use super::wrappers::{Function, functions, literal, name_in_tch, opaque};
 
@@ -10,9 +11,9 @@ pub(super) const HEADER: &str =
 /// What decides how the shim is compiled, besides its sources.
 pub(super) const METHOD: [&str; 3] = [HEADER, include_str!("arguments.rs"), include_str!("wrappers.rs")];
 
-/// The losses of which each prediction has a target of its own, and which broadcast shapes that differ all the same; with whether
-/// sizes of 1 count in that. PyTorch warns of the first ones, and refuses those of `binary_cross_entropy`. Not among them is `kl_div`:
-/// one distribution for a whole batch is a use of it.
+/// The losses of which each prediction has a target of its own, and which broadcast shapes that differ all the same;
+/// with whether sizes of 1 count in that. PyTorch warns of the first ones, and refuses those of `binary_cross_entropy`.
+/// Not among them is `kl_div`: one distribution for a whole batch is a use of it.
 const PAIRING_LOSSES: [(&str, bool); 10] = [
     ("mse_loss", true),
     ("l1_loss", true),
@@ -67,7 +68,8 @@ fn protected(source: &str, function: &Function<'_>) -> Option<(usize, usize)> {
     None
 }
 
-/// The statement by which the wrapper of a loss has shapes that differ told of, once it was computed; nothing for other wrappers.
+/// The statement by which the wrapper of a loss has shapes that differ told of, once it was computed; nothing for other
+/// wrappers.
 fn watch_broadcast(wrapper: &str, head: &str) -> String {
     let name = name_in_tch(wrapper);
     let loss = PAIRING_LOSSES.iter().find(|(loss, _)| name.strip_suffix("_out").unwrap_or(&name) == *loss);

@@ -210,8 +210,8 @@ impl Inputs<'_> {
     }
 }
 
-/// The folder that cargo builds in. It stays, so that another version of the runtime costs only what changed; what cells
-/// need of it has a second name elsewhere, which takes no space.
+/// The folder that cargo builds in. It stays, so that another version of the runtime costs only what changed; what
+/// cells need of it has a second name elsewhere, which takes no space.
 fn workspace(home: &Home, inputs: Inputs<'_>) -> PathBuf {
     let flags = inputs.flags();
     home.place(BUILD, &key([inputs.toolchain.version.as_bytes(), flags.as_bytes()]))
@@ -386,8 +386,8 @@ pub fn is_metadata(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "rmeta")
 }
 
-/// Collects the libraries, the host, and the metadata and the macros of all crates below them. Their code would stand beside the
-/// metadata in a file that is mapped as a whole, which makes the compiler half as large again.
+/// Collects the libraries, the host, and the metadata and the macros of all crates below them. Their code would stand
+/// beside the metadata in a file that is mapped as a whole, which makes the compiler half as large again.
 ///
 /// The runtime calls the packages in `named` by these names; which file each has, it writes down.
 fn gather(messages: &str, release: &Path, named: &BTreeMap<String, String>, finished: &Path) -> io::Result<()> {
@@ -421,8 +421,8 @@ fn named(place: &Path) -> Option<BTreeMap<String, PathBuf>> {
     Some(files.into_iter().map(|(name, file)| (name, place.join(DEPENDENCIES).join(file))).collect())
 }
 
-/// The crates that the compiler reads for a cell, as it names their files: those that the library holds, and the macros that
-/// these were written with. It fails where one is not there.
+/// The crates that the compiler reads for a cell, as it names their files: those that the library holds, and the macros
+/// that these were written with. It fails where one is not there.
 fn ask_what_cells_read(inputs: Inputs<'_>, finished: &Path, scratch: &Path) -> Result<String, SetupError> {
     let source = scratch.join("cell.rs");
     fs::write(&source, "extern crate oxtorch as _;\n").map_err(|error| not_written(error, &source))?;
@@ -438,8 +438,8 @@ fn ask_what_cells_read(inputs: Inputs<'_>, finished: &Path, scratch: &Path) -> R
     Ok(output.stdout)
 }
 
-/// Removes the crates that are not read for cells: those of the host and of the library that opens when it is needed, and
-/// dependencies that no code names. What lies here, the runtime's library holds.
+/// Removes the crates that are not read for cells: those of the host and of the library that opens when it is needed,
+/// and dependencies that no code names. What lies here, the runtime's library holds.
 fn keep(read: &str, dependencies: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dependencies)? {
         let entry = entry?;

@@ -1,4 +1,5 @@
-//! The build folder of a runtime that others have made, as this user's own: crates of `:dep` are built beside the runtime's.
+//! The build folder of a runtime that others have made, as this user's own: crates of `:dep` are built beside the
+//! runtime's.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,7 +11,8 @@ use super::build::{CARGO_LOCK, Recipe};
 use super::error::SetupError;
 use oxtorch_system::home::{HomeError, create_folder};
 
-/// Files from here on are linked: what cargo has built it does not write again, and there are some hundred megabytes of it.
+/// Files from here on are linked: what cargo has built it does not write again, and there are some hundred megabytes of
+/// it.
 const LARGE: u64 = 16 << 10;
 
 /// How long another session may take to make it: the disk may be slow.

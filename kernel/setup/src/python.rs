@@ -11,8 +11,8 @@ use oxtorch_system::child::{Output, ask, command, run};
 use oxtorch_system::home::HomeError;
 use oxtorch_system::programs::{find_program, is_executable};
 
-/// The wheels that libtorch is in and what it links, in pip's format, each with the sums that it must have. On a machine
-/// without a GPU these few of torch's many dependencies do: `libtorch_cpu.so` links no other.
+/// The wheels that libtorch is in and what it links, in pip's format, each with the sums that it must have. On a
+/// machine without a GPU these few of torch's many dependencies do: `libtorch_cpu.so` links no other.
 const WHEELS: &str = include_str!("python/wheels.txt");
 /// What a GPU needs besides. What only torch's Python side imports is left out: it never runs.
 const WHEELS_FOR_GPU: &str = include_str!("python/wheels-cuda.txt");

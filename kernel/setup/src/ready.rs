@@ -55,10 +55,11 @@ impl Stamp {
     }
 }
 
-/// The runtime that an earlier set-up in the same environment gave, if everything is still as it was; else why not, where
-/// there is something to say.
+/// The runtime that an earlier set-up in the same environment gave, if everything is still as it was; else why not,
+/// where there is something to say.
 ///
-/// An installation that this user cannot write has one for all: whoever made it had other folders and another search path.
+/// An installation that this user cannot write has one for all: whoever made it had other folders and another search
+/// path.
 pub(super) fn read(home: &Home, look: Look) -> Result<Result<Runtime, Option<String>>, SetupError> {
     home.check_trust()?;
     let mut places = vec![place(home)?];

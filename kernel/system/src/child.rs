@@ -180,8 +180,8 @@ pub fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) + Sync)
     Ok(Output { status: status?, stdout, stderr })
 }
 
-/// A process that ends a group once this one is gone, also where it is killed: it waits for a pipe to close. Dropped while the
-/// group's leader has not been waited for.
+/// A process that ends a group once this one is gone, also where it is killed: it waits for a pipe to close. Dropped
+/// while the group's leader has not been waited for.
 struct Guard(Option<Child>);
 
 impl Guard {

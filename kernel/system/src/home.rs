@@ -3,9 +3,9 @@
 //! Things stand under keys, so that versions live side by side. Everything appears by one rename: what has its final
 //! name is whole, whatever was killed or ran out of space on the way.
 //!
-//! A home may be an installation that many users share and that none of them can write. What sessions write (scratch, cache,
-//! history, the crates of `:dep`) then has a folder of each user's own. `marker` tells a home from other folders, `scratch` makes the folders of
-//! kernels, `trust` says who can change what is loaded from here.
+//! A home may be an installation that many users share and that none of them can write. What sessions write (scratch,
+//! cache, history, the crates of `:dep`) then has a folder of each user's own. `marker` tells a home from other
+//! folders, `scratch` makes the folders of kernels, `trust` says who can change what is loaded from here.
 
 pub mod marker;
 mod scratch;
@@ -120,8 +120,9 @@ pub struct Home {
 }
 
 impl Home {
-    /// The home that the environment names: `OXTORCH_HOME`, else `oxtorch` in the user's data directory. What sessions write
-    /// goes there as well where it is the user's own, else to `OXTORCH_CACHE` or `oxtorch` in the user's cache directory.
+    /// The home that the environment names: `OXTORCH_HOME`, else `oxtorch` in the user's data directory. What sessions
+    /// write goes there as well where it is the user's own, else to `OXTORCH_CACHE` or `oxtorch` in the user's cache
+    /// directory.
     ///
     /// # Errors
     ///
@@ -161,7 +162,8 @@ impl Home {
         Self::at(&self.own)
     }
 
-    /// Whether the home is an installation that others have made, or that this user keeps apart from what sessions write.
+    /// Whether the home is an installation that others have made, or that this user keeps apart from what sessions
+    /// write.
     pub fn is_apart(&self) -> bool {
         self.root != self.own
     }

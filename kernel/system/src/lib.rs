@@ -1,4 +1,5 @@
-//! What Oxtorch asks of the operating system: where it keeps things on disk, programs, processes, signals and the terminal.
+//! What Oxtorch asks of the operating system: where it keeps things on disk, programs, processes, signals and the
+//! terminal.
 //!
 //! It knows nothing of cells, of Jupyter or of what is kept.
 

@@ -39,8 +39,8 @@ pub fn measure(system: &mut System) {
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
 }
 
-/// The bytes of memory that a process takes. What it shares with others, such as the code of libtorch, counts in parts, where
-/// the system tells that.
+/// The bytes of memory that a process takes. What it shares with others, such as the code of libtorch, counts in parts,
+/// where the system tells that.
 pub fn memory(process: &Process) -> u64 {
     let told = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", process.pid())).unwrap_or_default();
     let share =

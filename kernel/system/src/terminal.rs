@@ -1,7 +1,9 @@
-//! What a command writes for the person who started it: on standard error what goes on, on standard output what was asked for.
+//! What a command writes for the person who started it: on standard error what goes on, on standard output what was
+//! asked for.
 //!
-//! Much of it comes from notebooks, paths and other programs, so only colours may reach the terminal as they are: a control
-//! sequence can rewrite what stands there, or answer as if somebody typed. And whoever reads may be gone: that ends no run.
+//! Much of it comes from notebooks, paths and other programs, so only colours may reach the terminal as they are: a
+//! control sequence can rewrite what stands there, or answer as if somebody typed. And whoever reads may be gone: that
+//! ends no run.
 
 use std::borrow::Cow;
 use std::fmt::{Arguments, Write as _};
@@ -51,7 +53,8 @@ fn shown(text: &str, allowed: impl Fn(&str) -> usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a terminal does something other than show the character; changing the direction of the text around it is that too.
+/// Whether a terminal does something other than show the character; changing the direction of the text around it is
+/// that too.
 fn is_control(char: char) -> bool {
     const BREAKS: [char; 2] = ['\u{2028}', '\u{2029}'];
     let changes_direction =

@@ -9,7 +9,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use oxtorch_session::{CellError, CellRequest, Completeness, Engine, Event, Interrupter, Stream};
 
-/// Runs cells whose lines are commands: `print text`, `display id text`, `input prompt`, `forever`, `fail text` and others.
+/// Runs cells whose lines are commands: `print text`, `display id text`, `input prompt`, `forever`, `fail text` and
+/// others.
 #[derive(Default)]
 pub struct Scripted {
     interrupts: Arc<Notify>,

@@ -1,7 +1,8 @@
 //! What the runtime's library asks of the library beside it, `oxtorch-support`.
 //!
-//! For each cell, rustc reads all crates below the runtime's library, whether the cell can name them or not. Those that it
-//! cannot name are therefore linked into a library of their own, which the runtime opens when it first needs one of them.
+//! For each cell, rustc reads all crates below the runtime's library, whether the cell can name them or not. Those that
+//! it cannot name are therefore linked into a library of their own, which the runtime opens when it first needs one of
+//! them.
 //!
 //! Both libraries are built by the same compiler and share one standard library, so its types and those of this crate
 //! cross the boundary as they are. No others may: each library has its own copy of every other crate.
@@ -31,8 +32,8 @@ pub trait Support: Sync {
     /// What is wrong with it.
     fn read_tokenizer(&self, json: &[u8]) -> Result<Box<dyn TrainedTokenizer>, String>;
 
-    /// Asks a server for a file from a byte on, and waits for the beginning of its answer. `patience` is how long it may take
-    /// to answer, and to send more.
+    /// Asks a server for a file from a byte on, and waits for the beginning of its answer. `patience` is how long it
+    /// may take to answer, and to send more.
     ///
     /// # Errors
     ///
@@ -46,8 +47,8 @@ pub trait Support: Sync {
     /// The matrices lie where the product says, and C overlaps neither A nor B.
     unsafe fn multiply(&self, product: &Product);
 
-    /// The places of the current backtrace, innermost first, in shared libraries whose names begin with `lib` and the prefix,
-    /// and in source files whose names begin with the prefix.
+    /// The places of the current backtrace, innermost first, in shared libraries whose names begin with `lib` and the
+    /// prefix, and in source files whose names begin with the prefix.
     fn places(&self, prefix: &str) -> Vec<Place>;
 }
 

@@ -275,8 +275,8 @@ pub fn is_too_deep(value: &Value) -> bool {
     false
 }
 
-/// Writes one message as a line. One that is longer than [`LONGEST_MESSAGE`] is not written, which is an error of the kind
-/// [`io::ErrorKind::FileTooLarge`].
+/// Writes one message as a line. One that is longer than [`LONGEST_MESSAGE`] is not written, which is an error of the
+/// kind [`io::ErrorKind::FileTooLarge`].
 pub fn write_message<T: Serialize>(to: &mut impl io::Write, message: &T) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     if line.len() > LONGEST_MESSAGE {

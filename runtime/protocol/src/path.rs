@@ -1,5 +1,5 @@
-//! A path in a message: text where it is text, else its bytes. A folder may have any name, and a message that cannot be written for
-//! that is one that the other side waits for, for ever.
+//! A path in a message: text where it is text, else its bytes. A folder may have any name, and a message that cannot be
+//! written for that is one that the other side waits for, for ever.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

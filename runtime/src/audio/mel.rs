@@ -12,8 +12,8 @@ use super::spectrogram::{Padding, Spectrogram, power_to_db};
 pub enum MelScale {
     /// `2595 log10(1 + f / 700)` (D. O'Shaughnessy, Speech communication, 1987; the HTK toolkit): torchaudio's default.
     Htk,
-    /// Linear up to 1000 Hz and logarithmic above (M. Slaney, Auditory toolbox, 1998), each filter divided by half of its width
-    /// in Hz, so that all have the same area: librosa's default.
+    /// Linear up to 1000 Hz and logarithmic above (M. Slaney, Auditory toolbox, 1998), each filter divided by half of
+    /// its width in Hz, so that all have the same area: librosa's default.
     Slaney,
 }
 
@@ -35,9 +35,9 @@ impl MelScale {
     }
 }
 
-/// The weights of each frequency in each mel band: `[n_mels, n_fft / 2 + 1]` float32 on the CPU. Band `m` is a triangle over the
-/// frequencies from `f[m]` to `f[m + 2]` with its tip at `f[m + 1]`, where `f` are `n_mels + 2` points from `f_min` to `f_max` at
-/// equal distances in mel.
+/// The weights of each frequency in each mel band: `[n_mels, n_fft / 2 + 1]` float32 on the CPU. Band `m` is a triangle
+/// over the frequencies from `f[m]` to `f[m + 2]` with its tip at `f[m + 1]`, where `f` are `n_mels + 2` points from
+/// `f_min` to `f_max` at equal distances in mel.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -74,9 +74,9 @@ pub fn mel_filter_bank(sample_rate: u32, n_fft: i64, n_mels: i64, f_min: f64, f_
 
 /// The mel spectrogram of sounds: a [`Spectrogram`] whose frequencies are summed in the bands of [`mel_filter_bank`].
 ///
-/// Samples `[..., N]` become `[..., n_mels, frames]`. Defaults and names are those of torchaudio's `MelSpectrogram`: frames of
-/// 400 samples, 200 apart, 128 bands from 0 to half of the sample rate, the HTK scale; [`MelSpectrogram::librosa`] has those of
-/// librosa's `melspectrogram`.
+/// Samples `[..., N]` become `[..., n_mels, frames]`. Defaults and names are those of torchaudio's `MelSpectrogram`:
+/// frames of 400 samples, 200 apart, 128 bands from 0 to half of the sample rate, the HTK scale;
+/// [`MelSpectrogram::librosa`] has those of librosa's `melspectrogram`.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -174,11 +174,11 @@ impl Module for MelSpectrogram {
     }
 }
 
-/// Mel-frequency cepstral coefficients of sounds: the first coefficients of the orthonormal discrete cosine transform (DCT-II)
-/// of a mel spectrogram in decibels, of which 80 are kept.
+/// Mel-frequency cepstral coefficients of sounds: the first coefficients of the orthonormal discrete cosine transform
+/// (DCT-II) of a mel spectrogram in decibels, of which 80 are kept.
 ///
-/// Samples `[..., N]` become `[..., n_mfcc, frames]`. S. Davis and P. Mermelstein, Comparison of parametric representations for
-/// monosyllabic word recognition, 1980.
+/// Samples `[..., N]` become `[..., n_mfcc, frames]`. S. Davis and P. Mermelstein, Comparison of parametric
+/// representations for monosyllabic word recognition, 1980.
 ///
 /// ```
 /// use oxtorch::prelude::*;

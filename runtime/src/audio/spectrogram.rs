@@ -12,8 +12,8 @@ pub enum Padding {
     Zeros,
 }
 
-/// The spectrogram of sounds: `X[k, t] = |sum over n of w[n] x[n + t hop] exp(-2πi k n / n_fft)| ^ power`, with a periodic Hann
-/// window `w`.
+/// The spectrogram of sounds: `X[k, t] = |sum over n of w[n] x[n + t hop] exp(-2πi k n / n_fft)| ^ power`, with a
+/// periodic Hann window `w`.
 ///
 /// Samples `[..., N]` become `[..., n_fft / 2 + 1, frames]`; frame `t` is centred on sample `t hop`, so there are
 /// `1 + N / hop` of them. Defaults and names are those of torchaudio's `Spectrogram`.
@@ -110,7 +110,8 @@ impl Spectrogram {
 
 /// # Panics
 ///
-/// Where the sound is shorter than a frame, or half a frame with [`Padding::Reflect`], or the window longer than the frame.
+/// Where the sound is shorter than a frame, or half a frame with [`Padding::Reflect`], or the window longer than the
+/// frame.
 impl Module for Spectrogram {
     fn forward(&self, samples: &Tensor) -> Tensor {
         let shape = samples.size();
@@ -143,8 +144,8 @@ impl Module for Spectrogram {
     }
 }
 
-/// Power in decibels: `10 log10(max(x, 1e-10))`, as librosa's `power_to_db`. With `top_db`, what is more than so much below the
-/// loudest of the whole tensor is raised to that.
+/// Power in decibels: `10 log10(max(x, 1e-10))`, as librosa's `power_to_db`. With `top_db`, what is more than so much
+/// below the loudest of the whole tensor is raised to that.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -46,8 +46,8 @@ pub enum AudioError {
 
 /// The samples of a WAV file, `[channels, N]` float32 on the CPU, and how many there are in a second.
 ///
-/// Integers of 8, 16, 24 and 32 bits are divided by 2^7, 2^15, 2^23 and 2^31, so they lie in -1 to 1; floats of 32 bits are taken
-/// as they are.
+/// Integers of 8, 16, 24 and 32 bits are divided by 2^7, 2^15, 2^23 and 2^31, so they lie in -1 to 1; floats of 32 bits
+/// are taken as they are.
 ///
 /// # Errors
 ///
@@ -57,7 +57,8 @@ pub fn load_wav(path: impl AsRef<Path>) -> Result<(Tensor, u32), AudioError> {
     load(path).map_err(|error| AudioError::Read { path: path.to_owned(), reason: reason(&error) })
 }
 
-/// Writes samples as a WAV file of 16 bits: `[N]` or `[channels, N]`, floating point. Values beyond -1 to 1 are clipped.
+/// Writes samples as a WAV file of 16 bits: `[N]` or `[channels, N]`, floating point. Values beyond -1 to 1 are
+/// clipped.
 ///
 /// # Errors
 ///

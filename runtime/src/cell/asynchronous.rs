@@ -1,7 +1,7 @@
 //! Runs the stages that await something, on a tokio runtime that lives as long as the host.
 //!
-//! The runtime is made when a cell first needs it: a session without `await` pays nothing. Its worker threads run spawned
-//! tasks between cells as well.
+//! The runtime is made when a cell first needs it: a session without `await` pays nothing. Its worker threads run
+//! spawned tasks between cells as well.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
@@ -28,7 +28,8 @@ fn runtime() -> &'static Runtime {
     })
 }
 
-/// Lets this thread spawn tasks and make timers from now on. The kernel calls it in cells that mention `tokio` or await.
+/// Lets this thread spawn tasks and make timers from now on. The kernel calls it in cells that mention `tokio` or
+/// await.
 pub fn enter_tokio() {
     let entered = ENTERED.get();
     if entered == 0 {

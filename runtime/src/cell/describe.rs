@@ -1,8 +1,8 @@
-//! Says what a variable is like in a few words, for `:vars`: shape and device of a tensor, length of a collection, value of
-//! a number.
+//! Says what a variable is like in a few words, for `:vars`: shape and device of a tensor, length of a collection,
+//! value of a number.
 //!
-//! The kernel writes `(&&&Show(&x)).oxtorch_describe("x")`; as with the value of a cell (see [`super::show`]) the first of
-//! [`DescribedByItself`], [`DescribedByText`] and [`DescribedBySize`] that the type satisfies is called.
+//! The kernel writes `(&&&Show(&x)).oxtorch_describe("x")`; as with the value of a cell (see [`super::show`]) the first
+//! of [`DescribedByItself`], [`DescribedByText`] and [`DescribedBySize`] that the type satisfies is called.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};

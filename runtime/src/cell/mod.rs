@@ -1,8 +1,8 @@
 //! What the code that the kernel writes around a cell calls: variables, stages, and the value to show.
 //!
-//! A cell's statements run in *stages*: each `let` that may fail is one, and what lies between two of them; no stage begins
-//! after an interrupt. Around them the generated function takes the variables of earlier cells from the store and puts
-//! back what is alive, however the stages ended. Until then each variable stays where its `let` has put it:
+//! A cell's statements run in *stages*: each `let` that may fail is one, and what lies between two of them; no stage
+//! begins after an interrupt. Around them the generated function takes the variables of earlier cells from the store
+//! and puts back what is alive, however the stages ended. Until then each variable stays where its `let` has put it:
 //!
 //! ```text
 //! let mut net: ::cell_3::Net = take("net");

@@ -18,8 +18,8 @@ fn notes() -> MutexGuard<'static, Notes> {
     NOTES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells the user of the cell that runs something, once however often it comes up; it is shown when the cell has ended. For what is
-/// no error and would surprise.
+/// Tells the user of the cell that runs something, once however often it comes up; it is shown when the cell has ended.
+/// For what is no error and would surprise.
 pub(crate) fn note(text: String) {
     let texts = &mut notes().texts;
     if !texts.contains(&text) {

@@ -48,7 +48,8 @@ pub(crate) fn install_hook() {
     }));
 }
 
-/// To be called where unwinding begins: a panic that the user's own hook was told of, in place of ours, has its place too.
+/// To be called where unwinding begins: a panic that the user's own hook was told of, in place of ours, has its place
+/// too.
 pub fn unwinding_begins() {
     if IS_CELL_THREAD.get() {
         RAISED.set(if IS_REPORTED.take() { Vec::new() } else { user_frames() });
@@ -103,7 +104,8 @@ pub(super) fn outcome(payload: Box<dyn Any + Send>) -> Outcome {
         return Outcome::Interrupted;
     }
     let (message, raised) = (payload_text(&*payload), RAISED.take());
-    // What was reported may be a panic that the user has caught. `resume_unwind` runs no hook: the report is of where it began.
+    // What was reported may be a panic that the user has caught. `resume_unwind` runs no hook: the report is of where
+    // it began.
     let reported = REPORT.take().filter(|report| report.message == message);
     let report = reported.unwrap_or(Report { message, frames: raised });
     Outcome::Panicked { message: first_sentence(&report.message), frames: report.frames }
@@ -140,7 +142,8 @@ pub(crate) fn first_sentence(message: &str) -> String {
     reason.map_or(text, |(_, reason)| reason).to_owned()
 }
 
-/// What `set_lr_group` and its kin say of a group that an optimiser does not have: the C++ side of tch looks up nothing else this way.
+/// What `set_lr_group` and its kin say of a group that an optimiser does not have: the C++ side of tch looks up nothing
+/// else this way.
 fn no_such_group(text: &str) -> Option<String> {
     let (group, rest) =
         text.strip_prefix("vector::_M_range_check: __n (which is ")?.split_once(") >= this->size() (which is ")?;

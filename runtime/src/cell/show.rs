@@ -1,14 +1,15 @@
 //! Shows the value of a cell's trailing expression, in the richest form that its type has.
 //!
-//! The kernel writes `(&&&Show(value)).oxtorch_show(|| value.evcxr_display())`. Method lookup tries `&&&Show` first, then
-//! strips one reference after the other, so the first of these that the type satisfies is called: [`ViaRich`], [`ViaDebug`],
-//! [`ViaName`]. This decides in one compile, without specialisation.
+//! The kernel writes `(&&&Show(value)).oxtorch_show(|| value.evcxr_display())`. Method lookup tries `&&&Show` first,
+//! then strips one reference after the other, so the first of these that the type satisfies is called: [`ViaRich`],
+//! [`ViaDebug`], [`ViaName`]. This decides in one compile, without specialisation.
 //!
-//! Where `display` is given a value whose type has no [`RichDisplay`], the kernel writes `(&&&Show(value)).oxtorch_bundle()` in its place,
-//! which is decided in the same way.
+//! Where `display` is given a value whose type has no [`RichDisplay`], the kernel writes
+//! `(&&&Show(value)).oxtorch_bundle()` in its place, which is decided in the same way.
 //!
-//! Notebooks written for evcxr give types a method `evcxr_display`, which prints what to show. Where a type has one it wins
-//! over a trait's that the kernel declares around the value, and the closure's type tells which of both was called.
+//! Notebooks written for evcxr give types a method `evcxr_display`, which prints what to show. Where a type has one it
+//! wins over a trait's that the kernel declares around the value, and the closure's type tells which of both was
+//! called.
 
 use std::fmt::{self, Debug};
 
@@ -113,7 +114,8 @@ impl<T: ?Sized> ViaName for Show<'_, T> {
     }
 }
 
-/// The name of a type as the user has written it: the crates of cells, and the function around their statements, are ours.
+/// The name of a type as the user has written it: the crates of cells, and the function around their statements, are
+/// ours.
 fn without_our_names(name: &str) -> String {
     let is_ours = |segment: &str| {
         let hash = segment.strip_prefix("cell_").unwrap_or_default();

@@ -81,7 +81,8 @@ thread_local! {
     static OUTCOME: RefCell<Outcome> = const { RefCell::new(Outcome::Ok) };
 }
 
-/// Gives the function that runs a cell the name that the host knows. A cell may forbid the attribute: it is unsafe code.
+/// Gives the function that runs a cell the name that the host knows. A cell may forbid the attribute: it is unsafe
+/// code.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! export_run {
@@ -95,7 +96,8 @@ macro_rules! export_run {
     };
 }
 
-/// Runs one stage; `None` when it returned early, failed, panicked or was interrupted. No stage begins after an interrupt.
+/// Runs one stage; `None` when it returned early, failed, panicked or was interrupted. No stage begins after an
+/// interrupt.
 pub fn stage<T>(body: impl FnOnce() -> Result<T, Error>) -> Option<T> {
     let mut body = Some(body);
     let mut value = None;

@@ -24,7 +24,8 @@ struct Variable {
     age: Age,
 }
 
-/// When a variable was declared: in which cell, and as which of that cell's variables. What was declared last is dropped first.
+/// When a variable was declared: in which cell, and as which of that cell's variables. What was declared last is
+/// dropped first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Age {
     cell: u64,
@@ -80,8 +81,8 @@ thread_local! {
     static STORE: RefCell<Store> = RefCell::default();
 }
 
-// Generic functions are compiled into every cell that calls them, so those below only name the type; the work is done in
-// functions that are compiled once.
+// Generic functions are compiled into every cell that calls them, so those below only name the type; the work is done
+// in functions that are compiled once.
 
 fn remove(name: &str, ty: &str) -> Variable {
     let variable = STORE.with_borrow_mut(|store| {
@@ -137,7 +138,8 @@ macro_rules! carry_variable {
     };
 }
 
-/// Keeps a variable for later cells. The first `put` of a name in a cell wins; `id` says which of the cell's variables that was.
+/// Keeps a variable for later cells. The first `put` of a name in a cell wins; `id` says which of the cell's variables
+/// that was.
 pub fn put<T: 'static>(name: &str, id: usize, value: T) {
     put_variable(name, id, false, Variable::new(value));
 }
@@ -161,8 +163,8 @@ fn put_variable(name: &str, id: usize, was_taken: bool, mut new: Variable) {
     drop_caught(replaced);
 }
 
-/// Drops a variable, outside the borrow of the store: this runs the user's `Drop`. Where that panics the cell has failed, but
-/// the variables behind this one are still to be put.
+/// Drops a variable, outside the borrow of the store: this runs the user's `Drop`. Where that panics the cell has
+/// failed, but the variables behind this one are still to be put.
 fn drop_caught(variable: Option<Variable>) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(variable))) {
         stage::record_panic(payload);
@@ -198,8 +200,8 @@ fn left() -> MutexGuard<'static, Option<Vec<String>>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Drops all variables, the one that was declared last first, as a program does at its end: what a file still lacks is written.
-/// Tells at once of each that panicked: there may be no time later.
+/// Drops all variables, the one that was declared last first, as a program does at its end: what a file still lacks is
+/// written. Tells at once of each that panicked: there may be no time later.
 pub(crate) fn drop_all(mut tell: impl FnMut(String)) {
     let mut variables: Vec<(String, Variable)> = STORE.with_borrow_mut(|store| store.variables.drain().collect());
     variables.sort_by_key(|(_, variable)| variable.age);
@@ -260,8 +262,8 @@ impl<T> Returns for fn() -> T {
     type Output = T;
 }
 
-/// The type `!`, which stable Rust writes behind `->` only: a variable may be of type `JoinHandle<!>`, and the cell that takes
-/// it has to say so.
+/// The type `!`, which stable Rust writes behind `->` only: a variable may be of type `JoinHandle<!>`, and the cell
+/// that takes it has to say so.
 pub type Never = <fn() -> ! as Returns>::Output;
 
 /// Forgets what the last cell settled.

@@ -1,8 +1,8 @@
 //! CIFAR-10 and CIFAR-100: 60,000 colour images of 32 by 32 pixels in 10 or 100 classes, downloaded at first use.
 //!
-//! The archives are the binary versions of <https://www.cs.toronto.edu/~kriz/cifar.html>: records of the label (CIFAR-100: a
-//! coarse and a fine one) and 3,072 bytes of red, green and blue planes. What is kept and how to do without a network:
-//! [`Source::path`]. A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
+//! The archives are the binary versions of <https://www.cs.toronto.edu/~kriz/cifar.html>: records of the label
+//! (CIFAR-100: a coarse and a fine one) and 3,072 bytes of red, green and blue planes. What is kept and how to do
+//! without a network: [`Source::path`]. A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -36,8 +36,8 @@ const CIFAR10: Layout = Layout {
 const CIFAR100: Layout =
     Layout { train: &["train.bin"], test: &["test.bin"], classes: "fine_label_names.txt", label_bytes: 2 };
 
-/// The images of CIFAR-10 on the CPU: images `[N, 3, 32, 32]` float32 in 0 to 1, labels `[N]` int64, with N = 50,000 to train on
-/// and 10,000 to test on. 170 MB to download; 600 MB of memory to train on.
+/// The images of CIFAR-10 on the CPU: images `[N, 3, 32, 32]` float32 in 0 to 1, labels `[N]` int64, with N = 50,000 to
+/// train on and 10,000 to test on. 170 MB to download; 600 MB of memory to train on.
 ///
 /// ```no_run
 /// use oxtorch::prelude::*;

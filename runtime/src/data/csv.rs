@@ -230,8 +230,8 @@ impl Csv {
         Ok(self.rows.iter().map(|row| &row[column]).collect())
     }
 
-    /// A column of names as class indices: `[N]` int64, and the classes by index. They are sorted, by value where all are
-    /// numbers and as text otherwise.
+    /// A column of names as class indices: `[N]` int64, and the classes by index. They are sorted, by value where all
+    /// are numbers and as text otherwise.
     ///
     /// # Errors
     ///

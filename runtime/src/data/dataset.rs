@@ -96,8 +96,8 @@ pub trait Dataset {
     /// Where it cannot be read.
     fn get(&self, index: usize) -> Result<Self::Sample>;
 
-    /// Several samples as a batch. Data that lies in one tensor has a faster way than the default, which gets one after the
-    /// other.
+    /// Several samples as a batch. Data that lies in one tensor has a faster way than the default, which gets one after
+    /// the other.
     ///
     /// # Errors
     ///
@@ -238,8 +238,8 @@ impl<D: Dataset> Dataset for Subset<D> {
     }
 }
 
-/// Divides the indices of `len` samples at random into parts of the given fractions: for [`Subset`] or `index_select`. The same seed
-/// gives the same parts.
+/// Divides the indices of `len` samples at random into parts of the given fractions: for [`Subset`] or `index_select`.
+/// The same seed gives the same parts.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -266,7 +266,8 @@ pub fn random_split(len: usize, fractions: &[f64], seed: u64) -> Result<Vec<Vec<
     Ok(bounds.windows(2).map(|bounds| order[bounds[0]..bounds[1]].to_vec()).collect())
 }
 
-/// For each of `folds` rounds of cross-validation, the indices to train on and those to test on. Each sample is tested once.
+/// For each of `folds` rounds of cross-validation, the indices to train on and those to test on. Each sample is tested
+/// once.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -317,8 +318,8 @@ pub fn one_hot(labels: &Tensor, classes: i64) -> Tensor {
     labels.to_kind(tch::Kind::Int64).one_hot(classes).to_kind(tch::Kind::Float)
 }
 
-/// Brings each column to a mean of 0 and a deviation of 1: fit on what is trained on, and applied to all. As scikit-learn's
-/// `StandardScaler`.
+/// Brings each column to a mean of 0 and a deviation of 1: fit on what is trained on, and applied to all. As
+/// scikit-learn's `StandardScaler`.
 ///
 /// ```
 /// use oxtorch::prelude::*;

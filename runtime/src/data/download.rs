@@ -1,9 +1,10 @@
-//! Files from the internet, kept on disk: looked for first, downloaded once, checked, and resumed where a download broke off.
+//! Files from the internet, kept on disk: looked for first, downloaded once, checked, and resumed where a download
+//! broke off.
 //!
-//! A file is looked for in the folder that `OXTORCH_DATA` names (one that a class shares and that may be read-only), then in
-//! an installation that many share, then in [`data_folder`], and is downloaded into the latter. What has its final name is whole: a download grows beside it, as
-//! `NAME.part`, under a lock that other kernels wait for, and gets its name when its checksum is right. `HTTPS_PROXY` and
-//! `SSL_CERT_FILE` are heeded.
+//! A file is looked for in the folder that `OXTORCH_DATA` names (one that a class shares and that may be read-only),
+//! then in an installation that many share, then in [`data_folder`], and is downloaded into the latter. What has its
+//! final name is whole: a download grows beside it, as `NAME.part`, under a lock that other kernels wait for, and gets
+//! its name when its checksum is right. `HTTPS_PROXY` and `SSL_CERT_FILE` are heeded.
 //!
 //! ```
 //! use oxtorch::prelude::*;
@@ -11,7 +12,8 @@
 //! // A file that lies there already, because somebody put it there by hand, is not downloaded.
 //! std::fs::create_dir_all(data_folder()?)?;
 //! std::fs::write(data_folder()?.join("greeting.txt"), "hello")?;
-//! let source = Source::new("greeting.txt", ["https://example.org/greeting.txt"]).md5("5d41402abc4b2a76b9719d911017c592");
+//! let source = Source::new("greeting.txt", ["https://example.org/greeting.txt"]);
+//! let source = source.md5("5d41402abc4b2a76b9719d911017c592");
 //! assert_eq!(std::fs::read_to_string(source.path()?)?, "hello");
 //! # anyhow::Ok(())
 //! ```
@@ -157,8 +159,9 @@ pub fn download(url: &str) -> Result<PathBuf, DownloadError> {
     Source::new(name_of(url), [url]).path()
 }
 
-/// Where downloaded files are kept: `data` in the folder that `OXTORCH_CACHE` names (where `OXTORCH_HOME` is an installation that
-/// many share, the kernel sets it), else in the one of `OXTORCH_HOME`, else in `oxtorch` in the user's data directory.
+/// Where downloaded files are kept: `data` in the folder that `OXTORCH_CACHE` names (where `OXTORCH_HOME` is an
+/// installation that many share, the kernel sets it), else in the one of `OXTORCH_HOME`, else in `oxtorch` in the
+/// user's data directory.
 ///
 /// # Errors
 ///

@@ -19,8 +19,8 @@ pub struct ImageFolder {
     is_grey: bool,
 }
 
-/// The images below a folder: each folder in it is a class, in the order of their names, and all images in and below that
-/// folder belong to it. Files that do not end in `.png`, `.jpg`, `.jpeg` or `.gif` are passed over.
+/// The images below a folder: each folder in it is a class, in the order of their names, and all images in and below
+/// that folder belong to it. Files that do not end in `.png`, `.jpg`, `.jpeg` or `.gif` are passed over.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -45,8 +45,8 @@ pub fn image_folder(path: impl AsRef<Path>) -> Result<ImageFolder, ImageFileErro
 }
 
 impl ImageFolder {
-    /// Gives all images this height and width in pixels, so that they can be stacked. Each new pixel is the mean of those
-    /// below it, weighted by a triangle (bilinear, antialiased).
+    /// Gives all images this height and width in pixels, so that they can be stacked. Each new pixel is the mean of
+    /// those below it, weighted by a triangle (bilinear, antialiased).
     ///
     /// # Panics
     ///

@@ -135,8 +135,8 @@ fn open(path: &Path) -> image::ImageResult<DynamicImage> {
 /// Writes a tensor as an image file, whose ending names the format: `.png`, `.jpg`, `.jpeg` or `.gif`.
 ///
 /// The tensor is `[H, W]` or `[1, H, W]` (grey) or `[3, H, W]`. Floating point is clamped to 0 to 1, as `save_image` of
-/// torchvision does; uint8 is taken as it is. For a grid, or values of another range, use [`image()`](crate::picture::image)
-/// and its `save`.
+/// torchvision does; uint8 is taken as it is. For a grid, or values of another range, use
+/// [`image()`](crate::picture::image) and its `save`.
 ///
 /// # Errors
 ///

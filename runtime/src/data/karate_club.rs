@@ -110,8 +110,8 @@ impl LabelledGraph {
     }
 }
 
-/// The 34 members of a karate club, 78 friendships, and the side that each took when the club split (W. W. Zachary, An information flow
-/// model for conflict and fission in small groups, 1977).
+/// The 34 members of a karate club, 78 friendships, and the side that each took when the club split (W. W. Zachary, An
+/// information flow model for conflict and fission in small groups, 1977).
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -41,8 +41,8 @@ impl<D: Dataset> Source<D> {
 /// }
 /// ```
 ///
-/// With [`DataLoader::prefetch`] a thread of its own reads ahead. A data set that fails to read a sample ends the loop with a panic that says
-/// why; [`DataLoader::batches`] gives it as a `Result`.
+/// With [`DataLoader::prefetch`] a thread of its own reads ahead. A data set that fails to read a sample ends the loop
+/// with a panic that says why; [`DataLoader::batches`] gives it as a `Result`.
 pub struct DataLoader<D: Dataset> {
     source: Arc<Mutex<Source<D>>>,
     samples: usize,
@@ -130,8 +130,8 @@ where
         self.samples
     }
 
-    /// Has the next epoch be the one with that number, from 0: a shuffled order belongs to its number, so a training that is taken up
-    /// again sees the orders that it would have seen.
+    /// Has the next epoch be the one with that number, from 0: a shuffled order belongs to its number, so a training
+    /// that is taken up again sees the orders that it would have seen.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -145,7 +145,8 @@ where
         self.epoch.store(epoch, Ordering::Relaxed);
     }
 
-    /// The next epoch's batches, as a `for` loop over `&loader` has them. It knows how many there are, and so does a bar:
+    /// The next epoch's batches, as a `for` loop over `&loader` has them. It knows how many there are, and so does a
+    /// bar:
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -158,8 +159,8 @@ where
         Epoch(self.batches())
     }
 
-    /// The next epoch's batches, each as a `Result`. An error ends them, so a bar around them is to be told how many there should be:
-    /// `progress(loader.batches()).total(loader.len() as u64)`.
+    /// The next epoch's batches, each as a `Result`. An error ends them, so a bar around them is to be told how many
+    /// there should be: `progress(loader.batches()).total(loader.len() as u64)`.
     pub fn batches(&self) -> Batches<D> {
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
         let order = match self.seed {

@@ -1,7 +1,7 @@
 //! MNIST and Fashion-MNIST: 70,000 grey images of 28 by 28 pixels in 10 classes, downloaded at first use.
 //!
-//! The files are those that torchvision takes, with the same checksums and under the same names: a folder of torchvision's
-//! serves as `OXTORCH_DATA`. What is kept and how to do without a network: [`Source::path`].
+//! The files are those that torchvision takes, with the same checksums and under the same names: a folder of
+//! torchvision's serves as `OXTORCH_DATA`. What is kept and how to do without a network: [`Source::path`].
 
 use tch::{Kind, Tensor};
 
@@ -29,8 +29,8 @@ const DIGITS: [&str; 10] = [
 const CLOTHES: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
-/// The handwritten digits of MNIST on the CPU: images `[N, 1, 28, 28]` float32 in 0 to 1, labels `[N]` int64, with N = 60,000
-/// to train on and 10,000 to test on. About 10 MB to download.
+/// The handwritten digits of MNIST on the CPU: images `[N, 1, 28, 28]` float32 in 0 to 1, labels `[N]` int64, with N =
+/// 60,000 to train on and 10,000 to test on. About 10 MB to download.
 ///
 /// ```no_run
 /// use oxtorch::prelude::*;
@@ -58,8 +58,8 @@ pub fn mnist(split: Split) -> Result<LabelledImages, DatasetError> {
 /// # anyhow::Ok(())
 /// ```
 ///
-/// H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms, 2017,
-/// <https://arxiv.org/abs/1708.07747>.
+/// H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning
+/// algorithms, 2017, <https://arxiv.org/abs/1708.07747>.
 ///
 /// # Errors
 ///

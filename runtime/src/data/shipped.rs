@@ -23,8 +23,9 @@ fn text(file: &[u8]) -> String {
     String::from_utf8(unpacked(file)).expect("the shipped file is text: a test reads it")
 }
 
-/// 10,000 images of MNIST's training set, in a mixed order: images `[10000, 1, 28, 28]` float32 in 0 to 1, labels `[10000]` int64
-/// (Y. LeCun et al., Gradient-based learning applied to document recognition, 1998). All of MNIST: [`mnist`](super::mnist()).
+/// 10,000 images of MNIST's training set, in a mixed order: images `[10000, 1, 28, 28]` float32 in 0 to 1, labels
+/// `[10000]` int64 (Y. LeCun et al., Gradient-based learning applied to document recognition, 1998). All of MNIST:
+/// [`mnist`](super::mnist()).
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -55,8 +56,8 @@ pub struct LabelledTable {
     pub classes: Vec<String>,
 }
 
-/// 150 irises of three kinds, 50 of each: length and width of sepals and petals in centimetres (R. A. Fisher, The use of multiple
-/// measurements in taxonomic problems, 1936).
+/// 150 irises of three kinds, 50 of each: length and width of sepals and petals in centimetres (R. A. Fisher, The use
+/// of multiple measurements in taxonomic problems, 1936).
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -24,8 +24,8 @@ pub struct GpuMemory {
     pub total: u64,
 }
 
-/// Looks at how much memory is in use now. GPUs are asked by `nvidia-smi`, which comes with the driver; without it there are none in
-/// the list. Memory that libtorch keeps for later tensors counts as used.
+/// Looks at how much memory is in use now. GPUs are asked by `nvidia-smi`, which comes with the driver; without it
+/// there are none in the list. Memory that libtorch keeps for later tensors counts as used.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -47,8 +47,8 @@ pub fn memory() -> MemoryFigures {
     }
 }
 
-/// How much main memory this process can have at most, in bytes: the machine's with its swap space, or what a container allows.
-/// A tensor that is larger by itself is refused with an error; what exceeds it together ends the process.
+/// How much main memory this process can have at most, in bytes: the machine's with its swap space, or what a container
+/// allows. A tensor that is larger by itself is refused with an error; what exceeds it together ends the process.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -1,9 +1,9 @@
-//! Small matrix products run on one thread, whatever the number of threads is, and by other code than MKL's where that takes
-//! less time.
+//! Small matrix products run on one thread, whatever the number of threads is, and by other code than MKL's where that
+//! takes less time.
 //!
-//! MKL shares out a product of 32 x 32 x 128 as well; waking the other threads then takes longer than the product itself,
-//! and many times longer where the processors are busy, as on a server that many use. libtorch calls MKL's `sgemm_` and
-//! `dgemm_` through the dynamic linker, which finds these before MKL's.
+//! MKL shares out a product of 32 x 32 x 128 as well; waking the other threads then takes longer than the product
+//! itself, and many times longer where the processors are busy, as on a server that many use. libtorch calls MKL's
+//! `sgemm_` and `dgemm_` through the dynamic linker, which finds these before MKL's.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute;
@@ -13,8 +13,8 @@ use oxtorch_boundary::{Matrix, Product};
 
 use crate::support::support;
 
-/// Up to so many multiplications a product takes less time on one thread: 64 x 64 x 64. Measured with 2 threads that had nothing else
-/// to do: 32³ takes 1.4 µs on one and 4.1 µs on both, 64³ 5.8 µs and 5.0 µs, 96³ 17 µs and 11 µs.
+/// Up to so many multiplications a product takes less time on one thread: 64 x 64 x 64. Measured with 2 threads that
+/// had nothing else to do: 32³ takes 1.4 µs on one and 4.1 µs on both, 64³ 5.8 µs and 5.0 µs, 96³ 17 µs and 11 µs.
 const SMALL: u64 = 1 << 18;
 
 /// C = alpha A B + beta C, as BLAS defines it: every argument is an address;
@@ -50,8 +50,8 @@ fn next(name: &CStr) -> Blas {
 }
 
 /// Whether this processor multiplies small matrices faster by other code than MKL's: MKL has its best code for Intel's
-/// processors only. On an AMD EPYC with AVX-512, a product of 32 x 128 x 32 takes it 2.9 µs and the `gemm` crates 1.3 µs; a step of
-/// training an LSTM takes a tenth less time so.
+/// processors only. On an AMD EPYC with AVX-512, a product of 32 x 128 x 32 takes it 2.9 µs and the `gemm` crates 1.3
+/// µs; a step of training an LSTM takes a tenth less time so.
 #[cfg(target_arch = "x86_64")]
 fn is_slow_in_mkl() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
@@ -168,7 +168,8 @@ macro_rules! product {
                 }
             }
             let set = set_threads().filter(|_| is_small);
-            // SAFETY: the caller's promise is the same, and 1 and what MKL has set before are numbers of threads that it takes.
+            // SAFETY: the caller's promise is the same, and 1 and what MKL has set before are numbers of threads that
+            // it takes.
             unsafe {
                 let before = set.map(|set| set(1));
                 next(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);

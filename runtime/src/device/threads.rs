@@ -4,8 +4,8 @@ use std::env;
 use std::thread::available_parallelism;
 
 const VARIABLE: &str = "OXTORCH_THREADS";
-/// More threads than any machine that this is for has processors. libtorch starts each of them, and ends the process where the
-/// system has no more.
+/// More threads than any machine that this is for has processors. libtorch starts each of them, and ends the process
+/// where the system has no more.
 const MOST: usize = 1024;
 /// Who sets one of these has decided, and the libraries below libtorch read them.
 const OTHERS: [&str; 2] = ["OMP_NUM_THREADS", "MKL_NUM_THREADS"];
@@ -24,9 +24,9 @@ pub fn num_threads() -> usize {
     usize::try_from(tch::get_num_threads()).unwrap_or(1)
 }
 
-/// Uses so many threads from here on, as `torch.set_num_threads`. At the start they are as many as the processors that this process may use,
-/// also where a container allows it less than the machine has; the environment variable `OXTORCH_THREADS` says otherwise. Few help
-/// small networks, and a shared server.
+/// Uses so many threads from here on, as `torch.set_num_threads`. At the start they are as many as the processors that
+/// this process may use, also where a container allows it less than the machine has; the environment variable
+/// `OXTORCH_THREADS` says otherwise. Few help small networks, and a shared server.
 ///
 /// # Panics
 ///

@@ -7,8 +7,8 @@ use super::FileError;
 use crate::data::{bytes_of, tensor_of};
 use crate::modes::no_grad;
 
-/// A picture as a tensor on the CPU, `[3, H, W]` float32 in 0 to 1; opacity is dropped. As [`load_image`](crate::data::load_image) for a picture
-/// that is in memory.
+/// A picture as a tensor on the CPU, `[3, H, W]` float32 in 0 to 1; opacity is dropped. As
+/// [`load_image`](crate::data::load_image) for a picture that is in memory.
 ///
 /// ```
 /// use oxtorch::prelude::*;

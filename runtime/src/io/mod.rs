@@ -1,5 +1,5 @@
-//! Tensors and weights in files, and how they come from Python: safetensors, NumPy's `.npy` and `.npz`, TorchScript; and what a network in PyTorch
-//! learned, by the names of its `state_dict`.
+//! Tensors and weights in files, and how they come from Python: safetensors, NumPy's `.npy` and `.npz`, TorchScript;
+//! and what a network in PyTorch learned, by the names of its `state_dict`.
 //!
 //! In Python:
 //!
@@ -32,8 +32,9 @@
 //! | LSTM, GRU | `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, then `_l1`..., and `..._reverse` |
 //! | attention, transformer layers | `self_attn.in_proj_weight`, `linear1.weight`, `norm1.weight`... |
 //!
-//! What differs is how a network calls its layers: `nn.Sequential` numbers them (`0.weight`, `2.weight`), which `vs.root() / "0"` and `/ "2"` do as
-//! well; a `self.features` of a class is a path ahead of its layers' names. [`StateDict::rename`] brings other names together.
+//! What differs is how a network calls its layers: `nn.Sequential` numbers them (`0.weight`, `2.weight`), which
+//! `vs.root() / "0"` and `/ "2"` do as well; a `self.features` of a class is a path ahead of its layers' names.
+//! [`StateDict::rename`] brings other names together.
 
 mod error;
 mod images;

@@ -12,9 +12,9 @@ use crate::replace::replace_file;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// An array of a `.npy` file as a tensor on the CPU, of its shape and its numbers' type: float16, float32, float64, int8 to int64, uint8, bool. The wider
-/// unsigned integers, which libtorch does not compute with, become the next wider signed ones. Arrays in Fortran's order and of big-endian
-/// numbers are read as well.
+/// An array of a `.npy` file as a tensor on the CPU, of its shape and its numbers' type: float16, float32, float64,
+/// int8 to int64, uint8, bool. The wider unsigned integers, which libtorch does not compute with, become the next wider
+/// signed ones. Arrays in Fortran's order and of big-endian numbers are read as well.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -33,7 +33,8 @@ pub fn load_npy(path: impl AsRef<Path>) -> Result<Tensor, FileError> {
     read(&mut BufReader::new(file)).map_err(FileError::reading(path))
 }
 
-/// Writes a tensor as a `.npy` file, which `numpy.load` reads. A file of that name is replaced when the new one is whole.
+/// Writes a tensor as a `.npy` file, which `numpy.load` reads. A file of that name is replaced when the new one is
+/// whole.
 ///
 /// # Errors
 ///

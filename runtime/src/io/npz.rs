@@ -43,7 +43,8 @@ pub fn load_npz(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>, FileErr
     Ok(arrays)
 }
 
-/// Writes tensors by name as a `.npz` file, which `numpy.load` reads. A file of that name is replaced when the new one is whole.
+/// Writes tensors by name as a `.npz` file, which `numpy.load` reads. A file of that name is replaced when the new one
+/// is whole.
 ///
 /// # Errors
 ///

@@ -6,8 +6,8 @@ use tch::{CModule, Device};
 
 use super::FileError;
 
-/// Loads a network that Python saved by `torch.jit.trace(model, x).save("model.pt")` or `torch.jit.script(model)`, onto a device and set to evaluation. It
-/// is a [`Module`](crate::nn::Module): `script.forward(&x)`.
+/// Loads a network that Python saved by `torch.jit.trace(model, x).save("model.pt")` or `torch.jit.script(model)`, onto
+/// a device and set to evaluation. It is a [`Module`](crate::nn::Module): `script.forward(&x)`.
 ///
 /// ```no_run
 /// use oxtorch::prelude::*;
@@ -17,7 +17,8 @@ use super::FileError;
 ///
 /// # Errors
 ///
-/// Where the file is not there, or holds no TorchScript: a `state_dict` that `torch.save` wrote is weights without code.
+/// Where the file is not there, or holds no TorchScript: a `state_dict` that `torch.save` wrote is weights without
+/// code.
 pub fn load_script(path: impl AsRef<Path>, device: Device) -> Result<CModule, FileError> {
     let path = path.as_ref();
     std::fs::metadata(path).map_err(FileError::reading(path))?;

@@ -81,12 +81,14 @@ pub struct StateDict {
     tensors: BTreeMap<String, Tensor>,
 }
 
-/// Sets the variables of a store to the weights of a file: `.safetensors`, `.npz`, or `.pt` (see [`StateDict::read`]). All names and shapes must be the same, as in
-/// PyTorch's `load_state_dict`; only `num_batches_tracked` of batch norms is left out.
+/// Sets the variables of a store to the weights of a file: `.safetensors`, `.npz`, or `.pt` (see [`StateDict::read`]).
+/// All names and shapes must be the same, as in PyTorch's `load_state_dict`; only `num_batches_tracked` of batch norms
+/// is left out.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, or is of another network: then no variable is changed, and the error lists what differs.
+/// Where the file cannot be read, or is of another network: then no variable is changed, and the error lists what
+/// differs.
 pub fn load_state_dict(vs: &VarStore, path: impl AsRef<Path>) -> Result<(), StateDictError> {
     StateDict::read(path)?.load(vs)
 }
@@ -106,8 +108,9 @@ impl StateDict {
         Self::new("the other network", variables.into_iter().map(|(name, tensor)| (name, tensor.detach())))
     }
 
-    /// The tensors of a file, `.safetensors`, `.npz` or `.pt`, on the CPU. Of what `torch.save` writes only `torch.save(dict(model.state_dict()), "x.pt")`
-    /// can be read; the `state_dict` itself is a pickle of a type of Python's.
+    /// The tensors of a file, `.safetensors`, `.npz` or `.pt`, on the CPU. Of what `torch.save` writes only
+    /// `torch.save(dict(model.state_dict()), "x.pt")` can be read; the `state_dict` itself is a pickle of a type of
+    /// Python's.
     ///
     /// # Errors
     ///
@@ -132,7 +135,8 @@ impl StateDict {
         let tensors = match ending(path) {
             "npz" => load_npz(path)?,
             "safetensors" => Tensor::read_safetensors(path).map_err(|error| FileError::refused(path, &error))?,
-            // Of pickles libtorch reads plain dictionaries of tensors alone; with these endings a store of variables may have written as well.
+            // Of pickles libtorch reads plain dictionaries of tensors alone; with these endings a store of variables
+            // may have written as well.
             "pt" | "pth" | "bin" => Tensor::loadz_multi(path).or_else(|_| Tensor::load_multi(path)).map_err(|_| {
                 let what = "is no plain dictionary of tensors, which is all that libtorch reads of Python's pickles. There, \
                             `from safetensors.torch import save_file; save_file(model.state_dict(), \"model.safetensors\")`, \
@@ -144,8 +148,8 @@ impl StateDict {
         Ok(Self::new(path.display(), tensors))
     }
 
-    /// Writes the tensors into a file, `.safetensors` or `.npz`, which Python reads by `safetensors.torch.load_file` or `numpy.load`.
-    /// A file of that name is replaced when the new one is whole.
+    /// Writes the tensors into a file, `.safetensors` or `.npz`, which Python reads by `safetensors.torch.load_file` or
+    /// `numpy.load`. A file of that name is replaced when the new one is whole.
     ///
     /// # Errors
     ///
@@ -225,7 +229,8 @@ impl StateDict {
         self.set(&mut variables).map(drop)
     }
 
-    /// Sets the variables of a store for which there are weights, and says which names are on one side only: PyTorch's `strict=False`.
+    /// Sets the variables of a store for which there are weights, and says which names are on one side only: PyTorch's
+    /// `strict=False`.
     ///
     /// # Errors
     ///
@@ -249,7 +254,8 @@ impl StateDict {
         Ok(loaded)
     }
 
-    /// Whether each variable has weights of its shape, or with `partial` those that have weights; gives the names of those that have none.
+    /// Whether each variable has weights of its shape, or with `partial` those that have weights; gives the names of
+    /// those that have none.
     pub(crate) fn check(
         &self,
         variables: impl IntoIterator<Item = (String, Tensor)>,

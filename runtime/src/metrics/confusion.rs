@@ -20,8 +20,8 @@ pub enum Average {
     Weighted,
 }
 
-/// How often each class was taken for each: row the true class, column the predicted one, as in scikit-learn. Shown as a
-/// report with precision, recall and F1 of each class; [`ConfusionMatrix::figure`] draws it.
+/// How often each class was taken for each: row the true class, column the predicted one, as in scikit-learn. Shown as
+/// a report with precision, recall and F1 of each class; [`ConfusionMatrix::figure`] draws it.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -2,8 +2,8 @@
 
 use tch::{Kind, Reduction, Tensor};
 
-/// `exp(mean cross entropy)`: from how many tokens the model chooses on average as if at random. Logits `[..., V]` for target
-/// tokens `[...]` int64; targets of -100 do not count, as in PyTorch's losses.
+/// `exp(mean cross entropy)`: from how many tokens the model chooses on average as if at random. Logits `[..., V]` for
+/// target tokens `[...]` int64; targets of -100 do not count, as in PyTorch's losses.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -1,6 +1,7 @@
 //! A mean that grows batch by batch.
 
-/// The mean of values of which each stands for a number of samples: the loss of an epoch, whose last batch may be smaller.
+/// The mean of values of which each stands for a number of samples: the loss of an epoch, whose last batch may be
+/// smaller.
 ///
 /// ```
 /// use oxtorch::prelude::*;

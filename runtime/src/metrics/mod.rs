@@ -1,8 +1,9 @@
 //! How good predictions are: functions for a whole set, and values that gather batch after batch.
 //!
-//! Predictions of classes are either scores `[N, C]`, such as logits, of which the greatest counts, or classes `[N]`. Targets are
-//! classes `[N]` int64. Names and definitions are scikit-learn's; the order of the arguments is that of PyTorch's losses and of torchmetrics, **predictions
-//! first, targets second**, where scikit-learn has `y_true` first. Precision and recall of swapped arguments are each other.
+//! Predictions of classes are either scores `[N, C]`, such as logits, of which the greatest counts, or classes `[N]`.
+//! Targets are classes `[N]` int64. Names and definitions are scikit-learn's; the order of the arguments is that of
+//! PyTorch's losses and of torchmetrics, **predictions first, targets second**, where scikit-learn has `y_true` first.
+//! Precision and recall of swapped arguments are each other.
 //!
 //! ```
 //! use oxtorch::prelude::*;

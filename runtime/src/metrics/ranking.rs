@@ -4,12 +4,12 @@ use tch::Tensor;
 
 use crate::plot::Numbers;
 
-/// The area under the receiver operating characteristic: the probability that a sample of class 1 scores higher than one of class
-/// 0, ties counting half (J. A. Hanley and B. J. McNeil, 1982). Scores `[N]` in floating point for targets `[N]` of 0 and 1, integers or
-/// bools. NaN where a class is missing.
+/// The area under the receiver operating characteristic: the probability that a sample of class 1 scores higher than
+/// one of class 0, ties counting half (J. A. Hanley and B. J. McNeil, 1982). Scores `[N]` in floating point for targets
+/// `[N]` of 0 and 1, integers or bools. NaN where a class is missing.
 ///
-/// As in all of [`metrics`](super), predictions come first; `roc_auc_score` of scikit-learn has them second. The kinds tell which is which, so the
-/// other order is an error.
+/// As in all of [`metrics`](super), predictions come first; `roc_auc_score` of scikit-learn has them second. The kinds
+/// tell which is which, so the other order is an error.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -19,7 +19,8 @@ use crate::plot::Numbers;
 ///
 /// # Panics
 ///
-/// Where there is not one score for each target, scores are integers or targets are not, a score is NaN, or a target is neither 0 nor 1.
+/// Where there is not one score for each target, scores are integers or targets are not, a score is NaN, or a target is
+/// neither 0 nor 1.
 pub fn roc_auc(scores: &Tensor, targets: &Tensor) -> f64 {
     let (of_scores, of_targets) = (scores.numel(), targets.numel());
     assert!(of_scores == of_targets, "roc_auc: {of_scores} scores for {of_targets} targets; each target needs one");

@@ -1,4 +1,5 @@
-//! Attention: `softmax(q @ k.t() / sqrt(d) + mask) @ v`, in several heads (A. Vaswani et al., Attention is all you need, 2017).
+//! Attention: `softmax(q @ k.t() / sqrt(d) + mask) @ v`, in several heads (A. Vaswani et al., Attention is all you
+//! need, 2017).
 
 use std::borrow::Borrow;
 
@@ -40,9 +41,9 @@ impl Mask {
 
     /// Each place sees only itself and those before it.
     ///
-    /// Where there are fewer queries than keys, the queries are the last places, as with a cache of the keys and values before: one
-    /// query sees all keys, the last of two all, and the first all but one. PyTorch calls this `causal_lower_right`;
-    /// `causal_upper_left` is [`Mask::causal_at`] with 0.
+    /// Where there are fewer queries than keys, the queries are the last places, as with a cache of the keys and values
+    /// before: one query sees all keys, the last of two all, and the first all but one. PyTorch calls this
+    /// `causal_lower_right`; `causal_upper_left` is [`Mask::causal_at`] with 0.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -57,8 +58,8 @@ impl Mask {
         Self { causal: Some(Causal::AtTheEnd), ..Self::default() }
     }
 
-    /// As [`Mask::causal`], where the first query is the place `offset`, from 0: it sees the keys from 0 to `offset`, the next one a key
-    /// more. For a cache that has room behind the last place.
+    /// As [`Mask::causal`], where the first query is the place `offset`, from 0: it sees the keys from 0 to `offset`,
+    /// the next one a key more. For a cache that has room behind the last place.
     ///
     /// # Panics
     ///
@@ -74,8 +75,8 @@ impl Mask {
         self
     }
 
-    /// Hides or weighs pairs: `[L, S]` or `[N * heads, L, S]`, bool with true for hidden, or float that is added to the scores;
-    /// PyTorch's `attn_mask`.
+    /// Hides or weighs pairs: `[L, S]` or `[N * heads, L, S]`, bool with true for hidden, or float that is added to the
+    /// scores; PyTorch's `attn_mask`.
     pub fn attention(mut self, attention: &Tensor) -> Self {
         self.attention = Some(attention.shallow_clone());
         self
@@ -212,8 +213,8 @@ impl MultiheadAttention {
         self.join(&heads)
     }
 
-    /// As [`MultiheadAttention::forward_masked`] without dropout, with the weights of each head: `[N, heads, L, S]`, each row
-    /// of which sums to 1. For attention maps.
+    /// As [`MultiheadAttention::forward_masked`] without dropout, with the weights of each head: `[N, heads, L, S]`,
+    /// each row of which sums to 1. For attention maps.
     pub fn weights(&self, query: &Tensor, key: &Tensor, value: &Tensor, mask: &Mask) -> (Tensor, Tensor) {
         let (query, key, value) = self.project(query, key, value);
         let mut logits = query.matmul(&key.transpose(-2, -1)) / (query.size()[3] as f64).sqrt();

@@ -1,4 +1,5 @@
-//! Tests: with the same seed, layers begin with the weights of PyTorch's and learn as they do. `tests/reference/beginnings.py` ran there.
+//! Tests: with the same seed, layers begin with the weights of PyTorch's and learn as they do.
+//! `tests/reference/beginnings.py` ran there.
 
 use tch::nn::{EmbeddingConfig, OptimizerConfig};
 use tch::{Device, Kind, Tensor};
@@ -10,8 +11,8 @@ fn reference() -> Reference {
     Reference::parse(include_str!("../../../tests/reference/beginnings.json"))
 }
 
-/// What a function makes after a seed, with its store. Random numbers are the process's, and another test may draw some in between: what
-/// is not as expected is made again a few times. What is drawn otherwise than in PyTorch never is.
+/// What a function makes after a seed, with its store. Random numbers are the process's, and another test may draw some
+/// in between: what is not as expected is made again a few times. What is drawn otherwise than in PyTorch never is.
 fn seeded<T>(of_seed: u64, make: impl Fn(&Path) -> T, is_expected: impl Fn(&VarStore, &T) -> bool) -> (VarStore, T) {
     let attempt = || {
         let vs = VarStore::new(Device::Cpu);

@@ -1,6 +1,6 @@
-//! Recurrent layers one step at a time, for loops over time that do something in between: a decoder, an agent, attention. For
-//! whole sequences, [`tch::nn::lstm`] and [`tch::nn::gru`] are faster. Variables are named as in PyTorch's `LSTMCell`, `GRUCell` and
-//! `RNNCell`, so weights trained there fit.
+//! Recurrent layers one step at a time, for loops over time that do something in between: a decoder, an agent,
+//! attention. For whole sequences, [`tch::nn::lstm`] and [`tch::nn::gru`] are faster. Variables are named as in
+//! PyTorch's `LSTMCell`, `GRUCell` and `RNNCell`, so weights trained there fit.
 
 use std::borrow::Borrow;
 
@@ -22,7 +22,8 @@ impl Default for CellConfig {
     }
 }
 
-/// What all of them are made of: the gates of a step are computed from `x @ weight_ih.T + bias_ih` and `h @ weight_hh.T + bias_hh`.
+/// What all of them are made of: the gates of a step are computed from `x @ weight_ih.T + bias_ih` and `h @ weight_hh.T
+/// + bias_hh`.
 #[derive(Debug)]
 pub struct CellWeights {
     /// `[gates * hidden, inputs]`.
@@ -97,8 +98,8 @@ impl LSTMCell {
     }
 }
 
-/// One step of a GRU (K. Cho et al., Learning phrase representations using RNN encoder-decoder, 2014; in PyTorch's form):
-/// `r, z = sigmoid(...)`, `n = tanh(W x + b + r * (U h + d))`, `h' = (1 - z) * n + z * h`.
+/// One step of a GRU (K. Cho et al., Learning phrase representations using RNN encoder-decoder, 2014; in PyTorch's
+/// form): `r, z = sigmoid(...)`, `n = tanh(W x + b + r * (U h + d))`, `h' = (1 - z) * n + z * h`.
 ///
 /// ```
 /// use oxtorch::prelude::*;

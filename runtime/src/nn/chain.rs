@@ -1,4 +1,5 @@
-//! Activations, pools and dropout as methods of `nn::seq()` and `nn::seq_t()`, so that a network reads from top to bottom.
+//! Activations, pools and dropout as methods of `nn::seq()` and `nn::seq_t()`, so that a network reads from top to
+//! bottom.
 
 use tch::{Kind, Tensor};
 
@@ -88,7 +89,8 @@ pub trait Chain: Sized {
         self.then_named("Flatten", Box::new(|xs| xs.flatten(1, -1)))
     }
 
-    /// The greatest value of each square of `size` by `size`, side by side: `[N, C, H, W]` to `[N, C, H / size, W / size]`.
+    /// The greatest value of each square of `size` by `size`, side by side: `[N, C, H, W]` to `[N, C, H / size, W /
+    /// size]`.
     fn max_pool2d(self, size: i64) -> Self {
         self.then_named("MaxPool2d", Box::new(move |xs| xs.max_pool2d_default(size)))
     }
@@ -112,7 +114,8 @@ pub trait ChainT: Chain {
     #[doc(hidden)]
     fn then_named_t(self, name: &'static str, function: FunctionT) -> Self;
 
-    /// Sets each number to 0 with probability `p` in training, and scales the others by `1 / (1 - p)` (N. Srivastava et al., 2014).
+    /// Sets each number to 0 with probability `p` in training, and scales the others by `1 / (1 - p)` (N. Srivastava et
+    /// al., 2014).
     ///
     /// # Panics
     ///

@@ -7,8 +7,9 @@ use tch::nn::{Conv, Conv1D, Conv2D, Conv3D, ConvTranspose1D, ConvTranspose2D, Co
 use super::init::{PYTORCH_UNIFORM, in_layer_of};
 use super::var_store::Path;
 
-/// How a convolution is made; `ND` is a number for all dimensions, or an array with one for each. As in PyTorch, weights and biases begin
-/// uniform from `-1/sqrt(fan)` to `1/sqrt(fan)`, where the fan is the number of inputs that one output is the sum of.
+/// How a convolution is made; `ND` is a number for all dimensions, or an array with one for each. As in PyTorch,
+/// weights and biases begin uniform from `-1/sqrt(fan)` to `1/sqrt(fan)`, where the fan is the number of inputs that
+/// one output is the sum of.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -65,8 +66,8 @@ pub fn no_bias() -> ConvConfig {
     ConvConfig { bias: false, ..Default::default() }
 }
 
-/// Makes a convolution in as many dimensions as `sizes` has numbers, where each may differ, with the variables `weight`,
-/// `[out_channels, in_channels / groups, ...sizes]`, and `bias`, as PyTorch's `nn.Conv2d`.
+/// Makes a convolution in as many dimensions as `sizes` has numbers, where each may differ, with the variables
+/// `weight`, `[out_channels, in_channels / groups, ...sizes]`, and `bias`, as PyTorch's `nn.Conv2d`.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -152,8 +153,8 @@ convolution!(conv1d, Conv1D, 1, "[N, C, L]");
 convolution!(conv2d, Conv2D, 2, "[N, C, H, W]");
 convolution!(conv3d, Conv3D, 3, "[N, C, D, H, W]");
 
-/// How a transposed convolution is made; weights and biases begin as those of PyTorch's, uniform from `-1/sqrt(fan)` to `1/sqrt(fan)` with
-/// a fan of `out_channels / groups` times the size of the kernel.
+/// How a transposed convolution is made; weights and biases begin as those of PyTorch's, uniform from `-1/sqrt(fan)` to
+/// `1/sqrt(fan)` with a fan of `out_channels / groups` times the size of the kernel.
 #[derive(Debug, Clone, Copy)]
 pub struct ConvTransposeConfig {
     /// How far apart two inputs write. Default 1.

@@ -2,8 +2,8 @@
 
 use tch::{Kind, Reduction, Tensor};
 
-/// Cross entropy of logits against the right classes, the mean over all targets: PyTorch's `F.cross_entropy`, which takes the
-/// logits of language models as they come as well. Targets of -100 do not count.
+/// Cross entropy of logits against the right classes, the mean over all targets: PyTorch's `F.cross_entropy`, which
+/// takes the logits of language models as they come as well. Targets of -100 do not count.
 ///
 /// | logits | targets | |
 /// | --- | --- | --- |
@@ -15,14 +15,15 @@ use tch::{Kind, Reduction, Tensor};
 ///
 /// ```
 /// use oxtorch::prelude::*;
-/// let (logits, tokens) = (Tensor::zeros([2, 5, 50], (Kind::Float, device())), Tensor::ones([2, 5], (Kind::Int64, device())));
+/// let logits = Tensor::zeros([2, 5, 50], (Kind::Float, device()));
+/// let tokens = Tensor::ones([2, 5], (Kind::Int64, device()));
 /// assert!((nn::cross_entropy(&logits, &tokens).double_value(&[]) - 50f64.ln()).abs() < 1e-5);
 /// ```
 ///
 /// # Panics
 ///
-/// Where the shapes do not go together, or where they would with the classes on axis 1 as well as on the last one: logits
-/// `[B, T, T]` for targets `[B, T]`. The message says what to write then.
+/// Where the shapes do not go together, or where they would with the classes on axis 1 as well as on the last one:
+/// logits `[B, T, T]` for targets `[B, T]`. The message says what to write then.
 #[track_caller]
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Tensor {
     let shares = targets.is_floating_point() && logits.size() == targets.size() && logits.dim() <= 2;

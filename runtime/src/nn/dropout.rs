@@ -29,7 +29,8 @@ macro_rules! dropout {
 }
 
 dropout!(
-    /// Sets each number to 0 with probability `p`, and scales the others by `1 / (1 - p)` (N. Srivastava et al., Dropout, 2014).
+    /// Sets each number to 0 with probability `p`, and scales the others by `1 / (1 - p)` (N. Srivastava et al.,
+    /// Dropout, 2014).
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -47,8 +48,9 @@ dropout!(
     |xs, p| xs.dropout(p, true)
 );
 dropout!(
-    /// Sets whole channels of `[N, C, ...]` to 0 with probability `p`, and scales the others (J. Tompson et al., Efficient object
-    /// localization using convolutional networks, 2015). PyTorch's `Dropout1d`, `Dropout2d` and `Dropout3d`.
+    /// Sets whole channels of `[N, C, ...]` to 0 with probability `p`, and scales the others (J. Tompson et al.,
+    /// Efficient object localization using convolutional networks, 2015). PyTorch's `Dropout1d`, `Dropout2d` and
+    /// `Dropout3d`.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -66,7 +68,8 @@ dropout!(
     |xs, p| xs.feature_dropout(p, true)
 );
 dropout!(
-    /// Dropout that keeps a mean of 0 and a deviation of 1: for SELU (G. Klambauer et al., Self-normalizing neural networks, 2017).
+    /// Dropout that keeps a mean of 0 and a deviation of 1: for SELU (G. Klambauer et al., Self-normalizing neural
+    /// networks, 2017).
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -84,8 +87,8 @@ dropout!(
     |xs, p| xs.alpha_dropout(p, true)
 );
 dropout!(
-    /// Sets whole samples of `[N, ...]` to 0 with probability `p`, and scales the others: ahead of a residual connection it leaves
-    /// out the branch (G. Huang et al., Deep networks with stochastic depth, 2016).
+    /// Sets whole samples of `[N, ...]` to 0 with probability `p`, and scales the others: ahead of a residual
+    /// connection it leaves out the branch (G. Huang et al., Deep networks with stochastic depth, 2016).
     ///
     /// ```
     /// use oxtorch::prelude::*;

@@ -7,8 +7,8 @@ use tch::nn::{Embedding, EmbeddingConfig, Init};
 use super::var_store::Path;
 use crate::modes::no_grad;
 
-/// Makes a table of `count` vectors of `dim` numbers, which begin normal with a deviation of 1, as PyTorch's `nn.Embedding`; the row of
-/// `padding_idx` begins at 0 and is not trained.
+/// Makes a table of `count` vectors of `dim` numbers, which begin normal with a deviation of 1, as PyTorch's
+/// `nn.Embedding`; the row of `padding_idx` begins at 0 and is not trained.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -5,7 +5,8 @@ use tch::nn::Init;
 
 use super::var_store::Path;
 
-/// A variable of a [`Path`] that is there or is made, as `tch` has one: to share weights, or to keep them when a cell is run again.
+/// A variable of a [`Path`] that is there or is made, as `tch` has one: to share weights, or to keep them when a cell
+/// is run again.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -15,7 +16,8 @@ use super::var_store::Path;
 /// assert_eq!(vs.root().entry("scale").or_ones(&[3]), scale);
 /// ```
 ///
-/// It holds no lock: a name or a size that is refused leaves the store as it was. A variable that is there has to have the size that is asked for.
+/// It holds no lock: a name or a size that is refused leaves the store as it was. A variable that is there has to have
+/// the size that is asked for.
 #[derive(Debug, Clone, Copy)]
 #[must_use = "an entry is nothing by itself: `.or_zeros(&[3])` gives the variable, and makes it where there is none"]
 pub struct Entry<'a> {
@@ -132,7 +134,8 @@ mod tests {
         let still = [path.entry("mean").or_zeros_no_train(&[2]), path.entry("variance").or_ones_no_train(&[2])];
         assert!(still.iter().all(|still| still.kind() == Kind::Double && !still.requires_grad()));
         assert_eq!((vs.len(), vs.trainable_variables().len()), (12, 10));
-        // What kaiming_uniform draws for two inputs lies within the root of 3; a normal one would be sqrt(1) wide, and now and then further out.
+        // What kaiming_uniform draws for two inputs lies within the root of 3; a normal one would be sqrt(1) wide, and
+        // now and then further out.
         let wide = path.entry("wide").or_kaiming_uniform(&[1000, 2]);
         assert!(wide.abs().max().double_value(&[]) <= 3f64.sqrt());
         assert_eq!(path.entry("copy").or_zeros(&[2]), made[9]);

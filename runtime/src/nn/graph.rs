@@ -7,8 +7,9 @@ use tch::{Kind, Tensor};
 
 use super::var_store::Path;
 
-/// `D^(-1/2) (A + I) D^(-1/2)`: an adjacency matrix with loops, each entry divided by the square roots of the two degrees (T. N. Kipf and
-/// M. Welling, Semi-supervised classification with graph convolutional networks, 2017). `[N, N]` to the same shape, float32.
+/// `D^(-1/2) (A + I) D^(-1/2)`: an adjacency matrix with loops, each entry divided by the square roots of the two
+/// degrees (T. N. Kipf and M. Welling, Semi-supervised classification with graph convolutional networks, 2017). `[N,
+/// N]` to the same shape, float32.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -68,7 +69,8 @@ pub fn adjacency(edges: &Tensor, nodes: i64) -> Tensor {
     matrix
 }
 
-/// Graph convolution, `A_hat @ x @ W + b` with the matrix of [`normalised_adjacency`] (T. N. Kipf and M. Welling, 2017).
+/// Graph convolution, `A_hat @ x @ W + b` with the matrix of [`normalised_adjacency`] (T. N. Kipf and M. Welling,
+/// 2017).
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -103,8 +105,9 @@ impl GraphConv {
     }
 }
 
-/// Graph attention: each node weighs itself and its neighbours by `softmax_j(leaky_relu(a_src . W x_i + a_dst . W x_j))`, slope 0.2, in several heads
-/// whose outputs stand side by side (P. Velickovic et al., Graph attention networks, 2018).
+/// Graph attention: each node weighs itself and its neighbours by `softmax_j(leaky_relu(a_src . W x_i + a_dst . W
+/// x_j))`, slope 0.2, in several heads whose outputs stand side by side (P. Velickovic et al., Graph attention
+/// networks, 2018).
 ///
 /// ```
 /// use oxtorch::prelude::*;

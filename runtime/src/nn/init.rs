@@ -1,5 +1,5 @@
-//! Initial values for variables that are there already, as in `torch.nn.init`; and all of [`mod@tch::nn::init`], for variables that
-//! are made.
+//! Initial values for variables that are there already, as in `torch.nn.init`; and all of [`mod@tch::nn::init`], for
+//! variables that are made.
 //!
 //! ```
 //! use oxtorch::prelude::*;
@@ -23,8 +23,9 @@ use crate::modes::no_grad;
 
 pub use tch::nn::init::*;
 
-/// Uniform from `-1/sqrt(fan_in)` to `1/sqrt(fan_in)`: what the linear layers and the convolutions of PyTorch begin with, weights and
-/// biases, where it is written as `kaiming_uniform_(weight, a=sqrt(5))`. For a bias, the fan is that of its layer's weight.
+/// Uniform from `-1/sqrt(fan_in)` to `1/sqrt(fan_in)`: what the linear layers and the convolutions of PyTorch begin
+/// with, weights and biases, where it is written as `kaiming_uniform_(weight, a=sqrt(5))`. For a bias, the fan is that
+/// of its layer's weight.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -40,8 +41,8 @@ pub const PYTORCH_UNIFORM: Init = Init::Kaiming {
     non_linearity: NonLinearity::ExplicitGain(0.577_350_269_189_625_8),
 };
 
-/// What an initial value is for a tensor of a layer whose weight is of a size: where it asks for a fan, that is the weight's. A bias has
-/// none of its own, and tch would take it as 1.
+/// What an initial value is for a tensor of a layer whose weight is of a size: where it asks for a fan, that is the
+/// weight's. A bias has none of its own, and tch would take it as 1.
 pub(super) fn in_layer_of(weight: &[i64], init: Init) -> Init {
     let Init::Kaiming { dist, fan, non_linearity } = init else {
         return init;
@@ -106,8 +107,8 @@ pub fn normal_(tensor: &Tensor, mean: f64, std: f64) {
     let _ = no_grad(|| tensor.shallow_clone().normal_(mean, std));
 }
 
-/// Draws from the part of the normal distribution that lies between `a` and `b`. PyTorch's defaults are a mean of 0, a deviation of 1,
-/// and bounds of -2 and 2.
+/// Draws from the part of the normal distribution that lies between `a` and `b`. PyTorch's defaults are a mean of 0, a
+/// deviation of 1, and bounds of -2 and 2.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -173,8 +174,8 @@ pub fn ones_(tensor: &Tensor) {
     constant_(tensor, 1.0);
 }
 
-/// Uniform from `-b` to `b`, `b = gain * sqrt(6 / (fan_in + fan_out))` (X. Glorot and Y. Bengio, Understanding the difficulty of training
-/// deep feedforward neural networks, 2010). For tanh and sigmoid.
+/// Uniform from `-b` to `b`, `b = gain * sqrt(6 / (fan_in + fan_out))` (X. Glorot and Y. Bengio, Understanding the
+/// difficulty of training deep feedforward neural networks, 2010). For tanh and sigmoid.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -218,7 +219,8 @@ fn fan(what: &str, tensor: &Tensor, side: FanInOut) -> f64 {
     side.for_weight_dims(&size) as f64
 }
 
-/// Uniform from `-b` to `b`, `b = gain * sqrt(3 / fan)` (K. He et al., Delving deep into rectifiers, 2015). For ReLU and its kin.
+/// Uniform from `-b` to `b`, `b = gain * sqrt(3 / fan)` (K. He et al., Delving deep into rectifiers, 2015). For ReLU
+/// and its kin.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -246,7 +248,8 @@ pub fn kaiming_normal_(tensor: &Tensor, mode: FanInOut, non_linearity: NonLinear
     normal_(tensor, 0.0, non_linearity.gain() / fan("kaiming_normal_", tensor, mode).sqrt());
 }
 
-/// `sqrt(2 / (1 + slope^2))`: what a leaky ReLU takes; with a slope of `sqrt(5)`, what PyTorch's linear layers begin with.
+/// `sqrt(2 / (1 + slope^2))`: what a leaky ReLU takes; with a slope of `sqrt(5)`, what PyTorch's linear layers begin
+/// with.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -256,8 +259,8 @@ pub fn leaky_relu_gain(slope: f64) -> NonLinearity {
     NonLinearity::ExplicitGain((2.0 / (1.0 + slope * slope)).sqrt())
 }
 
-/// A (semi-)orthogonal matrix times `gain`; further dimensions are taken into the second (A. Saxe et al., Exact solutions to the nonlinear
-/// dynamics of learning in deep linear neural networks, 2013).
+/// A (semi-)orthogonal matrix times `gain`; further dimensions are taken into the second (A. Saxe et al., Exact
+/// solutions to the nonlinear dynamics of learning in deep linear neural networks, 2013).
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -32,8 +32,8 @@ impl Default for LinearConfig {
     }
 }
 
-/// Makes `y = x @ w.t() + b` from `[..., inputs]` to `[..., outputs]`, with the variables `weight`, `[outputs, inputs]`, and `bias`, as
-/// PyTorch's `nn.Linear`.
+/// Makes `y = x @ w.t() + b` from `[..., inputs]` to `[..., outputs]`, with the variables `weight`, `[outputs,
+/// inputs]`, and `bias`, as PyTorch's `nn.Linear`.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -66,8 +66,8 @@ pub struct Bilinear {
     pub bs: Option<Tensor>,
 }
 
-/// Makes a [`Bilinear`] from two inputs of so many numbers, as PyTorch's `nn.Bilinear`: weight and bias begin uniform from
-/// `-1/sqrt(inputs of a)` to `1/sqrt(inputs of a)`.
+/// Makes a [`Bilinear`] from two inputs of so many numbers, as PyTorch's `nn.Bilinear`: weight and bias begin uniform
+/// from `-1/sqrt(inputs of a)` to `1/sqrt(inputs of a)`.
 pub fn bilinear<'a>(path: impl Borrow<Path<'a>>, inputs: [i64; 2], outputs: i64, config: LinearConfig) -> Bilinear {
     let path = &path.borrow().layer();
     // The fan is of the first input alone, as in PyTorch.

@@ -5,13 +5,15 @@ use tch::{Kind, Reduction, Tensor};
 use super::rows;
 
 /// Cross entropy against targets of which `smoothing` is spread over all classes (C. Szegedy et al., 2016). Logits and
-/// targets as [`cross_entropy`](super::cross_entropy) takes them; the mean over all targets. Targets of -100 do not count.
+/// targets as [`cross_entropy`](super::cross_entropy) takes them; the mean over all targets. Targets of -100 do not
+/// count.
 ///
 /// ```
 /// use oxtorch::prelude::*;
 /// let logits = Tensor::from_slice2(&[[2f32, 0.0], [0.0, 3.0]]);
 /// let targets = Tensor::from_slice(&[0i64, 1]);
-/// assert!(nn::smoothed_cross_entropy(&logits, &targets, 0.1).double_value(&[]) > nn::smoothed_cross_entropy(&logits, &targets, 0.0).double_value(&[]));
+/// let loss = |smoothing| nn::smoothed_cross_entropy(&logits, &targets, smoothing).double_value(&[]);
+/// assert!(loss(0.1) > loss(0.0));
 /// ```
 #[track_caller]
 pub fn smoothed_cross_entropy(logits: &Tensor, targets: &Tensor, smoothing: f64) -> Tensor {
@@ -19,9 +21,9 @@ pub fn smoothed_cross_entropy(logits: &Tensor, targets: &Tensor, smoothing: f64)
     logits.cross_entropy_loss(&targets, None::<Tensor>, Reduction::Mean, -100, smoothing)
 }
 
-/// `-(1 - p)^gamma * log(p)` with the probability `p` of the right class: what is easy counts little (T.-Y. Lin et al., Focal
-/// loss for dense object detection, 2017). Logits and targets as [`cross_entropy`](super::cross_entropy) takes them; the mean over
-/// all targets.
+/// `-(1 - p)^gamma * log(p)` with the probability `p` of the right class: what is easy counts little (T.-Y. Lin et al.,
+/// Focal loss for dense object detection, 2017). Logits and targets as [`cross_entropy`](super::cross_entropy) takes
+/// them; the mean over all targets.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -37,8 +39,9 @@ pub fn focal_loss(logits: &Tensor, targets: &Tensor, gamma: f64) -> Tensor {
     (-(log_p.exp() * -1.0 + 1.0).pow_tensor_scalar(gamma) * log_p).mean(None::<Kind>)
 }
 
-/// InfoNCE between two views of each sample, both ways (A. van den Oord et al., 2018; A. Radford et al., CLIP, 2021): the other samples of the batch are
-/// what a view must not be taken for. Views `[N, D]`, which are made unit vectors; the mean over the batch.
+/// InfoNCE between two views of each sample, both ways (A. van den Oord et al., 2018; A. Radford et al., CLIP, 2021):
+/// the other samples of the batch are what a view must not be taken for. Views `[N, D]`, which are made unit vectors;
+/// the mean over the batch.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -52,8 +55,8 @@ pub fn info_nce(a: &Tensor, b: &Tensor, temperature: f64) -> Tensor {
     (logits.cross_entropy_for_logits(&targets) + logits.tr().cross_entropy_for_logits(&targets)) / 2.0
 }
 
-/// `max(|a - p| - |a - n| + margin, 0)`, for an anchor, a sample like it and one unlike it (F. Schroff et al., FaceNet, 2015). `[N, D]` each; the mean
-/// over the batch.
+/// `max(|a - p| - |a - n| + margin, 0)`, for an anchor, a sample like it and one unlike it (F. Schroff et al., FaceNet,
+/// 2015). `[N, D]` each; the mean over the batch.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -66,8 +69,8 @@ pub fn triplet_loss(anchor: &Tensor, positive: &Tensor, negative: &Tensor, margi
     (distance(positive) - distance(negative) + margin).clamp_min(0.0).mean(None::<Kind>)
 }
 
-/// `-1/2 * sum(1 + log_var - mean^2 - exp(log_var))`: how far the normal distributions of a variational autoencoder are from the standard one
-/// (D. P. Kingma and M. Welling, 2014). `[N, D]` each; summed over D, the mean over N. In nats.
+/// `-1/2 * sum(1 + log_var - mean^2 - exp(log_var))`: how far the normal distributions of a variational autoencoder are
+/// from the standard one (D. P. Kingma and M. Welling, 2014). `[N, D]` each; summed over D, the mean over N. In nats.
 ///
 /// ```
 /// use oxtorch::prelude::*;

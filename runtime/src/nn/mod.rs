@@ -1,8 +1,8 @@
 //! Layers and what belongs to them: all of [`tch::nn`], and what PyTorch's `torch.nn` has beyond it.
 //!
-//! Layers begin with the weights that PyTorch's begin with, so that a network learns here as it does there: `nn::linear`, `nn::conv2d`,
-//! `nn::batch_norm2d`, `nn::lstm` and their kin stand before those of tch, whose weights are drawn wider. What a configuration says
-//! counts, and its default is PyTorch's; `tch::nn::linear` is tch's own.
+//! Layers begin with the weights that PyTorch's begin with, so that a network learns here as it does there:
+//! `nn::linear`, `nn::conv2d`, `nn::batch_norm2d`, `nn::lstm` and their kin stand before those of tch, whose weights
+//! are drawn wider. What a configuration says counts, and its default is PyTorch's; `tch::nn::linear` is tch's own.
 //!
 //! ```
 //! use oxtorch::prelude::*;

@@ -1,5 +1,5 @@
-//! Norms: `y = (x - mean) / sqrt(variance + eps) * weight + bias`, over a batch, a group of channels or a sample's last dimensions. As
-//! PyTorch's they begin with weights of 1 and biases of 0.
+//! Norms: `y = (x - mean) / sqrt(variance + eps) * weight + bias`, over a batch, a group of channels or a sample's last
+//! dimensions. As PyTorch's they begin with weights of 1 and biases of 0.
 
 use std::borrow::Borrow;
 
@@ -38,8 +38,8 @@ impl Default for BatchNormConfig {
     }
 }
 
-/// Normalises each channel by the mean and the variance of the batch in training, and of the batches so far outside it (S. Ioffe and C.
-/// Szegedy, Batch normalization, 2015).
+/// Normalises each channel by the mean and the variance of the batch in training, and of the batches so far outside it
+/// (S. Ioffe and C. Szegedy, Batch normalization, 2015).
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -93,8 +93,8 @@ pub fn batch_norm3d<'a>(path: impl Borrow<Path<'a>>, channels: i64, config: Batc
 ///
 /// # Panics
 ///
-/// Where the shape is none that it is made for, and in training where a channel has one value only: it is its own mean, so that all would
-/// become 0.
+/// Where the shape is none that it is made for, and in training where a channel has one value only: it is its own mean,
+/// so that all would become 0.
 impl ModuleT for BatchNorm {
     fn forward_t(&self, xs: &Tensor, train: bool) -> Tensor {
         let (size, channels) = (xs.size(), self.running_mean.size()[0]);
@@ -135,7 +135,8 @@ impl ModuleT for BatchNorm {
     }
 }
 
-/// Makes a layer norm over the last dimensions, which are of `normalized_shape` (J. L. Ba et al., Layer normalization, 2016).
+/// Makes a layer norm over the last dimensions, which are of `normalized_shape` (J. L. Ba et al., Layer normalization,
+/// 2016).
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -155,8 +156,8 @@ pub fn layer_norm<'a>(path: impl Borrow<Path<'a>>, normalized_shape: Vec<i64>, c
     layer
 }
 
-/// Makes a group norm over `[N, channels, ...]`: of each sample, each group of channels is normalised by itself (Y. Wu and K. He, Group
-/// normalization, 2018).
+/// Makes a group norm over `[N, channels, ...]`: of each sample, each group of channels is normalised by itself (Y. Wu
+/// and K. He, Group normalization, 2018).
 ///
 /// ```
 /// use oxtorch::prelude::*;

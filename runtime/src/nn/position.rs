@@ -7,8 +7,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::var_store::Path;
 
-/// Sines and cosines of falling frequency: `pe[t, 2i] = sin(t / 10000^(2i/d))`, `pe[t, 2i+1] = cos(t / 10000^(2i/d))` (A. Vaswani
-/// et al., Attention is all you need, 2017). `[length, d_model]`, float32.
+/// Sines and cosines of falling frequency: `pe[t, 2i] = sin(t / 10000^(2i/d))`, `pe[t, 2i+1] = cos(t / 10000^(2i/d))`
+/// (A. Vaswani et al., Attention is all you need, 2017). `[length, d_model]`, float32.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -25,9 +25,9 @@ pub fn sinusoidal_positions(length: i64, d_model: i64, device: Device) -> Tensor
     Tensor::stack(&[angles.sin(), angles.cos()], -1).view([length, d_model]).to_kind(Kind::Float)
 }
 
-/// Turns pairs of numbers by an angle that grows with the position, so that a product of two vectors depends on their distance
-/// (J. Su et al., RoFormer, 2021). For queries and keys, `[..., length, d]`; the shape stays. The first half of a vector is paired with the
-/// second, as in Llama.
+/// Turns pairs of numbers by an angle that grows with the position, so that a product of two vectors depends on their
+/// distance (J. Su et al., RoFormer, 2021). For queries and keys, `[..., length, d]`; the shape stays. The first half
+/// of a vector is paired with the second, as in Llama.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -43,7 +43,8 @@ pub fn rotary(xs: &Tensor) -> Tensor {
     turned(xs, 0, "rotary")
 }
 
-/// As [`rotary`], for positions that begin at `offset`: where keys of earlier tokens are kept, it is how many those are.
+/// As [`rotary`], for positions that begin at `offset`: where keys of earlier tokens are kept, it is how many those
+/// are.
 ///
 /// ```
 /// use oxtorch::prelude::*;

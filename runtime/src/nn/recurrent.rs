@@ -1,8 +1,8 @@
-//! Recurrent layers over whole sequences: LSTM, GRU and the plain recurrent network. One step at a time, for loops that do something in
-//! between, are [`lstm_cell`](super::lstm_cell) and its kin.
+//! Recurrent layers over whole sequences: LSTM, GRU and the plain recurrent network. One step at a time, for loops that
+//! do something in between, are [`lstm_cell`](super::lstm_cell) and its kin.
 //!
-//! Variables are named as in PyTorch's `LSTM`, `GRU` and `RNN`, and begin as theirs: all uniform from `-1/sqrt(hidden)` to
-//! `1/sqrt(hidden)`.
+//! Variables are named as in PyTorch's `LSTM`, `GRU` and `RNN`, and begin as theirs: all uniform from `-1/sqrt(hidden)`
+//! to `1/sqrt(hidden)`.
 
 use std::borrow::Borrow;
 
@@ -39,7 +39,8 @@ pub struct RNNConfig {
     pub bidirectional: bool,
     /// Whether sequences are `[N, L, inputs]`, and not `[L, N, inputs]`. Default true.
     pub batch_first: bool,
-    /// Of the weights for the input. Default [`init::PYTORCH_UNIFORM`](super::init::PYTORCH_UNIFORM), whose fan is `hidden` in all four.
+    /// Of the weights for the input. Default [`init::PYTORCH_UNIFORM`](super::init::PYTORCH_UNIFORM), whose fan is
+    /// `hidden` in all four.
     pub w_ih_init: Init,
     /// Of the weights for the state. The default is the same.
     pub w_hh_init: Init,
@@ -259,8 +260,8 @@ pub trait RNN {
         self.seq_init(xs, state)
     }
 
-    /// Sequences `[N, L, inputs]` to the output of each step, `[N, L, hidden * directions]`, and the state behind the last one. For a layer
-    /// without dropout.
+    /// Sequences `[N, L, inputs]` to the output of each step, `[N, L, hidden * directions]`, and the state behind the
+    /// last one. For a layer without dropout.
     ///
     /// # Panics
     ///
@@ -290,8 +291,8 @@ pub trait RNN {
     }
 }
 
-/// A long short-term memory (S. Hochreiter and J. Schmidhuber, 1997). Its state has the output `h` and the memory `c`; see [`RNN`] for what
-/// it does.
+/// A long short-term memory (S. Hochreiter and J. Schmidhuber, 1997). Its state has the output `h` and the memory `c`;
+/// see [`RNN`] for what it does.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -313,7 +314,8 @@ pub fn lstm<'a>(path: impl Borrow<Path<'a>>, inputs: i64, hidden: i64, config: R
     LSTM(Layers::new(Network::Lstm, &path.borrow().layer(), inputs, hidden, config))
 }
 
-/// A gated recurrent unit (K. Cho et al., 2014; in PyTorch's form). Its state is the output of the last step; see [`RNN`] for what it does.
+/// A gated recurrent unit (K. Cho et al., 2014; in PyTorch's form). Its state is the output of the last step; see
+/// [`RNN`] for what it does.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -335,8 +337,8 @@ pub fn gru<'a>(path: impl Borrow<Path<'a>>, inputs: i64, hidden: i64, config: RN
     GRU(Layers::new(Network::Gru, &path.borrow().layer(), inputs, hidden, config))
 }
 
-/// The plain recurrent network, `h' = tanh(W x + b + U h + d)` (J. Elman, 1990): PyTorch's `nn.RNN`. Its state is of the type of a GRU's; see
-/// [`RNN`] for what it does.
+/// The plain recurrent network, `h' = tanh(W x + b + U h + d)` (J. Elman, 1990): PyTorch's `nn.RNN`. Its state is of
+/// the type of a GRU's; see [`RNN`] for what it does.
 ///
 /// ```
 /// use oxtorch::prelude::*;

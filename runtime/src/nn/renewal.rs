@@ -1,8 +1,9 @@
-//! Which variables of a store go when a later run of a cell makes a layer anew: those of the layer that had the name before, and of no other.
+//! Which variables of a store go when a later run of a cell makes a layer anew: those of the layer that had the name
+//! before, and of no other.
 //!
-//! A variable belongs to the layers that its path has passed through, [`Layer`]: `enc.layers.0.linear1.weight` to the encoder at `enc`, to its
-//! first layer and to that one's linear layer. A run that makes a variable of a name anew has made the layers anew to which both belong, and what
-//! else they had goes, until the same run makes it as well.
+//! A variable belongs to the layers that its path has passed through, [`Layer`]: `enc.layers.0.linear1.weight` to the
+//! encoder at `enc`, to its first layer and to that one's linear layer. A run that makes a variable of a name anew has
+//! made the layers anew to which both belong, and what else they had goes, until the same run makes it as well.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -103,7 +104,8 @@ impl Register {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a variable into the store under a name that is free in this run of a cell, or numbered as in tch. A later run takes the name over.
+    /// Puts a variable into the store under a name that is free in this run of a cell, or numbered as in tch. A later
+    /// run takes the name over.
     pub(super) fn add(
         &self,
         variables: &Mutex<Variables>,
@@ -128,8 +130,8 @@ impl Register {
         variable
     }
 
-    /// Looks at what functions of tch's have put into the store since the last call, and gives what they have numbered the name of what an earlier
-    /// run had made. To be called before a run of a cell can make something.
+    /// Looks at what functions of tch's have put into the store since the last call, and gives what they have numbered
+    /// the name of what an earlier run had made. To be called before a run of a cell can make something.
     pub(super) fn settle(&self, variables: &Mutex<Variables>, run: u64) {
         let mut state = self.state();
         // Whoever holds the lock is going to put nothing into the store by a layer.
@@ -184,8 +186,8 @@ impl State {
         }
     }
 
-    /// Makes room for a name that an earlier run of a cell has given. Gives the group of an optimiser into which the variable was put after
-    /// it was made, by [`optim::group_by`](crate::optim::group_by).
+    /// Makes room for a name that an earlier run of a cell has given. Gives the group of an optimiser into which the
+    /// variable was put after it was made, by [`optim::group_by`](crate::optim::group_by).
     fn give_up(&mut self, variables: &mut Variables, name: &str, new: &Made) -> Option<usize> {
         let run = new.run;
         self.left.retain(|_, left| left.run == run);
@@ -248,8 +250,8 @@ impl State {
     }
 }
 
-/// Optimisers know how many of the trainable variables they have taken, from the first on, and take what comes behind: the place of one
-/// that goes stays, with nothing in it. Gives the variable's group.
+/// Optimisers know how many of the trainable variables they have taken, from the first on, and take what comes behind:
+/// the place of one that goes stays, with nothing in it. Gives the variable's group.
 fn take_from_trainable(variables: &mut Variables, old: &Tensor) -> Option<usize> {
     let at = slot_of(variables, old)?;
     let slot = &mut variables.trainable_variables[at];

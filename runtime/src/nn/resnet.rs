@@ -1,7 +1,8 @@
-//! Residual networks: each block learns what to add to its input (K. He et al., Deep residual learning for image recognition, 2016).
-//! Variables are named as torchvision names them.
+//! Residual networks: each block learns what to add to its input (K. He et al., Deep residual learning for image
+//! recognition, 2016). Variables are named as torchvision names them.
 //!
-//! The networks for large images, with weights to download, are in `tch::vision::resnet`; this is the kind for small ones.
+//! The networks for large images, with weights to download, are in `tch::vision::resnet`; this is the kind for small
+//! ones.
 
 use std::borrow::Borrow;
 
@@ -87,8 +88,8 @@ impl ModuleT for BasicBlock {
     }
 }
 
-/// A block whose convolution of 3 by 3 stands between two of 1 by 1, which shrink and widen the channels: for deep networks. It gives
-/// four times as many channels as it is wide.
+/// A block whose convolution of 3 by 3 stands between two of 1 by 1, which shrink and widen the channels: for deep
+/// networks. It gives four times as many channels as it is wide.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -152,8 +153,8 @@ impl Default for ResNetConfig {
     }
 }
 
-/// A residual network for small images: a convolution of 3 by 3, stages of blocks of which each but the first halves the image, the
-/// mean of each channel, and a linear layer.
+/// A residual network for small images: a convolution of 3 by 3, stages of blocks of which each but the first halves
+/// the image, the mean of each channel, and a linear layer.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -252,7 +253,8 @@ mod tests {
         let vs = VarStore::new(Device::Cpu);
         let _net = resnet(vs.root(), 3, 10, ResNetConfig::default());
         let count: usize = vs.trainable_variables().iter().map(Tensor::numel).sum();
-        // The paper's table says 0.27 million; two stages have a convolution in their shortcut here, of 512 + 64 and 2048 + 128.
+        // The paper's table says 0.27 million; two stages have a convolution in their shortcut here, of 512 + 64 and
+        // 2048 + 128.
         assert_eq!(count, 272_474);
     }
 }

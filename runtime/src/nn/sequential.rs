@@ -43,7 +43,10 @@ fn kind(layer: &dyn Any, type_name: &'static str) -> &'static str {
 const FUNCTION: &str = "Function";
 
 macro_rules! sequential {
-    ($(#[$doc:meta])* $chain:ident, $(#[$make_doc:meta])* $make:ident, $module:ident, $link:ident, $forward:ident, $all:ident, $($train:ident)?) => {
+    (
+        $(#[$doc:meta])* $chain:ident, $(#[$make_doc:meta])* $make:ident, $module:ident, $link:ident, $forward:ident,
+        $all:ident, $($train:ident)?
+    ) => {
         /// A layer of any type that can still say which.
         trait $link: $module + Any {
             fn type_name(&self) -> &'static str;

@@ -1,5 +1,5 @@
-//! Layers of a transformer: attention and a small network, each around a residual connection (A. Vaswani et al., Attention
-//! is all you need, 2017). Variables are named as in PyTorch's, so that weights trained there fit.
+//! Layers of a transformer: attention and a small network, each around a residual connection (A. Vaswani et al.,
+//! Attention is all you need, 2017). Variables are named as in PyTorch's, so that weights trained there fit.
 
 use std::borrow::Borrow;
 
@@ -194,7 +194,8 @@ impl ModuleT for TransformerEncoder {
     }
 }
 
-/// Self-attention, attention to an encoder's output, then a network: PyTorch's `nn.TransformerDecoderLayer`, batch first.
+/// Self-attention, attention to an encoder's output, then a network: PyTorch's `nn.TransformerDecoderLayer`, batch
+/// first.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -243,8 +244,8 @@ pub fn transformer_decoder_layer<'a>(
 }
 
 impl TransformerDecoderLayer {
-    /// Target `[N, L, d_model]`, memory `[N, S, d_model]`, output as the target. `mask` is for the target, `memory_mask` for
-    /// the memory.
+    /// Target `[N, L, d_model]`, memory `[N, S, d_model]`, output as the target. `mask` is for the target,
+    /// `memory_mask` for the memory.
     ///
     /// # Panics
     ///

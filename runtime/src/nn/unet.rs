@@ -1,6 +1,6 @@
-//! U-Net: down to small images with many channels and up again, with each size's features handed across (O. Ronneberger et al., U-Net:
-//! Convolutional networks for biomedical image segmentation, 2015). With a time, and classes, it is what a diffusion model needs (J. Ho et
-//! al., Denoising diffusion probabilistic models, 2020).
+//! U-Net: down to small images with many channels and up again, with each size's features handed across (O. Ronneberger
+//! et al., U-Net: Convolutional networks for biomedical image segmentation, 2015). With a time, and classes, it is what
+//! a diffusion model needs (J. Ho et al., Denoising diffusion probabilistic models, 2020).
 
 use std::borrow::Borrow;
 
@@ -14,7 +14,8 @@ use super::norm::group_norm;
 use super::var_store::Path;
 use super::watch::{self, Watched, watch};
 
-/// `[sin(t * w_0), sin(t * w_1), ..., cos(t * w_0), ...]`, with `w_i = 10000^(-2i / dim)`: times `[N]`, whole or not, to `[N, dim]` float32.
+/// `[sin(t * w_0), sin(t * w_1), ..., cos(t * w_0), ...]`, with `w_i = 10000^(-2i / dim)`: times `[N]`, whole or not,
+/// to `[N, dim]` float32.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -50,7 +51,8 @@ fn norm(path: Path, groups: i64, channels: i64) -> Watched<GroupNorm> {
     watch(group_norm(path, groups, channels, GroupNormConfig::default()))
 }
 
-/// `skip(x) + conv(dropout(silu(norm(conv(silu(norm(x))) + linear(silu(e))))))`, with the embedding e of time or class where there is one.
+/// `skip(x) + conv(dropout(silu(norm(conv(silu(norm(x))) + linear(silu(e))))))`, with the embedding e of time or class
+/// where there is one.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -71,7 +73,8 @@ pub struct UNetBlock {
     dropout: f64,
 }
 
-/// Makes a block from `in_channels` to `out_channels`, for embeddings of `embedding` numbers; groups and dropout are the configuration's.
+/// Makes a block from `in_channels` to `out_channels`, for embeddings of `embedding` numbers; groups and dropout are
+/// the configuration's.
 ///
 /// # Panics
 ///
@@ -97,7 +100,8 @@ pub fn unet_block<'a>(
 }
 
 impl UNetBlock {
-    /// `[N, in_channels, H, W]` to `[N, out_channels, H, W]`, with an embedding `[N, E]` where the block is made for one.
+    /// `[N, in_channels, H, W]` to `[N, out_channels, H, W]`, with an embedding `[N, E]` where the block is made for
+    /// one.
     ///
     /// # Panics
     ///
@@ -209,9 +213,9 @@ pub fn unet<'a>(path: impl Borrow<Path<'a>>, in_channels: i64, out_channels: i64
 }
 
 impl UNet {
-    /// `[N, in_channels, H, W]` to `[N, out_channels, H, W]`, with the time `[N]` of each sample and its class `[N]` int64. A network for
-    /// classes that is given none, or the label `classes` for a sample, takes that as no class: for guidance without a classifier (J. Ho
-    /// and T. Salimans, 2022).
+    /// `[N, in_channels, H, W]` to `[N, out_channels, H, W]`, with the time `[N]` of each sample and its class `[N]`
+    /// int64. A network for classes that is given none, or the label `classes` for a sample, takes that as no class:
+    /// for guidance without a classifier (J. Ho and T. Salimans, 2022).
     ///
     /// # Panics
     ///

@@ -1,4 +1,5 @@
-//! The store of a network's variables and the paths into it: tch's, for notebooks, where a cell that makes a layer is run again.
+//! The store of a network's variables and the paths into it: tch's, for notebooks, where a cell that makes a layer is
+//! run again.
 
 use std::borrow::Borrow;
 use std::io::{Read, Seek};
@@ -20,14 +21,15 @@ pub(super) const SEPARATOR: char = '.';
 
 /// Holds the variables of layers by name; [`tch::nn::VarStore`], and used as that.
 ///
-/// **A cell that is run again:** a layer that a later run of a cell makes under a name takes the name over, with new weights, and a note
-/// says so: the store, what is saved of it and its summary have each layer once. What the layer no longer has goes from the store, such as a bias or
-/// the blocks of a network that has fewer, and a note names it. An optimiser that was built before trains the new layer as well. Within one run
-/// of a cell the name of a second layer gets a number, as in tch. To share weights, use the layer itself twice, or take a variable that may be
-/// there by `path.entry(name)`.
+/// **A cell that is run again:** a layer that a later run of a cell makes under a name takes the name over, with new
+/// weights, and a note says so: the store, what is saved of it and its summary have each layer once. What the layer no
+/// longer has goes from the store, such as a bias or the blocks of a network that has fewer, and a note names it. An
+/// optimiser that was built before trains the new layer as well. Within one run of a cell the name of a second layer
+/// gets a number, as in tch. To share weights, use the layer itself twice, or take a variable that may be there by
+/// `path.entry(name)`.
 ///
-/// What the functions of [`mod@tch::nn`] and `tch::vision` make takes a name over too; of an older network of theirs, variables go that stood
-/// directly beside one that was made anew.
+/// What the functions of [`mod@tch::nn`] and `tch::vision` make takes a name over too; of an older network of theirs,
+/// variables go that stood directly beside one that was made anew.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -41,8 +43,9 @@ pub struct VarStore {
     register: Register,
 }
 
-/// The variables of all stores. A panic in a function of tch's that holds their lock, such as that of an optimiser which is to clip gradients
-/// that are not there, leaves none half made; but from then on tch would refuse to read them, and to save what was learned.
+/// The variables of all stores. A panic in a function of tch's that holds their lock, such as that of an optimiser
+/// which is to clip gradients that are not there, leaves none half made; but from then on tch would refuse to read
+/// them, and to save what was learned.
 static LOCKS: Mutex<Vec<Weak<Mutex<Variables>>>> = Mutex::new(Vec::new());
 
 /// Has the variables of all stores be read again after a panic.
@@ -108,8 +111,8 @@ impl VarStore {
         self.remake(self.device(), kind);
     }
 
-    /// Casts the variables that are there, and those that are going to be made, to another kind; [`VarStore::float`] and the like leave
-    /// whole numbers as they are.
+    /// Casts the variables that are there, and those that are going to be made, to another kind; [`VarStore::float`]
+    /// and the like leave whole numbers as they are.
     ///
     /// # Panics
     ///
@@ -152,8 +155,8 @@ impl VarStore {
         Ok(())
     }
 
-    /// Has other variables be made from now on. tch sets that only together with what is there: of a store that is empty, which then gets the
-    /// variables.
+    /// Has other variables be made from now on. tch sets that only together with what is there: of a store that is
+    /// empty, which then gets the variables.
     fn remake(&mut self, device: Device, kind: Kind) {
         let mut store = tch::nn::VarStore::new(device);
         store.set_kind(kind);
@@ -161,8 +164,9 @@ impl VarStore {
         self.store = store;
     }
 
-    /// Writes the variables by name into a file, which [`VarStore::load`] reads: `.safetensors` and `.npz`, which Python reads as well, or with another
-    /// ending the format of libtorch. A file of that name is replaced when the new one is whole.
+    /// Writes the variables by name into a file, which [`VarStore::load`] reads: `.safetensors` and `.npz`, which
+    /// Python reads as well, or with another ending the format of libtorch. A file of that name is replaced when the
+    /// new one is whole.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -192,8 +196,9 @@ impl VarStore {
         written.map_err(told)
     }
 
-    /// Sets the variables to those of a file that [`VarStore::save`] has written, or Python: `.safetensors`, `.npz`, or a plain dictionary of
-    /// tensors in `.pt`. The variables take the kind that the file has. What the file has besides is left out; [`io::load_state_dict`](crate::io::load_state_dict) refuses it.
+    /// Sets the variables to those of a file that [`VarStore::save`] has written, or Python: `.safetensors`, `.npz`, or
+    /// a plain dictionary of tensors in `.pt`. The variables take the kind that the file has. What the file has besides
+    /// is left out; [`io::load_state_dict`](crate::io::load_state_dict) refuses it.
     ///
     /// # Errors
     ///
@@ -202,7 +207,8 @@ impl VarStore {
         self.take_over(&StateDict::read_for_store(path.as_ref()).map_err(told)?, false).map(drop)
     }
 
-    /// As [`VarStore::load`], for a file that has some of the variables; gives the names of those that it lacks, which stay as they are.
+    /// As [`VarStore::load`], for a file that has some of the variables; gives the names of those that it lacks, which
+    /// stay as they are.
     ///
     /// # Errors
     ///
@@ -273,7 +279,8 @@ impl DerefMut for VarStore {
     }
 }
 
-/// A place in a [`VarStore`], under which a layer finds its variables: [`tch::nn::Path`], and used as that. `path / "fc"` is a place below it.
+/// A place in a [`VarStore`], under which a layer finds its variables: [`tch::nn::Path`], and used as that. `path /
+/// "fc"` is a place below it.
 #[derive(Debug, Clone)]
 pub struct Path<'a> {
     path: tch::nn::Path<'a>,
@@ -340,15 +347,16 @@ impl<'a> Path<'a> {
         Path { path: self.path.sub(name), ..self.clone() }
     }
 
-    /// The same place, with a layer that is made there: what is made by this path and those below it belongs to it, and goes when the layer is
-    /// made anew.
+    /// The same place, with a layer that is made there: what is made by this path and those below it belongs to it, and
+    /// goes when the layer is made anew.
     pub(super) fn layer(&self) -> Path<'a> {
         let layer = Layer::new(self.path.components().collect::<Vec<_>>().join(&SEPARATOR.to_string()));
         Path { layers: self.layers.iter().cloned().chain([layer]).collect(), ..self.clone() }
     }
 
-    /// The same place, whose variables are going to belong to another group of an optimiser's parameters. It is the path that is returned
-    /// which has the group: `let path = path.set_group(1);`. See [`optim::group_by`](crate::optim::group_by) too.
+    /// The same place, whose variables are going to belong to another group of an optimiser's parameters. It is the
+    /// path that is returned which has the group: `let path = path.set_group(1);`. See
+    /// [`optim::group_by`](crate::optim::group_by) too.
     #[must_use = "the path that is returned has the group: `let path = path.set_group(1);`"]
     pub fn set_group(&self, group: usize) -> Path<'a> {
         let grouped = Some(Arc::new(Grouped { group, is_used: AtomicBool::new(false) }));
@@ -405,7 +413,8 @@ impl<'a> Path<'a> {
         store.register.add(&store.store.variables_, &full, made, || self.path.add(name, tensor, trainable))
     }
 
-    /// The variable of a name, which may be there from an earlier run of a cell or is made: `path.entry("scale").or_ones(&[1])`.
+    /// The variable of a name, which may be there from an earlier run of a cell or is made:
+    /// `path.entry("scale").or_ones(&[1])`.
     pub fn entry<'b>(&'b self, name: &'b str) -> Entry<'b> {
         Entry::new(self, name)
     }

@@ -133,8 +133,8 @@ fn weights(layer: &dyn Any) -> Vec<Tensor> {
 #[derive(Debug)]
 pub struct Watched<M>(M);
 
-/// Has [`summary`](crate::summary::summary) show the output of a layer that stands in a struct of one's own. Layers of `nn::seq()` and
-/// `nn::seq_t()` are shown without it.
+/// Has [`summary`](crate::summary::summary) show the output of a layer that stands in a struct of one's own. Layers of
+/// `nn::seq()` and `nn::seq_t()` are shown without it.
 pub fn watch<M>(layer: M) -> Watched<M> {
     Watched(layer)
 }
@@ -159,7 +159,8 @@ impl<M: Module + 'static> Module for Watched<M> {
     }
 }
 
-/// A layer with a training mode whose output [`summary`](crate::summary::summary) shows, as [`Watched`] is for one without.
+/// A layer with a training mode whose output [`summary`](crate::summary::summary) shows, as [`Watched`] is for one
+/// without.
 ///
 /// ```
 /// use oxtorch::prelude::*;

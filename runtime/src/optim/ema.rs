@@ -1,4 +1,5 @@
-//! Averaged weights: an exponential moving average of the parameters, which often generalises better than the last ones.
+//! Averaged weights: an exponential moving average of the parameters, which often generalises better than the last
+//! ones.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -9,8 +10,8 @@ use tch::nn::VarStore;
 use crate::modes::no_grad;
 
 /// `average = decay * average + (1 - decay) * parameter` after each step (B. Polyak and A. Juditsky, 1992; as
-/// `torch.optim.swa_utils.get_ema_multi_avg_fn`). Variables that are not trained, such as the statistics of a batch norm, are
-/// taken as they are.
+/// `torch.optim.swa_utils.get_ema_multi_avg_fn`). Variables that are not trained, such as the statistics of a batch
+/// norm, are taken as they are.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -15,8 +15,8 @@
 //! assert!(schedule.lr(20) < 1e-12);
 //! ```
 //!
-//! So a run that goes on from a checkpoint goes on with the right rate. With several parameter groups, set that of each:
-//! `optimizer.set_lr_group(1, 0.1 * schedule.lr(epoch))`.
+//! So a run that goes on from a checkpoint goes on with the right rate. With several parameter groups, set that of
+//! each: `optimizer.set_lr_group(1, 0.1 * schedule.lr(epoch))`.
 
 use std::f64::consts::PI;
 use std::fmt;
@@ -195,8 +195,8 @@ impl Schedule for PolynomialLR {
     }
 }
 
-/// `eta_min + (lr - eta_min) * (1 + cos(pi * time / t_max)) / 2`: half a wave from `lr` down to `eta_min` in `t_max` epochs
-/// (I. Loshchilov and F. Hutter, SGDR, 2017). Beyond `t_max` the wave rises again.
+/// `eta_min + (lr - eta_min) * (1 + cos(pi * time / t_max)) / 2`: half a wave from `lr` down to `eta_min` in `t_max`
+/// epochs (I. Loshchilov and F. Hutter, SGDR, 2017). Beyond `t_max` the wave rises again.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -277,8 +277,8 @@ impl Schedule for CosineAnnealingWarmRestarts {
     }
 }
 
-/// Up from `max_lr / 25` to `max_lr` in the first 30 % of the steps, then down to a 10,000th of the start, along cosines (L. N. Smith
-/// and N. Topin, Super-Convergence, 2018). Counts steps, one for each batch.
+/// Up from `max_lr / 25` to `max_lr` in the first 30 % of the steps, then down to a 10,000th of the start, along
+/// cosines (L. N. Smith and N. Topin, Super-Convergence, 2018). Counts steps, one for each batch.
 ///
 /// ```
 /// use oxtorch::prelude::*;

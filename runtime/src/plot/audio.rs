@@ -39,8 +39,8 @@ impl Figure {
         self
     }
 
-    /// Shows how loud each frequency of a sound is over time, in decibels below the loudest. Of several channels, their mean. Frames
-    /// have 512 samples, 128 apart.
+    /// Shows how loud each frequency of a sound is over time, in decibels below the loudest. Of several channels, their
+    /// mean. Frames have 512 samples, 128 apart.
     ///
     /// ```
     /// use oxtorch::prelude::*;

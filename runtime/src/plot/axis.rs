@@ -87,8 +87,8 @@ fn linear_ticks((low, high): (f64, f64), count: usize, whole: bool) -> Vec<f64> 
     ticks
 }
 
-/// Ticks of a logarithmic axis over `10^low` to `10^high`, as exponents: powers of ten, or fewer or more of them so that
-/// there are some and not too many.
+/// Ticks of a logarithmic axis over `10^low` to `10^high`, as exponents: powers of ten, or fewer or more of them so
+/// that there are some and not too many.
 fn log_ticks((low, high): (f64, f64)) -> Vec<f64> {
     let powers: Vec<f64> = (low.ceil() as i64..=high.floor() as i64).map(|power| power as f64).collect();
     if powers.len() > 8 {

@@ -18,17 +18,18 @@ impl Figure {
     /// Colours the plane behind the points by the class that a model gives each place. The colours are those of
     /// [`Figure::scatter_by_class`]; the surer the model, the stronger.
     ///
-    /// The model takes `[N, 2]` float32 on the CPU. It returns scores of the classes `[N, C]`, of which the greatest is the class and
-    /// the softmax is how sure it is; or one score for each point, `[N]` or `[N, 1]` floats, class 1 where it is above 0; or the
-    /// classes themselves, `[N]` integers. The plane is what [`Figure::x_range`] and [`Figure::y_range`] say or what the points that
-    /// are in the figure already take, so add these before.
+    /// The model takes `[N, 2]` float32 on the CPU. It returns scores of the classes `[N, C]`, of which the greatest is
+    /// the class and the softmax is how sure it is; or one score for each point, `[N]` or `[N, 1]` floats, class 1
+    /// where it is above 0; or the classes themselves, `[N]` integers. The plane is what [`Figure::x_range`] and
+    /// [`Figure::y_range`] say or what the points that are in the figure already take, so add these before.
     ///
     /// ```
     /// use oxtorch::prelude::*;
     /// let (xs, ys, classes) = ([-1.0, 1.0, 0.5], [0.0, 0.2, -0.5], [0, 1, 1]);
     /// let vs = nn::VarStore::new(Device::Cpu);
     /// let net = nn::linear(vs.root(), 2, 2, Default::default());
-    /// let figure = Figure::new().scatter_by_class(&xs, &ys, &classes).decision_boundary(&|points| net.forward(points));
+    /// let figure = Figure::new().scatter_by_class(&xs, &ys, &classes);
+    /// let figure = figure.decision_boundary(&|points| net.forward(points));
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn decision_boundary(mut self, model: &dyn Fn(&Tensor) -> Tensor) -> Self {

@@ -46,9 +46,9 @@ impl Summary {
 }
 
 impl Figure {
-    /// Adds a box for each sample, under its name: from the lower to the upper quartile, with a line at the median. The whiskers reach to
-    /// the outermost values within 1.5 times the height of the box (J. Tukey, Exploratory Data Analysis, 1977); dots are what lies
-    /// beyond.
+    /// Adds a box for each sample, under its name: from the lower to the upper quartile, with a line at the median. The
+    /// whiskers reach to the outermost values within 1.5 times the height of the box (J. Tukey, Exploratory Data
+    /// Analysis, 1977); dots are what lies beyond.
     ///
     /// ```
     /// use oxtorch::prelude::*;

@@ -30,7 +30,8 @@ pub(super) struct Palette {
 }
 
 impl Palette {
-    /// Begins a figure with these labels: what has no label gets none of their colours, and none of the classes' up to `classes`.
+    /// Begins a figure with these labels: what has no label gets none of their colours, and none of the classes' up to
+    /// `classes`.
     pub(super) fn begin<'a>(&mut self, labels: impl Iterator<Item = &'a str>, classes: usize) {
         let known = labels.filter_map(|label| self.place(label));
         self.taken = known.chain(0..classes).collect();

@@ -36,8 +36,8 @@ impl HeatStyle {
 }
 
 impl Figure {
-    /// Adds a matrix as colours, row 0 on top, with a bar that says which value is which. Rows and columns are called by
-    /// [`Figure::y_names`] and [`Figure::x_names`].
+    /// Adds a matrix as colours, row 0 on top, with a bar that says which value is which. Rows and columns are called
+    /// by [`Figure::y_names`] and [`Figure::x_names`].
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -56,8 +56,8 @@ impl Figure {
         self.heat(matrix.matrix())
     }
 
-    /// Adds a confusion matrix: how often class `row` was taken for class `column`, as scikit-learn has it. [`Figure::shares`] shows
-    /// shares of each row.
+    /// Adds a confusion matrix: how often class `row` was taken for class `column`, as scikit-learn has it.
+    /// [`Figure::shares`] shows shares of each row.
     ///
     /// ```
     /// use oxtorch::prelude::*;

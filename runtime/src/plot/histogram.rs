@@ -9,8 +9,8 @@ use super::scene::{Ink, Point, Rect, Shape};
 /// More are not told apart.
 const MOST_BINS: usize = 1000;
 
-/// How many values lie in each of `bins` bins of equal width, and the edges of these, as NumPy counts: a bin holds its lower edge
-/// and not its upper one, but for the last, which holds both. Values that are not finite are not counted.
+/// How many values lie in each of `bins` bins of equal width, and the edges of these, as NumPy counts: a bin holds its
+/// lower edge and not its upper one, but for the last, which holds both. Values that are not finite are not counted.
 ///
 /// ```
 /// use oxtorch::plot::histogram;
@@ -29,8 +29,8 @@ pub fn histogram(values: &(impl Numbers + ?Sized), bins: usize) -> (Vec<u64>, Ve
 }
 
 impl Figure {
-    /// Adds a histogram. The bins, which [`Figure::bins`] sets the number of, are the same for all histograms of a figure, so that their
-    /// heights compare.
+    /// Adds a histogram. The bins, which [`Figure::bins`] sets the number of, are the same for all histograms of a
+    /// figure, so that their heights compare.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -78,7 +78,8 @@ fn edges(values: &[f64], bins: Option<usize>) -> Vec<f64> {
     inner.chain([high]).collect()
 }
 
-/// NumPy's choice: the finer of the rules of Sturges and of Freedman and Diaconis, but no bins that hold hardly a value.
+/// NumPy's choice: the finer of the rules of Sturges and of Freedman and Diaconis, but no bins that hold hardly a
+/// value.
 fn bins_for(sorted: &[f64]) -> usize {
     let (Some(low), Some(high)) = (sorted.first(), sorted.last()) else { return 10 };
     let (count, range) = (sorted.len() as f64, high - low);

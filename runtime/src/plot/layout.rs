@@ -197,7 +197,8 @@ impl<'a> Panel<'a> {
         let mut names = TICK + 9.0;
         let mut left_of_names = 0.0;
         let mut plan = None;
-        // The width decides whether names are turned, that the height, and that the numbers on the left: twice is enough.
+        // The width decides whether names are turned, that the height, and that the numbers on the left: twice is
+        // enough.
         for _ in 0..3 {
             let bottom = (within.bottom - x_label - names).max(top + 20.0);
             let y_axis = self.y_axis(bottom - top);

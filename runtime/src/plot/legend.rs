@@ -92,7 +92,8 @@ impl Entries {
         self.width() + MARGIN
     }
 
-    /// Where the legend stands in a plot whose data are drawn as `shapes`; `None` where `Auto` finds no place that is free.
+    /// Where the legend stands in a plot whose data are drawn as `shapes`; `None` where `Auto` finds no place that is
+    /// free.
     pub(super) fn place(&self, place: Legend, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
         let (width, height) = (self.width(), self.height());
         let inner = plot.grown(-MARGIN);

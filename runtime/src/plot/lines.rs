@@ -5,7 +5,8 @@ use super::numbers::Numbers;
 use super::scene::{Ink, Point, Shape, Stroke};
 use super::{Figure, PlotError, colour};
 
-/// Lines with more points than that for each column of pixels are thinned: no screen shows more, and an SVG would take megabytes.
+/// Lines with more points than that for each column of pixels are thinned: no screen shows more, and an SVG would take
+/// megabytes.
 pub(super) const POINTS_PER_COLUMN: usize = 2;
 const LINE: f64 = 2.0;
 const DOT: f64 = 3.2;
@@ -25,13 +26,14 @@ impl Figure {
         self.with(label, Mark::Line { xs: xs.numbers(), ys: ys.numbers() })
     }
 
-    /// Adds a line through `ys` and a band from `low` to `high` around it, at x = 0, 1, 2...: a mean and its spread, as over several
-    /// runs.
+    /// Adds a line through `ys` and a band from `low` to `high` around it, at x = 0, 1, 2...: a mean and its spread, as
+    /// over several runs.
     ///
     /// ```
     /// use oxtorch::prelude::*;
     /// let mean = [1.0, 0.6, 0.4, 0.3];
-    /// let figure = Figure::new().line_with_band("loss of 5 runs", &mean, &[0.9, 0.5, 0.3, 0.2], &[1.2, 0.8, 0.5, 0.4]);
+    /// let (least, most) = ([0.9, 0.5, 0.3, 0.2], [1.2, 0.8, 0.5, 0.4]);
+    /// let figure = Figure::new().line_with_band("loss of 5 runs", &mean, &least, &most);
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn line_with_band(
@@ -73,8 +75,8 @@ impl Figure {
         self.with(label, Mark::Points { xs: xs.numbers(), ys: ys.numbers(), class: None })
     }
 
-    /// Adds a dot for each point of `xs` and `ys`, in the colour of its class: whole numbers from 0, as labels are in a data set.
-    /// The legend calls them by [`Figure::class_names`], or by their number.
+    /// Adds a dot for each point of `xs` and `ys`, in the colour of its class: whole numbers from 0, as labels are in a
+    /// data set. The legend calls them by [`Figure::class_names`], or by their number.
     ///
     /// ```
     /// use oxtorch::prelude::*;

@@ -44,8 +44,8 @@ impl<T: Coordinate + ?Sized> Coordinate for &T {
     }
 }
 
-/// A plot of lines that grow while the cell runs, four times a second at most. The last state is always shown: at the end of the
-/// cell, also of one that panics or is interrupted.
+/// A plot of lines that grow while the cell runs, four times a second at most. The last state is always shown: at the
+/// end of the cell, also of one that panics or is interrupted.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -58,8 +58,8 @@ impl<T: Coordinate + ?Sized> Coordinate for &T {
 /// }
 /// ```
 ///
-/// Axes and size are those of a figure: `Figure::new().x_label("step").y_label("loss").log_y().live()`. A plot that is kept in a
-/// variable appears again in the cell that adds to it.
+/// Axes and size are those of a figure: `Figure::new().x_label("step").y_label("loss").log_y().live()`. A plot that is
+/// kept in a variable appears again in the cell that adds to it.
 pub struct LivePlot(Arc<Mutex<Canvas>>);
 
 impl LivePlot {

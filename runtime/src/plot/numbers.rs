@@ -7,15 +7,15 @@ use super::error::PlotError;
 use super::live::Coordinate;
 use crate::modes::no_grad;
 
-/// What holds numbers to plot: slices, arrays and vectors of numbers, tensors of any shape (read in row-major order) and arrays of
-/// `ndarray`.
+/// What holds numbers to plot: slices, arrays and vectors of numbers, tensors of any shape (read in row-major order)
+/// and arrays of `ndarray`.
 pub trait Numbers {
     /// The numbers as `f64`.
     fn numbers(&self) -> Vec<f64>;
 }
 
-/// What holds a matrix to plot: a tensor of two dimensions, an array or vector of rows, an array of `ndarray`. A tensor may have more
-/// dimensions of size 1.
+/// What holds a matrix to plot: a tensor of two dimensions, an array or vector of rows, an array of `ndarray`. A tensor
+/// may have more dimensions of size 1.
 pub trait Matrix {
     /// The numbers, row by row.
     ///

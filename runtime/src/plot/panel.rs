@@ -13,9 +13,10 @@ use super::{Figure, PlotError, remarks};
 use crate::picture::Image;
 
 impl Figure {
-    /// Shows a picture, or a grid of them with captions, in place of a plot: for a place among [`Figures`](super::Figures). What else is in
-    /// the figure is drawn onto it, placed as Matplotlib's `imshow` has it: in pixels of the tensor, (0, 0) the middle of the upper left one and y
-    /// downwards. In a grid, or with captions, these are the pixels of the whole picture.
+    /// Shows a picture, or a grid of them with captions, in place of a plot: for a place among
+    /// [`Figures`](super::Figures). What else is in the figure is drawn onto it, placed as Matplotlib's `imshow` has
+    /// it: in pixels of the tensor, (0, 0) the middle of the upper left one and y downwards. In a grid, or with
+    /// captions, these are the pixels of the whole picture.
     ///
     /// ```
     /// use oxtorch::prelude::*;

@@ -1,4 +1,5 @@
-//! What a figure does not show of what it was given: values that have no place, and settings of things that it does not have. It says so.
+//! What a figure does not show of what it was given: values that have no place, and settings of things that it does not
+//! have. It says so.
 
 use super::Figure;
 use super::layer::{Frame, Layer, Mark};

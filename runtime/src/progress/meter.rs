@@ -12,8 +12,8 @@ pub(super) struct Meter {
     done: u64,
     /// What was done, and when, at the last look.
     seen: (u64, Duration),
-    /// Exponentially weighted items a second, and the sum of the weights: the estimate is their quotient, which is right
-    /// from the first observation on.
+    /// Exponentially weighted items a second, and the sum of the weights: the estimate is their quotient, which is
+    /// right from the first observation on.
     weighted: f64,
     weight: f64,
 }

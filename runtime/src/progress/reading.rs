@@ -65,7 +65,8 @@ macro_rules! readings {
 
 readings!(|value| Latest::Number(*value) => f64);
 readings!(|value| Latest::Number(f64::from(*value)) => f32);
-readings!(|value| Latest::Text(value.to_string()) => i8, i16, i32, i64, isize, u8, u16, u32, u64, usize, bool, char, str, String);
+readings!(|value| Latest::Text(value.to_string()) =>
+    i8, i16, i32, i64, isize, u8, u16, u32, u64, usize, bool, char, str, String);
 readings!(|value| Latest::Tensor(value.detach()) => Tensor);
 
 impl<T: Reading + ?Sized> Reading for &T {

@@ -76,7 +76,8 @@ thread_local! {
 /// One display: a bar, and those of the loops within its loop.
 pub(super) struct Tree {
     pub(super) rows: Vec<Arc<Mutex<Row>>>,
-    /// How many rows it has had at once. A loop within a loop shows its first bar at once; those that follow take its place.
+    /// How many rows it has had at once. A loop within a loop shows its first bar at once; those that follow take its
+    /// place.
     pub(super) deepest: usize,
     pub(super) pace: Pace,
     pub(super) handle: Option<DisplayHandle>,

@@ -20,8 +20,8 @@ const WIDEST: f64 = 12.0 * std::f64::consts::PI / 180.0;
 /// problems", 1983), without a limit of steps; see [`cart_pole`].
 ///
 /// Observation `[position, velocity, angle, angular velocity]`; actions 0 and 1 push left and right; the reward of each
-/// step is one. Where the cart is more than 2.4 from the middle or the pole more than 12 degrees from upright, the episode
-/// terminates. It starts with four numbers uniform in -0.05 to 0.05.
+/// step is one. Where the cart is more than 2.4 from the middle or the pole more than 12 degrees from upright, the
+/// episode terminates. It starts with four numbers uniform in -0.05 to 0.05.
 #[derive(Debug, Clone)]
 pub struct CartPole {
     state: [f64; 4],

@@ -92,7 +92,8 @@ impl Space {
     }
 }
 
-/// Cuts episodes off after a number of steps, as Gymnasium does. What the environment has beyond [`Env`] is still there.
+/// Cuts episodes off after a number of steps, as Gymnasium does. What the environment has beyond [`Env`] is still
+/// there.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -47,8 +47,8 @@ pub struct Grid {
 
 /// FrozenLake-v1, 4 by 4, with its limit of 100 steps: from the start to the goal, which is worth 1, not into a hole.
 ///
-/// Actions: 0 left, 1 down, 2 right, 3 up. On slippery ice each is taken as it is, or as one of the two to its sides, with
-/// a probability of 1/3 each.
+/// Actions: 0 left, 1 down, 2 right, 3 up. On slippery ice each is taken as it is, or as one of the two to its sides,
+/// with a probability of 1/3 each.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -124,9 +124,9 @@ pub fn cliff_walking(slippery: bool) -> Grid {
 
 /// A maze of one's own, with a limit of 100 steps: `S` start, `.` free, `#` wall, `G` goal, `X` trap.
 ///
-/// Actions: 0 left, 1 down, 2 right, 3 up; a step into a wall or over the border stays. The goal is worth 1, a trap -1, both
-/// end the episode; any other step is worth -0.04, as in the world of Russell and Norvig's "Artificial Intelligence". With
-/// probability `slip` the move goes to one of the two sides, half of it each.
+/// Actions: 0 left, 1 down, 2 right, 3 up; a step into a wall or over the border stays. The goal is worth 1, a trap -1,
+/// both end the episode; any other step is worth -0.04, as in the world of Russell and Norvig's "Artificial
+/// Intelligence". With probability `slip` the move goes to one of the two sides, half of it each.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -244,8 +244,8 @@ impl Grid {
         &self.table[state][action]
     }
 
-    /// A picture of what was learnt, uint8 `[3, H, W]`: the value of each cell, the highest of its four, as a colour, and its
-    /// best action as an arrow. `q` is a tensor `[states, 4]`.
+    /// A picture of what was learnt, uint8 `[3, H, W]`: the value of each cell, the highest of its four, as a colour,
+    /// and its best action as an arrow. `q` is a tensor `[states, 4]`.
     ///
     /// ```
     /// use oxtorch::prelude::*;

@@ -11,7 +11,8 @@
 //! | [`grid_world`] | a map of one's own with walls | `usize`, the cell | `usize`, 0 to 3 |
 //! | [`TicTacToe`] | against an opponent, or for two | `usize`, the board | `usize`, 0 to 8 |
 //!
-//! States of a table are `usize`, so that they index an array; others are float32 tensors, so that they go into a network.
+//! States of a table are `usize`, so that they index an array; others are float32 tensors, so that they go into a
+//! network.
 //!
 //! ```
 //! use oxtorch::prelude::*;

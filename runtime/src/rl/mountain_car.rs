@@ -13,8 +13,8 @@ const GRAVITY: f64 = 0.0025;
 /// A car in a valley (Moore, "Efficient memory-based learning for robot control", 1990), without a limit of steps; see
 /// [`mountain_car`].
 ///
-/// Observation `[position, velocity]`; actions 0, 1 and 2 push left, not at all, right; each step is worth -1. Terminated
-/// at position 0.5. Starts at rest, at a position uniform in -0.6 to -0.4.
+/// Observation `[position, velocity]`; actions 0, 1 and 2 push left, not at all, right; each step is worth -1.
+/// Terminated at position 0.5. Starts at rest, at a position uniform in -0.6 to -0.4.
 #[derive(Debug, Clone)]
 pub struct MountainCar {
     state: [f64; 2],
@@ -23,8 +23,8 @@ pub struct MountainCar {
 
 /// The same valley with a force of any strength; see [`mountain_car_continuous`].
 ///
-/// The action is a force, clipped to -1 to 1. A step is worth -0.1 times the square of the action, and 100 more where the
-/// goal at position 0.45 is reached.
+/// The action is a force, clipped to -1 to 1. A step is worth -0.1 times the square of the action, and 100 more where
+/// the goal at position 0.45 is reached.
 #[derive(Debug, Clone)]
 pub struct MountainCarContinuous {
     state: [f64; 2],

@@ -14,8 +14,9 @@ const GRAVITY: f64 = 10.0;
 
 /// A pendulum with a motor too weak to lift it at once, without a limit of steps; see [`pendulum`].
 ///
-/// Observation `[cos θ, sin θ, angular velocity]`, θ = 0 upright; the action is a torque, clipped to -2 to 2. The reward
-/// is `-(θ² + 0.1 θ'² + 0.001 u²)`, θ in -π to π. It never terminates. Starts with θ uniform in -π to π and θ' in -1 to 1.
+/// Observation `[cos θ, sin θ, angular velocity]`, θ = 0 upright; the action is a torque, clipped to -2 to 2. The
+/// reward is `-(θ² + 0.1 θ'² + 0.001 u²)`, θ in -π to π. It never terminates. Starts with θ uniform in -π to π and θ'
+/// in -1 to 1.
 #[derive(Debug, Clone)]
 pub struct Pendulum {
     state: [f64; 2],

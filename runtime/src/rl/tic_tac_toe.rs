@@ -20,8 +20,8 @@ pub enum Opponent {
 
 /// Tic-tac-toe. Cells 0 to 8 are numbered row by row; the agent has the crosses and begins.
 ///
-/// A state is the board as a number below 3⁹: 0 empty, 1 cross, 2 nought, cell 0 the lowest digit. A game that the one who
-/// moves wins is worth 1, one lost to the opponent's answer -1, all else 0.
+/// A state is the board as a number below 3⁹: 0 empty, 1 cross, 2 nought, cell 0 the lowest digit. A game that the one
+/// who moves wins is worth 1, one lost to the opponent's answer -1, all else 0.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -1,9 +1,10 @@
 //! The fields of a value, as its `Debug` implementation tells them to a formatter.
 //!
-//! What `Debug` writes cannot be read as text: a key may hold a blank, a text a comma, and a value may be written without any rule. But
-//! `derive(Debug)` and the builders of [`std::fmt`] write each bracket, key and separator by itself, and with `{:#?}` each field of a value
-//! on lines of its own, which are indented. So the pieces as they are written tell where a field begins, whatever is in it. `{:?}` is recorded
-//! besides, as that is how the fields are shown.
+//! What `Debug` writes cannot be read as text: a key may hold a blank, a text a comma, and a value may be written
+//! without any rule. But `derive(Debug)` and the builders of [`std::fmt`] write each bracket, key and separator by
+//! itself, and with `{:#?}` each field of a value on lines of its own, which are indented. So the pieces as they are
+//! written tell where a field begins, whatever is in it. `{:?}` is recorded besides, as that is how the fields are
+//! shown.
 
 use std::fmt::{self, Debug, Write};
 
@@ -152,7 +153,8 @@ impl<'a> Outline<'a> {
         Some(Self { name, bracket, fields })
     }
 
-    /// What `{:?}` writes between the brackets of the same value; `None` where it does not write that value with brackets.
+    /// What `{:?}` writes between the brackets of the same value; `None` where it does not write that value with
+    /// brackets.
     fn body<'b>(&self, in_line: &'b [&'b str]) -> Option<&'b [&'b str]> {
         let rest = match in_line {
             _ if self.name.is_empty() => in_line,
@@ -169,7 +171,8 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// The parts of such a body, one for each field; `None` where brackets that a value writes by itself leave that open.
+    /// The parts of such a body, one for each field; `None` where brackets that a value writes by itself leave that
+    /// open.
     fn values<'b>(&self, body: &'b [&'b str]) -> Option<Vec<&'b [&'b str]>> {
         let mut starts = vec![0];
         let mut scan = Scan::default();
@@ -268,7 +271,8 @@ struct Scan {
 }
 
 impl Scan {
-    /// Takes a piece; says whether it lies in no brackets and no quotes. `None` where a bracket closes that was not opened.
+    /// Takes a piece; says whether it lies in no brackets and no quotes. `None` where a bracket closes that was not
+    /// opened.
     fn step(&mut self, piece: &str) -> Option<bool> {
         if let Some(quote) = self.quote {
             for char in piece.chars() {

@@ -1,5 +1,6 @@
-//! Byte pair encoding: frequent pairs of pieces become pieces, from bytes on (R. Sennrich et al., Neural machine translation of rare words
-//! with subword units, 2016; on bytes as GPT-2 does it). By the `tokenizers` crate of Hugging Face, whose files are read and written.
+//! Byte pair encoding: frequent pairs of pieces become pieces, from bytes on (R. Sennrich et al., Neural machine
+//! translation of rare words with subword units, 2016; on bytes as GPT-2 does it). By the `tokenizers` crate of Hugging
+//! Face, whose files are read and written.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -44,7 +45,8 @@ pub struct BpeTokenizer {
 }
 
 impl BpeTokenizer {
-    /// Finds pieces that are frequent in a text. An interrupt is not heard until it is done: a megabyte takes about a second.
+    /// Finds pieces that are frequent in a text. An interrupt is not heard until it is done: a megabyte takes about a
+    /// second.
     ///
     /// # Errors
     ///
@@ -62,9 +64,9 @@ impl BpeTokenizer {
 
     /// Reads a `tokenizer.json`, of [`Tokenizer::save`] or of a model of Hugging Face: of BPE, WordPiece or Unigram.
     ///
-    /// [`Tokenizer::encode`] gives the tokens of the text alone. What a model is given, with special tokens, a mask and more, is made by
-    /// [`BpeTokenizer::encode_with`] and [`BpeTokenizer::encode_batch`]. Padding and cutting that a file turns on happen only where
-    /// [`EncodeConfig`] asks for them.
+    /// [`Tokenizer::encode`] gives the tokens of the text alone. What a model is given, with special tokens, a mask and
+    /// more, is made by [`BpeTokenizer::encode_with`] and [`BpeTokenizer::encode_batch`]. Padding and cutting that a
+    /// file turns on happen only where [`EncodeConfig`] asks for them.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -87,7 +89,8 @@ impl BpeTokenizer {
         Ok(Self { tokenizer: tokenizer.into() })
     }
 
-    /// A text, or a pair of texts, as a model takes it: with its special tokens, unless the [`EncodeConfig`] says otherwise.
+    /// A text, or a pair of texts, as a model takes it: with its special tokens, unless the [`EncodeConfig`] says
+    /// otherwise.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -106,7 +109,8 @@ impl BpeTokenizer {
         self.encode_each([input], config)?.pop().context("a text has a sequence of tokens")
     }
 
-    /// Several texts or pairs as a model takes them: tensors `[N, L]`. They need one length, so give [`EncodeConfig::padding`].
+    /// Several texts or pairs as a model takes them: tensors `[N, L]`. They need one length, so give
+    /// [`EncodeConfig::padding`].
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -147,7 +151,8 @@ impl BpeTokenizer {
         Ok(encodings.into_iter().map(Encoding::from).collect())
     }
 
-    /// The text of tokens, without the special ones: what [`Tokenizer::decode`] gives, less `[CLS]`, `<pad>` and the like.
+    /// The text of tokens, without the special ones: what [`Tokenizer::decode`] gives, less `[CLS]`, `<pad>` and the
+    /// like.
     ///
     /// # Errors
     ///
@@ -179,7 +184,8 @@ impl BpeTokenizer {
     }
 }
 
-/// Why a file is no `tokenizer.json`. What the crate says of JSON that is something else is about a place in it where nothing is wrong.
+/// Why a file is no `tokenizer.json`. What the crate says of JSON that is something else is about a place in it where
+/// nothing is wrong.
 fn reason(text: &[u8], error: String) -> String {
     match serde_json::from_slice::<serde_json::Value>(text) {
         Ok(file) if file["model"].is_object() => error,

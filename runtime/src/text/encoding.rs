@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use oxtorch_boundary as boundary;
 use tch::Tensor;
 
-/// What one sequence of tokens is made of: a text, or a pair of texts that belong together, such as a question and a passage.
+/// What one sequence of tokens is made of: a text, or a pair of texts that belong together, such as a question and a
+/// passage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Input<'a>(pub(super) boundary::Input<'a>);
 
@@ -47,14 +48,16 @@ impl<'a> From<&(&'a str, &'a str)> for Input<'a> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct EncodeConfig {
-    /// Whether the special tokens of the model stand around and between the texts, such as `[CLS]` and `[SEP]`. Default true.
+    /// Whether the special tokens of the model stand around and between the texts, such as `[CLS]` and `[SEP]`. Default
+    /// true.
     pub special: bool,
     /// What shorter sequences are filled up to. Default [`Padding::None`].
     pub padding: Padding,
-    /// The token that they are filled up with. Default that of the file, or else one by name, such as `[PAD]` or `<pad>`.
+    /// The token that they are filled up with. Default that of the file, or else one by name, such as `[PAD]` or
+    /// `<pad>`.
     pub pad_token: Option<String>,
-    /// How many tokens a sequence has at most, special ones included: of a longer text the end is left out, and of a pair that of the longer
-    /// text first. Default no limit.
+    /// How many tokens a sequence has at most, special ones included: of a longer text the end is left out, and of a
+    /// pair that of the longer text first. Default no limit.
     pub max_length: Option<usize>,
 }
 

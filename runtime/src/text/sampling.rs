@@ -6,8 +6,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tch::{Device, Kind, Tensor};
 
-/// Draws tokens from logits, of which it keeps the likely ones: `softmax(logits / temperature)` cut down by top-k and then by
-/// top-p. The default draws from the whole distribution.
+/// Draws tokens from logits, of which it keeps the likely ones: `softmax(logits / temperature)` cut down by top-k and
+/// then by top-p. The default draws from the whole distribution.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -54,7 +54,8 @@ impl Sampler {
         self
     }
 
-    /// Keeps the `k` likeliest tokens (A. Fan et al., Hierarchical neural story generation, 2018). Of equals the first ones.
+    /// Keeps the `k` likeliest tokens (A. Fan et al., Hierarchical neural story generation, 2018). Of equals the first
+    /// ones.
     ///
     /// # Panics
     ///
@@ -65,8 +66,8 @@ impl Sampler {
         self
     }
 
-    /// Keeps the likeliest tokens which together have a probability of at least `p` (A. Holtzman et al., The curious case of neural
-    /// text degeneration, 2020). Default 1: all.
+    /// Keeps the likeliest tokens which together have a probability of at least `p` (A. Holtzman et al., The curious
+    /// case of neural text degeneration, 2020). Default 1: all.
     ///
     /// # Panics
     ///
@@ -77,8 +78,8 @@ impl Sampler {
         self
     }
 
-    /// Divides positive logits of tokens that came before by this, and multiplies negative ones (N. S. Keskar et al., CTRL, 2019). Default 1:
-    /// nothing changes.
+    /// Divides positive logits of tokens that came before by this, and multiplies negative ones (N. S. Keskar et al.,
+    /// CTRL, 2019). Default 1: nothing changes.
     ///
     /// # Panics
     ///

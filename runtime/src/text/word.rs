@@ -17,7 +17,8 @@ const UNKNOWN: &str = "<unk>";
 pub struct WordConfig {
     /// Words that occur less often are unknown. Default 1.
     pub min_frequency: usize,
-    /// The vocabulary holds no more tokens than this, special ones included: the most frequent words. Default: no bound.
+    /// The vocabulary holds no more tokens than this, special ones included: the most frequent words. Default: no
+    /// bound.
     pub max_size: Option<usize>,
     /// Whether `The` and `the` are the same word. Default true.
     pub lowercase: bool,
@@ -31,9 +32,11 @@ impl Default for WordConfig {
     }
 }
 
-/// The words of a text, the most frequent first and of equals in alphabetical order, behind `<unk>` and other special tokens.
+/// The words of a text, the most frequent first and of equals in alphabetical order, behind `<unk>` and other special
+/// tokens.
 ///
-/// A word is a run of letters, digits and `_`, with apostrophes within; each other character that is no space stands for itself.
+/// A word is a run of letters, digits and `_`, with apostrophes within; each other character that is no space stands
+/// for itself.
 ///
 /// ```
 /// use oxtorch::prelude::*;

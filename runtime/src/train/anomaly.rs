@@ -55,7 +55,8 @@ impl fmt::Display for Part {
     }
 }
 
-/// Says where a tensor, such as a loss, holds a NaN or an infinity: `check_finite("loss", &loss)?` in a loop ends it at once.
+/// Says where a tensor, such as a loss, holds a NaN or an infinity: `check_finite("loss", &loss)?` in a loop ends it at
+/// once.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -74,8 +75,9 @@ pub fn check_finite(what: &str, tensor: &Tensor) -> Result<(), Anomaly> {
     }
 }
 
-/// Names the first variable, by the alphabet, of which the gradient or the values are no longer finite. To be called behind `backward()` in a
-/// loop whose loss becomes NaN; it reads every gradient, so not in each step of a loop that is well.
+/// Names the first variable, by the alphabet, of which the gradient or the values are no longer finite. To be called
+/// behind `backward()` in a loop whose loss becomes NaN; it reads every gradient, so not in each step of a loop that is
+/// well.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -28,7 +28,8 @@ pub enum TrainError {
         /// A weight that was not finite before.
         cause: Option<Anomaly>,
     },
-    /// In mixed precision, the gradients of many batches in a row were NaN or infinite, whatever the loss was scaled by.
+    /// In mixed precision, the gradients of many batches in a row were NaN or infinite, whatever the loss was scaled
+    /// by.
     #[error(
         "the gradients were not finite in many batches up to batch {batch} of epoch {epoch}, however small the loss was scaled; the \
          weights are as they were before. `detect_anomaly` finds the first operation that gives such a number"

@@ -9,8 +9,8 @@ pub trait Loader<S> {
     /// How many batches an epoch has.
     fn batches(&self) -> usize;
 
-    /// The batches of an epoch: of a training the one with that number, from 0, whose order is the same also when it is taken up later; the
-    /// next one where none is given.
+    /// The batches of an epoch: of a training the one with that number, from 0, whose order is the same also when it is
+    /// taken up later; the next one where none is given.
     fn epoch(&self, number: Option<u64>) -> Box<dyn Iterator<Item = Result<S>> + '_>;
 }
 

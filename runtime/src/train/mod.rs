@@ -1,5 +1,6 @@
-//! Training without writing the loop: [`Trainer`] runs the epochs, shows how far it is, and keeps the history. It stays optional; a plain
-//! loop over a [`DataLoader`](crate::data::DataLoader) does the same, and the checks here serve it too.
+//! Training without writing the loop: [`Trainer`] runs the epochs, shows how far it is, and keeps the history. It stays
+//! optional; a plain loop over a [`DataLoader`](crate::data::DataLoader) does the same, and the checks here serve it
+//! too.
 //!
 //! ```
 //! use oxtorch::prelude::*;

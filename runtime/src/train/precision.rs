@@ -4,10 +4,10 @@ use tch::Tensor;
 
 use crate::modes::{Autocast, no_grad};
 
-/// Runs a part of the network in mixed precision: matrix products and convolutions in half of the bits, losses in float32 (P.
-/// Micikevicius et al., Mixed precision training, 2018). Those of tensors on a GPU are computed in float16, those of tensors on the CPU in
-/// bfloat16, as by PyTorch's `torch.autocast` for each; a CPU without instructions for bfloat16 is slower with it. With `false` the part
-/// runs in full precision, also within a part that does not.
+/// Runs a part of the network in mixed precision: matrix products and convolutions in half of the bits, losses in
+/// float32 (P. Micikevicius et al., Mixed precision training, 2018). Those of tensors on a GPU are computed in float16,
+/// those of tensors on the CPU in bfloat16, as by PyTorch's `torch.autocast` for each; a CPU without instructions for
+/// bfloat16 is slower with it. With `false` the part runs in full precision, also within a part that does not.
 ///
 /// It is also over where the part panics or is interrupted.
 ///
@@ -24,8 +24,8 @@ pub fn autocast<T>(enabled: bool, run: impl FnOnce() -> T) -> T {
     run()
 }
 
-/// Keeps small gradients from becoming 0 in float16: the loss is scaled up before `backward`, the gradients down after it, and a step whose
-/// gradients overflowed is left out. As `torch.amp.GradScaler`, with its default factors.
+/// Keeps small gradients from becoming 0 in float16: the loss is scaled up before `backward`, the gradients down after
+/// it, and a step whose gradients overflowed is left out. As `torch.amp.GradScaler`, with its default factors.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -58,7 +58,8 @@ impl LossScaler {
         Self::default()
     }
 
-    /// Whether so many steps in a row were bad that it cannot be the scale: it is below 1/1024, after 27 of them at the start.
+    /// Whether so many steps in a row were bad that it cannot be the scale: it is below 1/1024, after 27 of them at the
+    /// start.
     pub fn is_spent(&self) -> bool {
         self.scale < 1.0 / 1024.0
     }

@@ -33,11 +33,12 @@ enum Pace {
     Step,
 }
 
-/// Trains a network: epochs over batches, validation, learning rates, early stopping, checkpoints and progress. What it learns lies in the
-/// variables of the `VarStore`; what it measured in its [`History`]. Both stay when a cell is interrupted, and a further `fit` goes on from there.
+/// Trains a network: epochs over batches, validation, learning rates, early stopping, checkpoints and progress. What it
+/// learns lies in the variables of the `VarStore`; what it measured in its [`History`]. Both stay when a cell is
+/// interrupted, and a further `fit` goes on from there.
 ///
-/// Without [`Trainer::loss`] the network classifies: [`nn::cross_entropy`] of its logits, which may be those of tokens `[B, T, V]` or
-/// of pixels `[N, C, H, W]`, and the accuracy.
+/// Without [`Trainer::loss`] the network classifies: [`nn::cross_entropy`] of its logits, which may be those of tokens
+/// `[B, T, V]` or of pixels `[N, C, H, W]`, and the accuracy.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -101,8 +102,8 @@ fn named(variables: &[(String, Tensor)]) -> impl Iterator<Item = (&str, &Tensor)
 }
 
 impl Trainer {
-    /// Trains the variables of a store by an optimiser at a learning rate: `Trainer::new(&vs, nn::Adam::default(), 1e-3)?`. The network is to be
-    /// made before. One epoch, if [`Trainer::epochs`] says nothing else.
+    /// Trains the variables of a store by an optimiser at a learning rate: `Trainer::new(&vs, nn::Adam::default(),
+    /// 1e-3)?`. The network is to be made before. One epoch, if [`Trainer::epochs`] says nothing else.
     ///
     /// # Errors
     ///
@@ -146,7 +147,8 @@ impl Trainer {
         self
     }
 
-    /// Another loss, from outputs and targets, the mean over the batch. The accuracy is not measured then, unless [`Trainer::metric`] asks for it.
+    /// Another loss, from outputs and targets, the mean over the batch. The accuracy is not measured then, unless
+    /// [`Trainer::metric`] asks for it.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -179,8 +181,8 @@ impl Trainer {
     ///
     /// # Panics
     ///
-    /// Where the learning rate is to follow something else already: of two, one would have no effect. After a training another one may
-    /// follow for the next.
+    /// Where the learning rate is to follow something else already: of two, one would have no effect. After a training
+    /// another one may follow for the next.
     pub fn schedule(mut self, schedule: impl Schedule + 'static) -> Self {
         self.expect_no_schedule();
         (self.schedule, self.plateau) = (None, None);
@@ -233,7 +235,8 @@ impl Trainer {
         self
     }
 
-    /// One step of the optimiser for so many batches, whose gradients are averaged: a larger batch than fits into memory.
+    /// One step of the optimiser for so many batches, whose gradients are averaged: a larger batch than fits into
+    /// memory.
     ///
     /// # Panics
     ///
@@ -244,8 +247,9 @@ impl Trainer {
         self
     }
 
-    /// Averages the weights over the steps (see [`Ema`]). Epochs are validated with the averages, checkpoints and the best epoch hold them, and after
-    /// `fit` the network has them. A further `fit` trains on from the weights that were averaged.
+    /// Averages the weights over the steps (see [`Ema`]). Epochs are validated with the averages, checkpoints and the
+    /// best epoch hold them, and after `fit` the network has them. A further `fit` trains on from the weights that were
+    /// averaged.
     ///
     /// ```
     /// use oxtorch::prelude::*;
@@ -266,8 +270,8 @@ impl Trainer {
         self
     }
 
-    /// Mixed precision with a scaled loss (see [`autocast`] and [`LossScaler`]), in float16, which GPUs are faster with. A network that is on the CPU
-    /// is trained in float32 all the same, and a note says so.
+    /// Mixed precision with a scaled loss (see [`autocast`] and [`LossScaler`]), in float16, which GPUs are faster
+    /// with. A network that is on the CPU is trained in float32 all the same, and a note says so.
     pub fn mixed_precision(mut self) -> Self {
         self.scaler = self.device.is_cuda().then(LossScaler::new);
         if self.scaler.is_none() {
@@ -276,7 +280,8 @@ impl Trainer {
         self
     }
 
-    /// Ends the training after so many epochs without progress in what is watched, and brings the weights of the best epoch back.
+    /// Ends the training after so many epochs without progress in what is watched, and brings the weights of the best
+    /// epoch back.
     ///
     /// # Panics
     ///
@@ -287,8 +292,8 @@ impl Trainer {
         self
     }
 
-    /// What decides which epoch is the best, such as `monitor("validation accuracy", optim::Better::Higher)`. The validation loss
-    /// otherwise, or the loss where nothing is validated.
+    /// What decides which epoch is the best, such as `monitor("validation accuracy", optim::Better::Higher)`. The
+    /// validation loss otherwise, or the loss where nothing is validated.
     pub fn monitor(mut self, name: impl Into<String>, better: Better) -> Self {
         self.watch.name = Some(name.into());
         self.watch.better = better;
@@ -301,8 +306,8 @@ impl Trainer {
         self
     }
 
-    /// Writes the weights after each epoch into a folder, as `last.safetensors`, and those of the best epoch, as `best.safetensors`.
-    /// [`Trainer::resume`] goes on from there.
+    /// Writes the weights after each epoch into a folder, as `last.safetensors`, and those of the best epoch, as
+    /// `best.safetensors`. [`Trainer::resume`] goes on from there.
     pub fn checkpoint(mut self, folder: impl Into<PathBuf>) -> Self {
         self.checkpoint = Some(Checkpoint(folder.into()));
         self
@@ -320,9 +325,9 @@ impl Trainer {
         self
     }
 
-    /// Takes weights, history and learning-rate schedule up from the folder of [`Trainer::checkpoint`], and says how many epochs were done. Where there
-    /// is nothing in it yet, it is 0. What the optimiser keeps for itself, such as a momentum, begins anew: libtorch has no way to
-    /// save it from here.
+    /// Takes weights, history and learning-rate schedule up from the folder of [`Trainer::checkpoint`], and says how
+    /// many epochs were done. Where there is nothing in it yet, it is 0. What the optimiser keeps for itself, such as a
+    /// momentum, begins anew: libtorch has no way to save it from here.
     ///
     /// # Errors
     ///
@@ -390,8 +395,8 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// Where the loss is no longer finite, a batch cannot be read, there is none, or a checkpoint cannot be written. What was learned before
-    /// stays.
+    /// Where the loss is no longer finite, a batch cannot be read, there is none, or a checkpoint cannot be written.
+    /// What was learned before stays.
     pub fn fit(
         &mut self,
         net: &dyn ModuleT,
@@ -403,14 +408,15 @@ impl Trainer {
         Ok(&self.history)
     }
 
-    /// Runs the epochs on batches of any kind: a function makes an [`Outcome`] of each, and is told whether this is training.
+    /// Runs the epochs on batches of any kind: a function makes an [`Outcome`] of each, and is told whether this is
+    /// training.
     ///
     /// ```
     /// use oxtorch::prelude::*;
     /// let images = DataLoader::new(digits(), 64);
     /// let vs = nn::VarStore::new(device());
-    /// let (encode, decode) =
-    ///     (nn::linear(&vs.root() / "encode", 64, 8, Default::default()), nn::linear(&vs.root() / "decode", 8, 64, Default::default()));
+    /// let encode = nn::linear(&vs.root() / "encode", 64, 8, Default::default());
+    /// let decode = nn::linear(&vs.root() / "decode", 8, 64, Default::default());
     /// let mut trainer = Trainer::new(&vs, nn::Adam::default(), 1e-2)?.epochs(2);
     /// trainer.fit_with(&images, None, |(x, _), _training| {
     ///     let x = x.to_device(device()).flatten(1, -1);
@@ -441,8 +447,8 @@ impl Trainer {
         evaluate(loader, &mut self.step(net))
     }
 
-    /// The outputs for all inputs of a data set, one after the other along the first dimension, on the CPU; outside training and without
-    /// gradients.
+    /// The outputs for all inputs of a data set, one after the other along the first dimension, on the CPU; outside
+    /// training and without gradients.
     ///
     /// # Errors
     ///

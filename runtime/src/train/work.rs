@@ -83,8 +83,8 @@ impl Means {
     }
 }
 
-/// A data set to train on and one to validate with, and what is done with a batch of them. It hides what a batch is, so that the loop
-/// around it is compiled once.
+/// A data set to train on and one to validate with, and what is done with a batch of them. It hides what a batch is, so
+/// that the loop around it is compiled once.
 pub(super) trait Work {
     /// How many batches there are to train on.
     fn batches(&self) -> usize;

@@ -13,10 +13,11 @@ use tokenizers::{
 const PAD_TOKENS: [&str; 5] = ["[PAD]", "<pad>", "<|pad|>", "<PAD>", "<|padding|>"];
 
 struct Pipeline {
-    /// It finds the tokens of a text, all of them and no others. The crate would stop at the word that reaches a greatest length, and so
-    /// take two long texts of a pair to be equally long.
+    /// It finds the tokens of a text, all of them and no others. The crate would stop at the word that reaches a
+    /// greatest length, and so take two long texts of a pair to be equally long.
     tokenizer: Tokenizer,
-    /// What the file says of special tokens, of padding and of cutting. It is written again, and tells the token and the side.
+    /// What the file says of special tokens, of padding and of cutting. It is written again, and tells the token and
+    /// the side.
     processor: Option<PostProcessorWrapper>,
     padding: Option<PaddingParams>,
     truncation: Option<TruncationParams>,

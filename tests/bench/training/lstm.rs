@@ -31,7 +31,8 @@ let steps = 100;
 let begin = std::time::Instant::now();
 for step in 0..steps {
     let sequence = xs.get(step % 20);
-    let (mut h, mut c) = (Tensor::zeros([32, 32], (Kind::Float, Device::Cpu)), Tensor::zeros([32, 32], (Kind::Float, Device::Cpu)));
+    let zeros = || Tensor::zeros([32, 32], (Kind::Float, Device::Cpu));
+    let (mut h, mut c) = (zeros(), zeros());
     for time in 0..30 {
         (h, c) = cell.step(&sequence.get(time), &h, &c);
     }

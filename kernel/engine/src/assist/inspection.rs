@@ -16,11 +16,11 @@ use oxtorch_session::Engine;
 const LOOK: Duration = Duration::from_secs(1);
 
 impl NativeEngine {
-    /// The documentation of the name at the byte `cursor`, or of the function whose arguments are being typed there; for a
-    /// variable its type and what it is like now; the source where that is wanted.
+    /// The documentation of the name at the byte `cursor`, or of the function whose arguments are being typed there;
+    /// for a variable its type and what it is like now; the source where that is wanted.
     ///
-    /// What the session and the libraries tell of a name comes first. Of what a name is where only the types around it tell,
-    /// rust-analyzer knows more.
+    /// What the session and the libraries tell of a name comes first. Of what a name is where only the types around it
+    /// tell, rust-analyzer knows more.
     pub(crate) async fn inspection(&mut self, cell: &str, cursor: usize, with_source: bool) -> Option<String> {
         let path = name_at(cell, cursor).map(str::to_owned);
         let known = path.as_deref().filter(|path| self.knows_path(path));

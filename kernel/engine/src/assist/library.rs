@@ -1,5 +1,5 @@
-//! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to build
-//! the runtime.
+//! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to
+//! build the runtime.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -284,8 +284,8 @@ fn methods(text: &str) -> Vec<(String, Method)> {
     methods
 }
 
-/// The public functions of a type of the libraries, with their signatures; the variants that `tch` has of most, which give
-/// an error in place of a panic, write into a given tensor, or are libtorch's own, come last.
+/// The public functions of a type of the libraries, with their signatures; the variants that `tch` has of most, which
+/// give an error in place of a panic, write into a given tensor, or are libtorch's own, come last.
 pub(crate) fn members(ty: &str) -> Vec<Method> {
     let mut members = methods_of(ty).to_vec();
     members.sort_by_key(|(name, _)| is_variant(name));
@@ -305,8 +305,8 @@ pub(crate) fn trait_members(ty: &str) -> Vec<Method> {
     traits.flat_map(|name| files().flat_map(move |file| trait_methods(&file.text, name))).collect()
 }
 
-/// Whether a method of a tensor is a variant of another one: gives an error in place of a panic, writes into a given tensor,
-/// or is libtorch's own.
+/// Whether a method of a tensor is a variant of another one: gives an error in place of a panic, writes into a given
+/// tensor, or is libtorch's own.
 pub(crate) fn is_variant(name: &str) -> bool {
     name.ends_with("_out") || ["f_", "g_", "internal_"].iter().any(|prefix| name.starts_with(prefix))
 }

@@ -35,7 +35,8 @@ pub(super) fn find(docs: &Path, wanted: &Wanted) -> Option<String> {
     Some(parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n"))
 }
 
-/// The methods on the page of a type, with their signatures, in the page's order; without those that no stable compiler takes.
+/// The methods on the page of a type, with their signatures, in the page's order; without those that no stable compiler
+/// takes.
 pub(crate) fn methods(docs: &Path, ty: &str) -> Vec<(String, String)> {
     // Lower case names are those of the language itself: `f64`, `str`.
     let wanted = Wanted::parse(ty);

@@ -90,8 +90,8 @@ impl NativeEngine {
         Ok(())
     }
 
-    /// Says whether what the host has run was interrupted: an interrupt is either for that, and then known here, or for what
-    /// comes behind it.
+    /// Says whether what the host has run was interrupted: an interrupt is either for that, and then known here, or for
+    /// what comes behind it.
     pub(crate) fn end_run(&mut self) -> bool {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase::compiling();
         let Some(host) = &mut self.host else { return false };
@@ -99,7 +99,8 @@ impl NativeEngine {
         host.was_interrupted()
     }
 
-    /// Tells of a host that ended while no cell ran: the cell that comes now gets a new one, and may not need what is lost.
+    /// Tells of a host that ended while no cell ran: the cell that comes now gets a new one, and may not need what is
+    /// lost.
     pub(super) async fn notice_lost_host(&mut self, events: &mpsc::Sender<Event>) {
         if self.host.as_mut().is_none_or(Host::is_alive) {
             return;

@@ -311,8 +311,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether the parentheses that a text begins with hold an expression of Rust's, `(a && b)`, and not what a subshell runs:
-/// `(sleep 1; echo x) &`, `(cd data && ls)`.
+/// Whether the parentheses that a text begins with hold an expression of Rust's, `(a && b)`, and not what a subshell
+/// runs: `(sleep 1; echo x) &`, `(cd data && ls)`.
 fn is_expression_in_parentheses(text: &str) -> bool {
     let mut depth = 0usize;
     let mut end = 0;

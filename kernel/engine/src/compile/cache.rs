@@ -1,10 +1,10 @@
 //! Compiled cells on disk, shared by all sessions of a user, so that what was compiled once is not compiled again.
 //!
-//! An entry is a record under the name of the cell's crate at the first try, and the library that the record names. Both
-//! appear by one rename, the record last; the record knows the library's hash. So whatever was killed or ran out of space
-//! on the way, a reader gets an entry that is whole or none. What others than the user and root can write is no entry, as
-//! they could change a library together with its hash. A session links (or copies) what it uses into a folder of
-//! its own: removing an entry takes nothing from a session that runs.
+//! An entry is a record under the name of the cell's crate at the first try, and the library that the record names.
+//! Both appear by one rename, the record last; the record knows the library's hash. So whatever was killed or ran out
+//! of space on the way, a reader gets an entry that is whole or none. What others than the user and root can write is
+//! no entry, as they could change a library together with its hash. A session links (or copies) what it uses into a
+//! folder of its own: removing an entry takes nothing from a session that runs.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;

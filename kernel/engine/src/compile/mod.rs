@@ -158,8 +158,8 @@ impl Compiler {
         Ok(())
     }
 
-    /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's. What
-    /// macros make of it is among its items afterwards.
+    /// Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
+    /// What macros make of it is among its items afterwards.
     pub async fn compile(
         &self,
         state: &State,
@@ -323,8 +323,9 @@ impl Compiler {
         while keeping.join_next().await.is_some() {}
     }
 
-    /// The same crate may come from another cell, or from the same one under another number: the last one is the one that
-    /// the user is looking at. That is none which waits to be run: it has no number yet, and the same crate may be running.
+    /// The same crate may come from another cell, or from the same one under another number: the last one is the one
+    /// that the user is looking at. That is none which waits to be run: it has no number yet, and the same crate may be
+    /// running.
     fn remember_source(&self, attempt: &Attempt, urgency: Urgency) {
         if urgency == Urgency::Now {
             let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
@@ -336,8 +337,8 @@ impl Compiler {
         self.rustc.compile(krate).await.map_err(|error| not_started(format!("{error:#}")))
     }
 
-    /// Draws the user's errors. Where they name types by their paths, rustc is asked once more, for types as a reader likes them,
-    /// and where they are about unstable features, for what it says of them without flags of ours.
+    /// Draws the user's errors. Where they name types by their paths, rustc is asked once more, for types as a reader
+    /// likes them, and where they are about unstable features, for what it says of them without flags of ours.
     async fn compile_error(
         &self,
         state: &State,
@@ -390,7 +391,8 @@ impl Compiler {
         let file = format!("{name}.rs");
         compiled.diagnostics.iter_mut().for_each(|error| without_our_end(error, end, &file));
         let advice = |error: &Diagnostic| python_hints::of(error, &source, &file);
-        // No name of the session or of the prelude is in scope here: that one is missing means nothing, but for a habit.
+        // No name of the session or of the prelude is in scope here: that one is missing means nothing, but for a
+        // habit.
         let mut errors = compiled.placed_errors();
         errors.retain(|error| error.is_syntax() || !advice(error).help.is_empty());
         if !errors.is_empty() {

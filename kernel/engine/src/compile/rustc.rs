@@ -305,8 +305,8 @@ fn remap(dir: &Path) -> OsString {
     argument
 }
 
-/// The parts of the engine that decide what is learnt of a crate and kept with it. Another version of them must not read
-/// what this one has kept.
+/// The parts of the engine that decide what is learnt of a crate and kept with it. Another version of them must not
+/// read what this one has kept.
 const LEARNING: [&str; 5] = [
     include_str!("../crate_names.rs"),
     include_str!("mod.rs"),
@@ -315,8 +315,8 @@ const LEARNING: [&str; 5] = [
     include_str!("../plan/variables.rs"),
 ];
 
-/// Names the runtime as it was built, the flags, what reads rustc's answers, and the processor, which `target-cpu=native`
-/// compiles for: a home may be shared by different machines.
+/// Names the runtime as it was built, the flags, what reads rustc's answers, and the processor, which
+/// `target-cpu=native` compiles for: a home may be shared by different machines.
 fn identity(runtime: &Runtime) -> String {
     let built = runtime.library.metadata().ok().map(|found| (found.len(), found.modified().ok()));
     let others = format!("{} {built:?} {FLAGS:?} {}", runtime.key, processor());

@@ -1,7 +1,7 @@
 //! Compiles the cells that will probably come next while a cell runs.
 //!
-//! They are compiled against the state that the session will be in if every cell ends as it should. What comes out is only
-//! what the compiler remembers: a cell that comes in another state, or not at all, costs nothing but the time.
+//! They are compiled against the state that the session will be in if every cell ends as it should. What comes out is
+//! only what the compiler remembers: a cell that comes in another state, or not at all, costs nothing but the time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -114,8 +114,8 @@ impl State {
         Committed { notes, forget }
     }
 
-    /// Puts down which variables a cell that was run has left in the store, and why others are not there: who names one of
-    /// those is told. Returns the variables that the host shall drop.
+    /// Puts down which variables a cell that was run has left in the store, and why others are not there: who names one
+    /// of those is told. Returns the variables that the host shall drop.
     pub fn commit_variables(&mut self, ready: &Ready, kept_ids: &[VariableId], number: u32) -> Vec<String> {
         let decisions = &ready.lessons.decisions;
         let mut forget = Vec::new();

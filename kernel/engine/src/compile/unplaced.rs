@@ -1,5 +1,5 @@
-//! Why nothing came of a cell although rustc says nothing of its text: what the linker, the disk, the memory or a signal has to do
-//! with it.
+//! Why nothing came of a cell although rustc says nothing of its text: what the linker, the disk, the memory or a
+//! signal has to do with it.
 
 use std::fmt::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -38,7 +38,8 @@ pub(crate) fn not_compiled(errors: &[&Diagnostic], other: &str, status: ExitStat
     internal(format!("{what}{}", telling(&text, errors.first().map_or("", |error| &error.message))))
 }
 
-/// Whether an error is one that a damaged crate gives: it is not found, or cannot be read, or another one is in its place.
+/// Whether an error is one that a damaged crate gives: it is not found, or cannot be read, or another one is in its
+/// place.
 pub(crate) fn speaks_of_crates(error: &Diagnostic) -> bool {
     let code = error.code.as_ref().map_or("", |code| code.code.as_str());
     ["E0460", "E0461", "E0462", "E0463", "E0464", "E0514", "E0519", "E0786"].contains(&code)

@@ -3,7 +3,8 @@
 //! ```text
 //! <attributes> #![allow(...)] use ::oxtorch::prelude::*; use ::cell_3::Net; use std::fs;
 //! <the user's items, on the user's own lines>
-//! ::oxtorch::export_run!("oxtorch_run", crate::__oxtorch_run); pub fn __oxtorch_run() { let mut net: ::cell_3::Net = take("net");
+//! ::oxtorch::export_run!("oxtorch_run", crate::__oxtorch_run);
+//! pub fn __oxtorch_run() { let mut net: ::cell_3::Net = take("net");
 //! if let Some((mut opt,)) = stage(|| { <a `let` of the user's> probe(&opt); Ok((opt,)) }) {
 //! { <`let`s that cannot fail> probe(&lr);
 //! if let Some(()) = stage(|| { <more statements> Ok(()) }) { } put("lr", 2, lr); } put("opt", 1, opt); }
@@ -11,8 +12,8 @@
 //! <items that moved here from earlier cells>
 //! ```
 //!
-//! A variable comes to its place at the end of its own `let` and stays there until all statements are over, as it would in a
-//! function: the user may have a pointer to it.
+//! A variable comes to its place at the end of its own `let` and stays there until all statements are over, as it would
+//! in a function: the user may have a pointer to it.
 
 pub(crate) mod repair;
 
@@ -508,7 +509,8 @@ impl Emitter<'_> {
     }
 
     fn run_function(&mut self) {
-        // By a macro: what the user forbids, `#![forbid(unsafe_code)]`, is not about what a macro of another crate writes.
+        // By a macro: what the user forbids, `#![forbid(unsafe_code)]`, is not about what a macro of another crate
+        // writes.
         self.glue(&format!("::oxtorch::export_run!({RUN_SYMBOL:?}, crate::__oxtorch_run); "));
         self.glue(&format!("pub fn __oxtorch_run() {{ {SHOW_TRAITS} "));
         if self.input.cell.asynchronous {
@@ -724,7 +726,8 @@ impl Emitter<'_> {
         self.glue(if matches!(statement.kind, StatementKind::Tail { .. }) { ";\n" } else { "\n" });
     }
 
-    /// Writes the trailing expression and what shows its value. Attributes belong to the whole of it: a statement may have them.
+    /// Writes the trailing expression and what shows its value. Attributes belong to the whole of it: a statement may
+    /// have them.
     fn shown(&mut self, fragment: &Fragment, behind_attributes: usize) {
         let (attributes, value) = fragment.split(behind_attributes);
         self.fragment(&attributes);
@@ -767,9 +770,9 @@ fn back(id: VariableId) -> String {
     format!("__oxtorch_{id}")
 }
 
-/// Stands for the method `evcxr_display` of a type that has none; one that a trait of the user's gives a type comes first, for this
-/// is a method of references to it. It is in scope around a cell's value alone, for elsewhere
-/// a method that a type lacks is an error; and no trait of the runtime's, or rustc would advise evcxr's cells to import it.
+/// Stands for the method `evcxr_display` of a type that has none; one that a trait of the user's gives a type comes
+/// first, for this is a method of references to it. It is in scope around a cell's value alone, for elsewhere a method
+/// that a type lacks is an error; and no trait of the runtime's, or rustc would advise evcxr's cells to import it.
 const VIA_EVCXR: &str = "\
     trait ViaEvcxr { fn evcxr_display(&self) -> ::oxtorch::cell::NoMethod { ::oxtorch::cell::NoMethod } } \
     impl<T: ?::core::marker::Sized> ViaEvcxr for &T {}";

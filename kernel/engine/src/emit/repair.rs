@@ -97,7 +97,8 @@ fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<M
         let Some(range) = own_range(span, file) else { continue };
         let overlaps =
             |marked: &Range<usize>| marked.start < range.end.max(range.start + 1) && range.start < marked.end;
-        // A span may reach over much of the crate, such as the whole body of an async closure: it is about its beginning.
+        // A span may reach over much of the crate, such as the whole body of an async closure: it is about its
+        // beginning.
         let begins_marked = emission.marks.iter().any(|(marked, _)| marked.contains(&range.start));
         let overlapping = emission
             .marks
@@ -179,8 +180,8 @@ fn learn_one(
     }
     let borrow_error = MOVED.contains(&code) || BORROWED.contains(&code) || code.is_empty();
     if borrow_error {
-        // `argument requires that ... is borrowed for 'static`, `first borrow later used here`: this variable is the one
-        // that borrows. What it borrows from may be under its own probe.
+        // `argument requires that ... is borrowed for 'static`, `first borrow later used here`: this variable is the
+        // one that borrows. What it borrows from may be under its own probe.
         let probed = |primary: bool| {
             marks.iter().find_map(|marked| match marked.mark {
                 Mark::Probe(id) if marked.primary == primary => Some(*id),
@@ -303,8 +304,8 @@ fn moved_into_stage(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emissio
     Some((emission.captured_by(name.trim_start_matches('*'), stage)?, stage))
 }
 
-/// The variable that an error says is borrowed: "`vs` does not live long enough", "closure may outlive the current function,
-/// but it borrows `vs`".
+/// The variable that an error says is borrowed: "`vs` does not live long enough", "closure may outlive the current
+/// function, but it borrows `vs`".
 fn lender(error: &Diagnostic, emission: &Emission) -> Option<String> {
     let named = error.message.split('`').skip(1).step_by(2);
     let mut variables = named.filter_map(|place| place.trim_start_matches(['*', '&']).split(['.', '[']).next());

@@ -98,8 +98,8 @@ impl Dependency {
         )
     }
 
-    /// Whether a cell names anything of the runtime. Cells that name it late lose the variables of their own types, so a
-    /// variable with the name of a module or function is told from it: that is called, or stands ahead of a path.
+    /// Whether a cell names anything of the runtime. Cells that name it late lose the variables of their own types, so
+    /// a variable with the name of a module or function is told from it: that is called, or stands ahead of a path.
     pub fn is_named_in(&self, code: &str) -> bool {
         let mut at = 0;
         let tokens = tokenize(code, FrontmatterAllowed::No).map(|token| {

@@ -1,4 +1,5 @@
-//! Reads what a host says while no cell runs: a thread that outlives its cell prints as it likes, and stands still for nobody.
+//! Reads what a host says while no cell runs: a thread that outlives its cell prints as it likes, and stands still for
+//! nobody.
 
 use std::fmt;
 use std::io;

@@ -6,8 +6,8 @@
 //! EVCXR_END_CONTENT
 //! ```
 //!
-//! Lines that are these, and are closed, become a display; all else is text. Blocks of different types with nothing between
-//! them are formats of one display.
+//! Lines that are these, and are closed, become a display; all else is text. Blocks of different types with nothing
+//! between them are formats of one display.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -20,8 +20,8 @@ enum Cause {
 }
 
 impl LastWords {
-    /// Takes such lines out of text on stderr, and says how many bytes at its end may be the start of one: the error that
-    /// follows says the same in other words.
+    /// Takes such lines out of text on stderr, and says how many bytes at its end may be the start of one: the error
+    /// that follows says the same in other words.
     pub fn take(&self, text: &str) -> (String, usize) {
         let mut cause_told = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rest = String::with_capacity(text.len());

@@ -1,5 +1,5 @@
-//! The interrupts of one run, of a cell or of a shell: the first asks it to end, and one that comes when the user knows what it
-//! will do ends the processes.
+//! The interrupts of one run, of a cell or of a shell: the first asks it to end, and one that comes when the user knows
+//! what it will do ends the processes.
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,8 +58,8 @@ impl Interrupts {
         self.lock().ended
     }
 
-    /// Returns when the user is to be told that the run has not ended yet: once, some time after the first interrupt, or at
-    /// the second.
+    /// Returns when the user is to be told that the run has not ended yet: once, some time after the first interrupt,
+    /// or at the second.
     pub(super) async fn to_tell(&self) {
         loop {
             let wait = {
@@ -125,8 +125,8 @@ pub struct RunInterrupter {
 }
 
 impl RunInterrupter {
-    /// Asks the run to end, and the processes that it has started: a cell ends at its next checkpoint. Where the user was told
-    /// that the next interrupt does so, ends all of them.
+    /// Asks the run to end, and the processes that it has started: a cell ends at its next checkpoint. Where the user
+    /// was told that the next interrupt does so, ends all of them.
     pub fn interrupt(&self) {
         {
             let mut asked = self.interrupts.lock();

@@ -5,8 +5,8 @@
 //!
 //! Both are read at all times: by the run of a cell, and between two cells by a task of its own (`between`).
 //!
-//! The host leads a process group, in which what its cells start is as well. An interrupt reaches all of it, and none of it
-//! outlives the host. Nor does what the user's shells start, beside it (`shells`): it writes to the same pipes.
+//! The host leads a process group, in which what its cells start is as well. An interrupt reaches all of it, and none
+//! of it outlives the host. Nor does what the user's shells start, beside it (`shells`): it writes to the same pipes.
 
 pub(crate) mod between;
 pub(crate) mod content;
@@ -54,16 +54,16 @@ const PIPE_BYTES: usize = 64 << 10;
 /// How long text waits that may be the beginning of a block of rich output.
 const BLOCK_PATIENCE: Duration = Duration::from_millis(50);
 
-/// How the threads of an operation wait for the next one. By itself GNU's OpenMP lets them spin so long that training slows
-/// several times as soon as anything else uses the processors. A sixth of that is still long enough for the next operation
-/// of a small network to come: the quickstart trains in 0.7 s either way on two quiet cores, and beside two busy loops in
-/// 1.6 s in place of 4.8 s. A user who sets this or `OMP_WAIT_POLICY` decides.
+/// How the threads of an operation wait for the next one. By itself GNU's OpenMP lets them spin so long that training
+/// slows several times as soon as anything else uses the processors. A sixth of that is still long enough for the next
+/// operation of a small network to come: the quickstart trains in 0.7 s either way on two quiet cores, and beside two
+/// busy loops in 1.6 s in place of 4.8 s. A user who sets this or `OMP_WAIT_POLICY` decides.
 const SPINS: (&str, &str) = ("GOMP_SPINCOUNT", "50000");
 
-/// How the host's allocator deals with the system. What was freed is kept for 1000 milliseconds, for the next step of a training asks
-/// for the same again: with mimalloc's own 10 ms, a CNN's takes a tenth more time. And pages are taken as they are needed:
-/// by itself mimalloc takes large ones ahead, which makes a host 15 MB larger and no training faster. A user who sets these
-/// decides.
+/// How the host's allocator deals with the system. What was freed is kept for 1000 milliseconds, for the next step of a
+/// training asks for the same again: with mimalloc's own 10 ms, a CNN's takes a tenth more time. And pages are taken as
+/// they are needed: by itself mimalloc takes large ones ahead, which makes a host 15 MB larger and no training faster.
+/// A user who sets these decides.
 const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "1000"), ("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
 
 /// How long the system may take to end a process that it was told to end: one that waits for a disk or a network ends
@@ -320,7 +320,8 @@ impl Host {
         }
         match self.read(Until::Done(self.runs), allow_stdin, events, rewrite).await {
             Ok(Came::Done(mut done)) => {
-                // A process that the cell waited for may be ended sooner than the host hears of it: that is no failure of the cell's.
+                // A process that the cell waited for may be ended sooner than the host hears of it: that is no failure
+                // of the cell's.
                 if self.was_interrupted() && matches!(done.outcome, Outcome::Failed { .. } | Outcome::Panicked { .. }) {
                     done.outcome = Outcome::Interrupted;
                 }
@@ -335,7 +336,8 @@ impl Host {
         }
     }
 
-    /// Starts a shell beside the host. What it prints, and what it leaves running prints later, is read as what the host prints.
+    /// Starts a shell beside the host. What it prints, and what it leaves running prints later, is read as what the
+    /// host prints.
     pub async fn start_shell(&mut self, mut command: Command, events: &mpsc::Sender<Event>) -> io::Result<Shell> {
         self.shells.retain(Group::is_in_use);
         let group = Group::start()?;
@@ -438,7 +440,8 @@ impl Host {
                             send(events, Event::Input { prompt, password, reply }).await;
                         }
                         FromHost::Done(done) => {
-                            // That of another run would be taken for this one's, and all that follow for the one before.
+                            // That of another run would be taken for this one's, and all that follow for the one
+                            // before.
                             if matches!(until, Until::Done(run) if run == done.run) {
                                 streams.flush(events).await;
                                 return Ok(Came::Done(done));

@@ -1,7 +1,8 @@
-//! The processes that a shell of the user's starts: a group of their own, which ends with the host and with this program.
+//! The processes that a shell of the user's starts: a group of their own, which ends with the host and with this
+//! program.
 //!
-//! What a cell's Rust code starts is in the host's group. That of a shell is another, so that a stop reaches the command alone
-//! and a script that ends its own group (`trap 'kill 0' EXIT`) ends no variables.
+//! What a cell's Rust code starts is in the host's group. That of a shell is another, so that a stop reaches the
+//! command alone and a script that ends its own group (`trap 'kill 0' EXIT`) ends no variables.
 
 use std::io;
 use std::process::{Child, Command, Stdio};
@@ -11,11 +12,12 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use oxtorch_system::processes;
 use oxtorch_system::signals;
 
-/// What the leader of a group does: it waits for a pipe to close, as it does where this program is killed, and ends the group.
+/// What the leader of a group does: it waits for a pipe to close, as it does where this program is killed, and ends the
+/// group.
 const LEADER: &str = "read -r never; kill -s KILL 0";
 
-/// A process group that ends when this is dropped, and at the latest with this program. Its leader is ours and is waited for
-/// at the end alone, so the group's number is nobody else's until then.
+/// A process group that ends when this is dropped, and at the latest with this program. Its leader is ours and is
+/// waited for at the end alone, so the group's number is nobody else's until then.
 #[derive(Debug)]
 pub(super) struct Group {
     leader: Child,

@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 use crate::host::Host;
 use oxtorch_setup::Runtime;
 
-/// How long after a cell the host is started: the next cell may come at once, and is not to share the processor with it.
+/// How long after a cell the host is started: the next cell may come at once, and is not to share the processor with
+/// it.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// Starts hosts, the next one ahead of its time.

@@ -1,4 +1,5 @@
-//! `%cd`, `%pwd` and `%env`: where cells and shell commands run, and with which variables; files by `%%writefile` lie there.
+//! `%cd`, `%pwd` and `%env`: where cells and shell commands run, and with which variables; files by `%%writefile` lie
+//! there.
 
 use std::collections::BTreeMap;
 use std::fs::File;

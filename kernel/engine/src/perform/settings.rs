@@ -41,8 +41,8 @@ impl NativeEngine {
         Ok(format!("{cells} compiled cells, {bytes} of at most {limit}, in {}\n{found}", folder.display()))
     }
 
-    /// Forgets variables, or everything that cells have made; then a new host begins. What is shown as the variables are dropped
-    /// is this cell's.
+    /// Forgets variables, or everything that cells have made; then a new host begins. What is shown as the variables
+    /// are dropped is this cell's.
     pub(super) async fn reset(
         &mut self,
         keep_items: bool,

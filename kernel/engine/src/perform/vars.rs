@@ -1,7 +1,7 @@
 //! `:vars`: the variables of the session, and what they are like.
 //!
-//! Names and types are known here. Shapes and lengths are asked of the host by a small cell that looks at each variable,
-//! written when somebody asks, so that no other cell pays for it.
+//! Names and types are known here. Shapes and lengths are asked of the host by a small cell that looks at each
+//! variable, written when somebody asks, so that no other cell pays for it.
 
 use std::collections::HashMap;
 

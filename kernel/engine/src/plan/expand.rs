@@ -1,8 +1,8 @@
 //! Finds out what a call of the user's macro makes: rustc expands it, and the items are those of the cell.
 //!
-//! Only calls of macros that may make items come here (see [`crate::source::macro_items`]), so other cells pay nothing. The call
-//! is emitted as the user wrote it; what it makes tells the names that later cells can import, and where its impls may
-//! stand. So do items with derives of other crates, which may make types beside them.
+//! Only calls of macros that may make items come here (see [`crate::source::macro_items`]), so other cells pay nothing.
+//! The call is emitted as the user wrote it; what it makes tells the names that later cells can import, and where its
+//! impls may stand. So do items with derives of other crates, which may make types beside them.
 //!
 //! The macro of another crate may not take the `pub` that later cells need, so its calls are tried with and without.
 

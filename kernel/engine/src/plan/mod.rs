@@ -1,11 +1,12 @@
 //! Finds what the crate of a cell has to hold: its own items, and those of earlier cells that have to move here.
 //!
 //! What is compiled names the very crates that it was compiled against. So the rule is that of one crate of the newest
-//! definitions: **whatever depends on something that has a new home gets a new home itself.** One thing depends on another
+//! definitions: **whatever depends on something that has a new home gets a new home itself.** One thing depends on
+//! another
 //! - that it mentions by its name, or by one that a `use` or a `type` gives it;
 //! - whose members it mentions: a trait's methods, an enum's variants, what a module holds;
-//! - that has to live with it: an impl is of a type or of a trait of its own crate, by the orphan rule. So a type follows
-//!   its impls, which follow what their methods mention.
+//! - that has to live with it: an impl is of a type or of a trait of its own crate, by the orphan rule. So a type
+//!   follows its impls, which follow what their methods mention.
 //!
 //! A name too many costs the compilation of what did not need it; one too few would leave old code in force.
 
@@ -37,7 +38,8 @@ pub struct Plan {
     pub moved_impls: Vec<Arc<Impl>>,
     /// Names of redefined items whose definition, or that of something in it, is another one now.
     pub changed: Names,
-    /// Names of types whose associated constants or types are others now: what holds `<Net as Shape>::Output` is another type.
+    /// Names of types whose associated constants or types are others now: what holds `<Net as Shape>::Output` is
+    /// another type.
     pub associated: Names,
     /// Former homes of moved and redefined items.
     pub former_homes: BTreeMap<String, CrateName>,

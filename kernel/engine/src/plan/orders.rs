@@ -1,6 +1,6 @@
 //! Arbitrary programs, cut into cells in any order and redefined: whatever is compiled is compiled against the newest
-//! definitions of all that it means. `tests/orders.rs` has rustc say the same of fewer programs; see [`oxtorch_testing`] for
-//! long runs.
+//! definitions of all that it means. `tests/orders.rs` has rustc say the same of fewer programs; see
+//! [`oxtorch_testing`] for long runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 

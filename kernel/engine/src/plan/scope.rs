@@ -1,7 +1,7 @@
 //! The items, impls and `use` declarations that are live in a session, and where each has its home.
 //!
-//! An item lives in the crate of the cell that defined it, and later cells import it, until it has to move to a new home
-//! (see [`crate::plan`]).
+//! An item lives in the crate of the cell that defined it, and later cells import it, until it has to move to a new
+//! home (see [`crate::plan`]).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -142,7 +142,8 @@ impl Variables {
         self.lost.insert(name.to_owned(), Loss { cell, why });
     }
 
-    /// Follows types to their new home, which is `crate` as seen from the new home itself, and loses variables whose types changed. Returns the names of those.
+    /// Follows types to their new home, which is `crate` as seen from the new home itself, and loses variables whose
+    /// types changed. Returns the names of those.
     pub fn rehome(&mut self, plan: &Plan, home: &CrateName, cell: u32) -> Vec<(String, String)> {
         let mut dropped = Vec::new();
         for (name, variable) in &mut self.live {

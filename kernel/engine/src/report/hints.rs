@@ -270,7 +270,8 @@ fn lacking(error: &Diagnostic) -> Option<(String, String)> {
         }
         ["clone", ty] if message.starts_with("no method named") => ("Clone".to_owned(), bare(ty)),
         _ => {
-            // "the trait `PartialOrd` is not implemented for `Activation`", "the trait bound `Net: Clone` is not satisfied"
+            // "the trait `PartialOrd` is not implemented for `Activation`", "the trait bound `Net: Clone` is not
+            // satisfied"
             let texts = std::iter::once(&error.message).chain(error.children.iter().map(|child| &child.message));
             return texts.into_iter().find_map(|text| {
                 let text = readable(text);
@@ -371,7 +372,8 @@ const COPIES: &str = "a tensor is not `Clone`, as there are two ways: `x.shallow
                       numbers of its own. Of a list: `list.iter().map(Tensor::shallow_clone).collect()`; a type that holds one gets an \
                       `impl Clone` that says which";
 
-/// Whether a tensor, or what holds one, was to be cloned. tch has a method of that name with an argument, which nobody means.
+/// Whether a tensor, or what holds one, was to be cloned. tch has a method of that name with an argument, which nobody
+/// means.
 fn is_clone_of_tensor(error: &Diagnostic, text: &str) -> bool {
     match error.code() {
         "E0061" => text == "clone" && tells_of(error, "`&Tensor` is missing"),
@@ -381,8 +383,8 @@ fn is_clone_of_tensor(error: &Diagnostic, text: &str) -> bool {
     }
 }
 
-/// Why a type is not clear that is clear to rustc alone: crates of the session have implementations that a program has not which does not use
-/// them. Those below tch cannot be kept from cells.
+/// Why a type is not clear that is clear to rustc alone: crates of the session have implementations that a program has
+/// not which does not use them. Those below tch cannot be kept from cells.
 fn of_other_crates(error: &Diagnostic) -> Option<Advice> {
     let (bound, crates) = error.children.iter().find_map(|child| {
         let rest = child.message.strip_prefix("multiple `impl`s satisfying `")?;

@@ -57,8 +57,8 @@ pub fn errors(errors: &[&Diagnostic], source: &Source, file: &str, advice: impl 
     Report { summary, lines }
 }
 
-/// Of errors drawn in ever less detail, what can be seen at once: all of them in as much detail as that allows, else the
-/// first one in full, which is usually the cause, and as many more as there is room for.
+/// Of errors drawn in ever less detail, what can be seen at once: all of them in as much detail as that allows, else
+/// the first one in full, which is usually the cause, and as many more as there is room for.
 fn what_fits(draws: &[Vec<String>; 3], errors: usize) -> Vec<String> {
     let room = |shown: usize| if shown < errors { MAX_LINES - MORE_LINES } else { MAX_LINES };
     if let Some(all) = draws.iter().find(|draws| height(draws) <= room(draws.len())) {
@@ -180,8 +180,8 @@ fn is_long_list(message: &str) -> bool {
     message.starts_with("the following other types implement") && message.lines().count() > 4
 }
 
-/// Where rustc has put the whole name of a long type: a file that goes with the session, and how to have it otherwise of a rustc
-/// that the user does not call.
+/// Where rustc has put the whole name of a long type: a file that goes with the session, and how to have it otherwise
+/// of a rustc that the user does not call.
 fn is_of_a_file_of_ours(message: &str) -> bool {
     message.contains(".long-type-") || message.starts_with("consider using `--verbose` to print the full type name")
 }

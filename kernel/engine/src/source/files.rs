@@ -1,7 +1,8 @@
 //! Files of the user's that a cell's code is read from: `mod layers;`, `include_str!("names.txt")`.
 //!
 //! rustc reads them. What they hold is part of the code all the same: with other contents a cell is another one, and is
-//! compiled anew. So are the files that they lead to: whatever a string in them names, and the modules that they declare.
+//! compiled anew. So are the files that they lead to: whatever a string in them names, and the modules that they
+//! declare.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata, OpenOptions};

@@ -41,8 +41,8 @@ fn collect(tokens: TokenStream, names: &mut Names) {
     }
 }
 
-/// The names in patterns that need not match, which are paths where there is a constant, unit struct or variant of that name:
-/// `N` of `match n { N => .. }`. Each is put down as [`in_pattern`] calls it.
+/// The names in patterns that need not match, which are paths where there is a constant, unit struct or variant of that
+/// name: `N` of `match n { N => .. }`. Each is put down as [`in_pattern`] calls it.
 pub fn open_patterns(item: &syn::Item) -> Names {
     let mut found = OpenPatterns::default();
     found.visit_item(item);
@@ -108,7 +108,8 @@ impl<'ast> Visit<'ast> for OpenPatterns {
     }
 }
 
-/// A cell with each name in the one form that rustc takes it in: an `é` may be one character or two, and looks the same.
+/// A cell with each name in the one form that rustc takes it in: an `é` may be one character or two, and looks the
+/// same.
 pub fn one_form_of_names(code: &str) -> Cow<'_, str> {
     if is_nfc(code) {
         return Cow::Borrowed(code);

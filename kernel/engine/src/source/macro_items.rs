@@ -1,7 +1,7 @@
 //! Tells which macros of the user's make items, and makes those items visible to later cells.
 //!
-//! This reads the tokens of `macro_rules!` definitions: whether an arm begins with `struct`, `fn`, `impl` and so on. What a
-//! call of such a macro really makes, rustc says; see [`crate::plan::expand`].
+//! This reads the tokens of `macro_rules!` definitions: whether an arm begins with `struct`, `fn`, `impl` and so on.
+//! What a call of such a macro really makes, rustc says; see [`crate::plan::expand`].
 
 use std::collections::BTreeMap;
 
@@ -97,7 +97,8 @@ fn makes_impls_alone(path: &syn::Path) -> bool {
     path.segments.last().is_some_and(|last| KNOWN.iter().any(|known| last.ident == known))
 }
 
-/// Macros that cells call as statements and that make no items, besides those of expressions; asking rustc about them would only cost time.
+/// Macros that cells call as statements and that make no items, besides those of expressions; asking rustc about them
+/// would only cost time.
 const OF_STATEMENTS: [&str; 4] = ["dbg", "assert", "ensure", "json"];
 
 /// Whether a call of the macro may stand for items; `known` are macros whose calls do.
@@ -112,7 +113,8 @@ pub fn publish(definition: TokenStream, edits: &mut Edits) {
     }
 }
 
-/// Makes the items visible that a call of another crate's macro holds, as `static` of `lazy_static! { static ref A: B = c; }`.
+/// Makes the items visible that a call of another crate's macro holds, as `static` of `lazy_static! { static ref A: B =
+/// c; }`.
 pub fn publish_call(tokens: TokenStream, edits: &mut Edits) {
     Publisher { variables: &Variables::new(), edits }.items(tokens);
 }
@@ -212,7 +214,8 @@ fn pieces(body: TokenStream, variables: &Variables) -> Vec<Piece> {
                 }
             }
             [TokenTree::Ident(word), rest @ ..] if word == "pub" => {
-                let restricted = matches!(rest.first(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
+                let in_parentheses = |group: &Group| group.delimiter() == Delimiter::Parenthesis;
+                let restricted = matches!(rest.first(), Some(TokenTree::Group(group)) if in_parentheses(group));
                 (Piece::Visibility(None), 1 + usize::from(restricted))
             }
             [token, ..] => (Piece::Token(token.clone()), 1),
@@ -285,8 +288,8 @@ struct Publisher<'a> {
 }
 
 impl Publisher<'_> {
-    /// Goes through items or members, those in repetitions too. `publish` takes the pieces from one on and whether it is
-    /// public already, and says how many pieces it has; where it says nothing, what follows may be something else.
+    /// Goes through items or members, those in repetitions too. `publish` takes the pieces from one on and whether it
+    /// is public already, and says how many pieces it has; where it says nothing, what follows may be something else.
     fn each(&mut self, body: TokenStream, publish: fn(&mut Self, &[Piece], bool) -> Option<usize>) {
         let pieces = pieces(body, self.variables);
         let mut at = 0;

@@ -1,9 +1,9 @@
 //! Bounds how deeply a cell may nest, since what reads it calls itself for each level.
 //!
-//! A stack that overflows would end the kernel, whatever a cell is worth. So the depth is measured from the tokens first,
-//! and a cell that is deeper than usual is read on a stack that is large enough. Text becomes a syntax tree in [`read`] and
-//! nowhere else (clippy refuses syn's own functions, see `clippy.toml`), and a tree lives as long as that call: what walks it,
-//! clones it or drops it has the same stack.
+//! A stack that overflows would end the kernel, whatever a cell is worth. So the depth is measured from the tokens
+//! first, and a cell that is deeper than usual is read on a stack that is large enough. Text becomes a syntax tree in
+//! [`read`] and nowhere else (clippy refuses syn's own functions, see `clippy.toml`), and a tree lives as long as that
+//! call: what walks it, clones it or drops it has the same stack.
 
 use std::cell::Cell;
 
@@ -21,8 +21,8 @@ const BYTES_PER_LEVEL: usize = if cfg!(debug_assertions) { 64 << 10 } else { 16 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooDeep;
 
-/// Reads a text and hands the syntax tree, or what is wrong, to `walk`, with as much stack as that takes. No tree and no
-/// span can leave it, as neither is [`Send`].
+/// Reads a text and hands the syntax tree, or what is wrong, to `walk`, with as much stack as that takes. No tree and
+/// no span can leave it, as neither is [`Send`].
 pub fn read<P, T>(parser: P, text: &str, walk: impl FnOnce(syn::Result<P::Output>) -> T + Send) -> Result<T, TooDeep>
 where
     P: Parser + Send,
@@ -33,7 +33,8 @@ where
         #[expect(clippy::disallowed_methods, reason = "this is the guard")]
         let found = walk(parser.parse_str(text));
         READING.set(READING.get() - 1);
-        // The spans are read; without this the text would stay in memory for ever. A reading within another is part of it.
+        // The spans are read; without this the text would stay in memory for ever. A reading within another is part of
+        // it.
         if READING.get() == 0 {
             proc_macro2::extra::invalidate_current_thread_spans();
         }
@@ -77,9 +78,9 @@ fn with_stack_for<T: Send>(text: &str, read: impl FnOnce() -> T + Send) -> Resul
     })
 }
 
-/// At least as many levels as any syntax tree of the text has, up to a constant: each token may be a level of its own (`!!x`,
-/// `a.b.c`) until a separator ends the expression. A comma is none behind `<` or `|`: between the parameters of a closure, or of a
-/// type, it goes on with what stands around them.
+/// At least as many levels as any syntax tree of the text has, up to a constant: each token may be a level of its own
+/// (`!!x`, `a.b.c`) until a separator ends the expression. A comma is none behind `<` or `|`: between the parameters of
+/// a closure, or of a type, it goes on with what stands around them.
 pub fn depth(text: &str) -> usize {
     // The tokens since the last separator, of this level and of all those around it.
     let mut around = Vec::new();

@@ -50,7 +50,8 @@ pub struct ParsedCell {
 }
 
 impl ParsedCell {
-    /// A cell of ours that mentions variables of the user's. For whoever looks at it, it stands at the start of the text.
+    /// A cell of ours that mentions variables of the user's. For whoever looks at it, it stands at the start of the
+    /// text.
     pub fn ours(cell: &Arc<CellText>, code: String, mentions: Names) -> Self {
         let edits = vec![Edit { at: 0, replaces: 0, insert: code }];
         let fragment = Fragment { cell: Arc::clone(cell), range: 0..0, edits };
@@ -270,8 +271,8 @@ pub enum StatementKind {
     Other,
 }
 
-/// A name in a `let` pattern: a variable, unless it is that of a constant, a unit struct or a variant in scope, `None` for
-/// one. Only rustc knows which; it is taken for a variable until rustc says otherwise.
+/// A name in a `let` pattern: a variable, unless it is that of a constant, a unit struct or a variant in scope, `None`
+/// for one. Only rustc knows which; it is taken for a variable until rustc says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// The name.
@@ -291,8 +292,8 @@ pub struct ParseError {
     pub range: Range<usize>,
 }
 
-/// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not. Calls of `item_macros`, and of
-/// such macros in the cell itself, are put aside.
+/// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not. Calls of `item_macros`, and
+/// of such macros in the cell itself, are put aside.
 pub fn parse(cell: &Arc<CellText>, item_macros: &ItemMacros) -> Result<ParsedCell, ParseError> {
     read(cell, |parsed| Ok(sort(cell, parsed?, item_macros)))
 }
@@ -347,7 +348,8 @@ fn sort(
         }
     }
     let mut parsed = sorter.parsed;
-    // `use square;` behind `macro_rules! square` gives the macro a path, which it has: all macros of cells are exported.
+    // `use square;` behind `macro_rules! square` gives the macro a path, which it has: all macros of cells are
+    // exported.
     let macros = parsed.items.iter().filter(|item| item.kind == ItemKind::Macro).flat_map(|item| &item.names);
     let macros: Names = macros.map(|name| format!("use {};", crate::source::identifiers::raw(name))).collect();
     parsed.uses.retain(|declaration| !declaration.leaves.iter().all(|leaf| macros.contains(&leaf.code)));

@@ -116,7 +116,8 @@ impl Source {
 
     /// Where a stretch of emitted text comes from; `None` for text of our own.
     pub fn place(&self, range: Range<usize>) -> Option<Place> {
-        // An expression that we wrote a borrow around, `&(x)`, is still the user's `x`; so it is in the parentheses alone.
+        // An expression that we wrote a borrow around, `&(x)`, is still the user's `x`; so it is in the parentheses
+        // alone.
         let around = self.text.get(range.clone()).unwrap_or("");
         let open = ["&(", "("].into_iter().find(|open| around.starts_with(open) && around.ends_with(')'));
         let range = match open {

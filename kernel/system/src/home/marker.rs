@@ -91,8 +91,8 @@ fn foreign(root: &Path, entry: &Path) -> HomeError {
     HomeError::Foreign { root: root.to_owned(), entry: entry.to_owned() }
 }
 
-/// Whether a name is one that we give to work in progress and to the folder of a kernel: the number of a process, and six
-/// letters or digits that are drawn.
+/// Whether a name is one that we give to work in progress and to the folder of a kernel: the number of a process, and
+/// six letters or digits that are drawn.
 pub(super) fn is_work(name: &OsStr) -> bool {
     let Some((process, drawn)) = name.to_str().and_then(|name| name.split_once('-')) else { return false };
     let is_number = !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit());

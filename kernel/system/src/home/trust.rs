@@ -21,8 +21,8 @@ const STICKY: u32 = 0o1000;
 /// More links than this lead nowhere, for the system as well.
 const MOST_LINKS: usize = 40;
 
-/// An error where others than the user and root can change what is at a path. What is not there is safe if the folders above it
-/// are.
+/// An error where others than the user and root can change what is at a path. What is not there is safe if the folders
+/// above it are.
 pub fn check(path: &Path) -> Result<(), HomeError> {
     check_steps(path, true)
 }
@@ -117,8 +117,8 @@ static USER: LazyLock<User> = LazyLock::new(|| {
     User { id, own_group: is_own.then_some(group), unknown }
 });
 
-/// Whether a group has one user only, by the lists of this machine. A user who is not on them is of a network with lists of
-/// its own, which say who else is in the group.
+/// Whether a group has one user only, by the lists of this machine. A user who is not on them is of a network with
+/// lists of its own, which say who else is in the group.
 fn is_of_one_user(group: u32, user: u32, users: &str, groups: &str) -> bool {
     let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
     let number = |fields: &[String], at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());

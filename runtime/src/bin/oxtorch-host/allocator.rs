@@ -1,12 +1,12 @@
-//! The process's memory comes from mimalloc, libtorch's as well: a step of training asks for thousands of small blocks aligned to
-//! 64 bytes, which glibc keeps no list of for a thread (an LSTM's step takes a sixth less time so).
+//! The process's memory comes from mimalloc, libtorch's as well: a step of training asks for thousands of small blocks
+//! aligned to 64 bytes, which glibc keeps no list of for a thread (an LSTM's step takes a sixth less time so).
 //!
-//! The dynamic linker finds these symbols before libc's, in the host and in every library that it loads. All of them are
-//! here, so no block reaches another allocator's `free`.
+//! The dynamic linker finds these symbols before libc's, in the host and in every library that it loads. All of them
+//! are here, so no block reaches another allocator's `free`.
 //!
-//! mimalloc maps memory without reserving it, so the system would grant more than there is and end the process once it is
-//! written to. What is more than there can be is refused here, as glibc's plain mapping has it: libtorch then says how
-//! much was asked.
+//! mimalloc maps memory without reserving it, so the system would grant more than there is and end the process once it
+//! is written to. What is more than there can be is refused here, as glibc's plain mapping has it: libtorch then says
+//! how much was asked.
 
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;

@@ -1,7 +1,8 @@
 //! What a cell reads from stdin, the user is asked for: `io::stdin().read_line` as in any program.
 //!
-//! Nothing tells that somebody waits for a pipe, so the host stands in for libc's `read`, which the standard library calls.
-//! The dynamic linker finds this one first. C code that reads by `scanf` finds an empty stdin, and so does a child process.
+//! Nothing tells that somebody waits for a pipe, so the host stands in for libc's `read`, which the standard library
+//! calls. The dynamic linker finds this one first. C code that reads by `scanf` finds an empty stdin, and so does a
+//! child process.
 
 use std::ffi::{c_int, c_void};
 

@@ -1,7 +1,7 @@
 //! Where a panic began is known here also when the user has a panic hook of their own, in place of the runtime's.
 //!
-//! The standard library begins to unwind by this function of libgcc's, and the dynamic linker finds this one first. The exceptions of C++
-//! begin by it as well, and are passed on.
+//! The standard library begins to unwind by this function of libgcc's, and the dynamic linker finds this one first. The
+//! exceptions of C++ begin by it as well, and are passed on.
 
 use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;

@@ -1,5 +1,5 @@
-//! Brightness, contrast, saturation and hue, as torchvision defines them for tensors. Three channels are red, green and blue; one is
-//! grey, which has neither saturation nor hue.
+//! Brightness, contrast, saturation and hue, as torchvision defines them for tensors. Three channels are red, green and
+//! blue; one is grey, which has neither saturation nor hue.
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -149,7 +149,8 @@ fn from_hsv(hue: &Tensor, saturation: &Tensor, value: &Tensor) -> Tensor {
     Tensor::cat(&[channel(5.0), channel(3.0), channel(1.0)], -3)
 }
 
-/// Changes brightness, contrast, saturation and hue at random, in an order that is random too. The default changes nothing.
+/// Changes brightness, contrast, saturation and hue at random, in an order that is random too. The default changes
+/// nothing.
 ///
 /// ```
 /// use oxtorch::prelude::*;

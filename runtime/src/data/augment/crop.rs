@@ -12,7 +12,8 @@ use super::sides;
 /// ```
 /// use oxtorch::prelude::*;
 /// let image = Tensor::arange(16, (Kind::Float, Device::Cpu)).view([1, 4, 4]);
-/// assert_eq!(data::augment::crop(&image, [1, 2], [2, 2]).flatten(0, -1), Tensor::from_slice(&[6f32, 7.0, 10.0, 11.0]));
+/// let cut = data::augment::crop(&image, [1, 2], [2, 2]);
+/// assert_eq!(cut.flatten(0, -1), Tensor::from_slice(&[6f32, 7.0, 10.0, 11.0]));
 /// ```
 ///
 /// # Panics

@@ -7,7 +7,8 @@ use tch::Tensor;
 use super::compose::Transform;
 use super::{crop, sides};
 
-/// To `[height, width]`, with bilinear interpolation that averages where the image shrinks (`antialias=True` in torchvision).
+/// To `[height, width]`, with bilinear interpolation that averages where the image shrinks (`antialias=True` in
+/// torchvision).
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -77,12 +78,14 @@ impl Transform for Resize {
     }
 }
 
-/// A part of random area and proportions, brought to `[height, width]` (C. Szegedy et al., Going deeper with convolutions, 2015).
+/// A part of random area and proportions, brought to `[height, width]` (C. Szegedy et al., Going deeper with
+/// convolutions, 2015).
 ///
 /// ```
 /// use oxtorch::prelude::*;
 /// use data::augment::{Compose, RandomResizedCrop};
-/// let parts = Compose::new(42).add(RandomResizedCrop::new([6, 6]).scale(0.5, 1.0)).apply(&digits().images.narrow(0, 0, 16));
+/// let resize = RandomResizedCrop::new([6, 6]).scale(0.5, 1.0);
+/// let parts = Compose::new(42).add(resize).apply(&digits().images.narrow(0, 0, 16));
 /// assert_eq!(parts.size(), [16, 1, 6, 6]);
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -138,8 +141,8 @@ impl RandomResizedCrop {
     }
 }
 
-/// Corner and size of a part of random area (of the whole) and width to height, as torchvision draws it: ten tries, the ratio uniform in
-/// its logarithm.
+/// Corner and size of a part of random area (of the whole) and width to height, as torchvision draws it: ten tries, the
+/// ratio uniform in its logarithm.
 pub(super) fn random_part(
     [rows, columns]: [i64; 2],
     scale: [f64; 2],

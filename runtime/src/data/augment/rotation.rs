@@ -7,8 +7,8 @@ use tch::Tensor;
 use super::compose::Transform;
 use super::sides;
 
-/// Turns images counter-clockwise by an angle in degrees, with bilinear interpolation; what comes from outside is `fill`. As torchvision's
-/// `rotate`, without growing the image.
+/// Turns images counter-clockwise by an angle in degrees, with bilinear interpolation; what comes from outside is
+/// `fill`. As torchvision's `rotate`, without growing the image.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -20,8 +20,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers each request by `answer`, which gets its number too, each in a thread of its own. It lives as long as the
-    /// test program does.
+    /// Answers each request by `answer`, which gets its number too, each in a thread of its own. It lives as long as
+    /// the test program does.
     pub(crate) fn start(answer: impl Fn(usize, &Request, &mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));

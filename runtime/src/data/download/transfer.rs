@@ -54,7 +54,8 @@ enum Event {
     Failed(String),
 }
 
-/// Writes the file at `url` to `part`, of which `offset` bytes are there. A server that cannot begin there sends it all.
+/// Writes the file at `url` to `part`, of which `offset` bytes are there. A server that cannot begin there sends it
+/// all.
 pub(super) fn receive(
     url: &str,
     offset: u64,

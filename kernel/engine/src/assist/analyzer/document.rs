@@ -1,5 +1,5 @@
-//! The file that the language server sees: everything that is live in the session, and the cell that is being typed in the
-//! body of a function whose parameters are the variables.
+//! The file that the language server sees: everything that is live in the session, and the cell that is being typed in
+//! the body of a function whose parameters are the variables.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
-//! Most of what `tch` has of a tensor's methods are variants: of 4,200 methods, 3,000 give an error in place of a panic,
-//! write into a given tensor, or are libtorch's own. The server sees them as private: it still knows what they return, and
-//! does not list them each time, which takes it three times as long.
+//! Most of what `tch` has of a tensor's methods are variants: of 4,200 methods, 3,000 give an error in place of a
+//! panic, write into a given tensor, or are libtorch's own. The server sees them as private: it still knows what they
+//! return, and does not list them each time, which takes it three times as long.
 
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,8 @@
 //! Completion and help from rust-analyzer, where there is one.
 //!
-//! It is started when something is first asked of it, in the background, and is not waited for while it reads the sources.
-//! `project` tells it the crates around a cell, `document` writes the one file that holds the session and the cell, `answers`
-//! reads what it says, `server` and `wire` speak its protocol.
+//! It is started when something is first asked of it, in the background, and is not waited for while it reads the
+//! sources. `project` tells it the crates around a cell, `document` writes the one file that holds the session and the
+//! cell, `answers` reads what it says, `server` and `wire` speak its protocol.
 
 pub(crate) mod answers;
 pub(crate) mod document;
@@ -31,8 +31,8 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// How long a start may take before the server is given up.
 const START: Duration = Duration::from_secs(120);
 
-/// What is asked first, so that the user's first question finds the server ready for it: tensors, and what is most used of
-/// the standard library.
+/// What is asked first, so that the user's first question finds the server ready for it: tensors, and what is most used
+/// of the standard library.
 const FIRST_CELL: &str = "use ::oxtorch::prelude::*;\nfn f(x: Tensor, v: Vec<f64>, s: String) {\nx.\n;v.\n;s.\n}\n";
 const FIRST_QUESTIONS: [u32; 3] = [2, 3, 4];
 const BEHIND_THE_DOT: [u32; 3] = [2, 3, 3];

@@ -14,8 +14,8 @@ use oxtorch_system::child::ask;
 
 /// The crate that every cell links.
 const RUNTIME: &str = "oxtorch";
-/// How far from it the crates are that cells name or that the types of those are made of. All the others would only take
-/// memory and time.
+/// How far from it the crates are that cells name or that the types of those are made of. All the others would only
+/// take memory and time.
 const DEPTH: usize = 2;
 /// What `tch` calls is nothing that a cell does.
 const LEFT_OUT: [&str; 4] = ["torch-sys", "libloading", "oxtorch-boundary", "oxtorch-protocol"];
@@ -23,8 +23,8 @@ const LEFT_OUT: [&str; 4] = ["torch-sys", "libloading", "oxtorch-boundary", "oxt
 /// Those that code runs with.
 const LIBRARIES: [&str; 3] = ["lib", "rlib", "dylib"];
 
-/// The project as rust-analyzer's `rust-project.json` describes it: the runtime, the crates that it passes on, and a crate
-/// that holds the session's file.
+/// The project as rust-analyzer's `rust-project.json` describes it: the runtime, the crates that it passes on, and a
+/// crate that holds the session's file.
 pub(super) fn describe(recipe: &Recipe, analyzer: &Analyzer, session: &Path) -> anyhow::Result<Value> {
     let answer =
         ask(recipe.metadata(recipe.workspace()).args(["--offline", "--locked"])).context("cannot run cargo")?;

@@ -24,8 +24,9 @@ const UNREAD: usize = 64;
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
 
-/// A running language server. It ends when this is dropped, and when the kernel is gone: by itself, as the other end of its
-/// standard input is then closed, and by the system where that finds it before it is ready (rust-analyzer would hang).
+/// A running language server. It ends when this is dropped, and when the kernel is gone: by itself, as the other end of
+/// its standard input is then closed, and by the system where that finds it before it is ready (rust-analyzer would
+/// hang).
 pub(super) struct Server {
     outgoing: mpsc::Sender<Value>,
     waiting: Waiting,

@@ -1,5 +1,5 @@
-//! What could stand at the cursor, as far as it is known without a language server: what the session knows, the prelude, `tch` as far as its
-//! sources tell, commands, and files.
+//! What could stand at the cursor, as far as it is known without a language server: what the session knows, the
+//! prelude, `tch` as far as its sources tell, commands, and files.
 
 pub(crate) mod context;
 

@@ -132,7 +132,8 @@ fn readable(stderr: &str) -> String {
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-/// Writes a name in place of "package `oxtorch v0.1.0 (/some/folder)`", which is how cargo names one of its own workspace.
+/// Writes a name in place of "package `oxtorch v0.1.0 (/some/folder)`", which is how cargo names one of its own
+/// workspace.
 fn without_package(line: &str, package: &str, name: &str) -> String {
     let line = line.replace(&format!("package `{package}`"), name);
     match line.split_once(&format!("package `{package} v")) {

@@ -4,10 +4,10 @@
 //! into a library that cells link, and keeps it for the next session; `failure` says what went wrong. What a session
 //! has asked for so far is here.
 //!
-//! All that a session asks for is resolved together, so that its crates share what they build on. Where that would change
-//! a crate that is in use, or part the user's crates from those of the runtime (a feature of one crate can mean another
-//! build of `tch`), what is new stands apart, with copies of its own of what differs. What the user has named is never
-//! there twice: that is refused.
+//! All that a session asks for is resolved together, so that its crates share what they build on. Where that would
+//! change a crate that is in use, or part the user's crates from those of the runtime (a feature of one crate can mean
+//! another build of `tch`), what is new stands apart, with copies of its own of what differs. What the user has named
+//! is never there twice: that is refused.
 
 pub(crate) mod failure;
 pub(crate) mod reactor;
@@ -228,8 +228,8 @@ impl Dependencies {
         &self.links
     }
 
-    /// Links the crates to a cell that mentions one of them. `taken` are names of the user's own. Returns crates that the
-    /// cell names though nobody has asked for them: a variable may be of a type of such a crate.
+    /// Links the crates to a cell that mentions one of them. `taken` are names of the user's own. Returns crates that
+    /// the cell names though nobody has asked for them: a variable may be of a type of such a crate.
     ///
     /// It stands behind the user's text; and as it names the sets, whose names say what is in them, the same cell with
     /// other crates is another crate.

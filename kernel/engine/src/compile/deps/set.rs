@@ -312,7 +312,8 @@ impl Request {
         self.runtime.dependencies.iter().any(|folder| held.file.starts_with(folder))
     }
 
-    /// Says which crates that cells have from the start are there a second time, and whether one is in the same version.
+    /// Says which crates that cells have from the start are there a second time, and whether one is in the same
+    /// version.
     fn second_copies(&self, crates: &[Held], resolved: &Resolved) -> (Vec<String>, bool) {
         let (mut notes, mut same_version) = (Vec::new(), false);
         for held in crates.iter().filter(|held| OFFERED.contains(&held.package.as_str())) {

@@ -245,8 +245,8 @@ impl Edits {
         self.insert(Some(range.end), ")");
     }
 
-    /// A module in a file of its own stands beside the notebook. It is declared in a module with that folder, where rustc looks for
-    /// it and for the modules in it as it does beside any file.
+    /// A module in a file of its own stands beside the notebook. It is declared in a module with that folder, where
+    /// rustc looks for it and for the modules in it as it does beside any file.
     fn read_module(&mut self, it: &syn::ItemMod) {
         let (Some(folder), 0) = (self.folder.clone(), self.module_depth) else { return };
         let (range, name) = (it.span().byte_range(), unraw(&it.ident.to_string()));
@@ -580,8 +580,8 @@ fn lacks_error_type(expr: &Expr) -> bool {
     }
 }
 
-/// Whether a closure's body calls a function or a macro that may run for long. Methods alone, as in `|x| x.sqrt()`, and what
-/// makes a value, as in `|x| Some(x)`, do not count.
+/// Whether a closure's body calls a function or a macro that may run for long. Methods alone, as in `|x| x.sqrt()`, and
+/// what makes a value, as in `|x| Some(x)`, do not count.
 fn may_run_long(body: &Expr) -> bool {
     struct Calls(bool);
     impl<'ast> Visit<'ast> for Calls {

@@ -1,4 +1,4 @@
-//! What `docs/ARCHITECTURE.md` draws is what the manifests and the code say.
+//! What `docs/ARCHITECTURE.md` draws is what the manifests and the code say, and what rustfmt does not see.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -140,4 +140,21 @@ fn the_files_and_folders_that_pages_name_are_there() {
         let lost: Vec<&str> = quoted.filter(is_path).filter(|path| !is_there(path)).collect();
         assert_eq!(lost, Vec::<&str>::new(), "{page}");
     }
+}
+
+#[test]
+fn lines_end_within_120_columns() {
+    let mut files = Vec::new();
+    for folder in ["kernel", "runtime", "tests"] {
+        sources(&root().join(folder), &mut files);
+    }
+    let mut long = Vec::new();
+    for file in files {
+        // A string is left as it is, and so is what goes with it.
+        let text = read(&file);
+        let lines = text.lines().enumerate().filter(|(_, line)| line.chars().count() > 120);
+        let is_free = |line: &str| line.trim_start().starts_with("//") || !(line.contains('"') || line.ends_with('\\'));
+        long.extend(lines.filter(|(_, line)| is_free(line)).map(|(at, _)| format!("{}:{}", file.display(), at + 1)));
+    }
+    assert_eq!(long, Vec::<String>::new());
 }
