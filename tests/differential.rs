@@ -130,7 +130,7 @@ mod engines {
     /// What a user sees to be different.
     fn difference(native: &Shown, evcxr: &Shown) -> Option<String> {
         let ending = |shown: &Shown| match &shown.error {
-            Some(error) => format!("{}: {}", error.ename, error.evalue),
+            Some(error) => format!("{}: {}", error.kind, error.evalue),
             None => "ok".to_owned(),
         };
         let mut complaints = String::new();

@@ -188,7 +188,7 @@ fn compare(name: &str, cell: &Cell, shown: &Shown) {
     if let Some(error) = &shown.error {
         let report = error.traceback.join("\n");
         let report = if cell.coloured { report.replace('\x1b', "␛") } else { without_colours(&report) };
-        text.push_str(&format!("{}: {}\n\n{report}", error.ename, error.evalue));
+        text.push_str(&format!("{}: {}\n\n{report}", error.kind, error.evalue));
     }
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(folder().join("snapshots"));

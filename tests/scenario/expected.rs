@@ -137,15 +137,15 @@ impl Expected {
         match (&self.error, &shown.error) {
             (None, None) => {}
             (None, Some(error)) => {
-                complaints.push(format!("fails with {}: {}\n{}", error.ename, error.evalue, indented(report)));
+                complaints.push(format!("fails with {}: {}\n{}", error.kind, error.evalue, indented(report)));
                 return;
             }
             (Some((ename, _)), None) => complaints.push(format!("should fail with {ename}, but ends well")),
             (Some((ename, evalue)), Some(error)) => {
-                if *ename != error.ename || !error.evalue.contains(evalue.as_str()) {
+                if *ename != error.kind.name() || !error.evalue.contains(evalue.as_str()) {
                     complaints.push(format!(
                         "should fail with {ename}: {evalue}\nbut fails with   {}: {}\n{}",
-                        error.ename,
+                        error.kind,
                         error.evalue,
                         indented(report)
                     ));
@@ -180,10 +180,10 @@ impl Expected {
         let report = shown.report().unwrap_or_default();
         let evalue = |error: &CellError| error.evalue.lines().next().unwrap_or_default().to_owned();
         self.error = match (self.error.take(), &shown.error) {
-            (Some((ename, part)), Some(error)) if ename == error.ename && error.evalue.contains(&part) => {
+            (Some((ename, part)), Some(error)) if ename == error.kind.name() && error.evalue.contains(&part) => {
                 Some((ename, part))
             }
-            (_, shown) => shown.as_ref().map(|error| (error.ename.clone(), evalue(error))),
+            (_, shown) => shown.as_ref().map(|error| (error.kind.name().to_owned(), evalue(error))),
         };
         self.report.update(&report);
         self.absent.retain(|text| !report.contains(text.as_str()));

@@ -50,7 +50,7 @@ impl Shown {
 
     /// The kind of error that ended the cell, or `ok`.
     pub fn ending(&self) -> &str {
-        self.error.as_ref().map_or("ok", |error| error.ename.as_str())
+        self.error.as_ref().map_or("ok", |error| error.kind.name())
     }
 
     fn take(&mut self, event: Event, answers: &mut std::vec::IntoIter<String>) {

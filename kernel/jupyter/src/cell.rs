@@ -125,7 +125,8 @@ impl CellOutput<'_> {
 
     /// Shows an error.
     pub(super) async fn error(&self, error: &CellError) {
-        let CellError { ename, evalue, traceback } = error.clone();
+        let CellError { kind, evalue, traceback } = error.clone();
+        let ename = kind.name().into();
         self.iopub.publish(ErrorOutput { ename, evalue, traceback }, self.request).await;
     }
 

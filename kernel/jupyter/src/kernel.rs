@@ -185,12 +185,12 @@ impl<E: Engine> Kernel<E> {
                 user_expressions: Some(expressions),
                 error: None,
             },
-            Err(CellError { ename, evalue, traceback }) => ExecuteReply {
+            Err(CellError { kind, evalue, traceback }) => ExecuteReply {
                 status: ReplyStatus::Error,
                 execution_count,
                 payload: Vec::new(),
                 user_expressions: Some(HashMap::new()),
-                error: Some(Box::new(ReplyError { ename, evalue, traceback })),
+                error: Some(Box::new(ReplyError { ename: kind.name().into(), evalue, traceback })),
             },
         };
         let aborts = reply.status == ReplyStatus::Error && content.stop_on_error && !content.silent;
@@ -249,7 +249,9 @@ impl<E: Engine> Kernel<E> {
         for (name, expression) in content.user_expressions.iter().flatten() {
             let result = match cell::evaluate(session, expression, execution_count).await {
                 Ok(value) => ExpressionResult::Ok { data: media(value.data), metadata: value.metadata },
-                Err(CellError { ename, evalue, traceback }) => ExpressionResult::Error { ename, evalue, traceback },
+                Err(CellError { kind, evalue, traceback }) => {
+                    ExpressionResult::Error { ename: kind.name().into(), evalue, traceback }
+                }
             };
             results.insert(name.clone(), result);
         }

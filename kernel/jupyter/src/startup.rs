@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::cell::CellOutput;
 use super::interrupts::Interrupts;
 use oxtorch_session::Engine;
-use oxtorch_session::{Aside, CellError, Event, ProgressLine};
+use oxtorch_session::{Aside, CellError, ErrorKind, Event, ProgressLine};
 
 /// How long somebody who types may wait for a start: one without a set-up takes about half of it.
 const TYPING: Duration = Duration::from_millis(800);
@@ -65,7 +65,7 @@ impl<E: Engine> Startup<E> {
                     }
                     started = &mut *task => break started,
                     () = cell.interrupts.next() => return Err(CellError {
-                        ename: "KeyboardInterrupt".into(),
+                        kind: ErrorKind::Interrupted,
                         evalue: "interrupted while the set-up was running; it goes on".into(),
                         traceback: vec!["Interrupted while the set-up was running; it goes on.".into()],
                     }),
@@ -152,5 +152,5 @@ fn setup_error(reason: &str) -> CellError {
     let mut traceback: Vec<String> =
         format!("\u{1b}[1;31mOxtorch is not set up\u{1b}[0m: {reason}").lines().map(str::to_string).collect();
     traceback.push("Run `oxtorch doctor` in a terminal to see what is missing, then restart the kernel.".into());
-    CellError { ename: "SetupError".into(), evalue: reason.lines().next().unwrap_or_default().to_string(), traceback }
+    CellError { kind: ErrorKind::Setup, evalue: reason.lines().next().unwrap_or_default().to_string(), traceback }
 }

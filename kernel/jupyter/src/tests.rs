@@ -356,7 +356,7 @@ async fn a_peer_without_the_key_takes_no_reply_and_no_question_from_a_frontend()
 async fn a_frontend_that_takes_no_questions_is_not_asked() {
     let mut client = Client::new().await;
     let (reply, _) = client.run("input your name?").await;
-    assert_eq!(reply.error.expect("has an error").ename, "NoInput");
+    assert_eq!(reply.error.expect("has an error").ename, "Error");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use oxtorch_session::{AHEAD, Aside, CellError, CellRequest, Event};
+use oxtorch_session::{AHEAD, Aside, CellError, CellRequest, ErrorKind, Event};
 use oxtorch_session::{Engine, Interrupt};
 use oxtorch_system::signals;
 use oxtorch_system::terminal::say;
@@ -132,8 +132,8 @@ where
         let running = CellRun { cell, execution_count, timeout: options.timeout };
         let ended = run_cell(&mut session, running, &mut aside, &mut outputs, &mut signals).await;
         let error = ended.outcome.err();
-        let ename = error.as_ref().map(|error| error.ename.as_str());
-        progress.end(number, execution_count, &cell.source, began.elapsed(), ename);
+        let failure = error.as_ref().map(|error| error.kind);
+        progress.end(number, execution_count, &cell.source, began.elapsed(), failure);
         report.executed = number;
         report.interrupted = ended.interrupted;
         let may_fail = cell.tags.iter().any(|tag| tag == MAY_FAIL);
@@ -290,7 +290,7 @@ async fn run_cell<E: Engine>(
         Some(Ok(())) => Ok(()),
         Some(Err(error)) if too_long => Err(timed_out(timeout.unwrap_or_default(), &error)),
         Some(Err(error)) => Err(error),
-        None => Err(plain_error("KeyboardInterrupt", "interrupted, but the cell did not end")),
+        None => Err(plain_error(ErrorKind::Interrupted, "interrupted, but the cell did not end")),
     };
     Ended { outcome, interrupted, lost }
 }
@@ -298,24 +298,20 @@ async fn run_cell<E: Engine>(
 /// The error of a cell that was interrupted for its time, made from the one that it ended with.
 fn timed_out(timeout: Duration, error: &CellError) -> CellError {
     let time = timeout.as_secs_f64();
-    if error.ename != "HostDied" {
-        return plain_error("Timeout", &format!("the cell ran longer than {time} s and was interrupted"));
+    if error.kind != ErrorKind::HostDied {
+        return plain_error(ErrorKind::Timeout, &format!("the cell ran longer than {time} s and was interrupted"));
     }
     let told = format!(
         "the cell ran longer than {time} s and did not end when it was interrupted, so its process was ended: all variables \
          are lost"
     );
-    let CellError { ename, evalue, mut traceback } = plain_error("Timeout", &told);
+    let CellError { kind, evalue, mut traceback } = plain_error(ErrorKind::Timeout, &told);
     traceback.extend(error.traceback.iter().cloned());
-    CellError { ename, evalue, traceback }
+    CellError { kind, evalue, traceback }
 }
 
-fn plain_error(ename: &str, evalue: &str) -> CellError {
-    CellError {
-        ename: ename.into(),
-        evalue: evalue.into(),
-        traceback: vec![format!("\u{1b}[1;31m{ename}\u{1b}[0m: {evalue}")],
-    }
+fn plain_error(kind: ErrorKind, evalue: &str) -> CellError {
+    CellError { kind, evalue: evalue.into(), traceback: vec![format!("\u{1b}[1;31m{kind}\u{1b}[0m: {evalue}")] }
 }
 
 /// Ctrl-C, the request to end that a batch system sends, and a closed terminal.

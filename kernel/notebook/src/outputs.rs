@@ -109,7 +109,8 @@ impl Outputs {
 
     /// Takes the error that ended the cell.
     pub(super) fn error(&mut self, error: &CellError) {
-        let CellError { ename, evalue, traceback } = error.clone();
+        let CellError { kind, evalue, traceback } = error.clone();
+        let ename = kind.name().into();
         self.clear_if_waiting(self.last());
         // Whatever else is missed, why a cell failed is told.
         let bytes = evalue.len() + traceback.iter().map(String::len).sum::<usize>();

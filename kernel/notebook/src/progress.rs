@@ -6,7 +6,7 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
-use oxtorch_session::CellError;
+use oxtorch_session::{CellError, ErrorKind};
 use oxtorch_system::terminal::{plain, say};
 
 /// Columns for a cell's first line of text.
@@ -52,12 +52,12 @@ impl Progress {
         execution_count: u32,
         source: &str,
         took: Duration,
-        error: Option<&str>,
+        error: Option<ErrorKind>,
     ) {
         if let Some(bar) = self.live.take() {
             bar.finish_and_clear();
         }
-        let failed = error.map(|ename| format!("  {ename}")).unwrap_or_default();
+        let failed = error.map(|kind| format!("  {kind}")).unwrap_or_default();
         let line = self.line(number, execution_count, source);
         say(format_args!("{line}  {:.2} s{failed}", took.as_secs_f64()));
     }
@@ -93,9 +93,9 @@ pub(super) fn report(failures: &[Failure]) {
         text.push('\n');
     }
     for other in others {
-        let CellError { ename, evalue, .. } = &other.error;
+        let CellError { kind, evalue, .. } = &other.error;
         let evalue = short(evalue.lines().next().unwrap_or_default(), LINE_WIDTH);
-        text.push_str(&format!("\n{}\n    {ename}: {evalue}", heading(other)));
+        text.push_str(&format!("\n{}\n    {kind}: {evalue}", heading(other)));
     }
     if console::colors_enabled_stderr() {
         say(format_args!("{text}"));

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
+use oxtorch_session::ErrorKind;
 use oxtorch_testing::Scripted;
 
 /// A notebook in a folder of its own.
@@ -158,7 +159,7 @@ async fn a_cell_that_runs_too_long_is_interrupted() {
 async fn a_question_to_the_user_is_declined() {
     let file = File::of(&["input name?"]);
     let (report, _) = file.run(file.options()).await;
-    assert_eq!(report.failures[0].error.ename, "NoInput");
+    assert_eq!(report.failures[0].error.kind, ErrorKind::Error);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What a running cell shows, and how it fails.
+//! What a running cell shows.
 
 use oxtorch_protocol::{Display, DisplayKind};
 use serde_json::Map;
@@ -71,15 +71,4 @@ impl ProgressLine {
         let id = self.id.get_or_insert_with(|| Uuid::new_v4().to_string()).clone();
         Display { kind, display_id: Some(id), ..text_display(text) }
     }
-}
-
-/// A failed cell, as a frontend shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CellError {
-    /// The kind of failure: `CompileError`, `Panic`, `Error`, `KeyboardInterrupt`, `HostDied`.
-    pub ename: String,
-    /// One line that says what went wrong.
-    pub evalue: String,
-    /// The report for the user, in lines, with ANSI colours.
-    pub traceback: Vec<String>,
 }

@@ -6,6 +6,7 @@
 
 mod aside;
 mod engine;
+mod error;
 mod event;
 pub mod formats;
 mod interrupt;
@@ -13,6 +14,7 @@ mod question;
 
 pub use aside::Aside;
 pub use engine::{AHEAD, CellRequest, Engine};
-pub use event::{CellError, Event, ProgressLine, Stream, note_display};
+pub use error::{CellError, ErrorKind};
+pub use event::{Event, ProgressLine, Stream, note_display};
 pub use interrupt::{Interrupt, Interrupter};
 pub use question::{Candidate, Completeness, Completion};

@@ -7,7 +7,7 @@ use oxtorch_protocol::{Display, DisplayKind};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use oxtorch_session::{CellError, CellRequest, Completeness, Engine, Event, Interrupter, Stream};
+use oxtorch_session::{CellError, CellRequest, Completeness, Engine, ErrorKind, Event, Interrupter, Stream};
 
 /// Runs cells whose lines are commands: `print text`, `display id text`, `input prompt`, `forever`, `fail text` and
 /// others.
@@ -61,28 +61,24 @@ impl Scripted {
                 show(Event::Input { prompt: text.into(), password: false, reply }).await;
                 match answer.await.ok().flatten() {
                     Some(line) => show(stream(Stream::Stdout, format!("got {line}\n"))).await,
-                    None => return Err(error("NoInput", "nobody answered")),
+                    None => return Err(error(ErrorKind::Error, "nobody answered")),
                 }
             }
             "sleep" => tokio::time::sleep(Duration::from_millis(text.parse().expect("milliseconds"))).await,
             "forever" => {
                 self.interrupts.notified().await;
-                return Err(error("KeyboardInterrupt", "interrupted"));
+                return Err(error(ErrorKind::Interrupted, "interrupted"));
             }
-            "fail" => return Err(error("Panic", text)),
+            "fail" => return Err(error(ErrorKind::Panic, text)),
             "" => {}
-            _ => return Err(error("CompileError", &format!("no such command: {command}"))),
+            _ => return Err(error(ErrorKind::Compile, &format!("no such command: {command}"))),
         }
         Ok(())
     }
 }
 
-fn error(ename: &str, evalue: &str) -> CellError {
-    CellError {
-        ename: ename.into(),
-        evalue: evalue.into(),
-        traceback: vec![format!("\u{1b}[31m{ename}\u{1b}[0m: {evalue}")],
-    }
+fn error(kind: ErrorKind, evalue: &str) -> CellError {
+    CellError { kind, evalue: evalue.into(), traceback: vec![format!("\u{1b}[31m{kind}\u{1b}[0m: {evalue}")] }
 }
 
 impl Engine for Scripted {

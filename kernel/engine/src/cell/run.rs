@@ -14,7 +14,7 @@ use crate::plan::variables::Gone;
 use crate::report::errors::{internal, interrupted, tell};
 use crate::report::render;
 use crate::source::source_map::Place;
-use oxtorch_session::{CellError, Event, Stream};
+use oxtorch_session::{CellError, ErrorKind, Event, Stream};
 
 impl NativeEngine {
     /// Runs a compiled cell to its end.
@@ -129,7 +129,7 @@ impl NativeEngine {
             notes.insert(0, format!("these variables are lost: {}", lost.join(", ")));
         }
         let report = render::failure("error", &message, &[], &notes);
-        CellError { ename: "HostDied".into(), evalue: message, traceback: report.lines }
+        CellError { kind: ErrorKind::HostDied, evalue: message, traceback: report.lines }
     }
 
     /// The error that an outcome stands for.
@@ -141,7 +141,7 @@ impl NativeEngine {
             Outcome::Failed { message, place } => {
                 let place = place.and_then(|frame| place_in(&sources, &frame.file, frame.line, frame.column));
                 let report = render::failure("error", &message, place.as_slice(), &[]);
-                Err(CellError { ename: "Error".into(), evalue: report.summary, traceback: report.lines })
+                Err(CellError { kind: ErrorKind::Error, evalue: report.summary, traceback: report.lines })
             }
             Outcome::Panicked { message, frames } => {
                 let mut places: Vec<Place> = Vec::new();
@@ -155,7 +155,7 @@ impl NativeEngine {
                     }
                 }
                 let report = render::failure("panic", &message, &places, &[]);
-                Err(CellError { ename: "Panic".into(), evalue: report.summary, traceback: report.lines })
+                Err(CellError { kind: ErrorKind::Panic, evalue: report.summary, traceback: report.lines })
             }
             Outcome::NotLoaded { message } => Err(not_loaded(&message)),
         }

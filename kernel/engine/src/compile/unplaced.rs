@@ -10,7 +10,7 @@ use crate::crate_names::{hashed_name, readable};
 use crate::diagnostic::Diagnostic;
 use crate::report::errors::internal;
 use crate::report::render;
-use oxtorch_session::CellError;
+use oxtorch_session::{CellError, ErrorKind};
 
 /// Lines of a message that nobody has foreseen; the rest is seldom of use.
 const MAX_LINES: usize = 8;
@@ -54,13 +54,13 @@ pub(crate) fn misses_a_cell(error: &Diagnostic) -> bool {
 
 /// The error of a cell where what earlier ones were compiled to is gone.
 pub(crate) fn cells_gone() -> CellError {
-    error("CellsGone", CELLS_GONE, "restart the kernel, and run the cells again")
+    error(ErrorKind::CellsGone, CELLS_GONE, "restart the kernel, and run the cells again")
 }
 
 /// The error of a cell where a file of the runtime is not as it was made.
 pub(crate) fn runtime_damaged(damage: &str) -> CellError {
     let message = format!("the runtime is damaged: {damage}");
-    error("RuntimeDamaged", &message, "`oxtorch setup` makes it anew; then restart the kernel")
+    error(ErrorKind::RuntimeDamaged, &message, "`oxtorch setup` makes it anew; then restart the kernel")
 }
 
 /// The error of a cell whose library the host could not load.
@@ -81,7 +81,7 @@ fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
     }
     if has(&["Too many open files", "os error 24"]) {
         return Some(error(
-            "TooManyFiles",
+            ErrorKind::TooManyFiles,
             "too many files are open",
             "drop the variables that hold files, or allow more ahead of the start: `ulimit -n 4096`",
         ));
@@ -89,14 +89,14 @@ fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
     if has(&["No space left on device", "os error 28", "Disk quota exceeded"]) || signal == Some(libc::SIGBUS) {
         let message = "the disk is full: there is no room for the compiled cell";
         return Some(error(
-            "DiskFull",
+            ErrorKind::DiskFull,
             message,
             "make room on the disk of the folder that `oxtorch doctor` calls the home, then run the cell again",
         ));
     }
     if has(&["overflowed its stack"]) || signal == Some(libc::SIGSEGV) {
         return Some(error(
-            "CompileError",
+            ErrorKind::Compile,
             "the compiler ran out of stack",
             "the cell nests too deeply, itself or by a macro that calls itself; split it into functions or smaller expressions",
         ));
@@ -106,7 +106,7 @@ fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
         let symbols = symbols.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let message = format!("no library defines {symbols}");
         return Some(error(
-            "CompileError",
+            ErrorKind::Compile,
             &message,
             "a function in an `extern` block needs a library that defines it: a crate that brings it, by `:dep`, or `#[link(name = \"...\")]`",
         ));
@@ -117,7 +117,7 @@ fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
         let libraries = libraries.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let message = format!("the linker finds no library {libraries}");
         return Some(error(
-            "CompileError",
+            ErrorKind::Compile,
             &message,
             "`#[link(name = \"...\")]` names a library that is installed, less `lib` and `.so`",
         ));
@@ -127,7 +127,7 @@ fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
             if signal == Some(libc::SIGKILL) { "the compiler was killed (SIGKILL)" } else { "the compiler aborted" };
         let message = format!("{how}: probably memory ran out");
         return Some(error(
-            "OutOfMemory",
+            ErrorKind::OutOfMemory,
             &message,
             "free memory, drop large variables for one, or split the cell, then run it again",
         ));
@@ -135,9 +135,9 @@ fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
     None
 }
 
-fn error(ename: &str, message: &str, note: &str) -> CellError {
+fn error(kind: ErrorKind, message: &str, note: &str) -> CellError {
     let report = render::failure("error", message, &[], &[note.to_owned()]);
-    CellError { ename: ename.into(), evalue: report.summary, traceback: report.lines }
+    CellError { kind, evalue: report.summary, traceback: report.lines }
 }
 
 /// The names that stand behind any of the words, each once.
@@ -194,7 +194,7 @@ mod tests {
     fn check(errors: &[Diagnostic], other: &str, status: i32, kind: &str, says: &str) {
         let errors: Vec<&Diagnostic> = errors.iter().collect();
         let error = not_compiled(&errors, other, ExitStatus::from_raw(status));
-        assert_eq!(error.ename, kind, "{error:?}");
+        assert_eq!(error.kind.name(), kind, "{error:?}");
         let text = error.traceback.join("\n");
         assert!(!error.evalue.is_empty() && text.contains(says), "{says}\n{text}");
     }
@@ -245,7 +245,10 @@ mod tests {
     #[test]
     fn a_library_that_lacks_a_symbol_is_no_fault_of_ours() {
         let error = not_loaded("/scratch/libcell_0123456789abcdef.so: undefined symbol: nope");
-        assert_eq!((error.ename.as_str(), error.evalue.as_str()), ("CompileError", "no library defines `nope`"));
-        assert_eq!(not_started("cannot write: No space left on device (os error 28)".to_owned()).ename, "DiskFull");
+        assert_eq!((error.kind, error.evalue.as_str()), (ErrorKind::Compile, "no library defines `nope`"));
+        assert_eq!(
+            not_started("cannot write: No space left on device (os error 28)".to_owned()).kind,
+            ErrorKind::DiskFull
+        );
     }
 }

@@ -5,18 +5,18 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use evcxr::{CompilationError, Error};
 
-use oxtorch_session::CellError;
+use oxtorch_session::{CellError, ErrorKind};
 
 /// More errors than this are seldom read, and the first is usually the cause.
 const MAX_ERRORS: usize = 4;
 
 /// A failure with a message and notes that stand for themselves.
-pub fn plain(ename: &str, kind: &'static str, message: &str, notes: &[String]) -> CellError {
-    let mut group = Group::with_title(Level::ERROR.with_name(kind).primary_title(message.to_owned()));
+pub fn plain(kind: ErrorKind, level: &'static str, message: &str, notes: &[String]) -> CellError {
+    let mut group = Group::with_title(Level::ERROR.with_name(level).primary_title(message.to_owned()));
     for note in notes {
         group = group.element(Level::NOTE.message(note.clone()));
     }
-    cell_error(ename, message, &[group])
+    cell_error(kind, message, &[group])
 }
 
 /// What kept a cell from being compiled.
@@ -25,9 +25,9 @@ pub fn refused(error: &Error, code: &str, number: u32) -> CellError {
         Error::CompilationErrors(errors) if !errors.is_empty() => compile_errors(errors, code, number),
         Error::TypeRedefinedVariablesLost(names) => {
             let message = format!("these variables are lost, since their type was redefined: {}", names.join(", "));
-            plain("CompileError", "error", &message, &[])
+            plain(ErrorKind::Compile, "error", &message, &[])
         }
-        error => plain("CompileError", "error", error.to_string().trim(), &[]),
+        error => plain(ErrorKind::Compile, "error", error.to_string().trim(), &[]),
     }
 }
 
@@ -35,7 +35,7 @@ fn compile_errors(errors: &[CompilationError], code: &str, number: u32) -> CellE
     let errors: Vec<&CompilationError> = errors.iter().filter(|error| error.level() != "warning").collect();
     let drawn: Vec<Group<'_>> = errors.iter().take(MAX_ERRORS).map(|error| draw(error, code, number)).collect();
     let message = errors.first().map_or_else(|| "the cell does not compile".to_owned(), |error| error.message());
-    cell_error("CompileError", &message, &drawn)
+    cell_error(ErrorKind::Compile, &message, &drawn)
 }
 
 fn draw(error: &CompilationError, code: &str, number: u32) -> Group<'static> {
@@ -86,7 +86,7 @@ fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
 /// A panic, from what the process has printed of it.
 pub fn panicked(printed: &str) -> CellError {
     let message = panic_message(printed);
-    plain("Panic", "panic", &message, &[])
+    plain(ErrorKind::Panic, "panic", &message, &[])
 }
 
 /// Where in what was printed to stderr the report of the last panic begins.
@@ -106,10 +106,10 @@ fn panic_message(report: &str) -> String {
     if message.is_empty() { "the cell panicked".to_owned() } else { message }
 }
 
-fn cell_error(ename: &str, message: &str, report: &[Group<'_>]) -> CellError {
+fn cell_error(kind: ErrorKind, message: &str, report: &[Group<'_>]) -> CellError {
     let text = Renderer::styled().render(report);
     CellError {
-        ename: ename.to_owned(),
+        kind,
         evalue: message.lines().next().unwrap_or_default().to_owned(),
         traceback: text.lines().map(str::to_owned).collect(),
     }
@@ -135,7 +135,7 @@ mod tests {
         let at = panic_report(printed).expect("is a report");
         assert_eq!(&printed[..at], "noise\n");
         let error = panicked(&printed[at..]);
-        assert_eq!((error.ename.as_str(), error.evalue.as_str()), ("Panic", "index out of bounds"));
+        assert_eq!((error.kind, error.evalue.as_str()), (ErrorKind::Panic, "index out of bounds"));
         assert!(error.traceback.join("\n").contains("really"));
     }
 }

@@ -28,7 +28,7 @@ use crate::assist::completeness;
 use crate::evcxr::dependency::Dependency;
 use crate::evcxr::lines::Line;
 use crate::host::content;
-use oxtorch_session::{CellError, CellRequest, Completeness, Event, Stream};
+use oxtorch_session::{CellError, CellRequest, Completeness, ErrorKind, Event, Stream};
 use oxtorch_session::{Engine, Interrupter};
 use oxtorch_setup::Runtime;
 use oxtorch_system::home::Home;
@@ -101,12 +101,12 @@ impl EvcxrEngine {
         let CellRequest { code, execution_count: number, allow_stdin, .. } = request;
         let mut cell = Cell { events, held: String::new(), panicked: false, failed: false, ended: None };
         if self.jobs.send(Job { code: code.to_owned(), allow_stdin }).is_err() {
-            return Err(failure::plain("HostDied", "error", "evcxr has ended", &[]));
+            return Err(failure::plain(ErrorKind::HostDied, "error", "evcxr has ended", &[]));
         }
         loop {
             let item = match tokio::time::timeout(PATIENCE, self.items.recv()).await {
                 Ok(Some(item)) => item,
-                Ok(None) => return Err(failure::plain("HostDied", "error", "evcxr has ended", &[])),
+                Ok(None) => return Err(failure::plain(ErrorKind::HostDied, "error", "evcxr has ended", &[])),
                 Err(_) => {
                     cell.let_go().await;
                     continue;
@@ -194,7 +194,7 @@ impl Cell<'_> {
             Ok(_) if self.failed => {
                 let message = std::mem::take(&mut self.held);
                 let message = if message.trim().is_empty() { "a `?` met an error" } else { message.trim_end() };
-                failure::plain("Error", "error", message, &[])
+                failure::plain(ErrorKind::Error, "error", message, &[])
             }
             Ok(outputs) => {
                 let held = std::mem::take(&mut self.held);
@@ -214,11 +214,11 @@ impl Cell<'_> {
                         notes.insert(0, format!("these variables are lost: {}", lost.join(", ")));
                     }
                     if interrupted {
-                        failure::plain("KeyboardInterrupt", "interrupted", "the cell was interrupted", &notes)
+                        failure::plain(ErrorKind::Interrupted, "interrupted", "the cell was interrupted", &notes)
                     } else {
                         let how = self.ended.take().unwrap_or(said);
                         let message = format!("the process that runs the cells {how}");
-                        failure::plain("HostDied", "error", &message, &notes)
+                        failure::plain(ErrorKind::HostDied, "error", &message, &notes)
                     }
                 }
                 error => failure::refused(&error, code, number),

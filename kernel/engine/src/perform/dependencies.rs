@@ -10,7 +10,7 @@ use crate::cell::NativeEngine;
 use crate::compile::deps::{Failure, Site};
 use crate::report::errors::{interrupted, tell};
 use crate::report::render;
-use oxtorch_session::{CellError, Event, ProgressLine};
+use oxtorch_session::{CellError, ErrorKind, Event, ProgressLine};
 
 /// How long a line of progress stands before the next.
 const BETWEEN_LINES: Duration = Duration::from_millis(500);
@@ -61,7 +61,7 @@ impl NativeEngine {
             Err(Failure::Interrupted) => Err(interrupted()),
             Err(Failure::Refused { message, notes }) => {
                 let report = render::failure("error", &message, &[], &notes);
-                Err(CellError { ename: "DependencyError".into(), evalue: report.summary, traceback: report.lines })
+                Err(CellError { kind: ErrorKind::Dependency, evalue: report.summary, traceback: report.lines })
             }
         }
     }

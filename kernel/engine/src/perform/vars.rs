@@ -17,10 +17,10 @@ use crate::source::fragment::CellText;
 use crate::source::identifiers::Names;
 use crate::source::identifiers::raw;
 use crate::source::parse::ParsedCell;
-use oxtorch_session::{CellError, CellRequest, Event};
+use oxtorch_session::{CellError, CellRequest, ErrorKind, Event};
 
 /// Errors after which there is nothing left to show.
-const GONE: [&str; 2] = ["KeyboardInterrupt", "HostDied"];
+const GONE: [ErrorKind; 2] = [ErrorKind::Interrupted, ErrorKind::HostDied];
 
 impl NativeEngine {
     /// Shows the variables, and why others are not there.
@@ -32,7 +32,7 @@ impl NativeEngine {
         let names = self.state.variables.live.keys().cloned().collect();
         let described = match self.describe_variables(names, request, events).await {
             Ok(described) => described,
-            Err(error) if GONE.contains(&error.ename.as_str()) => return Err(error),
+            Err(error) if GONE.contains(&error.kind) => return Err(error),
             Err(error) => {
                 // A `Debug` of the user's may panic, for one.
                 tell(events, &[format!("the values cannot be looked at: {}", error.evalue)]).await;

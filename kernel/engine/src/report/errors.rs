@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use crate::report::render::{self, Report};
-use oxtorch_session::{CellError, Event};
+use oxtorch_session::{CellError, ErrorKind, Event};
 
 /// Shows notes in the cell's output.
 pub(crate) async fn tell(events: &mpsc::Sender<Event>, notes: &[String]) {
@@ -15,20 +15,20 @@ pub(crate) async fn tell(events: &mpsc::Sender<Event>, notes: &[String]) {
 
 /// The error of a cell that does not compile.
 pub(crate) fn compile_error(report: Report) -> CellError {
-    CellError { ename: "CompileError".into(), evalue: report.summary, traceback: report.lines }
+    CellError { kind: ErrorKind::Compile, evalue: report.summary, traceback: report.lines }
 }
 
 /// The error of a command.
 pub(crate) fn command_error(message: &str, notes: &[String]) -> CellError {
     let report = render::failure("error", message, &[], notes);
-    CellError { ename: "CommandError".into(), evalue: report.summary, traceback: report.lines }
+    CellError { kind: ErrorKind::Command, evalue: report.summary, traceback: report.lines }
 }
 
 /// The error of an interrupted cell.
 pub(crate) fn interrupted() -> CellError {
     let message = "the cell was interrupted; its variables stay as they are";
     let report = render::failure("interrupt", message, &[], &[]);
-    CellError { ename: "KeyboardInterrupt".into(), evalue: message.into(), traceback: report.lines }
+    CellError { kind: ErrorKind::Interrupted, evalue: message.into(), traceback: report.lines }
 }
 
 /// An error that no cell should be able to cause.
@@ -39,5 +39,5 @@ pub(crate) fn internal(message: String) -> CellError {
         &[],
         &["this is a fault of Oxtorch or of its set-up: `oxtorch doctor` may tell".to_owned()],
     );
-    CellError { ename: "EngineError".into(), evalue: report.summary, traceback: report.lines }
+    CellError { kind: ErrorKind::Engine, evalue: report.summary, traceback: report.lines }
 }
