@@ -18,7 +18,7 @@ use crate::emit::{Decisions, Emission, Input, emit};
 use crate::plan::Plan;
 use crate::plan::expand;
 use crate::plan::scope::Scope;
-use crate::plan::variables::{Variable, nameable};
+use crate::plan::variables::{Variable, named};
 use crate::report::type_names::readable_type;
 use crate::report::underline::extent;
 use crate::source::fragment::{CellText, Fragment};
@@ -354,7 +354,7 @@ fn deep_cells_are_read_or_refused() {
             let text = format!("{}{middle}{}", open.repeat(depth), close.repeat(depth));
             is_complete(&text, &|_| false);
             readable_type(&text);
-            nameable(&text, &[], &"cell_a".to_owned());
+            let _ = named(&text, &[], &"cell_a".to_owned());
             segments(&format!("!{text}"), &|_| false);
             // A failure at run time, at the innermost place.
             let place = Place { cell: CellText::new(1, &text), range: open.len() * depth..open.len() * depth };

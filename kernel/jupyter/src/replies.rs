@@ -89,7 +89,7 @@ pub(super) fn complete(code: &str, found: Completion) -> CompleteReply {
     let characters = |offset: usize| code[..offset].chars().count();
     let (start, end) = (characters(found.range.start), characters(found.range.end));
     let typed = found.candidates.iter().map(|candidate| {
-        json!({"text": candidate.text, "type": candidate.kind, "signature": candidate.signature, "start": start, "end": end})
+        json!({"text": candidate.text, "type": candidate.kind.name(), "signature": candidate.signature, "start": start, "end": end})
     });
     let metadata = serde_json::Map::from_iter([("_jupyter_types_experimental".to_owned(), typed.collect())]);
     let matches = found.candidates.iter().map(|candidate| candidate.text.clone()).collect();

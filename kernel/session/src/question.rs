@@ -37,9 +37,45 @@ impl Completion {
 pub struct Candidate {
     /// What is inserted.
     pub text: String,
-    /// What it is, in the words that frontends have icons for: `function`, `class`, `instance`, `module`, `keyword`,
-    /// `property`, `magic`, `path`.
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: CandidateKind,
     /// Its signature or type; empty where there is none.
     pub signature: String,
+}
+
+/// What a candidate is. Frontends have icons for these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CandidateKind {
+    /// A function, a method, a macro, or what makes a variant.
+    Function,
+    /// A type or a trait.
+    Class,
+    /// A variable, a constant, a unit variant.
+    Instance,
+    /// A module or a crate.
+    Module,
+    /// A word of the language.
+    Keyword,
+    /// A field.
+    Property,
+    /// A command.
+    Magic,
+    /// A file or a folder.
+    Path,
+}
+
+impl CandidateKind {
+    /// The word for it in Jupyter's messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Class => "class",
+            Self::Instance => "instance",
+            Self::Module => "module",
+            Self::Keyword => "keyword",
+            Self::Property => "property",
+            Self::Magic => "magic",
+            Self::Path => "path",
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to
 //! build the runtime.
 
+use oxtorch_session::CandidateKind as Kind;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -365,15 +366,15 @@ fn trait_methods(text: &str, name: &str) -> Vec<Method> {
 
 /// The public names in a module of the libraries, and in those below, from which it takes its own; with the words that
 /// frontends have for their kinds.
-pub(crate) fn names_in(module: &str) -> Vec<(String, &'static str)> {
+pub(crate) fn names_in(module: &str) -> Vec<(String, Kind)> {
     let mut names = Vec::new();
     for file in files().filter(|file| file.module.split("::").any(|part| part == module)) {
         for line in file.text.lines() {
             let Some((word, name)) = public_name(line) else { continue };
             let kind = match word {
-                "fn" => "function",
-                "struct" | "enum" | "trait" | "type" => "class",
-                "mod" => "module",
+                "fn" => Kind::Function,
+                "struct" | "enum" | "trait" | "type" => Kind::Class,
+                "mod" => Kind::Module,
                 _ => continue,
             };
             names.push((name.to_owned(), kind));
@@ -474,7 +475,7 @@ mod tests {
         let line = members.iter().find(|(name, _)| name == "line").expect("is there");
         assert!(line.1.starts_with("pub fn line("), "{}", line.1);
         assert!(!line.1.contains(['{', '\n']), "{}", line.1);
-        assert!(names_in("plot").contains(&("Figure".to_owned(), "class")));
+        assert!(names_in("plot").contains(&("Figure".to_owned(), Kind::Class)));
     }
 
     #[test]

@@ -22,14 +22,14 @@ use crate::compile::state::State;
 use crate::compile::unplaced::{
     cells_gone, misses_a_cell, not_compiled, not_started, runtime_damaged, speaks_of_crates,
 };
-use crate::crate_names::{Sources, readable};
+use crate::crate_names::Sources;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::emit::repair::{learn, own_range, probed_types};
 use crate::emit::{self, Decisions, Emission, Input, VariableId};
 use crate::plan::Plan;
 use crate::plan::expand;
 use crate::plan::scope::CrateName;
-use crate::plan::variables::nameable;
+use crate::plan::variables::{Unnamed, named};
 use crate::report::brackets::unbalanced;
 use crate::report::errors::{compile_error, internal};
 use crate::report::python_hints;
@@ -50,7 +50,7 @@ pub(super) struct Lessons {
     /// What had to be left out.
     pub decisions: Decisions,
     /// The types of the new variables, by their ids, as code of later cells.
-    pub types: BTreeMap<VariableId, String>,
+    pub types: BTreeMap<VariableId, Result<String, Unnamed>>,
 }
 
 /// A compiled cell that waits to be run.
@@ -90,14 +90,14 @@ impl Attempt {
     }
 
     /// The types of the new variables, from what rustc said when it compiled this.
-    fn types(&self, diagnostics: &[Diagnostic]) -> BTreeMap<VariableId, String> {
+    fn types(&self, diagnostics: &[Diagnostic]) -> BTreeMap<VariableId, Result<String, Unnamed>> {
         let items = self.plan.new_items.iter().chain(&self.plan.moved_items);
         let local: Vec<String> = items.flat_map(|item| item.names.iter().cloned()).collect();
         let probed = probed_types(diagnostics, &self.emission, &self.file()).into_iter();
-        probed.map(|(id, ty)| (id, nameable(&ty, &local, &self.name).unwrap_or_else(|| unnameable(&ty)))).collect()
+        probed.map(|(id, ty)| (id, named(&ty, &local, &self.name))).collect()
     }
 
-    fn ready(self, types: BTreeMap<VariableId, String>, library: bool) -> Ready {
+    fn ready(self, types: BTreeMap<VariableId, Result<String, Unnamed>>, library: bool) -> Ready {
         let Self { plan, emission, name, decisions, .. } = self;
         Ready { plan, emission, lessons: Lessons { decisions, types }, name, library }
     }
@@ -421,25 +421,4 @@ fn macro_mentions(state: &State, cell: &ParsedCell) -> Names {
     state.scope.close_over_macros(&mut mentions);
     mentions.retain(|name| !cell.mentions.contains(name));
     mentions
-}
-
-/// How a type without a name is put down among those with one; no type's code starts like this.
-const UNNAMEABLE: &str = "?";
-
-fn unnameable(ty: &str) -> String {
-    let what = if ty.contains("{closure") {
-        "a closure's".to_owned()
-    } else if ty.contains("{async") {
-        "an async block's".to_owned()
-    } else if ty.contains('{') {
-        "a function's own".to_owned()
-    } else {
-        format!("`{}`", readable(ty))
-    };
-    format!("{UNNAMEABLE}{what}")
-}
-
-/// What kind of type that is, where a type has no name.
-pub(super) fn unnameable_type(ty: &str) -> Option<&str> {
-    ty.strip_prefix(UNNAMEABLE)
 }

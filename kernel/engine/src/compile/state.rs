@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::commands::Optimise;
+use crate::compile::Ready;
 use crate::compile::deps::Dependencies;
-use crate::compile::{Ready, unnameable_type};
 use crate::emit::VariableId;
 use crate::plan::scope::Scope;
-use crate::plan::variables::{Gone, Variable, Variables};
+use crate::plan::variables::{Gone, Unnamed, Variable, Variables};
 use crate::report::hints::Known;
 use crate::source::identifiers::Names;
 use crate::source::macro_items::ItemMacros;
@@ -128,10 +128,10 @@ impl State {
                     .variables
                     .live
                     .get(&variable.name)
-                    .map_or_else(|| Err(taken.ty.clone()), |live| Ok(live.ty.clone())),
+                    .map_or_else(|| Err(Unnamed::Other(taken.ty.clone())), |live| Ok(live.ty.clone())),
                 None => match ready.lessons.types.get(id) {
-                    Some(ty) => unnameable_type(ty).map_or_else(|| Ok(ty.clone()), |ty| Err(ty.to_owned())),
-                    None => Err("which the compiler did not tell".to_owned()),
+                    Some(ty) => ty.clone(),
+                    None => Err(Unnamed::Other("which the compiler did not tell".to_owned())),
                 },
             };
             match stored {
@@ -141,7 +141,7 @@ impl State {
                     kept.insert(variable.name.clone());
                 }
                 Err(ty) => {
-                    self.variables.lose(&variable.name, number, Gone::Unnameable(ty));
+                    self.variables.lose(&variable.name, number, Gone::Unnamed(ty));
                     forget.push(variable.name.clone());
                 }
             }

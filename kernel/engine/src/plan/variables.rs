@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use syn::visit_mut::VisitMut;
 
-use crate::crate_names::FILE;
+use crate::crate_names::{FILE, readable};
 use crate::plan::Plan;
 use crate::plan::scope::CrateName;
 use crate::source::nesting::parsed;
@@ -37,7 +38,7 @@ pub enum Gone {
         made_by: Option<String>,
     },
     /// Its type has no name that another cell could write.
-    Unnameable(String),
+    Unnamed(Unnamed),
     /// A cell moved it.
     Moved,
     /// The cell ended before it was made.
@@ -48,6 +49,62 @@ pub enum Gone {
     HostLost,
     /// The host process ended behind the cell, ahead of the next one.
     HostLostAfter,
+}
+
+/// A type that has no name which another cell could write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unnamed {
+    /// A closure's.
+    Closure,
+    /// That of an async block or of what an async function returns.
+    Future,
+    /// A function's own, which is another one than that of a pointer to it.
+    Function,
+    /// `impl Trait`, by its bounds.
+    Opaque(String),
+    /// What is defined within a block or a function, by its name.
+    Local(String),
+    /// Any other, as rustc writes it.
+    Other(String),
+}
+
+impl Unnamed {
+    /// From what rustc calls it in a message.
+    fn of(message: &str) -> Self {
+        let local = |text: &str| {
+            let (_, behind) = text.rsplit_once("}::")?;
+            let end = behind.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(behind.len());
+            Some(behind[..end].to_owned()).filter(|name| !name.is_empty())
+        };
+        if let Some(name) = local(message) {
+            Self::Local(name)
+        } else if message.contains("{closure") {
+            Self::Closure
+        } else if message.contains("{async") {
+            Self::Future
+        } else if message.contains('{') {
+            Self::Function
+        } else {
+            let readable = readable(message);
+            match readable.strip_prefix("impl ") {
+                Some(bounds) => Self::Opaque(bounds.to_owned()),
+                None => Self::Other(readable),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unnamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closure => f.write_str("a closure's"),
+            Self::Future => f.write_str("a future's"),
+            Self::Function => f.write_str("a function's own"),
+            Self::Opaque(bounds) => write!(f, "`impl {bounds}`"),
+            Self::Local(name) => write!(f, "`{name}` of a block"),
+            Self::Other(ty) => write!(f, "`{ty}`"),
+        }
+    }
 }
 
 /// A name that is gone, and the cell that it was lost in.
@@ -62,23 +119,19 @@ pub struct Loss {
 impl Loss {
     /// What to tell a user who names it.
     pub fn explain(&self, name: &str) -> String {
-        let boxed = match &self.why {
-            Gone::Unnameable(ty) => match ty.strip_prefix("`impl ").and_then(|bounds| bounds.strip_suffix('`')) {
-                Some(bounds) => format!(", as in `let {name}: Box<dyn {bounds}> = Box::new(...)`"),
-                None => ", as in `let f: Box<dyn Fn(f64) -> f64> = Box::new(...)`, or define a `fn`".to_owned(),
-            },
-            _ => String::new(),
-        };
-        format!("`{name}` {}{boxed}", Explanation(self))
+        format!("`{name}` {}", Explanation { name, loss: self })
     }
 }
 
-struct Explanation<'a>(&'a Loss);
+struct Explanation<'a> {
+    name: &'a str,
+    loss: &'a Loss,
+}
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cell = self.0.cell;
-        match &self.0.why {
+        let Self { name, loss: Loss { cell, why } } = self;
+        match why {
             Gone::Borrows => write!(
                 f,
                 "was not kept by cell [{cell}]: it borrows from a value that ended with the cell. Keep an owned value \
@@ -94,8 +147,18 @@ impl fmt::Display for Explanation<'_> {
                     None => write!(f, "Make it again in the cell that uses it, or keep an owned value"),
                 }
             }
-            Gone::Unnameable(ty) => {
-                write!(f, "was not kept by cell [{cell}]: its type, {ty}, cannot be named by another cell. Box it")
+            Gone::Unnamed(ty) => {
+                let boxed = "Box it, as in `let f: Box<dyn Fn(f64) -> f64> = Box::new(...)`, or define a `fn`";
+                write!(f, "was not kept by cell [{cell}]: its type, {ty}, cannot be named by another cell. ")?;
+                match ty {
+                    Unnamed::Opaque(bounds) => {
+                        write!(f, "Box it, as in `let {name}: Box<dyn {bounds}> = Box::new(...)`")
+                    }
+                    Unnamed::Local(ty) => write!(f, "Define `{ty}` outside of the block, at the top level of a cell"),
+                    Unnamed::Future => write!(f, "`.await` it in the cell that makes it"),
+                    Unnamed::Function => write!(f, "Make it a pointer, as in `let {name}: fn(f64) -> f64 = ...`"),
+                    Unnamed::Closure | Unnamed::Other(_) => f.write_str(boxed),
+                }
             }
             Gone::Moved => {
                 write!(
@@ -216,16 +279,16 @@ impl VisitMut for Rehome<'_> {
     }
 }
 
-/// A type as rustc names it in a message, as code that another cell can write; `None` where it has no such name.
+/// A type as rustc names it in a message, as code that another cell can write.
 ///
 /// rustc writes items of the crate itself without a path, so `local` says which those are.
-pub fn nameable(message: &str, local: &[String], home: &CrateName) -> Option<String> {
+pub fn named(message: &str, local: &[String], home: &CrateName) -> Result<String, Unnamed> {
     let named = parsed(message, |mut ty: syn::Type| {
         let mut absolute = Absolute { local, home, nameable: true };
         absolute.visit_type_mut(&mut ty);
         absolute.nameable.then(|| quote::ToTokens::to_token_stream(&ty).to_string())
     });
-    named.flatten()
+    named.flatten().ok_or_else(|| Unnamed::of(message))
 }
 
 struct Absolute<'a> {
@@ -272,7 +335,7 @@ mod tests {
     use super::*;
 
     fn check(message: &str, expected: Option<&str>) {
-        let code = nameable(message, &["Net".to_owned()], &"cell_a".to_owned());
+        let code = named(message, &["Net".to_owned()], &"cell_a".to_owned()).ok();
         assert_eq!(code.map(|code| code.replace(' ', "")), expected.map(|code| code.replace(' ', "")), "{message}");
     }
 
@@ -287,6 +350,17 @@ mod tests {
         check("oxtorch::tch::Tensor", Some("::oxtorch::tch::Tensor"));
         check("std::vec::Vec<__oxtorch_file_Net::Net::Mlp>", Some("::std::vec::Vec<::cell_a::Net::Mlp>"));
         check("std::thread::JoinHandle<!>", Some("::std::thread::JoinHandle<::oxtorch::cell::Never>"));
+    }
+
+    #[test]
+    fn why_a_type_has_no_name_is_known() {
+        let check = |message: &str, expected: Unnamed| assert_eq!(Unnamed::of(message), expected, "{message}");
+        check("{closure@cell_a.rs:1:2: 1:5}", Unnamed::Closure);
+        check("{async block@cell_a.rs:1:2: 1:5}", Unnamed::Future);
+        check("fn(i32) -> i32 {double}", Unnamed::Function);
+        check("impl Iterator<Item = i32>", Unnamed::Opaque("Iterator<Item = i32>".to_owned()));
+        check("__oxtorch_run::{closure#0}::Hidden", Unnamed::Local("Hidden".to_owned()));
+        check("std::vec::Vec<__oxtorch_run::{closure#0}::Hidden<i32>>", Unnamed::Local("Hidden".to_owned()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::assist::analyzer::document::{Columns, Document};
-use oxtorch_session::Candidate;
+use oxtorch_session::{Candidate, CandidateKind as Kind};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,14 +56,14 @@ impl Item {
 }
 
 /// The words that frontends have icons for, of the protocol's numbers.
-fn kind(number: u32) -> &'static str {
+fn kind(number: u32) -> Kind {
     match number {
-        2..=4 => "function",
-        5 | 10 => "property",
-        7 | 8 | 13 | 20 | 22 | 25 => "class",
-        9 => "module",
-        14 => "keyword",
-        _ => "instance",
+        2..=4 => Kind::Function,
+        5 | 10 => Kind::Property,
+        7 | 8 | 13 | 20 | 22 | 25 => Kind::Class,
+        9 => Kind::Module,
+        14 => Kind::Keyword,
+        _ => Kind::Instance,
     }
 }
 
@@ -124,7 +124,7 @@ mod tests {
         let found = candidates(&result, &document, 2, Columns::Utf8);
         let texts: Vec<_> = found.iter().map(|candidate| candidate.text.as_str()).collect();
         assert_eq!(texts, ["relu", "reshape"]);
-        assert_eq!((found[0].kind, found[0].signature.as_str()), ("function", "fn relu()"));
+        assert_eq!((found[0].kind, found[0].signature.as_str()), (Kind::Function, "fn relu()"));
         assert!(candidates(&json!(null), &document, 2, Columns::Utf8).is_empty());
         assert!(candidates(&json!("nonsense"), &document, 2, Columns::Utf8).is_empty());
     }

@@ -19,7 +19,7 @@ use crate::compile::state::State;
 use crate::report::type_names::readable_type;
 use crate::source::nesting::parsed;
 use crate::source::parse::{ItemKind, item_names};
-use oxtorch_session::{Candidate, Completion};
+use oxtorch_session::{Candidate, CandidateKind as Kind, Completion};
 
 const KEYWORDS: [&str; 36] = [
     "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern", "false", "fn",
@@ -28,56 +28,53 @@ const KEYWORDS: [&str; 36] = [
 ];
 
 /// What Rust's own prelude has in scope, and what else is written most.
-const STANDARD: [(&str, &str); 42] = [
-    ("Box", "class"),
-    ("Clone", "class"),
-    ("Copy", "class"),
-    ("Debug", "class"),
-    ("Default", "class"),
-    ("Drop", "class"),
-    ("Err", "function"),
-    ("Fn", "class"),
-    ("FnMut", "class"),
-    ("FnOnce", "class"),
-    ("From", "class"),
-    ("Into", "class"),
-    ("Iterator", "class"),
-    ("None", "instance"),
-    ("Ok", "function"),
-    ("Option", "class"),
-    ("Some", "function"),
-    ("String", "class"),
-    ("Vec", "class"),
-    ("assert!", "function"),
-    ("assert_eq!", "function"),
-    ("assert_ne!", "function"),
-    ("bool", "class"),
-    ("dbg!", "function"),
-    ("drop", "function"),
-    ("eprintln!", "function"),
-    ("f32", "class"),
-    ("f64", "class"),
-    ("format!", "function"),
-    ("i32", "class"),
-    ("i64", "class"),
-    ("panic!", "function"),
-    ("print!", "function"),
-    ("println!", "function"),
-    ("std", "module"),
-    ("str", "class"),
-    ("todo!", "function"),
-    ("u8", "class"),
-    ("unreachable!", "function"),
-    ("usize", "class"),
-    ("vec!", "function"),
-    ("write!", "function"),
+const STANDARD: [(&str, Kind); 42] = [
+    ("Box", Kind::Class),
+    ("Clone", Kind::Class),
+    ("Copy", Kind::Class),
+    ("Debug", Kind::Class),
+    ("Default", Kind::Class),
+    ("Drop", Kind::Class),
+    ("Err", Kind::Function),
+    ("Fn", Kind::Class),
+    ("FnMut", Kind::Class),
+    ("FnOnce", Kind::Class),
+    ("From", Kind::Class),
+    ("Into", Kind::Class),
+    ("Iterator", Kind::Class),
+    ("None", Kind::Instance),
+    ("Ok", Kind::Function),
+    ("Option", Kind::Class),
+    ("Some", Kind::Function),
+    ("String", Kind::Class),
+    ("Vec", Kind::Class),
+    ("assert!", Kind::Function),
+    ("assert_eq!", Kind::Function),
+    ("assert_ne!", Kind::Function),
+    ("bool", Kind::Class),
+    ("dbg!", Kind::Function),
+    ("drop", Kind::Function),
+    ("eprintln!", Kind::Function),
+    ("f32", Kind::Class),
+    ("f64", Kind::Class),
+    ("format!", Kind::Function),
+    ("i32", Kind::Class),
+    ("i64", Kind::Class),
+    ("panic!", Kind::Function),
+    ("print!", Kind::Function),
+    ("println!", Kind::Function),
+    ("std", Kind::Module),
+    ("str", Kind::Class),
+    ("todo!", Kind::Function),
+    ("u8", Kind::Class),
+    ("unreachable!", Kind::Function),
+    ("usize", Kind::Class),
+    ("vec!", Kind::Function),
+    ("write!", Kind::Function),
 ];
 
 /// Pointers through which a user sees what they point to.
 const POINTERS: [&str; 3] = ["Arc", "Box", "Rc"];
-
-/// More than there ever are.
-const BEHIND: usize = 1 << 32;
 
 /// How many are told: the methods of a tensor, without the variants that come last.
 const MOST: usize = 1500;
@@ -135,28 +132,35 @@ pub(super) fn complete(state: &State, docs: &Path, dir: &Path, cell: &str, curso
     Own { cursor, prefix: prefix.to_owned(), found, certain, is_code }
 }
 
+/// The place of a candidate in the list: variants of methods come behind all else, and then counts what came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    is_variant: bool,
+    number: usize,
+}
+
 /// Candidates by name; what is put in first stays.
 #[derive(Debug, Default)]
-struct Found(BTreeMap<String, (usize, Candidate)>);
+struct Found(BTreeMap<String, (Rank, Candidate)>);
 
 impl Found {
-    fn put(&mut self, text: &str, kind: &'static str, signature: &str) {
+    fn put(&mut self, text: &str, kind: Kind, signature: &str) {
         self.add(Candidate { text: text.to_owned(), kind, signature: signature.to_owned() });
     }
 
     /// A method; what is a variant of another one comes behind everything else.
     fn put_method(&mut self, name: &str, signature: &str, is_variant: bool) {
-        let order = self.0.len() + if is_variant { BEHIND } else { 0 };
-        self.add_at(order, Candidate { text: name.to_owned(), kind: "function", signature: signature.to_owned() });
+        let rank = Rank { is_variant, number: self.0.len() };
+        self.add_at(rank, Candidate { text: name.to_owned(), kind: Kind::Function, signature: signature.to_owned() });
     }
 
     fn add(&mut self, candidate: Candidate) {
-        self.add_at(self.0.len(), candidate);
+        self.add_at(Rank { is_variant: false, number: self.0.len() }, candidate);
     }
 
     /// What has no signature yet gets one.
-    fn add_at(&mut self, order: usize, candidate: Candidate) {
-        let (_, known) = self.0.entry(candidate.text.clone()).or_insert_with(|| (order, candidate.clone()));
+    fn add_at(&mut self, rank: Rank, candidate: Candidate) {
+        let (_, known) = self.0.entry(candidate.text.clone()).or_insert_with(|| (rank, candidate.clone()));
         if known.signature.is_empty() {
             *known = candidate;
         }
@@ -169,14 +173,14 @@ impl Found {
         let exact = all.iter().any(|(_, candidate)| candidate.text.starts_with(prefix));
         let fits = |text: &str| if exact { text.starts_with(prefix) } else { text.to_lowercase().starts_with(&lower) };
         let mut fitting: Vec<_> = all.into_iter().filter(|(_, candidate)| fits(&candidate.text)).collect();
-        fitting.sort_by_key(|(order, _)| *order);
+        fitting.sort_by_key(|(rank, _)| *rank);
         fitting.into_iter().map(|(_, candidate)| candidate).take(MOST).collect()
     }
 }
 
 fn commands(found: &mut Found) {
     for entry in &CATALOGUE {
-        found.put(entry.name(), "magic", entry.about);
+        found.put(entry.name(), Kind::Magic, entry.about);
     }
 }
 
@@ -190,29 +194,29 @@ fn files(folder: &Path, prefix: &str, found: &mut Found) {
         .collect();
     names.sort();
     for (name, is_folder) in names {
-        found.put(&if is_folder { name + "/" } else { name }, "path", "");
+        found.put(&if is_folder { name + "/" } else { name }, Kind::Path, "");
     }
 }
 
 fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
     for (name, variable) in &state.variables.live {
-        found.put(name, "instance", &readable_type(&variable.ty));
+        found.put(name, Kind::Instance, &readable_type(&variable.ty));
     }
     for item in state.scope.items() {
         let text = signature(item.fragment.text()).map(|signature| signature.text).unwrap_or_default();
         let head = text.split('{').next().unwrap_or_default().trim_end();
         for name in &item.names {
             match item.kind {
-                ItemKind::Type | ItemKind::Alias | ItemKind::Trait => found.put(name, "class", head),
-                ItemKind::Macro => found.put(&format!("{name}!"), "function", head),
-                ItemKind::Module => found.put(name, "module", head),
-                ItemKind::Const | ItemKind::Static => found.put(name, "instance", head),
-                ItemKind::ConstFunction | ItemKind::Other => found.put(name, "function", head),
+                ItemKind::Type | ItemKind::Alias | ItemKind::Trait => found.put(name, Kind::Class, head),
+                ItemKind::Macro => found.put(&format!("{name}!"), Kind::Function, head),
+                ItemKind::Module => found.put(name, Kind::Module, head),
+                ItemKind::Const | ItemKind::Static => found.put(name, Kind::Instance, head),
+                ItemKind::ConstFunction | ItemKind::Other => found.put(name, Kind::Function, head),
             }
         }
     }
     for name in state.scope.declared_uses().iter().filter_map(|leaf| leaf.name.as_deref()) {
-        found.put(name, "module", "");
+        found.put(name, Kind::Module, "");
     }
     if prefix.is_empty() {
         return;
@@ -223,18 +227,18 @@ fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
         let text = &cell[at..at + token.len as usize];
         at += token.len as usize;
         if token.kind == TokenKind::Ident && text != prefix && !KEYWORDS.contains(&text) {
-            found.put(text, "instance", "");
+            found.put(text, Kind::Instance, "");
         }
     }
     for name in library::prelude() {
-        let kind = if name.starts_with(char::is_uppercase) { "class" } else { "function" };
+        let kind = if name.starts_with(char::is_uppercase) { Kind::Class } else { Kind::Function };
         found.put(&name, kind, "");
     }
     for (name, kind) in STANDARD {
         found.put(name, kind, "");
     }
     for word in KEYWORDS {
-        found.put(word, "keyword", "");
+        found.put(word, Kind::Keyword, "");
     }
 }
 
@@ -252,7 +256,7 @@ fn members(state: &State, docs: &Path, names: &[&str], prefix: &str, found: &mut
         ty = inner;
     }
     for (name, ty) in fields_of(state, &ty) {
-        found.put(&name, "property", &readable_type(&ty));
+        found.put(&name, Kind::Property, &readable_type(&ty));
     }
     if let Some(name) = type_name(&ty) {
         methods_of(state, docs, &name, found);
@@ -291,11 +295,13 @@ fn is_variant(state: &State, ty: &str, name: &str) -> bool {
 fn held_by(state: &State, docs: &Path, owner: &str, found: &mut Found) {
     if let Some(live) = state.scope.find(owner) {
         parsed(live.item.fragment.text(), |item| match item {
-            Item::Enum(it) => it.variants.iter().for_each(|variant| found.put(&variant.ident.to_string(), "class", "")),
+            Item::Enum(it) => {
+                it.variants.iter().for_each(|variant| found.put(&variant.ident.to_string(), Kind::Class, ""))
+            }
             Item::Mod(it) => {
                 for item in it.content.iter().flat_map(|(_, items)| items) {
                     let (names, _) = item_names(item);
-                    names.iter().for_each(|name| found.put(name, "instance", ""));
+                    names.iter().for_each(|name| found.put(name, Kind::Instance, ""));
                 }
             }
             _ => {}
