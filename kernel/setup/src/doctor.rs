@@ -7,7 +7,7 @@ use super::contents::{self, Look};
 use super::error::{INSTALL_COMPILER, SetupError};
 use super::progress::size;
 use super::toolchain::{self, Toolchain};
-use super::{Runtime, analyzer, build, gpu, known_fit, libtorch, near, python, ready, shim, sources};
+use super::{Runtime, analyzer, build, gpu, known_fit, libtorch, manifest, other_versions, python, shim, sources};
 use oxtorch_system::home::{Home, free_space};
 use oxtorch_system::programs::find_program;
 
@@ -40,7 +40,7 @@ pub enum State {
 pub fn examine(home: &Home) -> Vec<Finding> {
     let mut findings = vec![examine_home(home)];
     let toolchain = toolchain::find();
-    let installed = (!home.is_writable()).then(|| ready::read(home, Look::Hashes).ok()).flatten();
+    let installed = (!home.is_writable()).then(|| manifest::read(home, Look::Hashes).ok()).flatten();
     match installed {
         // What others have set up needs nothing of this user's.
         Some(Ok(runtime)) => findings.extend(examine_installed(&runtime)),
@@ -202,19 +202,19 @@ fn examine_built(
 /// What a libtorch of another version lacks.
 fn examine_lacking(shim: &Path, libtorch: &libtorch::Libtorch) -> Option<Finding> {
     let (name, version) = ("functions", &libtorch.version);
-    match near::known(shim)? {
-        near::Verdict::Fits { lacking } if lacking.is_empty() => {
+    match other_versions::known(shim)? {
+        other_versions::Verdict::Fits { lacking } if lacking.is_empty() => {
             Some(good(name, format!("torch {version} has all functions of `tch`")))
         }
-        near::Verdict::Fits { lacking } => {
+        other_versions::Verdict::Fits { lacking } => {
             let (count, names) = (lacking.len(), lacking.join(", "));
             let detail = format!(
                 "{count} of `tch` are not in torch {version}, or not as `tch` calls them: {names}; {}",
-                near::remedy()
+                other_versions::remedy()
             );
             Some(optional(name, &detail))
         }
-        near::Verdict::Unfit { .. } => None,
+        other_versions::Verdict::Unfit { .. } => None,
     }
 }
 

@@ -14,12 +14,12 @@ mod error;
 mod gpu;
 pub mod libtorch;
 pub mod linker;
+mod manifest;
 pub mod metadata;
-pub mod near;
+pub mod other_versions;
 pub mod own_build;
 pub mod progress;
 mod python;
-mod ready;
 mod shim;
 pub mod sources;
 pub mod toolchain;
@@ -112,7 +112,7 @@ enum Versions {
 
 fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progress) -> Result<Runtime, SetupError> {
     let ready = || match versions {
-        Versions::Near => ready::read(home, look),
+        Versions::Near => manifest::read(home, look),
         Versions::Exact => Ok(Err(None)),
     };
     let why = match ready()? {
@@ -136,7 +136,7 @@ fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progr
     let runtime = match provide(home, versions, look, progress) {
         // Nothing can be built here. What was built is as good without a compiler in reach.
         Err(error) if versions == Versions::Near && error.is_for_want_of_tools() => {
-            ready::read_for_all(home, look)?.map_err(|_| error)?
+            manifest::read_for_all(home, look)?.map_err(|_| error)?
         }
         runtime => runtime?,
     };
@@ -188,7 +188,7 @@ fn provide(home: &Home, versions: Versions, look: Look, progress: &dyn Progress)
     let linker = linker::find(&toolchain, &compiler.path);
     let recipe = runtime.recipe.for_sessions_in(home, &key);
     let runtime = Runtime { linker, recipe, ..runtime };
-    ready::write(home, &runtime, &libtorch)?;
+    manifest::write(home, &runtime, &libtorch)?;
     Ok(runtime)
 }
 
@@ -207,12 +207,12 @@ fn fit(
     progress: &dyn Progress,
 ) -> Result<Result<(), String>, SetupError> {
     let shim = shim::place(home, &sources::torch_sys_version()?, libtorch, compiler);
-    if let Some(verdict) = near::known(&shim) {
+    if let Some(verdict) = other_versions::known(&shim) {
         return Ok(verdict.into_result(libtorch));
     }
     let inputs = build::Inputs { sources, toolchain, libtorch, shim: &shim };
     let crates = build::fetch(home, inputs, progress)?;
-    let fits = near::fit(home, &shim, &crates.torch_sys, libtorch, compiler, progress)?.into_result(libtorch);
+    let fits = other_versions::fit(home, &shim, &crates.torch_sys, libtorch, compiler, progress)?.into_result(libtorch);
     if fits.is_err() {
         build::forget(home, inputs);
     }
@@ -227,7 +227,7 @@ fn known_fit(
 ) -> Result<Result<(), String>, SetupError> {
     let Some(compiler) = compiler else { return Ok(Ok(())) };
     let shim = shim::place(home, &sources::torch_sys_version()?, libtorch, compiler);
-    Ok(near::known(&shim).map_or(Ok(()), |verdict| verdict.into_result(libtorch)))
+    Ok(other_versions::known(&shim).map_or(Ok(()), |verdict| verdict.into_result(libtorch)))
 }
 
 /// The folder of a libtorch of the exact version, with `include` and `lib`, for builds of `tch` by others.

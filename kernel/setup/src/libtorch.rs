@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::contents::Look;
 use super::error::SetupError;
 use super::progress::Progress;
-use super::{archive, contents, gpu, near, python};
+use super::{archive, contents, gpu, other_versions, python};
 use oxtorch_system::child::{ask, command};
 use oxtorch_system::home::{Home, free_space};
 use oxtorch_system::programs::find_program;
@@ -236,7 +236,7 @@ pub(crate) fn check(root: &Path, origin: &'static str) -> Result<Libtorch, Strin
     }
     let full = version(&root).ok_or("does not say its version (no build-version, no version.py)")?;
     let version = full.split('+').next().unwrap_or_default().to_owned();
-    if near::is_far(&version) {
+    if other_versions::is_far(&version) {
         return Err(format!("is version {full}, too far from {VERSION}"));
     }
     if version != VERSION && has_old_strings(&root) {

@@ -35,7 +35,7 @@ pub(crate) fn place(home: &Home, torch_sys: &str, libtorch: &Libtorch, compiler:
     let compiler = format!("{}\n{}", compiler.path.display(), compiler.version);
     let flags = flags(libtorch).join(" ");
     let parts = [torch_sys, &libtorch.identity, &compiler, &flags];
-    let near = if libtorch.is_exact() { &[][..] } else { &super::near::METHOD[..] };
+    let near = if libtorch.is_exact() { &[][..] } else { &super::other_versions::METHOD[..] };
     let method = arguments::METHOD.iter().chain(near);
     home.place("shim", &key(parts.iter().chain(method).map(|part| part.as_bytes())))
 }

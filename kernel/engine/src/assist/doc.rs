@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::assist::library::{self, Found, Wanted};
+use crate::assist::runtime_index::{self, Found, Wanted};
 use crate::assist::signature::{Signature, of_impl, signature};
-use crate::assist::standard;
+use crate::assist::standard_library;
 use crate::cell::NativeEngine;
 use crate::compile::state::State;
 use crate::report::errors::command_error;
@@ -44,7 +44,7 @@ impl NativeEngine {
             (None, Some(found)) => Ok(found),
             (None, None) => {
                 let (wanted, session) = (name.to_owned(), names_of_session(&self.state));
-                let nearest = self.aside(move |_| library::nearest(&wanted, session)).await?;
+                let nearest = self.off_thread(move |_| runtime_index::nearest(&wanted, session)).await?;
                 let mut notes: Vec<String> =
                     nearest.map(|nearest| format!("did you mean `{nearest}`?")).into_iter().collect();
                 notes.push(format!("the standard library can be searched at {SEARCH}{name}"));
@@ -54,13 +54,13 @@ impl NativeEngine {
     }
 
     async fn of_libraries(&self, wanted: Wanted) -> Result<Option<String>, CellError> {
-        self.aside(move |docs| {
-            let standard = || standard::find(&docs, &wanted);
+        self.off_thread(move |docs| {
+            let standard = || standard_library::find(&docs, &wanted);
             if wanted.is_standard() {
                 let search = || format!("{}\n\n{SEARCH}{}", wanted.path, wanted.name);
                 return standard().or_else(|| Some(search()));
             }
-            library::find(&wanted).map(|found| shown(&wanted, found)).or_else(standard)
+            runtime_index::find(&wanted).map(|found| shown(&wanted, found)).or_else(standard)
         })
         .await
     }
@@ -72,7 +72,10 @@ impl NativeEngine {
     }
 
     /// Reads many files, on a thread of its own. Gets the folder of the standard library's pages.
-    async fn aside<T: Send + 'static>(&self, work: impl FnOnce(PathBuf) -> T + Send + 'static) -> Result<T, CellError> {
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(PathBuf) -> T + Send + 'static,
+    ) -> Result<T, CellError> {
         let docs = self.standard_pages();
         tokio::select! {
             found = tokio::task::spawn_blocking(move || work(docs)) => {

@@ -5,13 +5,13 @@ pub(crate) mod completeness;
 pub(crate) mod completion;
 pub(crate) mod doc;
 pub(crate) mod inspection;
-pub(crate) mod library;
+pub(crate) mod runtime_index;
 pub(crate) mod signature;
-pub(crate) mod standard;
+pub(crate) mod standard_library;
 
 use std::time::Duration;
 
-use crate::assist::analyzer::{Document, Ready};
+use crate::assist::analyzer::{Document, RunningServer};
 use crate::cell::NativeEngine;
 use oxtorch_session::Completion;
 
@@ -34,7 +34,7 @@ impl NativeEngine {
     }
 
     /// rust-analyzer if it is ready, and what it has to see; starts it where it was not asked for before.
-    pub(super) fn analyzer_for(&mut self, cell: &str, cursor: usize) -> Option<(Ready, Document)> {
+    pub(super) fn analyzer_for(&mut self, cell: &str, cursor: usize) -> Option<(RunningServer, Document)> {
         let ready = self.analyzer.ready()?;
         let document = Document::of(&self.state, cell, cursor);
         document.in_code.then_some((ready, document))

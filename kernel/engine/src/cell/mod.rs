@@ -17,13 +17,13 @@ use crate::commands::Segment;
 use crate::commands::segments;
 use crate::compile::cache::Cache;
 use crate::compile::rustc::Rustc;
-use crate::compile::speculate::Ahead;
+use crate::compile::speculate::Speculation;
 use crate::compile::state::State;
-use crate::compile::{Compiler, Ready, Urgency};
+use crate::compile::{CompiledCell, Compiler, Urgency};
 use crate::crate_names::rewriting;
 use crate::emit::RUN_SYMBOL;
 use crate::host::standby::Standby;
-use crate::host::{Aside, Host, RunInterrupter, ToRun};
+use crate::host::{BetweenCells, Host, RunInterrupter, ToRun};
 use crate::perform::wrong_commands;
 use crate::report::errors::{interrupted, tell};
 use crate::source::fragment::CellText;
@@ -36,12 +36,12 @@ use oxtorch_setup::Runtime;
 /// The native engine.
 pub struct NativeEngine {
     pub(crate) compiler: Arc<Compiler>,
-    ahead: Ahead,
+    speculation: Speculation,
     pub(crate) standby: Standby,
     pub(crate) scratch: PathBuf,
     pub(crate) host: Option<Host>,
     /// Where what the host shows between cells goes, if somebody wants it.
-    pub(crate) aside: Option<Aside>,
+    pub(crate) aside: Option<BetweenCells>,
     pub(crate) state: State,
     phase: Arc<Mutex<Phase>>,
     told_host_note: bool,
@@ -102,7 +102,7 @@ impl NativeEngine {
         Ok(Self {
             analyzer: Analyzer::new(runtime.recipe.clone(), &scratch),
             compiler: Arc::new(Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache)),
-            ahead: Ahead::default(),
+            speculation: Speculation::default(),
             standby: Standby::new(runtime),
             scratch,
             host: Some(host),
@@ -163,10 +163,13 @@ impl NativeEngine {
         let start = Instant::now();
         let cancelled = self.cancelled();
         let compiled = tokio::select! {
-            compiled = async { self.ahead.wait_for(&text.text).await; self.compile(text, parsed).await } => compiled,
+            compiled = async {
+                self.speculation.wait_for(&text.text).await;
+                self.compile(text, parsed).await
+            } => compiled,
             () = cancelled => {
                 // What waits behind a compilation that does not end would wait for ever.
-                self.ahead.end();
+                self.speculation.end();
                 Err(interrupted())
             }
         };
@@ -178,7 +181,7 @@ impl NativeEngine {
         }
         let committed = self.state.commit_items(&ready, &cell, text.number());
         tell(events, &committed.notes).await;
-        self.ahead.go_on(&self.compiler, &self.state, &ready);
+        self.speculation.go_on(&self.compiler, &self.state, &ready);
         let to_run = ToRun {
             library: Some(self.compiler.rustc().library(&ready.name)),
             symbol: ready.emission.runs.then(|| RUN_SYMBOL.to_owned()),
@@ -195,7 +198,7 @@ impl NativeEngine {
         self.forget(forget);
         self.spent.add(&done.cost);
         if matches!(done.outcome, Outcome::Interrupted) {
-            self.ahead.end();
+            self.speculation.end();
         }
         if done.dir.is_some() && done.dir != self.dir() {
             // The cell went there by itself.
@@ -208,7 +211,7 @@ impl NativeEngine {
         &self,
         text: &Arc<CellText>,
         parsed: Result<ParsedCell, ParseError>,
-    ) -> Result<(ParsedCell, Ready), CellError> {
+    ) -> Result<(ParsedCell, CompiledCell), CellError> {
         match parsed {
             Ok(mut cell) => {
                 let ready = self.compiler.compile(&self.state, text, &mut cell, Urgency::Now).await?;
@@ -264,7 +267,7 @@ impl Engine for NativeEngine {
     }
 
     fn expect(&mut self, cells: Vec<String>) {
-        self.ahead.expect(cells);
+        self.speculation.expect(cells);
     }
 
     fn is_complete(&self, code: &str) -> Completeness {
@@ -286,7 +289,7 @@ impl Engine for NativeEngine {
     }
 
     fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {
-        let (aside, events) = Aside::new(rewriting(&self.compiler.sources));
+        let (aside, events) = BetweenCells::new(rewriting(&self.compiler.sources));
         self.aside = Some(aside);
         Some(events)
     }

@@ -6,7 +6,7 @@ use oxtorch_protocol::{Done, Outcome};
 use tokio::sync::mpsc;
 
 use crate::cell::{NativeEngine, Phase};
-use crate::compile::unplaced::not_loaded;
+use crate::compile::compiler_failure::not_loaded;
 use crate::crate_names::{place_in, rewriting};
 use crate::host::exit_reason::LastWords;
 use crate::host::{Ended, Host, Rewritten, RunInterrupter, ToRun};

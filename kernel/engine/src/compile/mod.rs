@@ -1,11 +1,11 @@
 //! Compiles a cell, trying again with what rustc refuses left out, until it compiles or the errors are the user's.
 
 pub(crate) mod cache;
+pub(crate) mod compiler_failure;
 pub(crate) mod deps;
 pub(crate) mod rustc;
 pub(crate) mod speculate;
 pub(crate) mod state;
-pub(crate) mod unplaced;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::compile::cache::Cache;
+use crate::compile::compiler_failure::{
+    cells_gone, misses_a_cell, not_compiled, not_started, runtime_damaged, speaks_of_crates,
+};
 use crate::compile::deps::Links;
 pub(super) use crate::compile::rustc::Urgency;
 use crate::compile::rustc::{Compiled, Crate, Rustc};
 use crate::compile::state::State;
-use crate::compile::unplaced::{
-    cells_gone, misses_a_cell, not_compiled, not_started, runtime_damaged, speaks_of_crates,
-};
 use crate::crate_names::Sources;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::emit::repair::{learn, own_range, probed_types};
@@ -55,7 +55,7 @@ pub(super) struct Lessons {
 
 /// A compiled cell that waits to be run.
 #[derive(Debug)]
-pub(super) struct Ready {
+pub(super) struct CompiledCell {
     pub plan: Plan,
     pub emission: Emission,
     pub lessons: Lessons,
@@ -97,9 +97,9 @@ impl Attempt {
         probed.map(|(id, ty)| (id, named(&ty, &local, &self.name))).collect()
     }
 
-    fn ready(self, types: BTreeMap<VariableId, Result<String, Unnamed>>, library: bool) -> Ready {
+    fn ready(self, types: BTreeMap<VariableId, Result<String, Unnamed>>, library: bool) -> CompiledCell {
         let Self { plan, emission, name, decisions, .. } = self;
-        Ready { plan, emission, lessons: Lessons { decisions, types }, name, library }
+        CompiledCell { plan, emission, lessons: Lessons { decisions, types }, name, library }
     }
 }
 
@@ -166,7 +166,7 @@ impl Compiler {
         text: &Arc<CellText>,
         cell: &mut ParsedCell,
         urgency: Urgency,
-    ) -> Result<Ready, CellError> {
+    ) -> Result<CompiledCell, CellError> {
         self.expand(state, cell).await?;
         let cell = &*cell;
         let macro_mentions = macro_mentions(state, cell);

@@ -46,7 +46,7 @@ pub enum Urgency {
     /// The user.
     Now,
     /// Nobody yet: whatever else the machine has to do goes first.
-    Ahead,
+    Speculative,
 }
 
 /// What to compile.
@@ -152,7 +152,7 @@ impl Rustc {
         let mut command = self.command(krate, &file, &library);
         let not_started = || format!("cannot start {}", self.runtime.rustc.display());
         let child = command.spawn().with_context(not_started)?;
-        if krate.urgency == Urgency::Ahead
+        if krate.urgency == Urgency::Speculative
             && let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
         {
             // It is done all the same where the system does not allow this.

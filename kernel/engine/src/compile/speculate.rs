@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::commands::Segment;
 use crate::commands::segments;
 use crate::compile::state::State;
-use crate::compile::{Compiler, Ready, Urgency};
+use crate::compile::{CompiledCell, Compiler, Urgency};
 use crate::emit::VariableId;
 use crate::plan::scope::CrateName;
 use crate::source::fragment::CellText;
@@ -20,7 +20,7 @@ use crate::source::parse::parse;
 
 /// What is expected, and what is being done for it.
 #[derive(Debug, Default)]
-pub(crate) struct Ahead {
+pub(crate) struct Speculation {
     expected: Vec<String>,
     work: Option<Work>,
 }
@@ -42,7 +42,7 @@ impl Drop for Work {
     }
 }
 
-impl Ahead {
+impl Speculation {
     /// Names the cells that will probably follow the one that comes next.
     pub fn expect(&mut self, cells: Vec<String>) {
         self.expected = cells;
@@ -68,7 +68,7 @@ impl Ahead {
     }
 
     /// Goes on with the cells behind the one that is now to run, or begins with them.
-    pub fn go_on(&mut self, compiler: &Arc<Compiler>, state: &State, running: &Ready) {
+    pub fn go_on(&mut self, compiler: &Arc<Compiler>, state: &State, running: &CompiledCell) {
         let foretold = self.work.as_ref().is_some_and(|work| {
             let compiled = work.compiled.borrow();
             !work.cells.is_empty()
@@ -95,7 +95,7 @@ async fn compile(compiler: Arc<Compiler>, mut state: State, cells: Vec<String>, 
         let [Segment::Code(code)] = segments.as_slice() else { return };
         let text = CellText::new(0, code);
         let Ok(mut cell) = parse(&text, &state.item_macros()) else { return };
-        let Ok(ready) = compiler.compile(&state, &text, &mut cell, Urgency::Ahead).await else { return };
+        let Ok(ready) = compiler.compile(&state, &text, &mut cell, Urgency::Speculative).await else { return };
         if ready.library {
             state.commit_items(&ready, &cell, 0);
             state.commit_variables(&ready, &probably_kept(&ready), 0);
@@ -105,7 +105,7 @@ async fn compile(compiler: Arc<Compiler>, mut state: State, cells: Vec<String>, 
 }
 
 /// The variables that a cell leaves in the store if it runs to its end.
-fn probably_kept(ready: &Ready) -> Vec<VariableId> {
+fn probably_kept(ready: &CompiledCell) -> Vec<VariableId> {
     let decisions = &ready.lessons.decisions;
     let last: BTreeMap<&str, VariableId> =
         ready.emission.variables.iter().enumerate().map(|(id, variable)| (variable.name.as_str(), id)).collect();

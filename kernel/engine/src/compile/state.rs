@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::commands::Optimise;
-use crate::compile::Ready;
+use crate::compile::CompiledCell;
 use crate::compile::deps::Dependencies;
 use crate::emit::VariableId;
 use crate::plan::scope::Scope;
@@ -64,7 +64,7 @@ impl State {
     }
 
     /// Makes the items of a compiled cell the session's, whatever becomes of its statements.
-    pub fn commit_items(&mut self, ready: &Ready, cell: &ParsedCell, number: u32) -> Committed {
+    pub fn commit_items(&mut self, ready: &CompiledCell, cell: &ParsedCell, number: u32) -> Committed {
         let mut notes = Vec::new();
         for name in &ready.lessons.decisions.stale {
             if let Some(live) = self.scope.find(name) {
@@ -116,7 +116,7 @@ impl State {
 
     /// Puts down which variables a cell that was run has left in the store, and why others are not there: who names one
     /// of those is told. Returns the variables that the host shall drop.
-    pub fn commit_variables(&mut self, ready: &Ready, kept_ids: &[VariableId], number: u32) -> Vec<String> {
+    pub fn commit_variables(&mut self, ready: &CompiledCell, kept_ids: &[VariableId], number: u32) -> Vec<String> {
         let decisions = &ready.lessons.decisions;
         let mut forget = Vec::new();
         let mut kept = Names::new();
@@ -173,7 +173,7 @@ impl State {
     }
 
     /// Loses what a cell has declared: the host process ended while it ran.
-    pub fn lose_variables_of(&mut self, ready: &Ready, number: u32) {
+    pub fn lose_variables_of(&mut self, ready: &CompiledCell, number: u32) {
         for variable in ready.emission.variables.iter().filter(|variable| variable.taken.is_none()) {
             self.variables.lose(&variable.name, number, Gone::HostLost);
         }

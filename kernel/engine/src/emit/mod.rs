@@ -31,7 +31,7 @@ use crate::plan::variables::Variable;
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, raw};
 use crate::source::instrument::CHECKPOINT;
-use crate::source::instrument::captures;
+use crate::source::instrument::impl_trait;
 use crate::source::parse::{Binding, Item, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
 use crate::source::source_map::{Place, Source};
 
@@ -60,7 +60,7 @@ pub struct CellVariable {
 
 /// Something that we wrote into the crate, and that a diagnostic may be about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mark {
+pub enum Inserted {
     /// The line that takes a variable out of the store.
     Take(VariableId),
     /// The check that a new variable is one and borrows nothing, which also tells its type.
@@ -160,7 +160,7 @@ pub struct Emission {
     /// The text and its map.
     pub source: Source,
     /// What is ours in it.
-    pub marks: Vec<(Range<usize>, Mark)>,
+    pub marks: Vec<(Range<usize>, Inserted)>,
     /// The cell's variables.
     pub variables: Vec<CellVariable>,
     /// The crates of earlier cells that it links.
@@ -203,7 +203,7 @@ impl Emission {
     /// What says that the function at a place holds nothing of its arguments: the item or statement, and where in it.
     pub fn narrowed(&self, range: Range<usize>) -> Option<(String, usize)> {
         let (fragment, place) = self.fragment(range)?;
-        let ahead = fragment.edits.iter().filter(|edit| captures::is_one(edit) && edit.at <= place.range.end);
+        let ahead = fragment.edits.iter().filter(|edit| impl_trait::is_one(edit) && edit.at <= place.range.end);
         let last = ahead.map(|edit| edit.at).max()?;
         Some((fragment.text().to_owned(), last - fragment.range.start))
     }
@@ -422,7 +422,7 @@ impl Emitter<'_> {
         let given = fragment;
         let mut fragment = given.clone();
         for (_, at) in self.input.decisions.capturing.iter().filter(|(of, _)| of == given.text()) {
-            fragment.edits.retain(|edit| edit.at != given.range.start + at || !captures::is_one(edit));
+            fragment.edits.retain(|edit| edit.at != given.range.start + at || !impl_trait::is_one(edit));
         }
         if !edits.is_empty() {
             fragment.edits.extend(edits);
@@ -437,7 +437,7 @@ impl Emitter<'_> {
         self.out.source.glue(text);
     }
 
-    fn marked(&mut self, text: &str, mark: Mark) {
+    fn marked(&mut self, text: &str, mark: Inserted) {
         let range = self.out.source.glue(text);
         self.out.marks.push((range, mark));
     }
@@ -470,7 +470,7 @@ impl Emitter<'_> {
         }
         for leaf in self.input.uses {
             if !self.input.decisions.dropped_uses.contains(leaf) {
-                self.marked(&format!("{} ", leaf.code), Mark::Use(leaf.clone()));
+                self.marked(&format!("{} ", leaf.code), Inserted::Use(leaf.clone()));
             }
         }
         // A macro is in scope only below its definition.
@@ -496,13 +496,15 @@ impl Emitter<'_> {
         let plan = self.input.plan;
         for item in plan.moved_items.iter().filter(|item| wanted(item.kind)) {
             let range = self.fragment(&item.fragment);
-            self.out.marks.push((range, Mark::Moved(item.names.iter().cloned().collect())));
+            self.out.marks.push((range, Inserted::Moved(item.names.iter().cloned().collect())));
             self.glue("\n");
         }
         if wanted(ItemKind::Other) {
             for block in &plan.moved_impls {
                 let range = self.fragment(&block.fragment);
-                self.out.marks.push((range, Mark::Moved(Names::from([crate::plan::scope::stale_impl_name(block)]))));
+                self.out
+                    .marks
+                    .push((range, Inserted::Moved(Names::from([crate::plan::scope::stale_impl_name(block)]))));
                 self.glue("\n");
             }
         }
@@ -545,7 +547,7 @@ impl Emitter<'_> {
         } else {
             self.glue(&format!(": {ty} = ::oxtorch::cell::take({name:?}); "));
         }
-        self.out.marks.push((start..self.out.source.text.len(), Mark::Take(id)));
+        self.out.marks.push((start..self.out.source.text.len(), Inserted::Take(id)));
     }
 
     /// The name of a variable in a pattern of ours, which stands for the place where the user declared it.
@@ -618,7 +620,7 @@ impl Emitter<'_> {
             let awaits = self.input.cell.statements[stage.statements.clone()].iter().any(|statement| statement.awaits);
             let head =
                 if awaits { "::oxtorch::cell::stage_async(async || {\n" } else { "::oxtorch::cell::stage(|| {\n" };
-            self.marked(head, Mark::Stage(number));
+            self.marked(head, Inserted::Stage(number));
             self.statements(&stage.statements);
             self.probe_all(&probed);
             if is_last {
@@ -627,12 +629,12 @@ impl Emitter<'_> {
             self.glue("::core::result::Result::Ok((");
             for id in returned.iter().chain(&passed) {
                 let name = raw(&self.out.variables[*id].name);
-                self.marked(&format!("{name}, "), Mark::Return(*id));
+                self.marked(&format!("{name}, "), Inserted::Return(*id));
             }
             self.glue(")) }) { ");
             for id in &passed {
                 let name = raw(&self.out.variables[*id].name);
-                self.marked(&format!("{name} = {}; ", back(*id)), Mark::Return(*id));
+                self.marked(&format!("{name} = {}; ", back(*id)), Inserted::Return(*id));
             }
         }
         Ending {
@@ -688,7 +690,7 @@ impl Emitter<'_> {
             let name = raw(&self.out.variables[*id].name);
             // Only a variable has an address: E0745 says that the name is a constant's or a variant's.
             let probe = format!("::core::mem::drop(&raw const {name}); ::oxtorch::cell::probe(&{name});");
-            self.marked(&probe, Mark::Probe(*id));
+            self.marked(&probe, Inserted::Probe(*id));
             self.glue(" ");
         }
     }
@@ -697,7 +699,7 @@ impl Emitter<'_> {
     fn drop_all(&mut self, ids: &[VariableId]) {
         for id in ids.iter().rev() {
             let name = raw(&self.out.variables[*id].name);
-            self.marked(&format!("::core::mem::drop({name}); "), Mark::Drop(*id));
+            self.marked(&format!("::core::mem::drop({name}); "), Inserted::Drop(*id));
         }
     }
 
@@ -731,17 +733,17 @@ impl Emitter<'_> {
     fn shown(&mut self, fragment: &Fragment, behind_attributes: usize) {
         let (attributes, value) = fragment.split(behind_attributes);
         self.fragment(&attributes);
-        self.marked("match &(", Mark::Show);
+        self.marked("match &(", Inserted::Show);
         if self.input.decisions.tail_of_any_error {
-            self.marked("::oxtorch::cell::of_any_error(", Mark::Show);
+            self.marked("::oxtorch::cell::of_any_error(", Inserted::Show);
         }
         let start = self.fragment(&value).start;
         self.out.tail = Some(start..self.out.source.text.len());
-        self.marked(if self.input.decisions.tail_of_any_error { "\n)" } else { "\n" }, Mark::Show);
-        self.marked(&format!(") {{ __oxtorch_value => {{ {VIA_EVCXR} "), Mark::Show);
+        self.marked(if self.input.decisions.tail_of_any_error { "\n)" } else { "\n" }, Inserted::Show);
+        self.marked(&format!(") {{ __oxtorch_value => {{ {VIA_EVCXR} "), Inserted::Show);
         self.marked(
             "(&&&::oxtorch::cell::Show(__oxtorch_value)).oxtorch_show(|| __oxtorch_value.evcxr_display()) } }",
-            Mark::Show,
+            Inserted::Show,
         );
     }
 
@@ -754,7 +756,7 @@ impl Emitter<'_> {
         }
         let CellVariable { name, taken, .. } = self.out.variables[id].clone();
         let put = if taken.is_some() { "put_back" } else { "put" };
-        self.marked(&format!("::oxtorch::cell::{put}({name:?}, {id}, {}); ", raw(&name)), Mark::Put(id));
+        self.marked(&format!("::oxtorch::cell::{put}({name:?}, {id}, {}); ", raw(&name)), Inserted::Put(id));
         self.glue("\n");
     }
 

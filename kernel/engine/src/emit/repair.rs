@@ -1,13 +1,13 @@
 //! Learns from what rustc refuses about the code around a cell, so that the next try leaves that out.
 //!
 //! The borrow checker decides which variables a cell moved and which cannot be kept. It speaks of the lines that we
-//! wrote (see [`Mark`]); what it says of the user's own lines alone is the user's error.
+//! wrote (see [`Inserted`]); what it says of the user's own lines alone is the user's error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::emit::{CellVariable, Decisions, Emission, Mark, VariableId};
+use crate::emit::{CellVariable, Decisions, Emission, Inserted, VariableId};
 use crate::source::identifiers::Names;
 
 /// A move out of a place that was moved, or never assigned, or is borrowed.
@@ -79,7 +79,7 @@ fn is_about_captures(error: &Diagnostic) -> bool {
 }
 
 struct Marked<'a> {
-    mark: &'a Mark,
+    mark: &'a Inserted,
     primary: bool,
     /// Whether this is what asks for a borrow that never ends.
     asks: bool,
@@ -129,25 +129,25 @@ fn learn_one(
     next: &mut Decisions,
 ) {
     let code = error.code();
-    let primary = |wanted: fn(&Mark) -> bool| {
+    let primary = |wanted: fn(&Inserted) -> bool| {
         marks.iter().find(|marked| marked.primary && wanted(marked.mark)).map(|marked| marked.mark)
     };
 
-    if let Some(Mark::Use(leaf)) = primary(|mark| matches!(mark, Mark::Use(_))) {
+    if let Some(Inserted::Use(leaf)) = primary(|mark| matches!(mark, Inserted::Use(_))) {
         next.dropped_uses.push(leaf.clone());
         return;
     }
-    if let Some(Mark::Moved(names)) = primary(|mark| matches!(mark, Mark::Moved(_))) {
+    if let Some(Inserted::Moved(names)) = primary(|mark| matches!(mark, Inserted::Moved(_))) {
         next.stale.extend(names.iter().cloned());
         return;
     }
-    if let Some(Mark::Probe(id)) = primary(|mark| matches!(mark, Mark::Probe(_)))
+    if let Some(Inserted::Probe(id)) = primary(|mark| matches!(mark, Inserted::Probe(_)))
         && code == "E0745"
     {
         next.paths.insert(emission.variables[*id].name.clone());
         return;
     }
-    if let Some(Mark::Probe(id)) = primary(|mark| matches!(mark, Mark::Probe(_)))
+    if let Some(Inserted::Probe(id)) = primary(|mark| matches!(mark, Inserted::Probe(_)))
         && code == "E0425"
     {
         // A `let` that `#[cfg]` has removed.
@@ -155,9 +155,9 @@ fn learn_one(
         next.ended.insert(*id);
         return;
     }
-    let in_take = primary(|mark| matches!(mark, Mark::Take(_)));
+    let in_take = primary(|mark| matches!(mark, Inserted::Take(_)));
     // A borrow error whose primary place is the variable itself is about what the user does with it.
-    if let Some(Mark::Take(id)) = in_take
+    if let Some(Inserted::Take(id)) = in_take
         && !MOVED.contains(&code)
         && !BORROWED.contains(&code)
         && !matches!(code, "E0384" | "E0596")
@@ -165,7 +165,7 @@ fn learn_one(
         next.not_taken.insert(emission.variables[*id].name.clone());
         return;
     }
-    if let Some(Mark::Show) = primary(|mark| matches!(mark, Mark::Show))
+    if let Some(Inserted::Show) = primary(|mark| matches!(mark, Inserted::Show))
         && UNINFERRED.contains(&code)
     {
         next.tail_without_value = true;
@@ -184,12 +184,12 @@ fn learn_one(
         // one that borrows. What it borrows from may be under its own probe.
         let probed = |primary: bool| {
             marks.iter().find_map(|marked| match marked.mark {
-                Mark::Probe(id) if marked.primary == primary => Some(*id),
+                Inserted::Probe(id) if marked.primary == primary => Some(*id),
                 _ => None,
             })
         };
         let asks = marks.iter().find_map(|marked| match marked.mark {
-            Mark::Put(id) | Mark::Probe(id) if marked.asks && !marked.primary => Some(*id),
+            Inserted::Put(id) | Inserted::Probe(id) if marked.asks && !marked.primary => Some(*id),
             _ => None,
         });
         let borrower = probed(false).or(asks).or_else(|| probed(true).filter(|_| !MOVED.contains(&code)));
@@ -198,14 +198,16 @@ fn learn_one(
             next.lenders.extend(lender(error, emission).map(|name| (id, name)));
             return;
         }
-        if let Some(Mark::Probe(id) | Mark::Drop(id)) = primary(|mark| matches!(mark, Mark::Probe(_) | Mark::Drop(_))) {
+        if let Some(Inserted::Probe(id) | Inserted::Drop(id)) =
+            primary(|mark| matches!(mark, Inserted::Probe(_) | Inserted::Drop(_)))
+        {
             // Moved or unassigned at the end of its own stage. A later stage that uses it must be the one to complain.
             next.moved.insert(*id);
             next.ended.insert(*id);
             join_where_read_later(*id, emission, next);
             return;
         }
-        if let Some(Mark::Return(id)) = primary(|mark| matches!(mark, Mark::Return(_))) {
+        if let Some(Inserted::Return(id)) = primary(|mark| matches!(mark, Inserted::Return(_))) {
             if next.passed.iter().any(|(passed, _)| passed == id) {
                 // It got no new value after all.
                 next.passed.retain(|(passed, _)| passed != id);
@@ -234,10 +236,10 @@ fn learn_one(
             next.dropped.insert(id);
             return;
         }
-        let put = primary(|mark| matches!(mark, Mark::Put(_)));
+        let put = primary(|mark| matches!(mark, Inserted::Put(_)));
         // Else a put of something that the user still borrows elsewhere in the cell.
-        let put = put.or_else(|| marks.iter().map(|marked| marked.mark).find(|mark| matches!(mark, Mark::Put(_))));
-        if let Some(Mark::Put(id)) = put {
+        let put = put.or_else(|| marks.iter().map(|marked| marked.mark).find(|mark| matches!(mark, Inserted::Put(_))));
+        if let Some(Inserted::Put(id)) = put {
             next.moved.insert(*id);
             return;
         }
@@ -279,7 +281,7 @@ fn stage_of_hidden_name(error: &Diagnostic, emission: &Emission, file: &str) -> 
 /// `let digits = digits();`. It is the function that is meant.
 fn hides_function(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission) -> Option<String> {
     let taken = marks.iter().find_map(|marked| match marked.mark {
-        Mark::Take(id) if error.code() == "E0618" => Some(&emission.variables[*id].name),
+        Inserted::Take(id) if error.code() == "E0618" => Some(&emission.variables[*id].name),
         _ => None,
     })?;
     let made_again = |variable: &&CellVariable| variable.taken.is_none() && variable.name == *taken;
@@ -296,7 +298,7 @@ fn without_display(error: &Diagnostic) -> Option<&Span> {
 /// The variable that an error says was moved, and the stage whose closure moved it.
 fn moved_into_stage(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission) -> Option<(VariableId, usize)> {
     let stage = marks.iter().find_map(|marked| match marked.mark {
-        Mark::Stage(stage) => Some(*stage),
+        Inserted::Stage(stage) => Some(*stage),
         _ => None,
     })?;
     // "use of moved value: `x`", "borrow of partially moved value: `x.field`"
@@ -325,7 +327,7 @@ pub fn probed_types(diagnostics: &[Diagnostic], emission: &Emission, file: &str)
     let mut types = Vec::new();
     for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.code() == "unused_results") {
         for marked in marks_of(diagnostic, emission, file) {
-            if let Mark::Probe(id) = marked.mark
+            if let Inserted::Probe(id) = marked.mark
                 && let Some(ty) = diagnostic.message.split_once("type `&").and_then(|(_, rest)| rest.rsplit_once('`'))
             {
                 types.push((*id, ty.0.to_owned()));

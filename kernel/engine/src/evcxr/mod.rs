@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::assist::completeness;
 use crate::evcxr::dependency::Dependency;
 use crate::evcxr::lines::Line;
-use crate::host::content;
+use crate::host::rich_output;
 use oxtorch_session::{CellError, CellRequest, Completeness, ErrorKind, Event, Stream};
 use oxtorch_session::{Engine, Interrupter};
 use oxtorch_setup::Runtime;
@@ -234,7 +234,7 @@ impl Cell<'_> {
 
 /// Data as the Jupyter protocol wants it; as it is where it is not of its type.
 fn parsed(mime: &str, data: String) -> Value {
-    content::value(mime, &data).unwrap_or(Value::from(data))
+    rich_output::value(mime, &data).unwrap_or(Value::from(data))
 }
 
 /// The value of the trailing expression, where evcxr itself has shown it.

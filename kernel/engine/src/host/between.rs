@@ -18,12 +18,12 @@ const EVENTS: usize = 256;
 
 /// Where what a host says goes while no cell runs.
 #[derive(Clone)]
-pub struct Aside {
+pub struct BetweenCells {
     events: mpsc::Sender<Event>,
     rewrite: Arc<Rewrite<'static>>,
 }
 
-impl Aside {
+impl BetweenCells {
     /// A way for events, with its other end. `rewrite` sees text before the user does.
     pub fn new(rewrite: impl Fn(Stream, &str) -> Rewritten + Send + Sync + 'static) -> (Self, mpsc::Receiver<Event>) {
         let (events, events_end) = mpsc::channel(EVENTS);
@@ -31,23 +31,23 @@ impl Aside {
     }
 }
 
-impl Aside {
+impl BetweenCells {
     /// The same for a while in which a cell runs that takes its events.
     pub fn to(&self, events: mpsc::Sender<Event>) -> Self {
         Self { events, rewrite: Arc::clone(&self.rewrite) }
     }
 }
 
-impl Default for Aside {
+impl Default for BetweenCells {
     /// A way to nobody.
     fn default() -> Self {
         Self::new(plain).0
     }
 }
 
-impl fmt::Debug for Aside {
+impl fmt::Debug for BetweenCells {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aside").finish_non_exhaustive()
+        f.debug_struct("BetweenCells").finish_non_exhaustive()
     }
 }
 
@@ -68,7 +68,7 @@ impl Reader {
     }
 
     /// Has a task read, where none does.
-    pub(super) fn begin(&mut self, aside: Aside, requests: Requests, ready: Arc<OnceLock<Ready>>) {
+    pub(super) fn begin(&mut self, aside: BetweenCells, requests: Requests, ready: Arc<OnceLock<Ready>>) {
         *self = match std::mem::replace(self, Self::Lost) {
             Self::Run(streams) => {
                 let (stop, stopped) = oneshot::channel();
@@ -117,7 +117,7 @@ enum Heard {
 
 struct Between {
     streams: Streams,
-    aside: Aside,
+    aside: BetweenCells,
     requests: Requests,
     ready: Arc<OnceLock<Ready>>,
 }

@@ -9,11 +9,11 @@
 //! of it outlives the host. Nor does what the user's shells start, beside it (`shells`): it writes to the same pipes.
 
 pub(crate) mod between;
-pub(crate) mod content;
 pub(crate) mod exit_reason;
 pub(crate) mod interrupts;
 pub(crate) mod messages;
 pub(crate) mod rewrite;
+pub(crate) mod rich_output;
 pub(crate) mod shells;
 pub(crate) mod standby;
 
@@ -34,14 +34,14 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
-pub use crate::host::between::Aside;
+pub use crate::host::between::BetweenCells;
 use crate::host::between::Reader;
-use crate::host::content::Contents;
 pub use crate::host::interrupts::RunInterrupter;
 use crate::host::interrupts::{Interrupts, Running};
 use crate::host::messages::{Messages, Requests};
 pub use crate::host::rewrite::Rewritten;
 use crate::host::rewrite::{Rewrite, rewritten};
+use crate::host::rich_output::RichOutput;
 use crate::host::shells::Group;
 use oxtorch_session::{Event, Stream};
 use oxtorch_setup::Runtime;
@@ -192,7 +192,7 @@ impl Host {
         let requests = Requests::new(ours.try_clone()?);
         let streams = Streams {
             control: Messages::new(UnixStream::from_std(ours)?),
-            stdout: Text { contents: Some(Contents::default()), ..Text::new(stdout.into(), Stream::Stdout)? },
+            stdout: Text { contents: Some(RichOutput::default()), ..Text::new(stdout.into(), Stream::Stdout)? },
             stderr: Text::new(stderr.into(), Stream::Stderr)?,
             pending: VecDeque::new(),
         };
@@ -294,7 +294,7 @@ impl Host {
     }
 
     /// Reads what the host says while no cell runs. Where nobody takes that, it waits for the next cell.
-    pub fn read_between(&mut self, aside: Option<&Aside>) {
+    pub fn read_between(&mut self, aside: Option<&BetweenCells>) {
         if let Some(aside) = aside {
             self.reader.begin(aside.clone(), self.requests.clone(), Arc::clone(&self.ready));
         }
@@ -378,7 +378,7 @@ impl Host {
         for event in streams.pending.drain(..) {
             send(events, event).await;
         }
-        streams.stdout.contents.iter_mut().for_each(Contents::begin_cell);
+        streams.stdout.contents.iter_mut().for_each(RichOutput::begin_cell);
         Ok(())
     }
 
@@ -491,7 +491,7 @@ impl Host {
 
     /// Ends the process, with what it has started. One that has run cells drops its variables first, so that what they
     /// write at their end is written; by force when that takes long. What it shows meanwhile goes `aside`.
-    pub async fn shutdown(mut self, aside: Option<&Aside>) {
+    pub async fn shutdown(mut self, aside: Option<&BetweenCells>) {
         let mut others = Processes::default();
         if self.runs > 0 {
             others = self.child.id().map(processes::descendants).unwrap_or_default();
@@ -576,7 +576,7 @@ pub struct Text {
     /// Whether all that will ever come has been read.
     pub closed: bool,
     /// Where text may hold blocks of rich output.
-    contents: Option<Contents>,
+    contents: Option<RichOutput>,
 }
 
 impl Text {
@@ -681,7 +681,7 @@ impl Text {
 
     /// Whether text is held that may be the beginning of a block.
     fn waits(&self) -> bool {
-        self.contents.as_ref().is_some_and(Contents::waits)
+        self.contents.as_ref().is_some_and(RichOutput::waits)
     }
 
     /// Sends what has begun as a block as text.
@@ -693,7 +693,7 @@ impl Text {
 
     /// What has begun as a block, as text.
     fn take_begun(&mut self) -> Vec<Event> {
-        self.contents.as_mut().map(Contents::flush).unwrap_or_default()
+        self.contents.as_mut().map(RichOutput::flush).unwrap_or_default()
     }
 }
 

@@ -14,11 +14,11 @@ use syn::visit::Visit;
 use syn::{Item as SynItem, Visibility};
 
 use crate::plan::scope::Scope;
-use crate::source::contents::{Contents, associated};
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, mentions};
 use crate::source::instrument::Edits;
 use crate::source::macro_items::ItemMacros;
+use crate::source::members::{Contents, associated};
 use crate::source::nesting::{TooDeep, read};
 use crate::source::parse::{Impl, Item, ItemKind, ParsedCell, Statement, canonical, item_names};
 use crate::source::source_map::Source;

@@ -11,9 +11,9 @@
 //! A name too many costs the compilation of what did not need it; one too few would leave old code in force.
 
 pub(crate) mod expand;
-#[cfg(test)]
-pub(crate) mod orders;
 pub(crate) mod prelude;
+#[cfg(test)]
+pub(crate) mod random_programs;
 pub(crate) mod scope;
 pub(crate) mod variables;
 
@@ -74,9 +74,9 @@ impl Scope {
                 plan.new_impls.push(Arc::new(block.clone()));
             }
         }
-        let mut closure = Closure::new(self, cell, &mut plan, stale);
-        closure.close();
-        let Closure { items, impls, uses, withdrawn, .. } = closure;
+        let mut affected = Affected::new(self, cell, &mut plan, stale);
+        affected.close();
+        let Affected { items, impls, uses, withdrawn, .. } = affected;
         // What the cell has written again unchanged is its own: whether it still fits is for the user to know.
         let mut own_items = Vec::new();
         for index in &items {
@@ -160,7 +160,7 @@ impl Scope {
 }
 
 /// Grows what a cell's crate holds until nothing outside depends on anything inside.
-struct Closure<'a> {
+struct Affected<'a> {
     scope: &'a Scope,
     stale: &'a Names,
     /// The cell's own items.
@@ -186,10 +186,10 @@ struct Closure<'a> {
     withdrawn: BTreeSet<usize>,
 }
 
-impl<'a> Closure<'a> {
+impl<'a> Affected<'a> {
     fn new(scope: &'a Scope, cell: &'a ParsedCell, plan: &mut Plan, stale: &'a Names) -> Self {
         let own: Vec<&UseLeaf> = cell.uses.iter().flat_map(|declaration| &declaration.leaves).collect();
-        let mut closure = Self {
+        let mut affected = Self {
             scope,
             stale,
             new_items: plan.new_items.clone(),
@@ -205,9 +205,9 @@ impl<'a> Closure<'a> {
             withdrawn: BTreeSet::new(),
         };
         for (index, live) in scope.items.iter().enumerate() {
-            if is_in(&live.item.names, &closure.local) {
-                closure.replaced.insert(index);
-                closure.reach(&live.item);
+            if is_in(&live.item.names, &affected.local) {
+                affected.replaced.insert(index);
+                affected.reach(&live.item);
                 plan.former_homes.extend(live.item.names.iter().map(|name| (name.clone(), live.home.clone())));
             }
         }
@@ -215,42 +215,42 @@ impl<'a> Closure<'a> {
         for item in &plan.new_items {
             let used = |leaf: &UseLeaf| leaf.name.as_ref().is_some_and(|name| item.names.contains(name));
             if scope.uses.iter().any(used) || prelude::has(item) {
-                closure.reach(item);
+                affected.reach(item);
                 if item.kind.is_part_of_types() {
                     plan.changed.extend(item.names.iter().cloned());
                 }
             }
             // A pattern's name binds a value as long as nothing is called so.
             if matches!(item.kind, ItemKind::Const | ItemKind::Static | ItemKind::Type) {
-                closure.reached.extend(item.names.iter().map(|name| in_pattern(name)));
+                affected.reached.extend(item.names.iter().map(|name| in_pattern(name)));
             }
         }
         for leaf in own {
             let other = |earlier: &UseLeaf| earlier.name == leaf.name && earlier.code != leaf.code;
             let Some(name) = &leaf.name else { continue };
             if scope.uses.iter().any(other) || scope.find(name).is_some() {
-                closure.reached.insert(name.clone());
+                affected.reached.insert(name.clone());
                 // What was stored is not what the name means now.
                 plan.changed.insert(name.clone());
             }
             if !scope.uses.iter().any(|earlier| earlier.name == leaf.name) {
-                closure.reached.insert(in_pattern(name));
+                affected.reached.insert(in_pattern(name));
             }
         }
         let heads = plan.new_impls.iter().flat_map(|block| &block.heads);
         for head in heads.chain(plan.new_items.iter().flat_map(|item| &item.heads)) {
-            closure.house(head);
+            affected.house(head);
         }
         let earlier = |block: &Impl| cell.text().is_some_and(|text| block.fragment.cell.is_earlier_run_of(text));
         for (index, block) in scope.impls.iter().enumerate() {
             if earlier(block) && !cell.impls.iter().any(|own| own.tokens == block.tokens) {
-                closure.withdrawn.insert(index);
-                closure.impls.insert(index);
-                block.heads.iter().for_each(|head| closure.house(head));
+                affected.withdrawn.insert(index);
+                affected.impls.insert(index);
+                block.heads.iter().for_each(|head| affected.house(head));
             }
         }
-        plan.replaced.clone_from(&closure.replaced);
-        closure
+        plan.replaced.clone_from(&affected.replaced);
+        affected
     }
 
     /// Whatever leads to the item leads to something with a new home.

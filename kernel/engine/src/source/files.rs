@@ -38,7 +38,7 @@ pub fn holds_modules_in_files(module: &syn::ItemMod) -> bool {
 
 /// What files hold.
 #[derive(Debug)]
-pub struct Contents {
+pub struct FileContents {
     /// Stands for it.
     pub stamp: String,
     /// The names that are mentioned in code.
@@ -46,12 +46,12 @@ pub struct Contents {
 }
 
 /// What a file holds, and those that it leads to.
-pub fn of_file(path: &Path) -> Contents {
+pub fn of_file(path: &Path) -> FileContents {
     of_files(vec![path.to_owned()])
 }
 
 /// What the files of a module hold that stands in a folder.
-pub fn of_module(folder: &Path, name: &str) -> Contents {
+pub fn of_module(folder: &Path, name: &str) -> FileContents {
     of_files(places_of_module(folder, name))
 }
 
@@ -88,7 +88,7 @@ pub fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::Result<(
     Ok((file, found))
 }
 
-fn of_files(mut left: Vec<PathBuf>) -> Contents {
+fn of_files(mut left: Vec<PathBuf>) -> FileContents {
     let mut stamps: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut mentions = Names::new();
     while let Some(path) = left.pop() {
@@ -102,7 +102,7 @@ fn of_files(mut left: Vec<PathBuf>) -> Contents {
         stamps.insert(path, stamp);
     }
     let stamps: Vec<String> = stamps.iter().map(|(path, stamp)| format!("{} {stamp}", path.display())).collect();
-    Contents { stamp: key(stamps.iter().map(String::as_bytes)), mentions }
+    FileContents { stamp: key(stamps.iter().map(String::as_bytes)), mentions }
 }
 
 /// What stands for a file's contents, and those as text.

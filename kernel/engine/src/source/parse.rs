@@ -12,12 +12,12 @@ use syn::visit::Visit;
 use syn::{Attribute, Block, Expr, Item as SynItem, Pat, Stmt, UseTree};
 
 use crate::source::awaits::awaits;
-use crate::source::contents::{Associated, Contents, associated};
 use crate::source::fragment::{CellText, Edit, Fragment};
 use crate::source::identifiers::{Names, mentions, open_patterns, unraw};
 use crate::source::infallible::is_sure;
 use crate::source::instrument::{Edits, after_attributes, makes_statics};
 use crate::source::macro_items::{ItemMacros, makes_items, publish_call};
+use crate::source::members::{Associated, Contents, associated};
 use crate::source::nesting::{self, TooDeep};
 
 /// A cell, sorted.

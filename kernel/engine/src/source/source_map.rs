@@ -30,7 +30,7 @@ impl Place {
 
 /// A stretch of emitted text that stands for a stretch of the user's.
 #[derive(Debug, Clone)]
-struct Segment {
+struct Piece {
     start: usize,
     len: usize,
     user_start: usize,
@@ -48,7 +48,7 @@ pub struct Source {
     pub text: String,
     line: usize,
     /// In order of `start`, not overlapping.
-    segments: Vec<Segment>,
+    pieces: Vec<Piece>,
 }
 
 impl Source {
@@ -61,9 +61,9 @@ impl Source {
 
     /// Appends text of our own that stands for a place of the user's, such as the name of a variable.
     pub fn glue_for(&mut self, text: &str, place: &Place) {
-        self.segment(text.len(), &place.cell, place.range.start, place.range.len());
-        if let Some(segment) = self.segments.last_mut() {
-            segment.stands_for = true;
+        self.piece(text.len(), &place.cell, place.range.start, place.range.len());
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.stands_for = true;
         }
         self.push(text);
     }
@@ -75,7 +75,7 @@ impl Source {
         let mut at = fragment.range.start;
         for edit in &fragment.edits {
             self.verbatim(cell, at..edit.at);
-            self.segment(edit.insert.len(), cell, edit.at, edit.replaces);
+            self.piece(edit.insert.len(), cell, edit.at, edit.replaces);
             self.push(&edit.insert);
             at = edit.at + edit.replaces;
         }
@@ -93,14 +93,14 @@ impl Source {
     }
 
     fn verbatim(&mut self, cell: &Arc<CellText>, range: Range<usize>) {
-        self.segment(range.len(), cell, range.start, range.len());
+        self.piece(range.len(), cell, range.start, range.len());
         self.push(&cell.text[range]);
     }
 
-    fn segment(&mut self, len: usize, cell: &Arc<CellText>, user_start: usize, user_len: usize) {
+    fn piece(&mut self, len: usize, cell: &Arc<CellText>, user_start: usize, user_len: usize) {
         if len > 0 {
             let (start, cell) = (self.text.len(), Arc::clone(cell));
-            self.segments.push(Segment { start, len, user_start, user_len, cell, stands_for: false });
+            self.pieces.push(Piece { start, len, user_start, user_len, cell, stands_for: false });
         }
     }
 
@@ -111,7 +111,7 @@ impl Source {
 
     /// The folder that relative paths of files in the cell start from.
     pub fn folder(&self) -> Option<&Path> {
-        self.segments.iter().find_map(|segment| segment.cell.folder.as_deref())
+        self.pieces.iter().find_map(|piece| piece.cell.folder.as_deref())
     }
 
     /// Where a stretch of emitted text comes from; `None` for text of our own.
@@ -121,15 +121,15 @@ impl Source {
         let around = self.text.get(range.clone()).unwrap_or("");
         let open = ["&(", "("].into_iter().find(|open| around.starts_with(open) && around.ends_with(')'));
         let range = match open {
-            Some(open) if self.segment_at(range.start).is_none() => {
+            Some(open) if self.piece_at(range.start).is_none() => {
                 let start = range.start + open.len();
                 start..start + around[open.len()..around.len() - 1].trim_end().len()
             }
             _ => range,
         };
-        let first = self.segment_at(range.start)?;
+        let first = self.piece_at(range.start)?;
         let start = first.user_offset(range.start, false);
-        let last = if range.is_empty() { first } else { self.segment_at(range.end - 1).unwrap_or(first) };
+        let last = if range.is_empty() { first } else { self.piece_at(range.end - 1).unwrap_or(first) };
         if !Arc::ptr_eq(&first.cell, &last.cell) {
             return None;
         }
@@ -140,7 +140,7 @@ impl Source {
 
     /// The number of the cell whose crate it is; it may hold items of earlier ones.
     pub fn cell_number(&self) -> Option<u32> {
-        self.segments.iter().map(|segment| segment.cell.number()).max()
+        self.pieces.iter().map(|piece| piece.cell.number()).max()
     }
 
     /// Where a 1-based line and column of the emitted text come from.
@@ -152,20 +152,19 @@ impl Source {
         };
         let text = self.text[start..].lines().next().unwrap_or("");
         let column = text.char_indices().nth((column as usize).saturating_sub(1)).map_or(text.len(), |(at, _)| at);
-        let runs =
-            |at: usize| self.segment_at(at).filter(|segment| !segment.stands_for).and_then(|_| self.place(at..at));
+        let runs = |at: usize| self.piece_at(at).filter(|piece| !piece.stands_for).and_then(|_| self.place(at..at));
         // A column of our own text, such as that of a call around the user's expression: take the line's first.
         runs(start + column).or_else(|| (start..start + text.len()).find_map(runs))
     }
 
-    fn segment_at(&self, offset: usize) -> Option<&Segment> {
-        let after = self.segments.partition_point(|segment| segment.start <= offset);
-        let segment = self.segments.get(after.checked_sub(1)?)?;
-        (offset <= segment.start + segment.len).then_some(segment)
+    fn piece_at(&self, offset: usize) -> Option<&Piece> {
+        let after = self.pieces.partition_point(|piece| piece.start <= offset);
+        let piece = self.pieces.get(after.checked_sub(1)?)?;
+        (offset <= piece.start + piece.len).then_some(piece)
     }
 }
 
-impl Segment {
+impl Piece {
     fn user_offset(&self, offset: usize, end: bool) -> usize {
         if self.len == self.user_len {
             return self.user_start + (offset - self.start).min(self.len);

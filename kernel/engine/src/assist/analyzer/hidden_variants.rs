@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::assist::library::is_variant;
+use crate::assist::runtime_index::is_variant;
 
 /// The files of `tch` in a project that have such methods, and what the server shall see of them.
 pub(super) fn files(project: &Value) -> Vec<(PathBuf, String)> {

@@ -56,7 +56,7 @@ struct Started {
 #[derive(Debug, Clone)]
 enum Stage {
     Starting,
-    Ready(Arc<Session>),
+    Running(Arc<Session>),
     /// It has ended, or could not be started.
     Gone,
     /// There is none.
@@ -90,12 +90,12 @@ impl Analyzer {
     }
 
     /// The server if it is ready to answer; starts it if there is none.
-    pub(super) fn ready(&mut self) -> Option<Ready> {
+    pub(super) fn ready(&mut self) -> Option<RunningServer> {
         let stage = self.started.as_ref().map(|started| started.stage.borrow().clone());
         match stage {
-            Some(Stage::Ready(session)) if !session.server.is_gone() => return Some(Ready(session)),
+            Some(Stage::Running(session)) if !session.server.is_gone() => return Some(RunningServer(session)),
             Some(Stage::Starting | Stage::Absent) => return None,
-            Some(Stage::Gone | Stage::Ready(_)) | None => {}
+            Some(Stage::Gone | Stage::Running(_)) | None => {}
         }
         if self.started.as_ref().is_none_or(|started| started.at.elapsed() >= PAUSE) {
             self.start();
@@ -110,7 +110,7 @@ impl Analyzer {
             match tokio::time::timeout(START, open(recipe, folder)).await {
                 Ok(Ok(Some(session))) => {
                     let session = Arc::new(session);
-                    tell.send_replace(Stage::Ready(Arc::clone(&session)));
+                    tell.send_replace(Stage::Running(Arc::clone(&session)));
                     session.server.gone().await;
                     tell.send_replace(Stage::Gone);
                 }
@@ -131,9 +131,9 @@ impl Drop for Started {
 
 /// A server that answers.
 #[derive(Debug, Clone)]
-pub(crate) struct Ready(Arc<Session>);
+pub(crate) struct RunningServer(Arc<Session>);
 
-impl Ready {
+impl RunningServer {
     /// What could take the place of the `len` bytes ahead of the cursor; `None` where the server does not say.
     pub(super) async fn candidates(&self, document: &Document, len: usize) -> Option<Vec<Candidate>> {
         let result = self.ask("textDocument/completion", document).await?;

@@ -11,9 +11,9 @@ use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use syn::{Fields, GenericArgument, Item, PathArguments, Type};
 
 use crate::assist::completion::context::{Context, at_end_of};
-use crate::assist::library;
+use crate::assist::runtime_index;
 use crate::assist::signature::{of_impl, signature};
-use crate::assist::standard;
+use crate::assist::standard_library;
 use crate::commands::CATALOGUE;
 use crate::compile::state::State;
 use crate::report::type_names::readable_type;
@@ -230,7 +230,7 @@ fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
             found.put(text, Kind::Instance, "");
         }
     }
-    for name in library::prelude() {
+    for name in runtime_index::prelude() {
         let kind = if name.starts_with(char::is_uppercase) { Kind::Class } else { Kind::Function };
         found.put(&name, kind, "");
     }
@@ -288,7 +288,7 @@ fn methods_of(state: &State, docs: &Path, ty: &str, found: &mut Found) {
 
 /// Names of the session's own types say nothing of that kind.
 fn is_variant(state: &State, ty: &str, name: &str) -> bool {
-    state.scope.find(ty).is_none() && library::is_variant(name)
+    state.scope.find(ty).is_none() && runtime_index::is_variant(name)
 }
 
 /// What stands behind `owner::`.
@@ -313,7 +313,7 @@ fn held_by(state: &State, docs: &Path, owner: &str, found: &mut Found) {
         found.put_method(&name, &signature, is_variant(state, owner, &name));
     }
     if state.scope.find(owner).is_none() {
-        for (name, kind) in library::names_in(owner) {
+        for (name, kind) in runtime_index::names_in(owner) {
             found.put(&name, kind, "");
         }
     }
@@ -322,11 +322,11 @@ fn held_by(state: &State, docs: &Path, owner: &str, found: &mut Found) {
 /// The functions and constants of a type, with their signatures.
 fn all_members(state: &State, docs: &Path, ty: &str) -> Vec<(String, String)> {
     if state.scope.find(ty).is_none() {
-        let mut members = library::members(ty);
+        let mut members = runtime_index::members(ty);
         if members.is_empty() {
-            members = standard::methods(docs, ty);
+            members = standard_library::methods(docs, ty);
         }
-        members.extend(library::trait_members(ty));
+        members.extend(runtime_index::trait_members(ty));
         return members;
     }
     let members = state.scope.impls_of(ty).flat_map(|block| of_impl(block.fragment.text()));

@@ -1,7 +1,7 @@
 //! What is inserted into the user's code: visibility, so that later cells can use an item, and checkpoints, so that a
 //! loop can be interrupted.
 
-pub(crate) mod captures;
+pub(crate) mod impl_trait;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -293,7 +293,7 @@ impl Edits {
     }
 
     /// What files hold as code, which is other code where they have changed.
-    fn holds(&mut self, files: files::Contents) -> String {
+    fn holds(&mut self, files: files::FileContents) -> String {
         self.mentions_in_files.extend(files.mentions);
         self.stamps.push_str(&files.stamp);
         format!("/* {} */", files.stamp)
@@ -339,7 +339,7 @@ impl Edits {
 
     /// Has what a function returns hold no more than it says.
     fn narrow(&mut self, signature: &syn::Signature, outer: &[String]) {
-        for (at, text) in captures::insertions(signature, outer) {
+        for (at, text) in impl_trait::insertions(signature, outer) {
             self.insert(Some(at), &text);
         }
     }
@@ -480,7 +480,7 @@ impl<'ast> Visit<'ast> for Edits {
     }
 
     fn visit_item_impl(&mut self, it: &'ast syn::ItemImpl) {
-        let parameters = it.trait_.is_none().then(|| captures::parameters(&it.generics));
+        let parameters = it.trait_.is_none().then(|| impl_trait::parameters(&it.generics));
         let outer = std::mem::replace(&mut self.impl_parameters, parameters);
         visit::visit_item_impl(self, it);
         self.impl_parameters = outer;

@@ -25,7 +25,7 @@ const STEPS: [&str; 10] = [
     include_str!("libtorch.rs"),
     include_str!("linker.rs"),
     include_str!("lib.rs"),
-    include_str!("near.rs"),
+    include_str!("other_versions.rs"),
     include_str!("self_test.cpp"),
     include_str!("shim.rs"),
     include_str!("toolchain.rs"),

@@ -28,7 +28,7 @@ const ROUNDS: usize = 4;
 const SELF_TEST: &str = include_str!("self_test.cpp");
 
 /// How it is done, besides what every shim is compiled by: done in another way, something else may come of it.
-pub(super) const METHOD: [&str; 2] = [include_str!("near.rs"), SELF_TEST];
+pub(super) const METHOD: [&str; 2] = [include_str!("other_versions.rs"), SELF_TEST];
 
 /// Beside a shim: the functions that it lacks.
 const LACKING: &str = "lacking.json";

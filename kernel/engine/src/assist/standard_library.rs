@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::assist::library::Wanted;
+use crate::assist::runtime_index::Wanted;
 use crate::assist::signature::one_line;
 
 /// Where the pages are for everybody.

@@ -28,7 +28,7 @@ const LONGEST_BLOCK: usize = 64 << 20;
 
 /// Turns what a cell prints to stdout into text and displays.
 #[derive(Debug)]
-pub(crate) struct Contents {
+pub(crate) struct RichOutput {
     /// The block that has begun, or what may be the beginning of one. Whole lines, but for the last.
     held: String,
     /// In `held`, where the lines begin that have not been looked at.
@@ -42,13 +42,13 @@ pub(crate) struct Contents {
     last_bytes: usize,
 }
 
-impl Default for Contents {
+impl Default for RichOutput {
     fn default() -> Self {
         Self { held: String::new(), seen: 0, mime: None, at_line_start: true, last: None, last_bytes: 0 }
     }
 }
 
-impl Contents {
+impl RichOutput {
     /// Takes what was printed; returns what to show.
     pub(crate) fn take(&mut self, text: &str) -> Vec<Event> {
         let mut events = Vec::new();
@@ -222,7 +222,7 @@ mod tests {
 
     /// What was shown, one piece a display or a run of text.
     fn shown(pieces: &[&str]) -> Vec<String> {
-        let mut contents = Contents::default();
+        let mut contents = RichOutput::default();
         let mut shown: Vec<String> = Vec::new();
         let mut was_text = false;
         let mut events: Vec<Event> = pieces.iter().flat_map(|piece| contents.take(piece)).collect();
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_block_without_end_becomes_text() {
-        let mut contents = Contents::default();
+        let mut contents = RichOutput::default();
         assert!(contents.take("EVCXR_BEGIN_CONTENT text/html\n").is_empty());
         let piece = format!("{}\n", "a".repeat(1 << 20));
         let shown: Vec<Event> = (0..80).flat_map(|_| contents.take(&piece)).collect();
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_display_takes_no_formats_without_end() {
-        let mut contents = Contents::default();
+        let mut contents = RichOutput::default();
         let block = |n| format!("EVCXR_BEGIN_CONTENT text/x-{n}\n{}\nEVCXR_END_CONTENT\n", "a".repeat(8 << 20));
         let shown: Vec<Event> = (0..20).flat_map(|n| contents.take(&block(n))).collect();
         for event in &shown {
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn what_only_begins_like_a_block_waits() {
-        let mut contents = Contents::default();
+        let mut contents = RichOutput::default();
         assert!(contents.take("EVCXR_").is_empty() && contents.waits());
         assert_eq!(contents.flush().len(), 1);
         assert!(!contents.waits());
