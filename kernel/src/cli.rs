@@ -1,6 +1,6 @@
 //! The command line: what `oxtorch` can be asked for, and how it says that something went wrong.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, ValueEnum};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::arguments::{Cli, Command, EngineName, InstallArgs, NotBuilt, PlaceArgs, RunArgs};
 use oxtorch_engine::Cache;
 use oxtorch_engine::NativeEngine;
 #[cfg(feature = "evcxr")]
 use oxtorch_engine::evcxr::EvcxrEngine;
-use oxtorch_jupyter::kernelspec::{self, Kernelspec, KernelspecError, Location};
+use oxtorch_jupyter::kernelspec::{self, Kernelspec, KernelspecError};
 use oxtorch_setup::doctor::{self, Finding};
 use oxtorch_setup::progress::{self, Lines};
 use oxtorch_setup::{Progress, Runtime, SetupError};
@@ -31,186 +32,6 @@ const MISUSE: u8 = 2;
 
 /// How long an interrupted set-up may take to remove what it had half done.
 const TO_CLEAN_UP: Duration = Duration::from_secs(5);
-
-/// A Jupyter kernel for deep learning in Rust.
-#[derive(Debug, Parser)]
-#[command(name = "oxtorch", version, arg_required_else_help = true, after_help = EXAMPLES)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  oxtorch run notebooks/quickstart.ipynb    execute a notebook, outputs go into it
-  oxtorch install                           register with Jupyter, then choose \"Rust (Oxtorch)\" there
-  oxtorch doctor                            see what is missing";
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Execute a notebook without a frontend and write its outputs into it
-    #[command(after_help = "\
-Examples:
-  oxtorch run homework.ipynb                         outputs go into the notebook itself
-  oxtorch run homework.ipynb -o graded.ipynb         the notebook stays as it is
-  oxtorch run homework.ipynb --timeout 60 --allow-errors
-  oxtorch run submission.ipynb --apart               what an earlier submission has left is not used
-
-Exit status: 0 when every cell ran, 1 when a cell failed, 2 when the notebook cannot be read.")]
-    Run(RunArgs),
-    /// Register the kernel with Jupyter
-    #[command(after_help = "\
-Examples:
-  oxtorch install                       for your user, in every Jupyter
-  oxtorch install --sys-prefix          in the active virtual or conda environment
-  oxtorch install --prefix /usr/local   for everybody on this machine")]
-    Install(InstallArgs),
-    /// Remove the kernel from Jupyter
-    #[command(after_help = "\
-Examples:
-  oxtorch uninstall
-  oxtorch uninstall --sys-prefix --name oxtorch-dev")]
-    Uninstall(PlaceArgs),
-    /// Serve a Jupyter frontend; Jupyter itself calls this
-    Kernel {
-        /// The connection file that the frontend has written
-        #[arg(short = 'f', long, value_name = "FILE")]
-        connection_file: PathBuf,
-        /// What evaluates the cells
-        #[arg(long, value_name = "ENGINE", default_value = "native")]
-        engine: EngineName,
-        /// Options of other kernels, which frontends pass to all; they mean nothing here
-        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
-        of_other_kernels: Vec<std::ffi::OsString>,
-    },
-    /// Provide libtorch and build the runtime; every command that needs them does so by itself
-    #[command(after_help = "\
-What is there is used: LIBTORCH, the active Python's torch of the right version, an earlier set-up, the active
-Python's torch of a near version. Else libtorch is downloaded (0.6 GB, 1.2 GB unpacked; with a GPU several times
-that). Interrupted, it goes on where it was.
-
-OXTORCH_HOME names the folder for all this (default: oxtorch in your data directory). One that an administrator has
-set up serves all users, who need not be able to write it: what their sessions write goes to OXTORCH_CACHE (default:
-oxtorch in their cache directory). What is damaged is made anew.")]
-    Setup {
-        /// Provide the very libtorch that `tch` goes with, and take no near version from now on
-        #[arg(long)]
-        exact: bool,
-    },
-    /// Show what is installed and what is missing, with the command that mends it
-    Doctor,
-}
-
-/// What evaluates the cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum EngineName {
-    /// Oxtorch's own
-    Native,
-    /// The established evaluator, for notebooks written for it
-    Evcxr,
-}
-
-#[derive(Debug, Args)]
-struct RunArgs {
-    /// The notebook, an .ipynb file
-    notebook: PathBuf,
-    /// Write the executed notebook here instead of into NOTEBOOK
-    #[arg(short, long, value_name = "OUT")]
-    output: Option<PathBuf>,
-    /// Interrupt a cell that runs longer than this; it counts as failed
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    timeout: Option<Duration>,
-    /// Go on after a cell that failed; the run has failed all the same
-    #[arg(long)]
-    allow_errors: bool,
-    /// Share no compiled cells, crates of :dep or downloads with other runs: all is made anew, and removed at the end
-    #[arg(long)]
-    apart: bool,
-    /// What evaluates the cells
-    #[arg(long, value_name = "ENGINE", default_value = "native")]
-    engine: EngineName,
-}
-
-#[derive(Debug, Args)]
-struct PlaceArgs {
-    /// In your own Jupyter folder (the default)
-    #[arg(long, conflicts_with_all = ["sys_prefix", "prefix"])]
-    user: bool,
-    /// In the active Python environment
-    #[arg(long, conflicts_with = "prefix")]
-    sys_prefix: bool,
-    /// In share/jupyter below DIR
-    #[arg(long, value_name = "DIR")]
-    prefix: Option<PathBuf>,
-    /// The kernelspec's name, which `--kernel` of Jupyter's tools takes [default: oxtorch, or oxtorch-evcxr]
-    #[arg(long)]
-    name: Option<String>,
-    /// What evaluates the cells
-    #[arg(long, value_name = "ENGINE", default_value = "native")]
-    engine: EngineName,
-}
-
-#[derive(Debug, Args)]
-struct InstallArgs {
-    #[command(flatten)]
-    place: PlaceArgs,
-    /// What frontends call the kernel [default: "Rust (Oxtorch)", or "Rust (evcxr)"]
-    #[arg(long, value_name = "TEXT")]
-    display_name: Option<String>,
-}
-
-impl EngineName {
-    fn kernelspec_name(self) -> &'static str {
-        match self {
-            Self::Native => kernelspec::DEFAULT_NAME,
-            Self::Evcxr => "oxtorch-evcxr",
-        }
-    }
-
-    fn display_name(self) -> &'static str {
-        match self {
-            Self::Native => kernelspec::DEFAULT_DISPLAY_NAME,
-            Self::Evcxr => "Rust (evcxr)",
-        }
-    }
-
-    /// An error where this program was built without the engine.
-    fn check(self) -> Result<(), NotBuilt> {
-        if self == Self::Evcxr && cfg!(not(feature = "evcxr")) { Err(NotBuilt) } else { Ok(()) }
-    }
-}
-
-/// The engine that was asked for is not in this program.
-#[derive(Debug, thiserror::Error)]
-#[error("this oxtorch was built without the evcxr engine")]
-struct NotBuilt;
-
-impl NotBuilt {
-    const HELP: &str =
-        "build it with the engine, in a clone of the repository: cargo install --path kernel --features evcxr";
-}
-
-impl PlaceArgs {
-    fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or_else(|| self.engine.kernelspec_name())
-    }
-
-    fn location(&self) -> Result<Location, KernelspecError> {
-        Ok(match &self.prefix {
-            Some(folder) => Location::Prefix(folder.clone()),
-            None if self.sys_prefix => {
-                Location::SysPrefix(oxtorch_setup::python_prefix().ok_or(KernelspecError::NoPython)?)
-            }
-            None => Location::User,
-        })
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
-    if duration.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(duration) }
-}
 
 /// What the program's own code takes of a stack, whatever little a shell allows for that of the first thread.
 const STACK_BYTES: usize = 8 << 20;
@@ -552,8 +373,6 @@ fn diagnose() -> ExitCode {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -573,57 +392,10 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_kernel_takes_no_notice_of_options_that_are_meant_for_others() {
-        for arguments in [
-            &["-f", "c.json"][..],
-            &["--connection-file=c.json", "--debug"],
-            &["--connection-file", "c.json", "--HistoryManager.enabled=False", "--matplotlib", "inline"],
-        ] {
-            let parsed = Cli::try_parse_from(["oxtorch", "kernel"].iter().chain(arguments)).expect("is taken");
-            let Command::Kernel { connection_file, .. } = parsed.command else { panic!("is a kernel") };
-            assert_eq!(connection_file, Path::new("c.json"), "{arguments:?}");
-        }
-        assert!(Cli::try_parse_from(["oxtorch", "kernel", "--debug"]).is_err(), "no connection file is named");
-    }
-
-    #[test]
-    fn places_exclude_each_other() {
-        for arguments in [["--user", "--sys-prefix"], ["--sys-prefix", "--prefix=/x"], ["--user", "--prefix=/x"]] {
-            let parsed = Cli::try_parse_from(["oxtorch", "install"].into_iter().chain(arguments));
-            assert!(parsed.is_err(), "{arguments:?}");
-        }
-    }
-
-    #[test]
-    fn each_engine_has_a_kernelspec_of_its_own() {
-        let name = |arguments: &[&str]| {
-            let parsed = Cli::try_parse_from(["oxtorch", "install"].iter().chain(arguments)).expect("is a command");
-            let Command::Install(arguments) = parsed.command else { panic!("installs") };
-            arguments.place.name().to_owned()
-        };
-        assert_eq!(name(&[]), "oxtorch");
-        assert_eq!(name(&["--engine", "evcxr"]), "oxtorch-evcxr");
-        assert_eq!(name(&["--engine", "evcxr", "--name", "mine"]), "mine");
-    }
-
-    #[test]
     fn an_engine_that_is_not_built_in_is_refused_with_what_to_do() {
         let refused = EngineName::Evcxr.check();
         assert_eq!(refused.is_err(), cfg!(not(feature = "evcxr")));
         assert!(help(&NotBuilt.into()).is_some_and(|help| help.contains("--features evcxr")));
         assert!(EngineName::Native.check().is_ok());
-    }
-
-    #[test]
-    fn a_timeout_is_a_positive_number_of_seconds() {
-        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
-        for text in ["0", "-1", "NaN", "inf", "1e30", "ten", ""] {
-            assert!(seconds(text).is_err(), "{text:?}");
-        }
     }
 }

@@ -9,6 +9,7 @@
 // `oxtorch_jupyter` see to both.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
+mod arguments;
 mod cli;
 
 use std::process::ExitCode;

@@ -15,15 +15,16 @@
 //! A variable comes to its place at the end of its own `let` and stays there until all statements are over, as it would
 //! in a function: the user may have a pointer to it.
 
+mod emission;
 pub(crate) mod repair;
+mod stages;
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use self::emission::SHOW_TRAITS;
+pub use self::emission::{CellVariable, Decisions, Emission, Inserted, VariableId};
+use self::stages::{cell_variables, stages};
 use crate::crate_names::hashed_name;
 use crate::plan::Plan;
 use crate::plan::scope::Import;
@@ -32,228 +33,11 @@ use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, raw};
 use crate::source::instrument::CHECKPOINT;
 use crate::source::instrument::impl_trait;
-use crate::source::parse::{Binding, Item, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
-use crate::source::source_map::{Place, Source};
+use crate::source::parse::{Item, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
+use crate::source::source_map::Source;
 
 /// The function that runs a cell, as the host finds it.
 pub const RUN_SYMBOL: &str = "oxtorch_run";
-
-/// Identifies a variable within its cell: first those taken, then the bindings in order.
-pub type VariableId = usize;
-
-/// A variable that the cell takes or declares.
-#[derive(Debug, Clone)]
-pub struct CellVariable {
-    /// Its name.
-    pub name: String,
-    /// Whether it was declared `mut`.
-    pub mutable: bool,
-    /// Where it was declared.
-    pub declared: Place,
-    /// What the store knows of it, for one that is taken.
-    pub taken: Option<Variable>,
-    /// The statement that declares it, for one that is not.
-    statement: usize,
-    /// The last statement that means this variable by its name.
-    last_read: usize,
-}
-
-/// Something that we wrote into the crate, and that a diagnostic may be about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Inserted {
-    /// The line that takes a variable out of the store.
-    Take(VariableId),
-    /// The check that a new variable is one and borrows nothing, which also tells its type.
-    Probe(VariableId),
-    /// The line that puts a variable into the store.
-    Put(VariableId),
-    /// The drop of a new variable that is not kept.
-    Drop(VariableId),
-    /// A variable in the tuple that a stage returns.
-    Return(VariableId),
-    /// The head of a stage's closure, which captures what the statements use.
-    Stage(usize),
-    /// What shows the trailing expression.
-    Show,
-    /// A `use` of an earlier cell.
-    Use(UseLeaf),
-    /// The text of an item that moved here; the names to leave behind if it no longer compiles.
-    Moved(Names),
-}
-
-/// What earlier tries to compile the cell have taught.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decisions {
-    /// Run this statement and all behind it as one stage: they borrow from each other.
-    pub together: Option<usize>,
-    /// Run the trailing expression without showing its value: it has none (`std::process::exit`).
-    pub tail_without_value: bool,
-    /// Nothing says what the error of the trailing `Ok(())` is: it is what `?` makes of errors.
-    #[serde(default)]
-    pub tail_of_any_error: bool,
-    /// New variables that cannot be kept.
-    pub not_kept: BTreeSet<VariableId>,
-    /// The variables that those borrow from, where rustc has named them.
-    #[serde(default)]
-    pub lenders: BTreeMap<VariableId, String>,
-    /// Variables that the cell moves.
-    pub moved: BTreeSet<VariableId>,
-    /// Those of them that are gone by the end of the stage that declares them: no later stage gets them.
-    pub ended: BTreeSet<VariableId>,
-    /// Variables that a stage moves and gives a new value, `x = x + 1.0`: it takes and returns them.
-    pub passed: BTreeSet<(VariableId, usize)>,
-    /// Variables that are not kept and have to end before what they borrow: guards of locks, for one.
-    pub dropped: BTreeSet<VariableId>,
-    /// Variables of earlier cells that cannot be taken.
-    pub not_taken: Names,
-    /// Items of earlier cells that no longer fit.
-    pub stale: Names,
-    /// `use` declarations of earlier cells that no longer hold.
-    pub dropped_uses: Vec<UseLeaf>,
-    /// Values that are displayed as a cell's result would be: their type has no display of its own.
-    #[serde(default)]
-    pub displayed: BTreeSet<Displayed>,
-    /// Where functions return what borrows from an argument: the text of the item or statement, and the place in it.
-    #[serde(default)]
-    pub capturing: BTreeSet<(String, usize)>,
-    /// Macros that name variables are defined once more where these are in scope: in the function that runs the cell.
-    #[serde(default)]
-    pub local_macros: bool,
-    /// Names in patterns that bind nothing: constants, unit structs and variants in scope.
-    pub paths: Names,
-}
-
-/// An argument of `display`, which takes types with a display of their own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Displayed {
-    /// The user's text of the item or statement that it stands in.
-    fragment: String,
-    /// Where in it.
-    start: usize,
-    end: usize,
-}
-
-impl Displayed {
-    /// The edits that have the value shown by what its type has: `&x`, `x`, or `x` behind a `&`.
-    fn edits(&self, fragment: &Fragment) -> Option<[Edit; 2]> {
-        let text = fragment.text();
-        if text != self.fragment {
-            return None;
-        }
-        let (before, value) = (text.get(..self.start)?, text.get(self.start..self.end)?);
-        let (borrow, of) = match (before.trim_end().ends_with('&'), value.starts_with('&')) {
-            (true, _) => ("", "&"),
-            (false, _) => ("&", ""),
-        };
-        let edit = |at: usize, insert: String| Edit { at: fragment.range.start + at, replaces: 0, insert };
-        let head = format!("{borrow}{{ {SHOW_TRAITS} (&&&::oxtorch::cell::Show({of}");
-        Some([edit(self.start, head), edit(self.end, ")).oxtorch_bundle() }".to_owned())])
-    }
-}
-
-/// What decides how a value is shown.
-const SHOW_TRAITS: &str = "use ::oxtorch::cell::{ViaDebug as _, ViaName as _, ViaRich as _};";
-
-/// A crate ready to compile.
-#[derive(Debug)]
-pub struct Emission {
-    /// The text and its map.
-    pub source: Source,
-    /// What is ours in it.
-    pub marks: Vec<(Range<usize>, Inserted)>,
-    /// The cell's variables.
-    pub variables: Vec<CellVariable>,
-    /// The crates of earlier cells that it links.
-    pub crates: BTreeSet<String>,
-    /// Whether there is anything to run.
-    pub runs: bool,
-    /// The stages, in order.
-    pub stages: Vec<Stage>,
-    /// The trailing expression, where its value is shown.
-    pub tail: Option<Range<usize>>,
-    /// The user's items and statements in it.
-    fragments: Vec<Fragment>,
-}
-
-/// Statements that run as one.
-#[derive(Debug, Clone)]
-pub struct Stage {
-    /// Which.
-    pub statements: Range<usize>,
-    /// Whether they stand in the cell's function itself: `let`s that cannot fail.
-    pub sure: bool,
-    /// Where it stands in the crate's text, up to the first statement of the next.
-    pub text: Range<usize>,
-}
-
-impl Emission {
-    /// The last variable of a name.
-    pub fn variable(&self, name: &str) -> Option<VariableId> {
-        self.variables.iter().rposition(|variable| variable.name == name)
-    }
-
-    /// The argument of `display` at a place in the emitted text.
-    pub fn displayed(&self, range: Range<usize>) -> Option<Displayed> {
-        let (fragment, place) = self.fragment(range)?;
-        let from = fragment.range.start;
-        let (start, end) = (place.range.start - from, place.range.end - from);
-        Some(Displayed { fragment: fragment.text().to_owned(), start, end })
-    }
-
-    /// What says that the function at a place holds nothing of its arguments: the item or statement, and where in it.
-    pub fn narrowed(&self, range: Range<usize>) -> Option<(String, usize)> {
-        let (fragment, place) = self.fragment(range)?;
-        let ahead = fragment.edits.iter().filter(|edit| impl_trait::is_one(edit) && edit.at <= place.range.end);
-        let last = ahead.map(|edit| edit.at).max()?;
-        Some((fragment.text().to_owned(), last - fragment.range.start))
-    }
-
-    /// The item or statement that a place in the crate's text is of, and where in the user's text that is.
-    fn fragment(&self, range: Range<usize>) -> Option<(&Fragment, Place)> {
-        let place = self.source.place(range)?;
-        let holds = |fragment: &&Fragment| {
-            Arc::ptr_eq(&fragment.cell, &place.cell)
-                && fragment.range.start <= place.range.start
-                && place.range.end <= fragment.range.end
-        };
-        Some((self.fragments.iter().find(holds)?, place))
-    }
-
-    /// The first statement of the stage that declares a variable.
-    pub fn stage_of(&self, id: VariableId) -> usize {
-        let statement = self.variables[id].statement;
-        let stage = self.stages.iter().find(|stage| stage.statements.contains(&statement));
-        stage.map_or(0, |stage| stage.statements.start)
-    }
-
-    /// The first statement of the stage at a place in the crate's text.
-    pub fn stage_at(&self, place: usize) -> Option<usize> {
-        let stage = self.stages.iter().find(|stage| stage.text.contains(&place));
-        stage.map(|stage| stage.statements.start)
-    }
-
-    /// Whether a later stage than the one that declares a variable reads it.
-    pub fn read_later(&self, id: VariableId) -> bool {
-        let variable = &self.variables[id];
-        let stage = self.stages.iter().find(|stage| stage.statements.contains(&variable.statement));
-        stage.is_some_and(|stage| variable.last_read >= stage.statements.end)
-    }
-
-    /// Whether a stage has a variable of its own by that name.
-    pub fn declares(&self, stage: usize, name: &str) -> bool {
-        let statements = &self.stages[stage].statements;
-        let own = |variable: &CellVariable| variable.taken.is_none() && statements.contains(&variable.statement);
-        self.variables.iter().any(|variable| variable.name == name && own(variable))
-    }
-
-    /// The variable that a stage means by a name that it has from outside.
-    pub fn captured_by(&self, name: &str, stage: usize) -> Option<VariableId> {
-        let start = self.stages[stage].statements.start;
-        let visible =
-            |variable: &CellVariable| variable.name == name && (variable.taken.is_some() || variable.statement < start);
-        self.variables.iter().rposition(visible)
-    }
-}
 
 /// All that a crate is written from.
 #[derive(Debug, Clone, Copy)]
@@ -299,95 +83,6 @@ pub fn emit(input: Input<'_>) -> Emission {
     emitter.moved_items(|kind| kind != ItemKind::Macro);
     emitter.out.crates = crates_in(&emitter.out.source.text);
     emitter.out
-}
-
-/// The variables that a cell takes, then those that it declares.
-fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
-    let mut declared = Names::new();
-    let mut taken: Vec<CellVariable> = Vec::new();
-    let mut new = Vec::new();
-    for (index, statement) in input.cell.statements.iter().enumerate() {
-        for name in statement.reads.iter().chain(input.macro_mentions) {
-            if let Some(variable) = input.live.get(name)
-                && !declared.contains(name)
-                && !taken.iter().any(|other| other.name == *name)
-                && !input.decisions.not_taken.contains(name)
-            {
-                taken.push(CellVariable {
-                    name: name.clone(),
-                    mutable: variable.mutable,
-                    declared: variable.declared.clone(),
-                    taken: Some(variable.clone()),
-                    statement: 0,
-                    last_read: 0,
-                });
-            }
-        }
-        if let StatementKind::Let { bindings, .. } = &statement.kind {
-            let bindings = bindings.iter().filter(|binding| !input.decisions.paths.contains(&binding.name));
-            for Binding { name, mutable, range } in bindings {
-                declared.insert(name.clone());
-                let place = Place { cell: statement.fragment.cell.clone(), range: range.clone() };
-                new.push(CellVariable {
-                    name: name.clone(),
-                    mutable: *mutable,
-                    declared: place,
-                    taken: None,
-                    statement: index,
-                    last_read: index,
-                });
-            }
-        }
-    }
-    find_last_reads(&mut new, input);
-    taken.extend(new);
-    taken
-}
-
-/// Finds, for each variable that the cell declares, the last statement that reads it, and not a later one of its name.
-fn find_last_reads(variables: &mut [CellVariable], input: &Input<'_>) {
-    let mut visible: HashMap<String, usize> = HashMap::new();
-    let mut declared = 0;
-    for (index, statement) in input.cell.statements.iter().enumerate() {
-        for name in statement.reads.iter().chain(input.macro_mentions) {
-            if let Some(variable) = visible.get(name) {
-                variables[*variable].last_read = index;
-            }
-        }
-        while let Some(variable) = variables.get(declared).filter(|variable| variable.statement == index) {
-            visible.insert(variable.name.clone(), declared);
-            declared += 1;
-        }
-    }
-}
-
-/// Splits the statements. A `let` that may fail is a stage of its own, so that its variables are in their place before
-/// anything can point to them; `let`s that cannot fail need none, and what lies between `let`s runs as one.
-fn stages(statements: &[Statement], together: Option<usize>) -> Vec<Stage> {
-    // `let x;` is assigned by some later statement, so the rest stays together.
-    let deferred = |statement: &Statement| matches!(statement.kind, StatementKind::Let { deferred: true, .. });
-    let deferred = statements.iter().position(deferred).unwrap_or(statements.len());
-    let together = together.map_or(deferred, |together| together.min(deferred));
-    let declares =
-        |statement: &Statement| matches!(&statement.kind, StatementKind::Let { bindings, .. } if !bindings.is_empty());
-    let mut stages: Vec<Stage> = Vec::new();
-    for (index, statement) in statements.iter().enumerate() {
-        let sure = statement.sure && index < together;
-        let goes_on = |stage: &Stage| {
-            let first = &statements[stage.statements.start];
-            match index.cmp(&together) {
-                Ordering::Greater => true,
-                Ordering::Equal => false,
-                Ordering::Less if sure => stage.sure,
-                Ordering::Less => !stage.sure && !declares(first) && !declares(statement),
-            }
-        };
-        match stages.last_mut() {
-            Some(stage) if goes_on(stage) => stage.statements.end = index + 1,
-            _ => stages.push(Stage { statements: index..index + 1, sure, text: 0..0 }),
-        }
-    }
-    stages
 }
 
 /// The crates of earlier cells that the text names; all our references to them are absolute paths.

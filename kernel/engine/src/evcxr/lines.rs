@@ -6,7 +6,7 @@
 use oxtorch_protocol::{FromHost, STDOUT_MARK};
 use serde::{Deserialize, Serialize};
 
-use crate::host::incomplete_character;
+use crate::host::text::incomplete_character;
 
 const MARK: u8 = STDOUT_MARK as u8;
 /// What all of evcxr's own lines begin with.

@@ -11,7 +11,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::evcxr::lines::{Line, Stdout};
 use crate::host::exit_reason::LastWords;
-use crate::host::incomplete_character;
+use crate::host::text::incomplete_character;
 use oxtorch_system::terminal::say;
 
 /// Set by evcxr for the process that it starts.
