@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
 use oxtorch_jupyter::kernelspec::{self, KernelspecError, Location};
 
 /// A Jupyter kernel for deep learning in Rust.

@@ -9,9 +9,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use tokio::sync::mpsc::UnboundedSender;
-
-use crate::arguments::{Cli, Command, EngineName, InstallArgs, NotBuilt, PlaceArgs, RunArgs};
 use oxtorch_engine::Cache;
 use oxtorch_engine::NativeEngine;
 #[cfg(feature = "evcxr")]
@@ -24,6 +21,9 @@ use oxtorch_system::home::{Home, HomeError, Scratch, trust};
 use oxtorch_system::programs::is_executable;
 use oxtorch_system::signals;
 use oxtorch_system::terminal::{answer, say};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::arguments::{Cli, Command, EngineName, InstallArgs, NotBuilt, PlaceArgs, RunArgs};
 
 /// A cell failed, or something else did.
 const FAILED: u8 = 1;

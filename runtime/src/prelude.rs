@@ -1,8 +1,8 @@
 //! What every cell has in scope. Its names lose to anything that the user defines.
 //!
-//! - Tensors and networks: [`Tensor`], [`nn`], [`Kind`], [`Device`], [`IndexOp`] (`x.i((.., 0))`, `x.set_i((.., 0),
-//!   1.0)`; all it takes is in [`index`](tch::index)), [`no_grad`], the traits of layers and optimisers, and
-//!   [`device()`] for the best device at hand.
+//! - Tensors and networks: [`Tensor`], [`nn`], [`Kind`], [`Device`], [`IndexOp`] (`x.i((.., 0))`,
+//!   `x.set_i((.., 0), 1.0)`; all it takes is in [`index`](tch::index)), [`no_grad`], the traits of layers and
+//!   optimisers, and [`device()`] for the best device at hand.
 //! - Errors: anyhow's [`Result`], [`Context`], [`anyhow!`], [`bail!`] and [`ensure!`]. `Result<T>` stands for any
 //!   error, `Result<T, E>` is the one of the standard library.
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::host::Rewritten;
-use crate::source::source_map::{Place, Source};
 use oxtorch_session::Stream;
 use oxtorch_system::home::key;
+
+use crate::host::Rewritten;
+use crate::source::source_map::{Place, Source};
 
 /// What a key has: enough that two cells never share a name, and few enough to read in a file name.
 const HASH_DIGITS: usize = 16;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use arbtest::arbitrary::{Result, Unstructured};
+use oxtorch_testing::fuzz;
 use ra_ap_rustc_lexer::{FrontmatterAllowed, tokenize};
 
 use crate::assist::completeness::is_complete;
@@ -26,7 +27,6 @@ use crate::source::identifiers::Names;
 use crate::source::macro_items::ItemMacros;
 use crate::source::parse::{ParsedCell, StatementKind, parse};
 use crate::source::source_map::Place;
-use oxtorch_testing::fuzz;
 
 /// Text that the scenarios have too little of.
 const RARE: [&str; 40] = [

@@ -7,6 +7,9 @@ use jupyter_protocol::{
     Transient, UpdateDisplayData,
 };
 use oxtorch_protocol::{Display, DisplayKind};
+use oxtorch_session::Engine;
+use oxtorch_session::formats::media;
+use oxtorch_session::{Aside, CellError, CellRequest, Event, Stream, note_display};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::oneshot;
@@ -15,9 +18,6 @@ use super::interrupts::Interrupts;
 use super::iopub::IoPub;
 use super::startup::Running;
 use super::stdin::Stdin;
-use oxtorch_session::Engine;
-use oxtorch_session::formats::media;
-use oxtorch_session::{Aside, CellError, CellRequest, Event, Stream, note_display};
 
 /// Events that may wait for the frontend before the cell has to.
 const EVENTS: usize = 256;

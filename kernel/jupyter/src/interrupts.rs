@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::Notify;
-
 use oxtorch_session::Interrupter;
+use tokio::sync::Notify;
 
 /// Interrupts the running cell, wherever it is: in the engine, waiting for the engine to start, or for input.
 #[derive(Clone, Default)]

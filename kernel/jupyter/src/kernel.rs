@@ -7,6 +7,9 @@ use jupyter_protocol::{
     CommClose, ConnectionInfo, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult,
     IsCompleteReply, JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, Status, UnknownMessage,
 };
+use oxtorch_session::Engine;
+use oxtorch_session::formats::media;
+use oxtorch_session::{AHEAD, CellError, Completion};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -19,9 +22,6 @@ use super::startup::Startup;
 use super::stdin::Stdin;
 use super::usage::Usage;
 use super::{control, replies, wire};
-use oxtorch_session::Engine;
-use oxtorch_session::formats::media;
-use oxtorch_session::{AHEAD, CellError, Completion};
 
 /// A frontend that runs all cells sends their requests at once. A first cell that fails within a millisecond must
 /// still abort those that are on the wire, so they get this long to arrive before its reply is sent.

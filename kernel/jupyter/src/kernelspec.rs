@@ -5,12 +5,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use oxtorch_system::home::trust;
+use oxtorch_system::programs::is_executable;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
-
-use oxtorch_system::home::trust;
-use oxtorch_system::programs::is_executable;
 
 /// The folder name under which the kernelspec stands unless the user asks for another one.
 pub const DEFAULT_NAME: &str = "oxtorch";

@@ -4,6 +4,9 @@
 //! which gives cells to the session one after the other; `cell` turns what a running cell shows into messages for
 //! `iopub` and its questions into messages on `stdin`. `control` is answered beside all that.
 
+// Whoever reads may be gone, and what is written may come from anybody: `oxtorch_system::terminal` sees to both.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod cell;
 mod connection_file;
 mod control;
@@ -37,6 +40,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+pub use connection_file::ConnectionFileError;
+use oxtorch_session::Engine;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -44,9 +49,6 @@ use self::history::History;
 use self::listener::Listener;
 use self::log::log;
 use self::router::Router;
-use oxtorch_session::Engine;
-
-pub use connection_file::ConnectionFileError;
 
 /// How long the engine and the last messages may take at the end. A frontend that restarts the kernel waits for this;
 /// Jupyter's own for 2.5 s, before it ends the kernel by force.

@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Duration;
 
+use oxtorch_system::signals;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::interrupts::Interrupts;
 use super::log::log;
-use oxtorch_system::signals;
 
 /// How often the parent is looked for. There is no event for the death of a process that is not one's child.
 const PARENT_POLL: Duration = Duration::from_secs(1);

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use oxtorch_system::home::trust;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -26,7 +27,6 @@ use zeromq::{Socket, SocketEvent};
 use super::framing::{Framing, Limits, Refusal, Step};
 use super::listener::{Connection, Stream};
 use super::log::log;
-use oxtorch_system::home::trust;
 
 /// Bytes that a relay moves at once.
 const CHUNK: usize = 64 * 1024;

@@ -4,11 +4,11 @@ use jupyter_protocol::{
     CommInfoReply, CompleteReply, ConnectionInfo, DebugReply, DebugRequest, ExecuteReply, HelpLink, InspectReply,
     IsCompleteReply, JupyterMessageContent, KernelInfoReply, Media, MediaType, ReplyError, ReplyStatus, UnknownMessage,
 };
+use oxtorch_session::formats::{RUST_VERSION, language_info};
+use oxtorch_session::{Completeness, Completion};
 use serde_json::json;
 
 use super::wire::PROTOCOL_VERSION;
-use oxtorch_session::formats::{RUST_VERSION, language_info};
-use oxtorch_session::{Completeness, Completion};
 
 /// The answer to a request on shell or control that only reads what the kernel is; `None` for any other.
 pub(super) fn standing(request: &JupyterMessageContent, connection: &ConnectionInfo) -> Option<JupyterMessageContent> {

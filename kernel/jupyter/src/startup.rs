@@ -3,14 +3,14 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use oxtorch_session::Engine;
+use oxtorch_session::{Aside, CellError, ErrorKind, Event, ProgressLine};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
 use super::cell::CellOutput;
 use super::interrupts::Interrupts;
-use oxtorch_session::Engine;
-use oxtorch_session::{Aside, CellError, ErrorKind, Event, ProgressLine};
 
 /// How long somebody who types may wait for a start: one without a set-up takes about half of it.
 const TYPING: Duration = Duration::from_millis(800);

@@ -12,6 +12,7 @@ use jupyter_protocol::{
 use jupyter_zmq_client::{
     ClientControlConnection, ClientIoPubConnection, ClientShellConnection, ClientStdinConnection,
 };
+use oxtorch_testing::Scripted;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +21,6 @@ use zeromq::{Socket, SocketRecv, SocketSend};
 
 use super::framing::tests::{frame, handshake};
 use super::*;
-use oxtorch_testing::Scripted;
 
 /// Longer than anything here takes, so that a lost message fails a test instead of hanging it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -362,11 +362,11 @@ async fn a_frontend_that_takes_no_questions_is_not_asked() {
 #[tokio::test]
 async fn an_interrupt_ends_a_running_cell_and_one_that_waits_for_input() {
     let mut client = Client::new().await;
-    for (code, expected) in [("print on\nforever", "KeyboardInterrupt"), ("print on\ninput ?", "NoInput")] {
+    for (code, expected) in [("print on\nforever", "KeyboardInterrupt"), ("print on\ninput ?", "Error")] {
         let code = code.to_string();
         client.send(ExecuteRequest { code, allow_stdin: true, ..ExecuteRequest::default() }).await;
         while !matches!(client.shown().await.content, Content::StreamContent(_)) {}
-        if expected == "NoInput" {
+        if expected == "Error" {
             soon(client.stdin.read()).await.expect("is a good message");
         }
         assert!(matches!(client.command(InterruptRequest {}).await, Content::InterruptReply(_)));

@@ -2,10 +2,9 @@
 //! 7.
 
 use jupyter_protocol::{JupyterMessageContent, UnknownMessage};
+use oxtorch_system::processes;
 use serde_json::{Map, Value, json};
 use sysinfo::System;
-
-use oxtorch_system::processes;
 
 /// Measures from one request to the next.
 #[derive(Default)]

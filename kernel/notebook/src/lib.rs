@@ -1,5 +1,8 @@
 //! The front for `oxtorch run`: executes a notebook file from its first cell to its last, without a frontend.
 
+// Whoever reads may be gone, and what is written may come from anybody: `oxtorch_system::terminal` sees to both.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod notebook;
 mod outputs;
 mod progress;
@@ -11,18 +14,16 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
-
+pub use notebook::NotebookError;
+use notebook::{CodeCell, Notebook, Target};
+use outputs::Outputs;
 use oxtorch_session::{AHEAD, Aside, CellError, CellRequest, ErrorKind, Event};
 use oxtorch_session::{Engine, Interrupt};
 use oxtorch_system::signals;
 use oxtorch_system::terminal::say;
-
-pub use notebook::NotebookError;
-use notebook::{CodeCell, Notebook, Target};
-use outputs::Outputs;
 use progress::Progress;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// Events that may wait to be taken before the cell has to.
 const EVENTS: usize = 256;

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use jupyter_protocol::ExecutionCount;
 use nbformat::v4::{self, MultilineString, Output};
 use oxtorch_protocol::{Display, DisplayKind};
-use serde_json::{Map, Value};
-
 use oxtorch_session::formats::media;
 use oxtorch_session::{CellError, Event, Stream, note_display};
+use serde_json::{Map, Value};
 
 /// What is kept of the outputs of one cell, in bytes: who reads the notebook has to load all of it.
 const ROOM_OF_CELL: usize = 64 << 20;

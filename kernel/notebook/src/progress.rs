@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
-
-use super::Failure;
 use oxtorch_session::{CellError, ErrorKind};
 use oxtorch_system::terminal::{plain, say};
+
+use super::Failure;
 
 /// Columns for a cell's first line of text.
 const TITLE_WIDTH: usize = 48;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use oxtorch_session::ErrorKind;
+use oxtorch_testing::Scripted;
 use serde_json::{Value, json};
 
 use super::*;
-use oxtorch_session::ErrorKind;
-use oxtorch_testing::Scripted;
 
 /// A notebook in a folder of its own.
 struct File {

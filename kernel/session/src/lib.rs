@@ -4,6 +4,9 @@
 //! A front drives an [`Engine`]: it calls [`Engine::execute`] for a cell and forwards the [`Event`]s that arrive
 //! meanwhile. An engine knows nothing of sockets or files, and a front nothing of Rust.
 
+// Whoever reads may be gone, and what is written may come from anybody: `oxtorch_system::terminal` sees to both.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod aside;
 mod engine;
 mod error;

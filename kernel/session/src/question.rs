@@ -46,11 +46,11 @@ pub struct Candidate {
 /// What a candidate is. Frontends have icons for these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CandidateKind {
-    /// A function, a method, a macro, or what makes a variant.
+    /// A function, a method or a macro.
     Function,
-    /// A type or a trait.
+    /// A type, a trait, or a variant of an enum.
     Class,
-    /// A variable, a constant, a unit variant.
+    /// A variable or a constant.
     Instance,
     /// A module or a crate.
     Module,

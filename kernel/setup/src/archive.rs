@@ -9,12 +9,13 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::error::SetupError;
-use super::libtorch::VERSION;
-use super::progress::{Progress, Update};
 use oxtorch_system::child::{Output, command, run};
 use oxtorch_system::home::{Home, create_folder, is_disk_full};
 use oxtorch_system::programs::find_program;
+
+use super::error::SetupError;
+use super::libtorch::VERSION;
+use super::progress::{Progress, Update};
 
 /// Where the archives are.
 pub(crate) const SITE: &str = "https://download.pytorch.org/libtorch";

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use oxtorch_system::child::{Output, ask, command, run, with_path};
+use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full, key, link, private_lock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,8 +19,6 @@ use super::progress::{Progress, Update};
 use super::sources::{self, Source};
 use super::toolchain::Toolchain;
 use super::{Runtime, contents, disk_full};
-use oxtorch_system::child::{Output, ask, command, run, with_path};
-use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full, key, link, private_lock};
 
 /// The package with the library that cells link, and the host.
 const LIBRARY: &str = "oxtorch";

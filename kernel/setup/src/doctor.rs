@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use oxtorch_system::home::{Home, free_space};
+use oxtorch_system::programs::find_program;
+
 use super::contents::{self, Look};
 use super::error::{INSTALL_COMPILER, SetupError};
 use super::progress::size;
 use super::toolchain::{self, Toolchain};
 use super::{Runtime, analyzer, build, gpu, known_fit, libtorch, manifest, other_versions, python, shim, sources};
-use oxtorch_system::home::{Home, free_space};
-use oxtorch_system::programs::find_program;
 
 /// What the examination of one thing gave.
 #[derive(Debug, Clone, PartialEq, Eq)]

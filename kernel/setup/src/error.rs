@@ -3,11 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use oxtorch_system::home::HomeError;
 use thiserror::Error;
 
 use super::progress::size;
 use super::toolchain::CHANNEL;
-use oxtorch_system::home::HomeError;
 
 /// A failure of set-up. [`SetupError::help`] says what to do.
 #[derive(Debug, Error)]

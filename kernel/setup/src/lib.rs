@@ -4,6 +4,9 @@
 //! everything is there, [`ensure`] reads one small file and looks at a few others, and starts no process: every start
 //! of a kernel goes through it. In an installation that this user cannot write, it does nothing else.
 
+// Whoever reads may be gone, and what is written may come from anybody: `oxtorch_system::terminal` sees to both.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod analyzer;
 mod archive;
 mod arguments;
@@ -31,17 +34,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 pub use build::Recipe;
+use contents::Look;
 pub use error::SetupError;
+use libtorch::Libtorch;
 pub use linker::Linker;
 pub use oxtorch_system::child::end_children;
-pub use progress::Progress;
-
-use contents::Look;
-use libtorch::Libtorch;
 use oxtorch_system::home::{Home, HomeError, free_space};
+pub use progress::Progress;
+use serde::{Deserialize, Serialize};
 
 /// A built runtime: everything the engine needs to compile cells and to start a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

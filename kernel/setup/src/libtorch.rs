@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use oxtorch_system::child::{ask, command};
+use oxtorch_system::home::{Home, free_space};
+use oxtorch_system::programs::find_program;
+
 use super::contents::Look;
 use super::error::SetupError;
 use super::progress::Progress;
 use super::{archive, contents, gpu, other_versions, python};
-use oxtorch_system::child::{ask, command};
-use oxtorch_system::home::{Home, free_space};
-use oxtorch_system::programs::find_program;
 
 /// The version that the `tch` crate goes with.
 pub(crate) const VERSION: &str = "2.13.0";

@@ -4,10 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+use oxtorch_system::child::{ask, command, with_path};
 use serde::{Deserialize, Serialize};
 
 use super::toolchain::Toolchain;
-use oxtorch_system::child::{ask, command, with_path};
 
 /// A linker to call directly, and what the C compiler would have told it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use oxtorch_system::home::{Home, trust};
 use serde::{Deserialize, Serialize};
 
 use super::contents::Look;
 use super::error::SetupError;
 use super::libtorch::Libtorch;
 use super::{Runtime, build, contents, libtorch, python, sources, toolchain};
-use oxtorch_system::home::{Home, trust};
 
 /// The variables that decide what set-up finds. The programs that it looks for on the search path are looked up again
 /// at each start.

@@ -8,6 +8,9 @@
 use std::fs;
 use std::path::Path;
 
+use oxtorch_system::child::{command, run};
+use oxtorch_system::home::{Home, HomeError};
+
 use super::contents::{self, Look};
 use super::error::SetupError;
 use super::libtorch::{Libtorch, VERSION};
@@ -15,8 +18,6 @@ use super::progress::Progress;
 use super::shim::{self, Attempt};
 use super::toolchain::Compiler;
 use super::wrappers::{read_refusals, reduce};
-use oxtorch_system::child::{command, run};
-use oxtorch_system::home::{Home, HomeError};
 
 /// A version that lacks more functions than this is too far away.
 const MOST_LACKING: usize = 100;

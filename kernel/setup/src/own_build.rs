@@ -7,9 +7,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
+use oxtorch_system::home::{HomeError, create_folder};
+
 use super::build::{CARGO_LOCK, Recipe};
 use super::error::SetupError;
-use oxtorch_system::home::{HomeError, create_folder};
 
 /// Files from here on are linked: what cargo has built it does not write again, and there are some hundred megabytes of
 /// it.

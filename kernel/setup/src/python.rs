@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::error::SetupError;
-use super::progress::{Progress, Update};
 use oxtorch_system::child::{Output, ask, command, run};
 use oxtorch_system::home::HomeError;
 use oxtorch_system::programs::{find_program, is_executable};
+
+use super::error::SetupError;
+use super::progress::{Progress, Update};
 
 /// The wheels that libtorch is in and what it links, in pip's format, each with the sums that it must have. On a
 /// machine without a GPU these few of torch's many dependencies do: `libtorch_cpu.so` links no other.

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
+use oxtorch_system::home::{create_folder, key, write_file};
 use toml_edit::{Array, DocumentMut};
 
 use super::error::SetupError;
-use oxtorch_system::home::{create_folder, key, write_file};
 
 static RUNTIME: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../runtime");
 /// The manifest of the workspace that this program was built from: versions, lints and profiles are the same there.

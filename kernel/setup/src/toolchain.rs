@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::SetupError;
 use oxtorch_system::child::{ask, command};
 use oxtorch_system::programs::{find_program, is_executable};
+
+use super::error::SetupError;
 
 /// The toolchain that Oxtorch is made for: the engine reads this compiler's diagnostics.
 pub(crate) const CHANNEL: &str = "1.95.0";

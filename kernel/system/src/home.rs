@@ -17,10 +17,9 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub use scratch::Scratch;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-
-pub use scratch::Scratch;
 
 /// Where work in progress stands, ahead of its rename.
 const UNFINISHED: &str = "tmp";

@@ -3,13 +3,14 @@
 pub mod metadata;
 mod scripted;
 
-pub use scripted::Scripted;
-
 use arbtest::ArbTest;
 use arbtest::arbitrary::{Result, Unstructured};
+pub use scripted::Scripted;
 
-/// Tries the property on arbitrary input; `run` starts it. A run takes a second or two; for a long one say how long:
-/// `OXTORCH_FUZZ_SECONDS=600 cargo test --release -p oxtorch-jupyter --lib wire -- --nocapture`
+/// Tries the property on arbitrary input; `run` starts it. A run takes a second or two. For a long one say how long:
+///
+///     OXTORCH_FUZZ_SECONDS=600 cargo test --release -p oxtorch-jupyter --lib wire -- --nocapture
+///
 /// A failure names a seed, with which `ARBTEST_SEED=... cargo test ...` repeats it.
 pub fn fuzz<P: FnMut(&mut Unstructured<'_>) -> Result<()>>(property: P) -> ArbTest<P> {
     let seconds = std::env::var("OXTORCH_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());

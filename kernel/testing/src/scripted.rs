@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxtorch_protocol::{Display, DisplayKind};
+use oxtorch_session::{CellError, CellRequest, Completeness, Engine, ErrorKind, Event, Interrupter, Stream};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, oneshot};
-
-use oxtorch_session::{CellError, CellRequest, Completeness, Engine, ErrorKind, Event, Interrupter, Stream};
 
 /// Runs cells whose lines are commands: `print text`, `display id text`, `input prompt`, `forever`, `fail text` and
 /// others.

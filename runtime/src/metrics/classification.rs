@@ -5,8 +5,8 @@ use tch::{Kind, Tensor};
 use super::{Average, confusion_matrix, pairs, share};
 use crate::nn;
 
-/// The share of predictions that are right: scores `[N, C]` or classes `[N]` for targets `[N]`; of tokens scores `[B,
-/// T, V]` for targets `[B, T]`, of pixels `[N, C, H, W]` for `[N, H, W]`. Targets of -100 do not count, as in the
+/// The share of predictions that are right: scores `[N, C]` or classes `[N]` for targets `[N]`; of tokens scores
+/// `[B, T, V]` for targets `[B, T]`, of pixels `[N, C, H, W]` for `[N, H, W]`. Targets of -100 do not count, as in the
 /// losses. 0 for none.
 ///
 /// The method `logits.accuracy_for_logits(&targets)` of tch is right for `[N, C]` and `[N]` alone, and says so of no

@@ -33,8 +33,9 @@ pub fn mae(predictions: &Tensor, targets: &Tensor) -> f64 {
     mean_of("mae", predictions, targets, f64::abs)
 }
 
-/// The share of the targets' variance that the predictions explain, `1 - sum((prediction - target)^2) / sum((target -
-/// mean)^2)`: 1 is perfect, 0 no better than the mean. Over all elements of two tensors of one shape.
+/// The share of the targets' variance that the predictions explain,
+/// `1 - sum((prediction - target)^2) / sum((target - mean)^2)`: 1 is perfect, 0 no better than the mean. Over all
+/// elements of two tensors of one shape.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -22,8 +22,8 @@ impl Default for CellConfig {
     }
 }
 
-/// What all of them are made of: the gates of a step are computed from `x @ weight_ih.T + bias_ih` and `h @ weight_hh.T
-/// + bias_hh`.
+/// What all of them are made of: the gates of a step are computed from `x @ weight_ih.T + bias_ih` and
+/// `h @ weight_hh.T + bias_hh`.
 #[derive(Debug)]
 pub struct CellWeights {
     /// `[gates * hidden, inputs]`.

@@ -89,8 +89,8 @@ pub trait Chain: Sized {
         self.then_named("Flatten", Box::new(|xs| xs.flatten(1, -1)))
     }
 
-    /// The greatest value of each square of `size` by `size`, side by side: `[N, C, H, W]` to `[N, C, H / size, W /
-    /// size]`.
+    /// The greatest value of each square of `size` by `size`, side by side: `[N, C, H, W]` to
+    /// `[N, C, H / size, W / size]`.
     fn max_pool2d(self, size: i64) -> Self {
         self.then_named("MaxPool2d", Box::new(move |xs| xs.max_pool2d_default(size)))
     }

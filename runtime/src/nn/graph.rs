@@ -8,8 +8,8 @@ use tch::{Kind, Tensor};
 use super::var_store::Path;
 
 /// `D^(-1/2) (A + I) D^(-1/2)`: an adjacency matrix with loops, each entry divided by the square roots of the two
-/// degrees (T. N. Kipf and M. Welling, Semi-supervised classification with graph convolutional networks, 2017). `[N,
-/// N]` to the same shape, float32.
+/// degrees (T. N. Kipf and M. Welling, Semi-supervised classification with graph convolutional networks, 2017).
+/// `[N, N]` to the same shape, float32.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -105,9 +105,9 @@ impl GraphConv {
     }
 }
 
-/// Graph attention: each node weighs itself and its neighbours by `softmax_j(leaky_relu(a_src . W x_i + a_dst . W
-/// x_j))`, slope 0.2, in several heads whose outputs stand side by side (P. Velickovic et al., Graph attention
-/// networks, 2018).
+/// Graph attention: each node weighs itself and its neighbours by
+/// `softmax_j(leaky_relu(a_src . W x_i + a_dst . W x_j))`, slope 0.2, in several heads whose outputs stand side by side
+/// (P. Velickovic et al., Graph attention networks, 2018).
 ///
 /// ```
 /// use oxtorch::prelude::*;

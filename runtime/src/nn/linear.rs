@@ -32,8 +32,8 @@ impl Default for LinearConfig {
     }
 }
 
-/// Makes `y = x @ w.t() + b` from `[..., inputs]` to `[..., outputs]`, with the variables `weight`, `[outputs,
-/// inputs]`, and `bias`, as PyTorch's `nn.Linear`.
+/// Makes `y = x @ w.t() + b` from `[..., inputs]` to `[..., outputs]`, with the variables `weight`,
+/// `[outputs, inputs]`, and `bias`, as PyTorch's `nn.Linear`.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -279,8 +279,8 @@ impl DerefMut for VarStore {
     }
 }
 
-/// A place in a [`VarStore`], under which a layer finds its variables: [`tch::nn::Path`], and used as that. `path /
-/// "fc"` is a place below it.
+/// A place in a [`VarStore`], under which a layer finds its variables: [`tch::nn::Path`], and used as that.
+/// `path / "fc"` is a place below it.
 #[derive(Debug, Clone)]
 pub struct Path<'a> {
     path: tch::nn::Path<'a>,

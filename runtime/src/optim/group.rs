@@ -8,8 +8,8 @@ use tch::nn::VarStore;
 /// Puts each trainable variable into the group that a function names, before the optimiser is built: group 0 has what
 /// the optimiser is built with, the others what is then set for them.
 ///
-/// The function gets the variable's name, `layer1.weight`, and the variable. While a store is made, `let path =
-/// path.set_group(1)` gives a path whose layers are in that group from the start.
+/// The function gets the variable's name, `layer1.weight`, and the variable. While a store is made,
+/// `let path = path.set_group(1)` gives a path whose layers are in that group from the start.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -102,8 +102,9 @@ fn named(variables: &[(String, Tensor)]) -> impl Iterator<Item = (&str, &Tensor)
 }
 
 impl Trainer {
-    /// Trains the variables of a store by an optimiser at a learning rate: `Trainer::new(&vs, nn::Adam::default(),
-    /// 1e-3)?`. The network is to be made before. One epoch, if [`Trainer::epochs`] says nothing else.
+    /// Trains the variables of a store by an optimiser at a learning rate:
+    /// `Trainer::new(&vs, nn::Adam::default(), 1e-3)?`. The network is to be made before. One epoch, if
+    /// [`Trainer::epochs`] says nothing else.
     ///
     /// # Errors
     ///

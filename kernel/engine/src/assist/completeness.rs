@@ -1,12 +1,12 @@
 //! Says whether a cell is ready to run, for frontends that ask on Enter.
 
+use oxtorch_session::Completeness;
 use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 use syn::Block;
 
 use crate::commands::segments;
 use crate::commands::{Command, Segment, Shell, Timeit};
 use crate::source::nesting::read;
-use oxtorch_session::Completeness;
 
 const INDENT: &str = "    ";
 

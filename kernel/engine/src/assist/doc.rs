@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use oxtorch_session::CellError;
+
 use crate::assist::runtime_index::{self, Found, Wanted};
 use crate::assist::signature::{Signature, of_impl, signature};
 use crate::assist::standard_library;
@@ -13,7 +15,6 @@ use crate::report::errors::command_error;
 use crate::report::errors::{internal, interrupted};
 use crate::report::type_names::readable_type;
 use crate::source::parse::Impl;
-use oxtorch_session::CellError;
 
 /// More methods than this are counted and not listed.
 const MOST_MEMBERS: usize = 60;

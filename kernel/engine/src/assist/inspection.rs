@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use oxtorch_session::CellRequest;
+use oxtorch_session::Engine;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -9,8 +11,6 @@ use crate::assist::completion::type_name;
 use crate::cell::NativeEngine;
 use crate::host::Host;
 use crate::source::identifiers::Names;
-use oxtorch_session::CellRequest;
-use oxtorch_session::Engine;
 
 /// A value that does not describe itself within this time is left out.
 const LOOK: Duration = Duration::from_secs(1);

@@ -11,9 +11,10 @@ pub(crate) mod standard_library;
 
 use std::time::Duration;
 
+use oxtorch_session::Completion;
+
 use crate::assist::analyzer::{Document, RunningServer};
 use crate::cell::NativeEngine;
-use oxtorch_session::Completion;
 
 /// How long rust-analyzer is waited for where the session has an answer of its own.
 const BESIDE_OWN: Duration = Duration::from_millis(400);

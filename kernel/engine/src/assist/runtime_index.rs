@@ -1,16 +1,16 @@
 //! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to
 //! build the runtime.
 
-use oxtorch_session::CandidateKind as Kind;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use oxtorch_session::CandidateKind as Kind;
+use oxtorch_setup::sources;
 use syn::Item;
 
 use crate::assist::signature::{Signature, doc, of_item, of_member, of_trait_member, one_line};
 use crate::source::nesting::parsed;
-use oxtorch_setup::sources;
 
 /// The name that documentation is wanted of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -364,8 +364,8 @@ fn trait_methods(text: &str, name: &str) -> Vec<Method> {
     methods
 }
 
-/// The public names in a module of the libraries, and in those below, from which it takes its own; with the words that
-/// frontends have for their kinds.
+/// The public names in a module of the libraries, and in those below, from which it takes its own; with what
+/// each is.
 pub(crate) fn names_in(module: &str) -> Vec<(String, Kind)> {
     let mut names = Vec::new();
     for file in files().filter(|file| file.module.split("::").any(|part| part == module)) {

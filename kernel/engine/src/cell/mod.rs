@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use oxtorch_protocol::{Cost, Described, Outcome, Surroundings, Timing};
+use oxtorch_session::{CellError, CellRequest, Completeness, Completion, Event};
+use oxtorch_session::{Engine, Interrupt, Interrupter};
+use oxtorch_setup::Runtime;
 use tokio::sync::{Notify, mpsc};
 
 use crate::assist::analyzer::Analyzer;
@@ -29,9 +32,6 @@ use crate::report::errors::{interrupted, tell};
 use crate::source::fragment::CellText;
 use crate::source::identifiers::one_form_of_names;
 use crate::source::parse::{ParseError, ParsedCell, parse};
-use oxtorch_session::{CellError, CellRequest, Completeness, Completion, Event};
-use oxtorch_session::{Engine, Interrupt, Interrupter};
-use oxtorch_setup::Runtime;
 
 /// The native engine.
 pub struct NativeEngine {

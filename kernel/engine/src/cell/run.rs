@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use oxtorch_protocol::{Done, Outcome};
+use oxtorch_session::{CellError, ErrorKind, Event, Stream};
 use tokio::sync::mpsc;
 
 use crate::cell::{NativeEngine, Phase};
@@ -14,7 +15,6 @@ use crate::plan::variables::Gone;
 use crate::report::errors::{internal, interrupted, tell};
 use crate::report::render;
 use crate::source::source_map::Place;
-use oxtorch_session::{CellError, ErrorKind, Event, Stream};
 
 impl NativeEngine {
     /// Runs a compiled cell to its end.

@@ -13,12 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
 use oxtorch_setup::contents::hash;
 use oxtorch_system::home::link;
 use oxtorch_system::home::marker::{UNFINISHED, is_cached};
 use oxtorch_system::home::trust;
+use serde::{Deserialize, Serialize};
 
 /// The bound where `OXTORCH_CACHE_MB` says nothing: some thousands of cells.
 const DEFAULT_LIMIT: u64 = 1 << 30;

@@ -5,12 +5,13 @@ use std::fmt::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use oxtorch_session::{CellError, ErrorKind};
+
 use crate::compile::rustc::CELLS_GONE;
 use crate::crate_names::{hashed_name, readable};
 use crate::diagnostic::Diagnostic;
 use crate::report::errors::internal;
 use crate::report::render;
-use oxtorch_session::{CellError, ErrorKind};
 
 /// Lines of a message that nobody has foreseen; the rest is seldom of use.
 const MAX_LINES: usize = 8;

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use oxtorch_session::CellError;
+use oxtorch_setup::contents::Look;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -38,8 +40,6 @@ use crate::source::fragment::{CellText, Fragment};
 use crate::source::identifiers::Names;
 use crate::source::parse::{ParseError, ParsedCell};
 use crate::source::source_map::{Place, Source};
-use oxtorch_session::CellError;
-use oxtorch_setup::contents::Look;
 
 /// More tries than this would be a mistake in how refusals are read: every try decides at least one thing.
 const MAX_TRIES: usize = 24;

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use anyhow::Context;
+use oxtorch_setup::{Linker, Runtime};
+use oxtorch_system::child::{end_with_parent, with_path};
+use oxtorch_system::home::key;
 use rustix::process::{Pid, setpriority_process};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -13,9 +16,6 @@ use tokio::process::Command;
 use crate::compile::deps::{Links, OFFERED};
 use crate::crate_names::crate_name;
 use crate::diagnostic::Diagnostic;
-use oxtorch_setup::{Linker, Runtime};
-use oxtorch_system::child::{end_with_parent, with_path};
-use oxtorch_system::home::key;
 
 /// As `nice` counts, where 0 is usual and 19 the lowest.
 const LOW_PRIORITY: i32 = 10;
@@ -307,8 +307,9 @@ fn remap(dir: &Path) -> OsString {
 
 /// The parts of the engine that decide what is learnt of a crate and kept with it. Another version of them must not
 /// read what this one has kept.
-const LEARNING: [&str; 5] = [
+const LEARNING: [&str; 6] = [
     include_str!("../crate_names.rs"),
+    include_str!("../diagnostic.rs"),
     include_str!("mod.rs"),
     include_str!("../emit/repair.rs"),
     include_str!("rustc.rs"),

@@ -131,7 +131,7 @@ impl State {
                     .map_or_else(|| Err(Unnamed::Other(taken.ty.clone())), |live| Ok(live.ty.clone())),
                 None => match ready.lessons.types.get(id) {
                     Some(ty) => ty.clone(),
-                    None => Err(Unnamed::Other("which the compiler did not tell".to_owned())),
+                    None => Err(Unnamed::Untold),
                 },
             };
             match stored {

@@ -6,13 +6,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use oxtorch_setup::{self, Runtime, SetupError};
+use oxtorch_system::home::{Home, HomeError};
+use oxtorch_system::terminal::say;
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use syn::UseTree;
 
 use crate::source::nesting::parsed;
-use oxtorch_setup::{self, Runtime, SetupError};
-use oxtorch_system::home::{Home, HomeError};
-use oxtorch_system::terminal::say;
 
 /// Where the package lies, in the home.
 const KIND: &str = "evcxr";

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use evcxr::{CompilationError, Error};
-
 use oxtorch_session::{CellError, ErrorKind};
 
 /// More errors than this are seldom read, and the first is usually the cause.

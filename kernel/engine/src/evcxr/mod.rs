@@ -20,20 +20,19 @@ use anyhow::Context;
 use crossbeam_channel::{Receiver, Select};
 use evcxr::{CommandContext, Error, EvalCallbacks, EvalContext, EvalOutputs};
 use oxtorch_protocol::{Display, DisplayKind, FromHost};
+use oxtorch_session::{CellError, CellRequest, Completeness, ErrorKind, Event, Stream};
+use oxtorch_session::{Engine, Interrupter};
+use oxtorch_setup::Runtime;
+use oxtorch_system::home::Home;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value};
+pub use tap::hook;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::assist::completeness;
 use crate::evcxr::dependency::Dependency;
 use crate::evcxr::lines::Line;
 use crate::host::rich_output;
-use oxtorch_session::{CellError, CellRequest, Completeness, ErrorKind, Event, Stream};
-use oxtorch_session::{Engine, Interrupter};
-use oxtorch_setup::Runtime;
-use oxtorch_system::home::Home;
-
-pub use tap::hook;
 
 /// How long text on stderr waits: what follows may tell that it was the report of a failure.
 const PATIENCE: Duration = Duration::from_millis(100);

@@ -6,13 +6,13 @@ use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 
 use oxtorch_protocol::STDOUT_CHANNEL;
+use oxtorch_system::terminal::say;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::evcxr::lines::{Line, Stdout};
 use crate::host::exit_reason::LastWords;
 use crate::host::text::incomplete_character;
-use oxtorch_system::terminal::say;
 
 /// Set by evcxr for the process that it starts.
 const IS_RUNTIME: &str = "EVCXR_IS_RUNTIME";

@@ -6,12 +6,12 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use oxtorch_protocol::{FromHost, Ready, ToHost};
+use oxtorch_session::{Event, Stream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::host::rewrite::{Rewrite, Rewritten, plain, rewritten};
 use crate::host::{BLOCK_PATIENCE, Requests, Streams};
-use oxtorch_session::{Event, Stream};
 
 /// Events that may wait to be taken before the host has to.
 const EVENTS: usize = 256;

@@ -28,6 +28,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use oxtorch_protocol::{Done, FromHost, Outcome, Ready, Run, Surroundings, ToHost};
+use oxtorch_session::{Event, Stream};
+use oxtorch_setup::Runtime;
+use oxtorch_system::processes::{self, Processes};
+use oxtorch_system::signals;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -42,10 +46,6 @@ pub use crate::host::rewrite::Rewritten;
 use crate::host::rewrite::{Rewrite, rewritten};
 use crate::host::shells::Group;
 use crate::host::text::Text;
-use oxtorch_session::{Event, Stream};
-use oxtorch_setup::Runtime;
-use oxtorch_system::processes::{self, Processes};
-use oxtorch_system::signals;
 
 /// How much a pipe can hold: what was written ahead of a message is at most this.
 const PIPE_BYTES: usize = 64 << 10;

@@ -1,9 +1,8 @@
 //! What the text of a host becomes before the user sees it: names that only we know are in it.
 
 use oxtorch_protocol::Display;
-use serde_json::Value;
-
 use oxtorch_session::Stream;
+use serde_json::Value;
 
 /// Text after a rewrite: what can be shown, and the bytes at the end that need more text to be understood.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,10 +12,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use oxtorch_protocol::{Display, DisplayKind, is_too_deep};
+use oxtorch_session::{Event, Stream};
 use serde_json::{Map, Value};
 use uuid::Uuid;
-
-use oxtorch_session::{Event, Stream};
 
 const BEGIN: &str = "EVCXR_BEGIN_CONTENT ";
 const END: &str = "EVCXR_END_CONTENT";

@@ -7,10 +7,9 @@
 use std::io;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use oxtorch_system::processes;
 use oxtorch_system::signals;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// What the leader of a group does: it waits for a pipe to close, as it does where this program is killed, and ends the
 /// group.

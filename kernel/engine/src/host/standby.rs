@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use oxtorch_protocol::Surroundings;
+use oxtorch_setup::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::host::Host;
-use oxtorch_setup::Runtime;
 
 /// How long after a cell the host is started: the next cell may come at once, and is not to share the processor with
 /// it.

@@ -5,13 +5,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 
+use oxtorch_session::{Event, Stream};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
 use crate::host::rewrite::{Rewrite, Rewritten};
 use crate::host::rich_output::RichOutput;
 use crate::host::{PIPE_BYTES, send};
-use oxtorch_session::{Event, Stream};
 
 /// The output pipe of a process.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use oxtorch_session::{CellError, ErrorKind, Event, ProgressLine};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -10,7 +11,6 @@ use crate::cell::NativeEngine;
 use crate::compile::deps::{Failure, Site};
 use crate::report::errors::{interrupted, tell};
 use crate::report::render;
-use oxtorch_session::{CellError, ErrorKind, Event, ProgressLine};
 
 /// How long a line of progress stands before the next.
 const BETWEEN_LINES: Duration = Duration::from_millis(500);

@@ -1,10 +1,11 @@
 //! `:help`.
 
+use oxtorch_session::CellError;
+
 use crate::commands::catalogue::{self, CATALOGUE};
 use crate::perform::Shown;
 use crate::perform::table::table;
 use crate::report::errors::command_error;
-use oxtorch_session::CellError;
 
 /// The list of commands, or one of them.
 pub(super) fn help(topic: Option<&str>) -> Result<Shown, CellError> {

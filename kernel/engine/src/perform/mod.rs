@@ -14,13 +14,13 @@ pub(crate) mod vars;
 use std::fmt::Write;
 
 use oxtorch_protocol::{Display, DisplayKind};
+use oxtorch_session::{CellError, CellRequest, Event, Stream};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::cell::NativeEngine;
 use crate::commands::{Command, Segment};
 use crate::report::errors::{command_error, tell};
-use oxtorch_session::{CellError, CellRequest, Event, Stream};
 
 impl NativeEngine {
     /// Runs one command of a cell.

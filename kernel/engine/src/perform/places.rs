@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use oxtorch_session::{CellError, Event};
 use tokio::sync::mpsc;
 
 use crate::cell::NativeEngine;
@@ -14,7 +15,6 @@ use crate::perform::table::table;
 use crate::perform::{Shown, say, show};
 use crate::report::errors::command_error;
 use crate::source::files::open_regular;
-use oxtorch_session::{CellError, Event};
 
 /// Variables with one of these in their names are not listed for everybody who sees the notebook.
 const SECRETS: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSW"];

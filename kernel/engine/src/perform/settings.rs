@@ -1,6 +1,7 @@
 //! `:opt`, `:cache` and `:reset`.
 
 use oxtorch_protocol::Outcome;
+use oxtorch_session::{CellError, Event};
 use tokio::sync::mpsc;
 
 use crate::cell::NativeEngine;
@@ -11,7 +12,6 @@ use crate::perform::say;
 use crate::plan::variables::Variables;
 use crate::report::errors::command_error;
 use crate::report::errors::internal;
-use oxtorch_session::{CellError, Event};
 
 impl NativeEngine {
     /// Changes how later cells are optimised, and says how they are.

@@ -2,6 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
+use oxtorch_session::{CellError, Event};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
@@ -11,7 +12,6 @@ use crate::crate_names::rewriting;
 use crate::host::set_variables;
 use crate::report::errors::command_error;
 use crate::report::errors::{internal, interrupted, tell};
-use oxtorch_session::{CellError, Event};
 
 /// For programs that would wait for a terminal's user, or hold back what they print from a pipe.
 const VARIABLES: [(&str, &str); 3] = [("PYTHONUNBUFFERED", "1"), ("PAGER", "cat"), ("GIT_PAGER", "cat")];

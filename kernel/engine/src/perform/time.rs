@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use oxtorch_protocol::Timing;
+use oxtorch_session::{CellError, CellRequest, Event};
 use tokio::sync::mpsc;
 
 use crate::cell::NativeEngine;
@@ -10,7 +11,6 @@ use crate::commands::{Segment, Timeit};
 use crate::perform::say;
 use crate::source::fragment::CellText;
 use crate::source::parse::parse_as_one;
-use oxtorch_session::{CellError, CellRequest, Event};
 
 impl NativeEngine {
     /// Runs a part of a cell and says how long that took, also where it failed.

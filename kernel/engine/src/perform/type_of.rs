@@ -1,5 +1,7 @@
 //! `:type`: asks rustc for the type of an expression, and runs nothing.
 
+use oxtorch_session::{CellError, CellRequest};
+
 use crate::cell::NativeEngine;
 use crate::diagnostic::Diagnostic;
 use crate::report::errors::command_error;
@@ -7,7 +9,6 @@ use crate::report::errors::interrupted;
 use crate::report::type_names::readable_type;
 use crate::source::fragment::CellText;
 use crate::source::parse::parse_as_one;
-use oxtorch_session::{CellError, CellRequest};
 
 /// What the lint's message calls the type around the one that we ask for.
 const AROUND: &str = "oxtorch::cell::TypeOf<";

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use oxtorch_protocol::Described;
+use oxtorch_session::{CellError, CellRequest, ErrorKind, Event};
 use tokio::sync::mpsc;
 
 use crate::cell::NativeEngine;
@@ -17,7 +18,6 @@ use crate::source::fragment::CellText;
 use crate::source::identifiers::Names;
 use crate::source::identifiers::raw;
 use crate::source::parse::ParsedCell;
-use oxtorch_session::{CellError, CellRequest, ErrorKind, Event};
 
 /// Errors after which there is nothing left to show.
 const GONE: [ErrorKind; 2] = [ErrorKind::Interrupted, ErrorKind::HostDied];

@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arbtest::arbitrary::{Result, Unstructured};
+use oxtorch_testing::fuzz;
 
 use crate::plan::Plan;
 use crate::plan::scope::Scope;
 use crate::source::fragment::CellText;
 use crate::source::identifiers::Names;
 use crate::source::parse::{Impl, ParsedCell, parse};
-use oxtorch_testing::fuzz;
 
 #[path = "../../../../tests/programs/mod.rs"]
 mod programs;

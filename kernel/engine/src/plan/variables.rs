@@ -66,6 +66,8 @@ pub enum Unnamed {
     Local(String),
     /// Any other, as rustc writes it.
     Other(String),
+    /// One that the compiler did not tell.
+    Untold,
 }
 
 impl Unnamed {
@@ -76,7 +78,10 @@ impl Unnamed {
             let end = behind.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(behind.len());
             Some(behind[..end].to_owned()).filter(|name| !name.is_empty())
         };
-        if let Some(name) = local(message) {
+        // `fn(i32) -> i32 {double}`, wherever that is defined.
+        if message.starts_with("fn(") && message.ends_with('}') {
+            Self::Function
+        } else if let Some(name) = local(message) {
             Self::Local(name)
         } else if message.contains("{closure") {
             Self::Closure
@@ -87,6 +92,7 @@ impl Unnamed {
         } else {
             let readable = readable(message);
             match readable.strip_prefix("impl ") {
+                Some(future) if future.starts_with("Future") => Self::Future,
                 Some(bounds) => Self::Opaque(bounds.to_owned()),
                 None => Self::Other(readable),
             }
@@ -103,6 +109,7 @@ impl fmt::Display for Unnamed {
             Self::Opaque(bounds) => write!(f, "`impl {bounds}`"),
             Self::Local(name) => write!(f, "`{name}` of a block"),
             Self::Other(ty) => write!(f, "`{ty}`"),
+            Self::Untold => f.write_str("which the compiler did not tell"),
         }
     }
 }
@@ -157,7 +164,7 @@ impl fmt::Display for Explanation<'_> {
                     Unnamed::Local(ty) => write!(f, "Define `{ty}` outside of the block, at the top level of a cell"),
                     Unnamed::Future => write!(f, "`.await` it in the cell that makes it"),
                     Unnamed::Function => write!(f, "Make it a pointer, as in `let {name}: fn(f64) -> f64 = ...`"),
-                    Unnamed::Closure | Unnamed::Other(_) => f.write_str(boxed),
+                    Unnamed::Closure | Unnamed::Other(_) | Unnamed::Untold => f.write_str(boxed),
                 }
             }
             Gone::Moved => {
@@ -358,6 +365,8 @@ mod tests {
         check("{closure@cell_a.rs:1:2: 1:5}", Unnamed::Closure);
         check("{async block@cell_a.rs:1:2: 1:5}", Unnamed::Future);
         check("fn(i32) -> i32 {double}", Unnamed::Function);
+        check("fn() -> i32 {__oxtorch_run::{closure#0}::double}", Unnamed::Function);
+        check("impl Future<Output = i32>", Unnamed::Future);
         check("impl Iterator<Item = i32>", Unnamed::Opaque("Iterator<Item = i32>".to_owned()));
         check("__oxtorch_run::{closure#0}::Hidden", Unnamed::Local("Hidden".to_owned()));
         check("std::vec::Vec<__oxtorch_run::{closure#0}::Hidden<i32>>", Unnamed::Local("Hidden".to_owned()));

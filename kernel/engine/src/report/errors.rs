@@ -1,9 +1,9 @@
 //! What the engine tells the user: notes, and the errors that are not rustc's.
 
+use oxtorch_session::{CellError, ErrorKind, Event};
 use tokio::sync::mpsc;
 
 use crate::report::render::{self, Report};
-use oxtorch_session::{CellError, ErrorKind, Event};
 
 /// Shows notes in the cell's output.
 pub(crate) async fn tell(events: &mpsc::Sender<Event>, notes: &[String]) {

@@ -10,11 +10,11 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use oxtorch_system::home::key;
 use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 use rustix::fs::OFlags;
 
 use crate::source::identifiers::{Names, unraw};
-use oxtorch_system::home::key;
 
 /// So many files are looked at; what they lead to beyond that is not.
 const MOST_FILES: usize = 1000;

@@ -113,8 +113,8 @@ pub fn publish(definition: TokenStream, edits: &mut Edits) {
     }
 }
 
-/// Makes the items visible that a call of another crate's macro holds, as `static` of `lazy_static! { static ref A: B =
-/// c; }`.
+/// Makes the items visible that a call of another crate's macro holds, as `static` of
+/// `lazy_static! { static ref A: B = c; }`.
 pub fn publish_call(tokens: TokenStream, edits: &mut Edits) {
     Publisher { variables: &Variables::new(), edits }.items(tokens);
 }

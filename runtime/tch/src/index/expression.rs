@@ -272,8 +272,8 @@ impl<T: Integer> AxisIndex for StepBy<RangeInclusive<T>> {
     }
 }
 
-/// A range with steps by the text that `Debug` has for it, `StepBy { iter: 0..-1, step_minus_one: 1, first_take: true
-/// }`.
+/// A range with steps by the text that `Debug` has for it,
+/// `StepBy { iter: 0..-1, step_minus_one: 1, first_take: true }`.
 ///
 /// Nothing else tells the ends: as an iterator, `0..-1` has no elements, no more than `0..0` has.
 fn stepped(range: &impl Debug) -> Index {

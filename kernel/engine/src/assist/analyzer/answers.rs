@@ -1,10 +1,10 @@
 //! The server's answers in the session's own terms.
 
+use oxtorch_session::{Candidate, CandidateKind as Kind};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::assist::analyzer::document::{Columns, Document};
-use oxtorch_session::{Candidate, CandidateKind as Kind};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,7 +55,7 @@ impl Item {
     }
 }
 
-/// The words that frontends have icons for, of the protocol's numbers.
+/// What a candidate is, by the number that the server has for it.
 fn kind(number: u32) -> Kind {
     match number {
         2..=4 => Kind::Function,

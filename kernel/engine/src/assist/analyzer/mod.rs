@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use oxtorch_session::Candidate;
+use oxtorch_setup::{Recipe, analyzer};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -22,8 +24,6 @@ use tokio::task::JoinHandle;
 use crate::assist::analyzer::document::Columns;
 pub(crate) use crate::assist::analyzer::document::Document;
 use crate::assist::analyzer::server::Server;
-use oxtorch_session::Candidate;
-use oxtorch_setup::{Recipe, analyzer};
 
 /// How long after a start the next one is tried, where the server has ended.
 const PAUSE: Duration = Duration::from_secs(30);

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context;
-use serde_json::{Value, json};
-
-use crate::compile::deps::OFFERED;
 use oxtorch_setup::Recipe;
 use oxtorch_setup::analyzer::Analyzer;
 use oxtorch_setup::metadata::{Dependency, Metadata, Node, Package};
 use oxtorch_system::child::ask;
+use serde_json::{Value, json};
+
+use crate::compile::deps::OFFERED;
 
 /// The crate that every cell links.
 const RUNTIME: &str = "oxtorch";

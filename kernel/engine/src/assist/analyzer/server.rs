@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use oxtorch_system::child::{command, end_with_parent};
 use rustix::process::{Pid, setpriority_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, BufReader};
@@ -15,7 +16,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::assist::analyzer::wire;
-use oxtorch_system::child::{command, end_with_parent};
 
 /// As `nice` counts: cells come first.
 const PRIORITY: i32 = 5;

@@ -6,6 +6,7 @@ pub(crate) mod context;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use oxtorch_session::{Candidate, CandidateKind as Kind, Completion};
 use quote::ToTokens;
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use syn::{Fields, GenericArgument, Item, PathArguments, Type};
@@ -19,7 +20,6 @@ use crate::compile::state::State;
 use crate::report::type_names::readable_type;
 use crate::source::nesting::parsed;
 use crate::source::parse::{ItemKind, item_names};
-use oxtorch_session::{Candidate, CandidateKind as Kind, Completion};
 
 const KEYWORDS: [&str; 36] = [
     "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern", "false", "fn",

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use crate::compile::deps::workspace::PACKAGE;
 use oxtorch_system::child::Output;
 use oxtorch_system::home::HomeError;
+
+use crate::compile::deps::workspace::PACKAGE;
 
 /// How much of a failed build is told: the last lines name the cause.
 const LOG_LINES: usize = 25;

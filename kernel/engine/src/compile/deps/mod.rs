@@ -19,13 +19,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use oxtorch_setup::Runtime;
+use oxtorch_system::child::Stop;
+
 pub use crate::compile::deps::failure::Failure;
 use crate::compile::deps::set::{Direct, Request, Set};
 use crate::compile::deps::spec::Spec;
 use crate::source::identifiers::Names;
 use crate::source::source_map::Source;
-use oxtorch_setup::Runtime;
-use oxtorch_system::child::Stop;
 
 /// What to do about a crate that cannot change any more.
 const RESTART: &str = "put all `:dep` lines into one cell at the top, restart the kernel, and run the notebook again";

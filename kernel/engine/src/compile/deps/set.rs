@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oxtorch_exports::{ARCHIVE, EMPTY, exporting, functions_below};
+use oxtorch_setup::Runtime;
+use oxtorch_setup::build::{library_name, package_name};
+use oxtorch_system::child::{Stop, command, run_until, with_path};
+use oxtorch_system::home::{Home, HomeError, keep_others_from_writing, trust};
+use oxtorch_system::home::{key, link};
 use serde::{Deserialize, Serialize};
 
 use crate::compile::deps::OFFERED;
@@ -17,11 +22,6 @@ use crate::compile::deps::failure::{Failure, untrusted};
 use crate::compile::deps::reactor::{Reactor, TOKIO};
 use crate::compile::deps::spec::Spec;
 use crate::compile::deps::workspace::{Built, BuiltCrate, Resolved, Workspace, code_beside};
-use oxtorch_setup::Runtime;
-use oxtorch_setup::build::{library_name, package_name};
-use oxtorch_system::child::{Stop, command, run_until, with_path};
-use oxtorch_system::home::{Home, HomeError, keep_others_from_writing, trust};
-use oxtorch_system::home::{key, link};
 
 /// Where sets are kept, by their names.
 const SETS: &str = "deps";

@@ -9,16 +9,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use serde::Deserialize;
-use toml_edit::{Array, DocumentMut};
-
-use crate::compile::deps::failure::{Failure, no_network, not_built, not_resolved, untrusted};
-use crate::compile::deps::spec::Spec;
 use oxtorch_setup::build::{Artifact, Recipe, artifact, downloaded, is_metadata, package_name, waited_for};
 use oxtorch_setup::metadata::{Dependency, Metadata};
 use oxtorch_setup::{own_build, sources};
 use oxtorch_system::child::{Output, Stop, run_until};
 use oxtorch_system::home::trust;
+use serde::Deserialize;
+use toml_edit::{Array, DocumentMut};
+
+use crate::compile::deps::failure::{Failure, no_network, not_built, not_resolved, untrusted};
+use crate::compile::deps::spec::Spec;
 
 /// The package that depends on what the user asks for.
 pub const PACKAGE: &str = "oxtorch-session";

@@ -4,6 +4,9 @@ mod parsed;
 
 use std::sync::Arc;
 
+pub use parsed::{
+    Binding, Impl, ImplHead, Item, ItemKind, ParseError, ParsedCell, Statement, StatementKind, UseDeclaration, UseLeaf,
+};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::ParseStream;
@@ -19,10 +22,6 @@ use crate::source::instrument::{Edits, after_attributes, makes_statics};
 use crate::source::macro_items::{ItemMacros, makes_items, publish_call};
 use crate::source::members::{Contents, associated};
 use crate::source::nesting::{self, TooDeep};
-
-pub use parsed::{
-    Binding, Impl, ImplHead, Item, ItemKind, ParseError, ParsedCell, Statement, StatementKind, UseDeclaration, UseLeaf,
-};
 
 /// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not. Calls of `item_macros`, and
 /// of such macros in the cell itself, are put aside.

@@ -236,7 +236,7 @@ pub struct Statement {
     pub kind: StatementKind,
     /// The names that it mentions other than to declare them.
     pub reads: Names,
-    /// Whether it is a `let` that can neither fail nor run long, see [`is_sure`].
+    /// Whether it is a `let` that can neither fail nor run long, see [`crate::source::infallible::is_sure`].
     pub sure: bool,
     /// Whether it awaits something.
     pub awaits: bool,
