@@ -7,8 +7,7 @@ mod session;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::time::{Duration, Instant};
 
-use oxtorch_engine::Cache;
-use oxtorch_engine::NativeEngine;
+use oxtorch_engine::{Cache, NativeEngine};
 use oxtorch_session::Engine as _;
 use oxtorch_session::Event;
 use serde_json::{Value, json};

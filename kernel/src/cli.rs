@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use oxtorch_engine::Cache;
-use oxtorch_engine::NativeEngine;
 #[cfg(feature = "evcxr")]
 use oxtorch_engine::evcxr::EvcxrEngine;
+use oxtorch_engine::{Cache, NativeEngine};
 use oxtorch_jupyter::kernelspec::{self, Kernelspec, KernelspecError};
 use oxtorch_setup::doctor::{self, Finding};
 use oxtorch_setup::progress::{self, Lines};

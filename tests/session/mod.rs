@@ -7,11 +7,9 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use oxtorch_engine::Cache;
-use oxtorch_engine::NativeEngine;
+use oxtorch_engine::{Cache, NativeEngine};
 use oxtorch_protocol::{Display, DisplayKind};
-use oxtorch_session::Engine;
-use oxtorch_session::{CellError, CellRequest, Event, Stream};
+use oxtorch_session::{CellError, CellRequest, Engine, Event, Stream};
 use oxtorch_system::home::{Home, Scratch};
 use tokio::sync::mpsc;
 

@@ -12,14 +12,12 @@ use oxtorch_testing::fuzz;
 use ra_ap_rustc_lexer::{FrontmatterAllowed, tokenize};
 
 use crate::assist::completeness::is_complete;
-use crate::commands::Segment;
-use crate::commands::segments;
+use crate::commands::{Segment, segments};
 use crate::crate_names::{readable, rewrite_places};
 use crate::emit::{Decisions, Emission, Input, emit};
-use crate::plan::Plan;
-use crate::plan::expand;
 use crate::plan::scope::Scope;
 use crate::plan::variables::{Variable, named};
+use crate::plan::{Plan, expand};
 use crate::report::type_names::readable_type;
 use crate::report::underline::extent;
 use crate::source::fragment::{CellText, Fragment};
@@ -54,7 +52,7 @@ const RARE: [&str; 40] = [
     "🦀",
     "pub(crate)",
     "pub(in a)",
-    "pub(crate)",
+    "pub(super)",
     "$x",
     "$(",
     ")*",
@@ -173,7 +171,7 @@ impl Session {
         let mut expanded = expand::source(&cell, &self.scope, &ItemMacros::default());
         if u.ratio(1, 2)? {
             for number in 0..cell.calls.len() {
-                expanded = format!("mod oxtorch_call_{number} {{ use crate::*; {} }}", any_cell(u)?);
+                expanded = format!("mod oxtorch_call_{number} {{ use super::*; {} }}", any_cell(u)?);
             }
         }
         expand::resolve(&mut cell, &expanded);

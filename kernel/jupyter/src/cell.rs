@@ -7,9 +7,8 @@ use jupyter_protocol::{
     Transient, UpdateDisplayData,
 };
 use oxtorch_protocol::{Display, DisplayKind};
-use oxtorch_session::Engine;
 use oxtorch_session::formats::media;
-use oxtorch_session::{Aside, CellError, CellRequest, Event, Stream, note_display};
+use oxtorch_session::{Aside, CellError, CellRequest, Engine, Event, Stream, note_display};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::oneshot;

@@ -9,10 +9,9 @@ use tokio::sync::watch;
 use super::interrupts::Interrupts;
 use super::iopub::IoPub;
 use super::log::log;
-use super::replies;
 use super::router::Router;
 use super::usage::Usage;
-use super::wire;
+use super::{replies, wire};
 
 /// What the control socket acts on.
 pub(super) struct Control {

@@ -7,9 +7,8 @@ use jupyter_protocol::{
     CommClose, ConnectionInfo, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult,
     IsCompleteReply, JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, Status, UnknownMessage,
 };
-use oxtorch_session::Engine;
 use oxtorch_session::formats::media;
-use oxtorch_session::{AHEAD, CellError, Completion};
+use oxtorch_session::{AHEAD, CellError, Completion, Engine};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 

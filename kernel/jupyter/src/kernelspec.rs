@@ -1,9 +1,8 @@
 //! Registers Oxtorch with Jupyter: the kernelspec, a folder with `kernel.json` and logos in a place that Jupyter reads.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use oxtorch_system::home::trust;
 use oxtorch_system::programs::is_executable;

@@ -3,8 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use oxtorch_session::Engine;
-use oxtorch_session::{Aside, CellError, ErrorKind, Event, ProgressLine};
+use oxtorch_session::{Aside, CellError, Engine, ErrorKind, Event, ProgressLine};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;

@@ -305,9 +305,10 @@ async fn deliver(
 
 #[cfg(test)]
 mod tests {
-    use jupyter_protocol::{ConnectionInfo, ExecuteRequest, Status, Transport};
+    use jupyter_protocol::{ExecuteRequest, Status};
 
     use super::*;
+    use crate::tests::connection_info;
 
     #[tokio::test(start_paused = true)]
     async fn a_frontend_is_waited_for_as_long_as_it_reads_and_no_other_has_to_wait_for_it() {
@@ -342,19 +343,7 @@ mod tests {
 
     #[test]
     fn a_frontend_that_reads_again_is_told_what_is_missing_and_gets_the_rest() {
-        let info = ConnectionInfo {
-            ip: String::new(),
-            transport: Transport::IPC,
-            shell_port: 1,
-            iopub_port: 2,
-            stdin_port: 3,
-            control_port: 4,
-            hb_port: 5,
-            key: String::new(),
-            signature_scheme: String::new(),
-            kernel_name: None,
-        };
-        let wire = Wire::new(&info).expect("needs no scheme");
+        let wire = Wire::new(&connection_info("", "")).expect("needs no scheme");
         let requests = [(); 2].map(|()| JupyterMessage::new(ExecuteRequest::new(String::new()), None));
         let mut later = Later::default();
         let mut take = |content: JupyterMessageContent, request| {

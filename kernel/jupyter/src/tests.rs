@@ -29,6 +29,22 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("comes before the test's patience ends")
 }
 
+/// What a connection file holds that names sockets in a folder.
+pub(crate) fn connection_info(ip: &str, key: &str) -> ConnectionInfo {
+    ConnectionInfo {
+        ip: ip.into(),
+        transport: Transport::IPC,
+        shell_port: 1,
+        iopub_port: 2,
+        stdin_port: 3,
+        control_port: 4,
+        hb_port: 5,
+        key: key.into(),
+        signature_scheme: "hmac-sha256".into(),
+        kernel_name: None,
+    }
+}
+
 /// A kernel and a client of it.
 struct Client {
     info: ConnectionInfo,
@@ -60,18 +76,7 @@ impl Client {
     {
         // Sockets in a folder of the test's own: ports could be taken by the time that they are bound.
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let info = ConnectionInfo {
-            ip: folder.path().join("socket").display().to_string(),
-            transport: Transport::IPC,
-            shell_port: 1,
-            iopub_port: 2,
-            stdin_port: 3,
-            control_port: 4,
-            hb_port: 5,
-            key: key.into(),
-            signature_scheme: "hmac-sha256".into(),
-            kernel_name: None,
-        };
+        let info = connection_info(&folder.path().join("socket").display().to_string(), key);
         let file: PathBuf = folder.path().join("kernel.json");
         std::fs::write(&file, serde_json::to_vec(&info).expect("is JSON")).expect("writes");
         let kernel = tokio::spawn(async move { serve(&file, None, start).await });

@@ -1,11 +1,10 @@
 //! Builds the runtime's library and the host with the toolchain that will compile the cells.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::{fs, io};
 
 use oxtorch_system::child::{Output, ask, command, run, with_path};
 use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full, key, link, private_lock};

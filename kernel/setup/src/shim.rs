@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 use oxtorch_system::child::{Output, command, run};
 use oxtorch_system::home::{Home, HomeError, key};
 
-use super::arguments;
-use super::contents;
 use super::error::SetupError;
 use super::libtorch::Libtorch;
 use super::progress::Progress;
 use super::toolchain::Compiler;
+use super::{arguments, contents};
 
 /// The files of torch-sys that make the shim. The third one there is for Python extensions.
 const FILES: [&str; 2] = ["torch_api", "torch_api_generated"];

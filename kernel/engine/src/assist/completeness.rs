@@ -4,8 +4,7 @@ use oxtorch_session::Completeness;
 use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 use syn::Block;
 
-use crate::commands::segments;
-use crate::commands::{Command, Segment, Shell, Timeit};
+use crate::commands::{Command, Segment, Shell, Timeit, segments};
 use crate::source::nesting::read;
 
 const INDENT: &str = "    ";

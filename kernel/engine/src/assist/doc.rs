@@ -11,8 +11,7 @@ use crate::assist::signature::{Signature, of_impl, signature};
 use crate::assist::standard_library;
 use crate::cell::NativeEngine;
 use crate::compile::state::State;
-use crate::report::errors::command_error;
-use crate::report::errors::{internal, interrupted};
+use crate::report::errors::{command_error, internal, interrupted};
 use crate::report::type_names::readable_type;
 use crate::source::parse::Impl;
 

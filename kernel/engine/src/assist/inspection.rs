@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use oxtorch_session::CellRequest;
-use oxtorch_session::Engine;
+use oxtorch_session::{CellRequest, Engine};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 

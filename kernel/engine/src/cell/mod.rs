@@ -9,15 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use oxtorch_protocol::{Cost, Described, Outcome, Surroundings, Timing};
-use oxtorch_session::{CellError, CellRequest, Completeness, Completion, Event};
-use oxtorch_session::{Engine, Interrupt, Interrupter};
+use oxtorch_session::{CellError, CellRequest, Completeness, Completion, Engine, Event, Interrupt, Interrupter};
 use oxtorch_setup::Runtime;
 use tokio::sync::{Notify, mpsc};
 
 use crate::assist::analyzer::Analyzer;
 use crate::assist::completeness;
-use crate::commands::Segment;
-use crate::commands::segments;
+use crate::commands::{Segment, segments};
 use crate::compile::cache::Cache;
 use crate::compile::rustc::Rustc;
 use crate::compile::speculate::Speculation;

@@ -140,8 +140,7 @@ impl NativeEngine {
             Outcome::Interrupted => Err(interrupted()),
             Outcome::Failed { message, place } => {
                 let place = place.and_then(|frame| place_in(&sources, &frame.file, frame.line, frame.column));
-                let report = render::failure("error", &message, place.as_slice(), &[]);
-                Err(CellError { kind: ErrorKind::Error, evalue: report.summary, traceback: report.lines })
+                Err(render::failure("error", &message, place.as_slice(), &[]).into_error(ErrorKind::Error))
             }
             Outcome::Panicked { message, frames } => {
                 let mut places: Vec<Place> = Vec::new();
@@ -154,8 +153,7 @@ impl NativeEngine {
                         places.push(place);
                     }
                 }
-                let report = render::failure("panic", &message, &places, &[]);
-                Err(CellError { kind: ErrorKind::Panic, evalue: report.summary, traceback: report.lines })
+                Err(render::failure("panic", &message, &places, &[]).into_error(ErrorKind::Panic))
             }
             Outcome::NotLoaded { message } => Err(not_loaded(&message)),
         }

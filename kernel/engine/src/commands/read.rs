@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 
-use crate::commands::catalogue;
 use crate::commands::segments::segments_within;
-use crate::commands::{Command, Env, Optimise, Segment, Shell, Timeit};
+use crate::commands::{Command, Env, Optimise, Segment, Shell, Timeit, catalogue};
 
 /// As many as other kernels make.
 const REPEATS: u32 = 7;

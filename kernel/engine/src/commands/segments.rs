@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 
 use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
 
-use crate::commands::Command;
-use crate::commands::catalogue;
 use crate::commands::read::{only, read};
+use crate::commands::{Command, catalogue};
 use crate::source::nesting;
 
 /// A part of a cell that runs as one.

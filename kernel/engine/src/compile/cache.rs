@@ -14,9 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use oxtorch_setup::contents::hash;
-use oxtorch_system::home::link;
 use oxtorch_system::home::marker::{UNFINISHED, is_cached};
-use oxtorch_system::home::trust;
+use oxtorch_system::home::{link, trust};
 use serde::{Deserialize, Serialize};
 
 /// The bound where `OXTORCH_CACHE_MB` says nothing: some thousands of cells.

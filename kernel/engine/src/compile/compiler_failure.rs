@@ -137,8 +137,7 @@ fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
 }
 
 fn error(kind: ErrorKind, message: &str, note: &str) -> CellError {
-    let report = render::failure("error", message, &[], &[note.to_owned()]);
-    CellError { kind, evalue: report.summary, traceback: report.lines }
+    render::failure("error", message, &[], &[note.to_owned()]).into_error(kind)
 }
 
 /// The names that stand behind any of the words, each once.

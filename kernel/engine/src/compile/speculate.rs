@@ -9,8 +9,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::commands::Segment;
-use crate::commands::segments;
+use crate::commands::{Segment, segments};
 use crate::compile::state::State;
 use crate::compile::{CompiledCell, Compiler, Urgency};
 use crate::emit::VariableId;

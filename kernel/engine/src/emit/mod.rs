@@ -31,8 +31,7 @@ use crate::plan::scope::Import;
 use crate::plan::variables::Variable;
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, raw};
-use crate::source::instrument::CHECKPOINT;
-use crate::source::instrument::impl_trait;
+use crate::source::instrument::{CHECKPOINT, impl_trait};
 use crate::source::parse::{Item, ItemKind, ParsedCell, Statement, StatementKind, UseLeaf};
 use crate::source::source_map::Source;
 

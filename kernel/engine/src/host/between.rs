@@ -1,9 +1,8 @@
 //! Reads what a host says while no cell runs: a thread that outlives its cell prints as it likes, and stands still for
 //! nobody.
 
-use std::fmt;
-use std::io;
 use std::sync::{Arc, OnceLock};
+use std::{fmt, io};
 
 use oxtorch_protocol::{FromHost, Ready, ToHost};
 use oxtorch_session::{Event, Stream};

@@ -7,8 +7,7 @@
 use std::io;
 use std::process::{Child, Command, Stdio};
 
-use oxtorch_system::processes;
-use oxtorch_system::signals;
+use oxtorch_system::{processes, signals};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// What the leader of a group does: it waits for a pipe to close, as it does where this program is killed, and ends the

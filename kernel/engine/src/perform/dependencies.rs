@@ -60,8 +60,7 @@ impl NativeEngine {
             }
             Err(Failure::Interrupted) => Err(interrupted()),
             Err(Failure::Refused { message, notes }) => {
-                let report = render::failure("error", &message, &[], &notes);
-                Err(CellError { kind: ErrorKind::Dependency, evalue: report.summary, traceback: report.lines })
+                Err(render::failure("error", &message, &[], &notes).into_error(ErrorKind::Dependency))
             }
         }
     }

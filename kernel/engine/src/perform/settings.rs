@@ -10,8 +10,7 @@ use crate::compile::state::State;
 use crate::host::ToRun;
 use crate::perform::say;
 use crate::plan::variables::Variables;
-use crate::report::errors::command_error;
-use crate::report::errors::internal;
+use crate::report::errors::{command_error, internal};
 
 impl NativeEngine {
     /// Changes how later cells are optimised, and says how they are.

@@ -10,8 +10,7 @@ use crate::cell::NativeEngine;
 use crate::commands::Shell;
 use crate::crate_names::rewriting;
 use crate::host::set_variables;
-use crate::report::errors::command_error;
-use crate::report::errors::{internal, interrupted, tell};
+use crate::report::errors::{command_error, internal, interrupted, tell};
 
 /// For programs that would wait for a terminal's user, or hold back what they print from a pipe.
 const VARIABLES: [(&str, &str); 3] = [("PYTHONUNBUFFERED", "1"), ("PAGER", "cat"), ("GIT_PAGER", "cat")];

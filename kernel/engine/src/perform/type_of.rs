@@ -4,8 +4,7 @@ use oxtorch_session::{CellError, CellRequest};
 
 use crate::cell::NativeEngine;
 use crate::diagnostic::Diagnostic;
-use crate::report::errors::command_error;
-use crate::report::errors::interrupted;
+use crate::report::errors::{command_error, interrupted};
 use crate::report::type_names::readable_type;
 use crate::source::fragment::CellText;
 use crate::source::parse::parse_as_one;

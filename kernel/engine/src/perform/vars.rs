@@ -15,8 +15,7 @@ use crate::perform::{Shown, show};
 use crate::report::errors::tell;
 use crate::report::type_names::readable_type;
 use crate::source::fragment::CellText;
-use crate::source::identifiers::Names;
-use crate::source::identifiers::raw;
+use crate::source::identifiers::{Names, raw};
 use crate::source::parse::ParsedCell;
 
 /// Errors after which there is nothing left to show.

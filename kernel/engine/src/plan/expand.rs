@@ -64,7 +64,7 @@ pub fn source(cell: &ParsedCell, scope: &Scope, macros_of_crates: &ItemMacros) -
 }
 
 /// What a module has in scope of what stands around it.
-const OUTSIDE: &str = "use crate::*;";
+const OUTSIDE: &str = "use super::*;";
 
 fn as_written(fragment: &Fragment) -> Fragment {
     Fragment { edits: Vec::new(), ..fragment.clone() }

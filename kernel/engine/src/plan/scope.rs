@@ -6,8 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::plan::Plan;
-use crate::plan::prelude;
+use crate::plan::{Plan, prelude};
 use crate::source::fragment::CellText;
 use crate::source::identifiers::Names;
 use crate::source::macro_items::ItemMacros;

@@ -15,13 +15,12 @@ pub(crate) async fn tell(events: &mpsc::Sender<Event>, notes: &[String]) {
 
 /// The error of a cell that does not compile.
 pub(crate) fn compile_error(report: Report) -> CellError {
-    CellError { kind: ErrorKind::Compile, evalue: report.summary, traceback: report.lines }
+    report.into_error(ErrorKind::Compile)
 }
 
 /// The error of a command.
 pub(crate) fn command_error(message: &str, notes: &[String]) -> CellError {
-    let report = render::failure("error", message, &[], notes);
-    CellError { kind: ErrorKind::Command, evalue: report.summary, traceback: report.lines }
+    render::failure("error", message, &[], notes).into_error(ErrorKind::Command)
 }
 
 /// The error of an interrupted cell.
@@ -33,11 +32,6 @@ pub(crate) fn interrupted() -> CellError {
 
 /// An error that no cell should be able to cause.
 pub(crate) fn internal(message: String) -> CellError {
-    let report = render::failure(
-        "error",
-        &message,
-        &[],
-        &["this is a fault of Oxtorch or of its set-up: `oxtorch doctor` may tell".to_owned()],
-    );
-    CellError { kind: ErrorKind::Engine, evalue: report.summary, traceback: report.lines }
+    let note = "this is a fault of Oxtorch or of its set-up: `oxtorch doctor` may tell".to_owned();
+    render::failure("error", &message, &[], &[note]).into_error(ErrorKind::Engine)
 }

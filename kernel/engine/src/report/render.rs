@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use oxtorch_session::{CellError, ErrorKind};
 
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, Span};
@@ -36,6 +37,13 @@ pub struct Report {
     pub summary: String,
     /// For the user.
     pub lines: Vec<String>,
+}
+
+impl Report {
+    /// The error of a cell that this is the report of.
+    pub fn into_error(self, kind: ErrorKind) -> CellError {
+        CellError { kind, evalue: self.summary, traceback: self.lines }
+    }
 }
 
 /// Draws compile errors. `advice` gives help of our own for a diagnostic.

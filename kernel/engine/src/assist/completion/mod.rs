@@ -12,9 +12,8 @@ use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 use syn::{Fields, GenericArgument, Item, PathArguments, Type};
 
 use crate::assist::completion::context::{Context, at_end_of};
-use crate::assist::runtime_index;
 use crate::assist::signature::{of_impl, signature};
-use crate::assist::standard_library;
+use crate::assist::{runtime_index, standard_library};
 use crate::commands::CATALOGUE;
 use crate::compile::state::State;
 use crate::report::type_names::readable_type;

@@ -13,8 +13,7 @@ use oxtorch_exports::{ARCHIVE, EMPTY, exporting, functions_below};
 use oxtorch_setup::Runtime;
 use oxtorch_setup::build::{library_name, package_name};
 use oxtorch_system::child::{Stop, command, run_until, with_path};
-use oxtorch_system::home::{Home, HomeError, keep_others_from_writing, trust};
-use oxtorch_system::home::{key, link};
+use oxtorch_system::home::{Home, HomeError, keep_others_from_writing, key, link, trust};
 use serde::{Deserialize, Serialize};
 
 use crate::compile::deps::OFFERED;

@@ -18,10 +18,9 @@ use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, Token, VisRestricted,
 
 use self::long_running::{Loops, calls, may_run_long};
 use crate::crate_names::FILE;
-use crate::source::files;
 use crate::source::fragment::{CellText, Edit};
 use crate::source::identifiers::{Names, unraw};
-use crate::source::macro_items;
+use crate::source::{files, macro_items};
 
 /// The call that ends a cell which is interrupted.
 pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
@@ -260,7 +259,7 @@ impl Edits {
         } else if it.content.is_none() {
             let (root, module) = (literal_of(&folder), format!("{FILE}{name}"));
             let stamp = self.holds(files::of_module(&folder, &name));
-            let within = format!("#[path = {root}] mod {module} {{ {stamp} #[allow(unused_imports)] use crate::*; ");
+            let within = format!("#[path = {root}] mod {module} {{ {stamp} #[allow(unused_imports)] use super::*; ");
             self.insert_first(range.start, within);
             self.insert(Some(range.end), &format!(" }} pub use crate::{module}::{};", it.ident));
         } else if files::holds_modules_in_files(it) {
