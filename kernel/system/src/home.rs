@@ -7,16 +7,19 @@
 //! cache, history, the crates of `:dep`) then has a folder of each user's own. `marker` tells a home from other
 //! folders, `scratch` makes the folders of kernels, `trust` says who can change what is loaded from here.
 
+mod files;
 pub mod marker;
 mod scratch;
 pub mod trust;
 
-use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use files::make_private;
+pub use files::{create_folder, keep_others_from_writing, link, private_lock, write_file};
 pub use scratch::Scratch;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -72,7 +75,8 @@ pub enum HomeError {
 }
 
 impl HomeError {
-    fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// The error of an action, named by a verb, at a file or folder.
+    pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
@@ -287,37 +291,6 @@ pub struct Lock {
     _file: File,
 }
 
-/// Creates a folder and those above it, which others than the user cannot write whatever the user's mask says.
-pub fn create_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o755).create(folder)
-}
-
-/// Writes a file that others than the user cannot write whatever the user's mask says.
-pub fn write_file(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o644).open(path)?;
-    file.write_all(contents)
-}
-
-/// Opens a file that is there to be locked, made if need be: whoever can open it can hold its lock, for ever, so it is
-/// its user's alone. Earlier versions, and other programs, let all do so.
-pub fn private_lock(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-    let file = options.open(path)?;
-    make_private(path)?;
-    Ok(file)
-}
-
-/// Takes from all others what rights they have to a file or folder of the user's.
-fn make_private(path: &Path) -> io::Result<()> {
-    let found = path.symlink_metadata()?;
-    let (user, mode) = (rustix::process::geteuid().as_raw(), found.permissions().mode());
-    if found.uid() == user && mode & 0o077 != 0 {
-        fs::set_permissions(path, Permissions::from_mode(mode & 0o700))?;
-    }
-    Ok(())
-}
-
 /// Whether a home is this user's own to write into, or is not there yet.
 fn is_own(root: &Path) -> bool {
     match root.metadata() {
@@ -330,41 +303,11 @@ fn may_write(folder: &Path) -> bool {
     rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
-/// Takes from all but their owner the right to write what stands in a folder: tools give it as the user's mask has it.
-pub fn keep_others_from_writing(path: &Path) -> io::Result<()> {
-    let found = path.symlink_metadata()?;
-    if found.is_symlink() {
-        return Ok(());
-    }
-    let mode = found.permissions().mode();
-    if mode & 0o022 != 0 {
-        fs::set_permissions(path, Permissions::from_mode(mode & !0o022))?;
-    }
-    if found.is_dir() {
-        for entry in fs::read_dir(path)? {
-            keep_others_from_writing(&entry?.path())?;
-        }
-    }
-    Ok(())
-}
-
 /// The space that is left for this user on the file system of a folder (or of the closest one above it that exists).
 pub fn free_space(folder: &Path) -> Option<u64> {
-    use std::os::unix::ffi::OsStrExt;
-
     let existing = folder.ancestors().find(|folder| folder.exists())?;
-    let path = std::ffi::CString::new(existing.as_os_str().as_bytes()).ok()?;
-    let mut answer = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
-    // SAFETY: `path` ends in NUL and `answer` is large enough for what statvfs writes.
-    let result = unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) };
-    if result != 0 {
-        return None;
-    }
-    // SAFETY: statvfs returned 0, so it filled the struct; it was zeroed before in any case.
-    let answer = unsafe { answer.assume_init() };
-    // The fields' widths differ between platforms.
-    #[allow(clippy::unnecessary_cast)]
-    Some(answer.f_bavail as u64 * answer.f_frsize as u64)
+    let found = rustix::fs::statvfs(existing).ok()?;
+    Some(found.f_bavail * found.f_frsize)
 }
 
 /// Names a state of things: the same parts give the same key, any other parts another one.
@@ -375,12 +318,9 @@ pub fn key<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A second name for a file, or a copy where the file system has no such thing.
-pub fn link(from: &Path, to: &Path) -> io::Result<()> {
-    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+    let mut digits = format!("{:x}", hash.finalize());
+    digits.truncate(16);
+    digits
 }
 
 #[cfg(test)]
