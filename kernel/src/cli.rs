@@ -18,7 +18,7 @@ use oxtorch_setup::progress::{self, Lines};
 use oxtorch_setup::{Progress, Runtime, SetupError};
 use oxtorch_system::home::{Home, HomeError, Scratch, trust};
 use oxtorch_system::programs::is_executable;
-use oxtorch_system::signals;
+use oxtorch_system::signals::{self, Endings};
 use oxtorch_system::terminal::{answer, say};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -187,40 +187,18 @@ async fn set_up(home: Home, ensure: Ensure, progress: Box<dyn Progress>) -> anyh
 
 /// Sets up for a command in a terminal, which Ctrl-C ends.
 async fn set_up_in_terminal(home: Home, ensure: Ensure) -> anyhow::Result<Runtime> {
+    let mut signals = Endings::listen().context("cannot listen for signals")?;
     let mut work = pin!(set_up(home, ensure, progress::for_stderr()));
     tokio::select! {
         result = &mut work => result,
-        signal = told_to_end() => {
+        signal = signals.next() => {
             if oxtorch_setup::end_children() {
                 // What it had half done it now removes.
                 let _ = tokio::time::timeout(TO_CLEAN_UP, work).await;
             }
             say(format_args!("\nset-up was interrupted; `oxtorch setup` goes on where it was"));
-            std::process::exit(128 + signal);
+            std::process::exit(128 + signal.as_raw_value());
         }
-    }
-}
-
-/// Waits for a signal that ends a command; returns its number.
-async fn told_to_end() -> i32 {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let (says, mut hears) = tokio::sync::mpsc::channel(1);
-    for kind in kinds {
-        let stream = if kind == SignalKind::hangup() { signals::hangup() } else { signal(kind).map(Some) };
-        // Where a signal cannot be watched it keeps its usual effect.
-        let Ok(Some(mut stream)) = stream else { continue };
-        let says = says.clone();
-        tokio::spawn(async move {
-            while stream.recv().await.is_some() {
-                let _ = says.try_send(kind.as_raw_value());
-            }
-        });
-    }
-    match hears.recv().await {
-        Some(signal) => signal,
-        None => std::future::pending().await,
     }
 }
 

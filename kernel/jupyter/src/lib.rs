@@ -133,8 +133,7 @@ where
     let reason = tokio::select! {
         _ = ended.wait_for(|ended| *ended) => Ok(()),
         () = lifetime::orphaned() => Ok(()),
-        signal = lifetime::terminated() => signal.context("cannot wait for SIGTERM"),
-        signal = lifetime::forward_interrupts(interrupts) => signal.context("cannot wait for SIGINT"),
+        signal = lifetime::told_to_end(interrupts) => signal.context("cannot wait for signals"),
         kernel = &mut kernel => kernel.context("the kernel's own code failed"),
     };
     shutdown.send_replace(true);

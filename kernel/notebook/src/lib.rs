@@ -18,10 +18,9 @@ pub use notebook::NotebookError;
 use notebook::{CodeCell, Notebook, Target};
 use outputs::Outputs;
 use oxtorch_session::{AHEAD, Aside, CellError, CellRequest, Engine, ErrorKind, Event, Interrupt};
-use oxtorch_system::signals;
+use oxtorch_system::signals::Endings;
 use oxtorch_system::terminal::say;
 use progress::Progress;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// Events that may wait to be taken before the cell has to.
@@ -113,10 +112,10 @@ where
         .into_iter()
         .filter(|cell| !cell.source.trim().is_empty())
         .partition(|cell| cell.tags.iter().any(|tag| tag == SKIP));
-    let mut signals = Signals::new().context("cannot listen for signals")?;
+    let mut signals = Endings::listen().context("cannot listen for signals")?;
     let mut progress = Progress::new(cells.len());
-    let mut session = start_session(start, &progress, &mut signals).await?;
-    let mut aside = Aside::of(&mut session);
+    let mut engine = start_engine(start, &progress, &mut signals).await?;
+    let mut aside = Aside::of(&mut engine);
 
     let mut outputs = Outputs::default();
     let mut report = RunReport { failed: false, interrupted: false, executed: 0, failures: Vec::new(), output };
@@ -128,9 +127,9 @@ where
             outputs.take(event);
         }
         outputs.next_cell(execution_count);
-        session.expect(cells[number..].iter().take(AHEAD).map(|cell| cell.source.clone()).collect());
+        engine.expect(cells[number..].iter().take(AHEAD).map(|cell| cell.source.clone()).collect());
         let running = CellRun { cell, execution_count, timeout: options.timeout };
-        let ended = run_cell(&mut session, running, &mut aside, &mut outputs, &mut signals).await;
+        let ended = run_cell(&mut engine, running, &mut aside, &mut outputs, &mut signals).await;
         let error = ended.outcome.err();
         let failure = error.as_ref().map(|error| error.kind);
         progress.end(number, execution_count, &cell.source, began.elapsed(), failure);
@@ -150,7 +149,7 @@ where
     }
     report.failed = !report.failures.is_empty() || report.interrupted;
     // The variables are dropped now, and threads print their last lines.
-    show_until(session.shutdown(), &mut aside, &mut outputs).await;
+    show_until(engine.shutdown(), &mut aside, &mut outputs).await;
 
     outputs.tell_what_is_missed();
     for ((number, cell), outputs) in (1..).zip(&cells).zip(outputs.cells()) {
@@ -158,21 +157,15 @@ where
     }
     write(notebook, target, signals.next()).await?;
     progress::report(&report.failures);
-    let failed = match report.failures.len() {
-        0 => String::new(),
-        failed => format!(", {failed} failed"),
-    };
-    let skipped = match skipped.len() {
-        0 => String::new(),
-        skipped => format!(", {skipped} skipped ({SKIP})"),
-    };
+    let told = |count: usize, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
+    let (failed, skipped) = (told(report.failures.len(), "failed"), told(skipped.len(), &format!("skipped ({SKIP})")));
     let (executed, all) = (report.executed, cells.len());
     say(format_args!("{executed} of {all} cells executed{failed}{skipped}; wrote {}", report.output.display()));
     Ok(report)
 }
 
 /// Writes the executed notebook. Where that waits for somebody who reads, a signal ends it.
-async fn write(notebook: Notebook, target: Target, interrupted: impl Future<Output = ()>) -> anyhow::Result<()> {
+async fn write(notebook: Notebook, target: Target, interrupted: impl Future) -> anyhow::Result<()> {
     if !target.is_stream() {
         return Ok(notebook.write(&target)?);
     }
@@ -181,7 +174,7 @@ async fn write(notebook: Notebook, target: Target, interrupted: impl Future<Outp
         written = tokio::task::spawn_blocking(move || notebook.write(&target)) => {
             Ok(written.context("the notebook cannot be written")??)
         }
-        () = interrupted => anyhow::bail!("interrupted while {named} was written; nobody may read there"),
+        _ = interrupted => anyhow::bail!("interrupted while {named} was written; nobody may read there"),
     }
 }
 
@@ -199,7 +192,7 @@ async fn show_until(done: impl Future<Output = ()>, aside: &mut Aside, outputs: 
     }
 }
 
-async fn start_session<E, F, Fut>(start: F, progress: &Progress, signals: &mut Signals) -> anyhow::Result<E>
+async fn start_engine<E, F, Fut>(start: F, progress: &Progress, signals: &mut Endings) -> anyhow::Result<E>
 where
     E: Engine,
     F: FnOnce(mpsc::UnboundedSender<String>) -> Fut,
@@ -212,7 +205,7 @@ where
             biased;
             Some(line) = lines_end.recv() => progress.set_up(&line),
             engine = &mut start => return engine,
-            () = signals.next() => anyhow::bail!("interrupted before the first cell; nothing was written"),
+            _ = signals.next() => anyhow::bail!("interrupted before the first cell; nothing was written"),
         }
     }
 }
@@ -233,16 +226,16 @@ struct CellRun<'a> {
 }
 
 async fn run_cell<E: Engine>(
-    session: &mut E,
+    engine: &mut E,
     CellRun { cell, execution_count, timeout }: CellRun<'_>,
     aside: &mut Aside,
     outputs: &mut Outputs,
-    signals: &mut Signals,
+    signals: &mut Endings,
 ) -> Ended {
     let (events, mut events_end) = mpsc::channel(EVENTS);
-    let interrupter = session.interrupter();
+    let interrupter = engine.interrupter();
     let request = CellRequest { code: &cell.source, execution_count, allow_stdin: false, cell_id: None };
-    let mut running = pin!(session.execute(request, &events));
+    let mut running = pin!(engine.execute(request, &events));
     let mut patience = pin!(tokio::time::sleep(timeout.unwrap_or(Duration::MAX)));
     let mut interrupted = false;
     let mut too_long = false;
@@ -260,7 +253,7 @@ async fn run_cell<E: Engine>(
                 continue;
             }
             outcome = &mut running => break Some(outcome),
-            () = signals.next() => interrupted = true,
+            _ = signals.next() => interrupted = true,
             () = &mut patience => {
                 too_long |= asked.is_none();
                 if asked == Some(Interrupt::End) {
@@ -312,29 +305,4 @@ fn timed_out(timeout: Duration, error: &CellError) -> CellError {
 
 fn plain_error(kind: ErrorKind, evalue: &str) -> CellError {
     CellError { kind, evalue: evalue.into(), traceback: vec![format!("\u{1b}[1;31m{kind}\u{1b}[0m: {evalue}")] }
-}
-
-/// Ctrl-C, the request to end that a batch system sends, and a closed terminal.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Option<Signal>,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signals::hangup()?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            () = signals::next(&mut self.hangup) => {}
-        }
-    }
 }
