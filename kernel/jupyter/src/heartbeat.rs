@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 use zeromq::{RepSocket, SocketRecv, SocketSend};
 
 use super::framing::Limits;
-use super::link::{Link, LinkError, Rooms, link};
+use super::link::{Link, Rooms, link};
 use super::listener::{Connection, Listener};
 use super::log::log;
 
@@ -23,11 +23,8 @@ pub(super) async fn serve(listener: Listener, rooms: Rooms) {
 }
 
 async fn echo(connection: Connection, rooms: Rooms) {
-    let Link { mut socket, mut relay, .. } = match link::<RepSocket>(connection, "heartbeat", LIMITS, &rooms).await {
-        Ok(link) => link,
-        Err(LinkError::Gone) => return,
-        Err(error) => return log(format_args!("heartbeat: a connection was closed: {error}")),
-    };
+    let link = link::<RepSocket>(connection, "heartbeat", LIMITS, &rooms).await;
+    let Some(Link { mut socket, mut relay, .. }) = link else { return };
     loop {
         let beat = tokio::select! {
             beat = socket.recv() => beat,

@@ -140,7 +140,7 @@ impl Relay {
 
 /// What can be wrong with a connection that is not a frontend's yet.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LinkError {
+enum LinkError {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -151,51 +151,63 @@ pub(super) enum LinkError {
     Slow,
 }
 
-/// Makes a socket for a connection and waits until the peer has said what it is.
+/// Makes a socket for a connection and waits until the peer has said what it is. For one that does not, the log gets a
+/// line, unless it has just gone.
 pub(super) async fn link<S: Socket>(
     connection: Connection,
     channel: &'static str,
     limits: Limits,
     rooms: &Rooms,
-) -> Result<Link<S>, LinkError> {
-    let mut socket = S::new();
-    let mut events = socket.monitor();
-    let (folder, listener) = meeting_place()?;
-    let path = listener.local_addr()?.as_pathname().map(PathBuf::from).unwrap_or_default();
-    let endpoint = socket.bind_listener(listener).await?;
-    let inner = UnixStream::connect(&path).await?.into_std()?;
-    // Both ends have met. Nobody else can come in now.
-    drop(folder);
-    let now = inner.try_clone()?;
-    let inner = UnixStream::from_std(inner)?;
+) -> Option<Link<S>> {
+    let linked: Result<Link<S>, LinkError> = async {
+        let mut socket = S::new();
+        let mut events = socket.monitor();
+        let (folder, listener) = meeting_place()?;
+        let path = listener.local_addr()?.as_pathname().map(PathBuf::from).unwrap_or_default();
+        let endpoint = socket.bind_listener(listener).await?;
+        let inner = UnixStream::connect(&path).await?.into_std()?;
+        // Both ends have met. Nobody else can come in now.
+        drop(folder);
+        let now = inner.try_clone()?;
+        let inner = UnixStream::from_std(inner)?;
 
-    let taken = Arc::new(AtomicU64::new(0));
-    let (finish, finished) = oneshot::channel();
-    let proof = watch::Sender::new(false);
-    let gate = Gate { framing: Framing::new(limits), rooms: rooms.clone(), proof: proof.subscribe() };
-    let Connection { stream, place } = connection;
-    let mut task = JoinSet::new();
-    task.spawn(relay(stream, inner, now, channel, gate, taken.clone(), finished));
-    let mut relay = Relay { task, finish, _place: place };
+        let taken = Arc::new(AtomicU64::new(0));
+        let (finish, finished) = oneshot::channel();
+        let proof = watch::Sender::new(false);
+        let gate = Gate { framing: Framing::new(limits), rooms: rooms.clone(), proof: proof.subscribe() };
+        let Connection { stream, place } = connection;
+        let mut task = JoinSet::new();
+        task.spawn(relay(stream, inner, now, channel, gate, taken.clone(), finished));
+        let mut relay = Relay { task, finish, _place: place };
 
-    let greeted = async {
-        loop {
-            match events.recv().await {
-                Ok(SocketEvent::Accepted(_, identity)) => return Ok(identity),
-                Ok(SocketEvent::AcceptFailed(error)) => return Err(error.into()),
-                Ok(_) => {}
-                Err(_) => return Err(LinkError::Gone),
+        let greeted = async {
+            loop {
+                match events.recv().await {
+                    Ok(SocketEvent::Accepted(_, identity)) => return Ok(identity),
+                    Ok(SocketEvent::AcceptFailed(error)) => return Err(error.into()),
+                    Ok(_) => {}
+                    Err(_) => return Err(LinkError::Gone),
+                }
             }
+        };
+        let identity = tokio::select! {
+            biased;
+            greeted = timeout(HANDSHAKE, greeted) => greeted.map_err(|_| LinkError::Slow)??,
+            () = relay.ended() => return Err(LinkError::Gone),
+        };
+        // Nobody else will come.
+        let _ = socket.unbind(endpoint).await;
+        Ok(Link { socket, identity: identity.into(), taken, proof, relay })
+    }
+    .await;
+    match linked {
+        Ok(link) => Some(link),
+        Err(LinkError::Gone) => None,
+        Err(error) => {
+            log(format_args!("{channel}: a connection was closed: {error}"));
+            None
         }
-    };
-    let identity = tokio::select! {
-        biased;
-        greeted = timeout(HANDSHAKE, greeted) => greeted.map_err(|_| LinkError::Slow)??,
-        () = relay.ended() => return Err(LinkError::Gone),
-    };
-    // Nobody else will come.
-    let _ = socket.unbind(endpoint).await;
-    Ok(Link { socket, identity: identity.into(), taken, proof, relay })
+    }
 }
 
 /// A Unix socket in a folder that only its user can enter, to be deleted as soon as both ends have met.

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use zeromq::{RouterSocket, SocketRecv, SocketSend};
 
 use super::framing::Limits;
-use super::link::{Link, LinkError, Rooms, link};
+use super::link::{Link, Rooms, link};
 use super::listener::Listener;
 use super::log::log;
 use super::peers::{Gone, Peers};
@@ -96,10 +96,8 @@ async fn accept(listener: Listener, entrance: Entrance, mut ends: watch::Receive
                         linked = link(connection, entrance.channel, LIMITS, &entrance.rooms) => linked,
                         _ = ends.wait_for(|ends| *ends) => return,
                     };
-                    match linked {
-                        Ok(link) => serve(link, &entrance, ends).await,
-                        Err(LinkError::Gone) => {}
-                        Err(error) => log(format_args!("{}: a connection was closed: {error}", entrance.channel)),
+                    if let Some(link) = linked {
+                        serve(link, &entrance, ends).await;
                     }
                 });
             }

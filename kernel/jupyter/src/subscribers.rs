@@ -19,7 +19,7 @@ use zeromq::{SocketRecv, SocketSend, XPubSocket, ZmqMessage};
 
 use super::framing::Limits;
 use super::iopub::Pressure;
-use super::link::{Link, LinkError, Rooms, link};
+use super::link::{Link, Rooms, link};
 use super::listener::Connection;
 use super::log::log;
 use super::wire::{self, Wire};
@@ -142,17 +142,12 @@ impl Subscribers {
                 linked = link(connection, "iopub", LIMITS, &rooms) => linked,
                 _ = ends.wait_for(|ends| *ends) => return,
             };
-            match linked {
-                Ok(link) => {
-                    let (queue, waiting) = mpsc::unbounded_channel();
-                    queues.lock().unwrap_or_else(PoisonError::into_inner).push(queue);
-                    // It may all be over since.
-                    if !*ends.borrow() {
-                        serve(link, waiting, &wire, &pressure).await;
-                    }
-                }
-                Err(LinkError::Gone) => {}
-                Err(error) => log(format_args!("iopub: a frontend cannot be served: {error}")),
+            let Some(link) = linked else { return };
+            let (queue, waiting) = mpsc::unbounded_channel();
+            queues.lock().unwrap_or_else(PoisonError::into_inner).push(queue);
+            // It may all be over since.
+            if !*ends.borrow() {
+                serve(link, waiting, &wire, &pressure).await;
             }
         });
     }
