@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::link::Rooms;
 use super::listener::Listener;
+use super::pace::Pace;
 use super::subscribers::{About, Subscribers};
 use super::wire::{self, Wire};
 
@@ -78,15 +79,9 @@ pub(super) struct Outgoing {
     held: Vec<Waiting>,
     /// The first message behind that text which is not a part of it.
     behind: Option<Waiting>,
+    /// How fast text may go out.
     pace: Pace,
     pressure: Pressure,
-}
-
-/// How fast text may go out: a bucket of permissions that fills with time.
-struct Pace {
-    left: u32,
-    /// When `left` was right.
-    since: Instant,
 }
 
 /// A way to the iopub socket and its other end.
@@ -100,7 +95,7 @@ pub(super) fn channel() -> (IoPub, Outgoing) {
         urgent: urgent_end,
         held: Vec::new(),
         behind: None,
-        pace: Pace { left: BURST, since: Instant::now() },
+        pace: Pace::new(BURST, TEXT_INTERVAL),
         pressure: pressure.clone(),
     };
     (IoPub { backlog, pressure, messages, urgent }, outgoing)
@@ -155,21 +150,6 @@ fn size(content: &JupyterMessageContent) -> usize {
 /// A message to all: the identities of the parent would route it to one.
 fn broadcast(content: impl Into<JupyterMessageContent>, parent: Option<&JupyterMessage>) -> JupyterMessage {
     wire::message(content, parent).with_zmq_identities(Vec::new())
-}
-
-impl Pace {
-    /// The moment from which a message may go out.
-    fn next(&self) -> Instant {
-        if self.left > 0 { self.since } else { self.since + TEXT_INTERVAL }
-    }
-
-    /// Takes a permission, if one is there now.
-    fn take(&mut self) {
-        let earned = self.since.elapsed().as_millis() / TEXT_INTERVAL.as_millis();
-        let earned = u32::try_from(earned).unwrap_or(u32::MAX).min(BURST);
-        self.since = if self.left + earned >= BURST { Instant::now() } else { self.since + TEXT_INTERVAL * earned };
-        self.left = (self.left + earned).min(BURST).saturating_sub(1);
-    }
 }
 
 /// The text of a piece of a stream.

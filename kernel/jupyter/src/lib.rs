@@ -21,6 +21,7 @@ mod lifetime;
 mod link;
 mod listener;
 mod log;
+mod pace;
 mod peers;
 mod replies;
 mod router;

@@ -8,9 +8,11 @@ use std::fmt::Arguments;
 use std::io::{self, Write};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use oxtorch_system::terminal;
+
+use super::pace::Pace;
 
 /// Lines that may wait to be written.
 const WAITING: usize = 256;
@@ -41,35 +43,19 @@ pub(super) fn finish() {
 
 struct Log {
     entries: SyncSender<Entry>,
-    pace: Mutex<Pace>,
+    flow: Mutex<Flow>,
+}
+
+/// How fast lines may come, and how many were left out since the last that was not.
+struct Flow {
+    pace: Pace,
+    left_out: u64,
 }
 
 enum Entry {
     Line(String),
     /// Answers when all ahead of it is written.
     End(SyncSender<()>),
-}
-
-/// How fast lines may come: a bucket of permissions that fills with time.
-struct Pace {
-    left: u32,
-    /// When `left` was right.
-    since: Instant,
-    /// Lines that were left out since the last that was not.
-    left_out: u64,
-}
-
-impl Pace {
-    /// Takes a permission, if there is one.
-    fn take(&mut self, now: Instant) -> bool {
-        let earned = now.duration_since(self.since).as_millis() / INTERVAL.as_millis();
-        let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-        self.since = if earned >= BURST { now } else { self.since + INTERVAL * earned };
-        self.left = self.left.saturating_add(earned).min(BURST);
-        let allowed = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        allowed
-    }
 }
 
 impl Log {
@@ -86,23 +72,23 @@ impl Log {
             }
         };
         let _ = std::thread::Builder::new().name("log".into()).spawn(write);
-        Self { entries, pace: Mutex::new(Pace { left: BURST, since: Instant::now(), left_out: 0 }) }
+        Self { entries, flow: Mutex::new(Flow { pace: Pace::new(BURST, INTERVAL), left_out: 0 }) }
     }
 
     fn line(&self, line: &str) {
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        if !pace.take(Instant::now()) {
-            pace.left_out += 1;
+        let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
+        if !flow.pace.take() {
+            flow.left_out += 1;
             return;
         }
         let line: String = terminal::plain(line).chars().take(LONGEST).collect();
-        let text = match pace.left_out {
+        let text = match flow.left_out {
             0 => format!("oxtorch: {line}\n"),
             left_out => format!("oxtorch: {left_out} lines were left out here\noxtorch: {line}\n"),
         };
         match self.entries.try_send(Entry::Line(text)) {
-            Ok(()) => pace.left_out = 0,
-            Err(_) => pace.left_out += 1,
+            Ok(()) => flow.left_out = 0,
+            Err(_) => flow.left_out += 1,
         }
     }
 
@@ -168,12 +154,12 @@ mod tests {
         for _ in 0..10_000 {
             log.line("a line");
         }
-        assert!(log.pace.lock().expect("is whole").left_out > 9_000);
+        assert!(log.flow.lock().expect("is whole").left_out > 9_000);
         drop(unread);
         log.finish();
         let written = sink.text.lock().expect("is whole").lines().count();
         assert!((BURST as usize..1000).contains(&written), "{written} lines");
-        log.pace.lock().expect("is whole").left = 1;
+        log.flow.lock().expect("is whole").pace = Pace::new(1, INTERVAL);
         log.line("the last");
         log.finish();
         let text = sink.text.lock().expect("is whole");

@@ -43,11 +43,7 @@ impl Signer {
 
     /// The signature of a message's parts.
     pub(super) fn sign<T: AsRef<[u8]>>(&self, parts: &[T]) -> String {
-        use std::fmt::Write;
-        self.over(parts).finalize().into_bytes().iter().fold(String::new(), |mut digits, byte| {
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        })
+        format!("{:x}", self.over(parts).finalize().into_bytes())
     }
 
     /// Checks that a message was signed with the key, in a time that does not depend on where the signature is wrong.

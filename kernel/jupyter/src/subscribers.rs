@@ -177,7 +177,7 @@ async fn serve(
     pressure: &Pressure,
 ) {
     let mut later = Later::default();
-    let mut pace = Pace::new(taken);
+    let mut uptake = Uptake::new(taken);
     let mut is_greeted = false;
     loop {
         let next = async {
@@ -204,7 +204,7 @@ async fn serve(
             () = relay.ended() => return,
             outgoing = next => match outgoing {
                 Some(outgoing) => {
-                    deliver(&mut socket, outgoing, &mut waiting, &mut later, &mut pace, wire, pressure).await;
+                    deliver(&mut socket, outgoing, &mut waiting, &mut later, &mut uptake, wire, pressure).await;
                 }
                 None => break,
             },
@@ -225,14 +225,14 @@ fn subscribed_topic(message: &ZmqMessage) -> Option<String> {
 }
 
 /// How fast a frontend takes what is sent to it while it holds up a cell.
-struct Pace {
+struct Uptake {
     /// Counts the bytes that it has taken.
     taken: Arc<AtomicU64>,
     /// When it was looked at, and what it had taken by then.
     last: Option<(Instant, u64)>,
 }
 
-impl Pace {
+impl Uptake {
     fn new(taken: Arc<AtomicU64>) -> Self {
         Self { taken, last: None }
     }
@@ -264,16 +264,16 @@ async fn deliver(
     Outgoing { message, place, .. }: Outgoing,
     waiting: &mut mpsc::UnboundedReceiver<Outgoing>,
     later: &mut Later,
-    pace: &mut Pace,
+    uptake: &mut Uptake,
     wire: &Wire,
     pressure: &Pressure,
 ) {
     if waiting.is_empty() {
-        pace.catch_up();
+        uptake.catch_up();
     }
     let mut sent = pin!(socket.send(message));
-    while timeout_at(pace.due(), &mut sent).await.is_err() {
-        if !pace.is_too_slow(pressure.is_on(), place.is_taken.load(Ordering::Relaxed)) {
+    while timeout_at(uptake.due(), &mut sent).await.is_err() {
+        if !uptake.is_too_slow(pressure.is_on(), place.is_taken.load(Ordering::Relaxed)) {
             continue;
         }
         log(format_args!("iopub: a frontend has read too little for {} s; it misses messages", STALL.as_secs()));
@@ -291,7 +291,7 @@ async fn deliver(
             }
         }
         later.note(wire);
-        pace.catch_up();
+        uptake.catch_up();
         log(format_args!("iopub: a frontend reads again"));
         return;
     }
@@ -308,11 +308,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_frontend_is_waited_for_as_long_as_it_reads_and_no_other_has_to_wait_for_it() {
         let taken = Arc::new(AtomicU64::new(0));
-        let mut pace = Pace::new(taken.clone());
+        let mut uptake = Uptake::new(taken.clone());
         let mut after = async |bytes: u64, somebody_waits, another_is_ahead| {
-            tokio::time::sleep_until(pace.due()).await;
+            tokio::time::sleep_until(uptake.due()).await;
             taken.fetch_add(bytes, Ordering::Relaxed);
-            pace.is_too_slow(somebody_waits, another_is_ahead)
+            uptake.is_too_slow(somebody_waits, another_is_ahead)
         };
         assert!(!after(0, false, true).await, "nobody waits");
         assert!(after(0, true, false).await, "it reads nothing");
@@ -322,8 +322,8 @@ mod tests {
         let begun = Instant::now();
         assert!(after(0, true, true).await);
         assert_eq!(begun.elapsed(), STALL);
-        pace.catch_up();
-        assert_eq!(pace.due(), Instant::now() + STALL, "what was before it had caught up does not count");
+        uptake.catch_up();
+        assert_eq!(uptake.due(), Instant::now() + STALL, "what was before it had caught up does not count");
     }
 
     #[test]
