@@ -3,8 +3,8 @@
 use std::pin::pin;
 
 use jupyter_protocol::{
-    ClearOutput, DisplayData, ErrorOutput, ExecuteResult, ExecutionCount, JupyterMessage, Stdio, StreamContent,
-    Transient, UpdateDisplayData,
+    ClearOutput, DisplayData, ErrorOutput, ExecuteResult, ExecutionCount, JupyterMessage, JupyterMessageContent, Stdio,
+    StreamContent, Transient, UpdateDisplayData,
 };
 use oxtorch_protocol::{Display, DisplayKind};
 use oxtorch_session::formats::media;
@@ -21,6 +21,23 @@ use super::stdin::Stdin;
 /// Events that may wait for the frontend before the cell has to.
 const EVENTS: usize = 256;
 
+/// The ways between a running cell and the frontend.
+pub(super) struct Frontend {
+    /// For output.
+    pub(super) iopub: IoPub,
+    /// For input.
+    pub(super) stdin: Stdin,
+    /// Withdraws a question to the user.
+    pub(super) interrupts: Interrupts,
+}
+
+impl Frontend {
+    /// Sends what a request shows.
+    pub(super) async fn publish(&self, content: impl Into<JupyterMessageContent>, request: &JupyterMessage) {
+        self.iopub.publish(content, request).await;
+    }
+}
+
 /// Where a running cell's output goes.
 pub(super) struct CellOutput<'a> {
     /// The request that everything is about.
@@ -31,12 +48,8 @@ pub(super) struct CellOutput<'a> {
     pub(super) silent: bool,
     /// Whether the frontend takes questions to the user.
     pub(super) allow_stdin: bool,
-    /// For output.
-    pub(super) iopub: &'a IoPub,
-    /// For input.
-    pub(super) stdin: &'a Stdin,
-    /// Withdraws a question to the user.
-    pub(super) interrupts: &'a Interrupts,
+    /// How it gets there.
+    pub(super) frontend: &'a Frontend,
 }
 
 impl CellOutput<'_> {
@@ -108,25 +121,29 @@ impl CellOutput<'_> {
             Event::Display(display) => self.display(display).await,
             Event::Note(note) => self.display(note_display(&note)).await,
             Event::StillRuns(text) => self.stream(Stream::Stderr, text).await,
-            Event::ClearOutput { wait } => self.iopub.publish(ClearOutput { wait }, self.request).await,
+            Event::ClearOutput { wait } => self.publish(ClearOutput { wait }).await,
             Event::Input { prompt, password, reply } => self.input(prompt, password, reply).await,
         }
     }
 
+    async fn publish(&self, content: impl Into<JupyterMessageContent>) {
+        self.frontend.publish(content, self.request).await;
+    }
+
     /// Shows text.
-    pub(super) async fn stream(&self, stream: Stream, text: String) {
+    async fn stream(&self, stream: Stream, text: String) {
         let name = match stream {
             Stream::Stdout => Stdio::Stdout,
             Stream::Stderr => Stdio::Stderr,
         };
-        self.iopub.publish(StreamContent { name, text }, self.request).await;
+        self.publish(StreamContent { name, text }).await;
     }
 
     /// Shows an error.
     pub(super) async fn error(&self, error: &CellError) {
         let CellError { kind, evalue, traceback } = error.clone();
         let ename = kind.name().into();
-        self.iopub.publish(ErrorOutput { ename, evalue, traceback }, self.request).await;
+        self.publish(ErrorOutput { ename, evalue, traceback }).await;
     }
 
     /// Shows a display, or a display anew.
@@ -135,18 +152,12 @@ impl CellOutput<'_> {
         let data = media(data);
         let transient = Transient { display_id };
         match kind {
-            DisplayKind::Data => {
-                let transient = Some(transient);
-                self.iopub.publish(DisplayData { data, metadata, transient }, self.request).await;
-            }
-            DisplayKind::Update => {
-                self.iopub.publish(UpdateDisplayData { data, metadata, transient }, self.request).await;
-            }
+            DisplayKind::Data => self.publish(DisplayData { data, metadata, transient: Some(transient) }).await,
+            DisplayKind::Update => self.publish(UpdateDisplayData { data, metadata, transient }).await,
             DisplayKind::Result if self.silent => {}
             DisplayKind::Result => {
                 let execution_count = ExecutionCount::new(self.execution_count as usize);
-                let transient = Some(transient);
-                self.iopub.publish(ExecuteResult { execution_count, data, metadata, transient }, self.request).await;
+                self.publish(ExecuteResult { execution_count, data, metadata, transient: Some(transient) }).await;
             }
         }
     }
@@ -156,10 +167,10 @@ impl CellOutput<'_> {
         if !self.allow_stdin {
             return drop(reply.send(None));
         }
-        let answer = self.stdin.ask(prompt, password, self.request);
+        let answer = self.frontend.stdin.ask(prompt, password, self.request);
         let line = tokio::select! {
             line = answer => line.ok(),
-            () = self.interrupts.next() => None,
+            () = self.frontend.interrupts.next() => None,
             () = reply.closed() => return,
         };
         let _ = reply.send(line);

@@ -1,30 +1,25 @@
 //! The control socket: what must be answered at once, also while a cell runs.
 
-use jupyter_protocol::{
-    ConnectionInfo, InterruptReply, JupyterMessage, JupyterMessageContent, ReplyStatus, ShutdownReply, ShutdownRequest,
-    Status,
-};
+use jupyter_protocol::{InterruptReply, JupyterMessage, JupyterMessageContent, Status};
 use tokio::sync::watch;
 
 use super::interrupts::Interrupts;
 use super::iopub::IoPub;
 use super::log::log;
+use super::replies::{self, CommonReplies};
 use super::router::Router;
-use super::usage::Usage;
-use super::{replies, wire};
+use super::wire;
 
 /// What the control socket acts on.
 pub(super) struct Control {
-    /// For `connect_request`.
-    pub(super) connection: ConnectionInfo,
+    /// For what shell takes as well.
+    pub(super) replies: CommonReplies,
     /// For status, and to tell every frontend of a shutdown.
     pub(super) iopub: IoPub,
     /// For `interrupt_request`.
     pub(super) interrupts: Interrupts,
     /// For `shutdown_request`.
     pub(super) shutdown: watch::Sender<bool>,
-    /// For `usage_request`.
-    pub(super) usage: Usage,
 }
 
 impl Control {
@@ -62,20 +57,8 @@ impl Control {
                 self.interrupts.interrupt();
                 Some(InterruptReply::new().into())
             }
-            JupyterMessageContent::ShutdownRequest(request) => Some(shutdown_reply(request).into()),
             JupyterMessageContent::ExecuteRequest(_) => Some(replies::on_the_wrong_channel().into()),
-            JupyterMessageContent::UnknownMessage(unknown) if unknown.msg_type == "usage_request" => {
-                Some(self.usage.reply())
-            }
-            content => replies::standing(content, &self.connection).or_else(|| match content {
-                JupyterMessageContent::UnknownMessage(unknown) => replies::malformed(unknown),
-                _ => None,
-            }),
+            content => self.replies.to(content),
         }
     }
-}
-
-/// The reply says whether the frontend will start the kernel again.
-pub(super) fn shutdown_reply(request: &ShutdownRequest) -> ShutdownReply {
-    ShutdownReply { restart: request.restart, status: ReplyStatus::Ok, error: None }
 }

@@ -4,23 +4,20 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use jupyter_protocol::{
-    CommClose, ConnectionInfo, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult,
-    IsCompleteReply, JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, Status, UnknownMessage,
+    CommClose, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult, IsCompleteReply,
+    JupyterMessage, JupyterMessageContent as Content, ReplyError, ReplyStatus, Status, UnknownMessage,
 };
 use oxtorch_session::formats::media;
 use oxtorch_session::{AHEAD, CellError, Completion, Engine};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::cell::{self, CellOutput};
+use super::cell::{self, CellOutput, Frontend};
 use super::history::History;
-use super::interrupts::Interrupts;
-use super::iopub::IoPub;
 use super::log::log;
+use super::replies::{self, CommonReplies};
 use super::startup::Startup;
-use super::stdin::Stdin;
-use super::usage::Usage;
-use super::{control, replies, wire};
+use super::wire;
 
 /// A frontend that runs all cells sends their requests at once. A first cell that fails within a millisecond must
 /// still abort those that are on the wire, so they get this long to arrive before its reply is sent.
@@ -31,11 +28,10 @@ pub(super) struct Kernel<E> {
     pub(super) engine: Startup<E>,
     pub(super) requests: mpsc::UnboundedReceiver<JupyterMessage>,
     pub(super) replies: mpsc::UnboundedSender<JupyterMessage>,
-    pub(super) iopub: IoPub,
-    pub(super) stdin: Stdin,
-    pub(super) interrupts: Interrupts,
+    pub(super) frontend: Frontend,
     pub(super) shutdown: watch::Sender<bool>,
-    pub(super) connection: ConnectionInfo,
+    /// For what control takes as well.
+    pub(super) common: CommonReplies,
     pub(super) history: History,
     /// Requests that were read while looking for those to abort, ahead of `requests`.
     pub(super) queue: VecDeque<JupyterMessage>,
@@ -43,8 +39,6 @@ pub(super) struct Kernel<E> {
     pub(super) execution_count: u32,
     /// The cell that ran last, with its number: what is shown while none runs is its.
     pub(super) last: Option<(JupyterMessage, u32)>,
-    /// For `usage_request`.
-    pub(super) usage: Usage,
 }
 
 impl<E: Engine> Kernel<E> {
@@ -56,8 +50,8 @@ impl<E: Engine> Kernel<E> {
             _ = shutdown.wait_for(|shutdown| *shutdown) => {}
             () = self.serve() => {}
         }
-        let Self { engine, iopub, stdin, interrupts, last, .. } = self;
-        engine.shutdown(earlier(&last, &iopub, &stdin, &interrupts)).await;
+        let Self { engine, frontend, last, .. } = self;
+        engine.shutdown(earlier(&last, &frontend)).await;
     }
 
     async fn serve(&mut self) {
@@ -67,7 +61,7 @@ impl<E: Engine> Kernel<E> {
                 None => tokio::select! {
                     biased;
                     event = self.engine.aside() => {
-                        if let Some(output) = earlier(&self.last, &self.iopub, &self.stdin, &self.interrupts) {
+                        if let Some(output) = earlier(&self.last, &self.frontend) {
                             output.show(event).await;
                         }
                         continue;
@@ -84,80 +78,67 @@ impl<E: Engine> Kernel<E> {
 
     async fn handle(&mut self, request: &JupyterMessage) {
         let reply = match &request.content {
-            JupyterMessageContent::ExecuteRequest(content) => return self.execute(request, content).await,
-            JupyterMessageContent::IsCompleteRequest(content) => {
-                let found = match self.engine.soon(&self.interrupts).await {
-                    Some(session) => replies::is_complete(session.is_complete(&content.code)),
+            Content::ExecuteRequest(content) => return self.execute(request, content).await,
+            Content::IsCompleteRequest(content) => {
+                let found = match self.engine.soon(&self.frontend.interrupts).await {
+                    Some(engine) => replies::is_complete(engine.is_complete(&content.code)),
                     // The frontend has rules of its own for a kernel that cannot tell.
                     None => IsCompleteReply::unknown(),
                 };
                 Some(found.into())
             }
-            JupyterMessageContent::CompleteRequest(content) => {
+            Content::CompleteRequest(content) => {
                 let cursor = replies::byte_offset(&content.code, content.cursor_pos);
-                let found = match self.engine.soon(&self.interrupts).await {
-                    Some(session) => session.complete(&content.code, cursor).await,
+                let found = match self.engine.soon(&self.frontend.interrupts).await {
+                    Some(engine) => engine.complete(&content.code, cursor).await,
                     None => Completion::none(cursor),
                 };
                 Some(replies::complete(&content.code, found).into())
             }
-            JupyterMessageContent::InspectRequest(content) => {
+            Content::InspectRequest(content) => {
                 let cursor = replies::byte_offset(&content.code, content.cursor_pos);
                 let with_source = content.detail_level.is_some_and(|level| level > 0);
-                let found = match self.engine.soon(&self.interrupts).await {
-                    Some(session) => session.inspect(&content.code, cursor, with_source).await,
+                let found = match self.engine.soon(&self.frontend.interrupts).await {
+                    Some(engine) => engine.inspect(&content.code, cursor, with_source).await,
                     None => None,
                 };
                 Some(replies::inspect(found).into())
             }
-            JupyterMessageContent::ShutdownRequest(content) => Some(control::shutdown_reply(content).into()),
-            JupyterMessageContent::HistoryRequest(content) => {
+            Content::HistoryRequest(content) => {
                 Some(self.history_reply(&serde_json::to_value(content).unwrap_or_default()))
             }
             // Clients leave out fields of this that others send.
-            JupyterMessageContent::UnknownMessage(UnknownMessage { msg_type, content })
-                if msg_type == "history_request" =>
-            {
+            Content::UnknownMessage(UnknownMessage { msg_type, content }) if msg_type == "history_request" => {
                 Some(self.history_reply(content))
             }
-            JupyterMessageContent::UnknownMessage(unknown) if unknown.msg_type == "usage_request" => {
-                Some(self.usage.reply())
-            }
-            JupyterMessageContent::CommOpen(_)
-            | JupyterMessageContent::CommMsg(_)
-            | JupyterMessageContent::CommClose(_) => None,
-            content => match replies::standing(content, &self.connection) {
-                Some(reply) => Some(reply),
-                None => match content {
-                    JupyterMessageContent::UnknownMessage(unknown) if let Some(reply) = replies::malformed(unknown) => {
-                        Some(reply)
-                    }
-                    _ => return log(format_args!("shell: dropped a {}", request.header.msg_type)),
-                },
+            Content::CommOpen(_) | Content::CommMsg(_) | Content::CommClose(_) => None,
+            content => match self.common.to(content) {
+                None => return log(format_args!("shell: dropped a {}", request.header.msg_type)),
+                reply => reply,
             },
         };
-        self.iopub.publish(Status::busy(), request).await;
+        self.frontend.publish(Status::busy(), request).await;
         if let Some(reply) = reply {
-            let ends = matches!(reply, JupyterMessageContent::ShutdownReply(_));
+            let ends = matches!(reply, Content::ShutdownReply(_));
             self.reply(reply.clone(), request);
             if ends {
-                self.iopub.publish_urgent(reply, Some(request));
+                self.frontend.iopub.publish_urgent(reply, Some(request));
                 self.shutdown.send_replace(true);
             }
         }
-        if let JupyterMessageContent::CommOpen(open) = &request.content {
+        if let Content::CommOpen(open) = &request.content {
             // Nothing here takes a comm, and the frontend has to know.
             let close = CommClose { comm_id: open.comm_id.clone(), data: serde_json::Map::new() };
-            self.iopub.publish(close, request).await;
+            self.frontend.publish(close, request).await;
         }
-        self.iopub.publish(Status::idle(), request).await;
+        self.frontend.publish(Status::idle(), request).await;
     }
 
-    fn history_reply(&self, request: &serde_json::Value) -> JupyterMessageContent {
+    fn history_reply(&self, request: &serde_json::Value) -> Content {
         UnknownMessage { msg_type: "history_reply".into(), content: self.history.answer(request) }.into()
     }
 
-    fn reply(&self, content: impl Into<JupyterMessageContent>, request: &JupyterMessage) {
+    fn reply(&self, content: impl Into<Content>, request: &JupyterMessage) {
         let _ = self.replies.send(wire::message(content, Some(request)));
     }
 
@@ -165,12 +146,12 @@ impl<E: Engine> Kernel<E> {
         let busy = wire::message(Status::busy(), Some(request));
         // Frontends show from it how long a cell took, also where the status came to nobody.
         let started = serde_json::json!({"started": busy.header.date});
-        self.iopub.publish(busy.content, request).await;
+        self.frontend.publish(busy.content, request).await;
         let count = given_number(request).unwrap_or(self.execution_count);
         let execution_count = ExecutionCount::new(count as usize);
         if !content.silent {
             let code = content.code.clone();
-            self.iopub.publish(ExecuteInput { code, execution_count }, request).await;
+            self.frontend.publish(ExecuteInput { code, execution_count }, request).await;
             if content.store_history {
                 self.execution_count = count.saturating_add(1);
                 self.history.record(count, &content.code);
@@ -197,7 +178,7 @@ impl<E: Engine> Kernel<E> {
         let aborted = if aborts { self.take_waiting_cells().await } else { Vec::new() };
         let reply = wire::message(reply, Some(request)).with_metadata(started);
         let _ = self.replies.send(reply);
-        self.iopub.publish(Status::idle(), request).await;
+        self.frontend.publish(Status::idle(), request).await;
         for request in &aborted {
             self.abort(request).await;
         }
@@ -215,14 +196,12 @@ impl<E: Engine> Kernel<E> {
             execution_count,
             silent: content.silent,
             allow_stdin: content.allow_stdin,
-            iopub: &self.iopub,
-            stdin: &self.stdin,
-            interrupts: &self.interrupts,
+            frontend: &self.frontend,
         };
-        let outcome = match self.engine.session(&output).await {
+        let outcome = match self.engine.running(&output).await {
             Ok(running) => {
                 running.engine.expect(expected);
-                let earlier = earlier(&self.last, &self.iopub, &self.stdin, &self.interrupts);
+                let earlier = earlier(&self.last, &self.frontend);
                 let value = output.run(running, &content.code, earlier.as_ref().unwrap_or(&output)).await;
                 value.map(|value| (&mut running.engine, value))
             }
@@ -232,12 +211,12 @@ impl<E: Engine> Kernel<E> {
         if !content.silent {
             self.last = Some((request.clone(), execution_count));
         }
-        let session = match outcome {
-            Ok((session, value)) => {
+        let engine = match outcome {
+            Ok((engine, value)) => {
                 if let Some(value) = value.filter(|_| content.store_history && !content.silent) {
                     self.history.resulted(value);
                 }
-                session
+                engine
             }
             Err(error) => {
                 output.error(&error).await;
@@ -246,7 +225,7 @@ impl<E: Engine> Kernel<E> {
         };
         let mut results = HashMap::new();
         for (name, expression) in content.user_expressions.iter().flatten() {
-            let result = match cell::evaluate(session, expression, execution_count).await {
+            let result = match cell::evaluate(engine, expression, execution_count).await {
                 Ok(value) => ExpressionResult::Ok { data: media(value.data), metadata: value.metadata },
                 Err(CellError { kind, evalue, traceback }) => {
                     ExpressionResult::Error { ename: kind.name().into(), evalue, traceback }
@@ -263,7 +242,7 @@ impl<E: Engine> Kernel<E> {
             self.queue.push_back(request);
         }
         let cells = self.queue.iter().filter_map(|request| match &request.content {
-            JupyterMessageContent::ExecuteRequest(content) => Some(content.code.clone()),
+            Content::ExecuteRequest(content) => Some(content.code.clone()),
             _ => None,
         });
         cells.take(AHEAD).collect()
@@ -277,30 +256,25 @@ impl<E: Engine> Kernel<E> {
         }
         let (cells, others) = std::mem::take(&mut self.queue)
             .into_iter()
-            .partition::<Vec<_>, _>(|request| matches!(request.content, JupyterMessageContent::ExecuteRequest(_)));
+            .partition::<Vec<_>, _>(|request| matches!(request.content, Content::ExecuteRequest(_)));
         self.queue = others.into();
         cells
     }
 
     async fn abort(&mut self, request: &JupyterMessage) {
-        self.iopub.publish(Status::busy(), request).await;
+        self.frontend.publish(Status::busy(), request).await;
         let execution_count = ExecutionCount::new(self.execution_count.saturating_sub(1) as usize);
         let reply = ExecuteReply { status: ReplyStatus::Aborted, execution_count, ..ExecuteReply::default() };
         self.reply(ExecuteReply { user_expressions: Some(HashMap::new()), ..reply }, request);
-        self.iopub.publish(Status::idle(), request).await;
+        self.frontend.publish(Status::idle(), request).await;
     }
 }
 
 /// Where what is shown while no cell runs goes: to the cell that ran last, in whose output it has been all the time.
-fn earlier<'a>(
-    last: &'a Option<(JupyterMessage, u32)>,
-    iopub: &'a IoPub,
-    stdin: &'a Stdin,
-    interrupts: &'a Interrupts,
-) -> Option<CellOutput<'a>> {
+fn earlier<'a>(last: &'a Option<(JupyterMessage, u32)>, frontend: &'a Frontend) -> Option<CellOutput<'a>> {
     let (request, execution_count) = last.as_ref()?;
     let execution_count = *execution_count;
-    Some(CellOutput { request, execution_count, silent: false, allow_stdin: false, iopub, stdin, interrupts })
+    Some(CellOutput { request, execution_count, silent: false, allow_stdin: false, frontend })
 }
 
 /// The number that a frontend gives a cell itself, in the request's metadata: Rust cells of a Python notebook have the

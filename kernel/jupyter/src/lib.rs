@@ -1,7 +1,7 @@
 //! The front for Jupyter frontends: the messaging protocol over five ZeroMQ sockets.
 //!
 //! Read from [`serve`]: it binds the sockets and starts one task for each. Requests on `shell` queue up for `kernel`,
-//! which gives cells to the session one after the other; `cell` turns what a running cell shows into messages for
+//! which gives cells to the engine one after the other; `cell` turns what a running cell shows into messages for
 //! `iopub` and its questions into messages on `stdin`. `control` is answered beside all that.
 
 // Whoever reads may be gone, and what is written may come from anybody: `oxtorch_system::terminal` sees to both.
@@ -46,9 +46,11 @@ use oxtorch_session::Engine;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use self::cell::Frontend;
 use self::history::History;
 use self::listener::Listener;
 use self::log::log;
+use self::replies::CommonReplies;
 use self::router::Router;
 
 /// How long the engine and the last messages may take at the end. A frontend that restarts the kernel waits for this;
@@ -101,26 +103,22 @@ where
     let (replies, reply_receiver) = mpsc::unbounded_channel();
 
     let control = control::Control {
-        connection: info.clone(),
+        replies: CommonReplies::new(info.clone()),
         iopub: iopub.clone(),
         interrupts: interrupts.clone(),
         shutdown: shutdown.clone(),
-        usage: usage::Usage::default(),
     };
     let kernel = kernel::Kernel {
         engine: startup::Startup::begin(start),
         requests,
         replies,
-        iopub,
-        stdin,
-        interrupts: interrupts.clone(),
+        frontend: Frontend { iopub, stdin, interrupts: interrupts.clone() },
         shutdown: shutdown.clone(),
-        connection: info,
+        common: CommonReplies::new(info),
         history: History::from_environment(history),
         queue: VecDeque::new(),
         execution_count: 1,
         last: None,
-        usage: usage::Usage::default(),
     };
     let (ends, _) = watch::channel(false);
     let heartbeat = tokio::spawn(heartbeat::serve(heartbeat_listener, rooms.clone()));

@@ -2,33 +2,54 @@
 
 use jupyter_protocol::{
     CommInfoReply, CompleteReply, ConnectionInfo, DebugReply, DebugRequest, ExecuteReply, HelpLink, InspectReply,
-    IsCompleteReply, JupyterMessageContent, KernelInfoReply, Media, MediaType, ReplyError, ReplyStatus, UnknownMessage,
+    IsCompleteReply, JupyterMessageContent as Content, KernelInfoReply, Media, MediaType, ReplyError, ReplyStatus,
+    ShutdownReply, UnknownMessage,
 };
 use oxtorch_session::formats::{RUST_VERSION, language_info};
 use oxtorch_session::{Completeness, Completion};
 use serde_json::json;
 
+use super::usage::Usage;
 use super::wire::PROTOCOL_VERSION;
 
-/// The answer to a request on shell or control that only reads what the kernel is; `None` for any other.
-pub(super) fn standing(request: &JupyterMessageContent, connection: &ConnectionInfo) -> Option<JupyterMessageContent> {
-    Some(match request {
-        JupyterMessageContent::KernelInfoRequest(_) => kernel_info().into(),
-        JupyterMessageContent::CommInfoRequest(_) => CommInfoReply::default().into(),
-        JupyterMessageContent::DebugRequest(request) => debug(request).into(),
-        JupyterMessageContent::UnknownMessage(unknown) => match unknown.msg_type.as_str() {
-            "connect_request" => connect(connection).into(),
-            // Clients leave out fields of these that others send.
-            "kernel_info_request" => kernel_info().into(),
-            "comm_info_request" => CommInfoReply::default().into(),
+/// Replies to the requests that shell and control both take.
+pub(super) struct CommonReplies {
+    /// For `connect_request`.
+    connection: ConnectionInfo,
+    /// For `usage_request`.
+    usage: Usage,
+}
+
+impl CommonReplies {
+    pub(super) fn new(connection: ConnectionInfo) -> Self {
+        Self { connection, usage: Usage::default() }
+    }
+
+    /// The reply to one of these, or to one whose content lacks something; `None` for any other.
+    pub(super) fn to(&mut self, request: &Content) -> Option<Content> {
+        Some(match request {
+            Content::KernelInfoRequest(_) => kernel_info().into(),
+            Content::CommInfoRequest(_) => CommInfoReply::default().into(),
+            Content::DebugRequest(request) => debug(request).into(),
+            // The reply says whether the frontend will start the kernel again.
+            Content::ShutdownRequest(request) => {
+                ShutdownReply { restart: request.restart, status: ReplyStatus::Ok, error: None }.into()
+            }
+            Content::UnknownMessage(unknown) => match unknown.msg_type.as_str() {
+                "connect_request" => connect(&self.connection).into(),
+                "usage_request" => self.usage.reply(),
+                // Clients leave out fields of these that others send.
+                "kernel_info_request" => kernel_info().into(),
+                "comm_info_request" => CommInfoReply::default().into(),
+                _ => return malformed(unknown),
+            },
             _ => return None,
-        },
-        _ => return None,
-    })
+        })
+    }
 }
 
 /// The answer to a request whose content lacks something; `None` where the type is unknown, too.
-pub(super) fn malformed(unknown: &UnknownMessage) -> Option<JupyterMessageContent> {
+fn malformed(unknown: &UnknownMessage) -> Option<Content> {
     let known = [
         "complete_request",
         "debug_request",

@@ -14,7 +14,7 @@ use super::interrupts::Interrupts;
 /// How long somebody who types may wait for a start: one without a set-up takes about half of it.
 const TYPING: Duration = Duration::from_millis(800);
 
-/// An engine on its way to a session.
+/// An engine on its way to its first cell.
 pub(super) enum Startup<E> {
     /// It starts; the first set-up downloads and compiles for minutes.
     Starting {
@@ -29,7 +29,7 @@ pub(super) enum Startup<E> {
     Failed(CellError),
 }
 
-/// A session, and what it shows while no cell runs.
+/// An engine, and what it shows while no cell runs.
 pub(super) struct Running<E> {
     pub(super) engine: E,
     pub(super) aside: Aside,
@@ -46,9 +46,9 @@ impl<E: Engine> Startup<E> {
         Self::Starting { task: tokio::spawn(async move { start(lines).await }), progress }
     }
 
-    /// The session, as soon as there is one. Meanwhile the cell shows the set-up's progress; an interrupt ends the
-    /// wait, not the set-up.
-    pub(super) async fn session(&mut self, cell: &CellOutput<'_>) -> Result<&mut Running<E>, CellError> {
+    /// The engine, once it runs. Meanwhile the cell shows the set-up's progress; an interrupt ends the wait, not the
+    /// set-up.
+    pub(super) async fn running(&mut self, cell: &CellOutput<'_>) -> Result<&mut Running<E>, CellError> {
         if let Self::Starting { task, progress } = self {
             // The progress of a start that is over already interests nobody, unless it failed.
             let waits = !task.is_finished();
@@ -63,14 +63,14 @@ impl<E: Engine> Startup<E> {
                         cell.display(shown.show(line)).await;
                     }
                     started = &mut *task => break started,
-                    () = cell.interrupts.next() => return Err(CellError {
+                    () = cell.frontend.interrupts.next() => return Err(CellError {
                         kind: ErrorKind::Interrupted,
                         evalue: "interrupted while the set-up was running; it goes on".into(),
                         traceback: vec!["Interrupted while the set-up was running; it goes on.".into()],
                     }),
                 }
             };
-            *self = Self::started(started, cell.interrupts);
+            *self = Self::started(started, &cell.frontend.interrupts);
         }
         match self {
             Self::Ready(running) => Ok(running),
@@ -79,7 +79,7 @@ impl<E: Engine> Startup<E> {
         }
     }
 
-    /// The session, for a question that is asked while the user types: a start that takes long is not waited for.
+    /// The engine, for a question that is asked while the user types: a start that takes long is not waited for.
     pub(super) async fn soon(&mut self, interrupts: &Interrupts) -> Option<&mut E> {
         if let Self::Starting { task, .. } = self {
             let started = timeout(TYPING, task).await.ok()?;
