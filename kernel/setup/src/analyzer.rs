@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use oxtorch_system::child::{ask, command};
+use oxtorch_system::child::{command, first_line_of};
 use oxtorch_system::programs::is_executable;
 
 /// Names the program to use; empty, it says that none shall be used.
@@ -52,9 +52,8 @@ fn candidates(sysroot: Option<&Path>) -> Vec<PathBuf> {
 }
 
 fn version(program: &Path) -> Option<String> {
-    let answer = is_executable(program).then(|| ask(command(program).arg("--version")))?.ok()?;
-    let line = answer.stdout.lines().next().unwrap_or_default();
-    answer.status.success().then(|| line.trim_start_matches(PROGRAM).trim().to_owned())
+    let line = is_executable(program).then(|| first_line_of(command(program).arg("--version")))??;
+    Some(line.trim_start_matches(PROGRAM).trim().to_owned())
 }
 
 fn sources(sysroot: Option<&Path>, program: &Path) -> Option<PathBuf> {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use oxtorch_system::child::{ask, command, with_path};
+use oxtorch_system::child::{command, stdout_of, with_path};
 use serde::{Deserialize, Serialize};
 
 use super::toolchain::Toolchain;
@@ -49,8 +49,7 @@ pub(crate) fn find(toolchain: &Toolchain, compiler: &Path) -> Option<Linker> {
 }
 
 fn asked(compiler: &Path, question: &str) -> Option<String> {
-    let answer = ask(command(compiler).arg(question)).ok()?;
-    answer.status.success().then(|| answer.stdout.trim().to_owned())
+    Some(stdout_of(command(compiler).arg(question))?.trim().to_owned())
 }
 
 /// Whether it links a library, tried out.
@@ -63,7 +62,7 @@ fn links(toolchain: &Toolchain, linker: &Linker) -> bool {
     let mut rustc = command(&toolchain.rustc);
     rustc.current_dir(folder.path()).arg(source).args(["--crate-type", "dylib", "-C", "prefer-dynamic"]);
     rustc.args(linker.arguments());
-    ask(&mut rustc).is_ok_and(|answer| answer.status.success())
+    stdout_of(&mut rustc).is_some()
 }
 
 impl Linker {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use oxtorch_system::child::{ask, command};
+use oxtorch_system::child::{command, first_line_of, stdout_of};
 use oxtorch_system::programs::{find_program, is_executable};
 
 use super::error::SetupError;
@@ -49,10 +49,9 @@ impl Toolchain {
 pub fn find() -> Result<Toolchain, SetupError> {
     let rustup = program("rustup");
     if let Some(rustup) = &rustup
-        && let Ok(answer) =
-            ask(command(rustup).args(["which", "--toolchain", CHANNEL, "rustc"]).env("RUSTUP_AUTO_INSTALL", "0"))
-        && answer.status.success()
-        && let Some(toolchain) = at(Path::new(answer.stdout.trim()))
+        && let Some(rustc) =
+            stdout_of(command(rustup).args(["which", "--toolchain", CHANNEL, "rustc"]).env("RUSTUP_AUTO_INSTALL", "0"))
+        && let Some(toolchain) = at(Path::new(rustc.trim()))
     {
         return Ok(toolchain);
     }
@@ -68,13 +67,12 @@ pub fn find() -> Result<Toolchain, SetupError> {
 
 /// The toolchain that a `rustc`, or rustup's stand-in for one, belongs to.
 fn at(rustc: &Path) -> Option<Toolchain> {
-    let answer = ask(command(rustc).args(["--print", "sysroot"])).ok().filter(|answer| answer.status.success())?;
-    let sysroot = PathBuf::from(answer.stdout.trim());
+    let sysroot = PathBuf::from(stdout_of(command(rustc).args(["--print", "sysroot"]))?.trim());
     let own = sysroot.join("bin").join("rustc");
     let rustc = if is_executable(&own) { own } else { rustc.to_owned() };
     let beside = rustc.with_file_name("cargo");
     let cargo = if is_executable(&beside) { beside } else { program("cargo")? };
-    let version = ask(command(&rustc).arg("-vV")).ok().filter(|answer| answer.status.success())?.stdout;
+    let version = stdout_of(command(&rustc).arg("-vV"))?;
     Some(Toolchain { rustc, cargo, sysroot, version })
 }
 
@@ -104,14 +102,11 @@ pub fn find_compiler() -> Result<Compiler, SetupError> {
         Some(name) => find_program([name.as_str()]),
         None => find_program(["c++", "g++", "clang++"]),
     };
-    let version = path.as_ref().and_then(|path| {
-        let answer = ask(command(path).arg("--version")).ok().filter(|answer| answer.status.success())?;
-        Some(answer.stdout.lines().next()?.to_owned())
+    let compiler = path.and_then(|path| {
+        let version = first_line_of(command(&path).arg("--version")).filter(|version| !version.is_empty())?;
+        Some(Compiler { path, version })
     });
-    match (path, version) {
-        (Some(path), Some(version)) => Ok(Compiler { path, version }),
-        _ => Err(SetupError::NoCompiler { named }),
-    }
+    compiler.ok_or(SetupError::NoCompiler { named })
 }
 
 /// The linker driver that rustc calls, if there is one.

@@ -7,10 +7,12 @@ use std::os::unix::process::CommandExt;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The process groups of the tools that run now; `None` once they were all ended and no more may start.
 static RUNNING: Mutex<Option<Vec<i32>>> = Mutex::new(Some(Vec::new()));
@@ -98,32 +100,32 @@ struct Stopping {
 impl Stop {
     /// Ends the tool that runs now, if there is one, and any that is started later.
     pub fn stop(&self) {
-        let mut stopping = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut stopping = locked(&self.0);
         stopping.stopped = true;
-        if let Some(group) = stopping.group {
-            end_group(group);
-        }
+        stopping.group.into_iter().for_each(end_group);
     }
 
     /// Whether it has been asked to end.
     pub fn is_stopped(&self) -> bool {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).stopped
+        locked(&self.0).stopped
     }
 
     fn watch(&self, group: i32) {
-        let stopped = {
-            let mut stopping = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            stopping.group = Some(group);
-            stopping.stopped
-        };
-        if stopped {
-            self.stop();
+        let mut stopping = locked(&self.0);
+        stopping.group = Some(group);
+        if stopping.stopped {
+            end_group(group);
         }
     }
 
     fn unwatch(&self) {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).group = None;
+        locked(&self.0).group = None;
     }
+}
+
+/// What a lock guards, also where a thread has panicked that held it.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a command to its end. `line` gets each line of its output as it comes, from whichever stream.
@@ -137,7 +139,7 @@ pub fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) + Sync)
     end_with_parent(command);
     mask_what_others_may_write(command);
     let mut child = {
-        let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut running = locked(&RUNNING);
         let groups = running.as_mut().ok_or(io::ErrorKind::Interrupted)?;
         let child = command.spawn()?;
         groups.push(child.id() as i32);
@@ -169,10 +171,7 @@ pub fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) + Sync)
     });
     // Its streams are closed, so it has ended, and its number is ours until it is waited for.
     stop.unwatch();
-    let was_ended = {
-        let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        running.as_mut().map(|groups| groups.retain(|other| *other != group)).is_none()
-    };
+    let was_ended = locked(&RUNNING).as_mut().map(|groups| groups.retain(|other| *other != group)).is_none();
     let status = child.wait();
     if was_ended || stop.is_stopped() {
         return Err(io::ErrorKind::Interrupted.into());
@@ -216,24 +215,35 @@ pub fn ask(command: &mut Command) -> io::Result<Output> {
     run(command, |_| ())
 }
 
+/// What a command writes to its standard output, if it can be run and succeeds.
+pub fn stdout_of(command: &mut Command) -> Option<String> {
+    ask(command).ok().filter(|output| output.status.success()).map(|output| output.stdout)
+}
+
+/// The first line of that, without blanks around it.
+pub fn first_line_of(command: &mut Command) -> Option<String> {
+    Some(stdout_of(command)?.lines().next().unwrap_or_default().trim().to_owned())
+}
+
 /// Ends every tool that set-up has started and lets it start no more. For a process that is about to exit; says whether
 /// there was one, in which case set-up now cleans up and fails.
 pub fn end_children() -> bool {
-    let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    // Held to the end: a tool that has ended meanwhile must not be waited for before its group was told.
+    let mut running = locked(&RUNNING);
     let groups = running.take().unwrap_or_default();
-    groups.iter().for_each(|group| end_group(*group));
+    groups.iter().copied().for_each(end_group);
     !groups.is_empty()
 }
 
 /// Whether tools may still run.
 fn may_run() -> bool {
-    RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some()
+    locked(&RUNNING).is_some()
 }
 
 /// Asks the processes of a group to end. The group is that of a child which has not been waited for.
 fn end_group(group: i32) {
-    // SAFETY: sends a signal; the number of a group whose leader has not been waited for is still ours.
-    unsafe { libc::kill(-group, libc::SIGTERM) };
+    // The number of a group whose leader has not been waited for is still ours, so it fails only where all have ended.
+    let _ = Pid::from_raw(group).map(|group| kill_process_group(group, Signal::TERM));
 }
 
 /// Lines also end at a carriage return: that is how progress bars are drawn.
