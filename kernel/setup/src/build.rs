@@ -9,11 +9,10 @@ use std::{fs, io};
 use oxtorch_system::child::{Output, ask, command, run, with_path};
 use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full, key, link, private_lock};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::error::SetupError;
 use super::libtorch::Libtorch;
-use super::metadata::Metadata;
+use super::metadata::{self, Metadata, TargetKind, artifact, package_name};
 use super::progress::{Progress, Update};
 use super::sources::{self, Source};
 use super::toolchain::Toolchain;
@@ -275,16 +274,15 @@ pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) ->
     let metadata: Metadata =
         serde_json::from_str(&output.stdout).map_err(|error| SetupError::NoCrates { log: error.to_string() })?;
     let package = |name: &str| {
-        let package = metadata.package(name);
+        let package = metadata::package(&metadata, name);
         package.ok_or_else(|| SetupError::Sources(format!("the workspace of the runtime lacks {name}")))
     };
-    let torch_sys = Path::new(&package("torch-sys")?.manifest_path).parent().unwrap_or(&folder).to_owned();
-    let runtimes = &package(LIBRARY)?.id;
-    let node = metadata.resolve.nodes.iter().find(|node| node.id == *runtimes);
-    let named = node.into_iter().flat_map(|node| &node.deps).filter(|dependency| dependency.is_for_running());
-    let named = named.map(|dependency| (dependency.name.clone(), dependency.pkg.clone())).collect();
-    let built = [package(LIBRARY)?, package(SUPPORT)?].map(|package| package.id.as_str());
-    let built = metadata.reached(built, |dependency| !dependency.is_for_tests());
+    let torch_sys = package("torch-sys")?.manifest_path.parent().map_or_else(|| folder.clone(), Into::into);
+    let built = [&package(LIBRARY)?.id, &package(SUPPORT)?.id];
+    let node = metadata::nodes(&metadata).iter().find(|node| node.id == *built[0]);
+    let named = node.into_iter().flat_map(|node| &node.deps).filter(|dependency| metadata::is_for_running(dependency));
+    let named = named.map(|dependency| (dependency.name.clone(), dependency.pkg.repr.clone())).collect();
+    let built = metadata::reached(&metadata, built, |dependency| !metadata::is_for_tests(dependency));
     Ok(Crates { torch_sys, count: built.len() as u64, named, folder })
 }
 
@@ -319,16 +317,16 @@ pub(crate) fn build(
 
     let done = Mutex::new(HashSet::new());
     let output = run(&mut cargo, |line| {
-        let Some(Artifact { package, .. }) = artifact(line) else {
+        let Some(artifact) = artifact(line) else {
             if let Some(waiting) = waited_for(line) {
                 progress.update(Update::Doing(&waiting));
             }
             return;
         };
         let mut done = done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let name = package_name(&package).to_owned();
-        done.insert(package);
-        progress.update(Update::Count { done: done.len() as u64, total: crates.count, name: &name });
+        done.insert(artifact.package_id.clone());
+        let name = package_name(&artifact.package_id.repr);
+        progress.update(Update::Count { done: done.len() as u64, total: crates.count, name });
     })
     .map_err(SetupError::tool(&inputs.toolchain.cargo))?;
     if !output.status.success() {
@@ -344,40 +342,6 @@ pub(crate) fn build(
     contents::put_down(&finished).map_err(|error| not_written(error, &finished))?;
     home.finish(&finished, &place(home, key))?;
     Ok(())
-}
-
-/// What cargo says of a package that is compiled, now or earlier.
-pub struct Artifact {
-    /// The id of the package.
-    pub package: String,
-    /// What was made of it.
-    pub files: Vec<PathBuf>,
-    /// Whether it is a procedural macro.
-    pub is_macro: bool,
-}
-
-/// The name in a package id of cargo's: `registry+https://...#serde@1.0.0`, `path+file:///.../serde#1.0.0`.
-pub fn package_name(id: &str) -> &str {
-    match id.rsplit_once('#') {
-        Some((_, name)) if name.contains('@') => name.split('@').next().unwrap_or(name),
-        Some((source, _)) => source.trim_end_matches('/').rsplit('/').next().unwrap_or(source),
-        None => id,
-    }
-}
-
-/// Reads a line of cargo's messages.
-pub fn artifact(line: &str) -> Option<Artifact> {
-    if !line.starts_with('{') {
-        return None;
-    }
-    let message: Value =
-        serde_json::from_str(line).ok().filter(|message: &Value| message["reason"] == "compiler-artifact")?;
-    let files = message["filenames"].as_array()?.iter().filter_map(|file| Some(PathBuf::from(file.as_str()?)));
-    Some(Artifact {
-        package: message["package_id"].as_str()?.to_owned(),
-        files: files.collect(),
-        is_macro: message["target"]["kind"].as_array()?.iter().any(|kind| kind == "proc-macro"),
-    })
 }
 
 /// Whether a file has all of a crate but its code.
@@ -397,17 +361,18 @@ fn gather(messages: &str, release: &Path, named: &BTreeMap<String, String>, fini
         fs::copy(release.join(&name), finished.join(&name))?;
     }
     let mut files = BTreeMap::new();
-    for artifact in messages.lines().filter_map(artifact) {
-        for file in artifact.files {
-            let Some(name) = file.file_name() else { continue };
-            if is_metadata(&file)
-                && let Some((called, _)) = named.iter().find(|(_, package)| **package == artifact.package)
+    let artifacts: Vec<_> = messages.lines().filter_map(artifact).collect();
+    for artifact in &artifacts {
+        let (package, is_macro) = (&artifact.package_id.repr, artifact.target.is_kind(TargetKind::ProcMacro));
+        for (file, name) in artifact.filenames.iter().filter_map(|file| Some((file.as_std_path(), file.file_name()?))) {
+            if is_metadata(file)
+                && let Some((called, _)) = named.iter().find(|(_, named)| *named == package)
             {
-                files.insert(called, name.to_string_lossy().into_owned());
+                files.insert(called, name);
             }
-            if artifact.is_macro || (is_metadata(&file) && file.starts_with(release)) {
+            if is_macro || (is_metadata(file) && file.starts_with(release)) {
                 let to = dependencies.join(name);
-                if artifact.package.starts_with("path+") { fs::copy(&file, &to).map(drop)? } else { link(&file, &to)? }
+                if package.starts_with("path+") { fs::copy(file, &to).map(drop)? } else { link(file, &to)? }
             }
         }
     }
@@ -508,17 +473,5 @@ mod tests {
             Some(said.replace("package cache", "registry index"))
         );
         assert_eq!(waited_for("   Compiling blocking v1.0.0"), None);
-    }
-
-    #[test]
-    fn a_package_is_named_by_its_id() {
-        for (id, name) in [
-            ("registry+https://github.com/rust-lang/crates.io-index#serde@1.0.229", "serde"),
-            ("path+file:///home/me/my-crate#0.1.0", "my-crate"),
-            ("path+file:///home/me/folder#other@0.1.0", "other"),
-            ("git+file:///home/me/repository?branch=main#mine@0.1.0", "mine"),
-        ] {
-            assert_eq!(package_name(id), name);
-        }
     }
 }

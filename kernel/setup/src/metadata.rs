@@ -1,145 +1,108 @@
-//! What cargo tells of a workspace, as far as we read it: the packages, and what each of them depends on.
+//! What cargo tells of a workspace and of a build, as `cargo_metadata` reads it.
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
+use cargo_metadata::DependencyKind;
+pub use cargo_metadata::{
+    Artifact, CrateType, Message, Metadata, Node, NodeDep as Dependency, Package, PackageId, Target, TargetKind,
+};
 
-/// The answer of `cargo metadata`.
-#[derive(Debug, Deserialize)]
-pub struct Metadata {
-    /// All of them, those that are depended on as well.
-    pub packages: Vec<Package>,
-    /// What each depends on.
-    pub resolve: Resolve,
+/// The package of that name.
+pub fn package<'a>(metadata: &'a Metadata, name: &str) -> Option<&'a Package> {
+    metadata.packages.iter().find(|package| package.name == name)
 }
 
-/// A package.
-#[derive(Debug, Deserialize)]
-pub struct Package {
-    /// What `Node` and `Dependency` know it by.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Its `Cargo.toml`.
-    pub manifest_path: String,
-    /// What it builds.
-    pub targets: Vec<Target>,
+/// What each package needs, in the versions and with the features that cargo chose.
+pub fn nodes(metadata: &Metadata) -> &[Node] {
+    metadata.resolve.as_ref().map_or(&[], |resolve| &resolve.nodes)
 }
 
-/// What a package builds: its library, a program, a test.
-#[derive(Debug, Deserialize)]
-pub struct Target {
-    /// What code calls it.
-    pub name: String,
-    /// The file that its code begins with.
-    pub src_path: String,
-    /// The edition of its code.
-    pub edition: String,
-    /// What is made of it: `lib`, `proc-macro`, `bin`.
-    pub crate_types: Vec<String>,
-}
-
-/// What cargo chose.
-#[derive(Debug, Deserialize)]
-pub struct Resolve {
-    /// One for each package.
-    pub nodes: Vec<Node>,
-}
-
-/// A package with what it needs, in the versions and with the features that cargo chose.
-#[derive(Debug, Deserialize)]
-pub struct Node {
-    /// The package's `id`.
-    pub id: String,
-    /// Those that are on.
-    pub features: Vec<String>,
-    /// What it needs.
-    pub deps: Vec<Dependency>,
-}
-
-/// Something that a package needs.
-#[derive(Debug, Deserialize)]
-pub struct Dependency {
-    /// What code calls it.
-    pub name: String,
-    /// The package's `id`.
-    pub pkg: String,
-    dep_kinds: Vec<Kind>,
-}
-
-/// What a dependency is for: running, unless it says otherwise.
-#[derive(Debug, Deserialize)]
-struct Kind {
-    kind: Option<String>,
-}
-
-impl Metadata {
-    /// The package of that name.
-    pub fn package(&self, name: &str) -> Option<&Package> {
-        self.packages.iter().find(|package| package.name == name)
-    }
-
-    /// The ids of the packages that these reach by dependencies of that sort, these included.
-    pub fn reached<'a>(
-        &'a self,
-        from: impl IntoIterator<Item = &'a str>,
-        is_needed: impl Fn(&Dependency) -> bool,
-    ) -> HashSet<&'a str> {
-        let mut todo: Vec<&str> = from.into_iter().collect();
-        let mut seen = HashSet::new();
-        while let Some(id) = todo.pop() {
-            if seen.insert(id)
-                && let Some(node) = self.resolve.nodes.iter().find(|node| node.id == id)
-            {
-                let needed = node.deps.iter().filter(|dependency| is_needed(dependency));
-                todo.extend(needed.map(|dependency| dependency.pkg.as_str()));
-            }
+/// The ids of the packages that these reach by dependencies of that sort, these included.
+pub fn reached<'a>(
+    metadata: &'a Metadata,
+    from: impl IntoIterator<Item = &'a PackageId>,
+    is_needed: impl Fn(&Dependency) -> bool,
+) -> HashSet<&'a PackageId> {
+    let mut todo: Vec<&PackageId> = from.into_iter().collect();
+    let mut seen = HashSet::new();
+    while let Some(id) = todo.pop() {
+        if seen.insert(id)
+            && let Some(node) = nodes(metadata).iter().find(|node| node.id == *id)
+        {
+            todo.extend(node.deps.iter().filter(|dependency| is_needed(dependency)).map(|dependency| &dependency.pkg));
         }
-        seen
+    }
+    seen
+}
+
+/// The library of a package, if it has one of these types.
+pub fn library<'a>(package: &'a Package, types: &[CrateType]) -> Option<&'a Target> {
+    package.targets.iter().find(|target| target.crate_types.iter().any(|kind| types.contains(kind)))
+}
+
+/// Whether code needs it that runs.
+pub fn is_for_running(dependency: &Dependency) -> bool {
+    dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
+}
+
+/// Whether tests alone need it.
+pub fn is_for_tests(dependency: &Dependency) -> bool {
+    dependency.dep_kinds.iter().all(|kind| kind.kind == DependencyKind::Development)
+}
+
+/// What a line of cargo's messages says of a package that is compiled, now or earlier.
+pub fn artifact(line: &str) -> Option<Artifact> {
+    match serde_json::from_str(line) {
+        Ok(Message::CompilerArtifact(artifact)) => Some(artifact),
+        _ => None,
     }
 }
 
-impl Package {
-    /// Its library, where it has one of these types.
-    pub fn library(&self, types: &[&str]) -> Option<&Target> {
-        self.targets.iter().find(|target| target.crate_types.iter().any(|kind| types.contains(&kind.as_str())))
-    }
-}
-
-impl Dependency {
-    /// Whether code needs it that runs.
-    pub fn is_for_running(&self) -> bool {
-        self.dep_kinds.iter().any(|kind| kind.kind.is_none())
-    }
-
-    /// Whether tests alone need it.
-    pub fn is_for_tests(&self) -> bool {
-        self.dep_kinds.iter().all(|kind| kind.kind.as_deref() == Some("dev"))
+/// The name in a package id of cargo's: `registry+https://...#serde@1.0.0`, `path+file:///.../serde#1.0.0`.
+pub fn package_name(id: &str) -> &str {
+    match id.rsplit_once('#') {
+        Some((_, name)) if name.contains('@') => name.split('@').next().unwrap_or(name),
+        Some((source, _)) => source.trim_end_matches('/').rsplit('/').next().unwrap_or(source),
+        None => id,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use oxtorch_testing::metadata;
 
     use super::*;
-    use oxtorch_testing::metadata::{node, package};
 
     #[test]
     fn packages_are_reached_by_dependencies_of_a_sort() {
-        let metadata: Metadata = serde_json::from_value(json!({
-            "packages": [package("mine", "dylib"), package("used", "lib")],
-            "resolve": {"nodes": [
-                node("mine", &[("used", None), ("derive", None), ("tempfile", Some("dev"))]),
-                node("used", &[("below", None), ("cc", Some("build"))]), node("derive", &[("syn", None)]),
-                node("below", &[("used", None)]), node("syn", &[]), node("cc", &[]), node("tempfile", &[]),
-            ]},
-        }))
-        .expect("is as cargo writes it");
-        assert_eq!(metadata.package("mine").map(|package| &*package.id), Some("mine"));
-        let built = metadata.reached(["mine"], |dependency| !dependency.is_for_tests());
+        let node = metadata::node;
+        let nodes = [
+            node("mine", &[("used", None), ("derive", None), ("tempfile", Some("dev"))]),
+            node("used", &[("below", None), ("cc", Some("build"))]),
+            node("derive", &[("syn", None)]),
+            node("below", &[("used", None)]),
+            node("syn", &[]),
+            node("cc", &[]),
+            node("tempfile", &[]),
+        ];
+        let packages = [metadata::package("mine", "dylib"), metadata::package("used", "lib")];
+        let metadata: Metadata =
+            serde_json::from_value(metadata::metadata(&packages, &nodes)).expect("is as cargo writes it");
+        let mine = &package(&metadata, "mine").expect("is there").id;
+        let built = reached(&metadata, [mine], |dependency| !is_for_tests(dependency));
+        let built: HashSet<&str> = built.into_iter().map(|id| id.repr.as_str()).collect();
         assert_eq!(built, HashSet::from(["mine", "used", "below", "derive", "syn", "cc"]));
+    }
+
+    #[test]
+    fn a_package_is_named_by_its_id() {
+        for (id, name) in [
+            ("registry+https://github.com/rust-lang/crates.io-index#serde@1.0.229", "serde"),
+            ("path+file:///home/me/my-crate#0.1.0", "my-crate"),
+            ("path+file:///home/me/folder#other@0.1.0", "other"),
+            ("git+file:///home/me/repository?branch=main#mine@0.1.0", "mine"),
+        ] {
+            assert_eq!(package_name(id), name);
+        }
     }
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use anyhow::Context;
 use oxtorch_setup::Recipe;
 use oxtorch_setup::analyzer::Analyzer;
-use oxtorch_setup::metadata::{Dependency, Metadata, Node, Package};
+use oxtorch_setup::metadata::{
+    self, CrateType, Dependency, Metadata, Node, Package, PackageId, is_for_running, library,
+};
 use oxtorch_system::child::ask;
 use serde_json::{Value, json};
 
@@ -21,7 +23,7 @@ const DEPTH: usize = 2;
 const LEFT_OUT: [&str; 4] = ["torch-sys", "libloading", "oxtorch-boundary", "oxtorch-protocol"];
 
 /// Those that code runs with.
-const LIBRARIES: [&str; 3] = ["lib", "rlib", "dylib"];
+const LIBRARIES: [CrateType; 3] = [CrateType::Lib, CrateType::RLib, CrateType::DyLib];
 
 /// The project as rust-analyzer's `rust-project.json` describes it: the runtime, the crates that it passes on, and a
 /// crate that holds the session's file.
@@ -39,28 +41,27 @@ pub(super) fn describe(recipe: &Recipe, analyzer: &Analyzer, session: &Path) -> 
 }
 
 fn crates(metadata: &Metadata, session: &Path) -> Option<Vec<Value>> {
-    let packages: BTreeMap<&str, &Package> = metadata.packages.iter().map(|it| (it.id.as_str(), it)).collect();
-    let nodes: BTreeMap<&str, &Node> = metadata.resolve.nodes.iter().map(|it| (it.id.as_str(), it)).collect();
-    let runtime = metadata.package(RUNTIME)?.id.as_str();
-    let wanted = |id: &str| {
+    let packages: BTreeMap<&PackageId, &Package> = metadata.packages.iter().map(|it| (&it.id, it)).collect();
+    let nodes: BTreeMap<&PackageId, &Node> = metadata::nodes(metadata).iter().map(|it| (&it.id, it)).collect();
+    let runtime = &metadata::package(metadata, RUNTIME)?.id;
+    let wanted = |id: &PackageId| {
         let package = packages.get(id)?;
-        (!LEFT_OUT.contains(&package.name.as_str())).then(|| package.library(&LIBRARIES)).flatten()
+        (!LEFT_OUT.contains(&package.name.as_str())).then(|| library(package, &LIBRARIES)).flatten()
     };
     let mut near = BTreeSet::from([runtime]);
     let mut edge = vec![runtime];
     for _ in 0..DEPTH {
         let needed = edge.iter().filter_map(|id| nodes.get(id)).flat_map(|node| needs(node));
-        edge = needed.map(|dependency| dependency.pkg.as_str()).filter(|id| wanted(id).is_some()).collect();
+        edge = needed.map(|dependency| &dependency.pkg).filter(|id| wanted(id).is_some()).collect();
         edge.retain(|id| near.insert(id));
     }
-    let index: BTreeMap<&str, usize> = near.iter().enumerate().map(|(index, id)| (*id, index)).collect();
+    let index: BTreeMap<&PackageId, usize> = near.iter().enumerate().map(|(index, id)| (*id, index)).collect();
     let mut crates: Vec<Value> = near
         .iter()
         .filter_map(|id| {
             let (package, node, library) = (packages.get(id)?, nodes.get(id)?, wanted(id)?);
-            let deps = needs(node).filter_map(|dependency| {
-                Some(json!({"crate": index.get(dependency.pkg.as_str())?, "name": dependency.name}))
-            });
+            let deps = needs(node)
+                .filter_map(|dependency| Some(json!({"crate": index.get(&dependency.pkg)?, "name": dependency.name})));
             let mut cfg = platform();
             cfg.extend(node.features.iter().map(|feature| format!("feature=\"{feature}\"")));
             Some(json!({
@@ -72,7 +73,7 @@ fn crates(metadata: &Metadata, session: &Path) -> Option<Vec<Value>> {
                 "env": {
                     "CARGO_PKG_NAME": package.name,
                     "CARGO_PKG_VERSION": package.version,
-                    "CARGO_MANIFEST_DIR": Path::new(&package.manifest_path).parent(),
+                    "CARGO_MANIFEST_DIR": package.manifest_path.parent(),
                 },
                 "is_workspace_member": false,
             }))
@@ -80,7 +81,7 @@ fn crates(metadata: &Metadata, session: &Path) -> Option<Vec<Value>> {
         .collect();
     // What cells name without asking is a crate to them, as it is to rustc.
     let offered = needs(nodes.get(runtime)?).filter(|dependency| OFFERED.contains(&dependency.name.as_str()));
-    let named = offered.map(|dependency| (dependency.pkg.as_str(), dependency.name.as_str()));
+    let named = offered.map(|dependency| (&dependency.pkg, dependency.name.as_str()));
     let named =
         named.chain([(runtime, RUNTIME)]).filter_map(|(id, name)| Some(json!({"crate": index.get(id)?, "name": name})));
     crates.push(json!({
@@ -96,7 +97,7 @@ fn crates(metadata: &Metadata, session: &Path) -> Option<Vec<Value>> {
 
 /// What a package needs when it runs.
 fn needs(node: &Node) -> impl Iterator<Item = &Dependency> {
-    node.deps.iter().filter(|dependency| dependency.is_for_running())
+    node.deps.iter().filter(|dependency| is_for_running(dependency))
 }
 
 /// What `cfg` says on the platform that this runs on.
@@ -117,7 +118,7 @@ fn platform() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use oxtorch_testing::metadata::{node, package};
+    use oxtorch_testing::metadata::{metadata, node, package};
 
     #[test]
     fn the_crates_near_the_runtime_are_told_with_what_they_need_of_each_other() {
@@ -125,16 +126,24 @@ mod tests {
             let needs: Vec<_> = needs.iter().map(|name| (*name, None)).collect();
             node(id, &needs)
         };
-        let metadata = json!({
-            "packages": [
-                package("oxtorch", "dylib"), package("tch", "lib"), package("torch-sys", "lib"), package("half", "lib"),
-                package("far", "lib"), package("derive", "proc-macro"),
+        let metadata = metadata(
+            &[
+                package("oxtorch", "dylib"),
+                package("tch", "lib"),
+                package("torch-sys", "lib"),
+                package("half", "lib"),
+                package("far", "lib"),
+                package("derive", "proc-macro"),
             ],
-            "resolve": {"nodes": [
-                node("oxtorch", &["tch", "derive"]), node("tch", &["torch-sys", "half"]), node("half", &["far"]),
-                node("far", &[]), node("derive", &[]), node("torch-sys", &[]),
-            ]},
-        });
+            &[
+                node("oxtorch", &["tch", "derive"]),
+                node("tch", &["torch-sys", "half"]),
+                node("half", &["far"]),
+                node("far", &[]),
+                node("derive", &[]),
+                node("torch-sys", &[]),
+            ],
+        );
         let metadata: Metadata = serde_json::from_value(metadata).expect("is as cargo writes it");
         let crates = crates(&metadata, Path::new("/session.rs")).expect("the runtime is there");
         let names: Vec<_> = crates.iter().map(|it| it["display_name"].as_str().unwrap_or_default()).collect();

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use oxtorch_exports::{ARCHIVE, EMPTY, exporting, functions_below};
 use oxtorch_setup::Runtime;
-use oxtorch_setup::build::{library_name, package_name};
+use oxtorch_setup::build::library_name;
+use oxtorch_setup::metadata::package_name;
 use oxtorch_system::child::{Stop, command, run_until, with_path};
 use oxtorch_system::home::{Home, HomeError, keep_others_from_writing, key, link, trust};
 use serde::{Deserialize, Serialize};

@@ -9,12 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use oxtorch_setup::build::{Artifact, Recipe, artifact, downloaded, is_metadata, package_name, waited_for};
-use oxtorch_setup::metadata::{Dependency, Metadata};
+use oxtorch_setup::build::{Recipe, downloaded, is_metadata, waited_for};
+use oxtorch_setup::metadata::{
+    Artifact, CrateType, Dependency, Message, Metadata, TargetKind, artifact, is_for_tests, library, nodes,
+    package_name, reached,
+};
 use oxtorch_setup::{own_build, sources};
 use oxtorch_system::child::{Output, Stop, run_until};
 use oxtorch_system::home::trust;
-use serde::Deserialize;
 use toml_edit::{Array, DocumentMut};
 
 use crate::compile::deps::failure::{Failure, no_network, not_built, not_resolved, untrusted};
@@ -186,7 +188,7 @@ impl Workspace<'_> {
         let output = run_until(&mut cargo, self.stop, |line| {
             let mut done = done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             if let Some(artifact) = artifact(line) {
-                done.insert(artifact.package);
+                done.insert(artifact.package_id);
             } else if let Some((_, name)) = line.split_once(" Compiling ") {
                 let name = name.split(' ').next().unwrap_or(name);
                 tell(format!("Compiling {name} ({} of {})", (done.len() + 1).min(resolved.count), resolved.count));
@@ -211,14 +213,16 @@ impl Workspace<'_> {
 
     /// The library among the files of a package. Tools that only ran during the build are left out.
     fn library(&self, artifact: Artifact) -> Option<BuiltCrate> {
-        let Artifact { package, files, is_macro } = artifact;
+        let is_macro = artifact.target.is_kind(TargetKind::ProcMacro);
+        let mut files = artifact.filenames.into_iter().map(PathBuf::from);
         let file = if is_macro {
-            hashed(files.first()?)
+            hashed(&files.next()?)
         } else {
             // What was asked for directly has a second name without its hash, but the metadata beside it has not.
-            files.into_iter().find(|file| is_metadata(file))?
+            files.find(|file| is_metadata(file))?
         };
-        (is_macro || file.starts_with(self.recipe.release())).then_some(BuiltCrate { id: package, file, is_macro })
+        let id = artifact.package_id.repr;
+        (is_macro || file.starts_with(self.recipe.release())).then_some(BuiltCrate { id, file, is_macro })
     }
 }
 
@@ -253,26 +257,16 @@ fn hashed(file: &Path) -> PathBuf {
 
 /// The folders that a build script has the linker search.
 fn native_folders(line: &str) -> Vec<PathBuf> {
-    #[derive(Deserialize)]
-    struct Executed {
-        reason: String,
-        linked_paths: Vec<String>,
-    }
-    match serde_json::from_str::<Executed>(line) {
-        Ok(executed) if executed.reason == "build-script-executed" => executed
-            .linked_paths
-            .iter()
-            .map(|path| PathBuf::from(path.split_once('=').map_or(path.as_str(), |(_, path)| path)))
-            .collect(),
-        _ => Vec::new(),
-    }
+    let Ok(Message::BuildScriptExecuted(executed)) = serde_json::from_str(line) else { return Vec::new() };
+    let paths = executed.linked_paths.iter().map(|path| path.as_str());
+    paths.map(|path| PathBuf::from(path.split_once('=').map_or(path, |(_, path)| path))).collect()
 }
 
 fn resolved(metadata: Metadata, specs: &[Spec], offline: bool) -> Result<Resolved, Failure> {
     let direct = needed_by(&metadata, PACKAGE);
     let package_of = |dependency: &&Dependency| metadata.packages.iter().find(|package| package.id == dependency.pkg);
     // Cargo takes a program for a dependency, and then passes over it.
-    let has_library = |spec: &&Spec| direct.iter().filter_map(package_of).any(|package| package.name == spec.package);
+    let has_library = |spec: &&Spec| direct.iter().filter_map(package_of).any(|package| *package.name == spec.package);
     if let Some(program) = specs.iter().find(|spec| !has_library(spec)) {
         return Err(Failure::new(
             format!("`{}` is no library that code can use", program.package),
@@ -280,31 +274,35 @@ fn resolved(metadata: Metadata, specs: &[Spec], offline: bool) -> Result<Resolve
         ));
     }
     let wanted = direct.iter().filter_map(|dependency| {
-        let library = package_of(dependency)?.library(&["lib", "rlib", "dylib", "proc-macro"])?;
+        let types = [CrateType::Lib, CrateType::RLib, CrateType::DyLib, CrateType::ProcMacro];
+        let library = library(package_of(dependency)?, &types)?;
         Some(Wanted {
             identifier: dependency.name.clone(),
             krate: library.name.replace('-', "_"),
-            id: dependency.pkg.clone(),
+            id: dependency.pkg.repr.clone(),
         })
     });
     let wanted = wanted.collect();
-    let ids = direct.iter().map(|dependency| dependency.pkg.as_str());
+    let ids = direct.iter().map(|dependency| &dependency.pkg);
+    let features = nodes(&metadata)
+        .iter()
+        .map(|node| (node.id.repr.clone(), node.features.iter().map(|feature| feature.to_string()).collect()));
     // The crates that cells have from the start: `tch` stands below the one that they see.
     let runtime = needed_by(&metadata, "oxtorch").into_iter().chain(needed_by(&metadata, "oxtorch-tch"));
     Ok(Resolved {
         wanted,
-        runtime: runtime.map(|dependency| dependency.pkg.clone()).collect(),
-        count: metadata.reached(ids, |dependency| !dependency.is_for_tests()).len(),
-        features: metadata.resolve.nodes.iter().map(|node| (node.id.clone(), node.features.clone())).collect(),
-        versions: metadata.packages.into_iter().map(|package| (package.id, package.version)).collect(),
+        runtime: runtime.map(|dependency| dependency.pkg.repr.clone()).collect(),
+        count: reached(&metadata, ids, |dependency| !is_for_tests(dependency)).len(),
+        features: features.collect(),
+        versions: metadata.packages.iter().map(|it| (it.id.repr.clone(), it.version.to_string())).collect(),
         offline,
     })
 }
 
 /// What a member of the workspace depends on.
 fn needed_by<'a>(metadata: &'a Metadata, member: &str) -> Vec<&'a Dependency> {
-    let node =
-        metadata.resolve.nodes.iter().find(|node| node.id.starts_with("path+") && package_name(&node.id) == member);
+    let is_member = |id: &str| id.starts_with("path+") && package_name(id) == member;
+    let node = nodes(metadata).iter().find(|node| is_member(&node.id.repr));
     node.map(|node| node.deps.iter().collect()).unwrap_or_default()
 }
 
@@ -323,7 +321,7 @@ mod tests {
 
     #[test]
     fn folders_of_native_libraries_are_found() {
-        let line = r#"{"reason":"build-script-executed","package_id":"x","linked_libs":[],"linked_paths":["native=/a/b","/c"]}"#;
+        let line = r#"{"reason":"build-script-executed","package_id":"x","linked_libs":[],"linked_paths":["native=/a/b","/c"],"cfgs":[],"env":[],"out_dir":"/d"}"#;
         assert_eq!(native_folders(line), [PathBuf::from("/a/b"), PathBuf::from("/c")]);
         assert!(native_folders("{\"reason\":\"compiler-artifact\"}").is_empty());
         assert!(native_folders("   Compiling x").is_empty());
