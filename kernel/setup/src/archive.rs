@@ -6,16 +6,16 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use oxtorch_system::child::{Output, command, run};
-use oxtorch_system::home::{Home, create_folder, is_disk_full};
+use oxtorch_system::child::command;
+use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full};
 use oxtorch_system::programs::find_program;
 
-use super::error::SetupError;
+use super::error::{SetupError, Unusable};
 use super::libtorch::VERSION;
-use super::progress::{Progress, Update};
+use super::progress::{Progress, Update, count_bytes};
+use super::run_tool;
 
 /// Where the archives are.
 pub(crate) const SITE: &str = "https://download.pytorch.org/libtorch";
@@ -38,71 +38,61 @@ pub(crate) fn needed_space(gpu: bool) -> u64 {
     if gpu { 9_000_000_000 } else { 1_200_000_000 }
 }
 
-/// Gets the archive from `site` and unpacks it into `target`, a new folder, in which `libtorch` appears. The inner
-/// error says why this source failed.
+/// Gets the archive from `site` and unpacks it into `target`, a new folder, in which `libtorch` appears.
 pub(crate) fn install(
     home: &Home,
     site: &str,
     target: &Path,
     gpu: bool,
     progress: &dyn Progress,
-) -> Result<Result<(), String>, SetupError> {
-    let Some(name) = name(gpu) else {
-        return Ok(Err("there is no archive for this platform".to_owned()));
-    };
+) -> Result<(), Unusable> {
+    let name = name(gpu).ok_or_else(|| "there is no archive for this platform".to_owned())?;
     // What has arrived stays under this name when a transfer breaks, and the next one goes on there.
     let part = home.place("downloads", &format!("{}.part", name.replace('/', "-")));
+    let disk_full = |path| super::disk_full("the libtorch archive", path, needed_space(gpu));
     if let Some(folder) = part.parent() {
-        create_folder(folder).map_err(|error| failed(error, &part, gpu))?;
+        create_folder(folder).map_err(|error| match is_disk_full(&error) {
+            true => disk_full(&part),
+            false => HomeError::at("write", &part)(error).into(),
+        })?;
     }
-    match download(&format!("{site}/{name}"), &part, progress)? {
-        Ok(()) => {}
-        Err(output) if output.as_ref().is_some_and(Output::is_disk_full) => {
-            let _ = fs::remove_file(&part);
-            return Err(super::disk_full("the libtorch archive", &part, needed_space(gpu)));
-        }
-        Err(Some(output)) => return Ok(Err(output.tail(1))),
-        Err(None) => return Ok(Err("neither curl nor wget is there to download it".to_owned())),
-    }
+    download(&format!("{site}/{name}"), &part, progress, || disk_full(&part))?;
     progress.update(Update::Doing("unpacking"));
     let unpacked = unpack(&part, target);
     // A whole archive has served its end; a damaged one must not be taken up again.
     let _ = fs::remove_file(&part);
-    match unpacked {
-        Ok(()) => Ok(Ok(())),
-        Err(zip::result::ZipError::Io(error)) if is_disk_full(&error) => Err(failed(error, target, gpu)),
-        Err(error) => Ok(Err(format!("what was downloaded is damaged ({error})"))),
-    }
-}
-
-fn failed(error: std::io::Error, path: &Path, gpu: bool) -> SetupError {
-    if is_disk_full(&error) {
-        super::disk_full("the libtorch archive", path, needed_space(gpu))
-    } else {
-        oxtorch_system::home::HomeError::Io { action: "write", path: path.to_owned(), source: error }.into()
-    }
+    unpacked.map_err(|error| match error {
+        zip::result::ZipError::Io(error) if is_disk_full(&error) => disk_full(target).into(),
+        error => format!("what was downloaded is damaged ({error})").into(),
+    })
 }
 
 fn unpack(archive: &Path, target: &Path) -> zip::result::ZipResult<()> {
     zip::ZipArchive::new(File::open(archive)?)?.extract(target)
 }
 
-/// Transfers what is still missing of `url` to `part`. The inner error is what the program said that failed last, or
-/// `None` where there is no program.
-fn download(url: &str, part: &Path, progress: &dyn Progress) -> Result<Result<(), Option<Output>>, SetupError> {
-    let Some((program, transfer)) = transfer_program() else { return Ok(Err(None)) };
-    let mut last = None;
+/// Transfers what is still missing of `url` to `part`.
+fn download(
+    url: &str,
+    part: &Path,
+    progress: &dyn Progress,
+    disk_full: impl Fn() -> SetupError,
+) -> Result<(), Unusable> {
+    let (program, transfer) =
+        transfer_program().ok_or_else(|| "neither curl nor wget is there to download it".to_owned())?;
+    let mut why = String::new();
     for _ in 0..TRIES {
         let before = length(part);
-        let output = watch(part, progress, || run(&mut transfer(&program, url, part), |_| ()))
-            .map_err(SetupError::tool(&program))?;
+        let transfer = || run_tool(&mut transfer(&program, url, part), |_| ());
+        let output = count_bytes(progress, Duration::from_millis(500), || length(part), transfer)?;
         if output.status.success() {
-            return Ok(Ok(()));
+            return Ok(());
         }
         if output.is_disk_full() {
-            return Ok(Err(Some(output)));
+            let _ = fs::remove_file(part);
+            return Err(disk_full().into());
         }
-        last = Some(output);
+        why = output.tail(1);
         match length(part) {
             // Nothing came, and there was nothing to go on from: another try would fare no better.
             0 if before == 0 => break,
@@ -111,7 +101,7 @@ fn download(url: &str, part: &Path, progress: &dyn Progress) -> Result<Result<()
             _ => {}
         }
     }
-    Ok(Err(last))
+    Err(why.into())
 }
 
 type Transfer = fn(&Path, &str, &Path) -> Command;
@@ -148,23 +138,6 @@ fn transfer_program() -> Option<(PathBuf, Transfer)> {
     find_program(["curl"])
         .map(|program| (program, curl as Transfer))
         .or_else(|| Some((find_program(["wget"])?, wget as Transfer)))
-}
-
-/// Tells how much has arrived while `work` runs.
-fn watch<T>(part: &Path, progress: &dyn Progress, work: impl FnOnce() -> T) -> T {
-    let ended = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            while !ended.load(Ordering::Relaxed) {
-                progress.update(Update::Bytes { done: length(part), total: 0 });
-                std::thread::park_timeout(Duration::from_millis(500));
-            }
-        });
-        let result = work();
-        ended.store(true, Ordering::Relaxed);
-        watcher.thread().unpark();
-        result
-    })
 }
 
 fn length(file: &Path) -> u64 {
@@ -224,7 +197,7 @@ mod tests {
     }
 
     /// The folder that was worked in, and what came of it.
-    type Tried = (tempfile::TempDir, Result<Result<(), String>, SetupError>);
+    type Tried = (tempfile::TempDir, Result<(), Unusable>);
 
     fn try_install(site: &str) -> Option<Tried> {
         if transfer_program().is_none() || name(false).is_none() {
@@ -248,7 +221,7 @@ mod tests {
             answer(&connection, offset, length, sent);
         });
         let Some((folder, result)) = try_install(&site) else { return };
-        assert!(matches!(result, Ok(Ok(()))), "{result:?}");
+        assert!(result.is_ok(), "{result:?}");
         let unpacked = folder.path().join("target/libtorch/build-version");
         assert_eq!(unpacked.metadata().expect("is there").len(), 200_000);
         let asked: Vec<_> = requests.try_iter().collect();
@@ -263,7 +236,7 @@ mod tests {
         // A proxy cut it and says that this is all.
         let (site, _requests) = server(move |_, connection| answer(&connection, 0, 1000, &whole[..1000]));
         let Some((folder, result)) = try_install(&site) else { return };
-        let why = result.expect("another source may do").expect_err("it is damaged");
+        let why = result.expect_err("it is damaged").reason().expect("another source may do");
         assert!(why.starts_with("what was downloaded is damaged"), "{why}");
         assert_eq!(fs::read_dir(folder.path().join("home/downloads")).expect("is there").count(), 0);
     }
@@ -274,7 +247,7 @@ mod tests {
             let _ = connection.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         });
         let Some((_folder, result)) = try_install(&site) else { return };
-        let why = result.expect("another source may do").expect_err("nothing is there");
+        let why = result.expect_err("nothing is there").reason().expect("another source may do");
         assert!(why.contains("404"), "{why}");
         assert_eq!(requests.try_iter().count(), 1, "what is not there is not asked for again");
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::{fs, io};
 
-use oxtorch_system::child::{Output, ask, command, run, with_path};
+use oxtorch_system::child::{Output, command, with_path};
 use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full, key, link, private_lock};
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +14,9 @@ use super::error::SetupError;
 use super::libtorch::Libtorch;
 use super::metadata::{self, Metadata, TargetKind, artifact, package_name};
 use super::progress::{Progress, Update};
-use super::sources::{self, Source};
+use super::sources::{self, SourceFile};
 use super::toolchain::Toolchain;
-use super::{Runtime, contents, disk_full};
+use super::{Runtime, contents, disk_full, run_tool};
 
 /// The package with the library that cells link, and the host.
 const LIBRARY: &str = "oxtorch";
@@ -159,7 +159,7 @@ impl Recipe {
 /// Everything that decides what the build gives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Inputs<'a> {
-    pub(crate) sources: &'a [Source],
+    pub(crate) sources: &'a [SourceFile],
     pub(crate) toolchain: &'a Toolchain,
     pub(crate) libtorch: &'a Libtorch,
     /// The folder of the shim.
@@ -260,14 +260,13 @@ pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) ->
     let recipe = inputs.recipe(home);
     let folder = recipe.workspace.clone();
     sources::write(inputs.sources, &folder).map_err(|error| not_written(error, &folder))?;
-    let output = run(&mut recipe.metadata(&folder), |line| {
+    let output = run_tool(&mut recipe.metadata(&folder), |line| {
         if let Some(name) = downloaded(line) {
             progress.update(Update::Doing(name));
         } else if let Some(waiting) = waited_for(line) {
             progress.update(Update::Doing(&waiting));
         }
-    })
-    .map_err(SetupError::tool(&inputs.toolchain.cargo))?;
+    })?;
     if !output.status.success() {
         return Err(failed(home, inputs, &output, |log| SetupError::NoCrates { log }));
     }
@@ -316,7 +315,7 @@ pub(crate) fn build(
     cargo.args(["--package", LIBRARY, "--package", SUPPORT]);
 
     let done = Mutex::new(HashSet::new());
-    let output = run(&mut cargo, |line| {
+    let output = run_tool(&mut cargo, |line| {
         let Some(artifact) = artifact(line) else {
             if let Some(waiting) = waited_for(line) {
                 progress.update(Update::Doing(&waiting));
@@ -327,8 +326,7 @@ pub(crate) fn build(
         done.insert(artifact.package_id.clone());
         let name = package_name(&artifact.package_id.repr);
         progress.update(Update::Count { done: done.len() as u64, total: crates.count, name });
-    })
-    .map_err(SetupError::tool(&inputs.toolchain.cargo))?;
+    })?;
     if !output.status.success() {
         return Err(failed(home, inputs, &output, |log| SetupError::Build { log }));
     }
@@ -395,7 +393,7 @@ fn ask_what_cells_read(inputs: Inputs<'_>, finished: &Path, scratch: &Path) -> R
     rustc.args(["--emit", "dep-info=-", "-Zbinary-dep-depinfo"]).env("RUSTC_BOOTSTRAP", "1");
     rustc.arg("--extern").arg(with_path("oxtorch=", &finished.join(library_name(LIBRARY))));
     rustc.arg("-L").arg(with_path("dependency=", &finished.join(DEPENDENCIES)));
-    let output = ask(&mut rustc).map_err(SetupError::tool(&inputs.toolchain.rustc))?;
+    let output = run_tool(&mut rustc, |_| ())?;
     if !output.status.success() {
         return Err(SetupError::Build { log: output.tail(30) });
     }

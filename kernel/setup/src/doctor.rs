@@ -7,7 +7,7 @@ use oxtorch_system::home::{Home, free_space};
 use oxtorch_system::programs::find_program;
 
 use super::contents::{self, Look};
-use super::error::{INSTALL_COMPILER, SetupError};
+use super::error::{INSTALL_COMPILER, SetupError, Unusable};
 use super::progress::size;
 use super::toolchain::{self, Toolchain};
 use super::{Runtime, analyzer, build, gpu, known_fit, libtorch, manifest, other_versions, python, shim, sources};
@@ -41,15 +41,13 @@ pub enum State {
 pub fn examine(home: &Home) -> Vec<Finding> {
     let mut findings = vec![examine_home(home)];
     let toolchain = toolchain::find();
-    let installed = (!home.is_writable()).then(|| manifest::read(home, Look::Hashes).ok()).flatten();
-    match installed {
+    match (!home.is_writable()).then(|| manifest::read(home, Look::Hashes)) {
         // What others have set up needs nothing of this user's.
         Some(Ok(runtime)) => findings.extend(examine_installed(&runtime)),
-        Some(Err(why)) => {
-            let error = SetupError::NotSetUp { home: home.root().to_owned(), why };
-            findings.push(bad("runtime", error.to_string(), error.help().unwrap_or_default()));
+        Some(Err(Unusable::Because(why))) => {
+            findings.push(failed("runtime", &SetupError::NotSetUp { home: home.root().to_owned(), why }));
         }
-        None => findings.extend(examine_own(home, &toolchain)),
+        None | Some(Err(Unusable::Failed(_))) => findings.extend(examine_own(home, &toolchain)),
     }
     findings.push(examine_analyzer(toolchain.as_ref().ok()));
 
@@ -76,20 +74,21 @@ fn examine_installed(runtime: &Runtime) -> Vec<Finding> {
 
 /// What a home of this user's own is made with, and what it holds.
 fn examine_own(home: &Home, toolchain: &Result<Toolchain, SetupError>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    findings.push(match toolchain {
-        Ok(toolchain) => good("Rust toolchain", format!("{} in {}", toolchain.release(), toolchain.sysroot.display())),
-        Err(error) => bad("Rust toolchain", error.to_string(), error.help().unwrap_or_default()),
-    });
     let compiler = toolchain::find_compiler();
-    findings.push(match &compiler {
-        Ok(compiler) => good("C++ compiler", format!("{} ({})", compiler.path.display(), compiler.version)),
-        Err(error) => bad("C++ compiler", error.to_string(), error.help().unwrap_or_default()),
-    });
-    findings.push(match toolchain::find_linker() {
-        Some(path) => good("linker", path.display().to_string()),
-        None => bad("linker", "no `cc`".to_owned(), INSTALL_COMPILER.to_owned()),
-    });
+    let mut findings = vec![
+        match toolchain {
+            Ok(it) => good("Rust toolchain", format!("{} in {}", it.release(), it.sysroot.display())),
+            Err(error) => failed("Rust toolchain", error),
+        },
+        match &compiler {
+            Ok(compiler) => good("C++ compiler", format!("{} ({})", compiler.path.display(), compiler.version)),
+            Err(error) => failed("C++ compiler", error),
+        },
+        match toolchain::find_linker() {
+            Some(path) => good("linker", path.display().to_string()),
+            None => bad("linker", "no `cc`".to_owned(), INSTALL_COMPILER.to_owned()),
+        },
+    ];
     findings.extend(examine_python());
     findings.push(match gpu::driver() {
         Some(driver) => good("GPU driver", driver),
@@ -116,7 +115,7 @@ fn examine_own(home: &Home, toolchain: &Result<Toolchain, SetupError>) -> Vec<Fi
             let why = damaged.map(|(_, why)| format!(": {why}")).unwrap_or_default();
             bad("libtorch", format!("no libtorch {}{why}", libtorch::VERSION), set_up())
         }
-        Err(error) => bad("libtorch", error.to_string(), error.help().unwrap_or_default()),
+        Err(error) => failed("libtorch", error),
     });
     match (toolchain, &compiler, found.ok().flatten()) {
         (Ok(toolchain), Ok(compiler), Some(libtorch)) => {
@@ -255,6 +254,11 @@ pub fn good(name: &'static str, detail: String) -> Finding {
 /// A finding of something that is not there, and that nothing needs.
 pub fn optional(name: &'static str, detail: &str) -> Finding {
     Finding { name, state: State::Optional, detail: detail.to_owned() }
+}
+
+/// A finding of what cannot be had, for an error that says what mends it.
+fn failed(name: &'static str, error: &SetupError) -> Finding {
+    bad(name, error.to_string(), error.help().unwrap_or_default())
 }
 
 /// A finding of something without which Oxtorch does not work; `mend` is the command or the step that mends it.

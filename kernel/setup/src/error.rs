@@ -150,14 +150,42 @@ impl SetupError {
             }
         })
     }
+}
 
-    /// The failure to start or finish a tool.
-    pub(crate) fn tool(program: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
-        let program = program.into();
-        move |source| match source.kind() {
-            io::ErrorKind::Interrupted => Self::Interrupted,
-            _ => Self::Tool { program, source },
+/// Why something that is looked at cannot be used.
+#[derive(Debug)]
+pub(crate) enum Unusable<Why = String> {
+    /// For a reason of its own: something else may do instead.
+    Because(Why),
+    /// Set-up itself failed.
+    Failed(SetupError),
+}
+
+impl<Why> Unusable<Why> {
+    /// The reason, if it has one of its own.
+    pub(crate) fn reason(self) -> Result<Why, SetupError> {
+        match self {
+            Self::Because(why) => Ok(why),
+            Self::Failed(error) => Err(error),
         }
+    }
+}
+
+impl From<String> for Unusable {
+    fn from(why: String) -> Self {
+        Self::Because(why)
+    }
+}
+
+impl<Why> From<SetupError> for Unusable<Why> {
+    fn from(error: SetupError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<Why> From<HomeError> for Unusable<Why> {
+    fn from(error: HomeError) -> Self {
+        Self::Failed(error.into())
     }
 }
 

@@ -31,15 +31,19 @@ mod wrappers;
 use std::collections::BTreeMap;
 #[cfg(feature = "evcxr")]
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 pub use build::Recipe;
 use contents::Look;
 pub use error::SetupError;
+use error::Unusable;
 use libtorch::Libtorch;
 pub use linker::Linker;
 pub use oxtorch_system::child::end_children;
+use oxtorch_system::child::{Output, run};
 use oxtorch_system::home::{Home, HomeError, free_space};
 pub use progress::Progress;
 use serde::{Deserialize, Serialize};
@@ -114,11 +118,11 @@ enum Versions {
 fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progress) -> Result<Runtime, SetupError> {
     let ready = || match versions {
         Versions::Near => manifest::read(home, look),
-        Versions::Exact => Ok(Err(None)),
+        Versions::Exact => Err(Unusable::Because(None)),
     };
-    let why = match ready()? {
+    let why = match ready() {
         Ok(runtime) => return Ok(runtime),
-        Err(why) => why,
+        Err(error) => error.reason()?,
     };
     if !home.is_writable() {
         return Err(SetupError::NotSetUp { home: home.root().to_owned(), why });
@@ -126,9 +130,10 @@ fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progr
     let lock = home.lock(LOCK, PATIENCE, |file| {
         progress.step(&format!("Waiting for another oxtorch that is setting up: it holds {}", file.display()));
     })?;
-    // The other one may have done it.
-    if let Ok(runtime) = ready()? {
-        return Ok(runtime);
+    match ready() {
+        // The other one has done it.
+        Ok(runtime) => return Ok(runtime),
+        Err(error) => drop(error.reason()?),
     }
     if let Some(why) = why {
         progress.step(&format!("Setting up again: {why}"));
@@ -137,7 +142,7 @@ fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progr
     let runtime = match provide(home, versions, look, progress) {
         // Nothing can be built here. What was built is as good without a compiler in reach.
         Err(error) if versions == Versions::Near && error.is_for_want_of_tools() => {
-            manifest::read_for_all(home, look)?.map_err(|_| error)?
+            manifest::read_for_all(home, look).map_err(|unusable| unusable.reason().err().unwrap_or(error))?
         }
         runtime => runtime?,
     };
@@ -180,11 +185,7 @@ fn provide(home: &Home, versions: Versions, look: Look, progress: &dyn Progress)
     };
     for folder in [&shim, &place].into_iter().filter(|folder| !contents::is_put_down(folder)) {
         // An earlier version has made it.
-        contents::put_down(folder).map_err(|source| HomeError::Io {
-            action: "list the files of",
-            path: folder.to_owned(),
-            source,
-        })?;
+        contents::put_down(folder).map_err(HomeError::at("list the files of", folder))?;
     }
     let linker = linker::find(&toolchain, &compiler.path);
     let recipe = runtime.recipe.for_sessions_in(home, &key);
@@ -194,22 +195,22 @@ fn provide(home: &Home, versions: Versions, look: Look, progress: &dyn Progress)
 }
 
 /// Takes no libtorch of another version.
-fn refuse(libtorch: &Libtorch) -> Result<Result<(), String>, SetupError> {
-    Ok(Err(format!("is version {}, not {}", libtorch.version, libtorch::VERSION)))
+fn refuse(libtorch: &Libtorch) -> Result<(), Unusable> {
+    Err(format!("is version {}, not {}", libtorch.version, libtorch::VERSION).into())
 }
 
 /// Whether a libtorch of another version can be used, tried out if that is not known yet.
 fn fit(
     home: &Home,
-    sources: &[sources::Source],
+    sources: &[sources::SourceFile],
     toolchain: &toolchain::Toolchain,
     compiler: &toolchain::Compiler,
     libtorch: &Libtorch,
     progress: &dyn Progress,
-) -> Result<Result<(), String>, SetupError> {
+) -> Result<(), Unusable> {
     let shim = shim::place(home, &sources::torch_sys_version()?, libtorch, compiler);
     if let Some(verdict) = other_versions::known(&shim) {
-        return Ok(verdict.into_result(libtorch));
+        return verdict.into_result(libtorch);
     }
     let inputs = build::Inputs { sources, toolchain, libtorch, shim: &shim };
     let crates = build::fetch(home, inputs, progress)?;
@@ -217,18 +218,14 @@ fn fit(
     if fits.is_err() {
         build::forget(home, inputs);
     }
-    Ok(fits)
+    fits
 }
 
 /// Whether a libtorch of another version can be used, as far as it is known; nothing is tried out.
-fn known_fit(
-    home: &Home,
-    compiler: Option<&toolchain::Compiler>,
-    libtorch: &Libtorch,
-) -> Result<Result<(), String>, SetupError> {
-    let Some(compiler) = compiler else { return Ok(Ok(())) };
+fn known_fit(home: &Home, compiler: Option<&toolchain::Compiler>, libtorch: &Libtorch) -> Result<(), Unusable> {
+    let Some(compiler) = compiler else { return Ok(()) };
     let shim = shim::place(home, &sources::torch_sys_version()?, libtorch, compiler);
-    Ok(other_versions::known(&shim).map_or(Ok(()), |verdict| verdict.into_result(libtorch)))
+    other_versions::known(&shim).map_or(Ok(()), |verdict| verdict.into_result(libtorch))
 }
 
 /// The folder of a libtorch of the exact version, with `include` and `lib`, for builds of `tch` by others.
@@ -246,6 +243,14 @@ pub fn python_prefix() -> Option<PathBuf> {
 /// The error for a disk that is full, or too full for what is to be done.
 fn disk_full(what: &str, folder: &Path, needed: u64) -> SetupError {
     SetupError::DiskFull { what: what.to_owned(), folder: folder.to_owned(), needed, free: free_space(folder) }
+}
+
+/// Runs a tool to its end; `line` gets each line of what it says as it comes.
+fn run_tool(tool: &mut Command, line: impl Fn(&str) + Sync) -> Result<Output, SetupError> {
+    run(tool, line).map_err(|source| match source.kind() {
+        io::ErrorKind::Interrupted => SetupError::Interrupted,
+        _ => SetupError::Tool { program: tool.get_program().into(), source },
+    })
 }
 
 /// Lays the runtime's sources out in a folder, as a cargo workspace of their own.

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use oxtorch_system::child::{ask, command};
-use oxtorch_system::home::{Home, free_space};
+use oxtorch_system::home::{Home, HomeError, free_space};
 use oxtorch_system::programs::find_program;
 
 use super::contents::Look;
-use super::error::SetupError;
+use super::error::{SetupError, Unusable};
 use super::progress::Progress;
 use super::{archive, contents, gpu, other_versions, python};
 
@@ -86,8 +86,8 @@ fn place(home: &Home, variant: &str) -> PathBuf {
 /// How a line of what was tried begins where it is about what an earlier set-up left.
 pub(crate) const LEFT_BEHIND: &str = "what an earlier set-up left";
 
-/// Says whether a libtorch of another version can be used; the inner error is why not.
-pub(crate) type Fits<'a> = dyn FnMut(&Libtorch) -> Result<Result<(), String>, SetupError> + 'a;
+/// Says whether a libtorch of another version can be used.
+pub(crate) type Fits<'a> = dyn FnMut(&Libtorch) -> Result<(), Unusable> + 'a;
 
 /// The libtorch that is there without any download: `LIBTORCH`, the active Python's, or what an earlier set-up left.
 ///
@@ -100,12 +100,13 @@ pub(crate) fn find(
     fits: &mut Fits<'_>,
 ) -> Result<Option<Libtorch>, SetupError> {
     if let Some(folder) = std::env::var_os("LIBTORCH").filter(|folder| !folder.is_empty()).map(PathBuf::from) {
-        let found = match check(&folder, "LIBTORCH") {
-            Ok(libtorch) if libtorch.is_exact() => Ok(libtorch),
-            Ok(libtorch) => fits(&libtorch)?.map(|()| libtorch),
-            Err(why) => Err(why),
-        };
-        return found.map(Some).map_err(|why| SetupError::BadLibtorch { folder, why });
+        let found = check(&folder, "LIBTORCH").map_err(Unusable::from).and_then(|libtorch| {
+            if !libtorch.is_exact() {
+                fits(&libtorch)?;
+            }
+            Ok(Some(libtorch))
+        });
+        return found.or_else(|error| Err(SetupError::BadLibtorch { folder, why: error.reason()? }));
     }
     let mut near = None;
     match python::find().as_deref().and_then(python::torch_folder) {
@@ -132,9 +133,9 @@ pub(crate) fn find(
         return Ok(left);
     }
     if let Some(libtorch) = near {
-        match fits(&libtorch)? {
+        match fits(&libtorch) {
             Ok(()) => return Ok(Some(libtorch)),
-            Err(why) => tried.push((pythons_torch(&libtorch.root), why)),
+            Err(error) => tried.push((pythons_torch(&libtorch.root), error.reason()?)),
         }
     }
     Ok(None)
@@ -162,66 +163,61 @@ pub(crate) fn ensure(
     let refused = tried.iter().find(|(source, _)| source.starts_with(PYTHONS_TORCH));
     let why = refused.map(|(source, why)| format!(" ({source} {why})")).unwrap_or_default();
     progress.step(&format!("Getting libtorch {VERSION} {}{why}", if gpu { "with CUDA" } else { "for the CPU" }));
-    let variant = if gpu { "cuda" } else { "cpu" };
 
     match python::find() {
-        Some(python) => {
-            require_space(home, "libtorch", python::needed_space(gpu))?;
-            let work = home.unfinished()?;
-            let (target, temporary) = (work.path().join("site"), work.path().join("tmp"));
-            fs::create_dir(&temporary).map_err(|source| oxtorch_system::home::HomeError::Io {
-                action: "create",
-                path: temporary.clone(),
-                source,
-            })?;
-            let source = format!("PyPI, with {} -m pip", python.display());
-            match python::install_torch(&python, &target, &temporary, gpu, progress)? {
-                Ok(()) => match check_exact(&target.join("torch"), "PyPI") {
-                    Ok(_) => return settle(home, &target, &format!("wheel-{variant}"), "torch", "PyPI"),
-                    Err(why) => tried.push((source, format!("what pip installed cannot be used: {why}"))),
-                },
-                Err(why) => tried.push((source, why)),
-            }
-        }
+        Some(python) => match from_pypi(home, &python, gpu, progress) {
+            Ok(libtorch) => return Ok(libtorch),
+            Err(error) => tried.push((format!("PyPI, with {} -m pip", python.display()), error.reason()?)),
+        },
         None => tried.push(("PyPI".to_owned(), "there is no python3 on the search path".to_owned())),
     }
-
-    require_space(home, "libtorch", archive::needed_space(gpu))?;
-    let work = home.unfinished()?;
-    let target = work.path().join("archive");
-    let source = "the archive from the PyTorch site".to_owned();
-    match archive::install(home, archive::SITE, &target, gpu, progress)? {
-        Ok(()) => match check_exact(&target.join("libtorch"), "the PyTorch site") {
-            Ok(_) => return settle(home, &target, &format!("archive-{variant}"), "libtorch", "the PyTorch site"),
-            Err(why) => tried.push((source, format!("what it holds cannot be used: {why}"))),
-        },
-        Err(why) => tried.push((source, why)),
+    match from_archive(home, gpu, progress) {
+        Ok(libtorch) => return Ok(libtorch),
+        Err(error) => tried.push(("the archive from the PyTorch site".to_owned(), error.reason()?)),
     }
     Err(SetupError::NoLibtorch { tried })
 }
 
+fn from_pypi(home: &Home, python: &Path, gpu: bool, progress: &dyn Progress) -> Result<Libtorch, Unusable> {
+    require_space(home, python::needed_space(gpu))?;
+    let work = home.unfinished()?;
+    let (target, temporary) = (work.path().join("site"), work.path().join("tmp"));
+    fs::create_dir(&temporary).map_err(HomeError::at("create", &temporary))?;
+    python::install_torch(python, &target, &temporary, gpu, progress)?;
+    check_exact(&target.join("torch"), "PyPI").map_err(|why| format!("what pip installed cannot be used: {why}"))?;
+    Ok(settle(home, &target, "wheel", gpu, "torch", "PyPI")?)
+}
+
+fn from_archive(home: &Home, gpu: bool, progress: &dyn Progress) -> Result<Libtorch, Unusable> {
+    require_space(home, archive::needed_space(gpu))?;
+    let work = home.unfinished()?;
+    let target = work.path().join("archive");
+    archive::install(home, archive::SITE, &target, gpu, progress)?;
+    let site = "the PyTorch site";
+    check_exact(&target.join("libtorch"), site).map_err(|why| format!("what it holds cannot be used: {why}"))?;
+    Ok(settle(home, &target, "archive", gpu, "libtorch", site)?)
+}
+
 /// Moves a libtorch that was checked to its place.
-fn settle(home: &Home, from: &Path, variant: &str, folder: &str, origin: &'static str) -> Result<Libtorch, SetupError> {
-    let place = place(home, variant);
+fn settle(
+    home: &Home,
+    from: &Path,
+    kind: &str,
+    gpu: bool,
+    folder: &str,
+    origin: &'static str,
+) -> Result<Libtorch, SetupError> {
+    let place = place(home, &format!("{kind}-{}", if gpu { "cuda" } else { "cpu" }));
     let libraries = from.join(folder).join("lib");
-    contents::put_down(&libraries).map_err(|source| oxtorch_system::home::HomeError::Io {
-        action: "list the files of",
-        path: libraries.clone(),
-        source,
-    })?;
+    contents::put_down(&libraries).map_err(HomeError::at("list the files of", &libraries))?;
     home.finish(from, &place)?;
     let root = place.join(folder);
     check_exact(&root, origin).map_err(|why| SetupError::BadLibtorch { folder: root, why })
 }
 
-fn require_space(home: &Home, what: &str, needed: u64) -> Result<(), SetupError> {
+fn require_space(home: &Home, needed: u64) -> Result<(), SetupError> {
     match free_space(home.root()) {
-        Some(free) if free < needed => Err(SetupError::DiskFull {
-            what: what.to_owned(),
-            folder: home.root().to_owned(),
-            needed,
-            free: Some(free),
-        }),
+        Some(free) if free < needed => Err(super::disk_full("libtorch", home.root(), needed)),
         _ => Ok(()),
     }
 }
@@ -280,12 +276,8 @@ fn version(root: &Path) -> Option<String> {
 
 /// The libraries that the dynamic linker would not find. Where it cannot be asked, none.
 fn missing_libraries(library: &Path) -> Option<String> {
-    let answer = ask(command(find_program(["ldd"])?).arg(library)).ok()?;
-    let missing: Vec<&str> = answer
-        .stdout
-        .lines()
-        .filter_map(|line| line.trim().split_once(" => not found"))
-        .map(|(name, _)| name)
-        .collect();
+    let answer = ask(command(find_program(["ldd"])?).arg(library)).ok()?.stdout;
+    let missing: Vec<&str> =
+        answer.lines().filter_map(|line| line.trim().split_once(" => not found")).map(|(name, _)| name).collect();
     (!missing.is_empty()).then(|| missing.join(", "))
 }

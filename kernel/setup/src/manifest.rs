@@ -9,7 +9,7 @@ use oxtorch_system::home::{Home, trust};
 use serde::{Deserialize, Serialize};
 
 use super::contents::Look;
-use super::error::SetupError;
+use super::error::{SetupError, Unusable};
 use super::libtorch::Libtorch;
 use super::{Runtime, build, contents, libtorch, python, sources, toolchain};
 
@@ -34,7 +34,7 @@ const STEPS: [&str; 10] = [
 
 /// A finished set-up.
 #[derive(Debug, Serialize, Deserialize)]
-struct Ready {
+struct Manifest {
     runtime: Runtime,
     /// Files that must be as they were: the compiler, libtorch, and what was built.
     files: Vec<Stamp>,
@@ -60,7 +60,7 @@ impl Stamp {
 ///
 /// An installation that this user cannot write has one for all: whoever made it had other folders and another search
 /// path.
-pub(super) fn read(home: &Home, look: Look) -> Result<Result<Runtime, Option<String>>, SetupError> {
+pub(super) fn read(home: &Home, look: Look) -> Result<Runtime, Unusable<Option<String>>> {
     home.check_trust()?;
     let mut places = vec![place(home)?];
     if !home.is_writable() {
@@ -68,40 +68,38 @@ pub(super) fn read(home: &Home, look: Look) -> Result<Result<Runtime, Option<Str
     }
     let mut why = None;
     for place in places {
-        match read_from(home, &place, look)? {
-            Ok(runtime) => return Ok(Ok(runtime)),
-            Err(found) => why = found.or(why),
+        match read_from(home, &place, look) {
+            Ok(runtime) => return Ok(runtime),
+            Err(error) => why = error.reason()?.or(why),
         }
     }
-    Ok(Err(why))
+    Err(Unusable::Because(why))
 }
 
 /// The runtime that was last made in this home, whatever environment it was made in.
-pub(super) fn read_for_all(home: &Home, look: Look) -> Result<Result<Runtime, Option<String>>, SetupError> {
+pub(super) fn read_for_all(home: &Home, look: Look) -> Result<Runtime, Unusable<Option<String>>> {
     read_from(home, &place_for_all(home)?, look)
 }
 
-fn read_from(home: &Home, place: &Path, look: Look) -> Result<Result<Runtime, Option<String>>, SetupError> {
-    let Ok(text) = fs::read(place) else { return Ok(Err(None)) };
+fn read_from(home: &Home, place: &Path, look: Look) -> Result<Runtime, Unusable<Option<String>>> {
+    let text = fs::read(place).map_err(|_| Unusable::Because(None))?;
     trust::check_here(place)?;
     // What another version wrote may be unreadable to this one: then the tools are asked again.
-    let Ok(Ready { runtime, files }) = serde_json::from_slice::<Ready>(&text) else { return Ok(Err(None)) };
+    let Manifest { runtime, files } = serde_json::from_slice(&text).map_err(|_| Unusable::Because(None))?;
     let made_at = &runtime.recipe.home;
-    if made_at != home.root() && made_at.canonicalize().ok() != home.root().canonicalize().ok() {
-        return Ok(Err(Some(format!("it was made in {}, and moved or copied from there", made_at.display()))));
-    }
-    if let Some(damage) =
-        runtime.damage(look).or_else(|| libraries(home, &files).and_then(|folder| contents::damage(&folder, look)))
-    {
-        return Ok(Err(Some(damage)));
-    }
-    let changed = files.iter().find_map(|stamp| match Stamp::of(&stamp.path) {
-        None => Some(format!("{} is gone, or you cannot read it", stamp.path.display())),
-        Some(found) if found != *stamp => Some(format!("{} has changed", stamp.path.display())),
-        Some(_) => None,
-    });
-    if changed.is_some() {
-        return Ok(Err(changed));
+    let is_moved = made_at != home.root() && made_at.canonicalize().ok() != home.root().canonicalize().ok();
+    let moved = || is_moved.then(|| format!("it was made in {}, and moved or copied from there", made_at.display()));
+    let damage =
+        || runtime.damage(look).or_else(|| libraries(home, &files).and_then(|folder| contents::damage(&folder, look)));
+    let changed = || {
+        files.iter().find_map(|stamp| match Stamp::of(&stamp.path) {
+            None => Some(format!("{} is gone, or you cannot read it", stamp.path.display())),
+            Some(found) if found != *stamp => Some(format!("{} has changed", stamp.path.display())),
+            Some(_) => None,
+        })
+    };
+    if let Some(why) = moved().or_else(damage).or_else(changed) {
+        return Err(Unusable::Because(Some(why)));
     }
     let folders = runtime.dependencies.iter().chain(&runtime.native).map(PathBuf::as_path);
     for folder in folders.chain(runtime.library.parent()).chain(libraries(home, &files).as_deref()) {
@@ -111,7 +109,7 @@ fn read_from(home: &Home, place: &Path, look: Look) -> Result<Result<Runtime, Op
         }
     }
     let recipe = runtime.recipe.clone().for_sessions_in(home, &runtime.key);
-    Ok(Ok(Runtime { recipe, ..runtime }))
+    Ok(Runtime { recipe, ..runtime })
 }
 
 /// The folder of libtorch's libraries, where that is one of the home's.
@@ -127,8 +125,8 @@ pub(super) fn write(home: &Home, runtime: &Runtime, libtorch: &Libtorch) -> Resu
     let files = [runtime.rustc.clone()].into_iter().chain(build::files(runtime));
     let linker = runtime.linker.iter().flat_map(|linker| linker.files().map(Path::to_owned));
     let files = files.chain([libtorch.main_library()]).chain(shim).chain(linker);
-    let ready = Ready { runtime: runtime.clone(), files: files.filter_map(|file| Stamp::of(&file)).collect() };
-    let contents = serde_json::to_vec_pretty(&ready).map_err(|error| SetupError::Sources(error.to_string()))?;
+    let manifest = Manifest { runtime: runtime.clone(), files: files.filter_map(|file| Stamp::of(&file)).collect() };
+    let contents = serde_json::to_vec_pretty(&manifest).map_err(|error| SetupError::Sources(error.to_string()))?;
     for place in [place_for_all(home)?, place(home)?] {
         home.write(&place, &contents)?;
     }

@@ -8,13 +8,14 @@
 use std::fs;
 use std::path::Path;
 
-use oxtorch_system::child::{command, run};
+use oxtorch_system::child::command;
 use oxtorch_system::home::{Home, HomeError};
 
 use super::contents::{self, Look};
-use super::error::SetupError;
+use super::error::{SetupError, Unusable};
 use super::libtorch::{Libtorch, VERSION};
 use super::progress::Progress;
+use super::run_tool;
 use super::shim::{self, Attempt};
 use super::toolchain::Compiler;
 use super::wrappers::{read_refusals, reduce};
@@ -53,10 +54,10 @@ pub(crate) enum Verdict {
 
 impl Verdict {
     /// Whether it fits; else why not, for people.
-    pub(crate) fn into_result(self, libtorch: &Libtorch) -> Result<(), String> {
+    pub(crate) fn into_result(self, libtorch: &Libtorch) -> Result<(), Unusable> {
         match self {
             Self::Fits { .. } => Ok(()),
-            Self::Unfit { why } => Err(format!("is version {}, not {VERSION}, and {why}", libtorch.version)),
+            Self::Unfit { why } => Err(format!("is version {}, not {VERSION}, and {why}", libtorch.version).into()),
         }
     }
 }
@@ -87,33 +88,31 @@ pub(crate) fn fit(
     compiler: &Compiler,
     progress: &dyn Progress,
 ) -> Result<Verdict, SetupError> {
-    let tried = Attempt::new(home, torch_sys, libtorch, compiler).and_then(|attempt| {
+    let attempt = Attempt::new(home, torch_sys, libtorch, compiler)?;
+    let tried = || {
         progress.step(&format!("Fitting the C++ shim to torch {} of {}", libtorch.version, libtorch.origin));
-        let lacking = match compile(&attempt, libtorch)? {
-            Ok(lacking) => lacking,
-            Err(why) => return Ok(Err(why)),
-        };
+        let lacking = compile(&attempt, libtorch)?;
         let finished = attempt.link()?;
         progress.step(&format!("Testing the C++ shim with torch {}", libtorch.version));
         if let Some(why) = fails(&attempt, &shim::library(&finished), libtorch)? {
-            return Ok(Err(format!("fails the self-test: {why}")));
+            return Err(format!("fails the self-test: {why}").into());
         }
         let list = serde_json::to_vec_pretty(&lacking).map_err(|error| SetupError::Sources(error.to_string()))?;
         home.write(&finished.join(LACKING), &list)?;
         home.finish(&finished, place)?;
-        Ok(Ok(lacking))
-    });
-    match tried {
-        Ok(Ok(lacking)) => Ok(Verdict::Fits { lacking }),
-        Ok(Err(why)) => {
+        Ok(lacking)
+    };
+    match tried() {
+        Ok(lacking) => Ok(Verdict::Fits { lacking }),
+        Err(Unusable::Because(why)) => {
             home.write(&place.join(UNFIT), why.as_bytes())?;
             Ok(Verdict::Unfit { why })
         }
         // The tools fail for a reason of their own: that is not kept.
-        Err(SetupError::Shim { log }) => {
+        Err(Unusable::Failed(SetupError::Shim { log })) => {
             Ok(Verdict::Unfit { why: format!("its shim cannot be built here: {}", one_line(&log)) })
         }
-        Err(error) => Err(error),
+        Err(Unusable::Failed(error)) => Err(error),
     }
 }
 
@@ -123,7 +122,7 @@ fn one_line(text: &str) -> String {
 
 /// Compiles all sources, without the wrappers that the compiler refuses; gives what `tch` calls these, or why it
 /// cannot be done.
-fn compile(attempt: &Attempt<'_>, libtorch: &Libtorch) -> Result<Result<Vec<String>, String>, SetupError> {
+fn compile(attempt: &Attempt<'_>, libtorch: &Libtorch) -> Result<Vec<String>, Unusable> {
     let mut lacking = Vec::new();
     let mut sources = attempt.sources()?;
     for _ in 0..ROUNDS {
@@ -136,32 +135,24 @@ fn compile(attempt: &Attempt<'_>, libtorch: &Libtorch) -> Result<Result<Vec<Stri
                 // That says nothing of this libtorch.
                 attempt.succeeded(&output)?;
             }
-            let text = fs::read_to_string(source).map_err(at("read", source))?;
+            let text = fs::read_to_string(source).map_err(HomeError::at("read", source))?;
             let refusals = read_refusals(&output.stderr, &source.display().to_string());
-            let reduced = match reduce(&text, &refusals, |name| report(name, &libtorch.version)) {
-                Ok(reduced) => reduced,
-                Err(why) => return Ok(Err(why)),
-            };
+            let reduced = reduce(&text, &refusals, |name| report(name, &libtorch.version))?;
             lacking.extend(reduced.lacking);
             let rest = attempt.folder().join(source.file_name().unwrap_or_default());
-            fs::write(&rest, reduced.source).map_err(at("write", &rest))?;
+            fs::write(&rest, reduced.source).map_err(HomeError::at("write", &rest))?;
             again.push(rest);
         }
         if again.is_empty() {
             lacking.sort();
-            return Ok(Ok(lacking));
+            return Ok(lacking);
         }
         if lacking.len() > MOST_LACKING {
-            return Ok(Err(format!("lacks {} functions of torch {VERSION}", lacking.len())));
+            return Err(format!("lacks {} functions of torch {VERSION}", lacking.len()).into());
         }
         sources = again;
     }
-    Ok(Err(format!("still lacks something after {} functions were left out", lacking.len())))
-}
-
-fn at(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> HomeError {
-    let path = path.to_owned();
-    move |source| HomeError::Io { action, path, source }
+    Err(format!("still lacks something after {} functions were left out", lacking.len()).into())
 }
 
 /// What the call of a function that is lacking reports.
@@ -177,14 +168,14 @@ pub(crate) fn remedy() -> String {
 /// Runs the self-test; gives what fails.
 fn fails(attempt: &Attempt<'_>, shim: &Path, libtorch: &Libtorch) -> Result<Option<String>, SetupError> {
     let (source, program) = (attempt.folder().join("self_test.cpp"), attempt.folder().join("self-test"));
-    fs::write(&source, SELF_TEST).map_err(at("write", &source))?;
+    fs::write(&source, SELF_TEST).map_err(HomeError::at("write", &source))?;
     let mut compile = attempt.tool();
     // The shim calls back into what loads it.
     compile.args(["-std=c++17", "-w", "-rdynamic", "-o"]).arg(&program).arg(&source).arg("-ldl");
-    attempt.succeeded(&run(&mut compile, |_| ()).map_err(SetupError::tool(attempt.compiler()))?)?;
+    attempt.succeeded(&run_tool(&mut compile, |_| ())?)?;
     let mut test = command(&program);
     test.arg(libtorch.main_library()).arg(shim).arg(attempt.folder());
-    let output = run(&mut test, |_| ()).map_err(SetupError::tool(&program))?;
+    let output = run_tool(&mut test, |_| ())?;
     Ok((!output.status.success()).then(|| {
         let said = one_line(&output.tail(3));
         if said.is_empty() { format!("it ended with {}", output.status) } else { said }
@@ -218,7 +209,7 @@ mod tests {
             fs::write(&source, text).expect("writes");
             let mut compile = attempt.tool();
             compile.args(["-shared", "-fPIC", "-o"]).arg(library).arg(&source);
-            attempt.succeeded(&run(&mut compile, |_| ()).expect("the compiler runs")).expect("compiles");
+            attempt.succeeded(&run_tool(&mut compile, |_| ()).expect("the compiler runs")).expect("compiles");
         }
         fails(&attempt, &shim::library(folder.path()), &libtorch).expect("the self-test can be run")
     }

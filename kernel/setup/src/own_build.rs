@@ -34,11 +34,7 @@ pub fn make(recipe: &Recipe, tell: &dyn Fn(String)) -> Result<(), SetupError> {
     }
     let work = home.unfinished()?;
     let (from, finished) = (recipe.workspace().join("target"), work.path().join("build"));
-    copy(&from, &finished.join("target")).map_err(|source| HomeError::Io {
-        action: "copy",
-        path: from.clone(),
-        source,
-    })?;
+    copy(&from, &finished.join("target")).map_err(HomeError::at("copy", &from))?;
     home.finish(&finished, place)?;
     Ok(())
 }

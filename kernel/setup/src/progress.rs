@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -38,6 +39,28 @@ pub trait Progress: Send + Sync {
     fn update(&self, update: Update<'_>);
     /// All steps are done.
     fn done(&self);
+}
+
+/// Tells how many bytes have arrived while `work` runs.
+pub(crate) fn count_bytes<T>(
+    progress: &dyn Progress,
+    every: Duration,
+    arrived: impl Fn() -> u64 + Sync,
+    work: impl FnOnce() -> T,
+) -> T {
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                progress.update(Update::Bytes { done: arrived(), total: 0 });
+                std::thread::park_timeout(every);
+            }
+        });
+        let result = work();
+        ended.store(true, Ordering::Relaxed);
+        watcher.thread().unpark();
+        result
+    })
 }
 
 /// The right kind of progress for standard error.

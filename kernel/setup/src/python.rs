@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use oxtorch_system::child::{Output, ask, command, run};
+use oxtorch_system::child::{Output, command, first_line_of};
 use oxtorch_system::home::HomeError;
 use oxtorch_system::programs::{find_program, is_executable};
 
-use super::error::SetupError;
-use super::progress::{Progress, Update};
+use super::error::{SetupError, Unusable};
+use super::progress::{Progress, Update, count_bytes};
+use super::run_tool;
 
 /// The wheels that libtorch is in and what it links, in pip's format, each with the sums that it must have. On a
 /// machine without a GPU these few of torch's many dependencies do: `libtorch_cpu.so` links no other.
@@ -32,40 +32,30 @@ pub(crate) fn torch_folder(python: &Path) -> Option<PathBuf> {
     const FIND: &str = "import importlib.util\n\
                         found = importlib.util.find_spec('torch')\n\
                         print(found.submodule_search_locations[0] if found else '')";
-    one_line(python, &["-c", FIND]).filter(|line| !line.is_empty()).map(PathBuf::from)
+    first_line_of(command(python).args(["-c", FIND])).filter(|line| !line.is_empty()).map(PathBuf::from)
 }
 
 /// The folder that holds its `bin`, `lib` and `share`.
 pub(crate) fn prefix(python: &Path) -> Option<PathBuf> {
-    one_line(python, &["-c", "import sys; print(sys.prefix)"]).map(PathBuf::from)
+    first_line_of(command(python).args(["-c", "import sys; print(sys.prefix)"])).map(PathBuf::from)
 }
 
 /// The first line of `pip --version`.
 pub(crate) fn pip_version(python: &Path) -> Option<String> {
-    one_line(python, &["-m", "pip", "--version"])
+    first_line_of(command(python).args(["-m", "pip", "--version"]))
 }
 
-fn one_line(python: &Path, arguments: &[&str]) -> Option<String> {
-    let answer = ask(command(python).args(arguments)).ok().filter(|answer| answer.status.success())?;
-    Some(answer.stdout.lines().next().unwrap_or_default().trim().to_owned())
-}
-
-/// Has pip install torch into `target`, a new folder; `work` takes what is only needed meanwhile. The inner error says
-/// why this source failed, for the list of what was tried.
+/// Has pip install torch into `target`, a new folder; `work` takes what is only needed meanwhile.
 pub(crate) fn install_torch(
     python: &Path,
     target: &Path,
     work: &Path,
     gpu: bool,
     progress: &dyn Progress,
-) -> Result<Result<(), String>, SetupError> {
+) -> Result<(), Unusable> {
     let requirements = work.join("requirements.txt");
     let wheels = if gpu { [WHEELS, WHEELS_FOR_GPU].concat() } else { WHEELS.to_owned() };
-    fs::write(&requirements, wheels).map_err(|source| HomeError::Io {
-        action: "write",
-        path: requirements.clone(),
-        source,
-    })?;
+    fs::write(&requirements, wheels).map_err(HomeError::at("write", &requirements))?;
     let pip = |wheels: &[&str]| pip(python, target, work, &requirements, wheels, progress);
     let mut output = pip(&[])?;
     let all = output.all();
@@ -77,15 +67,13 @@ pub(crate) fn install_torch(
         output = pip(&any)?;
     }
     if output.status.success() {
-        return Ok(Ok(()));
+        return Ok(());
     }
     if output.is_disk_full() {
-        return Err(super::disk_full("libtorch", target, needed_space(gpu)));
+        return Err(super::disk_full("libtorch", target, needed_space(gpu)).into());
     }
-    if output.all().contains("No module named pip") {
-        return Ok(Err(format!("{} has no pip", python.display())));
-    }
-    Ok(Err(errors(&output)))
+    let has_pip = !output.all().contains("No module named pip");
+    Err(if has_pip { errors(&output) } else { format!("{} has no pip", python.display()) }.into())
 }
 
 /// What the installed wheels take on disk, with what pip needs meanwhile.
@@ -128,25 +116,15 @@ fn pip(
         .env("PIP_REQUIRE_VIRTUALENV", "0")
         .env_remove("PIP_TARGET")
         .env_remove("PIP_PREFIX");
-    let ended = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            while !ended.load(Ordering::Relaxed) {
-                progress.update(Update::Bytes { done: bytes_in(work) + bytes_in(target), total: 0 });
-                std::thread::park_timeout(Duration::from_secs(1));
-            }
-        });
-        let output = run(&mut pip, |line| {
-            if let Some(file) = line.trim().strip_prefix("Downloading ") {
-                progress.update(Update::Doing(file.rsplit('/').next().unwrap_or(file)));
-            } else if line.starts_with("Installing collected") {
-                progress.update(Update::Doing("unpacking"));
-            }
-        });
-        ended.store(true, Ordering::Relaxed);
-        watcher.thread().unpark();
-        output.map_err(SetupError::tool(python))
-    })
+    let told = |line: &str| {
+        if let Some(file) = line.trim().strip_prefix("Downloading ") {
+            progress.update(Update::Doing(file.rsplit('/').next().unwrap_or(file)));
+        } else if line.starts_with("Installing collected") {
+            progress.update(Update::Doing("unpacking"));
+        }
+    };
+    let arrived = || bytes_in(work) + bytes_in(target);
+    count_bytes(progress, Duration::from_secs(1), arrived, || run_tool(&mut pip, told))
 }
 
 /// The bytes of the files in a folder that may change meanwhile.

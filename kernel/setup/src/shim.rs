@@ -6,14 +6,14 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use oxtorch_system::child::{Output, command, run};
+use oxtorch_system::child::{Output, command};
 use oxtorch_system::home::{Home, HomeError, key};
 
 use super::error::SetupError;
 use super::libtorch::Libtorch;
 use super::progress::Progress;
 use super::toolchain::Compiler;
-use super::{arguments, contents};
+use super::{arguments, contents, run_tool};
 
 /// The files of torch-sys that make the shim. The third one there is for Python extensions.
 const FILES: [&str; 2] = ["torch_api", "torch_api_generated"];
@@ -87,21 +87,12 @@ impl<'a> Attempt<'a> {
         self.work.path()
     }
 
-    /// The compiler's program.
-    pub(super) fn compiler(&self) -> &Path {
-        &self.compiler.path
-    }
-
     /// The sources, which report the arguments of what fails.
     pub(super) fn sources(&self) -> Result<Vec<PathBuf>, SetupError> {
         self.home.write(&self.header(), arguments::HEADER.as_bytes())?;
         let sources = FILES.iter().map(|file| {
             let (from, to) = (self.libtch.join(format!("{file}.cpp")), self.folder().join(format!("{file}.cpp")));
-            let source = std::fs::read_to_string(&from).map_err(|source| HomeError::Io {
-                action: "read",
-                path: from,
-                source,
-            })?;
+            let source = std::fs::read_to_string(&from).map_err(HomeError::at("read", &from))?;
             self.home.write(&to, arguments::report_arguments(&source).as_bytes())?;
             Ok(to)
         });
@@ -136,7 +127,7 @@ impl<'a> Attempt<'a> {
                     }
                     let object = self.object(source.file_name().unwrap_or_default());
                     command.arg("-c").arg(source).arg("-o").arg(object);
-                    scope.spawn(move || run(&mut command, |_| ()).map_err(SetupError::tool(&self.compiler.path)))
+                    scope.spawn(move || run_tool(&mut command, |_| ()))
                 })
                 .collect();
             compilers.into_iter().map(|compiler| compiler.join().expect("running a tool does not panic")).collect()
@@ -146,11 +137,7 @@ impl<'a> Attempt<'a> {
     /// Links the objects; gives the folder with the shim.
     pub(super) fn link(&self) -> Result<PathBuf, SetupError> {
         let finished = self.folder().join("shim");
-        std::fs::create_dir(&finished).map_err(|source| HomeError::Io {
-            action: "create",
-            path: finished.clone(),
-            source,
-        })?;
+        std::fs::create_dir(&finished).map_err(HomeError::at("create", &finished))?;
         let mut link = self.tool();
         if cfg!(target_os = "macos") {
             // The reading of streams is called back on the Rust side.
@@ -162,12 +149,8 @@ impl<'a> Attempt<'a> {
         link.arg("-o").arg(library(&finished)).args(FILES.map(|file| self.object(OsStr::new(file))));
         link.arg("-L").arg(self.libtorch.libraries()).args(["-ltorch_cpu", "-lc10"]);
         link.args(["-Xlinker", "-rpath", "-Xlinker"]).arg(self.libtorch.libraries());
-        self.succeeded(&run(&mut link, |_| ()).map_err(SetupError::tool(&self.compiler.path))?)?;
-        contents::put_down(&finished).map_err(|source| HomeError::Io {
-            action: "list the files of",
-            path: finished.clone(),
-            source,
-        })?;
+        self.succeeded(&run_tool(&mut link, |_| ())?)?;
+        contents::put_down(&finished).map_err(HomeError::at("list the files of", &finished))?;
         Ok(finished)
     }
 

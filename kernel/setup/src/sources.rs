@@ -16,7 +16,7 @@ const LOCK: &str = include_str!("../../../Cargo.lock");
 
 /// One file of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceFile {
     /// Where it lies, relative to the workspace.
     pub path: String,
     /// What it holds.
@@ -24,23 +24,21 @@ pub struct Source {
 }
 
 /// All files of the workspace, in a fixed order.
-pub fn all() -> Result<Vec<Source>, SetupError> {
+pub fn all() -> Result<Vec<SourceFile>, SetupError> {
     let mut sources = vec![
-        Source { path: "Cargo.toml".into(), contents: manifest(MANIFEST)?.into_bytes() },
-        Source { path: "Cargo.lock".into(), contents: LOCK.into() },
+        SourceFile { path: "Cargo.toml".into(), contents: manifest(MANIFEST)?.into_bytes() },
+        SourceFile { path: "Cargo.lock".into(), contents: LOCK.into() },
     ];
     collect(&RUNTIME, &mut sources);
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(sources)
 }
 
-fn collect(folder: &Dir<'_>, sources: &mut Vec<Source>) {
-    sources.extend(
-        folder.files().map(|file| Source {
-            path: format!("runtime/{}", file.path().display()),
-            contents: file.contents().into(),
-        }),
-    );
+fn collect(folder: &Dir<'_>, sources: &mut Vec<SourceFile>) {
+    sources.extend(folder.files().map(|file| SourceFile {
+        path: format!("runtime/{}", file.path().display()),
+        contents: file.contents().into(),
+    }));
     for folder in folder.dirs() {
         collect(folder, sources);
     }
@@ -79,13 +77,13 @@ fn locked_version(lock: &str, name: &str) -> Option<String> {
 }
 
 /// The key of a set of sources.
-pub(crate) fn sources_key(sources: &[Source]) -> String {
+pub(crate) fn sources_key(sources: &[SourceFile]) -> String {
     key(sources.iter().flat_map(|source| [source.path.as_bytes(), &source.contents]))
 }
 
 /// Lays the workspace out in a folder. Files that are there already keep their time, so that cargo goes on where an
 /// interrupted build was; files of other versions go.
-pub fn write(sources: &[Source], folder: &Path) -> std::io::Result<()> {
+pub fn write(sources: &[SourceFile], folder: &Path) -> std::io::Result<()> {
     remove_others(sources, folder, &folder.join("runtime"))?;
     for source in sources {
         let path = folder.join(&source.path);
@@ -100,7 +98,7 @@ pub fn write(sources: &[Source], folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn remove_others(sources: &[Source], root: &Path, folder: &Path) -> std::io::Result<()> {
+fn remove_others(sources: &[SourceFile], root: &Path, folder: &Path) -> std::io::Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {
         let path = entry?.path();
@@ -141,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_key_changes_with_any_source_and_its_name() {
-        let source = |path: &str, contents: &str| Source { path: path.into(), contents: contents.into() };
+        let source = |path: &str, contents: &str| SourceFile { path: path.into(), contents: contents.into() };
         let first = sources_key(&[source("a.rs", "fn a() {}")]);
         assert_eq!(first, sources_key(&[source("a.rs", "fn a() {}")]));
         assert_ne!(first, sources_key(&[source("a.rs", "fn b() {}")]));
@@ -152,7 +150,7 @@ mod tests {
     #[test]
     fn an_unchanged_source_keeps_its_time() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let source = |contents: &str| [Source { path: "src/a.rs".into(), contents: contents.into() }];
+        let source = |contents: &str| [SourceFile { path: "src/a.rs".into(), contents: contents.into() }];
         let path = folder.path().join("src/a.rs");
         let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
         let changed = || path.metadata().and_then(|found| found.modified()).expect("is there");
@@ -167,7 +165,7 @@ mod tests {
     #[test]
     fn a_source_of_another_version_goes() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let source = |path: &str| [Source { path: path.into(), contents: b"one".to_vec() }];
+        let source = |path: &str| [SourceFile { path: path.into(), contents: b"one".to_vec() }];
         write(&source("runtime/src/old.rs"), folder.path()).expect("writes");
         write(&source("runtime/src/new.rs"), folder.path()).expect("writes");
         let names: Vec<_> = fs::read_dir(folder.path().join("runtime/src")).expect("is there").flatten().collect();
