@@ -13,18 +13,13 @@ use oxtorch_system::terminal;
 pub enum Update<'a> {
     /// What is being done now, in a few words.
     Doing(&'a str),
-    /// Bytes that arrived, of how many.
-    Bytes {
-        /// So far.
-        done: u64,
-        /// In all; 0 where unknown.
-        total: u64,
-    },
+    /// How many bytes have arrived.
+    Bytes(u64),
     /// Pieces that are done, of how many.
     Count {
         /// So far.
         done: u64,
-        /// In all; 0 where unknown.
+        /// In all.
         total: u64,
         /// The piece that was done last.
         name: &'a str,
@@ -52,7 +47,7 @@ pub(crate) fn count_bytes<T>(
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
-                progress.update(Update::Bytes { done: arrived(), total: 0 });
+                progress.update(Update::Bytes(arrived()));
                 std::thread::park_timeout(every);
             }
         });
@@ -108,13 +103,8 @@ impl Progress for Terminal {
                 bar.set_style(style("{spinner} {msg} {elapsed:.dim}"));
                 bar.set_message(format!("{what}: {doing}"));
             }
-            Update::Bytes { done, total: 0 } => {
+            Update::Bytes(done) => {
                 bar.set_style(style("{spinner} {msg} {bytes} {elapsed:.dim}"));
-                bar.set_position(done);
-            }
-            Update::Bytes { done, total } => {
-                bar.set_style(style("{spinner} {msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec:.dim}"));
-                bar.set_length(total);
                 bar.set_position(done);
             }
             Update::Count { done, total, name } => {
@@ -172,9 +162,7 @@ impl<W: Fn(String) + Send + Sync> Progress for Lines<W> {
 fn line(update: Update<'_>) -> String {
     match update {
         Update::Doing(doing) => doing.to_owned(),
-        Update::Bytes { done, total: 0 } => size(done),
-        Update::Bytes { done, total } => format!("{} of {}", size(done), size(total)),
-        Update::Count { done, total: 0, name } => format!("{done} ({name})"),
+        Update::Bytes(done) => size(done),
         Update::Count { done, total, name } => format!("{done} of {total} ({name})"),
     }
 }
@@ -196,8 +184,8 @@ mod tests {
     fn an_update_reads_as_a_line() {
         for (update, expected) in [
             (Update::Doing("linking"), "linking"),
-            (Update::Bytes { done: 310_000_000, total: 0 }, "310 MB"),
-            (Update::Bytes { done: 310_400_000, total: 1_240_000_000 }, "310 MB of 1.2 GB"),
+            (Update::Bytes(310_400_000), "310 MB"),
+            (Update::Bytes(1_240_000_000), "1.2 GB"),
             (Update::Count { done: 3, total: 90, name: "rand" }, "3 of 90 (rand)"),
         ] {
             assert_eq!(line(update), expected);
