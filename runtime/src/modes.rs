@@ -12,7 +12,7 @@ use std::ffi::c_int;
 use tch::gradients::record_gradients;
 pub use tch::{no_grad, no_grad_guard};
 
-// SAFETY: as `kernel/setup/src/autocast.h` defines them; the shim is loaded with the runtime. They read and change
+// SAFETY: as `kernel/setup/src/shim/autocast.h` defines them; the shim is loaded with the runtime. They read and change
 // flags of this thread, and take any number. The functions that `tch` has for that have libtorch print a warning, and
 // know the GPU alone.
 unsafe extern "C" {

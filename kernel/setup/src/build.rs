@@ -1,5 +1,9 @@
 //! Builds the runtime's library and the host with the toolchain that will compile the cells.
 
+pub mod metadata;
+pub mod own_build;
+pub mod sources;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,13 +14,13 @@ use oxtorch_system::child::{Output, command, with_path};
 use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full, key, link, private_lock};
 use serde::{Deserialize, Serialize};
 
-use super::error::SetupError;
-use super::libtorch::Libtorch;
-use super::metadata::{self, Metadata, TargetKind, artifact, package_name};
-use super::progress::{Progress, Update};
-use super::sources::{self, SourceFile};
-use super::toolchain::Toolchain;
-use super::{Runtime, contents, disk_full, run_tool};
+use self::metadata::{Metadata, TargetKind, artifact, package_name};
+use self::sources::SourceFile;
+use crate::error::SetupError;
+use crate::libtorch::Libtorch;
+use crate::progress::{Progress, Update};
+use crate::tools::toolchain::Toolchain;
+use crate::{Runtime, contents, disk_full, run_tool};
 
 /// The package with the library that cells link, and the host.
 const LIBRARY: &str = "oxtorch";

@@ -6,11 +6,15 @@ use std::path::Path;
 use oxtorch_system::home::{Home, free_space};
 use oxtorch_system::programs::find_program;
 
-use super::contents::{self, Look};
-use super::error::{INSTALL_COMPILER, SetupError, Unusable};
-use super::progress::size;
-use super::toolchain::{self, Toolchain};
-use super::{Runtime, analyzer, build, gpu, known_fit, libtorch, manifest, other_versions, python, shim, sources};
+use crate::build::{self, sources};
+use crate::contents::{self, Look};
+use crate::error::{INSTALL_COMPILER, SetupError, Unusable};
+use crate::libtorch::{self, gpu, python};
+use crate::progress::size;
+use crate::shim::{self, other_versions};
+use crate::tools::analyzer;
+use crate::tools::toolchain::{self, Toolchain};
+use crate::{Runtime, known_fit, manifest};
 
 /// What the examination of one thing gave.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use oxtorch_system::home::HomeError;
 use thiserror::Error;
 
-use super::progress::size;
-use super::toolchain::CHANNEL;
+use crate::progress::size;
+use crate::tools::toolchain::CHANNEL;
 
 /// A failure of set-up. [`SetupError::help`] says what to do.
 #[derive(Debug, Error)]
@@ -47,7 +47,7 @@ pub enum SetupError {
         why: String,
     },
     /// No source had a libtorch.
-    #[error("no libtorch {} could be had:{}", super::libtorch::VERSION, list(tried))]
+    #[error("no libtorch {} could be had:{}", crate::libtorch::VERSION, list(tried))]
     NoLibtorch {
         /// Each source and why it failed.
         tried: Vec<(String, String)>,
@@ -129,12 +129,12 @@ impl SetupError {
             Self::NoCompiler { named: None } | Self::NoLinker => INSTALL_COMPILER.to_owned(),
             Self::BadLibtorch { .. } => format!(
                 "point LIBTORCH at an unpacked libtorch {} or one of a near version, or unset it to have one provided",
-                super::libtorch::VERSION
+                crate::libtorch::VERSION
             ),
             Self::NoLibtorch { .. } => format!(
                 "this step needs the network (about 0.6 GB); connect and run `oxtorch setup` again, or put torch {} into \
                  the active Python, or set LIBTORCH to an unpacked libtorch {0}",
-                super::libtorch::VERSION
+                crate::libtorch::VERSION
             ),
             Self::NoCrates { .. } => {
                 "this step needs the network (the registry that cargo is set up for); connect and run `oxtorch setup` again"

@@ -7,26 +7,15 @@
 // Whoever reads may be gone, and what is written may come from anybody: `oxtorch_system::terminal` sees to both.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
-pub mod analyzer;
-mod archive;
-mod arguments;
 pub mod build;
 pub mod contents;
 pub mod doctor;
 mod error;
-mod gpu;
-pub mod libtorch;
-pub mod linker;
+mod libtorch;
 mod manifest;
-pub mod metadata;
-pub mod other_versions;
-pub mod own_build;
 pub mod progress;
-mod python;
 mod shim;
-pub mod sources;
-pub mod toolchain;
-mod wrappers;
+mod tools;
 
 use std::collections::BTreeMap;
 #[cfg(feature = "evcxr")]
@@ -36,17 +25,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-pub use build::Recipe;
+pub use build::{Recipe, metadata, own_build, sources};
 use contents::Look;
 pub use error::SetupError;
 use error::Unusable;
-use libtorch::Libtorch;
-pub use linker::Linker;
+use libtorch::{Libtorch, python};
 pub use oxtorch_system::child::end_children;
 use oxtorch_system::child::{Output, run};
 use oxtorch_system::home::{Home, HomeError, free_space};
 pub use progress::Progress;
 use serde::{Deserialize, Serialize};
+use shim::other_versions;
+pub use tools::linker::Linker;
+pub use tools::{analyzer, linker, toolchain};
 
 /// A built runtime: everything the engine needs to compile cells and to start a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,9 @@
 //! Finds libtorch, or provides it: the first source that has the right version is taken.
 
+mod archive;
+pub mod gpu;
+pub mod python;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,10 +11,10 @@ use oxtorch_system::child::{ask, command};
 use oxtorch_system::home::{Home, HomeError, free_space};
 use oxtorch_system::programs::find_program;
 
-use super::contents::Look;
-use super::error::{SetupError, Unusable};
-use super::progress::Progress;
-use super::{archive, contents, gpu, other_versions, python};
+use crate::contents::{self, Look};
+use crate::error::{SetupError, Unusable};
+use crate::progress::Progress;
+use crate::shim::other_versions;
 
 /// The version that the `tch` crate goes with.
 pub(crate) const VERSION: &str = "2.13.0";
@@ -217,7 +221,7 @@ fn settle(
 
 fn require_space(home: &Home, needed: u64) -> Result<(), SetupError> {
     match free_space(home.root()) {
-        Some(free) if free < needed => Err(super::disk_full("libtorch", home.root(), needed)),
+        Some(free) if free < needed => Err(crate::disk_full("libtorch", home.root(), needed)),
         _ => Ok(()),
     }
 }

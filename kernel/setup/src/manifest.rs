@@ -8,10 +8,12 @@ use std::time::SystemTime;
 use oxtorch_system::home::{Home, trust};
 use serde::{Deserialize, Serialize};
 
-use super::contents::Look;
-use super::error::{SetupError, Unusable};
-use super::libtorch::Libtorch;
-use super::{Runtime, build, contents, libtorch, python, sources, toolchain};
+use crate::build::{self, sources};
+use crate::contents::{self, Look};
+use crate::error::{SetupError, Unusable};
+use crate::libtorch::{self, Libtorch, gpu, python};
+use crate::tools::toolchain;
+use crate::{Runtime, shim};
 
 /// The variables that decide what set-up finds. The programs that it looks for on the search path are looked up again
 /// at each start.
@@ -23,13 +25,13 @@ const STEPS: [&str; 10] = [
     include_str!("build.rs"),
     include_str!("contents.rs"),
     include_str!("libtorch.rs"),
-    include_str!("linker.rs"),
+    include_str!("tools/linker.rs"),
     include_str!("lib.rs"),
-    include_str!("other_versions.rs"),
-    include_str!("self_test.cpp"),
+    include_str!("shim/other_versions.rs"),
+    include_str!("shim/self_test.cpp"),
     include_str!("shim.rs"),
-    include_str!("toolchain.rs"),
-    include_str!("wrappers.rs"),
+    include_str!("tools/toolchain.rs"),
+    include_str!("shim/wrappers.rs"),
 ];
 
 /// A finished set-up.
@@ -121,7 +123,7 @@ fn libraries(home: &Home, files: &[Stamp]) -> Option<PathBuf> {
 
 /// Remembers a runtime for this environment, and for all who cannot set up in this home.
 pub(super) fn write(home: &Home, runtime: &Runtime, libtorch: &Libtorch) -> Result<(), SetupError> {
-    let shim = runtime.native.iter().map(|folder| super::shim::library(folder));
+    let shim = runtime.native.iter().map(|folder| shim::library(folder));
     let files = [runtime.rustc.clone()].into_iter().chain(build::files(runtime));
     let linker = runtime.linker.iter().flat_map(|linker| linker.files().map(Path::to_owned));
     let files = files.chain([libtorch.main_library()]).chain(shim).chain(linker);
@@ -148,7 +150,7 @@ fn place_for_all(home: &Home) -> Result<PathBuf, SetupError> {
 
 fn place_of(home: &Home, kind: &str, parts: impl IntoIterator<Item = OsString>) -> Result<PathBuf, SetupError> {
     let sources = sources::sources_key(&sources::all()?);
-    let gpu = OsString::from(if super::gpu::wanted() { "gpu" } else { "cpu" });
+    let gpu = OsString::from(if gpu::wanted() { "gpu" } else { "cpu" });
     let parts: Vec<OsString> = parts.into_iter().chain([sources.into(), gpu]).collect();
     let steps = STEPS.map(str::as_bytes);
     let key = oxtorch_system::home::key(parts.iter().map(|part| part.as_encoded_bytes()).chain(steps));

@@ -3,17 +3,21 @@
 //! It is one library because cells call into it directly and it keeps the last error in a thread local: a second copy
 //! would lose errors.
 
+mod arguments;
+pub mod other_versions;
+mod wrappers;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use oxtorch_system::child::{Output, command};
 use oxtorch_system::home::{Home, HomeError, key};
 
-use super::error::SetupError;
-use super::libtorch::Libtorch;
-use super::progress::Progress;
-use super::toolchain::Compiler;
-use super::{arguments, contents, run_tool};
+use crate::error::SetupError;
+use crate::libtorch::Libtorch;
+use crate::progress::Progress;
+use crate::tools::toolchain::Compiler;
+use crate::{contents, run_tool};
 
 /// The files of torch-sys that make the shim. The third one there is for Python extensions.
 const FILES: [&str; 2] = ["torch_api", "torch_api_generated"];
@@ -34,7 +38,7 @@ pub(crate) fn place(home: &Home, torch_sys: &str, libtorch: &Libtorch, compiler:
     let compiler = format!("{}\n{}", compiler.path.display(), compiler.version);
     let flags = flags(libtorch).join(" ");
     let parts = [torch_sys, &libtorch.identity, &compiler, &flags];
-    let near = if libtorch.is_exact() { &[][..] } else { &super::other_versions::METHOD[..] };
+    let near = if libtorch.is_exact() { &[][..] } else { &other_versions::METHOD[..] };
     let method = arguments::METHOD.iter().chain(near);
     home.place("shim", &key(parts.iter().chain(method).map(|part| part.as_bytes())))
 }
@@ -169,7 +173,7 @@ impl<'a> Attempt<'a> {
         if output.status.success() {
             Ok(())
         } else if output.is_disk_full() {
-            Err(super::disk_full("compiling the C++ shim", self.home.root(), NEEDED_SPACE))
+            Err(crate::disk_full("compiling the C++ shim", self.home.root(), NEEDED_SPACE))
         } else {
             Err(SetupError::Shim { log: output.tail(30) })
         }

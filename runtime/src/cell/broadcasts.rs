@@ -1,7 +1,7 @@
 //! Notes on losses that were given predictions and targets of shapes that differ: libtorch broadcasts them and says
 //! nothing, and of `[N, 1]` and `[N]` each prediction is compared with the targets of all.
 //!
-//! The shim sees such a call (`kernel/setup/src/broadcasts.h`); an operator such as `-` it does not tell of, since
+//! The shim sees such a call (`kernel/setup/src/shim/broadcasts.h`); an operator such as `-` it does not tell of, since
 //! there broadcasting is meant.
 
 use std::ffi::{CStr, c_char};
@@ -12,8 +12,8 @@ const DIFFERENT_SHAPES: &str = "the shapes differ and are broadcast, so that pre
                                 first, as by `predictions.squeeze_dim(-1)` or `targets.unsqueeze(-1)`; where it is meant, say so by \
                                 `targets.expand_as(&predictions)`";
 
-// SAFETY: as `kernel/setup/src/broadcasts.h` defines it; the shim is loaded with the runtime. It takes any function,
-// and calls it with a text that ends with a 0 and lives for that call.
+// SAFETY: as `kernel/setup/src/shim/broadcasts.h` defines it; the shim is loaded with the runtime. It takes any
+// function, and calls it with a text that ends with a 0 and lives for that call.
 unsafe extern "C" {
     safe fn oxtorch_tell_broadcasts_to(tell: unsafe extern "C" fn(*const c_char));
 }

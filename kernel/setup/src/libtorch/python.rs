@@ -8,9 +8,9 @@ use oxtorch_system::child::{Output, command, first_line_of};
 use oxtorch_system::home::HomeError;
 use oxtorch_system::programs::{find_program, is_executable};
 
-use super::error::{SetupError, Unusable};
-use super::progress::{Progress, Update, count_bytes};
-use super::run_tool;
+use crate::error::{SetupError, Unusable};
+use crate::progress::{Progress, Update, count_bytes};
+use crate::run_tool;
 
 /// The wheels that libtorch is in and what it links, in pip's format, each with the sums that it must have. On a
 /// machine without a GPU these few of torch's many dependencies do: `libtorch_cpu.so` links no other.
@@ -70,7 +70,7 @@ pub(crate) fn install_torch(
         return Ok(());
     }
     if output.is_disk_full() {
-        return Err(super::disk_full("libtorch", target, needed_space(gpu)).into());
+        return Err(crate::disk_full("libtorch", target, needed_space(gpu)).into());
     }
     let has_pip = !output.all().contains("No module named pip");
     Err(if has_pip { errors(&output) } else { format!("{} has no pip", python.display()) }.into())
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn every_wheel_has_one_version_and_its_sums() {
-        let torch = format!("torch=={} ", super::super::libtorch::VERSION);
+        let torch = format!("torch=={} ", crate::libtorch::VERSION);
         assert!(WHEELS.contains(&torch), "another torch is listed than the one that is used");
         let joined = [WHEELS, WHEELS_FOR_GPU].concat().replace("\\\n", " ");
         let wheels: Vec<&str> = joined.lines().filter(|line| !line.starts_with('#')).collect();

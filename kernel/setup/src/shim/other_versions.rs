@@ -11,14 +11,14 @@ use std::path::Path;
 use oxtorch_system::child::command;
 use oxtorch_system::home::{Home, HomeError};
 
-use super::contents::{self, Look};
-use super::error::{SetupError, Unusable};
-use super::libtorch::{Libtorch, VERSION};
-use super::progress::Progress;
-use super::run_tool;
-use super::shim::{self, Attempt};
-use super::toolchain::Compiler;
 use super::wrappers::{read_refusals, reduce};
+use crate::contents::{self, Look};
+use crate::error::{SetupError, Unusable};
+use crate::libtorch::{Libtorch, VERSION};
+use crate::progress::Progress;
+use crate::run_tool;
+use crate::shim::{self, Attempt};
+use crate::tools::toolchain::Compiler;
 
 /// A version that lacks more functions than this is too far away.
 const MOST_LACKING: usize = 100;

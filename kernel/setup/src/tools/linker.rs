@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use oxtorch_system::child::{command, stdout_of, with_path};
 use serde::{Deserialize, Serialize};
 
-use super::toolchain::Toolchain;
+use crate::tools::toolchain::Toolchain;
 
 /// A linker to call directly, and what the C compiler would have told it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ fn links(toolchain: &Toolchain, linker: &Linker) -> bool {
 
 impl Linker {
     /// What must be there for it to work.
-    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         [&self.program, &self.start, &self.end].into_iter().map(PathBuf::as_path)
     }
 

@@ -7,12 +7,12 @@ use include_dir::{Dir, include_dir};
 use oxtorch_system::home::{create_folder, key, write_file};
 use toml_edit::{Array, DocumentMut};
 
-use super::error::SetupError;
+use crate::error::SetupError;
 
 static RUNTIME: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../runtime");
 /// The manifest of the workspace that this program was built from: versions, lints and profiles are the same there.
-const MANIFEST: &str = include_str!("../../../Cargo.toml");
-const LOCK: &str = include_str!("../../../Cargo.lock");
+const MANIFEST: &str = include_str!("../../../../Cargo.toml");
+const LOCK: &str = include_str!("../../../../Cargo.lock");
 
 /// One file of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]

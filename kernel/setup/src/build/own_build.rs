@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use oxtorch_system::home::{HomeError, create_folder};
 
-use super::build::{CARGO_LOCK, Recipe};
-use super::error::SetupError;
+use crate::build::{CARGO_LOCK, Recipe};
+use crate::error::SetupError;
 
 /// Files from here on are linked: what cargo has built it does not write again, and there are some hundred megabytes of
 /// it.

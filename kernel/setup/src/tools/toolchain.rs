@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use oxtorch_system::child::{command, first_line_of, stdout_of};
 use oxtorch_system::programs::{find_program, is_executable};
 
-use super::error::SetupError;
+use crate::error::SetupError;
 
 /// The toolchain that Oxtorch is made for: the engine reads this compiler's diagnostics.
 pub(crate) const CHANNEL: &str = "1.95.0";

@@ -12,10 +12,10 @@ use oxtorch_system::child::command;
 use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full};
 use oxtorch_system::programs::find_program;
 
-use super::error::{SetupError, Unusable};
-use super::libtorch::VERSION;
-use super::progress::{Progress, Update, count_bytes};
-use super::run_tool;
+use crate::error::{SetupError, Unusable};
+use crate::libtorch::VERSION;
+use crate::progress::{Progress, Update, count_bytes};
+use crate::run_tool;
 
 /// Where the archives are.
 pub(crate) const SITE: &str = "https://download.pytorch.org/libtorch";
@@ -49,7 +49,7 @@ pub(crate) fn install(
     let name = name(gpu).ok_or_else(|| "there is no archive for this platform".to_owned())?;
     // What has arrived stays under this name when a transfer breaks, and the next one goes on there.
     let part = home.place("downloads", &format!("{}.part", name.replace('/', "-")));
-    let disk_full = |path| super::disk_full("the libtorch archive", path, needed_space(gpu));
+    let disk_full = |path| crate::disk_full("the libtorch archive", path, needed_space(gpu));
     if let Some(folder) = part.parent() {
         create_folder(folder).map_err(|error| match is_disk_full(&error) {
             true => disk_full(&part),
