@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jupyter_protocol::ConnectionInfo;
 use serde::Deserialize;
 
-use super::wire::Wire;
+use crate::wire::Wire;
 
 /// What is wrong with a connection file.
 #[derive(Debug, thiserror::Error)]

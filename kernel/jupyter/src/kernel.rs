@@ -1,5 +1,13 @@
 //! Takes the shell's requests one after the other: runs cells, answers questions, aborts what a failed cell held up.
 
+pub(crate) mod cell;
+pub(crate) mod control;
+pub(crate) mod history;
+pub(crate) mod interrupts;
+pub(crate) mod replies;
+pub(crate) mod startup;
+mod usage;
+
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -12,38 +20,38 @@ use oxtorch_session::{AHEAD, CellError, Completion, Engine};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::cell::{self, CellOutput, Frontend};
-use super::history::History;
-use super::log::log;
-use super::replies::{self, CommonReplies};
-use super::startup::Startup;
-use super::wire;
+use self::cell::{CellOutput, Frontend};
+use self::history::History;
+use self::replies::CommonReplies;
+use self::startup::Startup;
+use crate::log::log;
+use crate::wire;
 
 /// A frontend that runs all cells sends their requests at once. A first cell that fails within a millisecond must
 /// still abort those that are on the wire, so they get this long to arrive before its reply is sent.
 const ON_THE_WIRE: Duration = Duration::from_millis(20);
 
 /// What answers the shell's requests.
-pub(super) struct Kernel<E> {
-    pub(super) engine: Startup<E>,
-    pub(super) requests: mpsc::UnboundedReceiver<JupyterMessage>,
-    pub(super) replies: mpsc::UnboundedSender<JupyterMessage>,
-    pub(super) frontend: Frontend,
-    pub(super) shutdown: watch::Sender<bool>,
+pub(crate) struct Kernel<E> {
+    pub(crate) engine: Startup<E>,
+    pub(crate) requests: mpsc::UnboundedReceiver<JupyterMessage>,
+    pub(crate) replies: mpsc::UnboundedSender<JupyterMessage>,
+    pub(crate) frontend: Frontend,
+    pub(crate) shutdown: watch::Sender<bool>,
     /// For what control takes as well.
-    pub(super) common: CommonReplies,
-    pub(super) history: History,
+    pub(crate) common: CommonReplies,
+    pub(crate) history: History,
     /// Requests that were read while looking for those to abort, ahead of `requests`.
-    pub(super) queue: VecDeque<JupyterMessage>,
+    pub(crate) queue: VecDeque<JupyterMessage>,
     /// The number that the next cell's prompt gets.
-    pub(super) execution_count: u32,
+    pub(crate) execution_count: u32,
     /// The cell that ran last, with its number: what is shown while none runs is its.
-    pub(super) last: Option<(JupyterMessage, u32)>,
+    pub(crate) last: Option<(JupyterMessage, u32)>,
 }
 
 impl<E: Engine> Kernel<E> {
     /// Serves until the kernel shall end, then ends the engine, also in the middle of a cell.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let mut shutdown = self.shutdown.subscribe();
         tokio::select! {
             biased;

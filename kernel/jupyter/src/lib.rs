@@ -7,32 +7,16 @@
 // Whoever reads may be gone, and what is written may come from anybody: `oxtorch_system::terminal` sees to both.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
-mod cell;
+mod channels;
 mod connection_file;
-mod control;
-mod framing;
-mod heartbeat;
-mod history;
-mod interrupts;
-mod iopub;
 mod kernel;
 pub mod kernelspec;
 mod lifetime;
-mod link;
-mod listener;
 mod log;
 mod pace;
-mod peers;
-mod replies;
-mod router;
-mod shell;
-mod signing;
-mod startup;
-mod stdin;
-mod subscribers;
+mod sockets;
 #[cfg(test)]
 mod tests;
-mod usage;
 mod wire;
 
 use std::collections::VecDeque;
@@ -46,12 +30,17 @@ use oxtorch_session::Engine;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use self::cell::Frontend;
-use self::history::History;
-use self::listener::Listener;
+use self::channels::{heartbeat, iopub, shell, stdin};
+use self::kernel::cell::Frontend;
+use self::kernel::control::Control;
+use self::kernel::history::History;
+use self::kernel::interrupts::Interrupts;
+use self::kernel::replies::CommonReplies;
+use self::kernel::startup::Startup;
 use self::log::log;
-use self::replies::CommonReplies;
-use self::router::Router;
+use self::sockets::link::Rooms;
+use self::sockets::listener::{self, Listener};
+use self::sockets::router::Router;
 
 /// How long the engine and the last messages may take at the end. A frontend that restarts the kernel waits for this;
 /// Jupyter's own for 2.5 s, before it ends the kernel by force.
@@ -87,7 +76,7 @@ where
             Err(ConnectionFileError::Address { path, channel, address, source })
         }
     };
-    let rooms = link::Rooms::default();
+    let rooms = Rooms::default();
     let router = |listener| Router::serve(listener, wire.clone(), rooms.clone());
     let shell_router = router(bound("shell", info.shell_port, info.shell_url()).await?);
     let control_router = router(bound("control", info.control_port, info.control_url()).await?);
@@ -95,21 +84,21 @@ where
     let heartbeat_listener = bound("heartbeat", info.hb_port, info.hb_url()).await?;
     let iopub_listener = bound("iopub", info.iopub_port, info.iopub_url()).await?;
 
-    let interrupts = interrupts::Interrupts::default();
+    let interrupts = Interrupts::default();
     let (shutdown, mut ended) = watch::channel(false);
     let (iopub, outgoing) = iopub::channel();
     let (stdin, questions) = stdin::channel();
     let (request_sender, requests) = mpsc::unbounded_channel();
     let (replies, reply_receiver) = mpsc::unbounded_channel();
 
-    let control = control::Control {
+    let control = Control {
         replies: CommonReplies::new(info.clone()),
         iopub: iopub.clone(),
         interrupts: interrupts.clone(),
         shutdown: shutdown.clone(),
     };
     let kernel = kernel::Kernel {
-        engine: startup::Startup::begin(start),
+        engine: Startup::begin(start),
         requests,
         replies,
         frontend: Frontend { iopub, stdin, interrupts: interrupts.clone() },

@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use tokio::signal::unix::SignalKind;
 
-use super::interrupts::Interrupts;
-use super::log::log;
+use crate::kernel::interrupts::Interrupts;
+use crate::log::log;
 
 /// How often the parent is looked for. There is no event for the death of a process that is not one's child.
 const PARENT_POLL: Duration = Duration::from_secs(1);

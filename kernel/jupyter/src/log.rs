@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use oxtorch_system::terminal;
 
-use super::pace::Pace;
+use crate::pace::Pace;
 
 /// Lines that may wait to be written.
 const WAITING: usize = 256;

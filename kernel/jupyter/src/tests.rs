@@ -19,8 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use zeromq::{Socket, SocketRecv, SocketSend};
 
-use super::framing::tests::{frame, handshake};
 use super::*;
+use crate::sockets::framing::tests::{frame, handshake};
 
 mod lifetime;
 mod peers;

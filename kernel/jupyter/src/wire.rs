@@ -1,24 +1,26 @@
 //! Turns what arrives on a socket into messages and messages into what is sent, and what must not stop the kernel into
 //! a line in the log.
 
+mod signing;
+
 use bytes::Bytes;
 use jupyter_protocol::{ConnectionInfo, Header, JupyterMessage, JupyterMessageContent, UnknownMessage};
 use zeromq::ZmqMessage;
 
-use super::log::log;
-use super::signing::{SCHEME, SignatureError, Signer};
+use self::signing::{SCHEME, SignatureError, Signer};
+use crate::log::log;
 
 /// The version of the messaging protocol that this kernel speaks; 5.4 brought `iopub_welcome`.
-pub(super) const PROTOCOL_VERSION: &str = "5.4";
+pub(crate) const PROTOCOL_VERSION: &str = "5.4";
 
 /// Stands between the identities that route a message and the message.
-pub(super) const DELIMITER: &[u8] = b"<IDS|MSG>";
+pub(crate) const DELIMITER: &[u8] = b"<IDS|MSG>";
 
 /// What the session of a kernel begins with, in the header of each of its messages. No frontend's does.
 const KERNEL_SESSION: &str = "oxtorch-kernel-";
 
 /// How messages of one connection are written and read: by whom, and signed with what.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     /// Names this kernel's run in every header.
     session: String,
     /// `None` where the connection file has an empty key: then nothing is signed.
@@ -44,7 +46,7 @@ enum FrameError {
 
 impl Wire {
     /// For the key and the scheme in a connection file; `None` where the scheme is not known.
-    pub(super) fn new(info: &ConnectionInfo) -> Option<Self> {
+    pub(crate) fn new(info: &ConnectionInfo) -> Option<Self> {
         let signer = match info.key.as_str() {
             "" => None,
             _ if info.signature_scheme != SCHEME => return None,
@@ -58,7 +60,7 @@ impl Wire {
     ///
     /// Content that does not fit its type becomes an [`UnknownMessage`] of that type, so that a request with a missing
     /// field gets an error as its reply instead of silence.
-    pub(super) fn read(&self, frames: Vec<Bytes>, channel: &str) -> Option<JupyterMessage> {
+    pub(crate) fn read(&self, frames: Vec<Bytes>, channel: &str) -> Option<JupyterMessage> {
         match self.decode(frames) {
             Ok(message) => Some(message),
             Err(error) => {
@@ -102,7 +104,7 @@ impl Wire {
     }
 
     /// Writes a message as frames.
-    pub(super) fn encode(&self, message: JupyterMessage) -> ZmqMessage {
+    pub(crate) fn encode(&self, message: JupyterMessage) -> ZmqMessage {
         let JupyterMessage { zmq_identities, header, parent_header, metadata, content, buffers, .. } =
             message.with_session(&self.session);
         let parent = parent_header.map_or_else(|| "{}".into(), |header| json(&header));
@@ -121,7 +123,7 @@ fn json(part: &impl serde::Serialize) -> Bytes {
 }
 
 /// A message from this kernel about, or in reply to, `parent`; it carries the identities to route a reply by.
-pub(super) fn message(content: impl Into<JupyterMessageContent>, parent: Option<&JupyterMessage>) -> JupyterMessage {
+pub(crate) fn message(content: impl Into<JupyterMessageContent>, parent: Option<&JupyterMessage>) -> JupyterMessage {
     let mut message = JupyterMessage::new(content, parent);
     message.header.username = "oxtorch".into();
     message.header.version = PROTOCOL_VERSION.into();

@@ -8,14 +8,14 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
-use super::cell::CellOutput;
-use super::interrupts::Interrupts;
+use crate::kernel::cell::CellOutput;
+use crate::kernel::interrupts::Interrupts;
 
 /// How long somebody who types may wait for a start: one without a set-up takes about half of it.
 const TYPING: Duration = Duration::from_millis(800);
 
 /// An engine on its way to its first cell.
-pub(super) enum Startup<E> {
+pub(crate) enum Startup<E> {
     /// It starts; the first set-up downloads and compiles for minutes.
     Starting {
         /// Ends with the engine.
@@ -30,14 +30,14 @@ pub(super) enum Startup<E> {
 }
 
 /// An engine, and what it shows while no cell runs.
-pub(super) struct Running<E> {
-    pub(super) engine: E,
-    pub(super) aside: Aside,
+pub(crate) struct Running<E> {
+    pub(crate) engine: E,
+    pub(crate) aside: Aside,
 }
 
 impl<E: Engine> Startup<E> {
     /// Starts an engine in the background.
-    pub(super) fn begin<F, Fut>(start: F) -> Self
+    pub(crate) fn begin<F, Fut>(start: F) -> Self
     where
         F: FnOnce(mpsc::UnboundedSender<String>) -> Fut + Send + 'static,
         Fut: Future<Output = anyhow::Result<E>> + Send + 'static,
@@ -48,7 +48,7 @@ impl<E: Engine> Startup<E> {
 
     /// The engine, once it runs. Meanwhile the cell shows the set-up's progress; an interrupt ends the wait, not the
     /// set-up.
-    pub(super) async fn running(&mut self, cell: &CellOutput<'_>) -> Result<&mut Running<E>, CellError> {
+    pub(crate) async fn running(&mut self, cell: &CellOutput<'_>) -> Result<&mut Running<E>, CellError> {
         if let Self::Starting { task, progress } = self {
             // The progress of a start that is over already interests nobody, unless it failed.
             let waits = !task.is_finished();
@@ -80,7 +80,7 @@ impl<E: Engine> Startup<E> {
     }
 
     /// The engine, for a question that is asked while the user types: a start that takes long is not waited for.
-    pub(super) async fn soon(&mut self, interrupts: &Interrupts) -> Option<&mut E> {
+    pub(crate) async fn soon(&mut self, interrupts: &Interrupts) -> Option<&mut E> {
         if let Self::Starting { task, .. } = self {
             let started = timeout(TYPING, task).await.ok()?;
             *self = Self::started(started, interrupts);
@@ -106,7 +106,7 @@ impl<E: Engine> Startup<E> {
     }
 
     /// Waits for what is shown while no cell runs.
-    pub(super) async fn aside(&mut self) -> Event {
+    pub(crate) async fn aside(&mut self) -> Event {
         match self {
             Self::Ready(running) => running.aside.next().await,
             Self::Starting { .. } | Self::Failed(_) => std::future::pending().await,
@@ -114,7 +114,7 @@ impl<E: Engine> Startup<E> {
     }
 
     /// Ends what was started; what is shown meanwhile is the last cell's.
-    pub(super) async fn shutdown(self, last: Option<CellOutput<'_>>) {
+    pub(crate) async fn shutdown(self, last: Option<CellOutput<'_>>) {
         match self {
             Self::Ready(Running { engine, mut aside }) => {
                 let mut ended = pin!(engine.shutdown());

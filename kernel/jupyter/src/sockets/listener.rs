@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::log::log;
+use crate::log::log;
 
 /// An error may come again at once, as where there are no file descriptors left; this keeps such a loop from taking a
 /// whole core.
@@ -35,21 +35,21 @@ const LEAST: u64 = 64;
 const WANTED: u64 = 4096;
 
 /// A connection with a frontend, or with whoever has found the port.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A connection, and its place among those of its address.
-pub(super) struct Connection {
-    pub(super) stream: Box<dyn Stream>,
-    pub(super) place: OwnedSemaphorePermit,
+pub(crate) struct Connection {
+    pub(crate) stream: Box<dyn Stream>,
+    pub(crate) place: OwnedSemaphorePermit,
 }
 
 /// An address that frontends connect to.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     socket: Socket,
     /// Of the five, as a log names it.
-    pub(super) channel: &'static str,
+    pub(crate) channel: &'static str,
     places: Arc<Semaphore>,
 }
 
@@ -60,7 +60,7 @@ enum Socket {
 
 impl Listener {
     /// Listens on a port of a connection file.
-    pub(super) async fn bind(info: &ConnectionInfo, channel: &'static str, port: u16) -> io::Result<Self> {
+    pub(crate) async fn bind(info: &ConnectionInfo, channel: &'static str, port: u16) -> io::Result<Self> {
         let socket = match info.transport {
             Transport::TCP => {
                 let ip = info.ip.trim_matches(['[', ']']);
@@ -78,7 +78,7 @@ impl Listener {
     }
 
     /// Waits for somebody to connect. Where too many are connected, those that come are turned away.
-    pub(super) async fn accept(&self) -> Connection {
+    pub(crate) async fn accept(&self) -> Connection {
         loop {
             let accepted: io::Result<Box<dyn Stream>> = match &self.socket {
                 Socket::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
@@ -103,7 +103,7 @@ impl Listener {
 /// # Errors
 ///
 /// Where the process can have too few files open for a frontend to be answered.
-pub(super) fn check_descriptors() -> anyhow::Result<()> {
+pub(crate) fn check_descriptors() -> anyhow::Result<()> {
     match descriptors() {
         enough if enough >= LEAST => Ok(()),
         few => Err(io::Error::from_raw_os_error(libc::EMFILE))

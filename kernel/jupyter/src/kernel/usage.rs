@@ -8,13 +8,13 @@ use sysinfo::System;
 
 /// Measures from one request to the next.
 #[derive(Default)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     system: System,
 }
 
 impl Usage {
     /// The reply: processor time in percent of one processor since the last request, memory in bytes.
-    pub(super) fn reply(&mut self) -> JupyterMessageContent {
+    pub(crate) fn reply(&mut self) -> JupyterMessageContent {
         let Self { system } = self;
         let kernel = std::process::id();
         system.refresh_memory();

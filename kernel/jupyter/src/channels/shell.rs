@@ -4,11 +4,11 @@
 use jupyter_protocol::JupyterMessage;
 use tokio::sync::mpsc;
 
-use super::log::log;
-use super::router::Router;
+use crate::log::log;
+use crate::sockets::router::Router;
 
 /// Moves messages both ways until the other ends are gone.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     mut router: Router,
     requests: mpsc::UnboundedSender<JupyterMessage>,
     mut replies: mpsc::UnboundedReceiver<JupyterMessage>,

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 /// Interrupts the running cell, wherever it is: in the engine, waiting for the engine to start, or for input.
 #[derive(Clone, Default)]
-pub(super) struct Interrupts(Arc<Shared>);
+pub(crate) struct Interrupts(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -19,12 +19,12 @@ struct Shared {
 
 impl Interrupts {
     /// From now on the engine is told, too.
-    pub(super) fn engine_started(&self, interrupter: Interrupter) {
+    pub(crate) fn engine_started(&self, interrupter: Interrupter) {
         let _ = self.0.engine.set(interrupter);
     }
 
     /// Interrupts the running cell; nothing happens when none runs.
-    pub(super) fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         // The engine first: a cell whose `input` then ends must find that it was interrupted.
         if let Some(engine) = self.0.engine.get() {
             engine.interrupt();
@@ -33,7 +33,7 @@ impl Interrupts {
     }
 
     /// Waits for the next interrupt.
-    pub(super) async fn next(&self) {
+    pub(crate) async fn next(&self) {
         self.0.waiting.notified().await;
     }
 }

@@ -23,16 +23,16 @@ const COMMAND: u8 = 4;
 
 /// How much one peer may send.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Bytes of one message, with all its frames.
-    pub(super) message: u64,
+    pub(crate) message: u64,
     /// Bytes of all messages together, where a peer has no reason to send many.
-    pub(super) total: u64,
+    pub(crate) total: u64,
 }
 
 /// Why nothing more is taken from a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("what it sends is not ZMTP 3")]
     Foreign,
     #[error("it sends a frame that ZMTP does not have")]
@@ -47,7 +47,7 @@ pub(super) enum Refusal {
 
 /// What the bytes that were read mean for those that come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Nothing.
     On,
     /// A frame begins; with it the message takes this many bytes.
@@ -58,7 +58,7 @@ pub(super) enum Step {
 
 /// Follows what one peer sends.
 #[derive(Debug)]
-pub(super) struct Framing {
+pub(crate) struct Framing {
     limits: Limits,
     at: At,
     /// The `READY` command has come.
@@ -79,13 +79,13 @@ enum At {
 }
 
 impl Framing {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, at: At::Greeting(0), ready: false, message: 0, total: 0 }
     }
 
     /// Reads on, and says how many of the bytes belong to what it found. Those may be passed on once what the step asks
     /// for is done. All bytes are read when it takes none and finds nothing.
-    pub(super) fn step(&mut self, bytes: &[u8]) -> Result<(usize, Step), Refusal> {
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<(usize, Step), Refusal> {
         match self.at {
             At::Greeting(seen) => {
                 let taken = bytes.len().min(GREETING - seen);
@@ -160,7 +160,7 @@ impl Framing {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use oxtorch_testing::fuzz;
 

@@ -24,9 +24,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeromq::{Socket, SocketEvent};
 
-use super::framing::{Framing, Limits, Refusal, Step};
-use super::listener::{Connection, Stream};
-use super::log::log;
+use crate::log::log;
+use crate::sockets::framing::{Framing, Limits, Refusal, Step};
+use crate::sockets::listener::{Connection, Stream};
 
 /// Bytes that a relay moves at once.
 const CHUNK: usize = 64 * 1024;
@@ -52,7 +52,7 @@ const LONGEST_PATH: usize = 100;
 /// Room for long messages while they come in, shared by all connections of a kernel. Peers that may be anybody have a
 /// room of their own: they can keep each other waiting, and nobody else.
 #[derive(Clone)]
-pub(super) struct Rooms {
+pub(crate) struct Rooms {
     proven: Arc<Semaphore>,
     unproven: Arc<Semaphore>,
 }
@@ -105,20 +105,20 @@ impl Room {
 }
 
 /// A frontend that has said what it is.
-pub(super) struct Link<S> {
+pub(crate) struct Link<S> {
     /// The socket, with this one peer.
-    pub(super) socket: S,
+    pub(crate) socket: S,
     /// What a router calls the peer.
-    pub(super) identity: Bytes,
+    pub(crate) identity: Bytes,
     /// Counts the bytes that the frontend has taken.
-    pub(super) taken: Arc<AtomicU64>,
+    pub(crate) taken: Arc<AtomicU64>,
     /// To be told once a message has come that was signed with the key.
-    pub(super) proof: watch::Sender<bool>,
-    pub(super) relay: Relay,
+    pub(crate) proof: watch::Sender<bool>,
+    pub(crate) relay: Relay,
 }
 
 /// Moves bytes between a frontend and a socket, until either side closes the connection and what it sent was passed on.
-pub(super) struct Relay {
+pub(crate) struct Relay {
     task: JoinSet<()>,
     finish: oneshot::Sender<()>,
     _place: OwnedSemaphorePermit,
@@ -126,13 +126,13 @@ pub(super) struct Relay {
 
 impl Relay {
     /// Waits until the connection is over.
-    pub(super) async fn ended(&mut self) {
+    pub(crate) async fn ended(&mut self) {
         self.task.join_next().await;
     }
 
     /// Passes on what the socket has written, which sends nothing more, and closes the connection. The socket does not
     /// when it is dropped: what reads from it lives on.
-    pub(super) async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         let _ = self.finish.send(());
         self.task.join_next().await;
     }
@@ -153,7 +153,7 @@ enum LinkError {
 
 /// Makes a socket for a connection and waits until the peer has said what it is. For one that does not, the log gets a
 /// line, unless it has just gone.
-pub(super) async fn link<S: Socket>(
+pub(crate) async fn link<S: Socket>(
     connection: Connection,
     channel: &'static str,
     limits: Limits,
@@ -377,8 +377,8 @@ async fn counted_copy(
 
 #[cfg(test)]
 mod tests {
-    use super::super::framing::tests::{frame, handshake};
     use super::*;
+    use crate::sockets::framing::tests::{frame, handshake};
 
     const MORE: u8 = 1;
 

@@ -3,28 +3,28 @@
 use jupyter_protocol::{InterruptReply, JupyterMessage, JupyterMessageContent, Status};
 use tokio::sync::watch;
 
-use super::interrupts::Interrupts;
-use super::iopub::IoPub;
-use super::log::log;
-use super::replies::{self, CommonReplies};
-use super::router::Router;
-use super::wire;
+use crate::channels::iopub::IoPub;
+use crate::kernel::interrupts::Interrupts;
+use crate::kernel::replies::{self, CommonReplies};
+use crate::log::log;
+use crate::sockets::router::Router;
+use crate::wire;
 
 /// What the control socket acts on.
-pub(super) struct Control {
+pub(crate) struct Control {
     /// For what shell takes as well.
-    pub(super) replies: CommonReplies,
+    pub(crate) replies: CommonReplies,
     /// For status, and to tell every frontend of a shutdown.
-    pub(super) iopub: IoPub,
+    pub(crate) iopub: IoPub,
     /// For `interrupt_request`.
-    pub(super) interrupts: Interrupts,
+    pub(crate) interrupts: Interrupts,
     /// For `shutdown_request`.
-    pub(super) shutdown: watch::Sender<bool>,
+    pub(crate) shutdown: watch::Sender<bool>,
 }
 
 impl Control {
     /// Answers requests until `ends` says so.
-    pub(super) async fn serve(mut self, mut router: Router, mut ends: watch::Receiver<bool>) {
+    pub(crate) async fn serve(mut self, mut router: Router, mut ends: watch::Receiver<bool>) {
         loop {
             let request = tokio::select! {
                 request = router.receive() => request,

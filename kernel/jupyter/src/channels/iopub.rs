@@ -12,11 +12,11 @@ use jupyter_protocol::{JupyterMessage, JupyterMessageContent, Media, MediaType};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
-use super::link::Rooms;
-use super::listener::Listener;
-use super::pace::Pace;
-use super::subscribers::{About, Subscribers};
-use super::wire::{self, Wire};
+use crate::channels::subscribers::{About, Subscribers};
+use crate::pace::Pace;
+use crate::sockets::link::Rooms;
+use crate::sockets::listener::Listener;
+use crate::wire::{self, Wire};
 
 /// Bytes that may wait for the frontend.
 const BACKLOG: usize = 64 * 1024 * 1024;
@@ -35,7 +35,7 @@ const TEXT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The way to the iopub socket.
 #[derive(Clone)]
-pub(super) struct IoPub {
+pub(crate) struct IoPub {
     backlog: Arc<Semaphore>,
     pressure: Pressure,
     messages: mpsc::UnboundedSender<Waiting>,
@@ -44,11 +44,11 @@ pub(super) struct IoPub {
 
 /// How many messages wait because the backlog is full.
 #[derive(Clone, Default)]
-pub(super) struct Pressure(Arc<AtomicUsize>);
+pub(crate) struct Pressure(Arc<AtomicUsize>);
 
 impl Pressure {
     /// Whether one does.
-    pub(super) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 
@@ -72,7 +72,7 @@ struct Waiting {
 }
 
 /// The other end of [`IoPub`].
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     messages: mpsc::UnboundedReceiver<Waiting>,
     urgent: mpsc::UnboundedReceiver<JupyterMessage>,
     /// Text that may still grow: pieces of one request, in the order in which they came.
@@ -85,7 +85,7 @@ pub(super) struct Outgoing {
 }
 
 /// A way to the iopub socket and its other end.
-pub(super) fn channel() -> (IoPub, Outgoing) {
+pub(crate) fn channel() -> (IoPub, Outgoing) {
     let (messages, messages_end) = mpsc::unbounded_channel();
     let (urgent, urgent_end) = mpsc::unbounded_channel();
     let backlog = Arc::new(Semaphore::new(BACKLOG));
@@ -103,7 +103,7 @@ pub(super) fn channel() -> (IoPub, Outgoing) {
 
 impl IoPub {
     /// Sends what a shell request shows, in order; waits while the frontend is far behind.
-    pub(super) async fn publish(&self, content: impl Into<JupyterMessageContent>, parent: &JupyterMessage) {
+    pub(crate) async fn publish(&self, content: impl Into<JupyterMessageContent>, parent: &JupyterMessage) {
         let content = content.into();
         let size = size(&content).min(BACKLOG) as u32;
         let place = match self.backlog.clone().try_acquire_many_owned(size) {
@@ -121,7 +121,7 @@ impl IoPub {
 
     /// Sends ahead of what waits. For the few small messages about a control request, which has to be answered also
     /// while a cell prints faster than the frontend reads.
-    pub(super) fn publish_urgent(&self, content: impl Into<JupyterMessageContent>, parent: Option<&JupyterMessage>) {
+    pub(crate) fn publish_urgent(&self, content: impl Into<JupyterMessageContent>, parent: Option<&JupyterMessage>) {
         let _ = self.urgent.send(broadcast(content, parent));
     }
 }
@@ -254,7 +254,7 @@ fn append(to: &mut Waiting, mut more: Waiting) {
 }
 
 /// Sends to all who listen until every [`IoPub`] is gone.
-pub(super) async fn serve(listener: Listener, wire: Arc<Wire>, rooms: Rooms, mut outgoing: Outgoing) {
+pub(crate) async fn serve(listener: Listener, wire: Arc<Wire>, rooms: Rooms, mut outgoing: Outgoing) {
     let mut subscribers = Subscribers::new(wire.clone(), outgoing.pressure.clone(), rooms);
     loop {
         tokio::select! {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wildmatch::WildMatch;
 
-use super::log::log;
+use crate::log::log;
 
 /// How many sessions are kept. A session is a few kilobytes.
 const SESSIONS: usize = 1000;
@@ -24,7 +24,7 @@ const TAIL: usize = 10;
 const VARIABLE: &str = "OXTORCH_HISTORY";
 
 /// What the user ran.
-pub(super) struct History {
+pub(crate) struct History {
     /// Where sessions are kept; `None` where they are not.
     folder: Option<PathBuf>,
     /// The number of this session. Until the first cell, the one that it will probably have.
@@ -70,7 +70,7 @@ enum Access {
 
 impl History {
     /// A history that is kept in a folder, unless the environment says otherwise.
-    pub(super) fn from_environment(folder: Option<PathBuf>) -> Self {
+    pub(crate) fn from_environment(folder: Option<PathBuf>) -> Self {
         Self::open(match std::env::var_os(VARIABLE) {
             Some(off) if off == "off" => None,
             Some(other) if !other.is_empty() => Some(other.into()),
@@ -84,7 +84,7 @@ impl History {
     }
 
     /// Adds a cell that is about to run.
-    pub(super) fn record(&mut self, line: u32, input: &str) {
+    pub(crate) fn record(&mut self, line: u32, input: &str) {
         let cell = Cell { line, input: input.to_owned(), output: None };
         if let Some(folder) = self.folder.clone()
             && let Err(error) = self.write(&folder, &cell)
@@ -96,7 +96,7 @@ impl History {
     }
 
     /// Adds what the last cell resulted in.
-    pub(super) fn resulted(&mut self, output: String) {
+    pub(crate) fn resulted(&mut self, output: String) {
         if let Some(cell) = self.cells.last_mut() {
             cell.output = Some(output);
         }
@@ -123,7 +123,7 @@ impl History {
     }
 
     /// The content of the reply to a `history_request` with this content.
-    pub(super) fn answer(&self, request: &Value) -> Value {
+    pub(crate) fn answer(&self, request: &Value) -> Value {
         let request: Request = match serde_json::from_value(request.clone()) {
             Ok(request) => request,
             Err(error) => {

@@ -11,18 +11,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use zeromq::{RouterSocket, SocketRecv, SocketSend};
 
-use super::framing::Limits;
-use super::link::{Link, Rooms, link};
-use super::listener::Listener;
-use super::log::log;
-use super::peers::{Gone, Peers};
-use super::wire::Wire;
+use crate::log::log;
+use crate::sockets::framing::Limits;
+use crate::sockets::link::{Link, Rooms, link};
+use crate::sockets::listener::Listener;
+use crate::sockets::peers::{Gone, Peers};
+use crate::wire::Wire;
 
 /// A cell of 64 MB is more than any frontend can show.
 const LIMITS: Limits = Limits { message: 64 << 20, total: u64::MAX };
 
 /// One of the three sockets, with everybody who is connected to it.
-pub(super) struct Router {
+pub(crate) struct Router {
     wire: Arc<Wire>,
     arrived: mpsc::UnboundedReceiver<JupyterMessage>,
     peers: Peers,
@@ -33,7 +33,7 @@ pub(super) struct Router {
 
 impl Router {
     /// Serves an address.
-    pub(super) fn serve(listener: Listener, wire: Arc<Wire>, rooms: Rooms) -> Self {
+    pub(crate) fn serve(listener: Listener, wire: Arc<Wire>, rooms: Rooms) -> Self {
         let (arrival, arrived) = mpsc::unbounded_channel();
         let peers = Peers::default();
         let ends = watch::Sender::new(false);
@@ -47,7 +47,7 @@ impl Router {
     /// Waits for the next message that is signed and well formed.
     ///
     /// May be dropped and called again at any time.
-    pub(super) async fn receive(&mut self) -> JupyterMessage {
+    pub(crate) async fn receive(&mut self) -> JupyterMessage {
         match self.arrived.recv().await {
             Some(message) => message,
             // Whoever accepts lives as long as this does.
@@ -56,19 +56,19 @@ impl Router {
     }
 
     /// Signs a message and hands it to the frontend that it is for; that is not waited for.
-    pub(super) fn send(&self, message: JupyterMessage) -> Result<(), Gone> {
+    pub(crate) fn send(&self, message: JupyterMessage) -> Result<(), Gone> {
         let identity = message.zmq_identities.first().cloned().ok_or(Gone)?;
         self.peers.send(&identity, &self.wire.encode(message))
     }
 
     /// Sends a message to a frontend that may be about to connect here, as one that has asked on another socket may be.
-    pub(super) async fn send_soon(&self, message: JupyterMessage) -> Result<(), Gone> {
+    pub(crate) async fn send_soon(&self, message: JupyterMessage) -> Result<(), Gone> {
         let identity = message.zmq_identities.first().cloned().ok_or(Gone)?;
         self.peers.send_soon(&identity, self.wire.encode(message)).await
     }
 
     /// Waits until everybody has what was sent, and closes the connections.
-    pub(super) async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         self.ends.send_replace(true);
         while self.task.join_next().await.is_some() {}
     }

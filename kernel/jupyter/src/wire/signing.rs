@@ -11,24 +11,24 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 /// The scheme of a connection file. Jupyter's own programs use no other.
-pub(super) const SCHEME: &str = "hmac-sha256";
+pub(crate) const SCHEME: &str = "hmac-sha256";
 
 /// How many of the latest signatures are remembered; as many as `jupyter_client` remembers.
 const REMEMBERED: usize = 1 << 16;
 
 /// The key of a connection, and the signatures that came in with it.
-pub(super) struct Signer {
+pub(crate) struct Signer {
     keyed: Hmac<Sha256>,
     seen: Mutex<Seen>,
 }
 
 /// The signature of a message that was signed with the key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Signature(Vec<u8>);
+pub(crate) struct Signature(Vec<u8>);
 
 /// Why a message is not acted on.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SignatureError {
+pub(crate) enum SignatureError {
     #[error("the signature is wrong")]
     Wrong,
     #[error("a message with this signature has come before")]
@@ -36,18 +36,18 @@ pub(super) enum SignatureError {
 }
 
 impl Signer {
-    pub(super) fn new(key: &[u8]) -> Self {
+    pub(crate) fn new(key: &[u8]) -> Self {
         let keyed = Hmac::new_from_slice(key).expect("an HMAC takes a key of any length");
         Self { keyed, seen: Mutex::default() }
     }
 
     /// The signature of a message's parts.
-    pub(super) fn sign<T: AsRef<[u8]>>(&self, parts: &[T]) -> String {
+    pub(crate) fn sign<T: AsRef<[u8]>>(&self, parts: &[T]) -> String {
         format!("{:x}", self.over(parts).finalize().into_bytes())
     }
 
     /// Checks that a message was signed with the key, in a time that does not depend on where the signature is wrong.
-    pub(super) fn check<T: AsRef<[u8]>>(&self, parts: &[T], signature: &[u8]) -> Result<Signature, SignatureError> {
+    pub(crate) fn check<T: AsRef<[u8]>>(&self, parts: &[T], signature: &[u8]) -> Result<Signature, SignatureError> {
         let signature = from_hexadecimal(signature).ok_or(SignatureError::Wrong)?;
         self.over(parts).verify_slice(&signature).map_err(|_| SignatureError::Wrong)?;
         Ok(Signature(signature))
@@ -58,7 +58,7 @@ impl Signer {
     }
 
     /// Checks that a signature comes for the first time, and remembers it.
-    pub(super) fn take(&self, signature: &Signature) -> Result<(), SignatureError> {
+    pub(crate) fn take(&self, signature: &Signature) -> Result<(), SignatureError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.insert(&signature.0) { Ok(()) } else { Err(SignatureError::Repeated) }
     }

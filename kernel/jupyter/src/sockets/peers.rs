@@ -19,14 +19,14 @@ const SOON: Duration = Duration::from_secs(1);
 /// The frontend that a message is for is not connected any more.
 #[derive(Debug, thiserror::Error)]
 #[error("the frontend has gone")]
-pub(super) struct Gone;
+pub(crate) struct Gone;
 
 /// The way to one connection.
-pub(super) type Queue = mpsc::UnboundedSender<ZmqMessage>;
+pub(crate) type Queue = mpsc::UnboundedSender<ZmqMessage>;
 
 /// Everybody who is connected to one router.
 #[derive(Clone, Default)]
-pub(super) struct Peers {
+pub(crate) struct Peers {
     known: Arc<Mutex<Known>>,
     /// Tells that somebody has connected.
     changes: Arc<watch::Sender<()>>,
@@ -48,7 +48,7 @@ struct Connection {
 
 impl Peers {
     /// Takes a new connection in, of which nothing is known but what it says.
-    pub(super) fn connect(&self, identity: &Bytes, queue: &Queue) {
+    pub(crate) fn connect(&self, identity: &Bytes, queue: &Queue) {
         let mut known = self.known();
         known.forget_what_is_late();
         for (_, message, _) in known.later.iter().filter(|(whose, ..)| whose == identity) {
@@ -62,7 +62,7 @@ impl Peers {
     }
 
     /// A message that was signed with the key came in on a connection.
-    pub(super) fn prove(&self, identity: &Bytes, queue: &Queue) {
+    pub(crate) fn prove(&self, identity: &Bytes, queue: &Queue) {
         let mut known = self.known();
         let Some(connections) = known.connections.get_mut(identity) else { return };
         let Some(at) = connections.iter().position(|other| other.queue.same_channel(queue)) else { return };
@@ -71,7 +71,7 @@ impl Peers {
     }
 
     /// Takes out a connection that is over.
-    pub(super) fn disconnect(&self, identity: &Bytes, queue: &Queue) {
+    pub(crate) fn disconnect(&self, identity: &Bytes, queue: &Queue) {
         let mut known = self.known();
         let Some(connections) = known.connections.get_mut(identity) else { return };
         connections.retain(|other| !other.queue.same_channel(queue));
@@ -82,14 +82,14 @@ impl Peers {
 
     /// Hands a message to the frontend that has this identity: to the connection that was the last to prove it, and
     /// where none has, to all that say so. What is in a message nobody can change without the key.
-    pub(super) fn send(&self, identity: &Bytes, message: &ZmqMessage) -> Result<(), Gone> {
+    pub(crate) fn send(&self, identity: &Bytes, message: &ZmqMessage) -> Result<(), Gone> {
         self.known().send(identity, message).map(drop)
     }
 
     /// The same for a frontend that may be about to connect: one that has asked on another socket does so, and the two
     /// connections are not known in the same moment. So where nobody has proven the identity, who connects soon gets
     /// the message as well.
-    pub(super) async fn send_soon(&self, identity: &Bytes, message: ZmqMessage) -> Result<(), Gone> {
+    pub(crate) async fn send_soon(&self, identity: &Bytes, message: ZmqMessage) -> Result<(), Gone> {
         let mut changes = self.changes.subscribe();
         {
             let mut known = self.known();

@@ -17,12 +17,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use zeromq::{SocketRecv, SocketSend, XPubSocket, ZmqMessage};
 
-use super::framing::Limits;
-use super::iopub::Pressure;
-use super::link::{Link, Rooms, link};
-use super::listener::Connection;
-use super::log::log;
-use super::wire::{self, Wire};
+use crate::channels::iopub::Pressure;
+use crate::log::log;
+use crate::sockets::framing::Limits;
+use crate::sockets::link::{Link, Rooms, link};
+use crate::sockets::listener::Connection;
+use crate::wire::{self, Wire};
 
 /// A frontend sends nothing here but its subscriptions, each of which takes memory as long as it is connected.
 const LIMITS: Limits = Limits { message: 4 << 10, total: 256 << 10 };
@@ -54,7 +54,7 @@ struct Place {
 
 /// What has to be known of a message to leave it out.
 #[derive(Debug, Clone)]
-pub(super) struct About {
+pub(crate) struct About {
     /// Whether it is output of a cell. Others tell what the kernel does: a frontend that misses that a cell has ended
     /// waits for it for ever.
     is_output: bool,
@@ -63,7 +63,7 @@ pub(super) struct About {
 }
 
 impl About {
-    pub(super) fn of(message: &JupyterMessage) -> Self {
+    pub(crate) fn of(message: &JupyterMessage) -> Self {
         use JupyterMessageContent::{DisplayData, ExecuteResult, StreamContent, UpdateDisplayData};
         let content = &message.content;
         let is_output = matches!(content, StreamContent(_) | DisplayData(_) | UpdateDisplayData(_) | ExecuteResult(_));
@@ -118,7 +118,7 @@ impl Later {
 type Queues = Arc<Mutex<Vec<mpsc::UnboundedSender<Outgoing>>>>;
 
 /// Everybody who listens.
-pub(super) struct Subscribers {
+pub(crate) struct Subscribers {
     wire: Arc<Wire>,
     pressure: Pressure,
     rooms: Rooms,
@@ -128,13 +128,13 @@ pub(super) struct Subscribers {
 }
 
 impl Subscribers {
-    pub(super) fn new(wire: Arc<Wire>, pressure: Pressure, rooms: Rooms) -> Self {
+    pub(crate) fn new(wire: Arc<Wire>, pressure: Pressure, rooms: Rooms) -> Self {
         let (tasks, ends) = (JoinSet::new(), watch::Sender::new(false));
         Self { wire, pressure, rooms, queues: Queues::default(), tasks, ends }
     }
 
     /// Serves a new connection. Nothing is kept for it until it has said what it is.
-    pub(super) fn add(&mut self, connection: Connection) {
+    pub(crate) fn add(&mut self, connection: Connection) {
         let (wire, pressure, rooms) = (self.wire.clone(), self.pressure.clone(), self.rooms.clone());
         let (queues, mut ends) = (self.queues.clone(), self.ends.subscribe());
         self.tasks.spawn(async move {
@@ -153,7 +153,7 @@ impl Subscribers {
     }
 
     /// Hands a message to everybody. Nobody is waited for.
-    pub(super) fn send(&mut self, message: &ZmqMessage, about: &About, place: Option<OwnedSemaphorePermit>) {
+    pub(crate) fn send(&mut self, message: &ZmqMessage, about: &About, place: Option<OwnedSemaphorePermit>) {
         let place = Arc::new(Place { _permit: place, is_taken: AtomicBool::new(false) });
         let outgoing = || Outgoing { message: message.clone(), about: about.clone(), place: place.clone() };
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
@@ -162,7 +162,7 @@ impl Subscribers {
     }
 
     /// Waits until everybody has what was sent.
-    pub(super) async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         self.ends.send_replace(true);
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).clear();
         while self.tasks.join_next().await.is_some() {}

@@ -13,49 +13,49 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::oneshot;
 
-use super::interrupts::Interrupts;
-use super::iopub::IoPub;
-use super::startup::Running;
-use super::stdin::Stdin;
+use crate::channels::iopub::IoPub;
+use crate::channels::stdin::Stdin;
+use crate::kernel::interrupts::Interrupts;
+use crate::kernel::startup::Running;
 
 /// Events that may wait for the frontend before the cell has to.
 const EVENTS: usize = 256;
 
 /// The ways between a running cell and the frontend.
-pub(super) struct Frontend {
+pub(crate) struct Frontend {
     /// For output.
-    pub(super) iopub: IoPub,
+    pub(crate) iopub: IoPub,
     /// For input.
-    pub(super) stdin: Stdin,
+    pub(crate) stdin: Stdin,
     /// Withdraws a question to the user.
-    pub(super) interrupts: Interrupts,
+    pub(crate) interrupts: Interrupts,
 }
 
 impl Frontend {
     /// Sends what a request shows.
-    pub(super) async fn publish(&self, content: impl Into<JupyterMessageContent>, request: &JupyterMessage) {
+    pub(crate) async fn publish(&self, content: impl Into<JupyterMessageContent>, request: &JupyterMessage) {
         self.iopub.publish(content, request).await;
     }
 }
 
 /// Where a running cell's output goes.
-pub(super) struct CellOutput<'a> {
+pub(crate) struct CellOutput<'a> {
     /// The request that everything is about.
-    pub(super) request: &'a JupyterMessage,
+    pub(crate) request: &'a JupyterMessage,
     /// The number in the cell's prompt.
-    pub(super) execution_count: u32,
+    pub(crate) execution_count: u32,
     /// Whether the frontend asked not to see the value of the cell.
-    pub(super) silent: bool,
+    pub(crate) silent: bool,
     /// Whether the frontend takes questions to the user.
-    pub(super) allow_stdin: bool,
+    pub(crate) allow_stdin: bool,
     /// How it gets there.
-    pub(super) frontend: &'a Frontend,
+    pub(crate) frontend: &'a Frontend,
 }
 
 impl CellOutput<'_> {
     /// Runs code and forwards what it shows; it has all been handed to the iopub socket when this returns. Gives the
     /// value of its trailing expression as text. What was shown before it ran is the `earlier` cell's.
-    pub(super) async fn run<E: Engine>(
+    pub(crate) async fn run<E: Engine>(
         &self,
         Running { engine, aside }: &mut Running<E>,
         code: &str,
@@ -115,7 +115,7 @@ impl CellOutput<'_> {
     }
 
     /// Shows an event.
-    pub(super) async fn show(&self, event: Event) {
+    pub(crate) async fn show(&self, event: Event) {
         match event {
             Event::Stream { stream, text } => self.stream(stream, text).await,
             Event::Display(display) => self.display(display).await,
@@ -140,14 +140,14 @@ impl CellOutput<'_> {
     }
 
     /// Shows an error.
-    pub(super) async fn error(&self, error: &CellError) {
+    pub(crate) async fn error(&self, error: &CellError) {
         let CellError { kind, evalue, traceback } = error.clone();
         let ename = kind.name().into();
         self.publish(ErrorOutput { ename, evalue, traceback }).await;
     }
 
     /// Shows a display, or a display anew.
-    pub(super) async fn display(&self, display: Display) {
+    pub(crate) async fn display(&self, display: Display) {
         let Display { kind, data, metadata, display_id } = display;
         let data = media(data);
         let transient = Transient { display_id };
@@ -178,7 +178,7 @@ impl CellOutput<'_> {
 }
 
 /// Evaluates an expression for its value alone.
-pub(super) async fn evaluate<E: Engine>(
+pub(crate) async fn evaluate<E: Engine>(
     engine: &mut E,
     code: &str,
     execution_count: u32,

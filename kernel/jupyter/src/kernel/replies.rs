@@ -9,11 +9,11 @@ use oxtorch_session::formats::{RUST_VERSION, language_info};
 use oxtorch_session::{Completeness, Completion};
 use serde_json::json;
 
-use super::usage::Usage;
-use super::wire::PROTOCOL_VERSION;
+use crate::kernel::usage::Usage;
+use crate::wire::PROTOCOL_VERSION;
 
 /// Replies to the requests that shell and control both take.
-pub(super) struct CommonReplies {
+pub(crate) struct CommonReplies {
     /// For `connect_request`.
     connection: ConnectionInfo,
     /// For `usage_request`.
@@ -21,12 +21,12 @@ pub(super) struct CommonReplies {
 }
 
 impl CommonReplies {
-    pub(super) fn new(connection: ConnectionInfo) -> Self {
+    pub(crate) fn new(connection: ConnectionInfo) -> Self {
         Self { connection, usage: Usage::default() }
     }
 
     /// The reply to one of these, or to one whose content lacks something; `None` for any other.
-    pub(super) fn to(&mut self, request: &Content) -> Option<Content> {
+    pub(crate) fn to(&mut self, request: &Content) -> Option<Content> {
         Some(match request {
             Content::KernelInfoRequest(_) => kernel_info().into(),
             Content::CommInfoRequest(_) => CommInfoReply::default().into(),
@@ -70,7 +70,7 @@ fn malformed(unknown: &UnknownMessage) -> Option<Content> {
 }
 
 /// The answer to a cell that comes on control: cells run one after the other, in the order in which they come on shell.
-pub(super) fn on_the_wrong_channel() -> ExecuteReply {
+pub(crate) fn on_the_wrong_channel() -> ExecuteReply {
     let error = ReplyError {
         ename: "InvalidRequest".into(),
         evalue: "cells are executed on the shell channel; this one came on control and was not run".into(),
@@ -101,12 +101,12 @@ fn kernel_info() -> KernelInfoReply {
 }
 
 /// Where a cursor that is counted in characters stands in bytes; at the end of the text where it is behind that.
-pub(super) fn byte_offset(code: &str, characters: usize) -> usize {
+pub(crate) fn byte_offset(code: &str, characters: usize) -> usize {
     code.char_indices().nth(characters).map_or(code.len(), |(offset, _)| offset)
 }
 
 /// What could stand at the cursor, in the protocol's terms.
-pub(super) fn complete(code: &str, found: Completion) -> CompleteReply {
+pub(crate) fn complete(code: &str, found: Completion) -> CompleteReply {
     let characters = |offset: usize| code[..offset].chars().count();
     let (start, end) = (characters(found.range.start), characters(found.range.end));
     let typed = found.candidates.iter().map(|candidate| {
@@ -118,7 +118,7 @@ pub(super) fn complete(code: &str, found: Completion) -> CompleteReply {
 }
 
 /// What is known of a name, in the protocol's terms.
-pub(super) fn inspect(found: Option<String>) -> InspectReply {
+pub(crate) fn inspect(found: Option<String>) -> InspectReply {
     let Some(text) = found else { return InspectReply::default() };
     InspectReply { found: true, data: Media::new(vec![MediaType::Plain(text)]), ..InspectReply::default() }
 }
@@ -151,7 +151,7 @@ fn debug(request: &DebugRequest) -> DebugReply {
 }
 
 /// What the engine found, in the protocol's terms.
-pub(super) fn is_complete(found: Completeness) -> IsCompleteReply {
+pub(crate) fn is_complete(found: Completeness) -> IsCompleteReply {
     match found {
         Completeness::Complete => IsCompleteReply::complete(),
         Completeness::Incomplete { indent } => IsCompleteReply::incomplete(indent),

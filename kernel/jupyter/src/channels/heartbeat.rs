@@ -3,16 +3,16 @@
 use tokio::task::JoinSet;
 use zeromq::{RepSocket, SocketRecv, SocketSend};
 
-use super::framing::Limits;
-use super::link::{Link, Rooms, link};
-use super::listener::{Connection, Listener};
-use super::log::log;
+use crate::log::log;
+use crate::sockets::framing::Limits;
+use crate::sockets::link::{Link, Rooms, link};
+use crate::sockets::listener::{Connection, Listener};
 
 /// Frontends send a word.
 const LIMITS: Limits = Limits { message: 64 << 10, total: u64::MAX };
 
 /// Echoes until the task is dropped.
-pub(super) async fn serve(listener: Listener, rooms: Rooms) {
+pub(crate) async fn serve(listener: Listener, rooms: Rooms) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

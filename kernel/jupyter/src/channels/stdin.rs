@@ -3,24 +3,24 @@
 use jupyter_protocol::{InputRequest, JupyterMessage, JupyterMessageContent};
 use tokio::sync::{mpsc, oneshot};
 
-use super::log::log;
-use super::router::Router;
-use super::wire;
+use crate::log::log;
+use crate::sockets::router::Router;
+use crate::wire;
 
 /// A question on its way to the user.
-pub(super) struct Question {
+pub(crate) struct Question {
     message: JupyterMessage,
     answer: oneshot::Sender<String>,
 }
 
 /// The way to the stdin socket.
 #[derive(Clone)]
-pub(super) struct Stdin {
+pub(crate) struct Stdin {
     questions: mpsc::UnboundedSender<Question>,
 }
 
 /// A way to the stdin socket and its other end.
-pub(super) fn channel() -> (Stdin, mpsc::UnboundedReceiver<Question>) {
+pub(crate) fn channel() -> (Stdin, mpsc::UnboundedReceiver<Question>) {
     let (questions, questions_end) = mpsc::unbounded_channel();
     (Stdin { questions }, questions_end)
 }
@@ -28,7 +28,7 @@ pub(super) fn channel() -> (Stdin, mpsc::UnboundedReceiver<Question>) {
 impl Stdin {
     /// Asks the frontend that sent `parent`. The answer never comes when that frontend cannot be asked: the receiver
     /// then sees that its sender is gone. Dropping the receiver withdraws the question.
-    pub(super) fn ask(&self, prompt: String, password: bool, parent: &JupyterMessage) -> oneshot::Receiver<String> {
+    pub(crate) fn ask(&self, prompt: String, password: bool, parent: &JupyterMessage) -> oneshot::Receiver<String> {
         let (answer, answer_end) = oneshot::channel();
         // A frontend's shell and stdin sockets have one identity, so the parent's routes this one as well.
         let message = wire::message(InputRequest { prompt, password }, Some(parent));
@@ -38,7 +38,7 @@ impl Stdin {
 }
 
 /// Sends questions and hands their answers back until every [`Stdin`] is gone.
-pub(super) async fn serve(mut router: Router, mut questions: mpsc::UnboundedReceiver<Question>) {
+pub(crate) async fn serve(mut router: Router, mut questions: mpsc::UnboundedReceiver<Question>) {
     let mut asked: Option<(String, oneshot::Sender<String>)> = None;
     loop {
         tokio::select! {
