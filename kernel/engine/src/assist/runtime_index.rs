@@ -7,9 +7,10 @@ use std::sync::LazyLock;
 
 use oxtorch_session::CandidateKind as Kind;
 use oxtorch_setup::sources;
-use syn::Item;
+use syn::{ImplItem, Item};
 
 use crate::assist::signature::{Signature, doc, of_item, of_member, of_trait_member, one_line};
+use crate::source::items::{member_name, name_of, named};
 use crate::source::nesting::parsed;
 
 /// The name that documentation is wanted of.
@@ -152,7 +153,8 @@ fn in_file(file: &File, wanted: &Wanted) -> Option<(u8, Found)> {
 fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)> {
     let in_module = wanted.owner.as_ref().is_none_or(|owner| file.module.split("::").any(|part| part == owner));
     for item in items.iter().filter(|item| is_public(item)) {
-        if name_of(item).as_deref() == Some(&wanted.name) && in_module && !matches!(item, Item::Mod(_)) {
+        let is_it = name_of(item).is_some_and(|name| *name == wanted.name);
+        if is_it && in_module && !matches!(item, Item::Mod(_)) {
             let mut signature = of_item(&file.text, item)?;
             if has_private_fields(item) {
                 signature.text = signature.text.split(['{', '(']).next().unwrap_or_default().trim_end().to_owned();
@@ -171,14 +173,9 @@ fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)>
     for item in items {
         let (owner, member) = match item {
             Item::Impl(it) if it.trait_.is_none() => {
-                let owner = self_name(it);
-                let members = it.items.iter().filter_map(|member| of_member(&file.text, member));
-                (
-                    owner,
-                    members
-                        .filter(|(_, member)| member.text.starts_with("pub "))
-                        .find(|(name, _)| *name == wanted.name),
-                )
+                let is_it = |member: &&ImplItem| member_name(member).is_some_and(|name| *name == wanted.name);
+                let mut members = it.items.iter().filter(is_it).filter_map(|it| of_member(&file.text, it));
+                (self_name(it), members.find(|(_, member)| member.text.starts_with("pub ")))
             }
             Item::Trait(it) => {
                 let mut members = it.items.iter().filter_map(|member| of_trait_member(&file.text, member));
@@ -197,35 +194,10 @@ fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)>
 }
 
 fn is_public(item: &Item) -> bool {
-    let visibility = match item {
-        Item::Fn(it) => &it.vis,
-        Item::Struct(it) => &it.vis,
-        Item::Enum(it) => &it.vis,
-        Item::Union(it) => &it.vis,
-        Item::Type(it) => &it.vis,
-        Item::Trait(it) => &it.vis,
-        Item::Const(it) => &it.vis,
-        Item::Static(it) => &it.vis,
-        Item::Macro(it) => return it.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")),
-        _ => return false,
-    };
-    matches!(visibility, syn::Visibility::Public(_))
-}
-
-fn name_of(item: &Item) -> Option<String> {
-    let ident = match item {
-        Item::Fn(it) => &it.sig.ident,
-        Item::Struct(it) => &it.ident,
-        Item::Enum(it) => &it.ident,
-        Item::Union(it) => &it.ident,
-        Item::Type(it) => &it.ident,
-        Item::Trait(it) => &it.ident,
-        Item::Const(it) => &it.ident,
-        Item::Static(it) => &it.ident,
-        Item::Macro(it) => it.ident.as_ref()?,
-        _ => return None,
-    };
-    Some(ident.to_string())
+    match item {
+        Item::Macro(it) => it.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")),
+        _ => named(item).is_some_and(|named| named.is_public()),
+    }
 }
 
 fn has_private_fields(item: &Item) -> bool {

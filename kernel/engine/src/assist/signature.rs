@@ -1,8 +1,11 @@
 //! What an item looks like from outside: its head without its body, and its documentation.
 
+use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ImplItem, Item, Lit, Meta, TraitItem};
+use syn::{Attribute, Expr, ImplItem, Item, ItemMod, Lit, Meta, TraitItem};
 
+use crate::source::instrument::after_attributes;
+use crate::source::items::named;
 use crate::source::nesting::parsed;
 
 /// An item as a reader wants to know it.
@@ -21,66 +24,34 @@ pub(crate) fn signature(text: &str) -> Option<Signature> {
 
 /// The signature of an item in a source that was parsed with spans.
 pub(super) fn of_item(source: &str, item: &Item) -> Option<Signature> {
-    let (attributes, start, end) = match item {
-        Item::Fn(it) => (&it.attrs, it.vis.span().byte_range().start, it.block.span().byte_range().start),
-        Item::Struct(it) => (&it.attrs, it.vis.span().byte_range().start, it.span().byte_range().end),
-        Item::Enum(it) => (&it.attrs, it.vis.span().byte_range().start, it.span().byte_range().end),
-        Item::Union(it) => (&it.attrs, it.vis.span().byte_range().start, it.span().byte_range().end),
-        Item::Type(it) => (&it.attrs, it.vis.span().byte_range().start, it.span().byte_range().end),
-        Item::Trait(it) => (&it.attrs, it.vis.span().byte_range().start, it.brace_token.span.open().byte_range().start),
-        Item::Const(it) => (&it.attrs, it.vis.span().byte_range().start, it.eq_token.span().byte_range().start),
-        Item::Static(it) => (&it.attrs, it.vis.span().byte_range().start, it.eq_token.span().byte_range().start),
-        Item::Mod(it) => {
-            let end = it.content.as_ref().map_or(it.span().byte_range().end, |it| it.0.span.open().byte_range().start);
-            (&it.attrs, it.vis.span().byte_range().start, end)
-        }
-        Item::Macro(it) => {
-            let name = it.ident.as_ref()?;
-            return Some(Signature { text: format!("macro_rules! {name}"), doc: doc(&it.attrs) });
-        }
-        _ => return None,
+    if let Item::Macro(it) = item {
+        let text = format!("macro_rules! {}", it.ident.as_ref()?);
+        return Some(Signature { text, doc: doc(&it.attrs) });
+    }
+    let attributes = named(item)?.attributes;
+    let end = match item {
+        Item::Fn(it) => it.block.span().byte_range().start,
+        Item::Trait(it) => it.brace_token.span.open().byte_range().start,
+        Item::Const(it) => it.eq_token.span().byte_range().start,
+        Item::Static(it) => it.eq_token.span().byte_range().start,
+        Item::Mod(ItemMod { content: Some((braces, _)), .. }) => braces.span.open().byte_range().start,
+        _ => item.span().byte_range().end,
     };
-    let start = if start == 0 { first_word(source, item) } else { start };
-    let text = source.get(start..end)?;
+    let text = source.get(after_attributes(item.to_token_stream())?..end)?;
     let is_type = matches!(item, Item::Struct(_) | Item::Enum(_) | Item::Union(_));
     let text = if is_type { text.trim_end().to_owned() } else { one_line(text) };
     Some(Signature { text, doc: doc(attributes) })
 }
 
-/// An item without `pub` begins behind its attributes.
-fn first_word(source: &str, item: &Item) -> usize {
-    let range = item.span().byte_range();
-    let attributes = match item {
-        Item::Fn(it) => &it.attrs,
-        Item::Struct(it) => &it.attrs,
-        Item::Enum(it) => &it.attrs,
-        Item::Union(it) => &it.attrs,
-        Item::Type(it) => &it.attrs,
-        Item::Trait(it) => &it.attrs,
-        Item::Const(it) => &it.attrs,
-        Item::Static(it) => &it.attrs,
-        Item::Mod(it) => &it.attrs,
-        _ => return range.start,
-    };
-    let behind = attributes.last().map_or(range.start, |attribute| attribute.span().byte_range().end);
-    behind + (source[behind..].len() - source[behind..].trim_start().len())
-}
-
 /// The signature of a member of an impl.
 pub(super) fn of_member(source: &str, member: &ImplItem) -> Option<(String, Signature)> {
-    match member {
-        ImplItem::Fn(it) => {
-            let start = start(&it.vis, it.sig.span());
-            let text = one_line(source.get(start..it.sig.span().byte_range().end)?);
-            Some((it.sig.ident.to_string(), Signature { text, doc: doc(&it.attrs) }))
-        }
-        ImplItem::Const(it) => {
-            let text =
-                one_line(source.get(start(&it.vis, it.const_token.span)..it.eq_token.span().byte_range().start)?);
-            Some((it.ident.to_string(), Signature { text, doc: doc(&it.attrs) }))
-        }
-        _ => None,
-    }
+    let (name, attributes, end) = match member {
+        ImplItem::Fn(it) => (&it.sig.ident, &it.attrs, it.sig.span().byte_range().end),
+        ImplItem::Const(it) => (&it.ident, &it.attrs, it.eq_token.span().byte_range().start),
+        _ => return None,
+    };
+    let start = after_attributes(member.to_token_stream())?;
+    Some((name.to_string(), Signature { text: one_line(source.get(start..end)?), doc: doc(attributes) }))
 }
 
 /// The members of an impl whose text is given, by their names. None for text that is no impl.
@@ -95,13 +66,6 @@ pub(super) fn of_trait_member(source: &str, member: &TraitItem) -> Option<(Strin
     let TraitItem::Fn(it) = member else { return None };
     let text = one_line(source.get(it.sig.span().byte_range())?);
     Some((it.sig.ident.to_string(), Signature { text, doc: doc(&it.attrs) }))
-}
-
-fn start(visibility: &syn::Visibility, behind: proc_macro2::Span) -> usize {
-    match visibility {
-        syn::Visibility::Inherited => behind.byte_range().start,
-        visible => visible.span().byte_range().start,
-    }
 }
 
 /// The text of doc comments and `#[doc = "..."]`.

@@ -9,14 +9,15 @@
 use std::fmt::Write;
 
 use quote::ToTokens;
+use syn::Item as SynItem;
 use syn::parse::Parse;
 use syn::visit::Visit;
-use syn::{Item as SynItem, Visibility};
 
 use crate::plan::scope::Scope;
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, mentions};
 use crate::source::instrument::Edits;
+use crate::source::items::named;
 use crate::source::macro_items::ItemMacros;
 use crate::source::members::{Contents, associated};
 use crate::source::nesting::{TooDeep, read};
@@ -175,19 +176,9 @@ fn item_position(fragment: &Fragment) -> Fragment {
 
 /// Whether later cells can name it: what a macro takes its visibility from is the caller's matter.
 fn is_public(item: &SynItem) -> bool {
-    let visibility = match item {
-        SynItem::Const(it) => &it.vis,
-        SynItem::Enum(it) => &it.vis,
-        SynItem::Fn(it) => &it.vis,
-        SynItem::Mod(it) => &it.vis,
-        SynItem::Static(it) => &it.vis,
-        SynItem::Struct(it) => &it.vis,
-        SynItem::Trait(it) => &it.vis,
-        SynItem::Type(it) => &it.vis,
-        SynItem::Union(it) => &it.vis,
+    match item {
         // Exported, as all macros of cells are.
-        SynItem::Macro(it) => return it.ident.is_some(),
-        _ => return false,
-    };
-    matches!(visibility, Visibility::Public(_))
+        SynItem::Macro(it) => it.ident.is_some(),
+        _ => named(item).is_some_and(|named| named.is_public()),
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod fragment;
 pub(crate) mod identifiers;
 pub(crate) mod infallible;
 pub(crate) mod instrument;
+pub(crate) mod items;
 pub(crate) mod macro_items;
 pub(crate) mod members;
 pub(crate) mod nesting;

@@ -14,13 +14,13 @@ use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
-use syn::{AttrStyle, Attribute, Block, Expr, Fields, Item, Token, VisRestricted, Visibility};
+use syn::{AttrStyle, Attribute, Block, Expr, Field, Item, Token, VisRestricted, Visibility};
 
 use self::long_running::{Loops, calls, may_run_long};
 use crate::crate_names::FILE;
 use crate::source::fragment::{CellText, Edit};
 use crate::source::identifiers::{Names, unraw};
-use crate::source::{files, macro_items};
+use crate::source::{files, items, macro_items};
 
 /// The call that ends a cell which is interrupted.
 pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
@@ -101,35 +101,17 @@ impl Edits {
 
     /// Makes an item of a cell visible to later cells: the item, its fields, and the methods of an inherent impl.
     pub fn publish(&mut self, item: &Item) {
+        if let Some(named) = items::named(item) {
+            self.make_public(named.visibility, item.to_token_stream());
+        }
         match item {
-            Item::Const(it) => self.make_public(&it.vis, it.to_token_stream()),
-            Item::Enum(it) => self.make_public(&it.vis, it.to_token_stream()),
-            Item::Fn(it) => self.make_public(&it.vis, it.to_token_stream()),
-            Item::Mod(it) => {
-                self.make_public(&it.vis, it.to_token_stream());
-                WithinSession { edits: self, depth: 0 }.visit_item_mod(it);
-            }
-            Item::Static(it) => self.make_public(&it.vis, it.to_token_stream()),
-            Item::Trait(it) => self.make_public(&it.vis, it.to_token_stream()),
-            Item::TraitAlias(it) => self.make_public(&it.vis, it.to_token_stream()),
-            Item::Type(it) => self.make_public(&it.vis, it.to_token_stream()),
-            Item::Struct(it) => {
-                self.make_public(&it.vis, it.to_token_stream());
-                self.publish_fields(&it.fields);
-            }
-            Item::Union(it) => {
-                self.make_public(&it.vis, it.to_token_stream());
-                for field in &it.fields.named {
-                    self.make_public(&field.vis, field.to_token_stream());
-                }
-            }
+            Item::Mod(it) => WithinSession { edits: self, depth: 0 }.visit_item_mod(it),
+            Item::Struct(it) => self.publish_fields(&it.fields),
+            Item::Union(it) => self.publish_fields(&it.fields.named),
             Item::ForeignMod(it) => {
                 for foreign in &it.items {
-                    match foreign {
-                        syn::ForeignItem::Fn(it) => self.make_public(&it.vis, it.to_token_stream()),
-                        syn::ForeignItem::Static(it) => self.make_public(&it.vis, it.to_token_stream()),
-                        syn::ForeignItem::Type(it) => self.make_public(&it.vis, it.to_token_stream()),
-                        _ => {}
+                    if let Some((_, visibility)) = items::foreign(foreign) {
+                        self.make_public(visibility, foreign.to_token_stream());
                     }
                 }
             }
@@ -166,7 +148,7 @@ impl Edits {
         }
     }
 
-    fn publish_fields(&mut self, fields: &Fields) {
+    fn publish_fields<'a>(&mut self, fields: impl IntoIterator<Item = &'a Field>) {
         for field in fields {
             self.make_public(&field.vis, field.to_token_stream());
         }

@@ -19,6 +19,7 @@ use crate::source::fragment::{CellText, Edit, Fragment};
 use crate::source::identifiers::{Names, mentions, open_patterns, unraw};
 use crate::source::infallible::is_sure;
 use crate::source::instrument::{Edits, after_attributes, makes_statics};
+use crate::source::items;
 use crate::source::macro_items::{ItemMacros, makes_items, publish_call};
 use crate::source::members::{Contents, associated};
 use crate::source::nesting::{self, TooDeep};
@@ -157,13 +158,7 @@ impl Sorter<'_> {
                     header.to_token_stream().to_string()
                 };
                 let members = it.items.iter().filter_map(|member| {
-                    let name = match member {
-                        syn::ImplItem::Fn(it) => &it.sig.ident,
-                        syn::ImplItem::Const(it) => &it.ident,
-                        syn::ImplItem::Type(it) => &it.ident,
-                        _ => return None,
-                    };
-                    Some((unraw(&name.to_string()), member.span().byte_range()))
+                    Some((unraw(&items::member_name(member)?.to_string()), member.span().byte_range()))
                 });
                 self.parsed.impls.push(Impl {
                     heads: vec![ImplHead::of(it)],
@@ -198,7 +193,8 @@ impl Sorter<'_> {
                 let mut contents = Contents::default();
                 contents.add(item);
                 let (heads, members) = (contents.heads(), contents.members);
-                if self.item_macros.may_derive_items(attributes(item)) {
+                let attributes = items::named(item).map_or(&[][..], |named| named.attributes);
+                if self.item_macros.may_derive_items(attributes) {
                     self.parsed.derived.push(self.parsed.items.len());
                 }
                 self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, members, makes_items, heads });
@@ -303,48 +299,27 @@ fn is_doc(token: &TokenTree) -> bool {
     matches!(group.stream().into_iter().next(), Some(TokenTree::Ident(ident)) if ident == "doc")
 }
 
-/// The attributes of what can have derives.
-fn attributes(item: &SynItem) -> &[Attribute] {
-    match item {
-        SynItem::Struct(it) => &it.attrs,
-        SynItem::Enum(it) => &it.attrs,
-        SynItem::Union(it) => &it.attrs,
-        _ => &[],
-    }
-}
-
 /// The names that an item defines.
 pub fn item_names(item: &SynItem) -> (Vec<String>, ItemKind) {
-    let (ident, kind) = match item {
-        SynItem::Const(it) => (&it.ident, ItemKind::Const),
-        SynItem::Enum(it) => (&it.ident, ItemKind::Type),
-        SynItem::Struct(it) => (&it.ident, ItemKind::Type),
-        SynItem::Union(it) => (&it.ident, ItemKind::Type),
-        SynItem::Type(it) => (&it.ident, ItemKind::Alias),
-        SynItem::Trait(it) => (&it.ident, ItemKind::Trait),
-        SynItem::TraitAlias(it) => (&it.ident, ItemKind::Trait),
-        SynItem::Mod(it) => (&it.ident, ItemKind::Module),
-        SynItem::Fn(it) if it.sig.constness.is_some() => (&it.sig.ident, ItemKind::ConstFunction),
-        SynItem::Fn(it) => (&it.sig.ident, ItemKind::Other),
-        SynItem::Static(it) => (&it.ident, ItemKind::Static),
-        SynItem::Macro(it) => match &it.ident {
-            Some(ident) => (ident, ItemKind::Macro),
-            None => return (Vec::new(), ItemKind::Other),
-        },
-        SynItem::ForeignMod(it) => {
-            let names = it.items.iter().filter_map(|item| match item {
-                syn::ForeignItem::Fn(it) => Some(unraw(&it.sig.ident.to_string())),
-                syn::ForeignItem::Static(it) => Some(unraw(&it.ident.to_string())),
-                syn::ForeignItem::Type(it) => Some(unraw(&it.ident.to_string())),
-                _ => None,
-            });
-            return (names.collect(), ItemKind::Other);
-        }
-        _ => return (Vec::new(), ItemKind::Other),
+    let kind = match item {
+        SynItem::Const(_) => ItemKind::Const,
+        SynItem::Enum(_) | SynItem::Struct(_) | SynItem::Union(_) => ItemKind::Type,
+        SynItem::Type(_) => ItemKind::Alias,
+        SynItem::Trait(_) | SynItem::TraitAlias(_) => ItemKind::Trait,
+        SynItem::Mod(_) => ItemKind::Module,
+        SynItem::Fn(it) if it.sig.constness.is_some() => ItemKind::ConstFunction,
+        SynItem::Static(_) => ItemKind::Static,
+        SynItem::Macro(it) if it.ident.is_some() => ItemKind::Macro,
+        _ => ItemKind::Other,
     };
-    let name = unraw(&ident.to_string());
+    let foreign = match item {
+        SynItem::ForeignMod(it) => &it.items[..],
+        _ => &[],
+    };
+    let foreign = foreign.iter().filter_map(|item| items::foreign(item)).map(|(name, _)| name);
     // `const _: () = ...;` has no name to import.
-    (if name == "_" { Vec::new() } else { vec![name] }, kind)
+    let names = items::name_of(item).into_iter().chain(foreign).filter(|name| *name != "_");
+    (names.map(|name| unraw(&name.to_string())).collect(), kind)
 }
 
 /// Whether a macro of the standard library stands for items: `thread_local!`, `std::arch::global_asm!`.
