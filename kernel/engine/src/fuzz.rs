@@ -222,8 +222,8 @@ impl Session {
 
 /// All that is written of the user's text.
 fn fragments<'a>(cell: &'a ParsedCell, plan: &'a Plan, emission: &Emission) -> Vec<&'a Fragment> {
-    let items = plan.new_items.iter().chain(&plan.moved_items).map(|item| &item.fragment);
-    let impls = plan.new_impls.iter().chain(&plan.moved_impls).map(|block| &block.fragment);
+    let items = plan.items().map(|item| &item.fragment);
+    let impls = plan.impls().map(|block| &block.fragment);
     let uses = cell.uses.iter().map(|declaration| &declaration.fragment);
     let statements = cell.statements.iter().filter(|_| emission.runs).map(|statement| &statement.fragment);
     cell.attributes.iter().chain(uses).chain(items).chain(impls).chain(statements).collect()

@@ -89,8 +89,7 @@ impl Attempt {
 
     /// The types of the new variables, from what rustc said when it compiled this.
     fn types(&self, diagnostics: &[Diagnostic]) -> BTreeMap<VariableId, Result<String, Unnamed>> {
-        let items = self.plan.new_items.iter().chain(&self.plan.moved_items);
-        let local: Vec<String> = items.flat_map(|item| item.names.iter().cloned()).collect();
+        let local: Vec<String> = self.plan.items().flat_map(|item| item.names.iter().cloned()).collect();
         let probed = probed_types(diagnostics, &self.emission, &self.file()).into_iter();
         probed.map(|(id, ty)| (id, named(&ty, &local, &self.name))).collect()
     }
@@ -285,9 +284,8 @@ impl Compiler {
             macros: &macros,
             decisions: &decisions,
         });
-        let items = plan.new_items.iter().chain(&plan.moved_items).flat_map(|item| &item.names);
-        let uses = cell.uses.iter().flat_map(|declaration| &declaration.leaves).chain(&earlier_uses);
-        let uses = uses.filter_map(|leaf| leaf.name.as_ref());
+        let items = plan.items().flat_map(|item| &item.names);
+        let uses = cell.leaves().chain(&earlier_uses).filter_map(|leaf| leaf.name.as_ref());
         let taken = items.chain(imports.iter().map(|import| &import.name)).chain(uses).cloned().collect();
         let externs = state.dependencies.attach(&mut emission.source, &taken);
         let name = self.rustc.crate_name(state.opt_level(cell), &emission.source.text);

@@ -92,10 +92,8 @@ impl State {
         }
         self.scope.commit(&ready.plan, cell, &ready.name);
         self.dependencies.remember_use(&ready.emission.source.text);
-        for item in ready.plan.new_items.iter().chain(&ready.plan.moved_items) {
-            for name in &item.names {
-                self.stale.remove(name);
-            }
+        for name in ready.plan.items().flat_map(|item| &item.names) {
+            self.stale.remove(name);
         }
         let dropped = self.variables.rehome(&ready.plan, &ready.name, number);
         // Who runs the cell that makes it again is not told to.

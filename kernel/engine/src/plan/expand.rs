@@ -43,8 +43,7 @@ pub fn source(cell: &ParsedCell, scope: &Scope, macros_of_crates: &ItemMacros) -
         source.fragment(&item.fragment);
         source.glue("\n");
     }
-    let own_uses = cell.uses.iter().flat_map(|declaration| &declaration.leaves);
-    for leaf in scope.declared_uses().iter().chain(own_uses).filter(|leaf| macros_of_crates.is_of_crates(leaf)) {
+    for leaf in scope.declared_uses().iter().chain(cell.leaves()).filter(|leaf| macros_of_crates.is_of_crates(leaf)) {
         source.glue(&format!("{}\n", leaf.code));
     }
     let mut module = |name: String, fragment: &Fragment| {

@@ -49,12 +49,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// All items that the crate holds.
+    pub fn items(&self) -> impl Iterator<Item = &Arc<Item>> {
+        self.new_items.iter().chain(&self.moved_items)
+    }
+
+    /// All impls that the crate holds.
+    pub fn impls(&self) -> impl Iterator<Item = &Arc<Impl>> {
+        self.new_impls.iter().chain(&self.moved_impls)
+    }
+
     /// Whether the crate would hold no items and no impls.
     pub fn is_empty(&self) -> bool {
-        self.new_items.is_empty()
-            && self.new_impls.is_empty()
-            && self.moved_items.is_empty()
-            && self.moved_impls.is_empty()
+        self.items().next().is_none() && self.impls().next().is_none()
     }
 }
 
@@ -188,13 +195,12 @@ struct Affected<'a> {
 
 impl<'a> Affected<'a> {
     fn new(scope: &'a Scope, cell: &'a ParsedCell, plan: &mut Plan, stale: &'a Names) -> Self {
-        let own: Vec<&UseLeaf> = cell.uses.iter().flat_map(|declaration| &declaration.leaves).collect();
         let mut affected = Self {
             scope,
             stale,
             new_items: plan.new_items.clone(),
-            own_uses: own.iter().filter_map(|leaf| leaf.name.clone()).collect(),
-            uses: own.iter().copied().chain(&scope.uses).collect(),
+            own_uses: cell.leaves().filter_map(|leaf| leaf.name.clone()).collect(),
+            uses: cell.leaves().chain(&scope.uses).collect(),
             replaced: BTreeSet::new(),
             local: plan.new_items.iter().flat_map(|item| item.names.iter().cloned()).collect(),
             wanted: Names::new(),
@@ -225,7 +231,7 @@ impl<'a> Affected<'a> {
                 affected.reached.extend(item.names.iter().map(|name| in_pattern(name)));
             }
         }
-        for leaf in own {
+        for leaf in cell.leaves() {
             let other = |earlier: &UseLeaf| earlier.name == leaf.name && earlier.code != leaf.code;
             let Some(name) = &leaf.name else { continue };
             if scope.uses.iter().any(other) || scope.find(name).is_some() {

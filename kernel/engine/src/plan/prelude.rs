@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use crate::plan::is_in;
 use crate::source::identifiers::Names;
 use crate::source::nesting::parsed;
 use crate::source::parse::{Item, ItemKind, UseLeaf, leaves};
@@ -17,7 +18,7 @@ struct Prelude {
 pub fn has(item: &Item) -> bool {
     let is_value = matches!(item.kind, ItemKind::Other | ItemKind::Const | ItemKind::ConstFunction | ItemKind::Static);
     let names = if is_value { &PRELUDE.values } else { &PRELUDE.others };
-    item.names.iter().any(|name| names.contains(name))
+    is_in(&item.names, names)
 }
 
 /// Whether Rust's own prelude has the name.

@@ -57,10 +57,8 @@ impl Keys {
 
 /// What a plan compiles.
 fn compiled(plan: &Plan) -> Vec<Key> {
-    let items = plan.new_items.iter().chain(&plan.moved_items);
-    let items = items.flat_map(|item| item.names.iter().cloned().map(Key::Item));
-    let impls = plan.new_impls.iter().chain(&plan.moved_impls);
-    items.chain(impls.flat_map(|block| Key::of_impl(block))).collect()
+    let items = plan.items().flat_map(|item| item.names.iter().cloned().map(Key::Item));
+    items.chain(plan.impls().flat_map(|block| Key::of_impl(block))).collect()
 }
 
 /// The slots that a definition means, also through macros and `use`.

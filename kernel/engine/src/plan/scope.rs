@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::plan::{Plan, prelude};
+use crate::plan::{Plan, is_in, prelude};
 use crate::source::fragment::CellText;
 use crate::source::identifiers::Names;
 use crate::source::macro_items::ItemMacros;
@@ -51,26 +51,12 @@ pub struct Import {
 impl Scope {
     /// What the crate of a plan imports: every live item that something in it mentions, and every trait's methods.
     pub fn imports(&self, plan: &Plan, cell: &ParsedCell) -> Vec<Import> {
-        let mut wanted = cell.mentions.clone();
-        for item in plan.new_items.iter().chain(&plan.moved_items) {
-            wanted.extend(item.mentions.iter().cloned());
-        }
-        for block in plan.new_impls.iter().chain(&plan.moved_impls) {
-            wanted.extend(block.mentions.iter().cloned());
-        }
-        for leaf in cell.uses.iter().flat_map(|declaration| &declaration.leaves).chain(&self.uses) {
-            wanted.extend(leaf.mentions.iter().cloned());
-        }
+        let of_items = plan.items().map(|item| &item.mentions).chain(plan.impls().map(|block| &block.mentions));
+        let of_uses = cell.leaves().chain(&self.uses).map(|leaf| &leaf.mentions);
+        let mut wanted: Names = of_items.chain(of_uses).chain([&cell.mentions]).flatten().cloned().collect();
         self.close_over_macros(&mut wanted);
-
-        let own_uses: BTreeSet<&String> = cell
-            .uses
-            .iter()
-            .flat_map(|declaration| &declaration.leaves)
-            .filter_map(|leaf| leaf.name.as_ref())
-            .collect();
-        let mut of_crate = plan.new_items.iter().chain(&plan.moved_items);
-        let has_modules = of_crate.any(|item| item.kind == ItemKind::Module);
+        let own_uses: BTreeSet<&String> = cell.leaves().filter_map(|leaf| leaf.name.as_ref()).collect();
+        let has_modules = plan.items().any(|item| item.kind == ItemKind::Module);
         let mut imports = Vec::new();
         for (index, live) in self.items.iter().enumerate() {
             if plan.replaced.contains(&index) || live.hidden {
@@ -89,12 +75,8 @@ impl Scope {
 
     /// The `use` declarations of earlier cells, less those whose name the cell takes for itself.
     pub fn uses(&self, plan: &Plan, cell: &ParsedCell) -> Vec<UseLeaf> {
-        let own: BTreeSet<&String> = plan
-            .new_items
-            .iter()
-            .flat_map(|item| &item.names)
-            .chain(cell.uses.iter().flat_map(|declaration| &declaration.leaves).filter_map(|leaf| leaf.name.as_ref()))
-            .collect();
+        let items = plan.new_items.iter().flat_map(|item| &item.names);
+        let own: BTreeSet<&String> = items.chain(cell.leaves().filter_map(|leaf| leaf.name.as_ref())).collect();
         let kept = self.uses.iter().filter(|leaf| leaf.name.as_ref().is_none_or(|name| !own.contains(name)));
         kept.cloned().collect()
     }
@@ -102,14 +84,9 @@ impl Scope {
     /// Adds what mentioned macros mention: their names are looked up where the macro is used.
     pub fn close_over_macros(&self, wanted: &mut Names) {
         loop {
-            let more: Names = self
-                .items
-                .iter()
-                .filter(|live| {
-                    live.item.kind == ItemKind::Macro && live.item.names.iter().any(|name| wanted.contains(name))
-                })
-                .flat_map(|live| live.item.mentions.iter().filter(|name| !wanted.contains(*name)).cloned())
-                .collect();
+            let macros = self.items.iter().map(|live| &live.item).filter(|item| item.kind == ItemKind::Macro);
+            let mentions = macros.filter(|item| is_in(&item.names, wanted)).flat_map(|item| &item.mentions);
+            let more: Names = mentions.filter(|name| !wanted.contains(*name)).cloned().collect();
             if more.is_empty() {
                 return;
             }
@@ -130,21 +107,19 @@ impl Scope {
     pub fn macros(&self, mut names: Names) -> impl Iterator<Item = &Item> {
         self.close_over_macros(&mut names);
         let macros = self.items.iter().filter(|live| live.item.kind == ItemKind::Macro && !live.hidden);
-        macros.filter(move |live| live.item.names.iter().any(|name| names.contains(name))).map(|live| &*live.item)
+        macros.filter(move |live| is_in(&live.item.names, &names)).map(|live| &*live.item)
     }
 
     /// Makes a compiled plan the session's state.
     pub fn commit(&mut self, plan: &Plan, cell: &ParsedCell, home: &CrateName) {
         remove_indices(&mut self.items, &plan.replaced);
         remove_indices(&mut self.impls, &plan.replaced_impls);
-        for item in plan.new_items.iter().chain(&plan.moved_items) {
+        for item in plan.items() {
             self.uses.retain(|leaf| leaf.name.as_ref().is_none_or(|name| !item.names.contains(name)));
             self.items.push(LiveItem { item: Arc::clone(item), home: home.clone(), hidden: false });
         }
-        for block in plan.new_impls.iter().chain(&plan.moved_impls) {
-            self.impls.push(Arc::clone(block));
-        }
-        for leaf in cell.uses.iter().flat_map(|declaration| &declaration.leaves) {
+        self.impls.extend(plan.impls().cloned());
+        for leaf in cell.leaves() {
             if let Some(name) = &leaf.name {
                 self.uses.retain(|other| other.name.as_ref() != Some(name));
                 for live in &mut self.items {

@@ -59,7 +59,7 @@ fn sort(
     (attributes, statements): (Vec<Attribute>, Vec<Stmt>),
     item_macros: &ItemMacros,
 ) -> ParsedCell {
-    let mut sorter = Sorter { cell, item_macros: item_macros.clone(), parsed: ParsedCell::empty() };
+    let mut sorter = Sorter { cell, item_macros: item_macros.clone(), parsed: ParsedCell::default() };
     for attribute in &attributes {
         if let syn::Meta::List(list) = &attribute.meta
             && list.path.is_ident("cfg")
@@ -107,9 +107,7 @@ fn as_one(cell: &Arc<CellText>, (_, statements): (Vec<Attribute>, Vec<Stmt>), ou
     let mut edits: Vec<Edit> = begins.into_iter().chain(edits.finish()).chain(ends).collect();
     edits.sort_by_key(|edit| edit.at);
     let fragment = Fragment { cell: Arc::clone(cell), range: 0..cell.text.len(), edits };
-    let statement =
-        Statement { fragment, kind: StatementKind::Other, reads: names.clone(), sure: false, awaits: false };
-    ParsedCell { statements: vec![statement], mentions: names, heavy, ..ParsedCell::empty() }
+    ParsedCell { heavy, ..ParsedCell::of_one(fragment, names) }
 }
 
 fn cell_parser(input: ParseStream) -> syn::Result<(Vec<Attribute>, Vec<Stmt>)> {

@@ -11,7 +11,7 @@ use crate::source::identifiers::{Names, mentions, unraw};
 use crate::source::members::Associated;
 
 /// A cell, sorted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ParsedCell {
     /// Inner attributes, `#![...]`, less those that ask for something.
     pub attributes: Vec<Fragment>,
@@ -44,10 +44,19 @@ impl ParsedCell {
     /// text.
     pub fn ours(cell: &Arc<CellText>, code: String, mentions: Names) -> Self {
         let edits = vec![Edit { at: 0, replaces: 0, insert: code }];
-        let fragment = Fragment { cell: Arc::clone(cell), range: 0..0, edits };
-        let statement =
-            Statement { fragment, kind: StatementKind::Other, reads: mentions.clone(), sure: false, awaits: false };
-        Self { statements: vec![statement], mentions, ..Self::empty() }
+        Self::of_one(Fragment { cell: Arc::clone(cell), range: 0..0, edits }, mentions)
+    }
+
+    /// A cell of one statement that declares nothing.
+    pub(super) fn of_one(fragment: Fragment, mentions: Names) -> Self {
+        let (kind, reads) = (StatementKind::Other, mentions.clone());
+        let statement = Statement { fragment, kind, reads, sure: false, awaits: false };
+        Self { statements: vec![statement], mentions, ..Self::default() }
+    }
+
+    /// The names that its `use` declarations bring.
+    pub fn leaves(&self) -> impl Iterator<Item = &UseLeaf> {
+        self.uses.iter().flat_map(|declaration| &declaration.leaves)
     }
 
     /// The text that it was read from; `None` for a cell of comments.
@@ -56,23 +65,6 @@ impl ParsedCell {
         let statements = self.statements.iter().map(|statement| &statement.fragment);
         let mut fragments = items.chain(statements).chain(self.uses.iter().map(|declaration| &declaration.fragment));
         fragments.next().map(|fragment| &fragment.cell)
-    }
-
-    pub(super) fn empty() -> Self {
-        Self {
-            attributes: Vec::new(),
-            conditions: Vec::new(),
-            uses: Vec::new(),
-            items: Vec::new(),
-            impls: Vec::new(),
-            statements: Vec::new(),
-            calls: Vec::new(),
-            derived: Vec::new(),
-            mentions: Names::new(),
-            heavy: false,
-            asynchronous: false,
-            measured: false,
-        }
     }
 }
 

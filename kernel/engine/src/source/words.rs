@@ -1,0 +1,40 @@
+//! A text by its tokens, as Rust's lexer has them, and by its names.
+
+use std::ops::Range;
+
+use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
+
+/// The tokens of a text, each with where it stands. The lexer takes any text.
+pub fn tokens(text: &str) -> impl Iterator<Item = (TokenKind, Range<usize>)> {
+    let mut at = 0;
+    tokenize(text, FrontmatterAllowed::No).map(move |token| {
+        let start = at;
+        at += token.len as usize;
+        (token.kind, start..at)
+    })
+}
+
+/// The token that closes a bracket which this one opens.
+pub fn closing(kind: TokenKind) -> Option<TokenKind> {
+    match kind {
+        TokenKind::OpenParen => Some(TokenKind::CloseParen),
+        TokenKind::OpenBrace => Some(TokenKind::CloseBrace),
+        TokenKind::OpenBracket => Some(TokenKind::CloseBracket),
+        _ => None,
+    }
+}
+
+/// Whether a token closes a bracket.
+pub fn closes(kind: TokenKind) -> bool {
+    matches!(kind, TokenKind::CloseParen | TokenKind::CloseBrace | TokenKind::CloseBracket)
+}
+
+/// Whether a character may stand in a name.
+pub fn in_name(char: char) -> bool {
+    char == '_' || char.is_alphanumeric()
+}
+
+/// The name, or number, that a text begins with; empty where it begins with neither.
+pub fn first_name(text: &str) -> &str {
+    &text[..text.find(|char| !in_name(char)).unwrap_or(text.len())]
+}
