@@ -9,7 +9,6 @@ use std::sync::{Arc, LazyLock};
 
 use arbtest::arbitrary::{Result, Unstructured};
 use oxtorch_testing::fuzz;
-use ra_ap_rustc_lexer::{FrontmatterAllowed, tokenize};
 
 use crate::assist::completeness::is_complete;
 use crate::commands::{Segment, segments};
@@ -25,6 +24,7 @@ use crate::source::identifiers::Names;
 use crate::source::macro_items::ItemMacros;
 use crate::source::parse::{ParsedCell, StatementKind, parse};
 use crate::source::source_map::Place;
+use crate::source::words;
 
 /// Text that the scenarios have too little of.
 const RARE: [&str; 40] = [
@@ -103,12 +103,7 @@ fn cells_of(scenario: &str) -> Vec<String> {
 
 /// The tokens of a text, white space and comments among them.
 fn tokens(text: &str) -> Vec<&str> {
-    let mut at = 0;
-    let tokens = tokenize(text, FrontmatterAllowed::No).map(|token| {
-        at += token.len as usize;
-        &text[at - token.len as usize..at]
-    });
-    tokens.collect()
+    words::tokens(text).map(|(_, range)| &text[range]).collect()
 }
 
 fn any_cell<'a>(u: &mut Unstructured<'_>) -> Result<&'a str> {

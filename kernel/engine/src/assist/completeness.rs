@@ -1,11 +1,12 @@
 //! Says whether a cell is ready to run, for frontends that ask on Enter.
 
 use oxtorch_session::Completeness;
-use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
+use ra_ap_rustc_lexer::{LiteralKind, TokenKind};
 use syn::Block;
 
 use crate::commands::{Command, Segment, Shell, Timeit, segments};
 use crate::source::nesting::read;
+use crate::source::words::{closes, closing, tokens};
 
 const INDENT: &str = "    ";
 
@@ -35,14 +36,10 @@ pub fn is_complete(cell: &str, is_name: &dyn Fn(&str) -> bool) -> Completeness {
 fn is_complete_code(code: &str) -> Completeness {
     let mut open = Vec::new();
     let mut closes_what_is_open = true;
-    for token in tokenize(code, FrontmatterAllowed::No) {
-        match token.kind {
-            TokenKind::OpenParen => open.push(TokenKind::CloseParen),
-            TokenKind::OpenBrace => open.push(TokenKind::CloseBrace),
-            TokenKind::OpenBracket => open.push(TokenKind::CloseBracket),
-            TokenKind::CloseParen | TokenKind::CloseBrace | TokenKind::CloseBracket => {
-                closes_what_is_open &= open.pop() == Some(token.kind);
-            }
+    for (kind, _) in tokens(code) {
+        open.extend(closing(kind));
+        match kind {
+            kind if closes(kind) => closes_what_is_open &= open.pop() == Some(kind),
             TokenKind::BlockComment { terminated: false, .. } => return incomplete(0),
             TokenKind::Literal { kind, .. } if !terminated(kind) => return incomplete(0),
             _ => {}

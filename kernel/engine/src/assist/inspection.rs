@@ -10,6 +10,7 @@ use crate::assist::completion::type_name;
 use crate::cell::NativeEngine;
 use crate::host::Host;
 use crate::source::identifiers::Names;
+use crate::source::words::{first_name, in_name};
 
 /// A value that does not describe itself within this time is left out.
 const LOOK: Duration = Duration::from_secs(1);
@@ -117,18 +118,13 @@ impl NativeEngine {
 
 /// Whether the cursor is at a name, and not between parentheses.
 fn is_on_name(cell: &str, cursor: usize) -> bool {
-    cell[..cursor].ends_with(is_name) || cell[cursor..].starts_with(is_name)
-}
-
-fn is_name(char: char) -> bool {
-    char == '_' || char.is_alphanumeric()
+    cell[..cursor].ends_with(in_name) || cell[cursor..].starts_with(in_name)
 }
 
 /// `nn::linear` at any of its characters, and between its parentheses.
 fn name_at(cell: &str, cursor: usize) -> Option<&str> {
-    let end = cursor + cell[cursor..].find(|char| !is_name(char)).unwrap_or(cell.len() - cursor);
-    let path = path_before(&cell[..end]);
-    if path.ends_with(is_name) {
+    let path = path_before(&cell[..cursor + first_name(&cell[cursor..]).len()]);
+    if path.ends_with(in_name) {
         return Some(path);
     }
     let mut closed = 0;
@@ -142,15 +138,13 @@ fn name_at(cell: &str, cursor: usize) -> Option<&str> {
         false
     })?;
     let callee = cell[..open].trim_end_matches('!');
-    Some(path_before(callee)).filter(|path| path.ends_with(is_name))
+    Some(path_before(callee)).filter(|path| path.ends_with(in_name))
 }
 
 /// The path or chain of names at the end of a text.
 fn path_before(text: &str) -> &str {
-    let of_path = |char: char| matches!(char, '_' | ':' | '.') || char.is_alphanumeric();
-    let start =
-        text.rfind(|char| !of_path(char)).map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
-    text[start..].trim_start_matches(['.', ':'])
+    let ahead = text.trim_end_matches(|char| in_name(char) || matches!(char, ':' | '.'));
+    text[ahead.len()..].trim_start_matches(['.', ':'])
 }
 
 #[cfg(test)]

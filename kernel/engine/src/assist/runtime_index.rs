@@ -12,6 +12,7 @@ use syn::{ImplItem, Item};
 use crate::assist::signature::{Signature, doc, of_item, of_member, of_trait_member, one_line};
 use crate::source::items::{member_name, name_of, named};
 use crate::source::nesting::parsed;
+use crate::source::words::in_name;
 
 /// The name that documentation is wanted of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,16 +82,11 @@ pub(super) fn find(wanted: &Wanted) -> Option<Found> {
 
 /// All files, the runtime's first. They are read once: whoever types asks for them again and again.
 fn files() -> impl Iterator<Item = &'static File> {
-    static TCH: LazyLock<Vec<File>> = LazyLock::new(|| tch().collect());
-    runtime().chain(TCH.iter())
+    static FILES: LazyLock<Vec<File>> = LazyLock::new(|| runtime().chain(tch()).collect());
+    FILES.iter()
 }
 
-fn runtime() -> impl Iterator<Item = &'static File> {
-    static RUNTIME: LazyLock<Vec<File>> = LazyLock::new(|| runtime_sources().collect());
-    RUNTIME.iter()
-}
-
-fn runtime_sources() -> impl Iterator<Item = File> {
+fn runtime() -> impl Iterator<Item = File> {
     let sources = sources::all().unwrap_or_default().into_iter();
     sources.filter_map(|source| {
         let path = source.path.strip_prefix("runtime/src/")?.strip_suffix(".rs")?;
@@ -355,39 +351,9 @@ pub(crate) fn names_in(module: &str) -> Vec<(String, Kind)> {
     names
 }
 
-/// The names that every cell has in scope.
-pub(crate) fn prelude() -> Vec<String> {
-    let prelude = runtime().find(|file| file.module == "oxtorch::prelude");
-    let names = parsed(&prelude.map(|file| file.text.clone()).unwrap_or_default(), |file: syn::File| {
-        let mut names = Vec::new();
-        for item in &file.items {
-            if let Item::Use(it) = item {
-                leaves(&it.tree, &mut names);
-            }
-        }
-        names
-    });
-    names.unwrap_or_default()
-}
-
-fn leaves(tree: &syn::UseTree, names: &mut Vec<String>) {
-    match tree {
-        syn::UseTree::Path(it) => {
-            let before = names.len();
-            leaves(&it.tree, names);
-            // `use crate::nn::{self, Module}`
-            names[before..].iter_mut().filter(|name| *name == "self").for_each(|name| *name = it.ident.to_string());
-        }
-        syn::UseTree::Name(it) => names.push(it.ident.to_string()),
-        syn::UseTree::Rename(it) => names.push(it.rename.to_string()),
-        syn::UseTree::Glob(_) => {}
-        syn::UseTree::Group(it) => it.items.iter().for_each(|tree| leaves(tree, names)),
-    }
-}
-
 /// The keyword and the name of a public item that begins on a line, by its text.
 fn public_name(line: &str) -> Option<(&str, &str)> {
-    let mut words = line.strip_prefix("pub ")?.split(|char: char| !(char.is_alphanumeric() || char == '_'));
+    let mut words = line.strip_prefix("pub ")?.split(|char| !in_name(char));
     let word = words.next()?;
     let is_item = matches!(word, "fn" | "struct" | "enum" | "trait" | "type" | "mod" | "const");
     Some((word, words.next()?)).filter(|_| is_item)
@@ -448,14 +414,6 @@ mod tests {
         assert!(line.1.starts_with("pub fn line("), "{}", line.1);
         assert!(!line.1.contains(['{', '\n']), "{}", line.1);
         assert!(names_in("plot").contains(&("Figure".to_owned(), Kind::Class)));
-    }
-
-    #[test]
-    fn the_prelude_names_what_cells_use() {
-        let names = prelude();
-        for name in ["Tensor", "nn", "digits", "display", "bail"] {
-            assert!(names.iter().any(|other| other == name), "{name}");
-        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::assist::runtime_index::Wanted;
 use crate::assist::signature::one_line;
+use crate::source::words::in_name;
 
 /// Where the pages are for everybody.
 const ONLINE: &str = "https://doc.rust-lang.org/std/";
@@ -53,7 +54,7 @@ pub(crate) fn methods(docs: &Path, ty: &str) -> Vec<(String, String)> {
     for part in ["id=\"method.", "id=\"tymethod."].into_iter().flat_map(|id| html.split(id).skip(1)) {
         let name = part.split('"').next().unwrap_or_default();
         // `method.from-1` is one more of that name.
-        let is_name = name.chars().all(|char| char == '_' || char.is_alphanumeric());
+        let is_name = name.chars().all(in_name);
         let Some(declaration) = between(part, "<h4 class=\"code-header\">", "</h4>").map(plain) else { continue };
         let is_unstable = part.contains("class=\"stab unstable\"");
         if is_name && !is_unstable && !methods.iter().any(|(other, _)| other == name) {

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
+use ra_ap_rustc_lexer::TokenKind;
 
 use crate::commands::segments::segments_within;
 use crate::commands::{Command, Env, Optimise, Segment, Shell, Timeit, catalogue};
+use crate::source::words::{closes, closing, first_name, tokens};
 
 /// As many as other kernels make.
 const REPEATS: u32 = 7;
@@ -25,9 +26,8 @@ pub(super) fn read(cell: &str, at: usize, is_name: &dyn Fn(&str) -> bool, within
     }
     let sigil = if line.starts_with("%%") { "%%" } else { &line[..1] };
     let rest = &line[sigil.len()..];
-    let name_len = rest.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(rest.len());
-    let name = &rest[..name_len];
-    let arguments = start + sigil.len() + name_len;
+    let name = first_name(rest);
+    let arguments = start + sigil.len() + name.len();
     let line = Line { cell, arguments, end: line_end, takes_rest: sigil == "%%", is_name, within_time };
     line.command(name).unwrap_or_else(|| {
         if let Some(text) = catalogue::remark(name) {
@@ -271,21 +271,19 @@ fn continued(cell: &str, at: usize) -> usize {
 
 /// The end of code that begins on a line: of the line, or of a later one where brackets are still open.
 fn code_end(cell: &str, start: usize) -> usize {
+    let code = &cell[start..];
     let mut depth = 0usize;
-    let mut at = start;
-    for token in tokenize(&cell[start..], FrontmatterAllowed::No) {
-        let text = &cell[at..at + token.len as usize];
-        match token.kind {
-            TokenKind::OpenParen | TokenKind::OpenBrace | TokenKind::OpenBracket => depth += 1,
-            TokenKind::CloseParen | TokenKind::CloseBrace | TokenKind::CloseBracket => depth = depth.saturating_sub(1),
+    for (kind, range) in tokens(code) {
+        match kind {
+            kind if closing(kind).is_some() => depth += 1,
+            kind if closes(kind) => depth = depth.saturating_sub(1),
             TokenKind::Whitespace if depth == 0 => {
-                if let Some(newline) = text.find('\n') {
-                    return at + newline;
+                if let Some(newline) = code[range.clone()].find('\n') {
+                    return start + range.start + newline;
                 }
             }
             _ => {}
         }
-        at += token.len as usize;
     }
     cell.len()
 }

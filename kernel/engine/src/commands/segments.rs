@@ -5,12 +5,14 @@
 //! code segment with blanks in place of the rest, so that lines and columns stay the user's own.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
+use ra_ap_rustc_lexer::{LiteralKind, TokenKind};
 
 use crate::commands::read::{only, read};
 use crate::commands::{Command, catalogue};
 use crate::source::nesting;
+use crate::source::words::{first_name, tokens};
 
 /// A part of a cell that runs as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +101,7 @@ pub fn code_of(cell: &str, is_name: &dyn Fn(&str) -> bool) -> String {
 }
 
 /// Nothing for blanks and comments between commands, which say nothing to the compiler.
-fn code(cell: &str, range: std::ops::Range<usize>) -> Option<Segment> {
+fn code(cell: &str, range: Range<usize>) -> Option<Segment> {
     let blank = |kind| {
         matches!(
             kind,
@@ -107,7 +109,7 @@ fn code(cell: &str, range: std::ops::Range<usize>) -> Option<Segment> {
         )
     };
     let text = &cell[range.clone()];
-    let says_nothing = tokenize(text, FrontmatterAllowed::No).all(|token| blank(token.kind));
+    let says_nothing = tokens(text).all(|(kind, _)| blank(kind));
     (!says_nothing).then(|| Segment::Code(only(cell, range)))
 }
 
@@ -179,13 +181,12 @@ impl<'a> Reader<'a> {
                 self.statement = Statement::default();
                 return Some(self.at);
             }
-            let token = tokenize(rest, FrontmatterAllowed::No).next()?;
-            let mut len = token.len as usize;
-            if token.kind == TokenKind::Whitespace {
+            let (kind, Range { end: mut len, .. }) = tokens(rest).next()?;
+            if kind == TokenKind::Whitespace {
                 // Up to the end of the line, so that the next one is looked at from its start.
                 len = rest[..len].find('\n').map_or(len, |newline| newline + 1);
             } else {
-                self.take(token.kind, &rest[..len]);
+                self.take(kind, &rest[..len]);
             }
             self.at += len;
         }
@@ -263,9 +264,8 @@ impl<'a> Reader<'a> {
         let fresh = head.is_none() && !in_attribute;
         let behind_value = ends_value && matches!(head, Some(Head::Expression));
         let named = |prefix: &str| {
-            let name = text.trim_start_matches(prefix);
-            let end = name.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(name.len());
-            Some(&name[..end]).filter(|name| name.starts_with(|char: char| char.is_alphabetic() || char == '_'))
+            let name = first_name(text.trim_start_matches(prefix));
+            Some(name).filter(|name| name.starts_with(|char: char| char.is_alphabetic() || char == '_'))
         };
         match text.chars().next() {
             Some(':') if !text.starts_with("::") => fresh || ((ends_block || behind_value) && named(":").is_some()),
@@ -290,18 +290,18 @@ impl<'a> Reader<'a> {
     fn is_negation(&self, text: &str) -> bool {
         // `!!x`, any number of them: not by calling itself, for the stack has an end.
         let text = text.trim_start_matches('!');
-        let Some(first) = tokenize(text, FrontmatterAllowed::No).next() else { return false };
-        let after = &text[first.len as usize..];
-        match first.kind {
+        let Some((first, Range { end, .. })) = tokens(text).next() else { return false };
+        let after = &text[end..];
+        match first {
             TokenKind::OpenParen => is_expression_in_parentheses(text),
             TokenKind::Star | TokenKind::And | TokenKind::Minus | TokenKind::Eq => true,
             // `!0u8`, but not `!7z`.
             TokenKind::Literal { kind: LiteralKind::Int { .. }, suffix_start } => {
-                let suffix = &text[suffix_start as usize..first.len as usize];
+                let suffix = &text[suffix_start as usize..end];
                 suffix.is_empty() || suffix.starts_with(['u', 'i'])
             }
             TokenKind::Ident => {
-                let name = &text[..first.len as usize];
+                let name = &text[..end];
                 let called = after.starts_with(['(', '!']) || after.starts_with("::");
                 called || matches!(name, "true" | "false" | "self") || (self.knows(name) && goes_on_as_rust(after))
             }
@@ -315,9 +315,9 @@ impl<'a> Reader<'a> {
 fn is_expression_in_parentheses(text: &str) -> bool {
     let mut depth = 0usize;
     let mut end = 0;
-    for token in tokenize(text, FrontmatterAllowed::No) {
-        end += token.len as usize;
-        match token.kind {
+    for (kind, range) in tokens(text) {
+        end = range.end;
+        match kind {
             TokenKind::OpenParen => depth += 1,
             TokenKind::CloseParen => depth -= 1,
             _ => {}

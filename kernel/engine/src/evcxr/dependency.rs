@@ -9,10 +9,10 @@ use std::time::Duration;
 use oxtorch_setup::{self, Runtime, SetupError};
 use oxtorch_system::home::{Home, HomeError};
 use oxtorch_system::terminal::say;
-use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
-use syn::UseTree;
+use ra_ap_rustc_lexer::TokenKind;
 
-use crate::source::nesting::parsed;
+use crate::plan::prelude::exports_of_runtime;
+use crate::source::words::tokens;
 
 /// Where the package lies, in the home.
 const KIND: &str = "evcxr";
@@ -75,8 +75,11 @@ impl Dependency {
             written.map_err(|source| HomeError::Io { action: "write", path: folder.clone(), source })?;
             home.finish(&finished, &folder)?;
         }
-        let prelude = oxtorch_setup::source("runtime/src/prelude.rs").unwrap_or_default();
-        Ok(Self { folder, flags: flags(runtime), names: exported(&prelude) })
+        Ok(Self {
+            folder,
+            flags: flags(runtime),
+            names: exports_of_runtime().iter().map(|(name, _)| name.clone()).collect(),
+        })
     }
 
     /// rustc's flags, as `CARGO_ENCODED_RUSTFLAGS` takes them.
@@ -101,12 +104,7 @@ impl Dependency {
     /// Whether a cell names anything of the runtime. Cells that name it late lose the variables of their own types, so
     /// a variable with the name of a module or function is told from it: that is called, or stands ahead of a path.
     pub fn is_named_in(&self, code: &str) -> bool {
-        let mut at = 0;
-        let tokens = tokenize(code, FrontmatterAllowed::No).map(|token| {
-            let text = &code[at..at + token.len as usize];
-            at += token.len as usize;
-            (token.kind, text)
-        });
+        let tokens = tokens(code).map(|(kind, range)| (kind, &code[range]));
         let is_code = |kind: TokenKind| {
             !matches!(kind, TokenKind::Whitespace | TokenKind::LineComment { .. } | TokenKind::BlockComment { .. })
         };
@@ -150,30 +148,6 @@ fn flags(runtime: &Runtime) -> String {
         flags.extend(["-Clink-arg=-Xlinker".to_owned(), "-Clink-arg=--allow-shlib-undefined".to_owned()]);
     }
     flags.join("\u{1f}")
-}
-
-/// The names that a file's `pub use` declarations export.
-fn exported(source: &str) -> HashSet<String> {
-    let names = parsed(source, |file: syn::File| {
-        let mut names = HashSet::new();
-        for item in file.items {
-            if let syn::Item::Use(item) = item {
-                collect(&item.tree, &mut names);
-            }
-        }
-        names
-    });
-    names.unwrap_or_default()
-}
-
-fn collect(tree: &UseTree, names: &mut HashSet<String>) {
-    match tree {
-        UseTree::Path(path) => collect(&path.tree, names),
-        UseTree::Name(name) => drop(names.insert(name.ident.to_string())),
-        UseTree::Rename(rename) => drop(names.insert(rename.rename.to_string())),
-        UseTree::Group(group) => group.items.iter().for_each(|tree| collect(tree, names)),
-        UseTree::Glob(_) => {}
-    }
 }
 
 #[cfg(test)]

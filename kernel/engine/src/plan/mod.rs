@@ -24,6 +24,7 @@ use crate::plan::scope::{CrateName, LiveItem, Scope, stale_impl_name};
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, in_pattern};
 use crate::source::parse::{Impl, ImplHead, Item, ItemKind, ParsedCell, UseLeaf};
+use crate::source::words::in_name;
 
 /// What a cell's crate holds, and what that changes for the session.
 #[derive(Debug, Default)]
@@ -352,7 +353,6 @@ impl<'a> Affected<'a> {
 
 /// Whether the tokens of a type have a name elsewhere than as that of a field, `loss: f64`.
 fn is_more_than_a_field(name: &str, tokens: &str) -> bool {
-    let in_name = |char: char| char == '_' || char.is_alphanumeric();
     let mut uses = tokens.match_indices(name).filter_map(|(at, _)| {
         let behind = &tokens[at + name.len()..];
         let whole = !tokens[..at].ends_with(in_name) && !behind.starts_with(in_name);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::plan::is_in;
 use crate::source::identifiers::Names;
 use crate::source::nesting::parsed;
-use crate::source::parse::{Item, ItemKind, UseLeaf, leaves};
+use crate::source::parse::{Item, ItemKind, leaves};
 
 struct Prelude {
     /// Functions and constants.
@@ -27,27 +27,32 @@ pub fn is_of_rust(name: &str) -> bool {
 }
 
 static PRELUDE: LazyLock<Prelude> = LazyLock::new(|| {
-    let mut prelude = Prelude { values: Names::new(), others: OF_RUST.map(str::to_owned).into() };
-    let runtime = oxtorch_setup::source("runtime/src/prelude.rs").unwrap_or_default();
-    parsed(&runtime, |file: syn::File| fill(&mut prelude, &file));
-    prelude.values.insert("drop".to_owned());
+    let mut prelude = Prelude { values: Names::from(["drop".to_owned()]), others: OF_RUST.map(str::to_owned).into() };
+    for (name, code) in exports_of_runtime() {
+        // What stands in the root of the runtime is a module or a crate.
+        let in_root = code.strip_prefix("use crate::").is_some_and(|rest| !rest.contains("::"));
+        if !in_root && name.starts_with(char::is_lowercase) {
+            prelude.values.insert(name.clone());
+        }
+        prelude.others.insert(name.clone());
+    }
     prelude
 });
 
-/// Adds what a file's `use` declarations name.
-fn fill(prelude: &mut Prelude, file: &syn::File) {
-    for item in &file.items {
-        let syn::Item::Use(it) = item else { continue };
-        for UseLeaf { name, code, .. } in leaves(it) {
-            let Some(name) = name else { continue };
-            // What stands in the root of the runtime is a module or a crate.
-            let in_root = code.strip_prefix("use crate::").is_some_and(|rest| !rest.contains("::"));
-            if !in_root && name.starts_with(char::is_lowercase) {
-                prelude.values.insert(name.clone());
-            }
-            prelude.others.insert(name);
-        }
-    }
+/// The names that the runtime's own prelude brings, each with a declaration of it alone.
+pub fn exports_of_runtime() -> &'static [(String, String)] {
+    static EXPORTS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+        let text = oxtorch_setup::source("runtime/src/prelude.rs").unwrap_or_default();
+        let exports = parsed(&text, |file: syn::File| {
+            let uses = file.items.iter().filter_map(|item| match item {
+                syn::Item::Use(it) => Some(leaves(it)),
+                _ => None,
+            });
+            uses.flatten().filter_map(|leaf| Some((leaf.name?, leaf.code))).collect()
+        });
+        exports.unwrap_or_default()
+    });
+    &EXPORTS
 }
 
 /// What Rust's own prelude has in scope.
@@ -117,5 +122,13 @@ mod tests {
         };
         assert!(takes("fn digits() {}") && takes("struct Dataset;") && takes("mod train {}") && takes("struct Vec;"));
         assert!(!takes("fn train() {}") && !takes("fn mine() {}") && !takes("struct Net;"));
+    }
+
+    #[test]
+    fn the_prelude_names_what_cells_use() {
+        let names = exports_of_runtime();
+        for name in ["Tensor", "nn", "digits", "display", "bail"] {
+            assert!(names.iter().any(|(other, _)| other == name), "{name}");
+        }
     }
 }

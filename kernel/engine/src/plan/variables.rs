@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::plan::scope::CrateName;
 use crate::source::nesting::parsed;
 use crate::source::source_map::Place;
+use crate::source::words::first_name;
 
 /// A variable in the host's store.
 #[derive(Debug, Clone)]
@@ -75,8 +76,7 @@ impl Unnamed {
     fn of(message: &str) -> Self {
         let local = |text: &str| {
             let (_, behind) = text.rsplit_once("}::")?;
-            let end = behind.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(behind.len());
-            Some(behind[..end].to_owned()).filter(|name| !name.is_empty())
+            Some(first_name(behind).to_owned()).filter(|name| !name.is_empty())
         };
         // `fn(i32) -> i32 {double}`, wherever that is defined.
         if message.starts_with("fn(") && message.ends_with('}') {

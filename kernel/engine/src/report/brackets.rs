@@ -4,7 +4,9 @@
 
 use std::ops::Range;
 
-use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
+use ra_ap_rustc_lexer::{LiteralKind, TokenKind};
+
+use crate::source::words::{closes, closing, tokens};
 
 /// What is not closed, or closes nothing.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,17 +24,15 @@ pub fn unbalanced(text: &str) -> Option<Unbalanced> {
     let mut open: Vec<(TokenKind, Range<usize>)> = Vec::new();
     // A string that is left open ends at the next quote, lines below: the first one over several lines is to blame.
     let mut long_string: Option<usize> = None;
-    let mut at = 0;
-    for token in tokenize(text, FrontmatterAllowed::No) {
-        let range = at..at + token.len as usize;
-        at = range.end;
+    for (kind, range) in tokens(text) {
         let quoted = &text[range.clone()];
-        match token.kind {
-            TokenKind::OpenParen => open.push((TokenKind::CloseParen, range)),
-            TokenKind::OpenBrace => open.push((TokenKind::CloseBrace, range)),
-            TokenKind::OpenBracket => open.push((TokenKind::CloseBracket, range)),
-            TokenKind::CloseParen | TokenKind::CloseBrace | TokenKind::CloseBracket => match open.pop() {
-                Some((wanted, _)) if wanted == token.kind => {}
+        if let Some(closing) = closing(kind) {
+            open.push((closing, range));
+            continue;
+        }
+        match kind {
+            kind if closes(kind) => match open.pop() {
+                Some((wanted, _)) if wanted == kind => {}
                 Some((wanted, opened)) => {
                     return Some(Unbalanced {
                         message: format!("mismatched closing delimiter: `{quoted}`"),

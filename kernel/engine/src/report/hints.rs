@@ -13,6 +13,7 @@ use crate::plan::variables::Variables;
 use crate::report::python_hints;
 use crate::source::parse::ItemKind;
 use crate::source::source_map::{Place, Source};
+use crate::source::words::in_name;
 
 /// What is added to a diagnostic of rustc's.
 #[derive(Debug, Default)]
@@ -123,7 +124,7 @@ impl Known<'_> {
             "E0308" => after_let(),
             _ => false,
         };
-        let words = pattern.split(|char: char| char != '_' && !char.is_alphanumeric()).filter(|_| is_it);
+        let words = pattern.split(|char| !in_name(char)).filter(|_| is_it);
         let mut found = words.filter_map(|name| Some((name, self.scope.find(name)?)));
         let (name, what, again, live) = found.find_map(|(name, live)| match live.item.kind {
             ItemKind::Const => Some((name, "a constant", "const", live)),
@@ -324,7 +325,7 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
         ("E0277", [_, index])
             if message.contains("cannot be indexed by") && is_number(index) && *index != "{float}" =>
         {
-            let index = if text.chars().all(|char| char.is_alphanumeric() || char == '_') { text } else { "index" };
+            let index = if text.chars().all(in_name) { text } else { "index" };
             Some(Advice::help(format!("an index is a `usize`: write `{index} as usize`")))
         }
         ("E0277", _) if message.starts_with("the `?` operator can only be used in a function that returns") => {

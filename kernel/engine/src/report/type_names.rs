@@ -6,6 +6,7 @@ use syn::visit_mut::VisitMut;
 
 use crate::crate_names::{hashed_name, readable};
 use crate::source::nesting::parsed;
+use crate::source::words::in_name;
 
 /// A type's code, or its name in one of rustc's messages, as a user would write it.
 pub fn readable_type(ty: &str) -> String {
@@ -79,7 +80,7 @@ fn without_paths(text: &str) -> String {
         word.clear();
     };
     for char in text.chars() {
-        if char.is_alphanumeric() || char == '_' || char == ':' {
+        if in_name(char) || char == ':' {
             word.push(char);
         } else {
             flush(&mut word, &mut short);
@@ -121,7 +122,7 @@ fn write_tokens(tokens: TokenStream, text: &mut String) {
             word => {
                 let word = word.to_string();
                 // `&'a mut dyn Fn`, but not `&mut`.
-                if text.ends_with(|char: char| char.is_alphanumeric() || char == '_') && !joint {
+                if text.ends_with(in_name) && !joint {
                     text.push(' ');
                 }
                 text.push_str(&word);

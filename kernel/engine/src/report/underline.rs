@@ -8,6 +8,7 @@ use syn::{Block, Expr};
 
 use crate::source::nesting::{depth, read};
 use crate::source::source_map::Place;
+use crate::source::words::first_name;
 
 /// In a cell that nests deeper only words are underlined.
 const DEEPEST: usize = 1000;
@@ -33,8 +34,8 @@ pub fn extent(place: &Place, message: &str) -> Range<usize> {
 fn word(place: &Place) -> Range<usize> {
     let start = place.range.start;
     let rest = &place.cell.text[start..];
-    let end = rest.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(rest.len());
-    start..start + end.max(rest.chars().next().filter(|char| *char != '\n').map_or(0, char::len_utf8))
+    let one = rest.chars().next().filter(|char| *char != '\n').map_or(0, char::len_utf8);
+    start..start + first_name(rest).len().max(one)
 }
 
 /// Finds the outermost expression that a failure at one point can be about.

@@ -11,10 +11,11 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use oxtorch_system::home::key;
-use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
+use ra_ap_rustc_lexer::{LiteralKind, TokenKind};
 use rustix::fs::OFlags;
 
 use crate::source::identifiers::{Names, unraw};
+use crate::source::words::tokens;
 
 /// So many files are looked at; what they lead to beyond that is not.
 const MOST_FILES: usize = 1000;
@@ -123,11 +124,10 @@ fn scan(text: &str, path: &Path, mentions: &mut Names, left: &mut Vec<PathBuf>) 
     let folder = path.parent().unwrap_or(Path::new("/"));
     // The modules of `layers.rs` stand in `layers`.
     let own = path.file_stem().map(|stem| folder.join(stem));
-    let (mut at, mut behind_mod) = (0, false);
-    for token in tokenize(text, FrontmatterAllowed::No) {
-        let end = at + token.len as usize;
-        let word = &text[at..end];
-        match token.kind {
+    let mut behind_mod = false;
+    for (kind, range) in tokens(text) {
+        let word = &text[range];
+        match kind {
             TokenKind::Ident | TokenKind::RawIdent => {
                 if behind_mod {
                     let places = std::iter::once(folder).chain(own.as_deref());
@@ -144,7 +144,6 @@ fn scan(text: &str, path: &Path, mentions: &mut Names, left: &mut Vec<PathBuf>) 
             TokenKind::Whitespace => {}
             _ => behind_mod = false,
         }
-        at = end;
     }
 }
 

@@ -7,11 +7,13 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use proc_macro2::{TokenStream, TokenTree};
-use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
+use ra_ap_rustc_lexer::TokenKind;
 use syn::parse::{ParseStream, Parser};
 use syn::visit::{self, Visit};
 use syn::{Expr, Pat, Token};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use crate::source::words::{in_name, tokens};
 
 /// A set of names, without `r#`.
 pub type Names = BTreeSet<String>;
@@ -114,15 +116,12 @@ pub fn one_form_of_names(code: &str) -> Cow<'_, str> {
     if is_nfc(code) {
         return Cow::Borrowed(code);
     }
-    let mut rest = code;
     let mut one_form = String::with_capacity(code.len());
-    for token in tokenize(code, FrontmatterAllowed::No) {
-        let (text, behind) = rest.split_at(token.len as usize);
-        match token.kind {
-            TokenKind::Ident | TokenKind::RawIdent | TokenKind::InvalidIdent => one_form.extend(text.nfc()),
-            _ => one_form.push_str(text),
+    for (kind, range) in tokens(code) {
+        match kind {
+            TokenKind::Ident | TokenKind::RawIdent | TokenKind::InvalidIdent => one_form.extend(code[range].nfc()),
+            _ => one_form.push_str(&code[range]),
         }
-        rest = behind;
     }
     Cow::Owned(one_form)
 }
@@ -147,22 +146,16 @@ fn inline_arguments(literal: &str) -> Vec<String> {
         names.extend(is_name(name.trim()).then(|| name.trim().to_owned()));
         // `width$` and `.precision$` name variables too.
         for part in format.split_inclusive('$').filter_map(|part| part.strip_suffix('$')) {
-            let start = part
-                .rfind(|char: char| !is_name_char(char))
-                .map_or(0, |at| at + part[at..].chars().next().map_or(1, char::len_utf8));
-            names.extend(is_name(&part[start..]).then(|| part[start..].to_owned()));
+            let name = &part[part.trim_end_matches(in_name).len()..];
+            names.extend(is_name(name).then(|| name.to_owned()));
         }
         rest = &rest[close + 1..];
     }
     names
 }
 
-fn is_name_char(char: char) -> bool {
-    char == '_' || char.is_alphanumeric()
-}
-
 fn is_name(text: &str) -> bool {
-    text.chars().all(is_name_char) && text.chars().next().is_some_and(|first| !first.is_numeric())
+    text.chars().all(in_name) && text.chars().next().is_some_and(|first| !first.is_numeric())
 }
 
 /// A name as code; keywords need their `r#`.

@@ -12,3 +12,4 @@ pub(crate) mod members;
 pub(crate) mod nesting;
 pub(crate) mod parse;
 pub(crate) mod source_map;
+pub(crate) mod words;

@@ -7,8 +7,10 @@
 
 use std::cell::Cell;
 
-use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
+use ra_ap_rustc_lexer::TokenKind;
 use syn::parse::{Parse, Parser};
+
+use crate::source::words::tokens;
 
 /// Up to this depth the stack of any thread will do.
 const SHALLOW: usize = 100;
@@ -90,11 +92,8 @@ pub fn depth(text: &str) -> usize {
     let mut after_block = false;
     // Whether there was a `<` or `|` since the last separator, here and in each level around.
     let mut parameters = false;
-    let mut at = 0;
-    for token in tokenize(text, FrontmatterAllowed::No) {
-        let word = &text[at..at + token.len as usize];
-        at += token.len as usize;
-        match token.kind {
+    for (kind, range) in tokens(text) {
+        match kind {
             TokenKind::Whitespace | TokenKind::LineComment { .. } | TokenKind::BlockComment { .. } => continue,
             TokenKind::OpenBrace | TokenKind::OpenParen | TokenKind::OpenBracket => {
                 if std::mem::take(&mut after_block) {
@@ -106,7 +105,7 @@ pub fn depth(text: &str) -> usize {
             TokenKind::CloseBrace | TokenKind::CloseParen | TokenKind::CloseBracket => {
                 total -= here;
                 (here, parameters) = around.pop().unwrap_or_default();
-                after_block = matches!(token.kind, TokenKind::CloseBrace);
+                after_block = kind == TokenKind::CloseBrace;
             }
             TokenKind::Comma if parameters => after_block = false,
             TokenKind::Semi | TokenKind::Comma => {
@@ -121,7 +120,7 @@ pub fn depth(text: &str) -> usize {
                         | TokenKind::Literal { .. }
                         | TokenKind::Pound
                         | TokenKind::Lifetime { .. }
-                ) && !matches!(word, "else" | "as");
+                ) && !matches!(&text[range], "else" | "as");
                 if std::mem::take(&mut after_block) && begins {
                     (total, here, parameters) = (total - here, 0, false);
                 }

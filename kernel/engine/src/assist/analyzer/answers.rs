@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::assist::analyzer::document::{Columns, Document};
+use crate::source::words::in_name;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,11 +41,10 @@ impl Item {
             Some(edit) => Some(edit.new_text).filter(|_| document.is_typed(&edit.range, len, columns))?,
             None => self.label,
         };
-        let is_name = |char: char| char == '_' || char.is_alphanumeric();
         let name = text.strip_suffix(['!']).unwrap_or(&text);
         let name = name.strip_prefix("r#").unwrap_or(name);
         // The last ones are of our making.
-        if name.is_empty() || !name.chars().all(is_name) || name.starts_with("__") || name.starts_with("oxtorch_") {
+        if name.is_empty() || !name.chars().all(in_name) || name.starts_with("__") || name.starts_with("oxtorch_") {
             return None;
         }
         Some(Candidate {

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use ra_ap_rustc_lexer::{FrontmatterAllowed, LiteralKind, TokenKind, tokenize};
+use ra_ap_rustc_lexer::{LiteralKind, TokenKind};
 
 use crate::commands::catalogue::{self, Argument, Entry};
 use crate::commands::{End, end_of};
+use crate::source::words::{in_name, tokens};
 
 /// What could stand at the cursor.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,13 +56,7 @@ pub(super) fn at_end_of<'a>(text: &'a str, is_name: &dyn Fn(&str) -> bool) -> (C
 }
 
 fn in_code(text: &str) -> (Context<'_>, &str) {
-    let mut at = 0;
-    let mut tokens: Vec<(TokenKind, Range<usize>)> = Vec::new();
-    for token in tokenize(text, FrontmatterAllowed::No) {
-        let range = at..at + token.len as usize;
-        at = range.end;
-        tokens.push((token.kind, range));
-    }
+    let mut tokens: Vec<(TokenKind, Range<usize>)> = tokens(text).collect();
     let end = &text[text.len()..];
     let mut prefix = end;
     if let Some((kind, range)) = tokens.last() {
@@ -118,7 +113,7 @@ fn in_literal<'a>(kind: LiteralKind, literal: &'a str, end: &'a str) -> (Context
     };
     let Some((_, content)) = literal.split_once('"').filter(|_| is_open) else { return (Context::Nothing, end) };
     match content.rsplit_once('{') {
-        Some((_, name)) if name.chars().all(|char| char == '_' || char.is_alphanumeric()) => (Context::Name, name),
+        Some((_, name)) if name.chars().all(in_name) => (Context::Name, name),
         _ => file(content),
     }
 }

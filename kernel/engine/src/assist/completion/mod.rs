@@ -8,7 +8,7 @@ use std::path::Path;
 
 use oxtorch_session::{Candidate, CandidateKind as Kind, Completion};
 use quote::ToTokens;
-use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
+use ra_ap_rustc_lexer::TokenKind;
 use syn::{Fields, GenericArgument, Item, PathArguments, Type};
 
 use crate::assist::completion::context::{Context, at_end_of};
@@ -16,9 +16,11 @@ use crate::assist::signature::{of_impl, signature};
 use crate::assist::{runtime_index, standard_library};
 use crate::commands::CATALOGUE;
 use crate::compile::state::State;
+use crate::plan::prelude::exports_of_runtime;
 use crate::report::type_names::readable_type;
 use crate::source::nesting::parsed;
 use crate::source::parse::{ItemKind, item_names};
+use crate::source::words::tokens;
 
 const KEYWORDS: [&str; 36] = [
     "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern", "false", "fn",
@@ -221,17 +223,15 @@ fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
         return;
     }
     // The cell's own names are not the session's yet.
-    let mut at = 0;
-    for token in tokenize(cell, FrontmatterAllowed::No) {
-        let text = &cell[at..at + token.len as usize];
-        at += token.len as usize;
-        if token.kind == TokenKind::Ident && text != prefix && !KEYWORDS.contains(&text) {
+    for (kind, range) in tokens(cell) {
+        let text = &cell[range];
+        if kind == TokenKind::Ident && text != prefix && !KEYWORDS.contains(&text) {
             found.put(text, Kind::Instance, "");
         }
     }
-    for name in runtime_index::prelude() {
+    for (name, _) in exports_of_runtime() {
         let kind = if name.starts_with(char::is_uppercase) { Kind::Class } else { Kind::Function };
-        found.put(&name, kind, "");
+        found.put(name, kind, "");
     }
     for (name, kind) in STANDARD {
         found.put(name, kind, "");

@@ -27,6 +27,7 @@ use crate::compile::deps::set::{Direct, Request, Set};
 use crate::compile::deps::spec::Spec;
 use crate::source::identifiers::Names;
 use crate::source::source_map::Source;
+use crate::source::words::in_name;
 
 /// What to do about a crate that cannot change any more.
 const RESTART: &str = "put all `:dep` lines into one cell at the top, restart the kernel, and run the notebook again";
@@ -238,8 +239,7 @@ impl Dependencies {
         let is_anothers = |name: &str| self.direct(name).is_some_and(|direct| !direct.is_runtimes);
         let names: BTreeSet<&str> = self.links.externs.iter().map(|(name, _)| name.as_str()).collect();
         let unnamed = self.unnamed_in(&source.text);
-        let is_name = |char: char| char == '_' || char.is_alphanumeric();
-        let mut words = source.text.split(|char| !is_name(char));
+        let mut words = source.text.split(|char| !in_name(char));
         if unnamed.is_empty() && (names.is_empty() || !words.any(|word| names.contains(word))) {
             return unnamed;
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use toml_edit::{DocumentMut, InlineTable, Value};
 
 use crate::source::files;
+use crate::source::words::in_name;
 
 /// What Cargo takes in the table of a dependency, and what can be said of it here.
 const KEYS: [&str; 10] =
@@ -66,7 +67,7 @@ impl Spec {
 fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
     chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
-        && chars.all(|char| char.is_alphanumeric() || char == '-' || char == '_')
+        && chars.all(|char| in_name(char) || char == '-')
 }
 
 /// The crate in a folder, `:dep ../my_layers`.

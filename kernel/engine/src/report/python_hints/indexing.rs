@@ -3,6 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::report::hints::Advice;
 use crate::report::python_hints::Spot;
+use crate::source::words::in_name;
 
 const OTHERS: &str = "a column by `x.set_i((.., 0), 1.0)`, what a mask chooses by `x.set_i(&x.lt(0.0), 0.0)`";
 
@@ -36,6 +37,7 @@ pub(super) fn of_a_part(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
 
 /// Help for an index in Python's words, such as `x[:, 1:3]`, which is no Rust.
 pub(super) fn of_python(spot: &Spot<'_>) -> Option<Advice> {
+    let is_of_a_name = |char: char| in_name(char) || char == ')';
     let open = open_bracket(spot.before).filter(|at| spot.before[..*at].ends_with(is_of_a_name))?;
     let inner = bracketed(&spot.line[open + 1..])?;
     let behind = &spot.line[open + 1 + inner.len() + 1..];
@@ -84,15 +86,10 @@ fn assigned(after: &str) -> Option<(Option<char>, String)> {
     Some((operator, if value.is_empty() { "value".to_owned() } else { value.to_owned() }))
 }
 
-fn is_of_a_name(char: char) -> bool {
-    char.is_alphanumeric() || char == '_' || char == ')'
-}
-
 /// The variable or field that a text ends with.
 fn base(before: &str) -> &str {
-    let start = before.rfind(|char: char| !(char.is_alphanumeric() || char == '_' || char == '.'));
-    let name =
-        before[start.map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8))..].trim_matches('.');
+    let ahead = before.trim_end_matches(|char| in_name(char) || char == '.');
+    let name = before[ahead.len()..].trim_matches('.');
     if name.is_empty() { "x" } else { name }
 }
 

@@ -8,6 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::emit::repair::own_range;
 use crate::report::hints::Advice;
 use crate::source::source_map::{Place, Source};
+use crate::source::words::first_name;
 
 const BLOCK: &str =
     "a block stands in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
@@ -139,14 +140,8 @@ impl<'a> Spot<'a> {
         let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
         let end = text[range.end..].find('\n').map_or(text.len(), |at| range.end + at);
         let line = &text[start..end];
-        let first = line.trim_start().split(|char: char| !(char.is_alphanumeric() || char == '_')).next().unwrap_or("");
-        Self {
-            word: &text[range.clone()],
-            before: &text[start..range.start],
-            after: &text[range.end..end],
-            line,
-            first,
-        }
+        let (word, before, after) = (&text[range.clone()], &text[start..range.start], &text[range.end..end]);
+        Self { word, before, after, line, first: first_name(line.trim_start()) }
     }
 
     /// Whether a plain `=` follows.
