@@ -33,62 +33,36 @@ pub trait ValueForPart {
     fn into_value(self) -> Value;
 }
 
-macro_rules! numbers {
-    ($($variant:ident: $($name:ident)*;)*) => {$($(
-        impl ValueForPart for $name {
+/// Says of types what a value of each sets a part to.
+macro_rules! values {
+    ($([$($generics:tt)*] $of:ty => |$it:ident| $value:expr;)*) => {$(
+        impl<$($generics)*> ValueForPart for $of {
             fn into_value(self) -> Value {
-                Value::$variant(self.into())
+                let $it = self;
+                $value
             }
         }
-    )*)*};
+    )*};
 }
 
-numbers! {
-    Integer: i8 i16 i32 i64 u8 u16 u32;
-    Float: f32 f64;
-    Bool: bool;
-}
-
-impl ValueForPart for usize {
-    fn into_value(self) -> Value {
-        i64::try_from(self).map_or(Value::Float(self as f64), Value::Integer)
-    }
-}
-
-impl ValueForPart for Tensor {
-    fn into_value(self) -> Value {
-        Value::Tensor(self)
-    }
-}
-
-impl ValueForPart for &Tensor {
-    fn into_value(self) -> Value {
-        Value::Tensor(self.shallow_clone())
-    }
-}
-
-impl<E: Element> ValueForPart for &[E] {
-    fn into_value(self) -> Value {
-        Value::Tensor(Tensor::from_slice(self))
-    }
-}
-
-impl<E: Element> ValueForPart for Vec<E> {
-    fn into_value(self) -> Value {
-        self[..].into_value()
-    }
-}
-
-impl<E: Element> ValueForPart for &Vec<E> {
-    fn into_value(self) -> Value {
-        self[..].into_value()
-    }
-}
-
-impl<E: Element, const N: usize> ValueForPart for [E; N] {
-    fn into_value(self) -> Value {
-        self[..].into_value()
-    }
+values! {
+    [] i8 => |number| Value::Integer(number.into());
+    [] i16 => |number| Value::Integer(number.into());
+    [] i32 => |number| Value::Integer(number.into());
+    [] i64 => |number| Value::Integer(number);
+    [] u8 => |number| Value::Integer(number.into());
+    [] u16 => |number| Value::Integer(number.into());
+    [] u32 => |number| Value::Integer(number.into());
+    [] usize => |number| i64::try_from(number).map_or(Value::Float(number as f64), Value::Integer);
+    [] f32 => |number| Value::Float(number.into());
+    [] f64 => |number| Value::Float(number);
+    [] bool => |truth| Value::Bool(truth);
+    [] Tensor => |tensor| Value::Tensor(tensor);
+    [] &Tensor => |tensor| Value::Tensor(tensor.shallow_clone());
+    [E: Element] &[E] => |list| Value::Tensor(Tensor::from_slice(list));
+    [E: Element] Vec<E> => |list| Value::Tensor(Tensor::from_slice(&list));
+    [E: Element] &Vec<E> => |list| Value::Tensor(Tensor::from_slice(list));
+    [E: Element, const N: usize] [E; N] => |list| Value::Tensor(Tensor::from_slice(&list));
 }
 
 /// Writes a value into a part of a tensor.

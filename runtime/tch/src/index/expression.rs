@@ -119,59 +119,45 @@ impl ListElement for bool {
     }
 }
 
-impl AxisIndex for Index {
-    fn into_index(self) -> Index {
-        self
-    }
-}
-
-impl AxisIndex for NewAxis {
-    fn into_index(self) -> Index {
-        Index::NewAxis
-    }
-}
-
-/// `None` is Python's `None`: a new axis.
-impl AxisIndex for Option<NewAxis> {
-    fn into_index(self) -> Index {
-        Index::NewAxis
-    }
-}
-
-impl AxisIndex for Ellipsis {
-    fn into_index(self) -> Index {
-        Index::Ellipsis
-    }
-}
-
-impl AxisIndex for Tensor {
-    fn into_index(self) -> Index {
-        Index::Tensor(self)
-    }
-}
-
-impl AxisIndex for &Tensor {
-    fn into_index(self) -> Index {
-        if self.defined() {
-            Index::Tensor(self.shallow_clone())
-        } else {
-            Index::Refused("an index tensor has no values: it is not defined".to_owned())
-        }
-    }
-}
-
-macro_rules! lists {
-    ($([$($generics:tt)*] $list:ty),*) => {$(
-        impl<E: ListElement, $($generics)*> AxisIndex for $list {
+/// Says of types what part of an index a value of each is.
+macro_rules! axis_index {
+    ($($(#[$doc:meta])* [$($generics:tt)*] $part:ty => |$it:pat_param| $index:expr;)*) => {$(
+        $(#[$doc])*
+        impl<$($generics)*> AxisIndex for $part {
             fn into_index(self) -> Index {
-                Index::Tensor(E::tensor(&self[..]))
+                let $it = self;
+                $index
             }
         }
     )*};
 }
 
-lists!([] Vec<E>, [] &Vec<E>, [] &[E], [const N: usize] [E; N], [const N: usize] &[E; N]);
-
+axis_index! {
+    [] Index => |index| index;
+    [] NewAxis => |_| Index::NewAxis;
+    /// `None` is Python's `None`: a new axis.
+    [] Option<NewAxis> => |_| Index::NewAxis;
+    [] Ellipsis => |_| Index::Ellipsis;
+    [] Tensor => |tensor| Index::Tensor(tensor);
+    [] &Tensor => |tensor| if tensor.defined() {
+        Index::Tensor(tensor.shallow_clone())
+    } else {
+        Index::Refused("an index tensor has no values: it is not defined".to_owned())
+    };
+    [E: ListElement] Vec<E> => |list| Index::Tensor(E::tensor(&list));
+    [E: ListElement] &Vec<E> => |list| Index::Tensor(E::tensor(list));
+    [E: ListElement] &[E] => |list| Index::Tensor(E::tensor(list));
+    [E: ListElement, const N: usize] [E; N] => |list| Index::Tensor(E::tensor(&list));
+    [E: ListElement, const N: usize] &[E; N] => |list| Index::Tensor(E::tensor(list));
+    [] RangeFull => |_| slice(None, None, 1);
+    [T: Integer] Range<T> => |range| slice(Some(range.start.to_i64()), Some(range.end.to_i64()), 1);
+    [T: Integer] RangeFrom<T> => |range| slice(Some(range.start.to_i64()), None, 1);
+    [T: Integer] RangeTo<T> => |range| slice(None, Some(range.end.to_i64()), 1);
+    [T: Integer] RangeInclusive<T> => |range| slice(Some(range.start().to_i64()), behind(range.end().to_i64()), 1);
+    [T: Integer] RangeToInclusive<T> => |range| slice(None, behind(range.end.to_i64()), 1);
+    [T: Integer] StepBy<RangeFrom<T>> => |range| stepped(&range);
+    [T: Integer] StepBy<RangeInclusive<T>> => |range| stepped(&range);
+}
 fn slice(start: Option<i64>, end: Option<i64>, step: i64) -> Index {
     Index::Slice { start, end, step }
 }
@@ -179,42 +165,6 @@ fn slice(start: Option<i64>, end: Option<i64>, step: i64) -> Index {
 /// The end of a range that includes its last place: behind -1 is the end of the axis, not its start.
 fn behind(last: i64) -> Option<i64> {
     (last != -1).then_some(last.saturating_add(1))
-}
-
-impl AxisIndex for RangeFull {
-    fn into_index(self) -> Index {
-        slice(None, None, 1)
-    }
-}
-
-impl<T: Integer> AxisIndex for Range<T> {
-    fn into_index(self) -> Index {
-        slice(Some(self.start.to_i64()), Some(self.end.to_i64()), 1)
-    }
-}
-
-impl<T: Integer> AxisIndex for RangeFrom<T> {
-    fn into_index(self) -> Index {
-        slice(Some(self.start.to_i64()), None, 1)
-    }
-}
-
-impl<T: Integer> AxisIndex for RangeTo<T> {
-    fn into_index(self) -> Index {
-        slice(None, Some(self.end.to_i64()), 1)
-    }
-}
-
-impl<T: Integer> AxisIndex for RangeInclusive<T> {
-    fn into_index(self) -> Index {
-        slice(Some(self.start().to_i64()), behind(self.end().to_i64()), 1)
-    }
-}
-
-impl<T: Integer> AxisIndex for RangeToInclusive<T> {
-    fn into_index(self) -> Index {
-        slice(None, behind(self.end.to_i64()), 1)
-    }
 }
 
 /// Steps for the ranges that are no iterators in Rust: `x.i((..).step_by(2))` is `x[::2]`.
@@ -257,18 +207,6 @@ where
                 slice(Some(first), Some(first.saturating_add(step.saturating_mul(count - 1)).saturating_add(1)), step)
             }
         }
-    }
-}
-
-impl<T: Integer> AxisIndex for StepBy<RangeFrom<T>> {
-    fn into_index(self) -> Index {
-        stepped(&self)
-    }
-}
-
-impl<T: Integer> AxisIndex for StepBy<RangeInclusive<T>> {
-    fn into_index(self) -> Index {
-        stepped(&self)
     }
 }
 

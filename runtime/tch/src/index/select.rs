@@ -215,13 +215,10 @@ fn too_many(named: usize, shape: &[i64]) -> String {
 
 fn wrong_mask(mask: &[i64], axis: usize, shape: &[i64]) -> String {
     let last = axis + mask.len() - 1;
-    let (axes, sizes) = if last == axis {
-        (format!("axis {axis}"), format!("{:?}", &shape[axis..=last]))
-    } else {
-        (format!("axes {axis} to {last}"), format!("{:?}", &shape[axis..=last]))
-    };
+    let axes = if last == axis { format!("axis {axis}") } else { format!("axes {axis} to {last}") };
     format!(
         "a mask of shape {mask:?} does not fit {axes} of a tensor of shape {shape:?}: a mask has one value for each element there, \
-         so the shape {sizes}"
+         so the shape {:?}",
+        &shape[axis..=last]
     )
 }
