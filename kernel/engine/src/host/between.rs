@@ -178,26 +178,20 @@ impl Between {
             FromHost::Input { .. } => return self.requests.send(&ToHost::Input { value: None }),
             // A run that nobody waits for any more, because the kernel ends.
             FromHost::Done(_) => return Ok(()),
-            FromHost::Note { text } => {
-                self.take_all()?;
-                self.streams.pending.push_back(Event::Note(text));
-                return Ok(());
-            }
+            FromHost::Note { text } => Event::Note(text),
             FromHost::Display(display) => Event::Display(rewritten(display, &*self.aside.rewrite)),
             FromHost::ClearOutput { wait } => Event::ClearOutput { wait },
         };
+        let is_waited_for = !matches!(shown, Event::Note(_));
         self.take_all()?;
         self.streams.pending.push_back(shown);
-        self.requests.send(&ToHost::Shown)
+        if is_waited_for { self.requests.send(&ToHost::Shown) } else { Ok(()) }
     }
 
     /// Takes what was printed before now.
     fn take_all(&mut self) -> io::Result<()> {
-        let Streams { stdout, stderr, pending, .. } = &mut self.streams;
-        pending.extend(stdout.read_all(&*self.aside.rewrite)?);
-        pending.extend(stderr.read_all(&*self.aside.rewrite)?);
-        pending.extend(stdout.take_held());
-        pending.extend(stderr.take_held());
+        let read = self.streams.take_all(&*self.aside.rewrite)?;
+        self.streams.pending.extend(read);
         Ok(())
     }
 }

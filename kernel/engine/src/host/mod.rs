@@ -16,24 +16,19 @@ pub(crate) mod rewrite;
 pub(crate) mod rich_output;
 pub(crate) mod shells;
 pub(crate) mod standby;
+mod start;
 pub(crate) mod text;
 
 use std::collections::VecDeque;
 use std::io::{self, PipeWriter};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::Context;
 use oxtorch_protocol::{Done, FromHost, Outcome, Ready, Run, Surroundings, ToHost};
-use oxtorch_session::{Event, Stream};
-use oxtorch_setup::Runtime;
+use oxtorch_session::Event;
 use oxtorch_system::processes::{self, Processes};
-use oxtorch_system::signals;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
-use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,6 +40,7 @@ use crate::host::messages::{Messages, Requests};
 pub use crate::host::rewrite::Rewritten;
 use crate::host::rewrite::{Rewrite, rewritten};
 use crate::host::shells::Group;
+pub use crate::host::start::set_variables;
 use crate::host::text::Text;
 
 /// How much a pipe can hold: what was written ahead of a message is at most this.
@@ -52,18 +48,6 @@ const PIPE_BYTES: usize = 64 << 10;
 
 /// How long text waits that may be the beginning of a block of rich output.
 const BLOCK_PATIENCE: Duration = Duration::from_millis(50);
-
-/// How the threads of an operation wait for the next one. By itself GNU's OpenMP lets them spin so long that training
-/// slows several times as soon as anything else uses the processors. A sixth of that is still long enough for the next
-/// operation of a small network to come: the quickstart trains in 0.7 s either way on two quiet cores, and beside two
-/// busy loops in 1.6 s in place of 4.8 s. A user who sets this or `OMP_WAIT_POLICY` decides.
-const SPINS: (&str, &str) = ("GOMP_SPINCOUNT", "50000");
-
-/// How the host's allocator deals with the system. What was freed is kept for 1000 milliseconds, for the next step of a
-/// training asks for the same again: with mimalloc's own 10 ms, a CNN's takes a tenth more time. And pages are taken as
-/// they are needed: by itself mimalloc takes large ones ahead, which makes a host 15 MB larger and no training faster.
-/// A user who sets these decides.
-const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "1000"), ("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
 
 /// How long the system may take to end a process that it was told to end: one that waits for a disk or a network ends
 /// later.
@@ -148,72 +132,6 @@ pub enum Ended {
 }
 
 impl Host {
-    /// Starts a host in these surroundings; it loads libtorch while this returns.
-    pub fn start(runtime: &Runtime, surroundings: &Surroundings) -> anyhow::Result<Self> {
-        Self::start_process(runtime, surroundings).context("cannot start the process that runs the cells")
-    }
-
-    fn start_process(runtime: &Runtime, surroundings: &Surroundings) -> anyhow::Result<Self> {
-        let (ours, theirs) = StdUnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let mut command = Command::new(&runtime.host);
-        // Where the folder is gone, libraries that look for themselves do not load.
-        let works_elsewhere = std::env::current_dir().is_err();
-        if works_elsewhere {
-            command.current_dir("/");
-        }
-        let is_set = |name: &str| std::env::var_os(name).is_some() || surroundings.env.contains_key(name);
-        if !is_set(SPINS.0) && !is_set("OMP_WAIT_POLICY") {
-            command.env(SPINS.0, SPINS.1);
-        }
-        command.envs(ALLOCATOR.into_iter().filter(|(name, _)| !is_set(name)));
-        if let Some(own) = runtime.recipe.apart() {
-            // Downloads of cells go where all that sessions write goes.
-            command.env("OXTORCH_CACHE", own.root());
-        }
-        // Some variables are read as libtorch loads, so they are there from the start.
-        set_variables(&mut command, surroundings);
-        let (stdout, stdout_writer) = io::pipe()?;
-        let (stderr, stderr_writer) = io::pipe()?;
-        // An interrupt that comes while it loads libtorch is for the cell, which hears of it over the socket.
-        signals::ignore_from_start(command.as_std_mut(), &[libc::SIGINT]);
-        let child = command
-            // Rust's runtime would print the frames of the runtime and of the standard library where memory runs out.
-            .env_remove("RUST_BACKTRACE")
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(stdout_writer.try_clone()?)
-            .stderr(stderr_writer.try_clone()?)
-            // Ctrl-C in a terminal is the kernel's to handle.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| runtime.host.display().to_string())?;
-        let requests = Requests::new(ours.try_clone()?);
-        let streams = Streams {
-            control: Messages::new(UnixStream::from_std(ours)?),
-            stdout: Text::with_rich_output(stdout.into(), Stream::Stdout)?,
-            stderr: Text::new(stderr.into(), Stream::Stderr)?,
-            pending: VecDeque::new(),
-        };
-        let leader = child.id().and_then(|pid| Some((pid, Pid::from_raw(pid.cast_signed())?)));
-        let host = Self {
-            running: leader.map(|(pid, group)| Running::of(pid, group)),
-            child,
-            reader: Reader::new(streams),
-            requests,
-            runs: 0,
-            interrupts: Arc::default(),
-            ready: Arc::default(),
-            writers: [stdout_writer, stderr_writer],
-            shells: Vec::new(),
-            works_elsewhere: works_elsewhere && surroundings.dir.is_none(),
-        };
-        if surroundings.dir.is_some() {
-            host.surround(surroundings);
-        }
-        Ok(host)
-    }
-
     /// Has the next cells run in these surroundings.
     pub fn surround(&self, surroundings: &Surroundings) {
         // A host that is gone is noticed where its messages are read.
@@ -374,9 +292,7 @@ impl Host {
     /// Takes the streams back, with what they have shown since the last run.
     async fn begin_reading(&mut self, events: &mpsc::Sender<Event>) -> io::Result<()> {
         let streams = self.reader.end().await?;
-        for event in streams.pending.drain(..) {
-            send(events, event).await;
-        }
+        send(events, streams.pending.drain(..)).await;
         streams.stdout.begin_cell();
         Ok(())
     }
@@ -397,7 +313,7 @@ impl Host {
             let came = tokio::select! {
                 biased;
                 () = self.interrupts.to_tell() => {
-                    send(events, Event::StillRuns(until.warning().to_owned())).await;
+                    send(events, [Event::StillRuns(until.warning().to_owned())]).await;
                     continue;
                 }
                 message = streams.control.next(), if is_open => {
@@ -411,38 +327,37 @@ impl Host {
                             continue;
                         }
                     };
-                    streams.stdout.drain(events, rewrite).await?;
-                    streams.stderr.drain(events, rewrite).await?;
+                    send(events, streams.read_all(rewrite)?).await;
                     match message {
                         FromHost::Ready(ready) => drop(self.ready.set(ready)),
                         FromHost::Display(display) => {
-                            streams.flush(events).await;
-                            send(events, Event::Display(rewritten(display, rewrite))).await;
+                            send(events, streams.take_held()).await;
+                            send(events, [Event::Display(rewritten(display, rewrite))]).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
                         FromHost::ClearOutput { wait } => {
-                            streams.flush(events).await;
-                            send(events, Event::ClearOutput { wait }).await;
+                            send(events, streams.take_held()).await;
+                            send(events, [Event::ClearOutput { wait }]).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
                         FromHost::Note { text } => {
-                            streams.flush(events).await;
-                            send(events, Event::Note(text)).await;
+                            send(events, streams.take_held()).await;
+                            send(events, [Event::Note(text)]).await;
                         }
                         FromHost::Input { .. } if !allow_stdin => {
                             let _ = self.requests.send(&ToHost::Input { value: None });
                         }
                         FromHost::Input { prompt, password } => {
-                            streams.stdout.let_go(events).await;
+                            send(events, streams.stdout.take_begun()).await;
                             let (reply, receiver) = oneshot::channel();
                             answer = Some(receiver);
-                            send(events, Event::Input { prompt, password, reply }).await;
+                            send(events, [Event::Input { prompt, password, reply }]).await;
                         }
                         FromHost::Done(done) => {
                             // That of another run would be taken for this one's, and all that follow for the one
                             // before.
                             if matches!(until, Until::Done(run) if run == done.run) {
-                                streams.flush(events).await;
+                                send(events, streams.take_held()).await;
                                 return Ok(Came::Done(done));
                             }
                         }
@@ -457,23 +372,21 @@ impl Host {
                 status = until.exit() => Came::Exit(status?),
                 result = streams.stdout.pipe.readable(), if !streams.stdout.closed => {
                     result?;
-                    streams.stdout.forward(events, rewrite).await?;
+                    send(events, streams.stdout.read(rewrite)?.1).await;
                     continue;
                 }
                 result = streams.stderr.pipe.readable(), if !streams.stderr.closed => {
                     result?;
-                    streams.stderr.forward(events, rewrite).await?;
+                    send(events, streams.stderr.read(rewrite)?.1).await;
                     continue;
                 }
                 () = tokio::time::sleep(BLOCK_PATIENCE), if streams.stdout.waits() => {
-                    streams.stdout.let_go(events).await;
+                    send(events, streams.stdout.take_begun()).await;
                     continue;
                 }
             };
             // What a shell has left running may print for ever; what is there now is the command's.
-            streams.stdout.drain(events, rewrite).await?;
-            streams.stderr.drain(events, rewrite).await?;
-            streams.flush(events).await;
+            send(events, streams.take_all(rewrite)?).await;
             return Ok(came);
         }
     }
@@ -481,10 +394,8 @@ impl Host {
     async fn died(&mut self, events: &mpsc::Sender<Event>, rewrite: &Rewrite<'_>) -> io::Result<Ended> {
         self.end_group();
         let status = self.ended().await?;
-        let streams = self.reader.end().await?;
-        streams.stdout.drain(events, rewrite).await?;
-        streams.stderr.drain(events, rewrite).await?;
-        streams.flush(events).await;
+        let shown = self.reader.end().await?.take_all(rewrite)?;
+        send(events, shown).await;
         Ok(Ended::Died(status))
     }
 
@@ -516,20 +427,25 @@ impl Drop for Host {
 }
 
 impl Streams {
-    /// Sends what either pipe held back.
-    async fn flush(&mut self, events: &mpsc::Sender<Event>) {
-        self.stdout.flush(events).await;
-        self.stderr.flush(events).await;
+    /// What was printed before now.
+    fn read_all(&mut self, rewrite: &Rewrite<'_>) -> io::Result<Vec<Event>> {
+        let mut events = self.stdout.read_all(rewrite)?;
+        events.extend(self.stderr.read_all(rewrite)?);
+        Ok(events)
     }
-}
 
-/// Gives a process the variables that its user has set.
-pub fn set_variables(command: &mut Command, surroundings: &Surroundings) {
-    for (name, value) in &surroundings.env {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
+    /// What either pipe held back.
+    fn take_held(&mut self) -> Vec<Event> {
+        let mut events = self.stdout.take_held();
+        events.extend(self.stderr.take_held());
+        events
+    }
+
+    /// What was printed before now, and what was held back of it.
+    fn take_all(&mut self, rewrite: &Rewrite<'_>) -> io::Result<Vec<Event>> {
+        let mut events = self.read_all(rewrite)?;
+        events.extend(self.take_held());
+        Ok(events)
     }
 }
 
@@ -556,7 +472,9 @@ impl Until<'_> {
     }
 }
 
-async fn send(events: &mpsc::Sender<Event>, event: Event) {
-    // A front that no longer listens has asked for the cell to run all the same.
-    let _ = events.send(event).await;
+async fn send(events: &mpsc::Sender<Event>, shown: impl IntoIterator<Item = Event>) {
+    for event in shown {
+        // A front that no longer listens has asked for the cell to run all the same.
+        let _ = events.send(event).await;
+    }
 }

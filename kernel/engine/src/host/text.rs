@@ -7,11 +7,10 @@ use std::os::fd::OwnedFd;
 
 use oxtorch_session::{Event, Stream};
 use tokio::net::unix::pipe;
-use tokio::sync::mpsc;
 
+use crate::host::PIPE_BYTES;
 use crate::host::rewrite::{Rewrite, Rewritten};
 use crate::host::rich_output::RichOutput;
-use crate::host::{PIPE_BYTES, send};
 
 /// The output pipe of a process.
 #[derive(Debug)]
@@ -54,15 +53,6 @@ impl Text {
         self.rich.iter_mut().for_each(RichOutput::begin_cell);
     }
 
-    /// Sends what can be read at once; says how many bytes that was.
-    pub async fn forward(&mut self, events: &mpsc::Sender<Event>, rewrite: &Rewrite<'_>) -> io::Result<usize> {
-        let (read, found) = self.read(rewrite)?;
-        for event in found {
-            send(events, event).await;
-        }
-        Ok(read)
-    }
-
     /// What can be read at once: how many bytes that was, and what it shows.
     pub fn read(&mut self, rewrite: &Rewrite<'_>) -> io::Result<(usize, Vec<Event>)> {
         let mut buffer = vec![0; PIPE_BYTES];
@@ -89,18 +79,6 @@ impl Text {
         Ok((read, self.events(ready)))
     }
 
-    /// Sends all that was written before now.
-    pub async fn drain(&mut self, events: &mpsc::Sender<Event>, rewrite: &Rewrite<'_>) -> io::Result<()> {
-        let mut drained = 0;
-        while drained < PIPE_BYTES {
-            match self.forward(events, rewrite).await? {
-                0 => break,
-                read => drained += read,
-            }
-        }
-        Ok(())
-    }
-
     /// All that was written before now.
     pub fn read_all(&mut self, rewrite: &Rewrite<'_>) -> io::Result<Vec<Event>> {
         let mut events = Vec::new();
@@ -116,14 +94,7 @@ impl Text {
         Ok(events)
     }
 
-    /// Sends what was held back: nothing will complete it.
-    pub async fn flush(&mut self, events: &mpsc::Sender<Event>) {
-        for event in self.take_held() {
-            send(events, event).await;
-        }
-    }
-
-    /// What was held back.
+    /// What was held back: nothing will complete it.
     pub fn take_held(&mut self) -> Vec<Event> {
         let bytes: Vec<u8> = self.held.drain(..).collect();
         let mut events = self.events(String::from_utf8_lossy(&bytes).into_owned());
@@ -143,13 +114,6 @@ impl Text {
     /// Whether text is held that may be the beginning of a block.
     pub fn waits(&self) -> bool {
         self.rich.as_ref().is_some_and(RichOutput::waits)
-    }
-
-    /// Sends what has begun as a block as text.
-    pub async fn let_go(&mut self, events: &mpsc::Sender<Event>) {
-        for event in self.take_begun() {
-            send(events, event).await;
-        }
     }
 
     /// What has begun as a block, as text.
