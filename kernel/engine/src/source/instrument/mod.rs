@@ -3,6 +3,7 @@
 
 pub(crate) mod impl_trait;
 mod long_running;
+mod publish;
 #[cfg(test)]
 mod tests;
 
@@ -14,13 +15,14 @@ use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
-use syn::{AttrStyle, Attribute, Block, Expr, Field, Item, Token, VisRestricted, Visibility};
+use syn::{AttrStyle, Attribute, Block, Expr, Token};
 
 use self::long_running::{Loops, calls, may_run_long};
+pub use self::publish::makes_statics;
 use crate::crate_names::FILE;
+use crate::source::files;
 use crate::source::fragment::{CellText, Edit};
 use crate::source::identifiers::{Names, unraw};
-use crate::source::{files, items, macro_items};
 
 /// The call that ends a cell which is interrupted.
 pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
@@ -97,74 +99,6 @@ impl Edits {
     pub fn finish(mut self) -> Vec<Edit> {
         self.edits.sort_by_key(|edit| edit.at);
         self.edits
-    }
-
-    /// Makes an item of a cell visible to later cells: the item, its fields, and the methods of an inherent impl.
-    pub fn publish(&mut self, item: &Item) {
-        if let Some(named) = items::named(item) {
-            self.make_public(named.visibility, item.to_token_stream());
-        }
-        match item {
-            Item::Mod(it) => WithinSession { edits: self, depth: 0 }.visit_item_mod(it),
-            Item::Struct(it) => self.publish_fields(&it.fields),
-            Item::Union(it) => self.publish_fields(&it.fields.named),
-            Item::ForeignMod(it) => {
-                for foreign in &it.items {
-                    if let Some((_, visibility)) = items::foreign(foreign) {
-                        self.make_public(visibility, foreign.to_token_stream());
-                    }
-                }
-            }
-            Item::Impl(it) if it.trait_.is_none() => {
-                for member in &it.items {
-                    match member {
-                        syn::ImplItem::Fn(it) => self.make_public(&it.vis, it.to_token_stream()),
-                        syn::ImplItem::Const(it) => self.make_public(&it.vis, it.to_token_stream()),
-                        _ => {}
-                    }
-                }
-            }
-            Item::Macro(it) if it.ident.is_some() => {
-                if !has_attribute(&it.attrs, "macro_export") {
-                    self.insert(after_attributes(it.to_token_stream()), "#[macro_export] ");
-                }
-                macro_items::publish(it.mac.tokens.clone(), self);
-            }
-            Item::Macro(it) if makes_statics(&it.mac.path) => self.publish_statics(it.mac.tokens.clone()),
-            _ => {}
-        }
-    }
-
-    /// Makes the statics of a `thread_local!` visible.
-    fn publish_statics(&mut self, tokens: TokenStream) {
-        let mut is_public = false;
-        for token in tokens {
-            if let TokenTree::Ident(ident) = &token {
-                if ident == "static" && !is_public {
-                    self.insert(Some(ident.span().byte_range().start), "pub ");
-                }
-                is_public = ident == "pub";
-            }
-        }
-    }
-
-    fn publish_fields<'a>(&mut self, fields: impl IntoIterator<Item = &'a Field>) {
-        for field in fields {
-            self.make_public(&field.vis, field.to_token_stream());
-        }
-    }
-
-    fn make_public(&mut self, visibility: &Visibility, tokens: TokenStream) {
-        match visibility {
-            Visibility::Public(_) => {}
-            Visibility::Inherited => self.insert(after_attributes(tokens), "pub "),
-            Visibility::Restricted(restricted) => self.lift_restriction(restricted),
-        }
-    }
-
-    /// Another cell is another crate, so `pub(crate)` has to become `pub`, with the columns kept.
-    fn lift_restriction(&mut self, restricted: &VisRestricted) {
-        self.replace(restricted.span().byte_range(), "pub");
     }
 
     /// Inserts text at a place, where there is one.
@@ -330,46 +264,9 @@ impl Edits {
     }
 }
 
-/// Finds what a module shows to all of its crate: that is the session.
-struct WithinSession<'a> {
-    edits: &'a mut Edits,
-    /// How many modules enclose the place.
-    depth: usize,
-}
-
-impl<'ast> Visit<'ast> for WithinSession<'_> {
-    fn visit_item_mod(&mut self, it: &'ast syn::ItemMod) {
-        if self.depth > 0 {
-            self.visit_visibility(&it.vis);
-        }
-        self.depth += 1;
-        it.content.iter().flat_map(|(_, items)| items).for_each(|item| self.visit_item(item));
-        self.depth -= 1;
-    }
-
-    fn visit_visibility(&mut self, it: &'ast Visibility) {
-        if let Visibility::Restricted(restricted) = it
-            && (restricted.path.is_ident("crate") || (self.depth == 1 && restricted.path.is_ident("super")))
-        {
-            self.edits.lift_restriction(restricted);
-        }
-    }
-
-    fn visit_block(&mut self, _: &'ast Block) {}
-}
-
 /// A path as code.
 fn literal_of(path: &Path) -> String {
     format!("{:?}", path.to_string_lossy())
-}
-
-/// Whether a macro is `thread_local!`, by whatever path.
-pub fn makes_statics(path: &syn::Path) -> bool {
-    path.segments.last().is_some_and(|last| last.ident == "thread_local")
-}
-
-fn has_attribute(attributes: &[Attribute], name: &str) -> bool {
-    attributes.iter().any(|attribute| attribute.path().is_ident(name))
 }
 
 /// Where an item's own tokens start, after its attributes and doc comments.
@@ -391,6 +288,15 @@ fn first_span(token: &TokenTree) -> Span {
         TokenTree::Group(group) => group.span_open(),
         other => other.span(),
     }
+}
+
+/// Visits what is in these nodes as code that is computed while the cell is compiled.
+macro_rules! in_const {
+    ($($visit:ident($node:ident)),*) => {$(
+        fn $visit(&mut self, it: &'ast syn::$node) {
+            self.in_const(|edits| visit::$visit(edits, it));
+        }
+    )*};
 }
 
 impl<'ast> Visit<'ast> for Edits {
@@ -484,41 +390,15 @@ impl<'ast> Visit<'ast> for Edits {
         }
     }
 
-    fn visit_item_const(&mut self, it: &'ast syn::ItemConst) {
-        self.in_const(|edits| visit::visit_item_const(edits, it));
-    }
-
-    fn visit_impl_item_const(&mut self, it: &'ast syn::ImplItemConst) {
-        self.in_const(|edits| visit::visit_impl_item_const(edits, it));
-    }
-
-    fn visit_trait_item_const(&mut self, it: &'ast syn::TraitItemConst) {
-        self.in_const(|edits| visit::visit_trait_item_const(edits, it));
-    }
-
-    fn visit_item_static(&mut self, it: &'ast syn::ItemStatic) {
-        self.in_const(|edits| visit::visit_item_static(edits, it));
-    }
-
-    fn visit_expr_const(&mut self, it: &'ast syn::ExprConst) {
-        self.in_const(|edits| visit::visit_expr_const(edits, it));
-    }
-
-    fn visit_variant(&mut self, it: &'ast syn::Variant) {
-        self.in_const(|edits| visit::visit_variant(edits, it));
-    }
-
-    fn visit_type(&mut self, it: &'ast syn::Type) {
-        self.in_const(|edits| visit::visit_type(edits, it));
+    in_const! {
+        visit_item_const(ItemConst), visit_impl_item_const(ImplItemConst), visit_trait_item_const(TraitItemConst),
+        visit_item_static(ItemStatic), visit_expr_const(ExprConst), visit_variant(Variant), visit_type(Type),
+        visit_generic_argument(GenericArgument)
     }
 
     fn visit_expr_repeat(&mut self, it: &'ast syn::ExprRepeat) {
         self.visit_expr(&it.expr);
         self.in_const(|edits| edits.visit_expr(&it.len));
-    }
-
-    fn visit_generic_argument(&mut self, it: &'ast syn::GenericArgument) {
-        self.in_const(|edits| visit::visit_generic_argument(edits, it));
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is inserted into code, by examples.
 
+use syn::Item;
+
 use super::*;
 
 fn check(code: &str, expected: &str) {
