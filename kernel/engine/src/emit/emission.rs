@@ -130,7 +130,7 @@ impl Displayed {
 pub(super) const SHOW_TRAITS: &str = "use ::oxtorch::cell::{ViaDebug as _, ViaName as _, ViaRich as _};";
 
 /// A crate ready to compile.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Emission {
     /// The text and its map.
     pub source: Source,
@@ -194,11 +194,9 @@ impl Emission {
         Some((self.fragments.iter().find(holds)?, place))
     }
 
-    /// The first statement of the stage that declares a variable.
-    pub fn stage_of(&self, id: VariableId) -> usize {
-        let statement = self.variables[id].statement;
-        let stage = self.stages.iter().find(|stage| stage.statements.contains(&statement));
-        stage.map_or(0, |stage| stage.statements.start)
+    /// The stage that declares a variable.
+    fn stage_of(&self, variable: &CellVariable) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.statements.contains(&variable.statement))
     }
 
     /// The first statement of the stage at a place in the crate's text.
@@ -207,11 +205,11 @@ impl Emission {
         stage.map(|stage| stage.statements.start)
     }
 
-    /// Whether a later stage than the one that declares a variable reads it.
-    pub fn read_later(&self, id: VariableId) -> bool {
+    /// The first statement of the stage that declares a variable, where a later stage reads it.
+    pub fn read_later(&self, id: VariableId) -> Option<usize> {
         let variable = &self.variables[id];
-        let stage = self.stages.iter().find(|stage| stage.statements.contains(&variable.statement));
-        stage.is_some_and(|stage| variable.last_read >= stage.statements.end)
+        let stage = self.stage_of(variable).filter(|stage| variable.last_read >= stage.statements.end)?;
+        Some(stage.statements.start)
     }
 
     /// Whether a stage has a variable of its own by that name.

@@ -265,8 +265,8 @@ fn join(first: usize, next: &mut Decisions) {
 }
 
 fn join_where_read_later(id: VariableId, emission: &Emission, next: &mut Decisions) {
-    if emission.read_later(id) {
-        join(emission.stage_of(id), next);
+    if let Some(stage) = emission.read_later(id) {
+        join(stage, next);
     }
 }
 
