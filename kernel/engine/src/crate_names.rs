@@ -9,48 +9,31 @@ use oxtorch_system::home::key;
 use crate::host::Rewritten;
 use crate::source::source_map::{Place, Source};
 
+/// What the name of each cell's crate begins with; a hash follows.
+const BEGINNING: &str = "cell_";
+
 /// What a key has: enough that two cells never share a name, and few enough to read in a file name.
 const HASH_DIGITS: usize = 16;
 
 /// The name of the crate with this source, compiled against that runtime with those flags.
 pub fn crate_name(runtime_key: &str, opt_level: u8, source: &str) -> String {
-    format!("cell_{}", key([runtime_key, &opt_level.to_string(), source].map(str::as_bytes)))
+    format!("{BEGINNING}{}", key([runtime_key, &opt_level.to_string(), source].map(str::as_bytes)))
 }
 
 /// A message without the names that only we know.
 pub fn readable(text: &str) -> String {
-    let mut readable = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("cell_") {
-        readable.push_str(&rest[..at]);
-        rest = &rest[at..];
-        match hashed_name(rest) {
-            Some(len) => {
-                let after = &rest[len + ours_behind(&rest[len..])..];
-                // `crate::` and `::` ahead of it would make `::Net` of `::cell_x::Net`.
-                let stripped = after.strip_prefix("::");
-                if stripped.is_some() && readable.ends_with("::") {
-                    readable.truncate(readable.len() - 2);
-                }
-                rest = match (stripped, after.strip_prefix(".rs")) {
-                    (Some(after), _) => after,
-                    (None, Some(after)) => {
-                        readable.push_str("the cell");
-                        after
-                    }
-                    (None, None) => {
-                        readable.push_str("an earlier cell");
-                        after
-                    }
-                };
-            }
-            None => {
-                readable.push_str("cell_");
-                rest = &rest["cell_".len()..];
-            }
+    let readable = with_names(text, |readable, rest| {
+        let len = hashed_name(rest)?;
+        let len = len + ours_behind(&rest[len..]);
+        if rest[len..].starts_with("::") {
+            // `crate::` and `::` ahead of it would make `::Net` of `::cell_x::Net`.
+            readable.truncate(readable.strip_suffix("::").unwrap_or(readable).len());
+            return Some(len + "::".len());
         }
-    }
-    readable.push_str(rest);
+        let is_file = rest[len..].starts_with(".rs");
+        readable.push_str(if is_file { "the cell" } else { "an earlier cell" });
+        Some(if is_file { len + ".rs".len() } else { len })
+    });
     let readable = readable.replace("oxtorch::tch::", "tch::").replace("oxtorch::prelude::", "");
     // Where two crates have a name, rustc writes the path even of what every program has in scope.
     PRELUDE.iter().fold(readable, |text, (path, name)| text.replace(path, name))
@@ -74,9 +57,27 @@ const PRELUDE: [(&str, &str); 12] = [
 
 /// The length of a crate's name at the start of the text.
 pub fn hashed_name(text: &str) -> Option<usize> {
-    let hash = text.strip_prefix("cell_")?;
+    let hash = text.strip_prefix(BEGINNING)?;
     let digits = hash.chars().take_while(char::is_ascii_hexdigit).count();
-    (digits == HASH_DIGITS).then_some("cell_".len() + digits)
+    (digits == HASH_DIGITS).then_some(BEGINNING.len() + digits)
+}
+
+/// The text with something else in place of what begins as the name of a crate does. `write` gets what is written so
+/// far and the rest of the text; it adds to the one, and says how much of the other that stands for, if it stands for
+/// any.
+pub fn with_names(text: &str, mut write: impl FnMut(&mut String, &str) -> Option<usize>) -> String {
+    let mut written = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(BEGINNING) {
+        written.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let len = write(&mut written, rest).unwrap_or_else(|| {
+            written.push_str(BEGINNING);
+            BEGINNING.len()
+        });
+        rest = &rest[len..];
+    }
+    written + rest
 }
 
 /// The emitted sources of all cells, by the names of their crates.
@@ -89,48 +90,31 @@ pub fn place_in(sources: &Sources, file: &str, line: u32, column: u32) -> Option
 }
 
 /// More bytes than `cell_<hash>.rs`, a line and a column have.
-const LONGEST_PLACE: usize = 128;
+const LONGEST_PLACE: usize = 64;
 
 /// Writes `cell [5]:3:7` where `dbg!` or a panicking thread has printed the name of the file that rustc saw, `cell [5]`
 /// where a cell prints its `file!()` or `module_path!()`, and `Net` for the type's name that `std::any::type_name`
 /// gives.
 pub fn rewrite_places(text: &str, sources: &Sources) -> Rewritten {
-    let mut ready = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("cell_") {
-        ready.push_str(&rest[..at]);
-        rest = &rest[at..];
-        // No place is longer; who prints a long word is not to have all of it looked through again and again.
+    let held = begun_at_end(text);
+    let ready = with_names(&text[..text.len() - held], |ready, rest| {
         let near = &rest[..rest.floor_char_boundary(LONGEST_PLACE)];
-        let ends = near.find(|char: char| !(char.is_ascii_alphanumeric() || "_.:".contains(char)));
-        let candidate = ends.or((near.len() < rest.len()).then_some(near.len()));
-        let Some(end) = candidate else {
-            // More of it may follow, unless it cannot be one of ours any more.
-            let could_be = rest.len() < 64 && (hashed_name(rest).is_some() || rest.len() < "cell_".len() + HASH_DIGITS);
-            if could_be {
-                return Rewritten { ready, held: rest.len() };
-            }
-            break;
-        };
-        match place_in_text(&rest[..end], sources) {
-            Some((place, len)) => {
-                ready.push_str(&format!("cell [{}]:{}:{}", place.cell.number(), place.line(), place.column()));
-                rest = &rest[len..];
-            }
-            None => match name_in_text(rest, sources) {
-                Some((name, len)) => {
-                    ready.push_str(&name);
-                    rest = &rest[len..];
-                }
-                None => {
-                    ready.push_str("cell_");
-                    rest = &rest["cell_".len()..];
-                }
-            },
-        }
-    }
-    ready.push_str(rest);
-    Rewritten { ready, held: 0 }
+        let (name, len) = place_in_text(near, sources).or_else(|| name_in_text(rest, sources))?;
+        ready.push_str(&name);
+        Some(len)
+    });
+    Rewritten { ready, held }
+}
+
+/// How many bytes at the end of a text may be the beginning of a place. No place is longer than the part that is looked
+/// at: who prints a long word is not to have all of it held.
+fn begun_at_end(text: &str) -> usize {
+    let end = &text[text.ceil_char_boundary(text.len().saturating_sub(LONGEST_PLACE - 1))..];
+    let in_place = |char: char| char.is_ascii_alphanumeric() || "_.:".contains(char);
+    let word = &end[end.trim_end_matches(in_place).len()..];
+    let mut begun = word.match_indices(BEGINNING).map(|(at, _)| &word[at..]);
+    let may_be = |rest: &&str| hashed_name(rest).is_some() || rest.len() < BEGINNING.len() + HASH_DIGITS;
+    begun.find(may_be).map_or(0, str::len)
 }
 
 /// [`rewrite_places`] for what comes by either stream, by the sources of the cells until then.
@@ -139,14 +123,15 @@ pub fn rewriting(sources: &Arc<RwLock<Sources>>) -> impl Fn(Stream, &str) -> Rew
     move |_, text| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// The place that `cell_<hash>.rs:3:7` at the start of the text means, and its length.
-fn place_in_text(text: &str, sources: &Sources) -> Option<(Place, usize)> {
+/// What to write for `cell_<hash>.rs:3:7` at the start of the text, and its length.
+fn place_in_text(text: &str, sources: &Sources) -> Option<(String, usize)> {
     let file = hashed_name(text)?;
     let numbers = text[file..].strip_prefix(".rs:")?;
     let (line, rest) = numbers.split_once(':')?;
     let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
     let place = sources.get(&text[..file])?.place_of_line(line.parse().ok()?, column.parse().ok()?)?;
-    Some((place, file + ".rs:".len() + line.len() + 1 + column.len()))
+    let name = format!("cell [{}]:{}:{}", place.cell.number(), place.line(), place.column());
+    Some((name, file + ".rs:".len() + line.len() + 1 + column.len()))
 }
 
 /// The function around a cell's statements, behind the name of its crate.

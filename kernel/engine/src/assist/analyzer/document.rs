@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::commands::code_of;
 use crate::compile::state::State;
-use crate::crate_names::hashed_name;
+use crate::crate_names::{hashed_name, with_names};
 use crate::source::identifiers::raw;
 
 /// In what a server counts the columns of a line.
@@ -75,27 +75,14 @@ impl Document {
 
 /// Code that names items of the session by their crates, as seen from the one file that holds them all.
 fn at_home(code: &str) -> String {
-    let mut text = String::with_capacity(code.len());
-    let mut rest = code;
-    while let Some(at) = rest.find("cell_") {
-        let (before, from) = rest.split_at(at);
-        text.push_str(before);
-        let len = match hashed_name(from) {
-            Some(len) => {
-                // `:: cell_x :: Net`
-                text.truncate(text.trim_end().len());
-                text.truncate(text.trim_end_matches("::").len());
-                text.push_str("crate");
-                len
-            }
-            None => {
-                text.push_str("cell_");
-                "cell_".len()
-            }
-        };
-        rest = &from[len..];
-    }
-    text + rest
+    with_names(code, |text, rest| {
+        let len = hashed_name(rest)?;
+        // `:: cell_x :: Net`
+        text.truncate(text.trim_end().len());
+        text.truncate(text.trim_end_matches("::").len());
+        text.push_str("crate");
+        Some(len)
+    })
 }
 
 #[cfg(test)]
