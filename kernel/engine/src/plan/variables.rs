@@ -98,6 +98,19 @@ impl Unnamed {
             }
         }
     }
+
+    /// What to do in place of keeping a variable of that name and of this type.
+    fn instead(&self, name: &str) -> String {
+        match self {
+            Self::Opaque(bounds) => format!("Box it, as in `let {name}: Box<dyn {bounds}> = Box::new(...)`"),
+            Self::Local(ty) => format!("Define `{ty}` outside of the block, at the top level of a cell"),
+            Self::Future => "`.await` it in the cell that makes it".to_owned(),
+            Self::Function => format!("Make it a pointer, as in `let {name}: fn(f64) -> f64 = ...`"),
+            Self::Closure | Self::Other(_) | Self::Untold => {
+                "Box it, as in `let f: Box<dyn Fn(f64) -> f64> = Box::new(...)`, or define a `fn`".to_owned()
+            }
+        }
+    }
 }
 
 impl fmt::Display for Unnamed {
@@ -126,67 +139,39 @@ pub struct Loss {
 impl Loss {
     /// What to tell a user who names it.
     pub fn explain(&self, name: &str) -> String {
-        format!("`{name}` {}", Explanation { name, loss: self })
-    }
-}
-
-struct Explanation<'a> {
-    name: &'a str,
-    loss: &'a Loss,
-}
-
-impl fmt::Display for Explanation<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, loss: Loss { cell, why } } = self;
-        match why {
-            Gone::Borrows => write!(
-                f,
+        let Self { cell, why } = self;
+        let again = "Run the cell that makes it again";
+        let why = match why {
+            Gone::Borrows => format!(
                 "was not kept by cell [{cell}]: it borrows from a value that ended with the cell. Keep an owned value \
                  instead, such as `.clone()`, `.to_vec()` or `.to_string()` gives"
             ),
             Gone::BorrowsFrom { lender, made_by } => {
-                write!(
-                    f,
-                    "was not kept by cell [{cell}]: it borrows from `{lender}`, and a borrow ends with its cell. "
-                )?;
-                match made_by {
-                    Some(statement) => write!(f, "Write `{statement}` again in the cell that uses it"),
-                    None => write!(f, "Make it again in the cell that uses it, or keep an owned value"),
-                }
-            }
-            Gone::Unnamed(ty) => {
-                let boxed = "Box it, as in `let f: Box<dyn Fn(f64) -> f64> = Box::new(...)`, or define a `fn`";
-                write!(f, "was not kept by cell [{cell}]: its type, {ty}, cannot be named by another cell. ")?;
-                match ty {
-                    Unnamed::Opaque(bounds) => {
-                        write!(f, "Box it, as in `let {name}: Box<dyn {bounds}> = Box::new(...)`")
-                    }
-                    Unnamed::Local(ty) => write!(f, "Define `{ty}` outside of the block, at the top level of a cell"),
-                    Unnamed::Future => write!(f, "`.await` it in the cell that makes it"),
-                    Unnamed::Function => write!(f, "Make it a pointer, as in `let {name}: fn(f64) -> f64 = ...`"),
-                    Unnamed::Closure | Unnamed::Other(_) | Unnamed::Untold => f.write_str(boxed),
-                }
-            }
-            Gone::Moved => {
-                write!(
-                    f,
-                    "was moved by cell [{cell}]. Run the cell that makes it again, and have cell [{cell}] borrow it, as `&x` \
-                     does, or take a clone"
+                let made = match made_by {
+                    Some(statement) => format!("Write `{statement}` again in the cell that uses it"),
+                    None => "Make it again in the cell that uses it, or keep an owned value".to_owned(),
+                };
+                format!(
+                    "was not kept by cell [{cell}]: it borrows from `{lender}`, and a borrow ends with its cell. {made}"
                 )
             }
-            Gone::NotReached => write!(f, "was not made: cell [{cell}] ended before its `let`"),
-            Gone::TypeChanged(ty) => write!(
-                f,
-                "was dropped in cell [{cell}]: its type `{ty}` has another definition now. Run the cell that makes it again"
+            Gone::Unnamed(ty) => format!(
+                "was not kept by cell [{cell}]: its type, {ty}, cannot be named by another cell. {}",
+                ty.instead(name)
             ),
-            Gone::HostLost => {
-                write!(f, "was lost with the host process in cell [{cell}]. Run the cell that makes it again")
+            Gone::Moved => format!(
+                "was moved by cell [{cell}]. {again}, and have cell [{cell}] borrow it, as `&x` does, or take a clone"
+            ),
+            Gone::NotReached => format!("was not made: cell [{cell}] ended before its `let`"),
+            Gone::TypeChanged(ty) => {
+                format!("was dropped in cell [{cell}]: its type `{ty}` has another definition now. {again}")
             }
-            Gone::HostLostAfter => write!(
-                f,
-                "was lost with the host process, which ended after cell [{cell}]. Run the cell that makes it again"
-            ),
-        }
+            Gone::HostLost => format!("was lost with the host process in cell [{cell}]. {again}"),
+            Gone::HostLostAfter => {
+                format!("was lost with the host process, which ended after cell [{cell}]. {again}")
+            }
+        };
+        format!("`{name}` {why}")
     }
 }
 
