@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::plan::is_in;
 use crate::source::identifiers::Names;
 use crate::source::nesting::parsed;
-use crate::source::parse::{Item, ItemKind, leaves};
+use crate::source::parse::{Item, leaves};
 
 struct Prelude {
     /// Functions and constants.
@@ -16,8 +16,7 @@ struct Prelude {
 
 /// Whether the item takes its name from something that earlier cells may have used.
 pub fn has(item: &Item) -> bool {
-    let is_value = matches!(item.kind, ItemKind::Other | ItemKind::Const | ItemKind::ConstFunction | ItemKind::Static);
-    let names = if is_value { &PRELUDE.values } else { &PRELUDE.others };
+    let names = if item.kind.is_value() { &PRELUDE.values } else { &PRELUDE.others };
     is_in(&item.names, names)
 }
 

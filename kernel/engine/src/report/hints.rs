@@ -60,7 +60,7 @@ pub struct Known<'a> {
     pub stale: &'a BTreeMap<String, (u32, u32)>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
     /// What to add to an error.
     pub fn advice(&self, error: &Diagnostic, source: &Source, file: &str) -> Advice {
         let primary = error.spans.iter().find(|span| span.is_primary);
@@ -146,7 +146,7 @@ impl Known<'_> {
             return None;
         }
         let what = error.message.strip_prefix("cannot find ")?.split('`').next()?;
-        let (nearest, kind, distance) = self.nearest(name, what)?;
+        let (nearest, distance) = self.nearest(name, what)?;
         let offered = error.children.iter().filter(|child| child.message.contains("similar name"));
         let offered = offered.flat_map(|child| &child.spans).filter_map(|span| span.suggested_replacement.as_deref());
         if offered.map(|offer| strsim::damerau_levenshtein(name, offer)).min().is_some_and(|other| other < distance) {
@@ -158,10 +158,9 @@ impl Known<'_> {
                 why.replacen(&format!("`{nearest}`"), "it", 1)
             )));
         }
-        let from = match kind {
-            Found::Variable => self.variables.live.get(&nearest).map(|variable| variable.declared.cell.number()),
-            Found::Item => self.scope.find(&nearest).map(|live| live.item.fragment.cell.number()),
-        };
+        let variable = self.variables.live.get(&nearest).map(|variable| &variable.declared.cell);
+        let item = || self.scope.find(&nearest).map(|live| &live.item.fragment.cell);
+        let from = variable.or_else(item).map(|cell| cell.number());
         let message = match from {
             Some(cell) => format!("a similar name exists in cell [{cell}]"),
             None => "a similar name exists".to_owned(),
@@ -175,16 +174,14 @@ impl Known<'_> {
     }
 
     /// The nearest name of the session that can be what is looked for, and how far it is.
-    fn nearest(&self, name: &str, what: &str) -> Option<(String, Found, usize)> {
+    fn nearest(&self, name: &str, what: &str) -> Option<(String, usize)> {
         let variables = self.variables.live.keys().chain(self.variables.lost.keys());
-        let variables = variables.map(|name| (name.clone(), Found::Variable, ItemKind::Other));
-        let items = self.scope.names().map(|(name, kind)| (name.to_owned(), Found::Item, kind));
-        let stale = self.stale.keys().map(|name| (name.clone(), Found::Item, ItemKind::Other));
-        let candidates = variables.chain(items).chain(stale).filter(|(_, found, kind)| suits(what, *found, *kind));
-        let measured =
-            candidates.filter_map(|(candidate, found, _)| Some((distance(name, &candidate)?, candidate, found)));
-        let (distance, candidate, found) = measured.min_by_key(|(distance, _, _)| *distance)?;
-        Some((candidate, found, distance))
+        // A variable can stand where a function can.
+        let as_value = |name: &'a String| (name.as_str(), ItemKind::Other);
+        let candidates = variables.map(as_value).chain(self.scope.names()).chain(self.stale.keys().map(as_value));
+        let candidates = candidates.filter(|(_, kind)| suits(what, *kind));
+        let measured = candidates.filter_map(|(other, _)| Some((other.to_owned(), distance(name, other)?)));
+        measured.min_by_key(|(_, distance)| *distance)
     }
 
     /// A derive that a type of an earlier cell lacks; for types of the same crate rustc says it itself.
@@ -215,27 +212,13 @@ impl Known<'_> {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
-    Variable,
-    Item,
-}
-
 /// Whether a name of the session can stand where rustc looked for a `value`, a `type`, a `macro`...
-fn suits(what: &str, found: Found, kind: ItemKind) -> bool {
-    let what = what.trim_end();
-    match what {
+fn suits(what: &str, kind: ItemKind) -> bool {
+    match what.trim_end() {
         "macro" => kind == ItemKind::Macro,
         "trait" => kind == ItemKind::Trait,
-        "value" | "function" => {
-            let is_value =
-                matches!(kind, ItemKind::Other | ItemKind::Const | ItemKind::ConstFunction | ItemKind::Static);
-            found == Found::Variable || is_value
-        }
-        _ => {
-            let is_type = matches!(kind, ItemKind::Type | ItemKind::Alias | ItemKind::Trait | ItemKind::Module);
-            found == Found::Item && is_type
-        }
+        "value" | "function" => kind.is_value(),
+        _ => matches!(kind, ItemKind::Type | ItemKind::Alias | ItemKind::Trait | ItemKind::Module),
     }
 }
 
@@ -439,9 +422,9 @@ mod tests {
 
     #[test]
     fn a_function_is_not_offered_as_a_type() {
-        assert!(suits("type ", Found::Item, ItemKind::Type));
-        assert!(!suits("type ", Found::Item, ItemKind::Other));
-        assert!(suits("function ", Found::Item, ItemKind::Other));
-        assert!(!suits("macro ", Found::Variable, ItemKind::Other));
+        assert!(suits("type ", ItemKind::Type));
+        assert!(!suits("type ", ItemKind::Other));
+        assert!(suits("function ", ItemKind::Other));
+        assert!(!suits("macro ", ItemKind::Other));
     }
 }

@@ -117,6 +117,11 @@ impl ItemKind {
         self != Self::Other
     }
 
+    /// Whether its name stands for a value: that of a function or a constant.
+    pub fn is_value(self) -> bool {
+        matches!(self, Self::Other | Self::Const | Self::ConstFunction | Self::Static)
+    }
+
     /// Whether an impl may have to live with it, by the orphan rule.
     pub fn is_home(self) -> bool {
         matches!(self, Self::Type | Self::Trait | Self::Module)
