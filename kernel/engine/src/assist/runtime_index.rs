@@ -12,7 +12,7 @@ use syn::{ImplItem, Item};
 use crate::assist::signature::{Signature, doc, of_item, of_member, of_trait_member, one_line};
 use crate::source::items::{member_name, name_of, named};
 use crate::source::nesting::parsed;
-use crate::source::words::in_name;
+use crate::source::words::{self, in_name};
 
 /// The name that documentation is wanted of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,31 +226,38 @@ fn methods_of(ty: &str) -> &'static [Method] {
 /// The public functions in the file's own impls of types, by its text: the longest files have thousands.
 fn methods(text: &str) -> Vec<(String, Method)> {
     let mut methods = Vec::new();
-    let mut inside = None;
-    // A signature may take several lines.
-    let mut signature = String::new();
-    for line in text.lines() {
-        if line.starts_with("impl") {
-            let subject =
-                line.split('{').next().unwrap_or(line).rsplit(' ').find(|word| !word.is_empty()).unwrap_or("");
-            inside = subject.split('<').next().filter(|_| !line.contains(" for "));
-        } else if line.starts_with('}') {
-            inside = None;
-        } else if let Some(ty) = inside
-            && (!signature.is_empty() || line.trim_start().starts_with("pub fn "))
-        {
-            signature.push_str(line);
-            signature.push(' ');
-            if let Some((whole, _)) = signature.split_once('{') {
-                let whole = one_line(whole);
-                let rest = whole.trim_start_matches("pub fn ");
-                let name = rest.split(['(', '<']).next().unwrap_or(rest).to_owned();
-                methods.push((ty.to_owned(), (name, whole)));
-                signature.clear();
-            }
+    let mut lines = text.lines();
+    while let Some(head) = lines.find(|line| line.starts_with("impl")) {
+        if head.contains(" for ") || head.ends_with('}') {
+            continue;
         }
+        let subject = head.split('{').next().unwrap_or(head).rsplit(' ').find(|word| !word.is_empty()).unwrap_or("");
+        let ty = subject.split('<').next().unwrap_or(subject);
+        let found = functions(&mut lines, "    pub fn ", &['{']).into_iter();
+        methods.extend(found.map(|method| (ty.to_owned(), method)));
     }
     methods
+}
+
+/// The functions whose lines begin so, up to the end of the block that the lines are in. The head of each, which may
+/// take several lines, ends with one of these characters.
+fn functions<'a>(lines: &mut impl Iterator<Item = &'a str>, begins: &str, ends: &[char]) -> Vec<Method> {
+    let mut functions = Vec::new();
+    let mut head = String::new();
+    for line in lines.take_while(|line| !line.starts_with('}')) {
+        if head.is_empty() && !line.starts_with(begins) {
+            continue;
+        }
+        head.push_str(line);
+        head.push(' ');
+        if let Some((whole, _)) = head.split_once(ends) {
+            let whole = one_line(whole);
+            let rest = whole.trim_start_matches(begins.trim_start());
+            functions.push((rest.split(['(', '<']).next().unwrap_or(rest).to_owned(), whole));
+            head.clear();
+        }
+    }
+    functions
 }
 
 /// The public functions of a type of the libraries, with their signatures; the variants that `tch` has of most, which
@@ -313,23 +320,7 @@ fn trait_methods(text: &str, name: &str) -> Vec<Method> {
         let rest = line.strip_prefix("pub trait ").and_then(|rest| rest.strip_prefix(name));
         rest.is_some_and(|rest| rest.starts_with([' ', '<', ':', '{']))
     };
-    let block = text.lines().skip_while(|line| !is_head(line)).skip(1).take_while(|line| !line.starts_with('}'));
-    let mut methods = Vec::new();
-    let mut signature = String::new();
-    for line in block {
-        let starts = line.starts_with("    fn ");
-        if starts || !signature.is_empty() {
-            signature.push_str(line);
-            signature.push(' ');
-            if let Some((whole, _)) = signature.split_once(['{', ';']) {
-                let whole = one_line(whole);
-                let rest = whole.trim_start_matches("fn ");
-                methods.push((rest.split(['(', '<']).next().unwrap_or(rest).to_owned(), whole));
-                signature.clear();
-            }
-        }
-    }
-    methods
+    functions(&mut text.lines().skip_while(|line| !is_head(line)).skip(1), "    fn ", &['{', ';'])
 }
 
 /// The public names in a module of the libraries, and in those below, from which it takes its own; with what
@@ -361,15 +352,12 @@ fn public_name(line: &str) -> Option<(&str, &str)> {
 
 /// The known name that is nearest to one that is not known.
 pub(super) fn nearest(name: &str, session: Vec<String>) -> Option<String> {
-    let wanted = Wanted::parse(name);
-    let mut names = session;
-    for file in files() {
-        for line in file.text.lines() {
-            names.extend(public_name(line.trim_start()).map(|(_, name)| name.to_owned()));
-        }
-    }
-    let best = names.into_iter().map(|other| (strsim::osa_distance(&wanted.name, &other), other)).min()?;
-    (best.0 <= (wanted.name.chars().count() / 3).clamp(1, 3)).then_some(best.1)
+    let lines = files().flat_map(|file| file.text.lines());
+    let public = lines.filter_map(|line| public_name(line.trim_start())).map(|(_, name)| name);
+    let mut names: Vec<&str> = session.iter().map(String::as_str).chain(public).collect();
+    // Of two that are as near, the first by the alphabet.
+    names.sort_unstable();
+    words::nearest(&Wanted::parse(name).name, names.into_iter().map(|name| (name, name))).map(str::to_owned)
 }
 
 #[cfg(test)]

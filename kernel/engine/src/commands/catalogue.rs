@@ -1,5 +1,7 @@
 //! The commands that there are: their names, how they are written, what they do.
 
+use crate::source::words;
+
 /// A command as a user finds it in `:help`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -155,10 +157,7 @@ pub fn remark(name: &str) -> Option<&'static str> {
 
 /// The command that a user may have meant.
 pub fn nearest(name: &str) -> Option<&'static Entry> {
-    let distance = |entry: &Entry| entry.names.iter().map(|other| strsim::osa_distance(name, other)).min();
-    let (distance, entry) =
-        CATALOGUE.iter().filter_map(|entry| Some((distance(entry)?, entry))).min_by_key(|it| it.0)?;
-    (distance <= (name.chars().count() / 3).clamp(1, 3)).then_some(entry)
+    words::nearest(name, CATALOGUE.iter().flat_map(|entry| entry.names.iter().map(move |name| (*name, entry))))
 }
 
 #[cfg(test)]

@@ -29,6 +29,13 @@ pub fn closes(kind: TokenKind) -> bool {
     matches!(kind, TokenKind::CloseParen | TokenKind::CloseBrace | TokenKind::CloseBracket)
 }
 
+/// Of things with names, the one whose name is nearest to one with a slip in it, if it is near.
+pub fn nearest<'a, T>(name: &str, named: impl Iterator<Item = (&'a str, T)>) -> Option<T> {
+    let measured = named.map(|(other, named)| (strsim::osa_distance(name, other), named));
+    let (distance, nearest) = measured.min_by_key(|(distance, _)| *distance)?;
+    (distance <= (name.chars().count() / 3).clamp(1, 3)).then_some(nearest)
+}
+
 /// Whether a character may stand in a name.
 pub fn in_name(char: char) -> bool {
     char == '_' || char.is_alphanumeric()
