@@ -11,29 +11,17 @@ pub use crate::commands::segments::{End, Segment, code_of, end_of, segments};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// List the commands, or explain one.
-    Help {
-        /// Its name.
-        topic: Option<String>,
-    },
+    Help(Option<String>),
     /// List the variables.
     Vars,
     /// List the items.
     Items,
-    /// Document a name.
-    Doc {
-        /// A name or a path.
-        name: String,
-    },
-    /// Say the type of an expression.
-    Type {
-        /// The expression, with blanks in place of the rest of the cell.
-        code: String,
-    },
+    /// Document a name or a path.
+    Doc(String),
+    /// Say the type of an expression: the cell, with blanks in place of all but that.
+    Type(String),
     /// Say how long something takes.
-    Time {
-        /// What.
-        body: Vec<Segment>,
-    },
+    Time(Vec<Segment>),
     /// Say how long something takes, by running it often.
     Timeit(Timeit),
     /// Forget what cells have made.
@@ -41,16 +29,10 @@ pub enum Command {
         /// Forget only the variables.
         keep_items: bool,
     },
-    /// Add crates.
-    Dep {
-        /// What stands behind each of the `:dep` that follow each other.
-        lines: Vec<String>,
-    },
+    /// Add crates: what stands behind each of the `:dep` that follow each other.
+    Dep(Vec<String>),
     /// Say how later cells are optimised, or change that.
-    Opt {
-        /// How from now on.
-        change: Option<Optimise>,
-    },
+    Opt(Option<Optimise>),
     /// Say how full the cache is, or empty it.
     Cache {
         /// Empty it.
@@ -58,11 +40,8 @@ pub enum Command {
     },
     /// Look at the environment, or change it.
     Env(Env),
-    /// Go to a folder.
-    Cd {
-        /// Which; the user's home where it is not given.
-        to: Option<String>,
-    },
+    /// Go to a folder; to the user's home where none is given.
+    Cd(Option<String>),
     /// List the crates that the session has asked for.
     Deps,
     /// Say which versions are at work.
@@ -80,11 +59,8 @@ pub enum Command {
         /// For the file.
         text: String,
     },
-    /// Nothing to do here.
-    Remark {
-        /// What to say.
-        text: &'static str,
-    },
+    /// Nothing to do here but to say this.
+    Remark(&'static str),
     /// A command that is not written like this.
     Misused {
         /// Why not.

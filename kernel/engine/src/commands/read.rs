@@ -31,7 +31,7 @@ pub(super) fn read(cell: &str, at: usize, is_name: &dyn Fn(&str) -> bool, within
     let line = Line { cell, arguments, end: line_end, takes_rest: sigil == "%%", is_name, within_time };
     line.command(name).unwrap_or_else(|| {
         if let Some(text) = catalogue::remark(name) {
-            return (Command::Remark { text }, line_end);
+            return (Command::Remark(text), line_end);
         }
         let nearest = catalogue::nearest(name).map(|entry| entry.usage);
         let end = if line.takes_rest { cell.len() } else { line_end };
@@ -79,10 +79,8 @@ impl Line<'_> {
             ("time", _) => return Some(self.time(misused)),
             ("timeit", _) => return Some(self.timeit(misused)),
             ("type", _) => return Some(self.type_of(misused)),
-            ("help", []) => Command::Help { topic: None },
-            ("help", [topic, ..]) => {
-                Command::Help { topic: Some(topic.trim_start_matches([':', '%', '!']).to_owned()) }
-            }
+            ("help", []) => Command::Help(None),
+            ("help", [topic, ..]) => Command::Help(Some(topic.trim_start_matches([':', '%', '!']).to_owned())),
             ("vars", []) => Command::Vars,
             ("items", []) => Command::Items,
             ("pwd", []) => Command::Pwd,
@@ -91,16 +89,14 @@ impl Line<'_> {
             ("reset", [] | ["-f"]) => Command::Reset { keep_items: false },
             ("reset", ["vars" | "variables"]) => Command::Reset { keep_items: true },
             ("doc", [name]) => doc(name),
-            ("opt", []) => Command::Opt { change: None },
-            ("opt", ["auto"]) => Command::Opt { change: Some(Optimise::Auto) },
-            ("opt", [level @ ("0" | "1" | "2" | "3")]) => {
-                Command::Opt { change: level.parse().ok().map(Optimise::Level) }
-            }
+            ("opt", []) => Command::Opt(None),
+            ("opt", ["auto"]) => Command::Opt(Some(Optimise::Auto)),
+            ("opt", [level @ ("0" | "1" | "2" | "3")]) => Command::Opt(level.parse().ok().map(Optimise::Level)),
             ("cache", []) => Command::Cache { clear: false },
             ("cache", ["clear"]) => Command::Cache { clear: true },
-            ("cd", []) => Command::Cd { to: None },
-            ("cd", _) => Command::Cd { to: Some(unquoted(self.plain()).to_owned()) },
-            ("dep", _) => Command::Dep { lines: vec![self.raw().to_owned()] },
+            ("cd", []) => Command::Cd(None),
+            ("cd", _) => Command::Cd(Some(unquoted(self.plain()).to_owned())),
+            ("dep", _) => Command::Dep(vec![self.raw().to_owned()]),
             ("env", _) => env(self.raw()).map_or_else(misused, Command::Env),
             ("writefile", _) if self.takes_rest => {
                 self.write_file().unwrap_or_else(|| misused("it names no file".to_owned()))
@@ -155,7 +151,7 @@ impl Line<'_> {
         };
         let empty = body.iter().all(|part| matches!(part, Segment::Code(code) if code.trim().is_empty()));
         let problem = || misused("there is nothing to run".to_owned());
-        (if empty { problem() } else { Command::Time { body } }, end)
+        (if empty { problem() } else { Command::Time(body) }, end)
     }
 
     fn timeit(&self, misused: impl Fn(String) -> Command) -> (Command, usize) {
@@ -178,7 +174,7 @@ impl Line<'_> {
         if code.trim().is_empty() {
             return (misused("there is no expression behind it".to_owned()), end);
         }
-        (Command::Type { code }, end)
+        (Command::Type(code), end)
     }
 }
 
@@ -188,7 +184,7 @@ fn shell(script: String) -> Command {
 
 fn doc(name: &str) -> Command {
     let name = name.trim().trim_start_matches('&').trim_end_matches(['?', ';', '!']).trim_end_matches("()");
-    Command::Doc { name: name.to_owned() }
+    Command::Doc(name.to_owned())
 }
 
 /// A path may stand in quotes, for its blanks.
@@ -313,12 +309,12 @@ mod tests {
         assert_eq!(one(":reset"), Command::Reset { keep_items: false });
         assert_eq!(one("%reset -f"), Command::Reset { keep_items: false });
         assert_eq!(one(":reset vars"), Command::Reset { keep_items: true });
-        assert_eq!(one(":opt 3"), Command::Opt { change: Some(Optimise::Level(3)) });
-        assert_eq!(one("?Tensor"), Command::Doc { name: "Tensor".into() });
-        assert_eq!(one(":doc println!"), Command::Doc { name: "println".into() });
-        assert_eq!(one(":help %env"), Command::Help { topic: Some("env".into()) });
-        assert!(matches!(one("%matplotlib inline"), Command::Remark { .. }));
-        assert!(matches!(one(":quit"), Command::Remark { .. }));
+        assert_eq!(one(":opt 3"), Command::Opt(Some(Optimise::Level(3))));
+        assert_eq!(one("?Tensor"), Command::Doc("Tensor".into()));
+        assert_eq!(one(":doc println!"), Command::Doc("println".into()));
+        assert_eq!(one(":help %env"), Command::Help(Some("env".into())));
+        assert!(matches!(one("%matplotlib inline"), Command::Remark(..)));
+        assert!(matches!(one(":quit"), Command::Remark(..)));
     }
 
     #[test]
@@ -347,7 +343,7 @@ mod tests {
         assert_eq!(one("%env A=b = c"), set("b = c"));
         assert_eq!(one("%env A b c"), set("b c"));
         assert_eq!(one("%env A="), set(""));
-        assert_eq!(one("%cd \"my folder\""), Command::Cd { to: Some("my folder".into()) });
+        assert_eq!(one("%cd \"my folder\""), Command::Cd(Some("my folder".into())));
     }
 
     #[test]
@@ -363,7 +359,7 @@ mod tests {
     fn code_behind_a_command_goes_on_while_brackets_are_open() {
         let (command, end) = read(":type f(\n  1,\n)\nlet x = 2;", 0, &|_| false, false);
         assert_eq!(end, 15);
-        assert_eq!(command, Command::Type { code: "      f(\n  1,\n)\n          ".into() });
+        assert_eq!(command, Command::Type("      f(\n  1,\n)\n          ".into()));
     }
 
     #[test]
@@ -381,12 +377,12 @@ mod tests {
 
     #[test]
     fn time_alone_on_its_line_takes_the_rest() {
-        let Command::Time { body } = one("%%time\nlet x = 1;\n!ls\nx") else { panic!("is time") };
+        let Command::Time(body) = one("%%time\nlet x = 1;\n!ls\nx") else { panic!("is time") };
         assert_eq!(body.len(), 3);
-        assert!(matches!(one(":time\nf()"), Command::Time { .. }));
+        assert!(matches!(one(":time\nf()"), Command::Time(..)));
         let (command, end) = read("%time f()\ng()", 0, &|_| false, false);
         assert_eq!(end, 9);
-        assert_eq!(command, Command::Time { body: vec![Segment::Code("      f()\n   ".into())] });
-        assert_eq!(one("%time !ls"), Command::Time { body: vec![Segment::Command(shell("ls".into()))] });
+        assert_eq!(command, Command::Time(vec![Segment::Code("      f()\n   ".into())]));
+        assert_eq!(one("%time !ls"), Command::Time(vec![Segment::Command(shell("ls".into()))]));
     }
 }

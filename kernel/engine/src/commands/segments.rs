@@ -39,7 +39,7 @@ pub(super) fn segments_within(cell: &str, is_name: &dyn Fn(&str) -> bool, within
         segments.extend(code(cell, start..line));
         let (command, end) = read(cell, line, is_name, within_time);
         match (segments.last_mut(), command) {
-            (Some(Segment::Command(Command::Dep { lines })), Command::Dep { lines: more }) => lines.extend(more),
+            (Some(Segment::Command(Command::Dep(lines))), Command::Dep(more)) => lines.extend(more),
             (_, command) => segments.push(Segment::Command(command)),
         }
         start = end;
@@ -82,9 +82,9 @@ pub fn code_of(cell: &str, is_name: &dyn Fn(&str) -> bool) -> String {
     let mut todo = segments(cell, is_name);
     while let Some(segment) = todo.pop() {
         let part = match segment {
-            Segment::Code(part) | Segment::Command(Command::Type { code: part }) => part,
+            Segment::Code(part) | Segment::Command(Command::Type(part)) => part,
             Segment::Command(Command::Timeit(timeit)) => timeit.code,
-            Segment::Command(Command::Time { body }) => {
+            Segment::Command(Command::Time(body)) => {
                 todo.extend(body);
                 continue;
             }
@@ -449,7 +449,7 @@ mod tests {
     fn dependencies_are_handed_over_together() {
         let found = segments(":dep a = \"1\"\n// and\n:dep b = \"2\"\n1", &|_| false);
         let lines = vec!["a = \"1\"".to_owned(), "b = \"2\"".to_owned()];
-        assert_eq!(found[0], Segment::Command(Command::Dep { lines }));
+        assert_eq!(found[0], Segment::Command(Command::Dep(lines)));
         assert_eq!(found.len(), 2);
     }
 
@@ -512,7 +512,7 @@ mod tests {
         for _ in 0..20_000 {
             let cell: String = (0..next() % 12).map(|_| parts[next() % parts.len()]).collect();
             for segment in segments(&cell, &|name| name == "x") {
-                if let Segment::Code(code) | Segment::Command(Command::Type { code }) = segment {
+                if let Segment::Code(code) | Segment::Command(Command::Type(code)) = segment {
                     let kept = code.bytes().zip(cell.bytes()).all(|(kept, byte)| kept == byte || kept == b' ');
                     assert!(code.len() == cell.len() && kept, "{cell:?} gives {code:?}");
                 }

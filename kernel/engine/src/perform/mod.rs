@@ -31,28 +31,28 @@ impl NativeEngine {
         events: &mpsc::Sender<Event>,
     ) -> Result<(), CellError> {
         match command {
-            Command::Help { topic } => show(events, help::help(topic.as_deref())?).await,
+            Command::Help(topic) => show(events, help::help(topic.as_deref())?).await,
             Command::Vars => self.show_variables(request, events).await?,
             Command::Items => show(events, items::items(&self.state)).await,
-            Command::Doc { name } => {
+            Command::Doc(name) => {
                 let documentation = self.documentation(&name).await?;
                 show(events, Shown::text(documentation)).await;
             }
-            Command::Type { code } => {
+            Command::Type(code) => {
                 let ty = self.type_of(code, request).await?;
                 show(events, Shown::text(ty)).await;
             }
-            Command::Time { body } => self.time(body, request, events).await?,
+            Command::Time(body) => self.time(body, request, events).await?,
             Command::Timeit(timeit) => self.timeit(timeit, request, events).await?,
             Command::Reset { keep_items } => self.reset(keep_items, request.execution_count, events).await?,
-            Command::Dep { lines } => self.add_dependencies(&lines, events).await?,
-            Command::Opt { change } => say(events, &self.optimise(change)).await,
+            Command::Dep(lines) => self.add_dependencies(&lines, events).await?,
+            Command::Opt(change) => say(events, &self.optimise(change)).await,
             Command::Cache { clear } => {
                 let text = self.cache(clear)?;
                 say(events, &text).await;
             }
             Command::Env(env) => self.environment(env, events).await?,
-            Command::Cd { to } => self.change_dir(to.as_deref(), events).await?,
+            Command::Cd(to) => self.change_dir(to.as_deref(), events).await?,
             Command::Deps => say(events, &self.state.dependencies.list()).await,
             Command::Version => {
                 let rustc = self.compiler.rustc().runtime().toolchain.lines().next().unwrap_or_default().to_owned();
@@ -61,7 +61,7 @@ impl NativeEngine {
             Command::Pwd => show(events, Shown::text(self.current_dir()?.display().to_string())).await,
             Command::Shell(shell) => self.run_shell(shell, events).await?,
             Command::WriteFile { path, append, text } => self.write_file(&path, append, &text, events).await?,
-            Command::Remark { text } => tell(events, &[text.to_owned()]).await,
+            Command::Remark(text) => tell(events, &[text.to_owned()]).await,
             Command::Misused { .. } | Command::Unknown { .. } => return wrong_command(&command).map_or(Ok(()), Err),
         }
         Ok(())
@@ -71,7 +71,7 @@ impl NativeEngine {
 /// The error of the commands in a cell that are none, or are written otherwise; nothing of such a cell runs.
 pub(crate) fn wrong_commands(segments: &[Segment]) -> Option<CellError> {
     let wrong = segments.iter().filter_map(|segment| match segment {
-        Segment::Command(Command::Time { body }) => wrong_commands(body),
+        Segment::Command(Command::Time(body)) => wrong_commands(body),
         Segment::Command(command) => wrong_command(command),
         Segment::Code(_) => None,
     });
