@@ -42,9 +42,8 @@ pub(crate) fn not_compiled(errors: &[&Diagnostic], other: &str, status: ExitStat
 /// Whether an error is one that a damaged crate gives: it is not found, or cannot be read, or another one is in its
 /// place.
 pub(crate) fn speaks_of_crates(error: &Diagnostic) -> bool {
-    let code = error.code.as_ref().map_or("", |code| code.code.as_str());
-    ["E0460", "E0461", "E0462", "E0463", "E0464", "E0514", "E0519", "E0786"].contains(&code)
-        || (code.is_empty() && error.message.contains("metadata"))
+    ["E0460", "E0461", "E0462", "E0463", "E0464", "E0514", "E0519", "E0786"].contains(&error.code())
+        || (error.code().is_empty() && error.message.contains("metadata"))
 }
 
 /// Whether an error is that of an earlier cell which is not found.
@@ -77,82 +76,56 @@ pub(crate) fn not_started(message: String) -> CellError {
 
 fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if has(&[CELLS_GONE]) {
+    let symbols = || quoted_behind(text, &["undefined symbol: ", "undefined reference to `"]);
+    let missing = ["unable to find library -l", "cannot find -l", "could not find native static library `"];
+    let was_killed = signal == Some(libc::SIGKILL);
+    let (kind, message, note) = if has(&[CELLS_GONE]) {
         return Some(cells_gone());
-    }
-    if has(&["Too many open files", "os error 24"]) {
-        return Some(error(
-            ErrorKind::TooManyFiles,
-            "too many files are open",
-            "drop the variables that hold files, or allow more ahead of the start: `ulimit -n 4096`",
-        ));
-    }
-    if has(&["No space left on device", "os error 28", "Disk quota exceeded"]) || signal == Some(libc::SIGBUS) {
-        let message = "the disk is full: there is no room for the compiled cell";
-        return Some(error(
-            ErrorKind::DiskFull,
-            message,
-            "make room on the disk of the folder that `oxtorch doctor` calls the home, then run the cell again",
-        ));
-    }
-    if has(&["overflowed its stack"]) || signal == Some(libc::SIGSEGV) {
-        return Some(error(
-            ErrorKind::Compile,
-            "the compiler ran out of stack",
-            "the cell nests too deeply, itself or by a macro that calls itself; split it into functions or smaller expressions",
-        ));
-    }
-    let symbols = quoted_behind(text, &["undefined symbol: ", "undefined reference to `"]);
-    if !symbols.is_empty() {
-        let symbols = symbols.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let message = format!("no library defines {symbols}");
-        return Some(error(
-            ErrorKind::Compile,
-            &message,
-            "a function in an `extern` block needs a library that defines it: a crate that brings it, by `:dep`, or `#[link(name = \"...\")]`",
-        ));
-    }
-    let libraries =
-        quoted_behind(text, &["unable to find library -l", "cannot find -l", "could not find native static library `"]);
-    if !libraries.is_empty() {
-        let libraries = libraries.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let message = format!("the linker finds no library {libraries}");
-        return Some(error(
-            ErrorKind::Compile,
-            &message,
-            "`#[link(name = \"...\")]` names a library that is installed, less `lib` and `.so`",
-        ));
-    }
-    if has(&["memory allocation of ", "out of memory", "Cannot allocate memory"]) || signal == Some(libc::SIGKILL) {
-        let how =
-            if signal == Some(libc::SIGKILL) { "the compiler was killed (SIGKILL)" } else { "the compiler aborted" };
-        let message = format!("{how}: probably memory ran out");
-        return Some(error(
-            ErrorKind::OutOfMemory,
-            &message,
-            "free memory, drop large variables for one, or split the cell, then run it again",
-        ));
-    }
-    None
+    } else if has(&["Too many open files", "os error 24"]) {
+        let note = "drop the variables that hold files, or allow more ahead of the start: `ulimit -n 4096`";
+        (ErrorKind::TooManyFiles, "too many files are open".to_owned(), note)
+    } else if has(&["No space left on device", "os error 28", "Disk quota exceeded"]) || signal == Some(libc::SIGBUS) {
+        let message = "the disk is full: there is no room for the compiled cell".to_owned();
+        let note = "make room on the disk of the folder that `oxtorch doctor` calls the home, then run the cell again";
+        (ErrorKind::DiskFull, message, note)
+    } else if has(&["overflowed its stack"]) || signal == Some(libc::SIGSEGV) {
+        let note = "the cell nests too deeply, itself or by a macro that calls itself; split it into functions or smaller expressions";
+        (ErrorKind::Compile, "the compiler ran out of stack".to_owned(), note)
+    } else if let Some(symbols) = symbols() {
+        let note = "a function in an `extern` block needs a library that defines it: a crate that brings it, by `:dep`, or \
+                    `#[link(name = \"...\")]`";
+        (ErrorKind::Compile, format!("no library defines {symbols}"), note)
+    } else if let Some(libraries) = quoted_behind(text, &missing) {
+        let note = "`#[link(name = \"...\")]` names a library that is installed, less `lib` and `.so`";
+        (ErrorKind::Compile, format!("the linker finds no library {libraries}"), note)
+    } else if has(&["memory allocation of ", "out of memory", "Cannot allocate memory"]) || was_killed {
+        let how = if was_killed { "was killed (SIGKILL)" } else { "aborted" };
+        let note = "free memory, drop large variables for one, or split the cell, then run it again";
+        (ErrorKind::OutOfMemory, format!("the compiler {how}: probably memory ran out"), note)
+    } else {
+        return None;
+    };
+    Some(error(kind, &message, note))
 }
 
 fn error(kind: ErrorKind, message: &str, note: &str) -> CellError {
     render::failure("error", message, &[], &[note.to_owned()]).into_error(kind)
 }
 
-/// The names that stand behind any of the words, each once.
-fn quoted_behind(text: &str, words: &[&str]) -> Vec<String> {
+/// The names that stand behind any of the words, each once and quoted; `None` if there are none.
+fn quoted_behind(text: &str, words: &[&str]) -> Option<String> {
     let mut names: Vec<String> = Vec::new();
     for word in words {
         for (at, _) in text.match_indices(word) {
             let rest = &text[at + word.len()..];
             let end = rest.find(|char: char| char.is_whitespace() || "'`:;,".contains(char)).unwrap_or(rest.len());
-            if end > 0 && !names.iter().any(|name| *name == rest[..end]) {
-                names.push(rest[..end].to_owned());
+            let name = format!("`{}`", &rest[..end]);
+            if end > 0 && !names.contains(&name) {
+                names.push(name);
             }
         }
     }
-    names
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// The lines that say most, below what is said already: those that speak of an error, else the last ones.
