@@ -1,19 +1,14 @@
 //! Help for failures at run time, by what their message says.
 
+const NO_GPU: &str =
+    "libtorch finds no GPU here. `device()` is the best device there is, as in `(Kind::Float, device())`";
+const INDICES: &str = "indices are integers: `.to_kind(Kind::Int64)` makes them of numbers of another kind";
+
 /// Pieces of messages, and the help for those that hold them all.
 const HELP: [(&[&str], &str); 51] = [
-    (
-        &["from the 'CUDA' backend"],
-        "libtorch finds no GPU here. `device()` is the best device there is, as in `(Kind::Float, device())`",
-    ),
-    (
-        &["No CUDA GPUs are available"],
-        "libtorch finds no GPU here. `device()` is the best device there is, as in `(Kind::Float, device())`",
-    ),
-    (
-        &["Found no NVIDIA driver"],
-        "libtorch finds no GPU here. `device()` is the best device there is, as in `(Kind::Float, device())`",
-    ),
+    (&["from the 'CUDA' backend"], NO_GPU),
+    (&["No CUDA GPUs are available"], NO_GPU),
+    (&["Found no NVIDIA driver"], NO_GPU),
     (
         &["shapes cannot be multiplied"],
         "in AxB and CxD, B and C have to be the same number; `size()` tells a tensor's shape, `tr()` transposes a matrix",
@@ -132,14 +127,8 @@ const HELP: [(&[&str], &str); 51] = [
         &["could not infer output dtype"],
         "integers have no mean of their kind: say which it should be, as in `x.mean(Kind::Float)`",
     ),
-    (
-        &["one of the following scalar types: Long, Int"],
-        "indices are integers: `.to_kind(Kind::Int64)` makes them of numbers of another kind",
-    ),
-    (
-        &["Expected dtype int32 or int64 for index"],
-        "indices are integers: `.to_kind(Kind::Int64)` makes them of numbers of another kind",
-    ),
+    (&["one of the following scalar types: Long, Int"], INDICES),
+    (&["Expected dtype int32 or int64 for index"], INDICES),
     (
         &["can't be cast to the desired output type"],
         "an operation in place keeps the kind of its tensor: write `x = x.to_kind(Kind::Float) + y`, or begin with another kind",
