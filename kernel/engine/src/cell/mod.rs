@@ -20,7 +20,7 @@ use crate::compile::cache::Cache;
 use crate::compile::rustc::Rustc;
 use crate::compile::speculate::Speculation;
 use crate::compile::state::State;
-use crate::compile::{CompiledCell, Compiler, Urgency};
+use crate::compile::{CompiledCell, Compiler, Purpose};
 use crate::crate_names::rewriting;
 use crate::emit::RUN_SYMBOL;
 use crate::host::standby::Standby;
@@ -212,7 +212,7 @@ impl NativeEngine {
     ) -> Result<(ParsedCell, CompiledCell), CellError> {
         match parsed {
             Ok(mut cell) => {
-                let ready = self.compiler.compile(&self.state, text, &mut cell, Urgency::Now).await?;
+                let ready = self.compiler.compile(&self.state, text, &mut cell, Purpose::Run).await?;
                 Ok((cell, ready))
             }
             Err(error) => Err(self.compiler.syntax_error(text, &error).await),

@@ -21,12 +21,12 @@ use crate::compile::compiler_failure::{
     cells_gone, misses_a_cell, not_compiled, not_started, runtime_damaged, speaks_of_crates,
 };
 use crate::compile::deps::Links;
-pub(super) use crate::compile::rustc::Urgency;
+pub(super) use crate::compile::rustc::Purpose;
 use crate::compile::rustc::{Compiled, Crate, Rustc};
 use crate::compile::state::State;
 use crate::crate_names::Sources;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::emit::repair::{learn, own_range, probed_types};
+use crate::emit::repair::{learn, probed_types};
 use crate::emit::{self, Decisions, Emission, Input, VariableId};
 use crate::plan::scope::CrateName;
 use crate::plan::variables::{Unnamed, named};
@@ -61,15 +61,6 @@ pub(super) struct CompiledCell {
     pub name: CrateName,
     /// Whether there is a library at all: a cell of comments has none.
     pub library: bool,
-}
-
-/// What a cell is compiled for.
-#[derive(Debug, Clone, Copy)]
-enum Purpose {
-    /// To be run.
-    Run(Urgency),
-    /// For the messages alone.
-    Check,
 }
 
 /// One way to write the crate of a cell.
@@ -162,7 +153,7 @@ impl Compiler {
         state: &State,
         text: &Arc<CellText>,
         cell: &mut ParsedCell,
-        urgency: Urgency,
+        purpose: Purpose,
     ) -> Result<CompiledCell, CellError> {
         self.expand(state, cell).await?;
         let cell = &*cell;
@@ -180,15 +171,15 @@ impl Compiler {
                 next = attempt(lessons.decisions);
             }
             if self.rustc.library(&next.name).exists() {
-                self.remember_source(&next, urgency);
+                self.remember_source(&next, purpose);
                 return Ok(next.ready(lessons.types, true));
             }
         }
-        let (next, compiled) = self.try_until_compiled(state, cell, next, attempt, Purpose::Run(urgency)).await?;
+        let (next, compiled) = self.try_until_compiled(state, cell, next, attempt, purpose).await?;
         let types = next.types(&compiled.diagnostics);
         let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
         self.learnt(first_name, &next.name, lessons);
-        self.remember_source(&next, urgency);
+        self.remember_source(&next, purpose);
         Ok(next.ready(types, true))
     }
 
@@ -214,10 +205,6 @@ impl Compiler {
         attempt: impl Fn(Decisions) -> Attempt,
         purpose: Purpose,
     ) -> Result<(Attempt, Compiled), CellError> {
-        let (check, urgency) = match purpose {
-            Purpose::Check => (true, Urgency::Now),
-            Purpose::Run(urgency) => (false, urgency),
-        };
         for _ in 0..MAX_TRIES {
             let krate = Crate {
                 name: &next.name,
@@ -225,11 +212,10 @@ impl Compiler {
                 crates: &next.emission.crates,
                 depth: next.emission.stages.len(),
                 opt_level: state.opt_level(cell),
-                check,
                 full_paths: true,
                 links: state.dependencies.links_for_rustc(),
                 externs: &next.externs,
-                urgency,
+                purpose,
             };
             let compiled = self.call(krate).await?;
             if compiled.library.is_some() {
@@ -322,8 +308,8 @@ impl Compiler {
     /// The same crate may come from another cell, or from the same one under another number: the last one is the one
     /// that the user is looking at. That is none which waits to be run: it has no number yet, and the same crate may be
     /// running.
-    fn remember_source(&self, attempt: &Attempt, urgency: Urgency) {
-        if urgency == Urgency::Now {
+    fn remember_source(&self, attempt: &Attempt, purpose: Purpose) {
+        if purpose == Purpose::Run {
             let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
             sources.insert(attempt.name.clone(), Arc::new(attempt.emission.source.clone()));
         }
@@ -374,11 +360,10 @@ impl Compiler {
             crates: &crates,
             depth: 0,
             opt_level: 0,
-            check: true,
             full_paths: false,
             links: &links,
             externs: &[],
-            urgency: Urgency::Now,
+            purpose: Purpose::Check,
         };
         let mut compiled = match self.call(krate).await {
             Ok(compiled) => compiled,
@@ -401,7 +386,7 @@ impl Compiler {
 
 /// rustc finds the brace that ends our function where the cell ends too early, and the user sees none.
 fn without_our_end(error: &mut Diagnostic, end: usize, file: &str) {
-    let at_end = |span: &Span| own_range(span, file).is_some_and(|range| range.start >= end);
+    let at_end = |span: &Span| span.range_in(file).is_some_and(|range| range.start >= end);
     if error.spans.iter().any(at_end) {
         error.message = error.message.replace("found `}`", "found the end of the cell");
         error.spans.retain(|span| span.is_primary || !at_end(span));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command as StdCommand, ExitStatus, Stdio};
 
 use anyhow::Context;
 use oxtorch_setup::{Linker, Runtime};
@@ -40,13 +40,15 @@ impl Compiled {
     }
 }
 
-/// Who waits for a crate.
+/// What a crate is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Urgency {
-    /// The user.
-    Now,
-    /// Nobody yet: whatever else the machine has to do goes first.
-    Speculative,
+pub enum Purpose {
+    /// To be run, for a user who waits.
+    Run,
+    /// To be run later, perhaps: whatever else the machine has to do goes first.
+    RunLater,
+    /// For the messages alone.
+    Check,
 }
 
 /// What to compile.
@@ -62,16 +64,14 @@ pub struct Crate<'a> {
     pub depth: usize,
     /// How far to optimise, 0 to 3.
     pub opt_level: u8,
-    /// Whether the messages are all that is wanted.
-    pub check: bool,
     /// Whether types are named in full, as code needs them, or as a reader likes them.
     pub full_paths: bool,
     /// The crates that the session has asked for.
     pub links: &'a Links,
     /// Further crates that it names.
     pub externs: &'a [(String, PathBuf)],
-    /// Who waits for it.
-    pub urgency: Urgency,
+    /// What it is compiled for.
+    pub purpose: Purpose,
 }
 
 /// The compiler of a session's cells.
@@ -152,7 +152,7 @@ impl Rustc {
         let mut command = self.command(krate, &file, &library);
         let not_started = || format!("cannot start {}", self.runtime.rustc.display());
         let child = command.spawn().with_context(not_started)?;
-        if krate.urgency == Urgency::Speculative
+        if krate.purpose == Purpose::RunLater
             && let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
         {
             // It is done all the same where the system does not allow this.
@@ -182,19 +182,16 @@ impl Rustc {
     /// What the macros of a source make of it. Names that the source lacks do not matter, so it is no whole crate and
     /// links nothing; what cannot be expanded is left out.
     pub async fn expand(&self, source: &str, links: &Links) -> anyhow::Result<String> {
-        let mut command = Command::new(&self.runtime.rustc);
+        let mut command = self.rustc();
         command
-            .current_dir(&self.dir)
             .args(["-", "--edition", "2024", "--crate-type", "lib", "--crate-name", "expansion"])
             .args(["-Zunpretty=expanded", "--cap-lints=allow"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
+            .stderr(Stdio::null());
         self.search(&mut command, links);
-        remove_flags(&mut command);
-        end_with_parent(command.as_std_mut());
         command.env("RUSTC_BOOTSTRAP", "expansion");
+        let mut command = ending_when_dropped(command);
         let starts = || format!("cannot start {}", self.runtime.rustc.display());
         let mut child = command.spawn().with_context(starts)?;
         if let Some(mut stdin) = child.stdin.take() {
@@ -214,21 +211,32 @@ impl Rustc {
     }
 
     /// Says where the crates are that a source may name.
-    fn search(&self, command: &mut Command, links: &Links) {
+    fn search(&self, command: &mut StdCommand, links: &Links) {
         // `--extern` is for what a cell names itself: the library of a set looks for the runtime in its folder.
         let runtime = self.runtime.library.parent().filter(|_| !links.externs.is_empty()).map(Path::to_owned);
         for dir in self.runtime.dependencies.iter().chain(&runtime).chain(&links.folders) {
-            command.arg("-L").arg(with_path("dependency=", dir));
+            look_in(command, "dependency", dir);
         }
         for (name, file) in &links.externs {
-            command.arg("--extern").arg(with_path(&format!("{name}="), file));
+            give_crate(command, name, file);
         }
     }
 
-    fn command(&self, krate: Crate<'_>, file: &str, library: &Path) -> Command {
-        let mut command = Command::new(&self.runtime.rustc);
+    /// rustc as it is called for any crate: flags of the user's own builds must not change what that is.
+    fn rustc(&self) -> StdCommand {
+        let mut command = StdCommand::new(&self.runtime.rustc);
+        command.current_dir(&self.dir);
+        for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
+            command.env_remove(variable);
+        }
+        end_with_parent(&mut command);
         command
-            .current_dir(&self.dir)
+    }
+
+    fn command(&self, krate: Crate<'_>, file: &str, library: &Path) -> Command {
+        let is_checked = krate.purpose == Purpose::Check;
+        let mut command = self.rustc();
+        command
             .arg(file)
             .args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", krate.name])
             .args(["--error-format", "json"])
@@ -240,43 +248,31 @@ impl Rustc {
             .args(["-C", &format!("opt-level={}", krate.opt_level)])
             // A later cell finds the library by this name, loaded already or beside itself.
             .args(self.linking(krate.name))
-            .arg("--extern")
-            .arg(with_path("oxtorch=", &self.runtime.library))
-            .arg("-L")
-            .arg(with_path("dependency=", &self.dir))
             .arg("-o")
-            .arg(if krate.check { library.with_extension("checked") } else { library.to_owned() })
+            .arg(if is_checked { library.with_extension("checked") } else { library.to_owned() })
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        if krate.check {
+            .stderr(Stdio::piped());
+        give_crate(&mut command, "oxtorch", &self.runtime.library);
+        look_in(&mut command, "dependency", &self.dir);
+        if is_checked {
             command.args(["--emit", "metadata"]);
-        }
-        for dir in &self.runtime.native {
-            command.arg("-L").arg(with_path("native=", dir));
         }
         let is_given = |name: &str| krate.externs.iter().chain(&krate.links.externs).any(|(given, _)| given == name);
         for (name, file) in OFFERED.iter().filter_map(|name| self.runtime.crates.get_key_value(*name)) {
             if !is_given(name) {
-                command.arg("--extern").arg(with_path(&format!("{name}="), file));
+                give_crate(&mut command, name, file);
             }
         }
-        for (name, file) in krate.externs {
-            command.arg("--extern").arg(with_path(&format!("{name}="), file));
-        }
+        krate.externs.iter().for_each(|(name, file)| give_crate(&mut command, name, file));
         self.search(&mut command, krate.links);
         for dir in &krate.links.folders {
             command.arg(with_path(&format!("-Clink-arg={}-rpath=", self.to_linker()), dir));
         }
-        for dir in &krate.links.native {
-            command.arg("-L").arg(with_path("native=", dir));
+        for dir in self.runtime.native.iter().chain(&krate.links.native) {
+            look_in(&mut command, "native", dir);
         }
-        for name in krate.crates {
-            command.arg("--extern").arg(with_path(&format!("{name}="), &self.library(name)));
-        }
-        remove_flags(&mut command);
-        end_with_parent(command.as_std_mut());
+        krate.crates.iter().for_each(|name| give_crate(&mut command, name, &self.library(name)));
         if krate.depth > USUAL_DEPTH {
             command.env("RUST_MIN_STACK", (krate.depth * STACK_PER_LEVEL).to_string());
         }
@@ -288,15 +284,24 @@ impl Rustc {
                 // That is for us: a cell may use what is stable.
                 .arg("-Zallow-features=");
         }
-        command
+        ending_when_dropped(command)
     }
 }
 
-/// Flags of the user's own builds must not change what a cell's crate is.
-fn remove_flags(command: &mut Command) {
-    for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
-        command.env_remove(variable);
-    }
+/// Has rustc know a crate by a name.
+pub fn give_crate(command: &mut StdCommand, name: &str, file: &Path) {
+    command.arg("--extern").arg(with_path(&format!("{name}="), file));
+}
+
+/// Has rustc look into a folder for crates below others, `dependency`, or for libraries of C, `native`.
+pub fn look_in(command: &mut StdCommand, kind: &str, folder: &Path) {
+    command.arg("-L").arg(with_path(&format!("{kind}="), folder));
+}
+
+fn ending_when_dropped(command: StdCommand) -> Command {
+    let mut command = Command::from(command);
+    command.kill_on_drop(true);
+    command
 }
 
 fn remap(dir: &Path) -> OsString {

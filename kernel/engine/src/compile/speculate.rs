@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::commands::{Segment, segments};
 use crate::compile::state::State;
-use crate::compile::{CompiledCell, Compiler, Urgency};
+use crate::compile::{CompiledCell, Compiler, Purpose};
 use crate::emit::VariableId;
 use crate::plan::scope::CrateName;
 use crate::source::fragment::CellText;
@@ -94,7 +94,7 @@ async fn compile(compiler: Arc<Compiler>, mut state: State, cells: Vec<String>, 
         let [Segment::Code(code)] = segments.as_slice() else { return };
         let text = CellText::new(0, code);
         let Ok(mut cell) = parse(&text, &state.item_macros()) else { return };
-        let Ok(ready) = compiler.compile(&state, &text, &mut cell, Urgency::Speculative).await else { return };
+        let Ok(ready) = compiler.compile(&state, &text, &mut cell, Purpose::RunLater).await else { return };
         if ready.library {
             state.commit_items(&ready, &cell, 0);
             state.commit_variables(&ready, &probably_kept(&ready), 0);

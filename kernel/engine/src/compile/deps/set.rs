@@ -22,6 +22,7 @@ use crate::compile::deps::failure::{Failure, untrusted};
 use crate::compile::deps::reactor::{Reactor, TOKIO};
 use crate::compile::deps::spec::Spec;
 use crate::compile::deps::workspace::{Built, BuiltCrate, Resolved, Workspace, code_beside};
+use crate::compile::rustc::{give_crate, look_in};
 
 /// Where sets are kept, by their names.
 const SETS: &str = "deps";
@@ -382,28 +383,23 @@ impl Request {
         rustc.current_dir(work).arg("lib.rs");
         rustc.args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", &set.name]);
         rustc.args(["-C", "prefer-dynamic", "-C", "opt-level=3", "-C", "embed-bitcode=no"]);
-        rustc.arg("--extern").arg(with_path("oxtorch=", &self.runtime.library));
+        give_crate(&mut rustc, "oxtorch", &self.runtime.library);
         rustc.arg("-o").arg(library_name(&set.name));
         rustc.arg("-C").arg(format!("link-arg=-Wl,-soname,{}", library_name(&set.name)));
-        let mut search = |kind: &str, folder: &Path| {
-            rustc.arg("-L").arg(with_path(kind, folder));
-        };
-        search("dependency=", work);
-        search("dependency=", code);
-        search("native=", work);
-        self.runtime.dependencies.iter().for_each(|folder| search("dependency=", folder));
-        self.runtime.native.iter().for_each(|folder| search("native=", folder));
+        look_in(&mut rustc, "dependency", work);
+        look_in(&mut rustc, "dependency", code);
+        look_in(&mut rustc, "native", work);
+        self.runtime.dependencies.iter().for_each(|folder| look_in(&mut rustc, "dependency", folder));
+        self.runtime.native.iter().for_each(|folder| look_in(&mut rustc, "native", folder));
         for earlier in &self.base {
-            search("dependency=", &earlier.folder);
-            earlier.native.iter().for_each(|folder| search("native=", folder));
-        }
-        set.native.iter().for_each(|folder| search("native=", folder));
-        for earlier in &self.base {
+            look_in(&mut rustc, "dependency", &earlier.folder);
+            earlier.native.iter().for_each(|folder| look_in(&mut rustc, "native", folder));
             if let Some(library) = &earlier.library {
                 source.push_str(&format!("extern crate {} as _;\n", earlier.name));
-                rustc.arg("--extern").arg(with_path(&format!("{}=", earlier.name), library));
+                give_crate(&mut rustc, &earlier.name, library);
             }
         }
+        set.native.iter().for_each(|folder| look_in(&mut rustc, "native", folder));
         for folder in self.base.iter().map(|earlier| &earlier.folder).chain(&set.native) {
             rustc.arg("-C").arg(with_path("link-arg=-Wl,-rpath,", folder));
         }
@@ -416,7 +412,7 @@ impl Request {
             {
                 source.push_str(&reactor.source(&format!("crate_{number}")));
             }
-            rustc.arg("--extern").arg(with_path(&format!("crate_{number}="), &there.unwrap_or(direct.file.clone())));
+            give_crate(&mut rustc, &format!("crate_{number}"), &there.unwrap_or(direct.file.clone()));
         }
         let unwritten = || Failure::io(format!("write to {}", work.display()));
         rustc.arg("@linking");
