@@ -1,5 +1,7 @@
 //! What rustc says, as far as it is read.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 
 /// One of rustc's messages, as far as we read it.
@@ -51,7 +53,40 @@ pub struct Expansion {
     pub span: Span,
 }
 
+impl Span {
+    /// Where it lies in the emitted source; for a span in a macro of elsewhere, where that macro was used.
+    pub fn range_in(&self, file: &str) -> Option<Range<usize>> {
+        let mut span = self;
+        loop {
+            if span.file_name.ends_with(file) {
+                return Some(span.byte_start..span.byte_end);
+            }
+            span = &span.expansion.as_ref()?.span;
+        }
+    }
+}
+
+/// What stands in backquotes in a message.
+pub fn quoted(message: &str) -> impl Iterator<Item = &str> {
+    message.split('`').skip(1).step_by(2)
+}
+
 impl Diagnostic {
+    /// The place that it is about.
+    pub fn primary(&self) -> Option<&Span> {
+        self.spans.iter().find(|span| span.is_primary)
+    }
+
+    /// Where that lies in the emitted source.
+    pub fn range_in(&self, file: &str) -> Option<Range<usize>> {
+        self.primary()?.range_in(file)
+    }
+
+    /// What it says at its places.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.spans.iter().filter_map(|span| span.label.as_deref())
+    }
+
     /// Whether it is told otherwise to a compiler that takes no unstable flags: it names something by a path, or an
     /// unstable feature.
     pub fn depends_on_flags(&self) -> bool {
@@ -60,10 +95,8 @@ impl Diagnostic {
 
     /// Whether it names anything by a path.
     fn has_paths(&self) -> bool {
-        let mut labels = self.spans.iter().filter_map(|span| span.label.as_deref());
-        self.message.contains("::")
-            || labels.any(|label| label.contains("::"))
-            || self.children.iter().any(Self::has_paths)
+        let mut texts = self.labels().chain([self.message.as_str()]);
+        texts.any(|text| text.contains("::")) || self.children.iter().any(Self::has_paths)
     }
 
     /// Whether it stops the compilation.

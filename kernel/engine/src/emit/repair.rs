@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, quoted};
 use crate::emit::{CellVariable, Decisions, Emission, Inserted, VariableId};
 use crate::source::identifiers::Names;
 
@@ -24,7 +24,9 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
     // "aborting due to 2 previous errors" has no place.
     for error in errors.iter().filter(|error| !error.spans.is_empty()) {
         let marks = marks_of(error, emission, file);
-        if let Some(displayed) = without_display(error).and_then(|span| emission.displayed(own_range(span, file)?)) {
+        let place = error.range_in(file);
+        let displayed = place.clone().filter(|_| is_without_display(error)).and_then(|place| emission.displayed(place));
+        if let Some(displayed) = displayed {
             next.displayed.insert(displayed);
             continue;
         }
@@ -36,7 +38,6 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
             next.not_taken.insert(name);
             continue;
         }
-        let place = error.spans.iter().find(|span| span.is_primary).and_then(|span| own_range(span, file));
         if is_about_captures(error)
             && let Some(narrowed) = place.clone().and_then(|place| emission.narrowed(place))
         {
@@ -94,7 +95,7 @@ fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<M
     let notes = error.children.iter().filter(|note| note.message.ends_with("to outlive `'static`"));
     let notes = notes.flat_map(|note| &note.spans).map(|span| (span, false, true));
     for (span, primary, asks) in spans.chain(notes) {
-        let Some(range) = own_range(span, file) else { continue };
+        let Some(range) = span.range_in(file) else { continue };
         let overlaps =
             |marked: &Range<usize>| marked.start < range.end.max(range.start + 1) && range.start < marked.end;
         // A span may reach over much of the crate, such as the whole body of an async closure: it is about its
@@ -107,17 +108,6 @@ fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<M
         marks.extend(overlapping.map(|(_, mark)| Marked { mark, primary, asks }));
     }
     marks
-}
-
-/// Where a span lies in the emitted source; for a span in a macro of elsewhere, where that macro was used.
-pub fn own_range(span: &Span, file: &str) -> Option<Range<usize>> {
-    let mut span = span;
-    loop {
-        if span.file_name.ends_with(file) {
-            return Some(span.byte_start..span.byte_end);
-        }
-        span = &span.expansion.as_ref()?.span;
-    }
 }
 
 fn learn_one(
@@ -254,9 +244,8 @@ fn learn_one(
 
 /// Whether rustc finds nothing that says what the error of a `Result` is.
 fn lacks_error_type(error: &Diagnostic) -> bool {
-    let mut labels = error.spans.iter().filter_map(|span| span.label.as_deref());
-    UNINFERRED.contains(&error.code())
-        && labels.any(|label| label.ends_with("type parameter `E` declared on the enum `Result`"))
+    let is_it = |label: &str| label.ends_with("type parameter `E` declared on the enum `Result`");
+    UNINFERRED.contains(&error.code()) && error.labels().any(is_it)
 }
 
 /// Has a statement and all behind it run as one stage.
@@ -274,7 +263,7 @@ fn join_where_read_later(id: VariableId, emission: &Emission, next: &mut Decisio
 fn stage_of_hidden_name(error: &Diagnostic, emission: &Emission, file: &str) -> Option<usize> {
     let is_it = |child: &&Diagnostic| child.message.ends_with("is available in a different scope in the same function");
     let child = error.children.iter().filter(|_| error.code() == "E0425").find(is_it)?;
-    child.spans.iter().find_map(|span| emission.stage_at(own_range(span, file)?.start))
+    child.spans.iter().find_map(|span| emission.stage_at(span.range_in(file)?.start))
 }
 
 /// A variable of an earlier cell that is called like the function that it was made by, and that this cell makes again:
@@ -288,11 +277,10 @@ fn hides_function(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emission)
     emission.variables.iter().find(made_again).map(|variable| variable.name.clone())
 }
 
-/// The argument of `display` that an error is about, where its type has no display of its own.
-fn without_display(error: &Diagnostic) -> Option<&Span> {
+/// Whether an error is about an argument of `display` whose type has no display of its own.
+fn is_without_display(error: &Diagnostic) -> bool {
     let is_it = |child: &Diagnostic| child.message.starts_with("required by a bound in `oxtorch::display::");
-    let is_it = error.code() == "E0277" && error.children.iter().any(is_it);
-    error.spans.iter().find(|span| is_it && span.is_primary)
+    error.code() == "E0277" && error.children.iter().any(is_it)
 }
 
 /// The variable that an error says was moved, and the stage whose closure moved it.
@@ -302,23 +290,22 @@ fn moved_into_stage(error: &Diagnostic, marks: &[Marked<'_>], emission: &Emissio
         _ => None,
     })?;
     // "use of moved value: `x`", "borrow of partially moved value: `x.field`"
-    let name = error.message.split('`').nth(1)?.split(['.', '[']).next()?;
+    let name = quoted(&error.message).next()?.split(['.', '[']).next()?;
     Some((emission.captured_by(name.trim_start_matches('*'), stage)?, stage))
 }
 
 /// The variable that an error says is borrowed: "`vs` does not live long enough", "closure may outlive the current
 /// function, but it borrows `vs`".
 fn lender(error: &Diagnostic, emission: &Emission) -> Option<String> {
-    let named = error.message.split('`').skip(1).step_by(2);
-    let mut variables = named.filter_map(|place| place.trim_start_matches(['*', '&']).split(['.', '[']).next());
+    let places = quoted(&error.message).map(|place| place.trim_start_matches(['*', '&']));
+    let mut variables = places.filter_map(|place| place.split(['.', '[']).next());
     variables.find(|name| emission.variable(name).is_some()).map(str::to_owned)
 }
 
 /// A variable whose destructor uses a borrow after what it borrows was moved.
 fn dropped_too_late(error: &Diagnostic, emission: &Emission) -> Option<VariableId> {
     // "borrow might be used here, when `guard` is dropped and runs the destructor for type `...`"
-    let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
-    let name = labels.filter_map(|label| label.split_once("when `")?.1.split_once("` is dropped")).next()?.0;
+    let (name, _) = error.labels().find_map(|label| label.split_once("when `")?.1.split_once("` is dropped"))?;
     emission.variable(name)
 }
 
@@ -341,5 +328,5 @@ pub fn probed_types(diagnostics: &[Diagnostic], emission: &Emission, file: &str)
 pub fn unresolved_names(errors: &[&Diagnostic]) -> Names {
     let unresolved =
         errors.iter().filter(|error| matches!(error.code(), "E0425" | "E0423" | "E0433" | "E0432" | "E0412"));
-    unresolved.filter_map(|error| error.message.split('`').nth(1).map(str::to_owned)).collect()
+    unresolved.filter_map(|error| quoted(&error.message).next().map(str::to_owned)).collect()
 }

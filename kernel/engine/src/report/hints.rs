@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::crate_names::readable;
-use crate::diagnostic::Diagnostic;
-use crate::emit::repair::{own_range, unresolved_names};
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::emit::repair::unresolved_names;
 use crate::plan::scope::Scope;
 use crate::plan::variables::Variables;
 use crate::report::python_hints;
@@ -63,8 +63,7 @@ pub struct Known<'a> {
 impl<'a> Known<'a> {
     /// What to add to an error.
     pub fn advice(&self, error: &Diagnostic, source: &Source, file: &str) -> Advice {
-        let primary = error.spans.iter().find(|span| span.is_primary);
-        let place = primary.and_then(|span| source.place(own_range(span, file)?));
+        let place = error.range_in(file).and_then(|range| source.place(range));
         if let Some(text) = self.loss(error).or_else(|| self.function_in_place(error, place.as_ref())) {
             return Advice::instead(text);
         }
@@ -89,8 +88,7 @@ impl<'a> Known<'a> {
 
     /// Why a name means a function where a variable was to be: `let net = net(&vs.root());` was not kept.
     fn function_in_place(&self, error: &Diagnostic, place: Option<&Place>) -> Option<String> {
-        let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
-        let mut texts = labels.chain([error.message.as_str()]);
+        let mut texts = error.labels().chain([error.message.as_str()]);
         // "fn item `fn(i32) -> impl Fn() -> i32 {make}`"
         let told = texts.find_map(|text| {
             let (_, ty) = text.split_once("fn item `")?;
@@ -140,7 +138,7 @@ impl<'a> Known<'a> {
 
     /// The name of an earlier cell that an unknown name is probably a slip for.
     fn meant(&self, error: &Diagnostic, place: &Place) -> Option<Advice> {
-        let name = error.message.split('`').nth(1)?;
+        let name = quoted(&error.message).next()?;
         let is_name = error.message.starts_with("cannot find") && error.message.ends_with("in this scope");
         if !is_name || python_hints::knows(name) {
             return None;
@@ -244,7 +242,7 @@ fn distance(name: &str, candidate: &str) -> Option<usize> {
 /// The trait that an error says a type lacks, and the type's name.
 fn lacking(error: &Diagnostic) -> Option<(String, String)> {
     let message = readable(&error.message);
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let quoted: Vec<&str> = quoted(&message).collect();
     let bare = |text: &str| text.rsplit("::").next().unwrap_or(text).split('<').next().unwrap_or(text).to_owned();
     let pair = match quoted[..] {
         [ty, wanted] if message.contains("doesn't implement") => (bare(wanted), bare(ty)),
@@ -289,7 +287,7 @@ const NUMBERS: [&str; 13] =
 /// Help with types that rustc has no words for.
 fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
     let message = readable(&error.message);
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let quoted: Vec<&str> = quoted(&message).collect();
     let is_number = |ty: &str| {
         let ty = ty.trim_start_matches('&');
         NUMBERS.contains(&ty) || ty == "{integer}" || ty == "{float}"
@@ -375,7 +373,7 @@ fn of_other_crates(error: &Diagnostic) -> Option<Advice> {
         let (bound, crates) = rest.split_once("` found in the following crates: ")?;
         Some((bound, crates.split_once(":\n").map_or(crates, |(crates, _)| crates)))
     })?;
-    let names = crates.split('`').skip(1).step_by(2).filter(|name| !["core", "alloc", "std"].contains(name));
+    let names = quoted(crates).filter(|name| !["core", "alloc", "std"].contains(name));
     let others: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     let ty = bound.split(':').next().filter(|ty| NUMBERS.contains(ty)).unwrap_or("i32");
     (!others.is_empty()).then(|| {
@@ -400,10 +398,8 @@ fn offers_import(error: &Diagnostic) -> bool {
 
 /// Whether a label or a note of an error has this text.
 fn tells_of(error: &Diagnostic, text: &str) -> bool {
-    let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
-    labels
-        .chain(error.children.iter().map(|child| child.message.as_str()))
-        .any(|told| readable(told).replace("tch::", "").contains(text))
+    let mut told = error.labels().chain(error.children.iter().map(|child| child.message.as_str()));
+    told.any(|told| readable(told).replace("tch::", "").contains(text))
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Rendere
 use oxtorch_session::{CellError, ErrorKind};
 
 use crate::crate_names::readable;
-use crate::diagnostic::{Diagnostic, Span};
-use crate::emit::repair::own_range;
+use crate::diagnostic::{Diagnostic, Span, quoted};
 use crate::report::brackets::Unbalanced;
 use crate::report::hints::Advice;
 use crate::report::runtime_hints;
@@ -99,11 +98,9 @@ fn distinct<'a>(errors: &[&'a Diagnostic]) -> Vec<&'a Diagnostic> {
     }
     let subject = |error: &Diagnostic| {
         let is_name = error.message.starts_with("cannot find") || error.message.starts_with("use of undeclared");
-        is_name.then(|| error.message.split('`').nth(1).map(str::to_owned)).flatten()
+        is_name.then(|| quoted(&error.message).next().map(str::to_owned)).flatten()
     };
-    let primary = |error: &Diagnostic| {
-        error.spans.iter().find(|span| span.is_primary).map(|span| (span.byte_start, span.byte_end))
-    };
+    let primary = |error: &Diagnostic| error.primary().map(|span| (span.byte_start, span.byte_end));
     let (mut subjects, mut places) = (HashSet::new(), HashSet::new());
     let mut distinct = errors.to_vec();
     distinct.retain(|error| {
@@ -216,7 +213,7 @@ fn snippets(spans: &[Span], source: &Source, file: &str) -> Vec<Snippet<'static,
     let mut ordered: Vec<&Span> = spans.iter().collect();
     ordered.sort_by_key(|span| !span.is_primary);
     for span in ordered {
-        let Some(place) = own_range(span, file).and_then(|range| source.place(range)) else { continue };
+        let Some(place) = span.range_in(file).and_then(|range| source.place(range)) else { continue };
         let kind = if span.is_primary { AnnotationKind::Primary } else { AnnotationKind::Context };
         let annotation = kind.span(place.range).label(span.label.as_deref().map(readable));
         match cells.iter_mut().find(|(cell, _)| Arc::ptr_eq(cell, &place.cell)) {
@@ -263,7 +260,7 @@ fn suggestion(message: &str, spans: &[&Span], source: &Source, file: &str) -> Op
     }
     let mut patches: Vec<(Place, String)> = Vec::new();
     for span in spans {
-        patches.push((source.place(own_range(span, file)?)?, replacement(span)));
+        patches.push((source.place(span.range_in(file)?)?, replacement(span)));
     }
     let cell = Arc::clone(&patches.first()?.0.cell);
     if !patches.iter().all(|(place, _)| Arc::ptr_eq(&place.cell, &cell)) {

@@ -5,7 +5,6 @@ pub(crate) mod indexing;
 use std::ops::Range;
 
 use crate::diagnostic::Diagnostic;
-use crate::emit::repair::own_range;
 use crate::report::hints::Advice;
 use crate::source::source_map::{Place, Source};
 use crate::source::words::first_name;
@@ -93,8 +92,7 @@ pub fn knows(name: &str) -> bool {
 
 /// Help for an error in a cell that cannot be parsed.
 pub fn of(error: &Diagnostic, source: &Source, file: &str) -> Advice {
-    let primary = error.spans.iter().find(|span| span.is_primary);
-    let place = primary.and_then(|span| source.place(own_range(span, file)?));
+    let place = error.range_in(file).and_then(|range| source.place(range));
     place.and_then(|place| advice(error, &place)).unwrap_or_default()
 }
 
