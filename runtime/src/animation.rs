@@ -17,11 +17,11 @@ use thiserror::Error;
 
 use crate::checkpoint::checkpoint;
 use crate::display::{MimeBundle, RichDisplay};
+use crate::io::replace::replace_file;
 use crate::picture::{Image, brightness};
 use crate::plot::raster;
 use crate::plot::scene::Scene;
 use crate::plot::{Figure, Figures, PlotError};
-use crate::replace::replace_file;
 
 /// From 1, the best colours, to 30, the fastest. Frames of 256 colours and fewer keep them all.
 const SPEED: i32 = 10;

@@ -6,45 +6,40 @@
 pub mod animation;
 pub mod audio;
 pub mod cell;
-pub mod channel;
-pub mod checkpoint;
 pub mod data;
 pub mod device;
 pub mod display;
-mod errors;
-#[doc(hidden)]
-pub mod evcxr;
+mod elements;
+mod error_macros;
 #[doc(hidden)]
 pub mod exported {
     include!(concat!(env!("OUT_DIR"), "/exported.rs"));
 }
-mod flush;
 pub mod font;
 #[doc(hidden)]
 pub mod host;
-#[cfg(test)]
-mod indexing_tests;
-pub mod input;
 pub mod io;
-mod live;
+mod lock;
 pub mod metrics;
-pub mod modes;
 pub mod nn;
 pub mod optim;
 pub mod picture;
 pub mod plot;
 pub mod prelude;
-pub mod progress;
-#[cfg(test)]
-mod reference;
-mod replace;
 pub mod rl;
-pub mod summary;
 mod support;
-pub mod table;
-pub mod tensor;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod train;
 
-pub use checkpoint::checkpoint;
+pub use display::{progress, table, tensor};
+pub use host::checkpoint::checkpoint;
+#[doc(hidden)]
+pub use host::evcxr;
+#[doc(inline)]
+pub use host::{checkpoint, input, modes};
+pub use nn::summary;
+#[cfg(test)]
+use tests::reference;
 pub use {anyhow, image, ndarray, plotters, rand, serde_json, tch, tokio};

@@ -28,10 +28,10 @@ use thiserror::Error;
 
 use crate::display::{DisplayHandle, MimeBundle, RichDisplay, display};
 use crate::font;
+use crate::io::replace::replace_file;
 use crate::modes::no_grad;
 use crate::plot::raster;
 use crate::plot::scene::{Anchor, Scene, Text};
-use crate::replace::replace_file;
 
 /// What the longer side of an image with few pixels is scaled up to, at least.
 const VISIBLE: u32 = 192;

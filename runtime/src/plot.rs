@@ -18,7 +18,7 @@ use std::path::Path;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
 use crate::display::{MimeBundle, RichDisplay};
-use crate::replace::replace_file;
+use crate::io::replace::replace_file;
 
 mod audio;
 mod axis;

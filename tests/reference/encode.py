@@ -1,4 +1,4 @@
-"""Writes reference values as JSON, in the form that `runtime/src/reference.rs` reads."""
+"""Writes reference values as JSON, in the form that `runtime/src/tests/reference.rs` reads."""
 
 import json
 import math

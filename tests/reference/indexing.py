@@ -1,6 +1,6 @@
 """Indexes tensors with PyTorch and writes what came of it to indexing.json, beside this file.
 
-Run with PyTorch 2.13 (`pip install torch==2.13.0`): `python indexing.py`. The test in `runtime/src/index/tests.rs` indexes the same
+Run with PyTorch 2.13 (`pip install torch==2.13.0`): `python indexing.py`. The test in `runtime/src/tests/indexing.rs` indexes the same
 tensors with the same expressions and compares. Expressions are drawn at random, from a fixed seed; one in ten is an error.
 """
 

@@ -1,6 +1,6 @@
 """Prints tensors with PyTorch and writes what it printed to tensor_text.json, beside this file.
 
-Run with PyTorch 2.13 (`pip install torch==2.13.0`): `python tensor_text.py`. The test in `runtime/src/tensor.rs` builds the same
+Run with PyTorch 2.13 (`pip install torch==2.13.0`): `python tensor_text.py`. The test in `runtime/src/display/tensor.rs` builds the same
 tensors and compares.
 """
 

@@ -15,11 +15,11 @@
 //! ```
 
 mod mel;
-mod player;
 mod spectrogram;
 mod wav;
 
+pub use crate::display::player::{Player, player};
 pub use mel::{MelScale, MelSpectrogram, Mfcc, mel_filter_bank};
-pub use player::{Player, player};
 pub use spectrogram::{Padding, Spectrogram, amplitude_to_db, power_to_db};
+pub(crate) use wav::encode;
 pub use wav::{AudioError, load_wav, save_wav};

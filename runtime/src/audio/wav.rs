@@ -9,8 +9,8 @@ use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
 use crate::checkpoint::checkpoint;
+use crate::io::replace::replace_file;
 use crate::modes::no_grad;
-use crate::replace::replace_file;
 
 const ENCODINGS: &str = "a WAV file has to hold integers of 8, 16, 24 or 32 bits or floats of 32";
 
@@ -100,7 +100,7 @@ fn save(path: &Path, samples: &Tensor, sample_rate: u32) -> Result<(), AudioErro
 }
 
 /// The bytes of a WAV file of 16 bits.
-pub(super) fn encode(samples: &Tensor, sample_rate: u32) -> Result<Vec<u8>, AudioError> {
+pub(crate) fn encode(samples: &Tensor, sample_rate: u32) -> Result<Vec<u8>, AudioError> {
     let (shape, kind) = (samples.size(), samples.kind());
     let channels = match shape[..] {
         [_] => 1,

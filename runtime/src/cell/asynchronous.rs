@@ -5,12 +5,13 @@
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use tokio::runtime::Runtime;
 
 use super::stage::{Error, stage};
 use crate::checkpoint;
+use crate::lock::lock;
 
 thread_local! {
     /// How many of the runtimes this thread has entered: ours first, then those of `OTHERS`.
@@ -37,7 +38,7 @@ pub fn enter_tokio() {
         std::mem::forget(runtime().enter());
         ENTERED.set(1);
     }
-    let others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let others = lock(&OTHERS).clone();
     for enter in others.iter().skip(entered.saturating_sub(1)) {
         enter();
     }
@@ -47,7 +48,7 @@ pub fn enter_tokio() {
 /// Has [`enter_tokio`] call this as well, once on each thread. A library of crates that holds a tokio of its own calls
 /// it as it is loaded.
 pub fn enter_as_well(enter: fn()) {
-    OTHERS.lock().unwrap_or_else(PoisonError::into_inner).push(enter);
+    lock(&OTHERS).push(enter);
 }
 
 /// Runs one stage that awaits; as [`stage`], and an interrupt reaches it while it waits.

@@ -1,6 +1,8 @@
 //! What the runtime has to say about a cell that did what it was told: the kernel shows it as it shows its own notes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::lock;
 
 /// A longer list of names is cut.
 const MOST_NAMES: usize = 6;
@@ -14,14 +16,10 @@ struct Notes {
     of_names: Vec<(&'static str, Vec<String>)>,
 }
 
-fn notes() -> MutexGuard<'static, Notes> {
-    NOTES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Tells the user of the cell that runs something, once however often it comes up; it is shown when the cell has ended.
 /// For what is no error and would surprise.
 pub(crate) fn note(text: String) {
-    let texts = &mut notes().texts;
+    let texts = &mut lock(&NOTES).texts;
     if !texts.contains(&text) {
         texts.push(text);
     }
@@ -29,7 +27,7 @@ pub(crate) fn note(text: String) {
 
 /// As [`note`], for what is to be said of one name after the other: one note has them all.
 pub(crate) fn note_each(what: &'static str, name: &str) {
-    let all = &mut notes().of_names;
+    let all = &mut lock(&NOTES).of_names;
     let at = all.iter().position(|(other, _)| *other == what).unwrap_or_else(|| {
         all.push((what, Vec::new()));
         all.len() - 1
@@ -41,7 +39,7 @@ pub(crate) fn note_each(what: &'static str, name: &str) {
 
 /// Takes back what [`note_each`] has noted of a name.
 pub(crate) fn take_back_each(what: &'static str, name: &str) {
-    let all = &mut notes().of_names;
+    let all = &mut lock(&NOTES).of_names;
     for (_, names) in all.iter_mut().filter(|(other, _)| *other == what) {
         names.retain(|other| other != name);
     }
@@ -51,7 +49,7 @@ pub(crate) fn take_back_each(what: &'static str, name: &str) {
 /// What has been noted since the last call.
 pub(crate) fn take() -> Vec<String> {
     let (mut texts, of_names) = {
-        let mut notes = notes();
+        let mut notes = lock(&NOTES);
         (std::mem::take(&mut notes.texts), std::mem::take(&mut notes.of_names))
     };
     texts.extend(of_names.into_iter().map(|(what, names)| {

@@ -16,9 +16,9 @@ use std::fmt::{self, Debug};
 use oxtorch_protocol::{Display, DisplayKind, FromHost};
 
 use super::long_text::shortened;
-use crate::channel;
 use crate::checkpoint::checkpoint;
 use crate::display::{MimeBundle, RichDisplay};
+use crate::host::channel;
 
 /// A reference to the value to show.
 #[expect(missing_debug_implementations, reason = "the code around a cell has it, and no cell shows it")]

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use oxtorch_protocol::{Cost, Done, Outcome};
 
 use super::{describe, notes, panic, store, timeit};
-use crate::{checkpoint, live, nn};
+use crate::display::live;
+use crate::{checkpoint, nn};
 
 /// Why a stage ended early: with an error, or by a `return` of the user's, which is no failure.
 ///

@@ -9,11 +9,12 @@ use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use oxtorch_protocol::{Kept, Outcome};
 
 use super::{panic, stage};
+use crate::lock::lock;
 
 struct Variable {
     value: *mut (),
@@ -196,20 +197,16 @@ pub(crate) fn forget_all(names: &[String]) {
 /// The variables that are yet to be dropped at the end, the next one last; `None` while cells may run.
 static LEFT: Mutex<Option<Vec<String>>> = Mutex::new(None);
 
-fn left() -> MutexGuard<'static, Option<Vec<String>>> {
-    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Drops all variables, the one that was declared last first, as a program does at its end: what a file still lacks is
 /// written. Tells at once of each that panicked: there may be no time later.
 pub(crate) fn drop_all(mut tell: impl FnMut(String)) {
     let mut variables: Vec<(String, Variable)> = STORE.with_borrow_mut(|store| store.variables.drain().collect());
     variables.sort_by_key(|(_, variable)| variable.age);
-    *left() = Some(variables.iter().map(|(name, _)| name.clone()).collect());
+    *lock(&LEFT) = Some(variables.iter().map(|(name, _)| name.clone()).collect());
     while let Some((name, variable)) = variables.pop() {
         // A panic in the `Drop` of one keeps no other from being dropped.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(variable)));
-        left().as_mut().map(Vec::pop);
+        lock(&LEFT).as_mut().map(Vec::pop);
         if let Err(payload) = dropped
             && let Outcome::Panicked { message, .. } = panic::outcome(payload)
         {
@@ -221,7 +218,7 @@ pub(crate) fn drop_all(mut tell: impl FnMut(String)) {
 
 /// What to tell of the variables that have not been dropped yet, where there are any or might be.
 pub(crate) fn not_dropped() -> Option<String> {
-    let told = match left().as_deref() {
+    let told = match lock(&LEFT).as_deref() {
         Some([]) => return None,
         Some(names) => {
             // The last one is being dropped now.

@@ -4,13 +4,14 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Result;
 use tch::Device;
 
 use super::dataset::{Dataset, Sample, shuffled};
+use crate::lock::lock;
 
 type Change<S> = Box<dyn Fn(S) -> S + Send>;
 
@@ -173,11 +174,6 @@ where
             if self.prefetch == 0 { From::Here(source, order) } else { read_ahead(source, order, self.prefetch) };
         Batches { from, device: self.device, left: self.len() }
     }
-}
-
-fn lock<D: Dataset>(source: &Mutex<Source<D>>) -> MutexGuard<'_, Source<D>> {
-    // A panic of the data set leaves nothing half done here.
-    source.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The indices of an epoch, batch by batch.

@@ -40,6 +40,7 @@ mod error;
 mod images;
 mod npy;
 mod npz;
+pub(crate) mod replace;
 mod script;
 mod state_dict;
 

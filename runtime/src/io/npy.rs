@@ -7,8 +7,8 @@ use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
 use super::FileError;
+use crate::io::replace::replace_file;
 use crate::modes::no_grad;
-use crate::replace::replace_file;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 

@@ -11,7 +11,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::FileError;
 use super::npy::{no_type, read, type_name, write};
-use crate::replace::replace_file;
+use crate::io::replace::replace_file;
 
 /// The arrays of a `.npz` file, which `numpy.savez` and `numpy.savez_compressed` write, by name in their order.
 ///

@@ -9,8 +9,8 @@ use tch::nn::VarStore;
 use thiserror::Error;
 
 use super::{FileError, load_npz, save_npz};
+use crate::io::replace::replace_file;
 use crate::modes::no_grad;
-use crate::replace::replace_file;
 
 /// What PyTorch's batch norms count and libtorch's do not need.
 const COUNTER: &str = "num_batches_tracked";

@@ -1,13 +1,9 @@
 //! Which classes are taken for which.
 
-use std::fmt::{self, Debug};
-
 use tch::{Kind, Tensor};
 
 use super::{pairs, share};
-use crate::display::{MimeBundle, RichDisplay};
-use crate::plot::Figure;
-use crate::table::{Grid, Limits, Record, Tabular, table};
+use crate::elements::elements;
 
 /// How values of several classes become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +32,7 @@ pub enum Average {
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfusionMatrix {
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Row by row.
     counts: Vec<u64>,
 }
@@ -97,8 +93,7 @@ impl ConfusionMatrix {
             );
         }
         let counted = (targets * classes + predicted).bincount(None::<&Tensor>, classes * classes);
-        let counted: Vec<i64> = Vec::try_from(&counted).expect("a vector of int64");
-        for (count, more) in self.counts.iter_mut().zip(counted) {
+        for (count, more) in self.counts.iter_mut().zip(elements::<i64>(&counted)) {
             *count += more as u64;
         }
     }
@@ -157,13 +152,8 @@ impl ConfusionMatrix {
         (0..classes).map(|row| self.counts[row * classes..(row + 1) * classes].iter().sum()).collect()
     }
 
-    /// The matrix as colours and counts.
-    pub fn figure(&self) -> Figure {
-        Figure::new().confusion(&self.counts(), &self.names)
-    }
-
     /// Values of the classes as one. Counted together, precision, recall and F1 are all the accuracy.
-    pub(super) fn averaged(&self, values: &[f64], average: Average) -> f64 {
+    pub(crate) fn averaged(&self, values: &[f64], average: Average) -> f64 {
         let support = self.support();
         // scikit-learn leaves out what is neither a target nor a prediction.
         let present: Vec<usize> =
@@ -196,68 +186,12 @@ impl ConfusionMatrix {
     fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
-
-    fn report(&self) -> Vec<Line<'_>> {
-        let values = [self.precision(), self.recall(), self.f1()];
-        let classes = self.names.iter().zip(self.support()).enumerate().map(|(class, (name, support))| Line {
-            name,
-            values: [0, 1, 2].map(|value| Some(values[value][class])),
-            support,
-        });
-        let (total, accuracy) = (self.total(), self.accuracy());
-        let average = |name, average| Line {
-            name,
-            values: [0, 1, 2].map(|value: usize| Some(self.averaged(&values[value], average))),
-            support: total,
-        };
-        let all = Line { name: "accuracy", values: [None, None, Some(accuracy)], support: total };
-        classes
-            .chain([all, average("macro average", Average::Macro), average("weighted average", Average::Weighted)])
-            .collect()
-    }
-}
-
-/// A line of the report.
-struct Line<'a> {
-    name: &'a str,
-    /// Precision, recall and F1.
-    values: [Option<f64>; 3],
-    support: u64,
-}
-
-impl Line<'_> {
-    fn record(&self) -> Record {
-        let values = self.values.map(|value| value.map_or_else(String::new, |value| format!("{value:.4}")));
-        let cells = [self.name.to_owned()].into_iter().chain(values).chain([self.support.to_string()]);
-        Record::new(["class", "precision", "recall", "f1", "support"].map(str::to_owned).into_iter().zip(cells))
-    }
-}
-
-/// The report: a row for each class, then the averages.
-impl Tabular for ConfusionMatrix {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        let report = self.report();
-        Ok(Grid::of_records(report.len(), limits, |row| report[row].record()))
-    }
-}
-
-impl RichDisplay for ConfusionMatrix {
-    fn mime_bundle(&self) -> MimeBundle {
-        // All classes, and the three lines below them.
-        table(self).rows(self.names.len() + 3).mime_bundle()
-    }
-}
-
-/// The report as text.
-impl Debug for ConfusionMatrix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.mime_bundle().plain())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::display::RichDisplay;
     use crate::reference::Reference;
 
     fn reference() -> (Reference, ConfusionMatrix) {

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::plot::Numbers;
+use crate::elements::elements;
 
 /// The area under the receiver operating characteristic: the probability that a sample of class 1 scores higher than
 /// one of class 0, ties counting half (J. A. Hanley and B. J. McNeil, 1982). Scores `[N]` in floating point for targets
@@ -31,7 +31,7 @@ pub fn roc_auc(scores: &Tensor, targets: &Tensor) -> f64 {
         scores.kind(),
         targets.kind()
     );
-    let (scores, targets) = (scores.numbers(), targets.numbers());
+    let (scores, targets) = (elements::<f64>(scores), elements::<f64>(targets));
     assert!(!scores.iter().any(|score| score.is_nan()), "roc_auc: a score is NaN");
     if let Some(target) = targets.iter().find(|target| ![0.0, 1.0].contains(*target)) {
         panic!("roc_auc: a target of {target}; they are 0 and 1");

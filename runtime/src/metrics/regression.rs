@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::share;
-use crate::plot::Numbers;
+use crate::elements::elements;
 
 /// `mean((prediction - target)^2)` over all elements of two tensors of one shape.
 ///
@@ -48,7 +48,7 @@ pub fn mae(predictions: &Tensor, targets: &Tensor) -> f64 {
 /// As [`mse`].
 pub fn r2_score(predictions: &Tensor, targets: &Tensor) -> f64 {
     let left = mse(predictions, targets);
-    let targets = targets.numbers();
+    let targets = elements::<f64>(targets);
     let mean = share(targets.iter().sum(), targets.len() as f64);
     let variance = share(targets.iter().map(|target| (target - mean).powi(2)).sum(), targets.len() as f64);
     // As scikit-learn has it for targets that are all the same.
@@ -62,7 +62,7 @@ fn mean_of(what: &str, predictions: &Tensor, targets: &Tensor, of: fn(f64) -> f6
         of_predictions == of_targets,
         "{what}: predictions of {of_predictions:?} for targets of {of_targets:?}; `view` or `squeeze` makes them equal"
     );
-    let (predictions, targets) = (predictions.numbers(), targets.numbers());
+    let (predictions, targets) = (elements::<f64>(predictions), elements::<f64>(targets));
     let sum: f64 = predictions.iter().zip(&targets).map(|(prediction, target)| of(prediction - target)).sum();
     share(sum, targets.len() as f64)
 }

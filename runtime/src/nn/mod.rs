@@ -11,60 +11,47 @@
 //! assert_eq!(net.forward(&Tensor::zeros([2, 4], (Kind::Float, device()))).size(), [2, 8]);
 //! ```
 
-mod attention;
-#[cfg(test)]
-mod beginnings;
-mod cell;
 mod chain;
-mod conv;
 mod cross_entropy;
-mod dropout;
-mod embedding;
-mod entry;
-mod graph;
 pub mod init;
-mod linear;
+#[cfg(test)]
+mod initial_weights_tests;
+mod layers;
 mod loss;
-mod norm;
-mod position;
-mod recurrent;
-mod renewal;
-mod resnet;
+mod models;
 mod seed;
 mod sequential;
-mod transformer;
-mod unet;
-mod var_store;
+mod store;
+pub mod summary;
 pub(crate) mod watch;
 
-pub use attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
-pub use cell::{CellConfig, CellWeights, GRUCell, LSTMCell, RNNCell, gru_cell, lstm_cell, rnn_cell};
 pub use chain::{Chain, ChainT};
-pub use conv::{
+pub use cross_entropy::cross_entropy;
+pub(crate) use cross_entropy::rows;
+pub use layers::attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
+pub use layers::conv::{
     ConvConfig, ConvConfigND, ConvTransposeConfig, conv, conv_transpose1d, conv_transpose2d, conv_transpose3d, conv1d,
     conv2d, conv3d, no_bias,
 };
-pub use cross_entropy::cross_entropy;
-pub(crate) use cross_entropy::rows;
-pub use dropout::{AlphaDropout, DropPath, Dropout, Dropout2d, alpha_dropout, drop_path, dropout, dropout2d};
-pub use embedding::embedding;
-pub use entry::Entry;
-pub use graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalised_adjacency};
-pub use linear::{Bilinear, LinearConfig, bilinear, linear};
+pub use layers::dropout::{AlphaDropout, DropPath, Dropout, Dropout2d, alpha_dropout, drop_path, dropout, dropout2d};
+pub use layers::embedding::embedding;
+pub use layers::graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalised_adjacency};
+pub use layers::linear::{Bilinear, LinearConfig, bilinear, linear};
+pub use layers::norm::{BatchNorm, BatchNormConfig, batch_norm1d, batch_norm2d, batch_norm3d, group_norm, layer_norm};
+pub use layers::position::{LearnedPositions, learned_positions, rotary, rotary_from, sinusoidal_positions};
+pub use layers::recurrent::{GRU, LSTM, PlainRNN, RNN, RNNConfig, gru, lstm, rnn};
+pub use layers::rnn_cell::{CellConfig, CellWeights, GRUCell, LSTMCell, RNNCell, gru_cell, lstm_cell, rnn_cell};
 pub use loss::{focal_loss, info_nce, kl_to_standard_normal, smoothed_cross_entropy, triplet_loss};
-pub use norm::{BatchNorm, BatchNormConfig, batch_norm1d, batch_norm2d, batch_norm3d, group_norm, layer_norm};
-pub use position::{LearnedPositions, learned_positions, rotary, rotary_from, sinusoidal_positions};
-pub use recurrent::{GRU, LSTM, PlainRNN, RNN, RNNConfig, gru, lstm, rnn};
-pub use resnet::{BasicBlock, Bottleneck, ResNet, ResNetBlock, ResNetConfig, basic_block, bottleneck, resnet};
-pub use seed::seed;
-pub use sequential::{Sequential, SequentialT, seq, seq_t};
-pub use tch::nn::*;
-pub use transformer::{
+pub use models::resnet::{BasicBlock, Bottleneck, ResNet, ResNetBlock, ResNetConfig, basic_block, bottleneck, resnet};
+pub use models::transformer::{
     Activation, TransformerConfig, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder,
     TransformerEncoderLayer, transformer_decoder, transformer_decoder_layer, transformer_encoder,
     transformer_encoder_layer,
 };
-pub use unet::{UNet, UNetBlock, UNetConfig, timestep_embedding, unet, unet_block};
-pub(crate) use var_store::forget_panics;
-pub use var_store::{Path, VarStore};
+pub use models::unet::{UNet, UNetBlock, UNetConfig, timestep_embedding, unet, unet_block};
+pub use seed::seed;
+pub use sequential::{Sequential, SequentialT, seq, seq_t};
+pub(crate) use store::forget_panics;
+pub use store::{Entry, Path, VarStore};
+pub use tch::nn::*;
 pub use watch::{Watched, WatchedT, watch, watch_t};

@@ -10,7 +10,7 @@ use tch::nn::{
     Module, ModuleT,
 };
 
-use super::norm::BatchNorm;
+use super::BatchNorm;
 
 /// One call of a layer.
 #[derive(Debug)]

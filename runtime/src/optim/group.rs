@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use tch::Tensor;
 use tch::nn::VarStore;
 
+use crate::lock::lock;
+
 /// Puts each trainable variable into the group that a function names, before the optimiser is built: group 0 has what
 /// the optimiser is built with, the others what is then set for them.
 ///
@@ -25,7 +27,7 @@ use tch::nn::VarStore;
 /// optimizer.set_lr_group(1, 1e-4);
 /// ```
 pub fn group_by(vs: &VarStore, group: impl Fn(&str, &Tensor) -> usize) {
-    let mut variables = vs.variables_.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut variables = lock(&vs.variables_);
     let names: HashMap<_, _> =
         variables.named_variables.iter().map(|(name, tensor)| (tensor.data_ptr(), name.clone())).collect();
     for variable in &mut variables.trainable_variables {

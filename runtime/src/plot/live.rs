@@ -8,9 +8,10 @@ use tch::Tensor;
 
 use super::Figure;
 use super::layer::{Layer, Mark};
-use crate::channel;
+use crate::display::live::{self, Live, Pace};
 use crate::display::{DisplayHandle, MimeBundle, RichDisplay, display};
-use crate::live::{self, Live, Pace, lock};
+use crate::host::channel;
+use crate::lock::lock;
 
 /// A picture is larger than a progress bar, and nobody follows a curve more closely.
 const INTERVAL: Duration = Duration::from_millis(250);

@@ -1,10 +1,12 @@
 //! The next token, drawn from a language model's logits.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tch::{Device, Kind, Tensor};
+
+use crate::lock::lock;
 
 /// Draws tokens from logits, of which it keeps the likely ones: `softmax(logits / temperature)` cut down by top-k and
 /// then by top-p. The default draws from the whole distribution.
@@ -97,7 +99,7 @@ impl Sampler {
     /// Where the logits are no vector, are empty, hold a NaN, or leave no token: all are -inf.
     pub fn sample(&self, logits: &Tensor, before: &[i64]) -> i64 {
         let probabilities = self.distribution(logits, before);
-        let mut left: f64 = self.random.lock().unwrap_or_else(PoisonError::into_inner).random();
+        let mut left: f64 = lock(&self.random).random();
         for (token, probability) in probabilities.iter().enumerate() {
             left -= probability;
             if left < 0.0 && *probability > 0.0 {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tch::Tensor;
 
-use crate::replace::replace_file;
+use crate::io::replace::replace_file;
 
 /// Text to tokens, which are numbers from 0, and back. The trait's methods are in scope with the prelude.
 ///

@@ -9,7 +9,7 @@ use tch::Tensor;
 
 use super::{History, TrainError};
 use crate::io::StateDict;
-use crate::replace::replace_file;
+use crate::io::replace::replace_file;
 
 /// The folder of a training.
 #[derive(Debug, Clone)]

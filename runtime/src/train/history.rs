@@ -4,12 +4,8 @@ use std::fmt::{self, Debug};
 
 use serde_json::{Value, json};
 
-use crate::display::{MimeBundle, RichDisplay};
-use crate::plot::{Figure, Figures};
-use crate::table::{Grid, Limits, Record, Tabular, table};
-
 /// What stands ahead of the name of a value that was measured on the validation data.
-pub(super) const VALIDATION: &str = "validation ";
+pub(crate) const VALIDATION: &str = "validation ";
 
 /// One epoch.
 #[derive(Clone, PartialEq)]
@@ -29,11 +25,9 @@ impl Epoch {
     pub fn get(&self, name: &str) -> Option<f64> {
         self.values.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
     }
-}
 
-impl Epoch {
     /// The names and values as they are shown.
-    fn columns(&self) -> Vec<(&str, String)> {
+    pub(crate) fn columns(&self) -> Vec<(&str, String)> {
         let measured = self.values.iter().map(|(name, value)| (name.as_str(), rounded(*value)));
         let mut columns = vec![("epoch", self.epoch.to_string())];
         columns.extend(measured);
@@ -89,44 +83,8 @@ impl History {
         self.epochs.last()?.get(name)
     }
 
-    /// The curves: a figure for the loss and one for each metric, each with training and validation.
-    ///
-    /// ```
-    /// use oxtorch::prelude::*;
-    /// let vs = nn::VarStore::new(device());
-    /// let net = nn::seq().flatten().add(nn::linear(vs.root(), 64, 10, Default::default()));
-    /// let mut trainer = Trainer::new(&vs, nn::Adam::default(), 1e-2)?.epochs(2).quiet();
-    /// trainer.fit(&net, &DataLoader::new(digits(), 128), None)?;
-    /// assert!(trainer.history().figures().svg().is_ok());
-    /// ```
-    pub fn figures(&self) -> Figures {
-        let figure = |name: &str| {
-            let validation = format!("{VALIDATION}{name}");
-            let figure = Figure::new().x_label("epoch").y_label(name);
-            // An epoch that did not measure a value has no point, and is no gap.
-            let line = |figure: Figure, label: &str, name: &str| {
-                let measured = self.epochs.iter().filter_map(|epoch| Some((epoch.epoch as f64, epoch.get(name)?)));
-                let (xs, ys): (Vec<f64>, Vec<f64>) = measured.unzip();
-                if xs.is_empty() { figure } else { figure.line_xy(label, &xs, &ys) }
-            };
-            line(line(figure, "training", name), "validation", &validation)
-        };
-        Figures::row(
-            self.names()
-                .iter()
-                .filter(|name| !name.starts_with(VALIDATION))
-                .map(|name| figure(name))
-                .collect::<Vec<_>>(),
-        )
-    }
-
     pub(super) fn push(&mut self, epoch: Epoch) {
         self.epochs.push(epoch);
-    }
-
-    /// What the epochs measured.
-    pub(super) fn names(&self) -> Vec<&str> {
-        self.epochs.last().map_or_else(Vec::new, |epoch| epoch.values.iter().map(|(name, _)| name.as_str()).collect())
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -154,42 +112,10 @@ impl History {
     }
 }
 
-/// A row for each epoch.
-impl Tabular for History {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        let mut measured: Vec<&str> = Vec::new();
-        for (name, _) in self.epochs.iter().flat_map(|epoch| &epoch.values) {
-            if !measured.contains(&name.as_str()) {
-                measured.push(name);
-            }
-        }
-        // All rows have all columns in one order, also where some epochs measured more than others.
-        let names: Vec<&str> = ["epoch"].into_iter().chain(measured).chain(["lr", "seconds"]).collect();
-        let row = |row: usize| {
-            let cells = self.epochs[row].columns();
-            let cell = |name: &str| cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| cell.clone());
-            Record::new(names.iter().map(|name| ((*name).to_owned(), cell(name).unwrap_or_default())))
-        };
-        Ok(Grid::of_records(self.len(), limits, row))
-    }
-}
-
-impl RichDisplay for History {
-    fn mime_bundle(&self) -> MimeBundle {
-        if self.is_empty() { MimeBundle::text("no epoch has ended yet") } else { table(self).mime_bundle() }
-    }
-}
-
-/// The table as text.
-impl Debug for History {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.mime_bundle().plain())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::table;
 
     fn history() -> History {
         let epoch = |epoch: usize| Epoch {

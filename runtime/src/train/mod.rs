@@ -33,6 +33,7 @@ mod work;
 
 pub use anomaly::{Anomaly, check_finite, detect_anomaly};
 pub use error::TrainError;
+pub(crate) use history::VALIDATION;
 pub use history::{Epoch, History};
 pub use loader::Loader;
 pub use precision::{LossScaler, autocast};

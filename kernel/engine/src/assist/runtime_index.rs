@@ -90,8 +90,7 @@ fn runtime() -> impl Iterator<Item = File> {
     let sources = sources::all().unwrap_or_default().into_iter();
     sources.filter_map(|source| {
         let path = source.path.strip_prefix("runtime/src/")?.strip_suffix(".rs")?;
-        let hidden =
-            ["cell", "host", "main", "channel"].iter().any(|hidden| path == *hidden || path.starts_with("cell/"));
+        let hidden = ["bin/", "cell/", "host/mod", "host/channel", "tests/"].iter().any(|it| path.starts_with(it));
         let module = format!("oxtorch::{}", path.trim_end_matches("/mod").replace('/', "::"));
         Some(File { module, text: String::from_utf8(source.contents).ok()? }).filter(|_| !hidden)
     })

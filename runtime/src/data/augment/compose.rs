@@ -1,12 +1,13 @@
 //! One transform after the other, with random numbers of a seed.
 
 use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tch::Tensor;
 
+use crate::lock::lock;
 use crate::modes::no_grad;
 
 /// A change of an image that may be drawn at random. Write `image` for one of your own.
@@ -77,7 +78,7 @@ impl Compose {
             images.kind()
         );
         // A panic of a transform leaves the generator as good as any.
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut random = lock(&self.random);
         let step = |images: Tensor, transform: &dyn Transform, random: &mut StdRng| match size.len() {
             3 => transform.image(&images, random),
             _ if size[0] == 0 => images,

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use md5::{Digest, Md5};
 use tempfile::TempDir;
 
-use super::server::{Server, head, refused, send};
 use super::*;
+use crate::tests::server::{Server, head, refused, send};
 
 const NAME: &str = "set/file.bin";
 
