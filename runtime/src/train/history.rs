@@ -4,6 +4,8 @@ use std::fmt::{self, Debug};
 
 use serde_json::{Value, json};
 
+use super::work::value_of;
+
 /// What stands ahead of the name of a value that was measured on the validation data.
 pub(crate) const VALIDATION: &str = "validation ";
 
@@ -23,7 +25,7 @@ pub struct Epoch {
 impl Epoch {
     /// A value by its name, such as `validation loss`.
     pub fn get(&self, name: &str) -> Option<f64> {
-        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+        value_of(&self.values, name)
     }
 
     /// The names and values as they are shown.

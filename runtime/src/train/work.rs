@@ -46,7 +46,7 @@ pub struct Evaluation {
 impl Evaluation {
     /// A value by its name.
     pub fn get(&self, name: &str) -> Option<f64> {
-        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+        value_of(&self.values, name)
     }
 }
 
@@ -56,6 +56,11 @@ impl Debug for Evaluation {
         let values: Vec<String> = self.values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
         f.write_str(&values.join(", "))
     }
+}
+
+/// A value by its name.
+pub(super) fn value_of(values: &[(String, f64)], name: &str) -> Option<f64> {
+    values.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
 }
 
 /// Means that grow batch by batch.
