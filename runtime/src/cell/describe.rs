@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
 use std::fmt::{self, Debug, Write};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -18,6 +19,8 @@ use tch::{Device, Tensor};
 
 use super::Show;
 use crate::checkpoint::Interrupt;
+use crate::display::table::writer::thousands;
+use crate::optim;
 use crate::tensor::{device_name, dtype_name};
 
 /// A value that is longer as text is cut.
@@ -37,19 +40,19 @@ pub struct Description {
 }
 
 impl Description {
-    fn plain(what: impl Into<String>) -> Self {
-        Self { what: what.into(), device: None }
-    }
-
-    fn counted(count: usize, of: &str) -> Self {
-        let plural = if count == 1 { "" } else { "s" };
-        Self::plain(format!("{} {of}{plural}", thousands(count)))
-    }
-
     fn record(self, name: &str) {
         let Self { what, device } = self;
         DESCRIBED.with_borrow_mut(|all| all.push(Described { name: name.to_owned(), what, device }));
     }
+}
+
+fn plain(what: impl Into<String>) -> Description {
+    Description { what: what.into(), device: None }
+}
+
+fn counted(count: usize, of: &str) -> Description {
+    let plural = if count == 1 { "" } else { "s" };
+    plain(format!("{} {of}{plural}", thousands(count)))
 }
 
 /// A type that says more than its size.
@@ -58,150 +61,74 @@ pub trait Describe {
     fn describe(&self) -> Description;
 }
 
-impl Describe for Tensor {
-    fn describe(&self) -> Description {
-        if !self.defined() {
-            return Description::plain("undefined");
-        }
-        let kind = self.f_kind().map_or("", dtype_name);
-        let what = format!("{:?} {kind}", self.size());
-        Description { what: what.trim_end().to_owned(), device: Some(device_name(self.device())) }
-    }
+/// Implements [`Describe`] by what is said of a value of each type; a type's parameters stand in brackets ahead of it.
+macro_rules! described {
+    ($([$($parameters:tt)*] $ty:ty => |$value:tt| $description:expr;)*) => {
+        $(impl<$($parameters)*> Describe for $ty {
+            fn describe(&self) -> Description {
+                let $value = self;
+                $description
+            }
+        })*
+    };
 }
 
-impl Describe for VarStore {
-    fn describe(&self) -> Description {
-        let parameters: usize = self.trainable_variables().iter().map(Tensor::numel).sum();
-        let what = Description::counted(parameters, "trainable parameter").what;
-        Description { what, device: Some(device_name(self.device())) }
-    }
-}
-
-impl Describe for crate::nn::VarStore {
-    fn describe(&self) -> Description {
-        Describe::describe(&**self)
-    }
-}
-
-impl Describe for Device {
-    fn describe(&self) -> Description {
-        Description::plain(device_name(*self))
-    }
-}
-
-impl Describe for str {
-    fn describe(&self) -> Description {
-        match preview(&self) {
-            Some(text) => Description::plain(text),
-            None => Description::counted(self.len(), "byte"),
-        }
-    }
-}
-
-impl Describe for String {
-    fn describe(&self) -> Description {
-        self.as_str().describe()
-    }
-}
-
-impl Describe for Path {
-    fn describe(&self) -> Description {
-        Description::plain(self.display().to_string())
-    }
-}
-
-impl Describe for PathBuf {
-    fn describe(&self) -> Description {
-        self.as_path().describe()
-    }
-}
-
-impl<S: ndarray::RawData, D: ndarray::Dimension> Describe for ndarray::ArrayBase<S, D> {
-    fn describe(&self) -> Description {
-        Description::plain(format!("{:?}", self.shape()))
-    }
-}
-
-impl<P: image::Pixel, C: std::ops::Deref<Target = [P::Subpixel]>> Describe for image::ImageBuffer<P, C> {
-    fn describe(&self) -> Description {
-        Description::plain(format!("{} x {} pixels", self.width(), self.height()))
-    }
-}
-
-impl Describe for image::DynamicImage {
-    fn describe(&self) -> Description {
-        Description::plain(format!("{} x {} pixels", self.width(), self.height()))
-    }
+described! {
+    [] Tensor => |tensor| tensor_description(tensor);
+    [] Device => |device| plain(device_name(*device));
+    [] VarStore => |vs| {
+        let what = counted(optim::parameters(vs), "trainable parameter").what;
+        Description { what, device: Some(device_name(vs.device())) }
+    };
+    [] crate::nn::VarStore => |vs| Describe::describe(&**vs);
+    [] str => |text| preview(&text).map_or_else(|| counted(text.len(), "byte"), plain);
+    [] String => |text| text.as_str().describe();
+    [] Path => |path| plain(path.display().to_string());
+    [] PathBuf => |path| path.as_path().describe();
+    [S: ndarray::RawData, D: ndarray::Dimension] ndarray::ArrayBase<S, D> => |array| plain(format!("{:?}", array.shape()));
+    [P: image::Pixel, C: Deref<Target = [P::Subpixel]>] image::ImageBuffer<P, C> => |image| pixels(image.dimensions());
+    [] image::DynamicImage => |image| pixels((image.width(), image.height()));
+    [T] [T] => |list| counted(list.len(), "element");
+    [T, const N: usize] [T; N] => |_| counted(N, "element");
+    [T] Vec<T> => |list| counted(list.len(), "element");
+    [T] VecDeque<T> => |list| counted(list.len(), "element");
+    [T] LinkedList<T> => |list| counted(list.len(), "element");
+    [T] BinaryHeap<T> => |heap| counted(heap.len(), "element");
+    [T] BTreeSet<T> => |set| counted(set.len(), "element");
+    [T, S] HashSet<T, S> => |set| counted(set.len(), "element");
+    [K, V] BTreeMap<K, V> => |map| counted(map.len(), "pair");
+    [K, V, S] HashMap<K, V, S> => |map| counted(map.len(), "pair");
+    [T: Describe] Option<T> => |value| match value.as_ref().map(Describe::describe) {
+        Some(Description { what, device }) => Description { what: format!("Some: {what}"), device },
+        None => plain("None"),
+    };
+    [T: Describe + ?Sized] &T => |target| (**target).describe();
+    [T: Describe + ?Sized] &mut T => |target| (**target).describe();
+    [T: Describe + ?Sized] Box<T> => |target| (**target).describe();
+    [T: Describe + ?Sized] Rc<T> => |target| (**target).describe();
+    [T: Describe + ?Sized] Arc<T> => |target| (**target).describe();
 }
 
 macro_rules! described_by_value {
     ($($ty:ty)*) => {
-        $(impl Describe for $ty {
-            fn describe(&self) -> Description {
-                Description::plain(format!("{self:?}"))
-            }
-        })*
+        described! { $([] $ty => |value| plain(format!("{value:?}"));)* }
     };
 }
 
 described_by_value!(bool char i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64 tch::Kind);
 
-macro_rules! described_by_length {
-    ($($collection:ident<$($parameter:ident),*> of $what:literal;)*) => {
-        $(impl<$($parameter),*> Describe for $collection<$($parameter),*> {
-            fn describe(&self) -> Description {
-                Description::counted(self.len(), $what)
-            }
-        })*
-    };
-}
-
-described_by_length! {
-    Vec<T> of "element";
-    VecDeque<T> of "element";
-    LinkedList<T> of "element";
-    BinaryHeap<T> of "element";
-    BTreeSet<T> of "element";
-    BTreeMap<K, V> of "pair";
-    HashMap<K, V, S> of "pair";
-    HashSet<T, S> of "element";
-}
-
-impl<T> Describe for [T] {
-    fn describe(&self) -> Description {
-        Description::counted(self.len(), "element")
+fn tensor_description(tensor: &Tensor) -> Description {
+    if !tensor.defined() {
+        return plain("undefined");
     }
+    let kind = tensor.f_kind().map_or("", dtype_name);
+    let what = format!("{:?} {kind}", tensor.size());
+    Description { what: what.trim_end().to_owned(), device: Some(device_name(tensor.device())) }
 }
 
-impl<T, const N: usize> Describe for [T; N] {
-    fn describe(&self) -> Description {
-        Description::counted(N, "element")
-    }
+fn pixels((width, height): (u32, u32)) -> Description {
+    plain(format!("{width} x {height} pixels"))
 }
-
-impl<T: Describe> Describe for Option<T> {
-    fn describe(&self) -> Description {
-        match self {
-            Some(value) => {
-                let Description { what, device } = value.describe();
-                Description { what: format!("Some: {what}"), device }
-            }
-            None => Description::plain("None"),
-        }
-    }
-}
-
-macro_rules! described_by_target {
-    ($($pointer:ty),*) => {
-        $(impl<T: Describe + ?Sized> Describe for $pointer {
-            fn describe(&self) -> Description {
-                (**self).describe()
-            }
-        })*
-    };
-}
-
-described_by_target!(&T, &mut T, Box<T>, Rc<T>, Arc<T>);
 
 /// Describes a type by what it says of itself.
 pub trait DescribedByItself {
@@ -225,12 +152,12 @@ impl<T: Debug + ?Sized> DescribedByText for &Show<'_, T> {
     fn oxtorch_describe(&self, name: &str) {
         let text = catch_unwind(AssertUnwindSafe(|| preview(&self.0)));
         let description = match text {
-            Ok(Some(text)) => Description::plain(text),
+            Ok(Some(text)) => plain(text),
             Ok(None) => size(self.0),
             // The user wants the whole to end.
             Err(payload) if payload.is::<Interrupt>() => resume_unwind(payload),
             // One variable that cannot be looked at hides no others.
-            Err(_) => Description::plain("(its `Debug` panics)"),
+            Err(_) => plain("(its `Debug` panics)"),
         };
         description.record(name);
     }
@@ -249,7 +176,7 @@ impl<T: ?Sized> DescribedBySize for Show<'_, T> {
 }
 
 fn size<T: ?Sized>(value: &T) -> Description {
-    Description::counted(size_of_val(value), "byte")
+    counted(size_of_val(value), "byte")
 }
 
 /// A value as text, if it fits into a line of a table. Stops early at a long one.
@@ -264,18 +191,6 @@ fn preview(value: &dyn Debug) -> Option<String> {
     let mut short = Short(String::new());
     write!(short, "{value:?}").ok()?;
     (short.0.chars().count() <= MOST_CHARS).then_some(short.0)
-}
-
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// What the cell has described.

@@ -235,23 +235,17 @@ pub struct Markdown<S: AsRef<str>>(pub S);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latex<S: AsRef<str>>(pub S);
 
-impl<S: AsRef<str>> RichDisplay for Html<S> {
-    fn mime_bundle(&self) -> MimeBundle {
-        MimeBundle::html(self.0.as_ref())
-    }
+macro_rules! shown_as {
+    ($($ty:ident $bundle:ident),*) => {
+        $(impl<S: AsRef<str>> RichDisplay for $ty<S> {
+            fn mime_bundle(&self) -> MimeBundle {
+                MimeBundle::$bundle(self.0.as_ref())
+            }
+        })*
+    };
 }
 
-impl<S: AsRef<str>> RichDisplay for Markdown<S> {
-    fn mime_bundle(&self) -> MimeBundle {
-        MimeBundle::markdown(self.0.as_ref())
-    }
-}
-
-impl<S: AsRef<str>> RichDisplay for Latex<S> {
-    fn mime_bundle(&self) -> MimeBundle {
-        MimeBundle::latex(self.0.as_ref())
-    }
-}
+shown_as!(Html html, Markdown markdown, Latex latex);
 
 /// What [`display`] takes: every [`RichDisplay`] type, and strings. In a cell it takes all other values as well, which
 /// are shown as a cell's result is: the kernel sees to that.
@@ -269,23 +263,17 @@ impl<T: RichDisplay + ?Sized> Displayable for T {
     }
 }
 
-impl Displayable for str {
-    fn to_bundle(&self) -> MimeBundle {
-        MimeBundle::text(self)
-    }
+macro_rules! shown_as_text {
+    ($($ty:ty),*) => {
+        $(impl Displayable for $ty {
+            fn to_bundle(&self) -> MimeBundle {
+                MimeBundle::text(&self[..])
+            }
+        })*
+    };
 }
 
-impl Displayable for String {
-    fn to_bundle(&self) -> MimeBundle {
-        MimeBundle::text(self)
-    }
-}
-
-impl Displayable for &str {
-    fn to_bundle(&self) -> MimeBundle {
-        MimeBundle::text(*self)
-    }
-}
+shown_as_text!(str, &str, String);
 
 /// A display on the screen, which can be replaced by another.
 ///

@@ -21,6 +21,7 @@ use tch::nn::{ModuleT, VarStore};
 use tch::{Device, Kind, Tensor};
 use unicode_width::UnicodeWidthStr;
 
+use crate::display::table::writer::{aligned, html_cell, html_table, thousands};
 use crate::display::{MimeBundle, RichDisplay, escape_html};
 use crate::modes::no_grad;
 use crate::nn::watch::{self, Call};
@@ -304,18 +305,6 @@ fn common_path<'a>(paths: impl IntoIterator<Item = &'a str>) -> String {
     common.join(".")
 }
 
-fn thousands(number: i64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 impl RichDisplay for Summary {
     fn mime_bundle(&self) -> MimeBundle {
         MimeBundle::html(self.html()).with("text/plain", self.to_string())
@@ -325,51 +314,29 @@ impl RichDisplay for Summary {
 impl Summary {
     fn html(&self) -> String {
         let row = |tag: &str, depth: usize, [layer, shapes, parameters]: [&str; 3]| {
-            let cell = |side: &str, style: &str, text: &str| {
-                format!("<{tag} style=\"text-align: {side}{style}\">{}</{tag}>", escape_html(text))
-            };
-            let indent = format!("; padding-left: {}em", 0.5 + 1.2 * depth as f64);
-            format!(
-                "<tr>{}{}{}</tr>",
-                cell("left", &indent, layer),
-                cell("left", "", shapes),
-                cell("right", "", parameters)
-            )
+            let indented = format!("left; padding-left: {}em", 0.5 + 1.2 * depth as f64);
+            let cells = [(&*indented, layer), ("left", shapes), ("right", parameters)];
+            format!("<tr>{}</tr>", cells.map(|(style, text)| html_cell(tag, style, text)).concat())
         };
         let body: String =
             self.lines().iter().map(|(depth, cells)| row("td", *depth, cells.each_ref().map(String::as_str))).collect();
         let totals: Vec<String> = self.totals().iter().map(|total| escape_html(total)).collect();
-        format!(
-            "<table><thead>{}</thead><tbody>{body}</tbody></table><div>{}</div>",
-            row("th", 0, self.head()),
-            totals.join("<br>")
-        )
+        let table = html_table(&row("th", 0, self.head()), &body);
+        format!("{table}<div>{}</div>", totals.join("<br>"))
     }
 }
 
 /// The aligned text.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines: Vec<[String; 3]> = vec![self.head().map(str::to_owned)];
+        let mut lines = vec![self.head().map(str::to_owned).to_vec()];
         lines.extend(self.lines().into_iter().map(|(depth, [layer, shapes, parameters])| {
-            [format!("{}{layer}", "  ".repeat(depth)), shapes, parameters]
+            vec![format!("{}{layer}", "  ".repeat(depth)), shapes, parameters]
         }));
-        let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or_default();
-        let widths = [width(0), width(1), width(2)];
-        let rule = "-".repeat(widths.iter().sum::<usize>() + 4);
-        for (at, [layer, shapes, parameters]) in lines.iter().enumerate() {
-            let blank = |text: &str, column: usize| " ".repeat(widths[column] - text.width());
-            let line = format!(
-                "{layer}{}  {shapes}{}  {}{parameters}",
-                blank(layer, 0),
-                blank(shapes, 1),
-                blank(parameters, 2)
-            );
-            writeln!(f, "{}", line.trim_end())?;
-            if at == 0 {
-                writeln!(f, "{rule}")?;
-            }
-        }
+        let lines = aligned(&lines, &[false, false, true]);
+        let rule = "-".repeat(lines[0].width());
+        writeln!(f, "{}\n{rule}", lines[0])?;
+        lines[1..].iter().try_for_each(|line| writeln!(f, "{line}"))?;
         write!(f, "{rule}\n{}", self.totals().join("\n"))
     }
 }

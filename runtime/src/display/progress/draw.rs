@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Ending;
 use crate::display::escape_html;
+use crate::display::table::writer::padded;
 
 const CELLS: usize = 20;
 /// Of a character cell: eighths.
@@ -79,7 +80,7 @@ pub(super) fn text(views: &[View]) -> String {
     let labels: Vec<String> = views.iter().map(View::label).collect();
     let widest = labels.iter().map(|label| label.width()).max().unwrap_or_default();
     let lines = views.iter().zip(&labels).map(|(view, label)| {
-        let label = format!("{label}{}", " ".repeat(widest - label.width()));
+        let label = padded(label, widest);
         let bar = view.percent().zip(view.share()).map(|(percent, share)| format!("{percent}|{}|", cells(share)));
         let parts = [label, bar.unwrap_or_default(), view.count(), view.pace(), view.postfix()];
         parts.into_iter().filter(|part| !part.trim().is_empty()).collect::<Vec<_>>().join(" ")

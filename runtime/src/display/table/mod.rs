@@ -23,17 +23,18 @@ use std::fmt::{self, Debug};
 
 use ndarray::{ArrayBase, Data, Ix1, Ix2};
 use tch::{Device, Kind, Tensor};
-use unicode_width::UnicodeWidthStr;
 
-use crate::display::{MimeBundle, RichDisplay, escape_html};
+use crate::display::{MimeBundle, RichDisplay};
 use crate::modes::no_grad;
 
 mod cells;
 mod record;
 mod structure;
+pub(crate) mod writer;
 
 use cells::{is_number, presentable};
 pub(crate) use record::Record;
+use writer::{aligned, html_cell, html_table};
 
 const MOST_ROWS: usize = 40;
 const MOST_COLUMNS: usize = 20;
@@ -114,43 +115,37 @@ pub trait Tabular {
     fn grid(&self, limits: Limits) -> Result<Grid, String>;
 }
 
-impl<T: Debug> Tabular for [T] {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        Ok(Grid::of_records(self.len(), limits, |row| Record::of(&self[row])))
-    }
+/// What has rows and columns, and how they are found; a type's parameters stand in brackets ahead of it.
+macro_rules! tabular {
+    ($([$($parameters:tt)*] $ty:ty => |$rows:ident, $limits:ident| $grid:expr;)*) => {
+        $(impl<$($parameters)*> Tabular for $ty {
+            fn grid(&self, $limits: Limits) -> Result<Grid, String> {
+                let $rows = self;
+                $grid
+            }
+        })*
+    };
 }
 
-impl<T: Debug> Tabular for Vec<T> {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        self.as_slice().grid(limits)
-    }
-}
-
-impl<T: Debug, const N: usize> Tabular for [T; N] {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        self.as_slice().grid(limits)
-    }
-}
-
-impl<T: Debug> Tabular for VecDeque<T> {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        Ok(Grid::of_records(self.len(), limits, |row| Record::of(&self[row])))
-    }
-}
-
-impl<K: Debug, V: Debug> Tabular for BTreeMap<K, V> {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        Ok(of_pairs(&self.iter().collect::<Vec<_>>(), limits))
-    }
-}
-
-/// In the order of the keys.
-impl<K: Debug + Ord, V: Debug, S> Tabular for HashMap<K, V, S> {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        let mut pairs: Vec<_> = self.iter().collect();
+tabular! {
+    [T: Debug] [T] => |rows, limits| Ok(Grid::of_records(rows.len(), limits, |row| Record::of(&rows[row])));
+    [T: Debug] Vec<T> => |rows, limits| rows.as_slice().grid(limits);
+    [T: Debug, const N: usize] [T; N] => |rows, limits| rows.as_slice().grid(limits);
+    [T: Debug] VecDeque<T> => |rows, limits| Ok(Grid::of_records(rows.len(), limits, |row| Record::of(&rows[row])));
+    [K: Debug, V: Debug] BTreeMap<K, V> => |map, limits| Ok(of_pairs(&map.iter().collect::<Vec<_>>(), limits));
+    // In the order of the keys.
+    [K: Debug + Ord, V: Debug, S] HashMap<K, V, S> => |map, limits| {
+        let mut pairs: Vec<_> = map.iter().collect();
         pairs.sort_by_key(|(key, _)| *key);
         Ok(of_pairs(&pairs, limits))
-    }
+    };
+    [S: Data<Elem: Debug>] ArrayBase<S, Ix1> => |array, limits| {
+        Ok(Grid::of_cells(array.len(), 1, limits, |row, _| format!("{:?}", array[row])))
+    };
+    [S: Data<Elem: Debug>] ArrayBase<S, Ix2> => |array, limits| {
+        Ok(Grid::of_cells(array.nrows(), array.ncols(), limits, |row, column| format!("{:?}", array[[row, column]])))
+    };
+    [] Tensor => |tensor, limits| no_grad(|| tensor_grid(tensor, limits));
 }
 
 fn of_pairs<K: Debug, V: Debug>(pairs: &[(&K, &V)], limits: Limits) -> Grid {
@@ -160,36 +155,17 @@ fn of_pairs<K: Debug, V: Debug>(pairs: &[(&K, &V)], limits: Limits) -> Grid {
     })
 }
 
-impl<S: Data<Elem: Debug>> Tabular for ArrayBase<S, Ix2> {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        let (rows, columns) = self.dim();
-        Ok(Grid::of_cells(rows, columns, limits, |row, column| format!("{:?}", self[[row, column]])))
-    }
-}
-
-impl<S: Data<Elem: Debug>> Tabular for ArrayBase<S, Ix1> {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        Ok(Grid::of_cells(self.len(), 1, limits, |row, _| format!("{:?}", self[row])))
-    }
-}
-
-impl Tabular for Tensor {
-    fn grid(&self, limits: Limits) -> Result<Grid, String> {
-        let matrix = match self.size()[..] {
-            [_, _] => self.shallow_clone(),
-            [rows] => self.reshape([rows, 1]),
-            ref size => {
-                return Err(format!(
-                    "a table has rows and columns, and this tensor has the shape {size:?}: choose two dimensions, \
-                     such as `x.i(0)`, or `x.flatten(1, -1)`"
-                ));
-            }
-        };
-        no_grad(|| tensor_grid(&matrix, limits))
-    }
-}
-
-fn tensor_grid(matrix: &Tensor, limits: Limits) -> Result<Grid, String> {
+fn tensor_grid(tensor: &Tensor, limits: Limits) -> Result<Grid, String> {
+    let matrix = match tensor.size()[..] {
+        [_, _] => tensor.shallow_clone(),
+        [rows] => tensor.reshape([rows, 1]),
+        ref size => {
+            return Err(format!(
+                "a table has rows and columns, and this tensor has the shape {size:?}: choose two dimensions, such as \
+                 `x.i(0)`, or `x.flatten(1, -1)`"
+            ));
+        }
+    };
     let size = matrix.size();
     let (row_count, column_count) = (size[0] as usize, size[1] as usize);
     let (rows, columns) = (ends(row_count, limits.rows), ends(column_count, limits.columns));
@@ -313,17 +289,15 @@ impl Grid {
 
     fn html(&self) -> String {
         let lines = self.lines();
-        let sides: Vec<&str> =
-            Self::are_numbers(&lines).iter().map(|right| if *right { "right" } else { "left" }).collect();
+        let are_numbers = Self::are_numbers(&lines);
         let row = |tag: &str, line: &[String]| {
-            let cell = |(cell, side): (&String, &&str)| {
-                format!("<{tag} style=\"text-align: {side}\">{}</{tag}>", escape_html(cell))
-            };
-            let cells: String = line.iter().zip(&sides).skip(1).map(cell).collect();
-            format!("<tr><th>{}</th>{cells}</tr>", line[0])
+            let cells = line.iter().zip(&are_numbers).skip(1);
+            let cell =
+                |(cell, is_number): (&String, &bool)| html_cell(tag, if *is_number { "right" } else { "left" }, cell);
+            format!("<tr><th>{}</th>{}</tr>", line[0], cells.map(cell).collect::<String>())
         };
         let body: String = lines[1..].iter().map(|line| row("td", line)).collect();
-        let mut html = format!("<table><thead>{}</thead><tbody>{body}</tbody></table>", row("th", &lines[0]));
+        let mut html = html_table(&row("th", &lines[0]), &body);
         if let Some(note) = self.note() {
             html += &format!("<div style=\"font-size: 85%\">{note}</div>");
         }
@@ -332,21 +306,9 @@ impl Grid {
 
     fn text(&self) -> String {
         let lines = self.lines();
-        let are_right = Self::are_numbers(&lines);
-        let widths: Vec<usize> = (0..lines[0].len())
-            .map(|column| lines.iter().map(|line| line[column].width()).max().unwrap_or_default())
-            .collect();
-        let mut text = String::new();
-        for line in &lines {
-            let cells = line.iter().zip(&widths).zip(&are_right).map(|((cell, width), right)| {
-                let blank = " ".repeat(width - cell.width());
-                if *right { format!("{blank}{cell}") } else { format!("{cell}{blank}") }
-            });
-            text += cells.collect::<Vec<_>>().join("  ").trim_end();
-            text.push('\n');
-        }
-        text.extend(self.note().map(|note| format!("[{note}]\n")));
-        text.trim_matches('\n').to_owned()
+        let mut lines = aligned(&lines, &Self::are_numbers(&lines));
+        lines.extend(self.note().map(|note| format!("[{note}]")));
+        lines.join("\n").trim_matches('\n').to_owned()
     }
 }
 
