@@ -12,13 +12,12 @@
 //! in seconds and real enough that a model makes mistakes worth looking at. Source: E. Alpaydin and C. Kaynak, Optical
 //! Recognition of Handwritten Digits, UCI Machine Learning Repository, <https://doi.org/10.24432/C50P49> (CC BY 4.0).
 
-use std::io::Read;
 use std::sync::OnceLock;
 
-use flate2::read::GzDecoder;
 use tch::{Kind, Tensor};
 
 use super::LabelledImages;
+use super::sets::unpacked_text;
 
 const COUNT: usize = 1797;
 const PIXELS: usize = 64;
@@ -51,8 +50,7 @@ pub fn digits() -> Digits {
 fn table() -> (&'static [u8], &'static [u8]) {
     static TABLE: OnceLock<(Vec<u8>, Vec<u8>)> = OnceLock::new();
     let (pixels, labels) = TABLE.get_or_init(|| {
-        let mut text = String::new();
-        GzDecoder::new(FILE).read_to_string(&mut text).expect("the shipped file is whole: a test reads it");
+        let text = unpacked_text(FILE);
         let (mut pixels, mut labels) = (Vec::with_capacity(COUNT * PIXELS), Vec::with_capacity(COUNT));
         for line in text.lines() {
             let mut fields = line.split(',').map(|field| field.parse::<u8>().expect("the shipped file holds numbers"));

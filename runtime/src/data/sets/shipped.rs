@@ -19,7 +19,7 @@ fn unpacked(file: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn text(file: &[u8]) -> String {
+pub(crate) fn unpacked_text(file: &[u8]) -> String {
     String::from_utf8(unpacked(file)).expect("the shipped file is text: a test reads it")
 }
 
@@ -66,7 +66,7 @@ pub struct LabelledTable {
 /// assert_eq!(iris.classes, ["setosa", "versicolor", "virginica"]);
 /// ```
 pub fn iris() -> LabelledTable {
-    let text = text(IRIS);
+    let text = unpacked_text(IRIS);
     let fields = |line: &str| -> Vec<f32> {
         line.split(',').map(|field| field.parse().expect("the shipped file holds numbers")).collect()
     };
@@ -89,7 +89,7 @@ pub fn iris() -> LabelledTable {
 /// ```
 pub fn moby_dick() -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();
-    TEXT.get_or_init(|| text(MOBY_DICK))
+    TEXT.get_or_init(|| unpacked_text(MOBY_DICK))
 }
 
 /// 8,403 English first names in the order of the alphabet: for character-level language models.
@@ -100,7 +100,7 @@ pub fn moby_dick() -> &'static str {
 /// ```
 pub fn names() -> Vec<&'static str> {
     static TEXT: OnceLock<String> = OnceLock::new();
-    TEXT.get_or_init(|| text(NAMES)).lines().collect()
+    TEXT.get_or_init(|| unpacked_text(NAMES)).lines().collect()
 }
 
 #[cfg(test)]
