@@ -21,3 +21,9 @@ pub(crate) fn f_elements<T: Element>(tensor: &Tensor) -> Result<Vec<T>, TchError
     no_grad(|| tensor.f_to_kind(T::KIND)?.f_copy_data(&mut elements, tensor.numel()))?;
     Ok(elements)
 }
+
+/// An index that is not below the count, or below 0: the least or the greatest one.
+pub(crate) fn first_beyond(indices: &Tensor, count: i64) -> Option<i64> {
+    let ends = (indices.numel() > 0).then(|| [indices.min(), indices.max()].map(|end| end.int64_value(&[])));
+    ends.into_iter().flatten().find(|index| !(0..count).contains(index))
+}

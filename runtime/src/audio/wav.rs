@@ -9,6 +9,7 @@ use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
 use crate::checkpoint::checkpoint;
+use crate::elements::elements;
 use crate::io::replace::replace_file;
 use crate::modes::no_grad;
 
@@ -114,10 +115,7 @@ pub(crate) fn encode(samples: &Tensor, sample_rate: u32) -> Result<Vec<u8>, Audi
     let numbers = no_grad(|| {
         let levels = (samples.to_device(Device::Cpu).to_kind(Kind::Double) * 32_768.0).round();
         let frames = levels.clamp(-32_768.0, 32_767.0).nan_to_num(0.0, None, None).to_kind(Kind::Int16);
-        let frames = frames.view([i64::from(channels), -1]).transpose(0, 1).contiguous();
-        let mut numbers = vec![0i16; frames.numel()];
-        frames.copy_data(&mut numbers, frames.numel());
-        numbers
+        elements::<i16>(&frames.view([i64::from(channels), -1]).transpose(0, 1))
     });
     let spec = WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut bytes = Cursor::new(Vec::new());

@@ -7,6 +7,7 @@ use rand::seq::SliceRandom;
 use tch::{Device, Tensor};
 
 use super::{ImageFolder, LabelledImages};
+use crate::elements::first_beyond;
 
 /// A tensor, or a few of them that belong together: one sample, or a batch of samples along the first dimension.
 pub trait Sample: Send + Sized {
@@ -307,13 +308,8 @@ pub(super) fn shuffled(len: usize, seed: u64) -> Vec<usize> {
 ///
 /// Where a label is not in 0 to `classes`.
 pub fn one_hot(labels: &Tensor, classes: i64) -> Tensor {
-    if labels.numel() > 0 {
-        let (low, high) = (labels.min().int64_value(&[]), labels.max().int64_value(&[]));
-        assert!(
-            low >= 0 && high < classes,
-            "one_hot: a label of {} for {classes} classes, which count from 0",
-            if low < 0 { low } else { high }
-        );
+    if let Some(label) = first_beyond(labels, classes) {
+        panic!("one_hot: a label of {label} for {classes} classes, which count from 0");
     }
     labels.to_kind(tch::Kind::Int64).one_hot(classes).to_kind(tch::Kind::Float)
 }

@@ -14,6 +14,7 @@
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::display::{MimeBundle, RichDisplay};
+use crate::elements::f_elements;
 use crate::modes::no_grad;
 
 /// What is said of a tensor that is not defined. As good as always it is a gradient.
@@ -236,16 +237,15 @@ enum Values {
 
 impl Values {
     fn read(tensor: &Tensor) -> Result<Self, TchError> {
-        let cpu = tensor.f_to_device(Device::Cpu)?;
-        Ok(match cpu.f_kind()? {
-            Kind::Bool => Self::Bool(ints(&cpu)?),
-            Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int | Kind::Int64 => Self::Int(ints(&cpu)?),
+        Ok(match tensor.f_kind()? {
+            Kind::Bool => Self::Bool(f_elements(tensor)?),
+            Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int | Kind::Int64 => Self::Int(f_elements(tensor)?),
             Kind::ComplexHalf | Kind::ComplexFloat | Kind::ComplexDouble => {
-                let wide = cpu.f_to_kind(Kind::ComplexDouble)?;
-                Self::Complex(floats(&wide.f_real()?)?, floats(&wide.f_imag()?)?)
+                let wide = tensor.f_to_kind(Kind::ComplexDouble)?;
+                Self::Complex(f_elements(&wide.f_real()?)?, f_elements(&wide.f_imag()?)?)
             }
-            Kind::QInt8 | Kind::QUInt8 | Kind::QInt32 => Self::Float(floats(&cpu.f_dequantize()?)?),
-            _ => Self::Float(floats(&cpu)?),
+            Kind::QInt8 | Kind::QUInt8 | Kind::QInt32 => Self::Float(f_elements(&tensor.f_dequantize()?)?),
+            _ => Self::Float(f_elements(tensor)?),
         })
     }
 
@@ -272,18 +272,6 @@ impl Values {
             }
         }
     }
-}
-
-fn ints(tensor: &Tensor) -> Result<Vec<i64>, TchError> {
-    let mut values = vec![0i64; tensor.numel()];
-    tensor.f_to_kind(Kind::Int64)?.f_contiguous()?.f_copy_data(&mut values, tensor.numel())?;
-    Ok(values)
-}
-
-fn floats(tensor: &Tensor) -> Result<Vec<f64>, TchError> {
-    let mut values = vec![0f64; tensor.numel()];
-    tensor.f_to_kind(Kind::Double)?.f_contiguous()?.f_copy_data(&mut values, tensor.numel())?;
-    Ok(values)
 }
 
 fn right_aligned(texts: Vec<String>) -> (Vec<String>, usize) {

@@ -52,20 +52,26 @@ pub(super) fn no_type(path: &Path, kind: Kind) -> FileError {
     FileError::Kind { path: path.to_owned(), what: format!("{kind:?}: convert it by `to_kind(Kind::Float)` first") }
 }
 
+/// NumPy's names of types, what numbers of them are read as, and whether those are unsigned, so that libtorch needs a
+/// wider type for them. What is written has the first name of its type.
+const TYPES: [(&str, Kind, bool); 12] = [
+    ("<f2", Kind::Half, false),
+    ("<f4", Kind::Float, false),
+    ("<f8", Kind::Double, false),
+    ("|i1", Kind::Int8, false),
+    ("<i2", Kind::Int16, false),
+    ("<i4", Kind::Int, false),
+    ("<i8", Kind::Int64, false),
+    ("|u1", Kind::Uint8, false),
+    ("<u2", Kind::Int16, true),
+    ("<u4", Kind::Int, true),
+    ("<u8", Kind::Int64, true),
+    ("|b1", Kind::Bool, false),
+];
+
 /// NumPy's name of a type.
 pub(super) fn type_name(kind: Kind) -> Option<&'static str> {
-    Some(match kind {
-        Kind::Half => "<f2",
-        Kind::Float => "<f4",
-        Kind::Double => "<f8",
-        Kind::Int8 => "|i1",
-        Kind::Int16 => "<i2",
-        Kind::Int => "<i4",
-        Kind::Int64 => "<i8",
-        Kind::Uint8 => "|u1",
-        Kind::Bool => "|b1",
-        _ => return None,
-    })
+    TYPES.iter().find(|(_, other, _)| *other == kind).map(|(name, ..)| *name)
 }
 
 fn invalid(what: impl Into<String>) -> io::Error {
@@ -138,21 +144,11 @@ impl Header {
         let extents = shape.split(',').filter(|text| !text.trim().is_empty());
         let shape: Option<Vec<i64>> = extents.map(extent).collect();
         let shape = shape.ok_or_else(|| invalid("its shape is not one of numbers"))?;
-        let (kind, bytes, is_unsigned) = match descr.trim_start_matches(['<', '>', '|', '=']) {
-            "f2" => (Kind::Half, 2, false),
-            "f4" => (Kind::Float, 4, false),
-            "f8" => (Kind::Double, 8, false),
-            "i1" => (Kind::Int8, 1, false),
-            "i2" => (Kind::Int16, 2, false),
-            "i4" => (Kind::Int, 4, false),
-            "i8" => (Kind::Int64, 8, false),
-            "u1" => (Kind::Uint8, 1, false),
-            "u2" => (Kind::Int16, 2, true),
-            "u4" => (Kind::Int, 4, true),
-            "u8" => (Kind::Int64, 8, true),
-            "b1" => (Kind::Bool, 1, false),
-            other => return Err(invalid(format!("numbers of type {other:?} have no counterpart here"))),
-        };
+        let plain = |name: &str| name.trim_start_matches(['<', '>', '|', '=']).to_owned();
+        let found = TYPES.iter().find(|(name, ..)| plain(name) == plain(descr));
+        let &(_, kind, is_unsigned) =
+            found.ok_or_else(|| invalid(format!("numbers of type {:?} have no counterpart here", plain(descr))))?;
+        let bytes = kind.elt_size_in_bytes();
         Ok(Self { kind, bytes, is_unsigned, is_big_endian: descr.starts_with('>'), is_fortran, shape })
     }
 

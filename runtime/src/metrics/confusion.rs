@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::{pairs, share};
-use crate::elements::elements;
+use crate::elements::{elements, first_beyond};
 
 /// How values of several classes become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,12 +85,9 @@ impl ConfusionMatrix {
             return;
         }
         for (what, tensor) in [("prediction", &predicted), ("target", &targets)] {
-            let (low, high) = (tensor.min().int64_value(&[]), tensor.max().int64_value(&[]));
-            assert!(
-                low >= 0 && high < classes,
-                "confusion matrix: a {what} of class {}; there are {classes} classes, from 0",
-                if low < 0 { low } else { high }
-            );
+            if let Some(class) = first_beyond(tensor, classes) {
+                panic!("confusion matrix: a {what} of class {class}; there are {classes} classes, from 0");
+            }
         }
         let counted = (targets * classes + predicted).bincount(None::<&Tensor>, classes * classes);
         for (count, more) in self.counts.iter_mut().zip(elements::<i64>(&counted)) {

@@ -25,6 +25,7 @@ mod store;
 pub mod summary;
 pub(crate) mod watch;
 
+pub(crate) use chain::check_probability;
 pub use chain::{Chain, ChainT};
 pub use cross_entropy::cross_entropy;
 pub(crate) use cross_entropy::rows;

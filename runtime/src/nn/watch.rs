@@ -86,21 +86,16 @@ fn weights(layer: &dyn Any) -> Vec<Tensor> {
         weight.into_iter().chain(bias).map(Tensor::shallow_clone).collect()
     }
     macro_rules! first {
-        ($($type:ty => |$layer:ident| $weights:expr;)*) => {
-            $(if let Some($layer) = layer.downcast_ref::<$type>() { return $weights; })*
+        ($($($type:ty),* => |$layer:ident| $weights:expr;)*) => {
+            $($(if let Some($layer) = layer.downcast_ref::<$type>() { return $weights; })*)*
         };
     }
     first! {
-        Linear => |layer| pair(Some(&layer.ws), layer.bs.as_ref());
-        Conv1D => |layer| pair(Some(&layer.ws), layer.bs.as_ref());
-        Conv2D => |layer| pair(Some(&layer.ws), layer.bs.as_ref());
-        Conv3D => |layer| pair(Some(&layer.ws), layer.bs.as_ref());
-        ConvTranspose1D => |layer| pair(Some(&layer.ws), layer.bs.as_ref());
-        ConvTranspose2D => |layer| pair(Some(&layer.ws), layer.bs.as_ref());
-        ConvTranspose3D => |layer| pair(Some(&layer.ws), layer.bs.as_ref());
+        Linear, Conv1D, Conv2D, Conv3D, ConvTranspose1D, ConvTranspose2D, ConvTranspose3D => |layer| {
+            pair(Some(&layer.ws), layer.bs.as_ref())
+        };
         Embedding => |layer| pair(Some(&layer.ws), None);
-        LayerNorm => |layer| pair(layer.ws.as_ref(), layer.bs.as_ref());
-        GroupNorm => |layer| pair(layer.ws.as_ref(), layer.bs.as_ref());
+        LayerNorm, GroupNorm => |layer| pair(layer.ws.as_ref(), layer.bs.as_ref());
         BatchNorm => |layer| {
             let mut weights = pair(layer.ws.as_ref(), layer.bs.as_ref());
             weights.extend([layer.running_mean.shallow_clone(), layer.running_var.shallow_clone()]);

@@ -2,7 +2,9 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
+
+use crate::elements::elements;
 
 /// The last transitions, up to a capacity, in memory of one piece (Lin, "Self-improving reactive agents", 1992).
 ///
@@ -93,21 +95,16 @@ impl ReplayBuffer {
             let shape = tensor.size();
             assert!(shape == self.shape, "a state of {shape:?} in a buffer of states of {:?}", self.shape);
         }
-        let (action, reward, done) = (action as i64, reward as f32, f32::from(u8::from(done)));
-        let (state, next_state) = (numbers(state), numbers(next_state));
-        if self.len() < self.capacity {
-            self.states.extend(state);
-            self.next_states.extend(next_state);
-            self.actions.push(action);
-            self.rewards.push(reward);
-            self.dones.push(done);
-            return;
+        let mut at = self.len();
+        if at == self.capacity {
+            at = self.oldest;
+            self.oldest = (at + 1) % self.capacity;
         }
-        let (at, size) = (self.oldest, state.len());
-        self.states[at * size..(at + 1) * size].copy_from_slice(&state);
-        self.next_states[at * size..(at + 1) * size].copy_from_slice(&next_state);
-        (self.actions[at], self.rewards[at], self.dones[at]) = (action, reward, done);
-        self.oldest = (at + 1) % self.capacity;
+        put(&mut self.states, at, &elements(state));
+        put(&mut self.next_states, at, &elements(next_state));
+        put(&mut self.actions, at, &[action as i64]);
+        put(&mut self.rewards, at, &[reward as f32]);
+        put(&mut self.dones, at, &[f32::from(u8::from(done))]);
     }
 
     /// Draws `count` transitions, each with the same probability, on a device. One may be drawn twice.
@@ -139,15 +136,17 @@ impl ReplayBuffer {
     }
 }
 
-fn numbers(tensor: &Tensor) -> Vec<f32> {
-    let flat = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view([-1]);
-    let mut numbers = vec![0.0; flat.numel()];
-    flat.copy_data(&mut numbers, flat.numel());
-    numbers
+/// Writes a row in place of that number, or behind the last one.
+fn put<T: Copy>(rows: &mut Vec<T>, at: usize, row: &[T]) {
+    let start = at * row.len();
+    let end = rows.len().min(start + row.len());
+    rows.splice(start..end, row.iter().copied());
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
     fn filled(capacity: usize, count: usize) -> ReplayBuffer {

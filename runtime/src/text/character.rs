@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::tokenizer::{Part, Tokenizer, Vocabulary, read_json};
+use super::tokenizer::{Part, Tokenizer, Vocabulary, by_vocabulary, read_json};
 
 pub(super) const KIND: &str = "character";
 
@@ -84,21 +84,7 @@ impl Tokenizer for CharTokenizer {
         tokens.iter().map(|id| self.vocabulary.text(*id)).collect()
     }
 
-    fn vocab_size(&self) -> usize {
-        self.vocabulary.len()
-    }
-
-    fn token(&self, id: i64) -> Option<String> {
-        self.vocabulary.token(id).map(str::to_owned)
-    }
-
-    fn id(&self, token: &str) -> Option<i64> {
-        self.vocabulary.id(token)
-    }
-
-    fn special_tokens(&self) -> Vec<(String, i64)> {
-        self.vocabulary.special_tokens()
-    }
+    by_vocabulary!();
 
     fn to_json(&self) -> Result<String> {
         Ok(self.vocabulary.json(KIND).to_string())

@@ -9,34 +9,22 @@ use tch::Tensor;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Input<'a>(pub(super) boundary::Input<'a>);
 
-impl<'a> From<&'a str> for Input<'a> {
-    fn from(text: &'a str) -> Self {
-        Self(boundary::Input::One(text))
-    }
+macro_rules! inputs {
+    ($($ty:ty => |$given:pat_param| $input:expr;)*) => {
+        $(impl<'a> From<$ty> for Input<'a> {
+            fn from($given: $ty) -> Self {
+                Self($input)
+            }
+        })*
+    };
 }
 
-impl<'a> From<&'a String> for Input<'a> {
-    fn from(text: &'a String) -> Self {
-        text.as_str().into()
-    }
-}
-
-impl<'a> From<&&'a str> for Input<'a> {
-    fn from(text: &&'a str) -> Self {
-        (*text).into()
-    }
-}
-
-impl<'a> From<(&'a str, &'a str)> for Input<'a> {
-    fn from((first, second): (&'a str, &'a str)) -> Self {
-        Self(boundary::Input::Pair(first, second))
-    }
-}
-
-impl<'a> From<&(&'a str, &'a str)> for Input<'a> {
-    fn from(pair: &(&'a str, &'a str)) -> Self {
-        (*pair).into()
-    }
+inputs! {
+    &'a str => |text| boundary::Input::One(text);
+    &'a String => |text| boundary::Input::One(text);
+    &&'a str => |text| boundary::Input::One(text);
+    (&'a str, &'a str) => |(first, second)| boundary::Input::Pair(first, second);
+    &(&'a str, &'a str) => |(first, second)| boundary::Input::Pair(first, second);
 }
 
 /// How texts become sequences of tokens. By default with special tokens, as long as they are.

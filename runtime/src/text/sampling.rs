@@ -4,8 +4,9 @@ use std::sync::Mutex;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
+use crate::elements::elements;
 use crate::lock::lock;
 
 /// Draws tokens from logits, of which it keeps the likely ones: `softmax(logits / temperature)` cut down by top-k and
@@ -125,8 +126,7 @@ impl Sampler {
             size.len() == 1 && size[0] > 0,
             "sampling: logits of {size:?}; they are [V], one number for each token: take the last position of a sequence"
         );
-        let logits = logits.detach().to_device(Device::Cpu).to_kind(Kind::Double);
-        let mut logits: Vec<f64> = Vec::try_from(&logits).expect("a vector of float64");
+        let mut logits = elements::<f64>(logits);
         assert!(!logits.iter().any(|logit| logit.is_nan()), "sampling: a logit is NaN; look at the loss of the model");
         assert!(
             logits.iter().any(|logit| *logit > f64::NEG_INFINITY),
@@ -171,6 +171,8 @@ impl Sampler {
 
 #[cfg(test)]
 mod tests {
+    use tch::{Device, Kind};
+
     use super::*;
     use crate::reference::Reference;
 

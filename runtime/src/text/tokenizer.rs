@@ -81,6 +81,28 @@ pub(super) struct Vocabulary {
     special: usize,
 }
 
+/// The methods of [`Tokenizer`] that a field `vocabulary` answers alone.
+macro_rules! by_vocabulary {
+    () => {
+        fn vocab_size(&self) -> usize {
+            self.vocabulary.len()
+        }
+
+        fn token(&self, id: i64) -> Option<String> {
+            self.vocabulary.token(id).map(str::to_owned)
+        }
+
+        fn id(&self, token: &str) -> Option<i64> {
+            self.vocabulary.id(token)
+        }
+
+        fn special_tokens(&self) -> Vec<(String, i64)> {
+            self.vocabulary.special().zip(0..).map(|(token, id)| (token.to_owned(), id)).collect()
+        }
+    };
+}
+pub(super) use by_vocabulary;
+
 impl Vocabulary {
     /// What occurs twice is taken once.
     pub(super) fn new(special: &[&str], tokens: impl IntoIterator<Item = String>) -> Self {
@@ -116,10 +138,6 @@ impl Vocabulary {
 
     pub(super) fn special(&self) -> impl Iterator<Item = &str> {
         self.tokens[..self.special].iter().map(String::as_str)
-    }
-
-    pub(super) fn special_tokens(&self) -> Vec<(String, i64)> {
-        self.special().zip(0..).map(|(token, id)| (token.to_owned(), id)).collect()
     }
 
     /// The text cut where special tokens stand: those, and what is between them.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::tokenizer::{Part, Tokenizer, Vocabulary, read_json};
+use super::tokenizer::{Part, Tokenizer, Vocabulary, by_vocabulary, read_json};
 use crate::checkpoint;
 
 pub(super) const KIND: &str = "word";
@@ -143,21 +143,7 @@ impl Tokenizer for WordTokenizer {
         Ok(words.join(" "))
     }
 
-    fn vocab_size(&self) -> usize {
-        self.vocabulary.len()
-    }
-
-    fn token(&self, id: i64) -> Option<String> {
-        self.vocabulary.token(id).map(str::to_owned)
-    }
-
-    fn id(&self, token: &str) -> Option<i64> {
-        self.vocabulary.id(token)
-    }
-
-    fn special_tokens(&self) -> Vec<(String, i64)> {
-        self.vocabulary.special_tokens()
-    }
+    by_vocabulary!();
 
     fn to_json(&self) -> Result<String> {
         let mut value = self.vocabulary.json(KIND);

@@ -6,7 +6,8 @@ use tch::Tensor;
 
 use super::compose::Transform;
 use super::resize::random_part;
-use super::{check_probability, sides};
+use super::sides;
+use crate::nn::check_probability;
 
 /// Sets the rectangle of `[height, width]` at `[top, left]` to a value, in a copy.
 ///

@@ -5,7 +5,8 @@ use rand::rngs::StdRng;
 use tch::Tensor;
 
 use super::compose::Transform;
-use super::{check_probability, sides};
+use super::sides;
+use crate::nn::check_probability;
 
 /// Left and right exchanged.
 ///

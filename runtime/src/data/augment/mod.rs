@@ -45,7 +45,3 @@ fn sides(what: &str, images: &Tensor) -> [i64; 2] {
         ref size => panic!("{what}: a tensor of {size:?}; images are [C, H, W], or [N, C, H, W] in a batch"),
     }
 }
-
-fn check_probability(what: &str, p: f64) {
-    assert!((0.0..=1.0).contains(&p), "{what}: a probability of {p}; it lies between 0 and 1");
-}

@@ -8,8 +8,8 @@ const MEMORY_SECONDS: f64 = 5.0;
 /// Counts items over time.
 #[derive(Debug, Clone)]
 pub(super) struct Meter {
-    total: Option<u64>,
-    done: u64,
+    pub(super) total: Option<u64>,
+    pub(super) done: u64,
     /// What was done, and when, at the last look.
     seen: (u64, Duration),
     /// Exponentially weighted items a second, and the sum of the weights: the estimate is their quotient, which is
@@ -23,20 +23,8 @@ impl Meter {
         Self { total, done: 0, seen: (0, Duration::ZERO), weighted: 0.0, weight: 0.0 }
     }
 
-    pub(super) fn set_total(&mut self, total: u64) {
-        self.total = Some(total);
-    }
-
     pub(super) fn advance(&mut self, count: u64) {
         self.done = self.done.saturating_add(count);
-    }
-
-    pub(super) fn done(&self) -> u64 {
-        self.done
-    }
-
-    pub(super) fn total(&self) -> Option<u64> {
-        self.total
     }
 
     pub(super) fn is_full(&self) -> bool {

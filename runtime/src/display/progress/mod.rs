@@ -88,7 +88,7 @@ impl<I: Iterator> Progress<I> {
 
     /// How many items there will be, where the iterator cannot tell.
     pub fn total(self, total: u64) -> Self {
-        lock(&self.bar.0.row).meter.set_total(total);
+        lock(&self.bar.0.row).meter.total = Some(total);
         self
     }
 
@@ -339,13 +339,13 @@ mod tests {
 
     #[test]
     fn a_length_is_taken_where_it_is_exact() {
-        assert_eq!(lock(&progress(0..7).bar().0.row).meter.total(), Some(7));
-        assert_eq!(lock(&progress((0..7).filter(|n| n % 2 == 0)).bar().0.row).meter.total(), None);
+        assert_eq!(lock(&progress(0..7).bar().0.row).meter.total, Some(7));
+        assert_eq!(lock(&progress((0..7).filter(|n| n % 2 == 0)).bar().0.row).meter.total, None);
         let loader = crate::data::DataLoader::new(crate::data::digits(), 64);
-        assert_eq!(lock(&progress(&loader).bar().0.row).meter.total(), Some(29));
-        assert_eq!(lock(&progress(loader.iter().take(5).enumerate()).bar().0.row).meter.total(), Some(5));
-        assert_eq!(lock(&progress(loader.iter().zip(0..7)).bar().0.row).meter.total(), Some(7));
-        assert_eq!(lock(&progress((0..7).filter(|n| n % 2 == 0)).total(4).bar().0.row).meter.total(), Some(4));
+        assert_eq!(lock(&progress(&loader).bar().0.row).meter.total, Some(29));
+        assert_eq!(lock(&progress(loader.iter().take(5).enumerate()).bar().0.row).meter.total, Some(5));
+        assert_eq!(lock(&progress(loader.iter().zip(0..7)).bar().0.row).meter.total, Some(7));
+        assert_eq!(lock(&progress((0..7).filter(|n| n % 2 == 0)).total(4).bar().0.row).meter.total, Some(4));
     }
 
     #[test]

@@ -59,8 +59,8 @@ impl Row {
         draw::View {
             description: self.description.clone(),
             unit: self.unit.clone(),
-            done: self.meter.done(),
-            total: self.meter.total(),
+            done: self.meter.done,
+            total: self.meter.total,
             elapsed,
             rate: if self.ending.is_some() { self.meter.mean_rate(elapsed) } else { self.meter.rate() },
             remaining: self.meter.remaining().filter(|_| self.ending.is_none()),

@@ -3,7 +3,7 @@
 use tch::Tensor;
 use tch::nn::ModuleT;
 
-use crate::nn::chain::check_probability;
+use crate::nn::check_probability;
 
 macro_rules! dropout {
     ($(#[$doc:meta])* $layer:ident, $(#[$make_doc:meta])* $make:ident, |$xs:ident, $p:ident| $drop:expr) => {

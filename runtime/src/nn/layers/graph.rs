@@ -5,6 +5,7 @@ use std::borrow::Borrow;
 use tch::nn::Init;
 use tch::{Kind, Tensor};
 
+use crate::elements::first_beyond;
 use crate::nn::Path;
 
 /// `D^(-1/2) (A + I) D^(-1/2)`: an adjacency matrix with loops, each entry divided by the square roots of the two
@@ -53,13 +54,8 @@ pub fn adjacency(edges: &Tensor, nodes: i64) -> Tensor {
         _ => panic!("adjacency: edges of {size:?}; they are [edges, 2] or [2, edges]"),
     };
     let edges = edges.to_kind(Kind::Int64);
-    if edges.numel() > 0 {
-        let (low, high) = (edges.min().int64_value(&[]), edges.max().int64_value(&[]));
-        assert!(
-            low >= 0 && high < nodes,
-            "adjacency: an edge names node {}; there are {nodes}, from 0",
-            if low < 0 { low } else { high }
-        );
+    if let Some(node) = first_beyond(&edges, nodes) {
+        panic!("adjacency: an edge names node {node}; there are {nodes}, from 0");
     }
     let (from, to) = (edges.select(1, 0), edges.select(1, 1));
     let mut matrix = Tensor::zeros([nodes, nodes], (Kind::Float, edges.device()));

@@ -12,7 +12,7 @@ use tch::{Device, Tensor};
 
 use crate::modes::no_grad;
 use crate::nn::Path;
-use crate::nn::chain::check_probability;
+use crate::nn::check_probability;
 use crate::nn::init::{PYTORCH_UNIFORM, in_layer_of};
 
 /// How a recurrent layer is made.

@@ -74,6 +74,10 @@ impl<'a> Entry<'a> {
         or_kaiming_normal, kaiming_normal();
         /// The variable, or one as [`Path::orthogonal`] draws it.
         or_orthogonal, orthogonal(gain: f64);
+        /// The variable, or one of zeros that is not trained, such as a statistic.
+        or_zeros_no_train, zeros_no_train();
+        /// The variable, or one of ones that is not trained, such as a statistic.
+        or_ones_no_train, ones_no_train();
     }
 
     /// The variable, or one with the numbers of a tensor.
@@ -83,24 +87,6 @@ impl<'a> Entry<'a> {
     /// As [`Entry::or_var`].
     pub fn or_var_copy(self, tensor: &Tensor) -> Tensor {
         self.or(&tensor.size(), |path, name| path.var_copy(name, tensor))
-    }
-
-    /// The variable, or one of zeros that is not trained, such as a statistic.
-    ///
-    /// # Panics
-    ///
-    /// As [`Entry::or_var`].
-    pub fn or_zeros_no_train(self, dims: &[i64]) -> Tensor {
-        self.or(dims, |path, name| path.zeros_no_train(name, dims))
-    }
-
-    /// The variable, or one of ones that is not trained, such as a statistic.
-    ///
-    /// # Panics
-    ///
-    /// As [`Entry::or_var`].
-    pub fn or_ones_no_train(self, dims: &[i64]) -> Tensor {
-        self.or(dims, |path, name| path.ones_no_train(name, dims))
     }
 }
 
