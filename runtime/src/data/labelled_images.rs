@@ -1,10 +1,9 @@
 //! Images with the class that each of them shows.
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use tch::{Device, Tensor};
 use thiserror::Error;
+
+use super::dataset::shuffled;
 
 /// Images and what each of them shows: `digits()`, for one.
 #[derive(Debug)]
@@ -60,8 +59,7 @@ impl LabelledImages {
         if test == 0 || test == total || test_fraction > 1.0 {
             return Err(SplitError::Fraction { fraction: test_fraction, train: total - test, test, total });
         }
-        let mut order: Vec<i64> = (0..total as i64).collect();
-        order.shuffle(&mut StdRng::seed_from_u64(seed));
+        let order: Vec<i64> = shuffled(total, seed).into_iter().map(|index| index as i64).collect();
         let (test, train) = order.split_at(test);
         Ok((self.select(train), self.select(test)))
     }

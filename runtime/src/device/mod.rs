@@ -4,11 +4,10 @@
 //! beside the CPU part, it is loaded at start and registers its kernels itself.
 
 use std::env;
-use std::ffi::{CStr, CString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use tch::{Cuda, Device};
 use thiserror::Error;
 
@@ -177,20 +176,10 @@ fn libtorch_folder() -> Option<PathBuf> {
 
 /// Loads a library for the rest of the process, its symbols visible to all others.
 fn open(library: &Path) -> Result<(), String> {
-    let name = CString::new(library.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
-    // SAFETY: `name` is a valid C string. The initialisers that run are those of the NVIDIA driver and of libtorch,
-    // which are made to be loaded this way; the handle is never closed, so nothing they registered goes away.
-    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
-    if !handle.is_null() {
-        return Ok(());
-    }
-    // SAFETY: `dlerror` returns null or a C string that stays valid until this thread's next call into the linker.
-    let message = unsafe { libc::dlerror() };
-    if message.is_null() {
-        return Err("the linker gives no reason".to_owned());
-    }
-    // SAFETY: not null, see above; it is copied before anything else is called.
-    Err(unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned())
+    // SAFETY: the initialisers that run are those of the NVIDIA driver and of libtorch, which are made to be loaded this
+    // way; the library is never closed, so nothing they registered goes away.
+    let opened = unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) };
+    opened.map(std::mem::forget).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

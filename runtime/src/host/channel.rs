@@ -14,6 +14,7 @@ use std::time::Duration;
 use oxtorch_protocol::{
     DEEPEST_DATA, Display, DisplayKind, FromHost, LONGEST_MESSAGE, Outcome, is_too_deep, write_message,
 };
+use thiserror::Error;
 
 use super::{checkpoint, evcxr, flush};
 use crate::lock::lock;
@@ -147,20 +148,15 @@ fn print_plain(message: &FromHost) {
 /// Asks the user for a line. `Err` where no frontend can ask.
 pub(crate) fn ask(prompt: &str, password: bool) -> io::Result<String> {
     if KERNEL.get().is_some() {
-        // A frontend whose user interrupts has no answer either, and the cell ends here.
-        return match answer(prompt, password) {
-            Ok(line) => Ok(line),
-            Err(NoAnswer::Interrupted) => {
-                checkpoint::checkpoint();
-                Err(io::ErrorKind::Interrupted.into())
-            }
-            Err(NoAnswer::NobodyToAsk) => Err(nobody_to_ask()),
-            Err(NoAnswer::NoCell) => Err(no_cell()),
-            Err(NoAnswer::KernelGone) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the kernel is gone")),
-        };
+        let answer = answer(prompt, password);
+        if answer == Err(NoAnswer::Interrupted) {
+            // A frontend whose user interrupts has no answer either, and the cell ends here.
+            checkpoint::checkpoint();
+        }
+        return answer.map_err(io::Error::from);
     }
     if evcxr::is_channel() {
-        return evcxr::ask(prompt, password)?.ok_or_else(nobody_to_ask);
+        return evcxr::ask(prompt, password)?.ok_or_else(|| NoAnswer::NobodyToAsk.into());
     }
     print!("{prompt}");
     io::stdout().flush()?;
@@ -170,16 +166,30 @@ pub(crate) fn ask(prompt: &str, password: bool) -> io::Result<String> {
 }
 
 /// Why a question has no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum NoAnswer {
     /// The user has interrupted the cell meanwhile.
+    #[error("the user has interrupted the cell")]
     Interrupted,
     /// No frontend can ask its user.
+    #[error("this frontend cannot ask for input (a headless run has nobody to ask)")]
     NobodyToAsk,
     /// No cell runs, or not the one any more that ran when the question was asked: frontends ask for cells alone.
+    #[error("nobody can be asked for input while no cell runs")]
     NoCell,
     /// Nor can one any more.
+    #[error("the kernel is gone")]
     KernelGone,
+}
+
+impl From<NoAnswer> for io::Error {
+    fn from(reason: NoAnswer) -> Self {
+        match reason {
+            NoAnswer::Interrupted => io::ErrorKind::Interrupted.into(),
+            NoAnswer::NobodyToAsk | NoAnswer::NoCell => Self::new(io::ErrorKind::Unsupported, reason.to_string()),
+            NoAnswer::KernelGone => Self::new(io::ErrorKind::BrokenPipe, reason.to_string()),
+        }
+    }
 }
 
 /// Has the kernel ask the user for a line; returns without unwinding.
@@ -203,14 +213,6 @@ pub(crate) fn answer(prompt: &str, password: bool) -> Result<String, NoAnswer> {
             Err(RecvTimeoutError::Disconnected) => return Err(NoAnswer::KernelGone),
         }
     }
-}
-
-pub(crate) fn nobody_to_ask() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this frontend cannot ask for input (a headless run has nobody to ask)")
-}
-
-pub(crate) fn no_cell() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "nobody can be asked for input while no cell runs")
 }
 
 #[cfg(test)]

@@ -64,17 +64,17 @@ pub fn read_stdin(buffer: &mut [u8]) -> Result<usize, c_int> {
 /// The error number; its text says little, so what it is about is told as a note: a cell that goes on all the same has
 /// not failed.
 fn explained(reason: NoAnswer) -> c_int {
-    let note = |reason: io::Error| format!("stdin cannot be read: {reason}");
+    let note = format!("stdin cannot be read: {reason}");
     match reason {
         NoAnswer::Interrupted => libc::ECANCELED,
         NoAnswer::NobodyToAsk => {
-            cell::note(note(channel::nobody_to_ask()));
+            cell::note(note);
             libc::ENOTSUP
         }
         NoAnswer::NoCell => {
             // Once after each cell, however often a thread tries.
             if TOLD_AFTER.swap(cell::run(), Ordering::Relaxed) != cell::run() {
-                channel::send(&FromHost::Note { text: note(channel::no_cell()) });
+                channel::send(&FromHost::Note { text: note });
             }
             libc::ENOTSUP
         }

@@ -111,9 +111,9 @@ mod tests {
     fn it_moves_as_in_gymnasium() {
         for name in ["cart_pole", "cart_pole_leaves"] {
             let mut env = CartPole::new();
-            let state = rl::reference().numbers(&format!("/{name}/state"));
+            let state = rl::tests::reference().numbers(&format!("/{name}/state"));
             env.set_state([state[0], state[1], state[2], state[3]]);
-            rl::follow(name, |action| env.step(action as usize));
+            rl::tests::follow(name, |action| env.step(action as usize));
             assert!(env.episode_is_over(), "{name} ends in termination");
         }
     }

@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn limits_are_those_of_gymnasium() {
-        let reference = rl::reference();
+        let reference = rl::tests::reference();
         for (name, limit) in [
             ("CartPole-v1", rl::cart_pole().limit()),
             ("MountainCar-v0", rl::mountain_car().limit()),

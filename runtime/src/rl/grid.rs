@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn tables_are_those_of_gymnasium() {
-        let reference = rl::reference();
+        let reference = rl::tests::reference();
         for (name, grid) in [
             ("frozen_lake", &*frozen_lake(true)),
             ("frozen_lake_sure", &*frozen_lake(false)),

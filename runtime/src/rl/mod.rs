@@ -37,6 +37,8 @@ mod mountain_car;
 mod pendulum;
 mod replay;
 mod returns;
+#[cfg(test)]
+mod tests;
 mod tic_tac_toe;
 mod vec_env;
 
@@ -49,26 +51,3 @@ pub use replay::{Batch, ReplayBuffer};
 pub use returns::{advantages, discounted_returns, linear_epsilon};
 pub use tic_tac_toe::{Opponent, TicTacToe};
 pub use vec_env::{VecEnv, VecStep};
-
-#[cfg(test)]
-fn reference() -> crate::reference::Reference {
-    crate::reference::Reference::parse(include_str!("../../../tests/reference/rl.json"))
-}
-
-/// Compares the steps of an environment with those that Gymnasium took: observation, reward, terminated, truncated.
-#[cfg(test)]
-fn follow(name: &str, mut step: impl FnMut(f64) -> Step<tch::Tensor>) {
-    let reference = reference();
-    let actions = reference.numbers(&format!("/{name}/actions"));
-    assert!(!actions.is_empty());
-    for (i, action) in actions.into_iter().enumerate() {
-        let expected = reference.numbers(&format!("/{name}/steps/{i}"));
-        let actual = step(action);
-        let mut row: Vec<f64> = Vec::try_from(actual.observation.to_kind(tch::Kind::Double)).expect("numbers");
-        row.extend([actual.reward, f64::from(u8::from(actual.terminated)), f64::from(u8::from(actual.truncated))]);
-        assert_eq!(row.len(), expected.len());
-        for (a, e) in row.iter().zip(&expected) {
-            assert!((a - e).abs() <= 1e-5 * e.abs().max(1.0), "{name}, step {i}: {row:?} instead of {expected:?}");
-        }
-    }
-}

@@ -179,18 +179,18 @@ mod tests {
     #[test]
     fn they_move_as_in_gymnasium() {
         let state = |name: &str| {
-            let state = rl::reference().numbers(&format!("/{name}/state"));
+            let state = rl::tests::reference().numbers(&format!("/{name}/state"));
             [state[0], state[1]]
         };
         for name in ["mountain_car", "mountain_car_wall", "mountain_car_goal"] {
             let mut env = MountainCar::new();
             env.set_state(state(name));
-            rl::follow(name, |action| env.step(action as usize));
+            rl::tests::follow(name, |action| env.step(action as usize));
         }
         for name in ["mountain_car_continuous", "mountain_car_continuous_goal"] {
             let mut env = MountainCarContinuous::new();
             env.set_state(state(name));
-            rl::follow(name, |action| env.step(action));
+            rl::tests::follow(name, |action| env.step(action));
         }
     }
 }

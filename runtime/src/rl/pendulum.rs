@@ -101,9 +101,9 @@ mod tests {
     fn it_moves_as_in_gymnasium() {
         for name in ["pendulum", "pendulum_fast"] {
             let mut env = Pendulum::new();
-            let state = rl::reference().numbers(&format!("/{name}/state"));
+            let state = rl::tests::reference().numbers(&format!("/{name}/state"));
             env.set_state([state[0], state[1]]);
-            rl::follow(name, |action| env.step(action));
+            rl::tests::follow(name, |action| env.step(action));
         }
     }
 

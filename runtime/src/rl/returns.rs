@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn returns_and_advantages_are_those_of_their_sums() {
-        let reference = rl::reference();
+        let reference = rl::tests::reference();
         let numbers = |name: &str| reference.numbers(&format!("/gae/{name}"));
         let ends: Vec<bool> = numbers("terminated").iter().map(|end| *end == 1.0).collect();
         let near = |actual: Vec<f64>, expected: Vec<f64>| {

@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use tch::Tensor;
 
 use super::compose::Transform;
-use super::resize::random_part;
+use super::resize::{checked_scale, random_part};
 use super::sides;
 use crate::nn::check_probability;
 
@@ -60,11 +60,7 @@ impl RandomErasing {
     ///
     /// Where the bounds are not in order and in 0 to 1.
     pub fn scale(mut self, low: f64, high: f64) -> Self {
-        assert!(
-            0.0 < low && low <= high && high <= 1.0,
-            "RandomErasing: a scale from {low} to {high}; both lie above 0 and up to 1, in this order"
-        );
-        self.scale = [low, high];
+        self.scale = checked_scale("RandomErasing", low, high);
         self
     }
 

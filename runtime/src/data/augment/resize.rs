@@ -107,11 +107,7 @@ impl RandomResizedCrop {
     ///
     /// Where the bounds are not in order and in 0 to 1.
     pub fn scale(mut self, low: f64, high: f64) -> Self {
-        assert!(
-            0.0 < low && low <= high && high <= 1.0,
-            "RandomResizedCrop: a scale from {low} to {high}; both lie above 0 and up to 1, in this order"
-        );
-        self.scale = [low, high];
+        self.scale = checked_scale("RandomResizedCrop", low, high);
         self
     }
 
@@ -139,6 +135,15 @@ impl RandomResizedCrop {
         let height = rows.min((columns as f64 / proportion).round() as i64).max(1);
         ([(rows - height) / 2, (columns - width) / 2], [height, width])
     }
+}
+
+/// The shares of an image's area that a random part has.
+pub(super) fn checked_scale(what: &str, low: f64, high: f64) -> [f64; 2] {
+    assert!(
+        0.0 < low && low <= high && high <= 1.0,
+        "{what}: a scale from {low} to {high}; both lie above 0 and up to 1, in this order"
+    );
+    [low, high]
 }
 
 /// Corner and size of a part of random area (of the whole) and width to height, as torchvision draws it: ten tries, the
