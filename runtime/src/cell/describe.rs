@@ -85,7 +85,9 @@ described! {
     [] String => |text| text.as_str().describe();
     [] Path => |path| plain(path.display().to_string());
     [] PathBuf => |path| path.as_path().describe();
-    [S: ndarray::RawData, D: ndarray::Dimension] ndarray::ArrayBase<S, D> => |array| plain(format!("{:?}", array.shape()));
+    [S: ndarray::RawData, D: ndarray::Dimension] ndarray::ArrayBase<S, D> => |array| {
+        plain(format!("{:?}", array.shape()))
+    };
     [P: image::Pixel, C: Deref<Target = [P::Subpixel]>] image::ImageBuffer<P, C> => |image| pixels(image.dimensions());
     [] image::DynamicImage => |image| pixels((image.width(), image.height()));
     [T] [T] => |list| counted(list.len(), "element");

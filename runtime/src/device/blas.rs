@@ -52,7 +52,6 @@ fn next(name: &CStr) -> Blas {
 /// Whether this processor multiplies small matrices faster by other code than MKL's: MKL has its best code for Intel's
 /// processors only. On an AMD EPYC with AVX-512, a product of 32 x 128 x 32 takes it 2.9 µs and the `gemm` crates 1.3
 /// µs; a step of training an LSTM takes a tenth less time so.
-#[cfg(target_arch = "x86_64")]
 fn is_slow_in_mkl() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {
@@ -75,12 +74,6 @@ fn is_slow_in_mkl() -> bool {
         ];
         vendor.as_flattened() == b"AuthenticAMD" && has_all.iter().all(|has| *has)
     })
-}
-
-/// libtorch has no MKL on other processors.
-#[cfg(not(target_arch = "x86_64"))]
-fn is_slow_in_mkl() -> bool {
-    false
 }
 
 /// A product in single precision; none where an argument is special, or not what BLAS knows, which is

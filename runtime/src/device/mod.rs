@@ -176,8 +176,8 @@ fn libtorch_folder() -> Option<PathBuf> {
 
 /// Loads a library for the rest of the process, its symbols visible to all others.
 fn open(library: &Path) -> Result<(), String> {
-    // SAFETY: the initialisers that run are those of the NVIDIA driver and of libtorch, which are made to be loaded this
-    // way; the library is never closed, so nothing they registered goes away.
+    // SAFETY: the initializers that run are those of the NVIDIA driver and of libtorch, which are made to be loaded
+    // this way; the library is never closed, so nothing they registered goes away.
     let opened = unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) };
     opened.map(std::mem::forget).map_err(|error| error.to_string())
 }

@@ -175,11 +175,11 @@ fn body(tensor: &Tensor, indent: usize) -> Result<String, TchError> {
     if tensor.numel() == 0 {
         return Ok("[]".to_owned());
     }
-    let summarised = tensor.numel() > THRESHOLD;
+    let summarized = tensor.numel() > THRESHOLD;
     let mut kept = tensor.detach();
     let mut cut = Vec::new();
     for (dim, size) in tensor.size().into_iter().enumerate() {
-        let too_long = summarised && size > 2 * EDGE_ITEMS;
+        let too_long = summarized && size > 2 * EDGE_ITEMS;
         cut.push(too_long);
         if too_long {
             let dim = dim as i64;
@@ -187,7 +187,7 @@ fn body(tensor: &Tensor, indent: usize) -> Result<String, TchError> {
             kept = Tensor::f_cat(&ends, dim)?;
         }
     }
-    let (cells, width) = Values::read(&kept)?.cells();
+    let (cells, width) = cells(&kept)?;
     let shape: Vec<usize> = kept.size().into_iter().map(|size| size as usize).collect();
     Ok(layout(&cells, width, &shape, &cut, indent))
 }
@@ -227,54 +227,36 @@ fn layout(cells: &[String], width: usize, shape: &[usize], cut: &[bool], indent:
     }
 }
 
-/// The values of a tensor in row-major order, in the type that decides how they are printed.
-enum Values {
-    Bool(Vec<i64>),
-    Int(Vec<i64>),
-    Float(Vec<f64>),
-    Complex(Vec<f64>, Vec<f64>),
-}
-
-impl Values {
-    fn read(tensor: &Tensor) -> Result<Self, TchError> {
-        Ok(match tensor.f_kind()? {
-            Kind::Bool => Self::Bool(f_elements(tensor)?),
-            Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int | Kind::Int64 => Self::Int(f_elements(tensor)?),
-            Kind::ComplexHalf | Kind::ComplexFloat | Kind::ComplexDouble => {
-                let wide = tensor.f_to_kind(Kind::ComplexDouble)?;
-                Self::Complex(f_elements(&wide.f_real()?)?, f_elements(&wide.f_imag()?)?)
-            }
-            Kind::QInt8 | Kind::QUInt8 | Kind::QInt32 => Self::Float(f_elements(&tensor.f_dequantize()?)?),
-            _ => Self::Float(f_elements(tensor)?),
-        })
-    }
-
-    /// Each value as text, padded to the width of the widest, and the room that one takes on a line.
-    fn cells(&self) -> (Vec<String>, usize) {
-        match self {
-            Self::Bool(values) => right_aligned(
-                values.iter().map(|value| if *value != 0 { "True" } else { "False" }.to_owned()).collect(),
-            ),
-            Self::Int(values) => right_aligned(values.iter().map(i64::to_string).collect()),
-            Self::Float(values) => {
-                let style = FloatStyle::of(values);
-                (values.iter().map(|value| style.padded(*value)).collect(), style.width)
-            }
-            Self::Complex(real, imaginary) => {
-                let (left, right) = (FloatStyle::of(real), FloatStyle::of(imaginary));
-                let cells = real.iter().zip(imaginary).map(|(real, imaginary)| {
-                    let imaginary = right.padded(*imaginary);
-                    let imaginary = imaginary.trim_start();
-                    let sign = if imaginary.starts_with(['+', '-']) { "" } else { "+" };
-                    format!("{}{sign}{imaginary}j", left.padded(*real))
-                });
-                (cells.collect(), left.width + right.width + 1)
-            }
+/// Each value as text, padded to the width of the widest, and the room that one takes on a line.
+fn cells(tensor: &Tensor) -> Result<(Vec<String>, usize), TchError> {
+    Ok(match tensor.f_kind()? {
+        Kind::Bool => right_aligned(f_elements(tensor)?, |value| if value != 0 { "True" } else { "False" }.to_owned()),
+        Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int | Kind::Int64 => {
+            right_aligned(f_elements(tensor)?, |value| value.to_string())
         }
-    }
+        Kind::ComplexHalf | Kind::ComplexFloat | Kind::ComplexDouble => {
+            let wide = tensor.f_to_kind(Kind::ComplexDouble)?;
+            let (real, imaginary) = (f_elements(&wide.f_real()?)?, f_elements(&wide.f_imag()?)?);
+            let (left, right) = (FloatStyle::of(&real), FloatStyle::of(&imaginary));
+            let cells = real.iter().zip(&imaginary).map(|(real, imaginary)| {
+                let imaginary = right.padded(*imaginary);
+                let imaginary = imaginary.trim_start();
+                let sign = if imaginary.starts_with(['+', '-']) { "" } else { "+" };
+                format!("{}{sign}{imaginary}j", left.padded(*real))
+            });
+            (cells.collect(), left.width + right.width + 1)
+        }
+        Kind::QInt8 | Kind::QUInt8 | Kind::QInt32 => return cells(&tensor.f_dequantize()?),
+        _ => {
+            let values: Vec<f64> = f_elements(tensor)?;
+            let style = FloatStyle::of(&values);
+            (values.iter().map(|value| style.padded(*value)).collect(), style.width)
+        }
+    })
 }
 
-fn right_aligned(texts: Vec<String>) -> (Vec<String>, usize) {
+fn right_aligned(values: Vec<i64>, text: fn(i64) -> String) -> (Vec<String>, usize) {
+    let texts: Vec<String> = values.into_iter().map(text).collect();
     let width = texts.iter().map(String::len).max().unwrap_or(0);
     (texts.into_iter().map(|text| format!("{text:>width$}")).collect(), width)
 }

@@ -3,15 +3,15 @@
 use anyhow::{Result, ensure};
 use tch::Tensor;
 
-use super::canvas::{BLUE, Canvas, Colour, INK};
+use super::canvas::{BLUE, Canvas, Color, INK};
 use super::env::{Env, Episode, Space, Step, TimeLimit};
 
 const CELL: f64 = 56.0;
-const ICE: Colour = [226, 238, 247];
-const HOLE: Colour = [54, 76, 110];
-const WALL: Colour = [92, 96, 106];
-const CLIFF: Colour = [96, 72, 60];
-const TRAP: Colour = [226, 140, 128];
+const ICE: Color = [226, 238, 247];
+const HOLE: Color = [54, 76, 110];
+const WALL: Color = [92, 96, 106];
+const CLIFF: Color = [96, 72, 60];
+const TRAP: Color = [226, 140, 128];
 /// Rows down and columns right of a move: left, down, right, up.
 const LAKE_MOVES: [(i64, i64); 4] = [(0, -1), (1, 0), (0, 1), (-1, 0)];
 /// Up, right, down, left.
@@ -244,7 +244,7 @@ impl Grid {
         &self.table[state][action]
     }
 
-    /// A picture of what was learnt, uint8 `[3, H, W]`: the value of each cell, the highest of its four, as a colour,
+    /// A picture of what was learnt, uint8 `[3, H, W]`: the value of each cell, the highest of its four, as a color,
     /// and its best action as an arrow. `q` is a tensor `[states, 4]`.
     ///
     /// ```
@@ -269,8 +269,8 @@ impl Grid {
             let (x, y) = self.corner(cell);
             let part = if high > low { (best[cell] - low) / (high - low) } else { 0.0 };
             let shade = |from: f64, to: f64| (from + part * (to - from)) as u8;
-            let colour = [shade(250.0, 96.0), shade(248.0, 182.0), shade(236.0, 130.0)];
-            canvas.rectangle((x + 1.0, y + 1.0), (x + CELL - 1.0, y + CELL - 1.0), colour);
+            let color = [shade(250.0, 96.0), shade(248.0, 182.0), shade(236.0, 130.0)];
+            canvas.rectangle((x + 1.0, y + 1.0), (x + CELL - 1.0, y + CELL - 1.0), color);
             let (down, right) = self.moves[values.1.int64_value(&[cell as i64]) as usize];
             canvas.arrow((x + CELL / 2.0, y + CELL / 2.0), (right as f64, down as f64), 26.0, INK);
         }
@@ -290,7 +290,7 @@ impl Grid {
         let mut canvas = Canvas::new(self.columns as u32 * CELL as u32, rows as u32 * CELL as u32, [255, 255, 255]);
         for (cell, letter) in self.cells.iter().enumerate() {
             let (x, y) = self.corner(cell);
-            let colour = match letter {
+            let color = match letter {
                 b'#' => WALL,
                 b'C' => CLIFF,
                 b'X' => TRAP,
@@ -299,7 +299,7 @@ impl Grid {
                 b'.' => [240, 240, 236],
                 _ => ICE,
             };
-            canvas.rectangle((x + 1.0, y + 1.0), (x + CELL - 1.0, y + CELL - 1.0), colour);
+            canvas.rectangle((x + 1.0, y + 1.0), (x + CELL - 1.0, y + CELL - 1.0), color);
             match letter {
                 b'H' => canvas.circle((x + CELL / 2.0, y + CELL / 2.0), CELL * 0.36, HOLE),
                 b'G' => canvas.flag((x + CELL * 0.4, y + CELL * 0.82), CELL * 0.62),

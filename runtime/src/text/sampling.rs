@@ -132,7 +132,7 @@ impl Sampler {
             logits.iter().any(|logit| *logit > f64::NEG_INFINITY),
             "sampling: all logits are -inf, so there is no token to draw; look at the mask that was laid over them"
         );
-        self.penalise(&mut logits, before);
+        self.penalize(&mut logits, before);
         logits.iter_mut().for_each(|logit| *logit /= self.temperature);
 
         // The likeliest first; of equals the one of the lower index, for the order is stable.
@@ -157,7 +157,7 @@ impl Sampler {
         probabilities
     }
 
-    fn penalise(&self, logits: &mut [f64], before: &[i64]) {
+    fn penalize(&self, logits: &mut [f64], before: &[i64]) {
         let mut seen: Vec<usize> = before.iter().filter_map(|token| usize::try_from(*token).ok()).collect();
         seen.sort_unstable();
         seen.dedup();

@@ -243,7 +243,7 @@ mod tests {
     use crate::reference::Reference;
 
     #[test]
-    fn colours_are_changed_as_torchvision_defines_it() {
+    fn colors_are_changed_as_torchvision_defines_it() {
         let reference = Reference::parse(include_str!("../../../../tests/reference/augment.json"));
         let (image, grey) = (reference.tensor("/image"), reference.tensor("/grey"));
         type Case = (&'static str, fn(&Tensor, f64) -> Tensor, f64);
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "4 channels; colours are for 1 or 3")]
-    fn other_than_one_or_three_channels_have_no_colours() {
+    fn other_than_one_or_three_channels_have_no_colors() {
         let _ = adjust_contrast(&Tensor::zeros([4, 2, 2], (Kind::Float, tch::Device::Cpu)), 0.5);
     }
 }

@@ -98,14 +98,14 @@ fn cells(share: f64) -> String {
     bar
 }
 
-/// The same for a page. The colours stand out on white and on black, and the letters have the page's own.
+/// The same for a page. The colors stand out on white and on black, and the letters have the page's own.
 pub(super) fn html(views: &[View]) -> String {
     let widest = views.iter().map(|view| view.label().width()).max().unwrap_or_default();
     views.iter().map(|view| row(view, widest)).collect()
 }
 
 fn row(view: &View, widest: usize) -> String {
-    let colour = match view.ending {
+    let color = match view.ending {
         Some(Ending::Complete) => COMPLETE,
         Some(Ending::Stopped) => STOPPED,
         Some(Ending::Settled) | None => RUNNING,
@@ -120,7 +120,7 @@ fn row(view: &View, widest: usize) -> String {
         html += &format!(
             "<span style=\"flex: none\">{percent}</span><div style=\"flex: none; width: 200px; height: 0.9em; background: rgba(128, 128, 128, \
              0.3); border-radius: 3px; overflow: hidden\"><div style=\"width: {:.1}%; height: 100%; background: \
-             {colour}\"></div></div>",
+             {color}\"></div></div>",
             share * 100.0
         );
     }

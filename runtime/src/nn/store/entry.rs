@@ -3,7 +3,7 @@
 use tch::Tensor;
 use tch::nn::Init;
 
-use super::var_store::Path;
+use super::path::Path;
 
 /// A variable of a [`Path`] that is there or is made, as `tch` has one: to share weights, or to keep them when a cell
 /// is run again.

@@ -1,9 +1,11 @@
 //! The variables of a network by their names, and what a layer that is made again leaves of the one before.
 
 mod entry;
+mod path;
 mod remade_layers;
 mod var_store;
 
 pub use entry::Entry;
+pub use path::Path;
+pub use var_store::VarStore;
 pub(crate) use var_store::forget_panics;
-pub use var_store::{Path, VarStore};
