@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, TableLike};
 
-/// Rooms of the engine that may name one of an upper row.
+/// Rooms that may name one of an upper row.
 const MUTUAL: [(&str, &str); 2] = [("perform", "cell"), ("assist", "cell")];
+
+/// The most files of a room.
+const MOST_FILES: usize = 12;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -82,6 +85,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn named_by(room: &Path, rooms: &[String]) -> BTreeSet<String> {
     let mut files = Vec::new();
     sources(room, &mut files);
+    files.extend(Some(room.with_extension("rs")).filter(|file| file.is_file()));
     let mut named = BTreeSet::new();
     for file in &files {
         let text = read(file);
@@ -95,24 +99,42 @@ fn named_by(room: &Path, rooms: &[String]) -> BTreeSet<String> {
     named
 }
 
+/// The files of Rust in a folder, less those below it.
+fn files_in(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).expect("can be read").map(|entry| entry.expect("can be read").path());
+    entries.filter(|path| path.extension().is_some_and(|ending| ending == "rs")).count()
+}
+
 #[test]
-fn a_room_of_the_engine_names_those_below_it_alone() {
-    let rows = table(&architecture(), "has rooms");
-    let rooms: Vec<String> = rows.iter().map(|row| row[0].trim_start_matches("engine/").to_owned()).collect();
-    let folder = root().join("kernel/engine/src");
-    let there: BTreeSet<String> = std::fs::read_dir(&folder)
-        .expect("can be read")
-        .map(|entry| entry.expect("can be read"))
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    assert_eq!(rooms.iter().cloned().collect::<BTreeSet<_>>(), there, "the page names all rooms");
+fn a_room_names_those_below_it_alone_and_can_be_overlooked() {
+    let page = architecture();
     let mut wrong = Vec::new();
-    for (at, room) in rooms.iter().enumerate() {
-        for other in named_by(&folder.join(room), &rooms[..at]) {
-            if !MUTUAL.contains(&(room.as_str(), other.as_str())) {
-                wrong.push(format!("{room} names {other}, which stands above it"));
+    for (package, below) in
+        [("engine", "has rooms"), ("jupyter", "are parted by the same rule"), ("setup", "are parted by the same rule")]
+    {
+        let rows = table(&page, below);
+        let rooms = rows.iter().filter_map(|row| row[0].strip_prefix(package)?.strip_prefix('/'));
+        let rooms: Vec<String> = rooms.map(str::to_owned).collect();
+        let folder = root().join("kernel").join(package).join("src");
+        let there: BTreeSet<String> = std::fs::read_dir(&folder)
+            .expect("can be read")
+            .map(|entry| entry.expect("can be read"))
+            .filter(|entry| entry.path().is_dir() && files_in(&entry.path()) > 0 && entry.file_name() != "tests")
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(rooms.iter().cloned().collect::<BTreeSet<_>>(), there, "the page names all rooms");
+        for (at, room) in rooms.iter().enumerate() {
+            for other in named_by(&folder.join(room), &rooms[..at]) {
+                if !MUTUAL.contains(&(room.as_str(), other.as_str())) {
+                    wrong.push(format!("{room} names {other}, which stands above it"));
+                }
             }
+            if files_in(&folder.join(room)) > MOST_FILES {
+                wrong.push(format!("{package}/{room} has more than {MOST_FILES} files"));
+            }
+        }
+        if files_in(&folder) > MOST_FILES {
+            wrong.push(format!("{package} has more than {MOST_FILES} files beside its rooms"));
         }
     }
     assert_eq!(wrong, Vec::<String>::new());

@@ -14,7 +14,6 @@ use oxtorch_system::programs::find_program;
 use crate::contents::{self, Look};
 use crate::error::{SetupError, Unusable};
 use crate::progress::Progress;
-use crate::shim::other_versions;
 
 /// The version that the `tch` crate goes with.
 pub(crate) const VERSION: &str = "2.13.0";
@@ -237,7 +236,7 @@ pub(crate) fn check(root: &Path, origin: &'static str) -> Result<Libtorch, Strin
     }
     let full = version(&root).ok_or("does not say its version (no build-version, no version.py)")?;
     let version = full.split('+').next().unwrap_or_default().to_owned();
-    if other_versions::is_far(&version) {
+    if is_far(&version) {
         return Err(format!("is version {full}, too far from {VERSION}"));
     }
     if version != VERSION && has_old_strings(&root) {
@@ -254,6 +253,12 @@ pub(crate) fn check(root: &Path, origin: &'static str) -> Result<Libtorch, Strin
 fn check_exact(root: &Path, origin: &'static str) -> Result<Libtorch, String> {
     let libtorch = check(root, origin)?;
     if libtorch.is_exact() { Ok(libtorch) } else { Err(format!("is version {}, not {VERSION}", libtorch.version)) }
+}
+
+/// Whether the versions are so far from each other that there is no use in trying.
+fn is_far(version: &str) -> bool {
+    let major = |version: &str| version.split('.').next().map(str::to_owned);
+    major(version) != major(VERSION)
 }
 
 /// Whether it was built with the GNU library's old `std::string`, as the wheels of long ago were: a function that takes
@@ -284,4 +289,15 @@ fn missing_libraries(library: &Path) -> Option<String> {
     let missing: Vec<&str> =
         answer.lines().filter_map(|line| line.trim().split_once(" => not found")).map(|(name, _)| name).collect();
     (!missing.is_empty()).then(|| missing.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_versions_of_the_same_series_are_tried() {
+        assert!(is_far("1.13.1") && is_far("3.0.0") && is_far(""));
+        assert!(!is_far("2.11.0+cu130") && !is_far("2.15.0a0"));
+    }
 }

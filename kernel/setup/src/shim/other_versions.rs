@@ -73,12 +73,6 @@ pub(crate) fn known(place: &Path) -> Option<Verdict> {
     is_whole.then_some(Verdict::Fits { lacking })
 }
 
-/// Whether the versions are so far from each other that there is no use in trying.
-pub(crate) fn is_far(version: &str) -> bool {
-    let major = |version: &str| version.split('.').next().map(str::to_owned);
-    major(version) != major(VERSION)
-}
-
 /// Compiles a shim for a libtorch of another version and tests it.
 pub(crate) fn fit(
     home: &Home,
@@ -186,11 +180,6 @@ fn fails(attempt: &Attempt<'_>, shim: &Path, libtorch: &Libtorch) -> Result<Opti
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_versions_of_the_same_series_are_tried() {
-        assert!(is_far("1.13.1") && is_far("3.0.0") && is_far(""));
-        assert!(!is_far("2.11.0+cu130") && !is_far("2.15.0a0"));
-    }
     /// Runs the self-test with a shim that is compiled from a text, above a libtorch in which nothing is.
     fn self_test(shim: &str) -> Option<String> {
         let folder = tempfile::tempdir().expect("a temporary folder");
