@@ -165,23 +165,16 @@ impl<E: Engine> Kernel<E> {
                 self.history.record(count, &content.code);
             }
         }
-        let reply = match self.run_cell(request, content, count).await {
-            Ok(expressions) => ExecuteReply {
-                status: ReplyStatus::Ok,
-                execution_count,
-                payload: Vec::new(),
-                user_expressions: Some(expressions),
-                error: None,
-            },
-            Err(CellError { kind, evalue, traceback }) => ExecuteReply {
-                status: ReplyStatus::Error,
-                execution_count,
-                payload: Vec::new(),
-                user_expressions: Some(HashMap::new()),
-                error: Some(Box::new(ReplyError { ename: kind.name().into(), evalue, traceback })),
-            },
+        let (status, expressions, error) = match self.run_cell(request, content, count).await {
+            Ok(expressions) => (ReplyStatus::Ok, expressions, None),
+            Err(CellError { kind, evalue, traceback }) => {
+                let error = ReplyError { ename: kind.name().into(), evalue, traceback };
+                (ReplyStatus::Error, HashMap::new(), Some(Box::new(error)))
+            }
         };
-        let aborts = reply.status == ReplyStatus::Error && content.stop_on_error && !content.silent;
+        let aborts = error.is_some() && content.stop_on_error && !content.silent;
+        let user_expressions = Some(expressions);
+        let reply = ExecuteReply { status, execution_count, payload: Vec::new(), user_expressions, error };
         // Looked for before the reply: a client that has the reply may go on, and that is not to be aborted.
         let aborted = if aborts { self.take_waiting_cells().await } else { Vec::new() };
         let reply = wire::message(reply, Some(request)).with_metadata(started);

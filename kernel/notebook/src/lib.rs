@@ -69,12 +69,10 @@ pub struct RunReport {
 /// A cell that failed.
 #[derive(Debug)]
 pub struct Failure {
-    /// Its place among the cells that are executed, from 1.
+    /// Its place among the cells that are executed, from 1: the number in its prompt.
     pub number: usize,
     /// How many those are.
     pub total: usize,
-    /// The number in its prompt.
-    pub execution_count: u32,
     /// Its text.
     pub source: String,
     /// What went wrong.
@@ -121,26 +119,25 @@ where
     let mut report = RunReport { failed: false, interrupted: false, executed: 0, failures: Vec::new(), output };
     for (number, cell) in (1..).zip(&cells) {
         let execution_count = number as u32;
-        progress.begin(number, execution_count, &cell.source);
+        progress.begin(number, &cell.source);
         let began = Instant::now();
         while let Some(event) = aside.try_next() {
             outputs.take(event);
         }
         outputs.next_cell(execution_count);
         engine.expect(cells[number..].iter().take(AHEAD).map(|cell| cell.source.clone()).collect());
-        let running = CellRun { cell, execution_count, timeout: options.timeout };
-        let ended = run_cell(&mut engine, running, &mut aside, &mut outputs, &mut signals).await;
+        let request = CellRequest { code: &cell.source, execution_count, allow_stdin: false, cell_id: None };
+        let ended = run_cell(&mut engine, request, options.timeout, &mut aside, &mut outputs, &mut signals).await;
         let error = ended.outcome.err();
         let failure = error.as_ref().map(|error| error.kind);
-        progress.end(number, execution_count, &cell.source, began.elapsed(), failure);
+        progress.end(number, &cell.source, began.elapsed(), failure);
         report.executed = number;
         report.interrupted = ended.interrupted;
         let may_fail = cell.tags.iter().any(|tag| tag == MAY_FAIL);
         if let Some(error) = error {
             outputs.error(&error);
             if !may_fail || ended.interrupted || ended.lost {
-                let source = cell.source.clone();
-                report.failures.push(Failure { number, total: cells.len(), execution_count, source, error });
+                report.failures.push(Failure { number, total: cells.len(), source: cell.source.clone(), error });
             }
         }
         if ended.interrupted || ended.lost || (!options.allow_errors && !report.failures.is_empty()) {
@@ -218,23 +215,16 @@ fn last_words(event: Event, outputs: &mut Outputs) {
     outputs.take(event);
 }
 
-/// A cell to run.
-struct CellRun<'a> {
-    cell: &'a CodeCell,
-    execution_count: u32,
-    timeout: Option<Duration>,
-}
-
 async fn run_cell<E: Engine>(
     engine: &mut E,
-    CellRun { cell, execution_count, timeout }: CellRun<'_>,
+    request: CellRequest<'_>,
+    timeout: Option<Duration>,
     aside: &mut Aside,
     outputs: &mut Outputs,
     signals: &mut Endings,
 ) -> Ended {
     let (events, mut events_end) = mpsc::channel(EVENTS);
     let interrupter = engine.interrupter();
-    let request = CellRequest { code: &cell.source, execution_count, allow_stdin: false, cell_id: None };
     let mut running = pin!(engine.execute(request, &events));
     let mut patience = pin!(tokio::time::sleep(timeout.unwrap_or(Duration::MAX)));
     let mut interrupted = false;

@@ -33,11 +33,11 @@ impl Progress {
     }
 
     /// A cell begins.
-    pub(super) fn begin(&mut self, number: usize, execution_count: u32, source: &str) {
+    pub(super) fn begin(&mut self, number: usize, source: &str) {
         if !Term::stderr().is_term() {
             return;
         }
-        let bar = ProgressBar::new_spinner().with_message(self.line(number, execution_count, source));
+        let bar = ProgressBar::new_spinner().with_message(self.line(number, source));
         if let Ok(style) = ProgressStyle::with_template("{msg}  {elapsed} {spinner}") {
             bar.set_style(style);
         }
@@ -46,27 +46,20 @@ impl Progress {
     }
 
     /// A cell has ended.
-    pub(super) fn end(
-        &mut self,
-        number: usize,
-        execution_count: u32,
-        source: &str,
-        took: Duration,
-        error: Option<ErrorKind>,
-    ) {
+    pub(super) fn end(&mut self, number: usize, source: &str, took: Duration, error: Option<ErrorKind>) {
         if let Some(bar) = self.live.take() {
             bar.finish_and_clear();
         }
         let failed = error.map(|kind| format!("  {kind}")).unwrap_or_default();
-        let line = self.line(number, execution_count, source);
+        let line = self.line(number, source);
         say(format_args!("{line}  {:.2} s{failed}", took.as_secs_f64()));
     }
 
-    fn line(&self, number: usize, execution_count: u32, source: &str) -> String {
+    fn line(&self, number: usize, source: &str) -> String {
         let width = self.total.to_string().len();
         let title = title(source, TITLE_WIDTH);
         let title = console::pad_str(&title, TITLE_WIDTH, console::Alignment::Left, None);
-        format!("[{number:width$}/{}] cell [{execution_count}] {title}", self.total)
+        format!("[{number:width$}/{}] cell [{number}] {title}", self.total)
     }
 }
 
@@ -84,8 +77,8 @@ fn short(line: &str, width: usize) -> String {
 pub(super) fn report(failures: &[Failure]) {
     let Some((first, others)) = failures.split_first() else { return };
     let heading = |failure: &Failure| {
-        let Failure { number, total, execution_count, source, .. } = failure;
-        format!("cell [{execution_count}] failed ({number} of {total}): {}", title(source, LINE_WIDTH))
+        let Failure { number, total, source, .. } = failure;
+        format!("cell [{number}] failed ({number} of {total}): {}", title(source, LINE_WIDTH))
     };
     let mut text = format!("\n{}\n\n", heading(first));
     for line in &first.error.traceback {
@@ -110,7 +103,7 @@ mod tests {
 
     #[test]
     fn nothing_of_a_cell_moves_the_cursor() {
-        let line = Progress::new(1).line(1, 1, "\n\u{1b}[2Jlet x = 1; \u{9b}H\u{202e} // \u{7}");
+        let line = Progress::new(1).line(1, "\n\u{1b}[2Jlet x = 1; \u{9b}H\u{202e} // \u{7}");
         assert!(!line.chars().any(char::is_control) && !line.contains('\u{202e}'), "{line:?}");
         assert!(line.contains("let x = 1;"), "{line:?}");
     }
