@@ -1,8 +1,8 @@
 //! How set-up tells the user what it does: a bar in a terminal, lines everywhere else.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -61,63 +61,55 @@ pub(crate) fn count_bytes<T>(
 /// The right kind of progress for standard error.
 pub fn for_stderr() -> Box<dyn Progress> {
     if std::io::stderr().is_terminal() {
-        Box::new(Terminal::new())
+        Box::new(Terminal::default())
     } else {
         Box::new(Lines::new(|line| terminal::say(format_args!("{line}"))))
     }
 }
 
 /// A bar for each step, drawn on standard error.
+#[derive(Default)]
 struct Terminal {
-    bar: Mutex<Option<(ProgressBar, String)>>,
+    bar: Mutex<Option<ProgressBar>>,
 }
 
-impl Terminal {
-    fn new() -> Self {
-        Self { bar: Mutex::new(None) }
-    }
-
-    fn close(slot: &mut Option<(ProgressBar, String)>) {
-        if let Some((bar, what)) = slot.take() {
-            bar.set_style(style("{msg} {elapsed:.dim}"));
-            bar.finish_with_message(format!("\u{2713} {what}"));
-        }
-    }
-}
+/// What is drawn of a step of which nothing more is known.
+const STEP: &str = "{spinner} {prefix}{msg} {elapsed:.dim}";
 
 impl Progress for Terminal {
     fn step(&self, what: &str) {
-        let mut slot = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        Self::close(&mut slot);
-        let bar =
-            ProgressBar::no_length().with_message(what.to_owned()).with_style(style("{spinner} {msg} {elapsed:.dim}"));
+        self.done();
+        let bar = ProgressBar::no_length().with_prefix(what.to_owned()).with_style(style(STEP));
         bar.enable_steady_tick(Duration::from_millis(120));
-        *slot = Some((bar, what.to_owned()));
+        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
     }
 
     fn update(&self, update: Update<'_>) {
-        let slot = self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let Some((bar, what)) = slot.as_ref() else { return };
+        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(bar) = bar.as_ref() else { return };
         match update {
             Update::Doing(doing) => {
-                bar.set_style(style("{spinner} {msg} {elapsed:.dim}"));
-                bar.set_message(format!("{what}: {doing}"));
+                bar.set_style(style(STEP));
+                bar.set_message(format!(": {doing}"));
             }
             Update::Bytes(done) => {
-                bar.set_style(style("{spinner} {msg} {bytes} {elapsed:.dim}"));
+                bar.set_style(style("{spinner} {prefix}{msg} {bytes} {elapsed:.dim}"));
                 bar.set_position(done);
             }
             Update::Count { done, total, name } => {
-                bar.set_style(style("{spinner} {msg} [{bar:24}] {pos}/{len} {elapsed:.dim}"));
+                bar.set_style(style("{spinner} {prefix}{msg} [{bar:24}] {pos}/{len} {elapsed:.dim}"));
                 bar.set_length(total);
                 bar.set_position(done);
-                bar.set_message(format!("{what} ({name})"));
+                bar.set_message(format!(" ({name})"));
             }
         }
     }
 
     fn done(&self) {
-        Self::close(&mut self.bar.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.set_style(style("\u{2713} {prefix} {elapsed:.dim}"));
+            bar.finish();
+        }
     }
 }
 
