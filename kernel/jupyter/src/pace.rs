@@ -36,3 +36,23 @@ impl Pace {
         allowed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn some_may_come_at_once_and_then_one_in_each_interval() {
+        let interval = Duration::from_millis(100);
+        let mut pace = Pace::new(3, interval);
+        let mut taken = async |after: Duration| {
+            tokio::time::advance(after).await;
+            std::iter::repeat_with(|| pace.take()).take_while(|taken| *taken).count()
+        };
+        assert_eq!(taken(Duration::ZERO).await, 3);
+        assert_eq!(taken(interval / 2).await, 0);
+        assert_eq!(taken(interval / 2).await, 1, "the first half counts as well");
+        assert_eq!(taken(interval * 100).await, 3, "what nobody takes is not saved up");
+        assert_eq!(pace.next(), Instant::now() + interval);
+    }
+}
