@@ -20,7 +20,7 @@ use oxtorch_system::home::{Home, HomeError, Scratch, trust};
 use oxtorch_system::programs::is_executable;
 use oxtorch_system::signals::{self, Endings};
 use oxtorch_system::terminal::{answer, say};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::arguments::{Cli, Command, EngineName, InstallArgs, NotBuilt, PlaceArgs, RunArgs};
 
@@ -219,15 +219,12 @@ async fn run(arguments: RunArgs) -> ExitCode {
         timeout: arguments.timeout,
         allow_errors: arguments.allow_errors,
     };
-    // Ahead of the first cell the terminal is set-up's own, so it draws there itself and sends no lines.
+    // Ahead of the first cell the terminal is set-up's own.
+    let progress = progress::for_stderr();
     let result = match arguments.engine {
-        EngineName::Native => {
-            oxtorch_notebook::run(options, async |_| started.native(progress::for_stderr()).await).await
-        }
+        EngineName::Native => oxtorch_notebook::run(options, started.native(progress)).await,
         #[cfg(feature = "evcxr")]
-        EngineName::Evcxr => {
-            oxtorch_notebook::run(options, async |_| started.evcxr(progress::for_stderr()).await).await
-        }
+        EngineName::Evcxr => oxtorch_notebook::run(options, started.evcxr(progress)).await,
         #[cfg(not(feature = "evcxr"))]
         EngineName::Evcxr => Err(NotBuilt.into()),
     };
@@ -242,20 +239,21 @@ async fn kernel(connection_file: &Path, engine: EngineName) -> ExitCode {
     let started = Arc::new(Started::default());
     // Without a home no cell can run, and each says why.
     let history = Home::from_environment().ok().map(|home| home.history());
+    let (lines, progress) = mpsc::unbounded_channel();
     let result = match engine {
         EngineName::Native => {
             let started = started.clone();
-            let start = move |lines| async move {
+            let start = async move {
                 let engine = started.native(sent(lines)).await.map_err(with_help)?;
                 Ok(engine.with_standby())
             };
-            oxtorch_jupyter::serve(connection_file, history, start).await
+            oxtorch_jupyter::serve(connection_file, history, progress, start).await
         }
         #[cfg(feature = "evcxr")]
         EngineName::Evcxr => {
             let started = started.clone();
-            let start = move |lines| async move { started.evcxr(sent(lines)).await.map_err(with_help) };
-            oxtorch_jupyter::serve(connection_file, history, start).await
+            let start = async move { started.evcxr(sent(lines)).await.map_err(with_help) };
+            oxtorch_jupyter::serve(connection_file, history, progress, start).await
         }
         #[cfg(not(feature = "evcxr"))]
         EngineName::Evcxr => Err(NotBuilt.into()),

@@ -51,8 +51,8 @@ const LAST_REPLY: Duration = Duration::from_millis(50);
 
 /// Serves a frontend until it ends the kernel, it dies, or SIGTERM comes.
 ///
-/// The sockets answer at once; `start` makes the engine meanwhile. It may send lines of progress, which cells that
-/// wait for the engine show. If it fails the kernel stays, and every cell says why.
+/// The sockets answer at once; `start` makes the engine meanwhile. Cells that wait for it show the lines of `progress`.
+/// If it fails the kernel stays, and every cell says why.
 /// The cells that run are kept in the folder `history`, if there is one, for later sessions; `OXTORCH_HISTORY` names
 /// another, or says `off`.
 ///
@@ -60,12 +60,12 @@ const LAST_REPLY: Duration = Duration::from_millis(50);
 ///
 /// A [`ConnectionFileError`] where the connection file cannot be used; an [`std::io::Error`] where the process may have
 /// too few files open.
-pub async fn serve<E, F, Fut>(connection_file: &Path, history: Option<PathBuf>, start: F) -> anyhow::Result<()>
-where
-    E: Engine,
-    F: FnOnce(mpsc::UnboundedSender<String>) -> Fut + Send + 'static,
-    Fut: Future<Output = anyhow::Result<E>> + Send + 'static,
-{
+pub async fn serve<E: Engine>(
+    connection_file: &Path,
+    history: Option<PathBuf>,
+    progress: mpsc::UnboundedReceiver<String>,
+    start: impl Future<Output = anyhow::Result<E>> + Send + 'static,
+) -> anyhow::Result<()> {
     listener::check_descriptors()?;
     let (info, wire) = connection_file::read(connection_file)?;
     let wire = Arc::new(wire);
@@ -98,7 +98,7 @@ where
         shutdown: shutdown.clone(),
     };
     let kernel = kernel::Kernel {
-        engine: Startup::begin(start),
+        engine: Startup::begin(start, progress),
         requests,
         replies,
         frontend: Frontend { iopub, stdin, interrupts: interrupts.clone() },

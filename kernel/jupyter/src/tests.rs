@@ -82,7 +82,9 @@ impl Client {
         let info = connection_info(&folder.path().join("socket").display().to_string(), key);
         let file: PathBuf = folder.path().join("kernel.json");
         std::fs::write(&file, serde_json::to_vec(&info).expect("is JSON")).expect("writes");
-        let kernel = tokio::spawn(async move { serve(&file, None, start).await });
+        let (lines, progress) = mpsc::unbounded_channel();
+        let start = start(lines);
+        let kernel = tokio::spawn(async move { serve(&file, None, progress, start).await });
         let session = uuid::Uuid::new_v4().to_string();
         let identity = jupyter_zmq_client::peer_identity_for_session(&session).expect("is an identity");
         let iopub = soon(jupyter_zmq_client::create_client_iopub_connection(&info, "", &session)).await;

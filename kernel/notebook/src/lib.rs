@@ -90,18 +90,16 @@ struct Ended {
 /// Executes a notebook and writes it with its outputs, also where a cell failed or the user pressed Ctrl-C (then the
 /// cells so far). A line a cell goes to stderr, and at the end what failed.
 ///
-/// `start` makes the engine and may send lines of progress.
+/// `start` makes the engine. It begins once the notebook was read and can be written, ahead of the first cell.
 ///
 /// # Errors
 ///
 /// A [`NotebookError`] where the notebook cannot be read or written; else whatever kept the engine from starting. A
 /// cell that fails is not an error but in the report.
-pub async fn run<E, F, Fut>(options: RunOptions, start: F) -> anyhow::Result<RunReport>
-where
-    E: Engine,
-    F: FnOnce(mpsc::UnboundedSender<String>) -> Fut,
-    Fut: Future<Output = anyhow::Result<E>>,
-{
+pub async fn run<E: Engine>(
+    options: RunOptions,
+    start: impl Future<Output = anyhow::Result<E>>,
+) -> anyhow::Result<RunReport> {
     let output = options.output.as_ref().unwrap_or(&options.notebook).clone();
     let mut notebook = Notebook::read(&options.notebook)?;
     let target = Target::find(&output)?;
@@ -112,7 +110,11 @@ where
         .partition(|cell| cell.tags.iter().any(|tag| tag == SKIP));
     let mut signals = Endings::listen().context("cannot listen for signals")?;
     let mut progress = Progress::new(cells.len());
-    let mut engine = start_engine(start, &progress, &mut signals).await?;
+    let mut engine = tokio::select! {
+        biased;
+        engine = start => engine?,
+        _ = signals.next() => anyhow::bail!("interrupted before the first cell; nothing was written"),
+    };
     let mut aside = Aside::of(&mut engine);
 
     let mut outputs = Outputs::default();
@@ -146,7 +148,14 @@ where
     }
     report.failed = !report.failures.is_empty() || report.interrupted;
     // The variables are dropped now, and threads print their last lines.
-    show_until(engine.shutdown(), &mut aside, &mut outputs).await;
+    let mut ended = Some(pin!(engine.shutdown()));
+    while let Some(event) = aside.next_until(&mut ended).await {
+        // That something is lost then is no cell's error, so the terminal has it too.
+        if let Event::Note(note) = &event {
+            say(format_args!("{note}"));
+        }
+        outputs.take(event);
+    }
 
     outputs.tell_what_is_missed();
     for ((number, cell), outputs) in (1..).zip(&cells).zip(outputs.cells()) {
@@ -173,46 +182,6 @@ async fn write(notebook: Notebook, target: Target, interrupted: impl Future) -> 
         }
         _ = interrupted => anyhow::bail!("interrupted while {named} was written; nobody may read there"),
     }
-}
-
-/// Takes what is shown until something has been done.
-async fn show_until(done: impl Future<Output = ()>, aside: &mut Aside, outputs: &mut Outputs) {
-    let mut done = pin!(done);
-    loop {
-        tokio::select! {
-            event = aside.next() => last_words(event, outputs),
-            () = &mut done => break,
-        }
-    }
-    while let Some(event) = aside.try_next() {
-        last_words(event, outputs);
-    }
-}
-
-async fn start_engine<E, F, Fut>(start: F, progress: &Progress, signals: &mut Endings) -> anyhow::Result<E>
-where
-    E: Engine,
-    F: FnOnce(mpsc::UnboundedSender<String>) -> Fut,
-    Fut: Future<Output = anyhow::Result<E>>,
-{
-    let (lines, mut lines_end) = mpsc::unbounded_channel();
-    let mut start = pin!(start(lines));
-    loop {
-        tokio::select! {
-            biased;
-            Some(line) = lines_end.recv() => progress.set_up(&line),
-            engine = &mut start => return engine,
-            _ = signals.next() => anyhow::bail!("interrupted before the first cell; nothing was written"),
-        }
-    }
-}
-
-/// Takes what is shown as the session ends. That something is lost then is no cell's error, so the terminal has it too.
-fn last_words(event: Event, outputs: &mut Outputs) {
-    if let Event::Note(note) = &event {
-        say(format_args!("{note}"));
-    }
-    outputs.take(event);
 }
 
 async fn run_cell<E: Engine>(

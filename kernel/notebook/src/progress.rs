@@ -27,11 +27,6 @@ impl Progress {
         Self { total, live: None }
     }
 
-    /// A line from the set-up.
-    pub(super) fn set_up(&self, line: &str) {
-        say(format_args!("{line}"));
-    }
-
     /// A cell begins.
     pub(super) fn begin(&mut self, number: usize, source: &str) {
         if !Term::stderr().is_term() {

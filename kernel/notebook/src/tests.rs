@@ -46,13 +46,13 @@ impl File {
     }
 
     async fn run(&self, options: RunOptions) -> (RunReport, Value) {
-        let report = run(options, |_| async { Ok(Scripted::default()) }).await.expect("runs");
+        let report = run(options, async { Ok(Scripted::default()) }).await.expect("runs");
         let written = read(&report.output);
         (report, written)
     }
 
     async fn refused(&self) -> NotebookError {
-        let error = run(self.options(), |_| async { Ok(Scripted::default()) }).await.expect_err("is refused");
+        let error = run(self.options(), async { Ok(Scripted::default()) }).await.expect_err("is refused");
         error.downcast().expect("is about the notebook")
     }
 }
@@ -245,7 +245,7 @@ async fn what_is_no_notebook_for_this_kernel_is_refused_and_left_alone() {
 async fn a_place_that_cannot_be_written_is_known_before_the_first_cell() {
     let file = File::of(&["print a"]);
     let options = RunOptions { output: Some(file.folder.path().join("no/such/a.ipynb")), ..file.options() };
-    let never = |_| async { Err::<Scripted, _>(anyhow::anyhow!("the engine was started")) };
+    let never = async { Err::<Scripted, _>(anyhow::anyhow!("the engine was started")) };
     let error = run(options, never).await.expect_err("cannot be written");
     assert!(matches!(error.downcast_ref(), Some(NotebookError::Unwritable { .. })), "{error:#}");
 }
@@ -254,7 +254,7 @@ async fn a_place_that_cannot_be_written_is_known_before_the_first_cell() {
 async fn a_set_up_that_fails_leaves_the_notebook_as_it_was() {
     let file = File::of(&["print a"]);
     let before = read(&file.path());
-    let failing = |_| async { Err::<Scripted, _>(anyhow::anyhow!("no libtorch")) };
+    let failing = async { Err::<Scripted, _>(anyhow::anyhow!("no libtorch")) };
     let error = run(file.options(), failing).await.expect_err("cannot start");
     assert_eq!(error.to_string(), "no libtorch");
     assert_eq!(read(&file.path()), before);
@@ -270,7 +270,7 @@ async fn what_is_no_file_is_written_into_and_stays_what_it_is() {
         move || std::fs::read(pipe)
     });
     let options = RunOptions { output: Some(pipe.clone()), ..file.options() };
-    let report = run(options, |_| async { Ok(Scripted::default()) }).await.expect("runs");
+    let report = run(options, async { Ok(Scripted::default()) }).await.expect("runs");
     assert_eq!(report.executed, 1);
     let kind = std::fs::symlink_metadata(&pipe).expect("is there").file_type();
     assert!(kind.is_fifo(), "{kind:?}");
@@ -289,11 +289,11 @@ async fn what_a_cell_puts_in_the_place_of_the_output_is_replaced() {
         }
         let options = RunOptions { output: Some(output.clone()), ..file.options() };
         // In the place of a cell: the place was looked at by then.
-        let start = |_| {
+        let start = async {
             let _ = std::fs::remove_file(&output);
             let made = std::process::Command::new("mkfifo").arg(&output).status().expect("there is mkfifo");
             assert!(made.success(), "{made}");
-            async { Ok(Scripted::default()) }
+            Ok(Scripted::default())
         };
         let report = run(options, start).await.expect("runs");
         assert!(std::fs::symlink_metadata(&report.output).expect("is there").is_file());
@@ -308,9 +308,9 @@ async fn a_notebook_whose_place_is_gone_is_kept_elsewhere() {
     let folder = output.parent().expect("has a folder");
     std::fs::create_dir(folder).expect("creates");
     let options = RunOptions { output: Some(output.clone()), ..file.options() };
-    let start = |_| {
+    let start = async {
         std::fs::remove_dir_all(folder).expect("removes");
-        async { Ok(Scripted::default()) }
+        Ok(Scripted::default())
     };
     let error =
         run(options, start).await.expect_err("cannot be written there").downcast().expect("is about the notebook");

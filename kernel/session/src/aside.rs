@@ -1,5 +1,7 @@
 //! What a session shows while no cell runs.
 
+use std::pin::Pin;
+
 use tokio::sync::mpsc;
 
 use super::{Engine, Event};
@@ -24,6 +26,19 @@ impl Aside {
             // The engine has ended, or tells nothing.
             None => std::future::pending().await,
         }
+    }
+
+    /// The next event until something has been done, and after that those that have come by then. `done` is taken once
+    /// it is over.
+    pub async fn next_until<F: Future<Output = ()>>(&mut self, done: &mut Option<Pin<&mut F>>) -> Option<Event> {
+        if let Some(waiting) = done {
+            tokio::select! {
+                event = self.next() => return Some(event),
+                () = waiting.as_mut() => {}
+            }
+            *done = None;
+        }
+        self.try_next()
     }
 
     /// The next event, if there is one already.

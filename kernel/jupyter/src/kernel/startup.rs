@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use oxtorch_session::{Aside, CellError, Engine, ErrorKind, Event, ProgressLine};
-use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
@@ -36,14 +36,12 @@ pub(crate) struct Running<E> {
 }
 
 impl<E: Engine> Startup<E> {
-    /// Starts an engine in the background.
-    pub(crate) fn begin<F, Fut>(start: F) -> Self
-    where
-        F: FnOnce(mpsc::UnboundedSender<String>) -> Fut + Send + 'static,
-        Fut: Future<Output = anyhow::Result<E>> + Send + 'static,
-    {
-        let (lines, progress) = mpsc::unbounded_channel();
-        Self::Starting { task: tokio::spawn(async move { start(lines).await }), progress }
+    /// Starts an engine in the background, which tells of its progress.
+    pub(crate) fn begin(
+        start: impl Future<Output = anyhow::Result<E>> + Send + 'static,
+        progress: UnboundedReceiver<String>,
+    ) -> Self {
+        Self::Starting { task: tokio::spawn(start), progress }
     }
 
     /// The engine, once it runs. Meanwhile the cell shows the set-up's progress; an interrupt ends the wait, not the
@@ -117,16 +115,12 @@ impl<E: Engine> Startup<E> {
     pub(crate) async fn shutdown(self, last: Option<CellOutput<'_>>) {
         match self {
             Self::Ready(Running { engine, mut aside }) => {
-                let mut ended = pin!(engine.shutdown());
-                loop {
-                    let event = tokio::select! {
-                        event = aside.next() => event,
-                        () = &mut ended => break,
-                    };
-                    show(last.as_ref(), event).await;
-                }
-                while let Some(event) = aside.try_next() {
-                    show(last.as_ref(), event).await;
+                let mut ended = Some(pin!(engine.shutdown()));
+                while let Some(event) = aside.next_until(&mut ended).await {
+                    // Where no cell has run, there is nothing that could show any.
+                    if let Some(last) = &last {
+                        last.show(event).await;
+                    }
                 }
             }
             Self::Starting { task, .. } if task.is_finished() => {
@@ -137,13 +131,6 @@ impl<E: Engine> Startup<E> {
             Self::Starting { task, .. } => task.abort(),
             Self::Failed(_) => {}
         }
-    }
-}
-
-/// Shows an event as the last cell's; where none has run, there is nothing that could show any.
-async fn show(last: Option<&CellOutput<'_>>, event: Event) {
-    if let Some(last) = last {
-        last.show(event).await;
     }
 }
 
