@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jupyter_protocol::ConnectionInfo;
-use serde::Deserialize;
 
 use crate::wire::Wire;
 
@@ -66,13 +65,8 @@ pub enum ConnectionFileError {
     },
 }
 
-/// What a connection file says beside what every kernel needs.
-#[derive(Deserialize)]
-struct Encryption {
-    /// Z85-encoded, where the frontend will talk CURVE.
-    curve_publickey: Option<String>,
-    curve_secretkey: Option<String>,
-}
+/// What a connection file has beside what every kernel needs, if the frontend will talk CURVE.
+const ENCRYPTION: [&str; 2] = ["curve_publickey", "curve_secretkey"];
 
 /// Reads and checks a connection file.
 pub(super) fn read(path: &Path) -> Result<(ConnectionInfo, Wire), ConnectionFileError> {
@@ -80,8 +74,8 @@ pub(super) fn read(path: &Path) -> Result<(ConnectionInfo, Wire), ConnectionFile
     let text =
         std::fs::read(path).map_err(|source| ConnectionFileError::Unreadable { path: path.to_path_buf(), source })?;
     let info: ConnectionInfo = serde_json::from_slice(&text).map_err(malformed)?;
-    let encryption: Encryption = serde_json::from_slice(&text).map_err(malformed)?;
-    if encryption.curve_publickey.or(encryption.curve_secretkey).is_some() {
+    let all: serde_json::Value = serde_json::from_slice(&text).map_err(malformed)?;
+    if ENCRYPTION.iter().any(|key| !all[key].is_null()) {
         return Err(ConnectionFileError::Encrypted { path: path.to_path_buf() });
     }
     match Wire::new(&info) {

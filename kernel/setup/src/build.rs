@@ -421,7 +421,7 @@ fn not_written(error: io::Error, path: &Path) -> SetupError {
     if is_disk_full(&error) {
         disk_full("building the runtime", path, NEEDED_SPACE)
     } else {
-        HomeError::Io { action: "write", path: path.to_owned(), source: error }.into()
+        HomeError::at("write", path)(error).into()
     }
 }
 
