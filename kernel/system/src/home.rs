@@ -5,8 +5,8 @@
 //!
 //! A home may be an installation that many users share and that none of them can write. What sessions write (scratch,
 //! cache, history, the crates of `:dep`) then has a folder of each user's own. `marker` tells a home from other
-//! folders, `scratch` makes the folders of kernels, `files` what nobody else can write, `trust` says who can change what
-//! is loaded from here.
+//! folders, `scratch` makes the folders of kernels, `files` what nobody else can write; `trust` says who can change
+//! what is loaded from here.
 
 mod files;
 pub mod marker;
