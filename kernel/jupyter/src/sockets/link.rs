@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::Context;
 use bytes::Bytes;
 use oxtorch_system::home::trust;
 use tempfile::TempDir;
@@ -138,19 +139,6 @@ impl Relay {
     }
 }
 
-/// What can be wrong with a connection that is not a frontend's yet.
-#[derive(Debug, thiserror::Error)]
-enum LinkError {
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Socket(#[from] zeromq::ZmqError),
-    #[error("it closed the connection, or was refused, before it said what it is")]
-    Gone,
-    #[error("it did not say what it is within {} s", HANDSHAKE.as_secs())]
-    Slow,
-}
-
 /// Makes a socket for a connection and waits until the peer has said what it is. For one that does not, the log gets a
 /// line, unless it has just gone.
 pub(crate) async fn link<S: Socket>(
@@ -159,7 +147,7 @@ pub(crate) async fn link<S: Socket>(
     limits: Limits,
     rooms: &Rooms,
 ) -> Option<Link<S>> {
-    let linked: Result<Link<S>, LinkError> = async {
+    let linked: anyhow::Result<Option<Link<S>>> = async {
         let mut socket = S::new();
         let mut events = socket.monitor();
         let (folder, listener) = meeting_place()?;
@@ -183,31 +171,31 @@ pub(crate) async fn link<S: Socket>(
         let greeted = async {
             loop {
                 match events.recv().await {
-                    Ok(SocketEvent::Accepted(_, identity)) => return Ok(identity),
-                    Ok(SocketEvent::AcceptFailed(error)) => return Err(error.into()),
+                    Ok(SocketEvent::Accepted(_, identity)) => return Ok(Some(identity)),
+                    Ok(SocketEvent::AcceptFailed(error)) => return Err(error),
                     Ok(_) => {}
-                    Err(_) => return Err(LinkError::Gone),
+                    Err(_) => return Ok(None),
                 }
             }
         };
         let identity = tokio::select! {
             biased;
-            greeted = timeout(HANDSHAKE, greeted) => greeted.map_err(|_| LinkError::Slow)??,
-            () = relay.ended() => return Err(LinkError::Gone),
+            greeted = timeout(HANDSHAKE, greeted) => {
+                greeted.with_context(|| format!("it did not say what it is within {} s", HANDSHAKE.as_secs()))??
+            }
+            // It closed the connection, or was refused.
+            () = relay.ended() => None,
         };
+        let Some(identity) = identity else { return Ok(None) };
         // Nobody else will come.
         let _ = socket.unbind(endpoint).await;
-        Ok(Link { socket, identity: identity.into(), taken, proof, relay })
+        Ok(Some(Link { socket, identity: identity.into(), taken, proof, relay }))
     }
     .await;
-    match linked {
-        Ok(link) => Some(link),
-        Err(LinkError::Gone) => None,
-        Err(error) => {
-            log(format_args!("{channel}: a connection was closed: {error}"));
-            None
-        }
-    }
+    linked.unwrap_or_else(|error| {
+        log(format_args!("{channel}: a connection was closed: {error}"));
+        None
+    })
 }
 
 /// A Unix socket in a folder that only its user can enter, to be deleted as soon as both ends have met.
