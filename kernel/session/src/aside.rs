@@ -46,3 +46,31 @@ impl Aside {
         self.0.as_mut()?.try_recv().ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_until_the_end_and_with_it_is_given() {
+        let (events, events_end) = mpsc::channel(4);
+        let mut aside = Aside(Some(events_end));
+        let tell = async |text: &str| events.send(Event::Note(text.into())).await.expect("somebody listens");
+        let ends = async {
+            tell("one").await;
+            tokio::task::yield_now().await;
+            tell("two").await;
+            tell("three").await;
+        };
+        let mut done = Some(pin!(ends));
+        let mut told = Vec::new();
+        while let Some(event) = aside.next_until(&mut done).await {
+            let Event::Note(note) = event else { panic!("is no note") };
+            told.push(note);
+        }
+        assert_eq!(told, ["one", "two", "three"]);
+        assert!(done.is_none());
+    }
+}
