@@ -48,24 +48,37 @@ impl Default for TransformerConfig {
     }
 }
 
-/// The network of a layer: `linear2(dropout(activation(linear1(x))))`.
+/// The parts of a layer but for its attentions: the network `linear2(dropout(activation(linear1(x))))`, which is the
+/// last part, and the norm of each.
 #[derive(Debug)]
-struct FeedForward {
+struct Parts {
     linear1: Linear,
     linear2: Linear,
+    norms: Vec<LayerNorm>,
     config: TransformerConfig,
 }
 
-impl FeedForward {
-    fn new(path: &Path, d_model: i64, config: TransformerConfig) -> Self {
+impl Parts {
+    fn new(path: &Path, d_model: i64, parts: usize, config: TransformerConfig) -> Self {
         let linear1 = linear(path / "linear1", d_model, config.dim_feedforward, Default::default());
         let linear2 = linear(path / "linear2", config.dim_feedforward, d_model, Default::default());
-        Self { linear1, linear2, config }
+        let norms = (1..=parts).map(|part| norm(path / format!("norm{part}"), d_model)).collect();
+        Self { linear1, linear2, norms, config }
     }
 
-    fn forward(&self, xs: &Tensor, train: bool) -> Tensor {
-        let hidden = self.config.activation.apply(&self.linear1.forward(xs)).dropout(self.config.dropout, train);
-        self.linear2.forward(&hidden).dropout(self.config.dropout, train)
+    /// A part with its residual connection and its norm, before or after.
+    fn residual(&self, at: usize, xs: &Tensor, train: bool, part: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
+        let norm = &self.norms[at];
+        let part = |xs: &Tensor| part(xs).dropout(self.config.dropout, train);
+        if self.config.norm_first { xs + part(&norm.forward(xs)) } else { norm.forward(&(xs + part(xs))) }
+    }
+
+    /// The last part.
+    fn feed_forward(&self, xs: &Tensor, train: bool) -> Tensor {
+        self.residual(self.norms.len() - 1, xs, train, |xs| {
+            let hidden = self.config.activation.apply(&self.linear1.forward(xs));
+            self.linear2.forward(&hidden.dropout(self.config.dropout, train))
+        })
     }
 }
 
@@ -75,11 +88,6 @@ fn norm(path: Path, d_model: i64) -> LayerNorm {
 
 fn attention(path: Path, d_model: i64, heads: i64, config: TransformerConfig) -> MultiheadAttention {
     multihead_attention(path, d_model, heads, AttentionConfig { dropout: config.dropout, bias: true })
-}
-
-/// A part of a layer with its residual connection and its norm, before or after.
-fn residual(xs: &Tensor, norm: &LayerNorm, norm_first: bool, part: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
-    if norm_first { xs + part(&norm.forward(xs)) } else { norm.forward(&(xs + part(xs))) }
 }
 
 /// Self-attention, then a network: PyTorch's `nn.TransformerEncoderLayer`, batch first.
@@ -96,10 +104,7 @@ fn residual(xs: &Tensor, norm: &LayerNorm, norm_first: bool, part: impl FnOnce(&
 pub struct TransformerEncoderLayer {
     /// Looks at the sequence itself.
     pub self_attn: MultiheadAttention,
-    feed_forward: FeedForward,
-    norm1: LayerNorm,
-    norm2: LayerNorm,
-    config: TransformerConfig,
+    parts: Parts,
 }
 
 /// Makes a layer for vectors of `d_model` numbers.
@@ -116,10 +121,7 @@ pub fn transformer_encoder_layer<'a>(
     let path = &path.borrow().layer();
     TransformerEncoderLayer {
         self_attn: attention(path / "self_attn", d_model, heads, config),
-        feed_forward: FeedForward::new(path, d_model, config),
-        norm1: norm(path / "norm1", d_model),
-        norm2: norm(path / "norm2", d_model),
-        config,
+        parts: Parts::new(path, d_model, 2, config),
     }
 }
 
@@ -130,11 +132,8 @@ impl TransformerEncoderLayer {
     ///
     /// Where shapes do not fit, with the shapes.
     pub fn forward_masked(&self, xs: &Tensor, mask: &Mask, train: bool) -> Tensor {
-        let TransformerConfig { dropout, norm_first, .. } = self.config;
-        let xs = residual(xs, &self.norm1, norm_first, |xs| {
-            self.self_attn.forward_masked(xs, xs, xs, mask, train).dropout(dropout, train)
-        });
-        residual(&xs, &self.norm2, norm_first, |xs| self.feed_forward.forward(xs, train))
+        let xs = self.parts.residual(0, xs, train, |xs| self.self_attn.forward_masked(xs, xs, xs, mask, train));
+        self.parts.feed_forward(&xs, train)
     }
 }
 
@@ -213,11 +212,7 @@ pub struct TransformerDecoderLayer {
     pub self_attn: MultiheadAttention,
     /// Looks at the encoder's output.
     pub multihead_attn: MultiheadAttention,
-    feed_forward: FeedForward,
-    norm1: LayerNorm,
-    norm2: LayerNorm,
-    norm3: LayerNorm,
-    config: TransformerConfig,
+    parts: Parts,
 }
 
 /// Makes a layer for vectors of `d_model` numbers.
@@ -235,11 +230,7 @@ pub fn transformer_decoder_layer<'a>(
     TransformerDecoderLayer {
         self_attn: attention(path / "self_attn", d_model, heads, config),
         multihead_attn: attention(path / "multihead_attn", d_model, heads, config),
-        feed_forward: FeedForward::new(path, d_model, config),
-        norm1: norm(path / "norm1", d_model),
-        norm2: norm(path / "norm2", d_model),
-        norm3: norm(path / "norm3", d_model),
-        config,
+        parts: Parts::new(path, d_model, 3, config),
     }
 }
 
@@ -258,14 +249,11 @@ impl TransformerDecoderLayer {
         memory_mask: &Mask,
         train: bool,
     ) -> Tensor {
-        let TransformerConfig { dropout, norm_first, .. } = self.config;
-        let xs = residual(target, &self.norm1, norm_first, |xs| {
-            self.self_attn.forward_masked(xs, xs, xs, mask, train).dropout(dropout, train)
-        });
-        let xs = residual(&xs, &self.norm2, norm_first, |xs| {
-            self.multihead_attn.forward_masked(xs, memory, memory, memory_mask, train).dropout(dropout, train)
-        });
-        residual(&xs, &self.norm3, norm_first, |xs| self.feed_forward.forward(xs, train))
+        let xs = self.parts.residual(0, target, train, |xs| self.self_attn.forward_masked(xs, xs, xs, mask, train));
+        let xs = self
+            .parts
+            .residual(1, &xs, train, |xs| self.multihead_attn.forward_masked(xs, memory, memory, memory_mask, train));
+        self.parts.feed_forward(&xs, train)
     }
 }
 
