@@ -1,9 +1,7 @@
 //! A confusion matrix as a table of what it says of each class, and as a figure.
 
-use std::fmt::{self, Debug};
-
 use super::table::{Grid, Limits, Record, Tabular, table};
-use super::{MimeBundle, RichDisplay};
+use super::{MimeBundle, RichDisplay, debug_as_shown};
 use crate::metrics::{Average, ConfusionMatrix};
 use crate::plot::Figure;
 
@@ -51,9 +49,4 @@ impl RichDisplay for ConfusionMatrix {
     }
 }
 
-/// The report as text.
-impl Debug for ConfusionMatrix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.mime_bundle().plain())
-    }
-}
+debug_as_shown!(ConfusionMatrix);

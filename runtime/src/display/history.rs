@@ -1,9 +1,7 @@
 //! What a training has measured, as a table and as curves.
 
-use std::fmt::{self, Debug};
-
 use super::table::{Grid, Limits, Record, Tabular, table};
-use super::{MimeBundle, RichDisplay};
+use super::{MimeBundle, RichDisplay, debug_as_shown};
 use crate::plot::{Figure, Figures};
 use crate::train::{History, VALIDATION};
 
@@ -62,9 +60,4 @@ impl RichDisplay for History {
     }
 }
 
-/// The table as text.
-impl Debug for History {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.mime_bundle().plain())
-    }
-}
+debug_as_shown!(History);

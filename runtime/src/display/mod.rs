@@ -195,6 +195,18 @@ pub trait RichDisplay {
     fn mime_bundle(&self) -> MimeBundle;
 }
 
+/// Has the `Debug` form of a type be the text that it is shown as.
+macro_rules! debug_as_shown {
+    ($ty:ty) => {
+        impl ::std::fmt::Debug for $ty {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.mime_bundle().plain())
+            }
+        }
+    };
+}
+pub(crate) use debug_as_shown;
+
 impl RichDisplay for MimeBundle {
     fn mime_bundle(&self) -> MimeBundle {
         self.clone()

@@ -15,14 +15,14 @@
 
 use std::any::type_name;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt::{self, Debug};
+use std::fmt;
 
 use tch::nn::{ModuleT, VarStore};
 use tch::{Device, Kind, Tensor};
 use unicode_width::UnicodeWidthStr;
 
 use crate::display::table::writer::{aligned, html_cell, html_table, thousands};
-use crate::display::{MimeBundle, RichDisplay, escape_html};
+use crate::display::{MimeBundle, RichDisplay, debug_as_shown, escape_html};
 use crate::modes::no_grad;
 use crate::nn::watch::{self, Call};
 
@@ -341,11 +341,7 @@ impl fmt::Display for Summary {
     }
 }
 
-impl Debug for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_as_shown!(Summary);
 
 #[cfg(test)]
 mod tests {

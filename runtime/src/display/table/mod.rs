@@ -24,7 +24,7 @@ use std::fmt::{self, Debug};
 use ndarray::{ArrayBase, Data, Ix1, Ix2};
 use tch::{Device, Kind, Tensor};
 
-use crate::display::{MimeBundle, RichDisplay};
+use crate::display::{MimeBundle, RichDisplay, debug_as_shown};
 use crate::modes::no_grad;
 
 mod cells;
@@ -94,11 +94,7 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-impl Debug for Table<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+debug_as_shown!(Table<'_>);
 
 /// How much of a table is shown.
 #[doc(hidden)]
