@@ -168,54 +168,63 @@ where
             Some(seed) => shuffled(self.samples, seed.wrapping_add(epoch)),
             None => (0..self.samples).collect(),
         };
-        let order = Order { order, batch_size: self.batch_size, batches: self.len(), next: 0 };
+        let groups: Vec<Vec<usize>> = order.chunks(self.batch_size).take(self.len()).map(<[usize]>::to_vec).collect();
         let source = Arc::clone(&self.source);
-        let from =
-            if self.prefetch == 0 { From::Here(source, order) } else { read_ahead(source, order, self.prefetch) };
-        Batches { from, device: self.device, left: self.len() }
+        let read = groups.into_iter().map(move |indices| lock(&source).batch(&indices));
+        let read: Read<D::Sample> =
+            if self.prefetch == 0 { Box::new(read) } else { Box::new(Ahead::new(read, self.prefetch)) };
+        Batches { read: Some(read), device: self.device, left: self.len() }
     }
 }
 
-/// The indices of an epoch, batch by batch.
-struct Order {
-    order: Vec<usize>,
-    batch_size: usize,
-    batches: usize,
-    next: usize,
+/// Batches as they are read.
+type Read<S> = Box<dyn Iterator<Item = Result<S>> + Send>;
+
+/// Batches that a thread of their own reads before they are asked for.
+struct Ahead<S> {
+    /// Goes first: a thread that waits to send ends then.
+    receiver: Option<Receiver<Result<S>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
-impl Order {
-    fn next(&mut self) -> Option<&[usize]> {
-        if self.next == self.batches {
-            return None;
-        }
-        let from = self.next * self.batch_size;
-        self.next += 1;
-        Some(&self.order[from..(from + self.batch_size).min(self.order.len())])
-    }
-}
-
-enum From<D: Dataset> {
-    Here(Arc<Mutex<Source<D>>>, Order),
-    /// The receiver goes first: a thread that waits to send ends then.
-    Ahead(Option<Receiver<Result<D::Sample>>>, Option<JoinHandle<()>>),
-}
-
-fn read_ahead<D: Dataset + Send + 'static>(source: Arc<Mutex<Source<D>>>, mut order: Order, depth: usize) -> From<D>
-where
-    D::Sample: 'static,
-{
-    let (sender, receiver) = sync_channel(depth);
-    let thread = thread::spawn(move || {
-        while let Some(indices) = order.next() {
-            let batch = lock(&source).batch(indices);
-            let failed = batch.is_err();
-            if sender.send(batch).is_err() || failed {
-                break;
+impl<S: Send + 'static> Ahead<S> {
+    fn new(batches: impl Iterator<Item = Result<S>> + Send + 'static, depth: usize) -> Self {
+        let (sender, receiver) = sync_channel(depth);
+        let thread = thread::spawn(move || {
+            for batch in batches {
+                let failed = batch.is_err();
+                if sender.send(batch).is_err() || failed {
+                    break;
+                }
             }
+        });
+        Self { receiver: Some(receiver), thread: Some(thread) }
+    }
+}
+
+impl<S> Iterator for Ahead<S> {
+    type Item = Result<S>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.receiver.as_ref().and_then(|receiver| receiver.recv().ok());
+        // A panic there is one here.
+        if batch.is_none()
+            && let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+        {
+            resume_unwind(panic);
         }
-    });
-    From::Ahead(Some(receiver), Some(thread))
+        batch
+    }
+}
+
+impl<S> Drop for Ahead<S> {
+    fn drop(&mut self) {
+        drop(self.receiver.take());
+        if let Some(thread) = self.thread.take() {
+            // What went wrong there was to be told with a batch that nobody waits for any more.
+            let _ = catch_unwind(AssertUnwindSafe(|| thread.join()));
+        }
+    }
 }
 
 /// How many batches there are, of how many samples, and in which order.
@@ -245,14 +254,15 @@ impl<D: Dataset> fmt::Debug for Batches<D> {
 /// How many batches are left.
 impl<D: Dataset> fmt::Debug for Epoch<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(Batches { left, device, from: _ }) = self;
+        let Self(Batches { left, device, read: _ }) = self;
         f.debug_struct("Epoch").field("left", left).field("device", device).finish_non_exhaustive()
     }
 }
 
 /// The batches of one epoch. After an error there are no more.
 pub struct Batches<D: Dataset> {
-    from: From<D>,
+    /// None once there are no more.
+    read: Option<Read<D::Sample>>,
     device: Option<Device>,
     left: usize,
 }
@@ -263,24 +273,10 @@ impl<D: Dataset> Iterator for Batches<D> {
     fn next(&mut self) -> Option<Self::Item> {
         // Ahead of reading it, which may panic.
         self.left = self.left.saturating_sub(1);
-        let batch = match &mut self.from {
-            From::Here(source, order) => order.next().map(|indices| lock(source).batch(indices)),
-            From::Ahead(receiver, thread) => match receiver.as_ref().and_then(|receiver| receiver.recv().ok()) {
-                None => {
-                    // A panic there is one here.
-                    if let Some(Err(panic)) = thread.take().map(JoinHandle::join) {
-                        resume_unwind(panic);
-                    }
-                    None
-                }
-                batch => batch,
-            },
-        };
+        let batch = self.read.as_mut().and_then(Iterator::next);
         if !matches!(batch, Some(Ok(_))) {
             self.left = 0;
-        }
-        if let (Some(Err(_)), From::Here(_, order)) = (&batch, &mut self.from) {
-            order.next = order.batches;
+            self.read = None;
         }
         match (batch, self.device) {
             (Some(Ok(batch)), Some(device)) => Some(Ok(batch.to_device(device))),
@@ -291,18 +287,6 @@ impl<D: Dataset> Iterator for Batches<D> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         // An error takes the place of all that are left.
         (self.left.min(1), Some(self.left))
-    }
-}
-
-impl<D: Dataset> Drop for Batches<D> {
-    fn drop(&mut self) {
-        if let From::Ahead(receiver, thread) = &mut self.from {
-            drop(receiver.take());
-            if let Some(thread) = thread.take() {
-                // What went wrong there was to be told with a batch that nobody waits for any more.
-                let _ = catch_unwind(AssertUnwindSafe(|| thread.join()));
-            }
-        }
     }
 }
 
