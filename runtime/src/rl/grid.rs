@@ -101,24 +101,11 @@ pub fn frozen_lake_map(map: &[&str], slippery: bool) -> Result<TimeLimit<Grid>> 
 /// ```
 pub fn cliff_walking(slippery: bool) -> Grid {
     let map = ["............", "............", "............", "SCCCCCCCCCCG"];
-    let start = 36;
-    Grid::new(&map, CLIFF_MOVES, |from, world| {
-        let ways = if slippery { vec![3, 0, 1] } else { vec![0] };
-        std::array::from_fn(|action| {
-            let probability = 1.0 / ways.len() as f64;
-            ways.iter()
-                .map(|turn| {
-                    let to = world.neighbour(from, (action + turn) % 4);
-                    let fell = world.cells[to] == b'C';
-                    Outcome {
-                        probability,
-                        state: if fell { start } else { to },
-                        reward: if fell { -100.0 } else { -1.0 },
-                        terminated: world.cells[to] == b'G',
-                    }
-                })
-                .collect()
-        })
+    let ways = if slippery { [3, 0, 1].map(|turn| (turn, 1.0 / 3.0)).to_vec() } else { vec![(0, 1.0)] };
+    Grid::new(&map, CLIFF_MOVES, &ways, |cell| match cell {
+        b'C' => (-100.0, false),
+        b'G' => (-1.0, true),
+        _ => (-1.0, false),
     })
 }
 
@@ -142,12 +129,11 @@ pub fn cliff_walking(slippery: bool) -> Grid {
 pub fn grid_world(map: &[&str], slip: f64) -> Result<TimeLimit<Grid>> {
     check(map, "S.#GX")?;
     ensure!((0.0..=1.0).contains(&slip), "slip is a probability, from 0 to 1, not {slip}");
-    let grid = Grid::new(map, LAKE_MOVES, |from, world| {
-        lake_outcomes(from, world, if slip > 0.0 { Some(1.0 - slip) } else { None }, |cell| match cell {
-            b'G' => (1.0, true),
-            b'X' => (-1.0, true),
-            _ => (-0.04, false),
-        })
+    let ways = ways((slip > 0.0).then_some(1.0 - slip));
+    let grid = Grid::new(map, LAKE_MOVES, &ways, |cell| match cell {
+        b'G' => (1.0, true),
+        b'X' => (-1.0, true),
+        _ => (-0.04, false),
     });
     Ok(TimeLimit::new(grid, 100))
 }
@@ -166,49 +152,44 @@ fn check(map: &[&str], letters: &str) -> Result<()> {
 }
 
 fn lake(map: &[&str], slippery: bool) -> Grid {
-    Grid::new(map, LAKE_MOVES, |from, world| {
-        lake_outcomes(from, world, slippery.then_some(1.0 / 3.0), |cell| match cell {
-            b'G' => (1.0, true),
-            b'H' => (0.0, true),
-            _ => (0.0, false),
-        })
+    Grid::new(map, LAKE_MOVES, &ways(slippery.then_some(1.0 / 3.0)), |cell| match cell {
+        b'G' => (1.0, true),
+        b'H' => (0.0, true),
+        _ => (0.0, false),
     })
 }
 
-/// With `success`, the probability of the move itself; the rest goes to its two sides.
-fn lake_outcomes(
-    from: usize,
-    world: &Grid,
-    success: Option<f64>,
-    worth: impl Fn(u8) -> (f64, bool),
-) -> [Vec<Outcome>; 4] {
-    std::array::from_fn(|action| {
-        if worth(world.cells[from]).1 {
-            return vec![Outcome { probability: 1.0, state: from, reward: 0.0, terminated: true }];
-        }
-        let outcome = |turn: usize, probability: f64| {
-            let state = world.neighbour(from, (action + turn) % 4);
-            let (reward, terminated) = worth(world.cells[state]);
-            Outcome { probability, state, reward, terminated }
-        };
-        match success {
-            None => vec![outcome(0, 1.0)],
-            Some(success) => {
-                let side = (1.0 - success) / 2.0;
-                vec![outcome(3, side), outcome(0, success), outcome(1, side)]
-            }
-        }
-    })
+/// Which way a move goes, as a number to add to that of its own, and how probable it is: what the move itself is not,
+/// goes to its two sides, half of it each.
+fn ways(success: Option<f64>) -> Vec<(usize, f64)> {
+    let Some(success) = success else { return vec![(0, 1.0)] };
+    let side = (1.0 - success) / 2.0;
+    vec![(3, side), (0, success), (1, side)]
 }
 
 impl Grid {
-    fn new(map: &[&str], moves: [(i64, i64); 4], outcomes: impl Fn(usize, &Self) -> [Vec<Outcome>; 4]) -> Self {
+    /// A map in which a step onto a cell has a reward, and may end the episode. Who falls off a cliff is at the start
+    /// again.
+    fn new(map: &[&str], moves: [(i64, i64); 4], ways: &[(usize, f64)], worth: impl Fn(u8) -> (f64, bool)) -> Self {
         let cells = map.concat().into_bytes();
         let starts: Vec<usize> = (0..cells.len()).filter(|cell| cells[*cell] == b'S').collect();
         let columns = map[0].len();
         let state = starts[0];
         let mut grid = Self { cells, columns, moves, table: Vec::new(), starts, state, episode: Episode::none() };
-        grid.table = (0..grid.cells.len()).map(|cell| outcomes(cell, &grid)).collect();
+        let outcomes = |from: usize, action: usize| {
+            // Nobody leaves a cell that ends the episode; Gymnasium's table of the cliff goes on behind the goal.
+            if worth(grid.cells[from]).1 && moves != CLIFF_MOVES {
+                return vec![Outcome { probability: 1.0, state: from, reward: 0.0, terminated: true }];
+            }
+            let outcome = |(turn, probability): &(usize, f64)| {
+                let to = grid.neighbour(from, (action + turn) % 4);
+                let (reward, terminated) = worth(grid.cells[to]);
+                let state = if grid.cells[to] == b'C' { grid.starts[0] } else { to };
+                Outcome { probability: *probability, state, reward, terminated }
+            };
+            ways.iter().map(outcome).collect()
+        };
+        grid.table = (0..grid.cells.len()).map(|from| std::array::from_fn(|action| outcomes(from, action))).collect();
         grid
     }
 

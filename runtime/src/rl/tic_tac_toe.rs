@@ -72,17 +72,7 @@ impl TicTacToe {
     /// assert_eq!(game.best_move(), Some(2));
     /// ```
     pub fn best_move(&self) -> Option<usize> {
-        let mut board = self.board;
-        let mut best: Option<(i8, usize)> = None;
-        for cell in self.legal_moves() {
-            board[cell] = self.turn;
-            let value = -minimax(&mut board, -self.turn);
-            board[cell] = 0;
-            if best.is_none_or(|(other, _)| value > other) {
-                best = Some((value, cell));
-            }
-        }
-        best.map(|(_, cell)| cell)
+        minimax(&mut self.board.clone(), self.turn).1
     }
 
     fn state(&self) -> usize {
@@ -107,22 +97,24 @@ fn winner(board: &[i8; 9]) -> i8 {
     full.map_or(0, |line| board[line[0]])
 }
 
-/// What the board is worth to the player whose turn it is: 1 won, 0 drawn, -1 lost.
-fn minimax(board: &mut [i8; 9], turn: i8) -> i8 {
+/// What the board is worth to the player whose turn it is: 1 won, 0 drawn, -1 lost; and the first move that gets it.
+fn minimax(board: &mut [i8; 9], turn: i8) -> (i8, Option<usize>) {
     if winner(board) != 0 {
-        return -1;
+        return (-1, None);
     }
-    let mut best = None;
+    let mut best = (0, None);
     for cell in empty(board) {
         board[cell] = turn;
-        let value = -minimax(board, -turn);
+        let value = -minimax(board, -turn).0;
         board[cell] = 0;
-        best = best.max(Some(value));
+        if best.1.is_none() || value > best.0 {
+            best = (value, Some(cell));
+        }
         if value == 1 {
             break;
         }
     }
-    best.unwrap_or(0)
+    best
 }
 
 impl Env for TicTacToe {
