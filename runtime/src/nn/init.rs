@@ -14,11 +14,10 @@
 //!
 //! Random numbers are those of libtorch: [`seed`](crate::nn::seed) repeats them.
 
-use std::collections::BTreeMap;
-
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
+use super::by_name;
 use crate::modes::no_grad;
 
 pub use tch::nn::init::*;
@@ -69,8 +68,7 @@ pub(super) fn in_layer_of(weight: &[i64], init: Init) -> Init {
 /// ```
 pub fn apply(vs: &VarStore, mut init: impl FnMut(&str, &Tensor)) {
     // A map's own order differs from run to run, and with it what a seed gives.
-    let variables: BTreeMap<String, Tensor> = vs.variables().into_iter().collect();
-    variables.iter().for_each(|(name, variable)| init(name, variable));
+    by_name(vs).iter().for_each(|(name, variable)| init(name, variable));
 }
 
 /// Draws from the uniform distribution from `low` to `high`.

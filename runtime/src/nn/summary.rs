@@ -14,7 +14,7 @@
 //! ```
 
 use std::any::type_name;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use tch::nn::{ModuleT, VarStore};
@@ -24,6 +24,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::display::table::writer::{aligned, html_cell, html_table, thousands};
 use crate::display::{MimeBundle, RichDisplay, debug_as_shown, escape_html};
 use crate::modes::no_grad;
+use crate::nn::by_name;
 use crate::nn::watch::{self, Call};
 
 /// What [`summary`] makes: a table as HTML, with aligned text for terminals.
@@ -86,10 +87,9 @@ fn variables(vs: &VarStore) -> Vec<Variable> {
     let address = |tensor: &Tensor| tensor.data_ptr() as usize;
     let made: HashMap<usize, usize> =
         vs.trainable_variables().iter().enumerate().map(|(at, tensor)| (address(tensor), at)).collect();
-    let named: BTreeMap<String, Tensor> = vs.variables().into_iter().collect();
     let mut variables = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for (full, tensor) in &named {
+    for (full, tensor) in &by_name(vs) {
         let (layer, name) = full.rsplit_once('.').unwrap_or(("", full));
         let at = made.get(&address(tensor)).copied();
         let role = match at {

@@ -1,13 +1,13 @@
 //! Averaged weights: an exponential moving average of the parameters, which often generalises better than the last
 //! ones.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use tch::Tensor;
 use tch::nn::VarStore;
 
 use crate::modes::no_grad;
+use crate::nn;
 
 /// `average = decay * average + (1 - decay) * parameter` after each step (B. Polyak and A. Juditsky, 1992; as
 /// `torch.optim.swa_utils.get_ema_multi_avg_fn`). Variables that are not trained, such as the statistics of a batch
@@ -57,33 +57,28 @@ impl Ema {
     ///
     /// Where the decay is not in 0 to 1.
     pub fn new(vs: &VarStore, decay: f64) -> Self {
-        Self::of(vs.variables(), decay)
+        Self::of(&nn::by_name(vs), decay)
     }
 
     /// As [`Ema::new`], of variables by name.
-    pub(crate) fn of<N: Into<String>, T: Borrow<Tensor>>(
-        variables: impl IntoIterator<Item = (N, T)>,
-        decay: f64,
-    ) -> Self {
+    pub(crate) fn of(variables: &[(String, Tensor)], decay: f64) -> Self {
         assert!((0.0..=1.0).contains(&decay), "Ema: a decay of {decay}; it lies between 0 and 1, as 0.999 does");
-        let averages =
-            variables.into_iter().map(|(name, variable)| (name.into(), Average::begin(variable.borrow()))).collect();
-        Self { decay, averages }
+        let begun = variables.iter().map(|(name, variable)| (name.clone(), Average::begin(variable)));
+        Self { decay, averages: begun.collect() }
     }
 
     /// Takes the present parameters into the averages.
     pub fn update(&mut self, vs: &VarStore) {
-        self.take(vs.variables());
+        self.take(&nn::by_name(vs));
     }
 
     /// As [`Ema::update`], of variables by name.
-    pub(crate) fn take<N: AsRef<str>, T: Borrow<Tensor>>(&mut self, variables: impl IntoIterator<Item = (N, T)>) {
+    pub(crate) fn take(&mut self, variables: &[(String, Tensor)]) {
         no_grad(|| {
             for (name, variable) in variables {
-                let (name, variable) = (name.as_ref(), variable.borrow());
                 let average = self.averages.get_mut(name).filter(|average| average.is_of(variable));
                 let Some(Average { value: average, .. }) = average else {
-                    self.averages.insert(name.to_owned(), Average::begin(variable));
+                    self.averages.insert(name.clone(), Average::begin(variable));
                     continue;
                 };
                 if variable.requires_grad() {
@@ -98,15 +93,14 @@ impl Ema {
 
     /// Exchanges parameters and averages. The second call restores what the first one changed.
     pub fn swap(&mut self, vs: &VarStore) {
-        self.exchange(vs.variables());
+        self.exchange(&nn::by_name(vs));
     }
 
     /// As [`Ema::swap`], of variables by name.
-    pub(crate) fn exchange<N: AsRef<str>, T: Borrow<Tensor>>(&mut self, variables: impl IntoIterator<Item = (N, T)>) {
+    pub(crate) fn exchange(&mut self, variables: &[(String, Tensor)]) {
         no_grad(|| {
             for (name, variable) in variables {
-                let variable = variable.borrow();
-                let average = self.averages.get_mut(name.as_ref()).filter(|average| average.is_of(variable));
+                let average = self.averages.get_mut(name).filter(|average| average.is_of(variable));
                 if let Some(average) = average {
                     let parameter = variable.detach().copy();
                     variable.shallow_clone().copy_(&average.value);

@@ -1,9 +1,10 @@
 //! A learning rate that falls when what is watched no longer gets better.
 
 /// What counts as better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Better {
     /// A loss.
+    #[default]
     Lower,
     /// An accuracy.
     Higher,

@@ -93,9 +93,7 @@ pub fn check_finite(what: &str, tensor: &Tensor) -> Result<(), Anomaly> {
 ///
 /// Where one is not finite.
 pub fn detect_anomaly(vs: &VarStore) -> Result<(), Anomaly> {
-    let mut variables: Vec<_> = vs.variables().into_iter().collect();
-    variables.sort_by(|(a, _), (b, _)| a.cmp(b));
-    in_variables(&variables)
+    in_variables(&crate::nn::by_name(vs))
 }
 
 pub(super) fn in_variables(variables: &[(String, Tensor)]) -> Result<(), Anomaly> {

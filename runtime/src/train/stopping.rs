@@ -6,7 +6,7 @@ use crate::modes::no_grad;
 use crate::optim::Better;
 
 /// Watches one value of the epochs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Watch {
     /// Its name; the validation loss otherwise, or the loss where nothing is validated.
     pub(super) name: Option<String>,
@@ -18,20 +18,6 @@ pub(super) struct Watch {
     best: Option<f64>,
     waited: usize,
     weights: Vec<Tensor>,
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        Self {
-            name: None,
-            better: Better::Lower,
-            min_delta: 0.0,
-            patience: None,
-            best: None,
-            waited: 0,
-            weights: Vec::new(),
-        }
-    }
 }
 
 impl Watch {

@@ -8,4 +8,4 @@ mod var_store;
 pub use entry::Entry;
 pub use path::Path;
 pub use var_store::VarStore;
-pub(crate) use var_store::forget_panics;
+pub(crate) use var_store::{by_name, forget_panics};

@@ -1,5 +1,6 @@
 //! The store of a network's variables: tch's, for notebooks, where a cell that makes a layer is run again.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, Weak};
@@ -50,6 +51,11 @@ static LOCKS: Mutex<Vec<Weak<Mutex<Variables>>>> = Mutex::new(Vec::new());
 pub(crate) fn forget_panics() {
     let mut locks = lock(&LOCKS);
     locks.retain(|lock| lock.upgrade().inspect(|lock| lock.clear_poison()).is_some());
+}
+
+/// The variables of a store, in the order of their names.
+pub(crate) fn by_name(vs: &tch::nn::VarStore) -> Vec<(String, Tensor)> {
+    vs.variables().into_iter().collect::<BTreeMap<_, _>>().into_iter().collect()
 }
 
 macro_rules! float_kinds {

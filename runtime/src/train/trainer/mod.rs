@@ -88,13 +88,8 @@ struct Averages {
 
 impl Averages {
     fn new(variables: &[(String, Tensor)], decay: f64) -> Self {
-        Self { ema: Ema::of(named(variables), decay), is_in: false }
+        Self { ema: Ema::of(variables, decay), is_in: false }
     }
-}
-
-/// Variables as [`Ema`] takes them.
-fn named(variables: &[(String, Tensor)]) -> impl Iterator<Item = (&str, &Tensor)> {
-    variables.iter().map(|(name, variable)| (name.as_str(), variable))
 }
 
 impl Trainer {
@@ -110,11 +105,9 @@ impl Trainer {
     }
 
     fn of(optimizer: Optimizer, vs: &VarStore, lr: f64) -> Self {
-        let mut variables: Vec<_> = vs.variables().into_iter().collect();
-        variables.sort_by(|(a, _), (b, _)| a.cmp(b));
         Self {
             optimizer,
-            variables,
+            variables: nn::by_name(vs),
             store: vs.variables_.clone(),
             device: vs.device(),
             loss: Rc::new(nn::cross_entropy),

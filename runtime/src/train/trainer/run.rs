@@ -7,7 +7,7 @@ use std::time::Instant;
 use tch::nn::ModuleT;
 use tch::{Device, Tensor};
 
-use super::{Averages, Rate, Trainer, named};
+use super::{Averages, Rate, Trainer};
 use crate::checkpoint::checkpoint;
 use crate::io::StateDict;
 use crate::lock::lock;
@@ -243,7 +243,7 @@ impl Trainer {
         if let Some(averages) = &mut self.averages
             && averages.is_in != is_in
         {
-            averages.ema.exchange(named(&self.variables));
+            averages.ema.exchange(&self.variables);
             averages.is_in = is_in;
         }
     }
@@ -322,7 +322,7 @@ impl Trainer {
         }
         self.optimizer.step();
         if let Some(averages) = &mut self.averages {
-            averages.ema.take(named(&self.variables));
+            averages.ema.take(&self.variables);
         }
     }
 
