@@ -66,20 +66,17 @@ impl LabelledImages {
 
     /// The same images on another device.
     pub fn to_device(&self, device: Device) -> LabelledImages {
-        LabelledImages {
-            images: self.images.to_device(device),
-            labels: self.labels.to_device(device),
-            classes: self.classes.clone(),
-        }
+        self.map(|part| part.to_device(device))
     }
 
     fn select(&self, indices: &[i64]) -> LabelledImages {
         let indices = Tensor::from_slice(indices).to_device(self.labels.device());
-        LabelledImages {
-            images: self.images.index_select(0, &indices),
-            labels: self.labels.index_select(0, &indices),
-            classes: self.classes.clone(),
-        }
+        self.map(|part| part.index_select(0, &indices))
+    }
+
+    fn map(&self, change: impl Fn(&Tensor) -> Tensor) -> LabelledImages {
+        let (images, labels) = (change(&self.images), change(&self.labels));
+        LabelledImages { images, labels, classes: self.classes.clone() }
     }
 }
 

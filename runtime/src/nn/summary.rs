@@ -57,15 +57,8 @@ enum Role {
     Buffer,
 }
 
-#[derive(Clone)]
-struct Row {
-    depth: usize,
-    layer: String,
-    output: Option<Vec<i64>>,
-    /// Of a layer with layers within it, that is for those to say.
-    parameters: Option<i64>,
-    note: &'static str,
-}
+/// Depth, layer, shapes, parameters.
+type Row = (usize, [String; 3]);
 
 /// Shows the variables of a network, layer by layer, with the number of parameters in all, of those that are trained,
 /// and their size. [`Summary::forward`] adds what each layer gives.
@@ -194,31 +187,24 @@ impl Summary {
             call.weights.iter().filter_map(|tensor| by_tensor.get(&(tensor.data_ptr() as usize)).copied()).collect()
         };
         let mut seen: HashSet<usize> = HashSet::new();
-        let whole = Row { depth: 0, layer: kind.to_owned(), output: Some(output), parameters: None, note: "" };
-        let mut rows = vec![whole];
+        let mut rows: Vec<Row> = vec![(0, [kind.to_owned(), format!("{output:?}"), String::new()])];
         for (at, call) in calls.iter().enumerate() {
             let within = calls[at + 1..].iter().take_while(|inner| inner.depth > call.depth);
             let (own, inner): (Vec<&Variable>, Vec<&Variable>) = (of(call), within.flat_map(of).collect());
             let path = common_path(own.iter().chain(&inner).map(|variable| variable.layer.as_str()));
             let layer = if path.is_empty() { call.kind.clone() } else { format!("{path} ({})", call.kind) };
             let is_new = own.iter().all(|variable| !seen.contains(&variable.tensor));
-            let parameters = is_new.then(|| count(own.iter().copied()));
+            let note = if is_new { frozen(own.iter().copied()) } else { "(shared)" };
+            let has_new = is_new && !own.is_empty();
+            let parameters = if has_new { number(count(own.iter().copied()), note) } else { note.to_owned() };
             seen.extend(own.iter().map(|variable| variable.tensor));
-            rows.push(Row {
-                depth: call.depth + 1,
-                layer,
-                output: Some(call.output.clone()),
-                parameters: if own.is_empty() { None } else { parameters },
-                note: if is_new { frozen(own.iter().copied()) } else { "(shared)" },
-            });
+            rows.push((call.depth + 1, [layer, format!("{:?}", call.output), parameters]));
         }
         let rest: Vec<&Variable> = self.variables.iter().filter(|variable| !seen.contains(&variable.tensor)).collect();
-        rows.extend(rest.chunk_by(|a, b| a.layer == b.layer).map(|layer| Row {
-            depth: 1,
-            layer: if layer[0].layer.is_empty() { layer[0].name.clone() } else { layer[0].layer.clone() },
-            output: None,
-            parameters: Some(count(layer.iter().copied())),
-            note: frozen(layer.iter().copied()),
+        rows.extend(rest.chunk_by(|a, b| a.layer == b.layer).map(|layer| {
+            let name = if layer[0].layer.is_empty() { &layer[0].name } else { &layer[0].layer };
+            let parameters = number(count(layer.iter().copied()), frozen(layer.iter().copied()));
+            (1, [name.clone(), String::new(), parameters])
         }));
         rows
     }
@@ -243,24 +229,14 @@ impl Summary {
         ["Layer", if self.rows.is_some() { "Output shape" } else { "Variables" }, "Parameters"]
     }
 
-    /// Depth, layer, shapes, parameters.
-    fn lines(&self) -> Vec<(usize, [String; 3])> {
-        let number = |parameters: i64, note: &str| format!("{} {note}", thousands(parameters)).trim_end().to_owned();
-        let Some(rows) = &self.rows else {
-            let layers = self.variables.chunk_by(|a, b| a.layer == b.layer);
-            let line = |layer: &[Variable]| {
-                let shapes: Vec<String> =
-                    layer.iter().map(|variable| format!("{} {:?}", variable.name, variable.size)).collect();
-                (0, [layer[0].layer.clone(), shapes.join(", "), number(count(layer), frozen(layer))])
-            };
-            return layers.map(line).collect();
+    fn lines(&self) -> Vec<Row> {
+        let line = |layer: &[Variable]| {
+            let shapes: Vec<String> =
+                layer.iter().map(|variable| format!("{} {:?}", variable.name, variable.size)).collect();
+            (0, [layer[0].layer.clone(), shapes.join(", "), number(count(layer), frozen(layer))])
         };
-        let line = |row: &Row| {
-            let output = row.output.as_ref().map_or_else(String::new, |size| format!("{size:?}"));
-            let parameters = row.parameters.map_or_else(|| row.note.to_owned(), |count| number(count, row.note));
-            (row.depth, [row.layer.clone(), output, parameters])
-        };
-        rows.iter().map(line).collect()
+        let of_layers = || self.variables.chunk_by(|a, b| a.layer == b.layer).map(line).collect();
+        self.rows.clone().unwrap_or_else(of_layers)
     }
 
     fn totals(&self) -> Vec<String> {
@@ -289,6 +265,11 @@ impl Variable {
 
 fn count<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> i64 {
     variables.into_iter().filter(|variable| variable.role != Role::Buffer).map(Variable::numel).sum()
+}
+
+/// A number of parameters, with what there is to say of them.
+fn number(parameters: i64, note: &str) -> String {
+    format!("{} {note}", thousands(parameters)).trim_end().to_owned()
 }
 
 fn frozen<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> &'static str {
