@@ -251,8 +251,8 @@ impl Trainer {
         self
     }
 
-    /// Mixed precision with a scaled loss (see [`autocast`](super::autocast) and [`LossScaler`]), in float16, which GPUs
-    /// are faster with. A network that is on the CPU is trained in float32 all the same, and a note says so.
+    /// Mixed precision with a scaled loss (see [`autocast`](super::autocast) and [`LossScaler`]), in float16, which
+    /// GPUs are faster with. A network that is on the CPU is trained in float32 all the same, and a note says so.
     pub fn mixed_precision(mut self) -> Self {
         self.scaler = self.device.is_cuda().then(LossScaler::new);
         if self.scaler.is_none() {
