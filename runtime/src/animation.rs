@@ -19,8 +19,7 @@ use crate::checkpoint::checkpoint;
 use crate::display::{MimeBundle, RichDisplay};
 use crate::io::replace::replace_file;
 use crate::picture::{Image, brightness};
-use crate::plot::raster;
-use crate::plot::scene::Scene;
+use crate::plot::scene::{self, Scene};
 use crate::plot::{Figure, Figures, PlotError};
 
 /// From 1, the best colours, to 30, the fastest. Frames of 256 colours and fewer keep them all.
@@ -114,9 +113,7 @@ impl ToFrame for RgbImage {
 }
 
 fn drawn(scene: Result<Scene, PlotError>) -> Result<RgbaImage, String> {
-    let scene = scene.map_err(|error| error.to_string())?;
-    let pixels = raster::draw(&scene, 1.0).ok_or("the figure has no pixels")?;
-    Ok(DynamicImage::from(pixels).into_rgba8())
+    scene.and_then(|scene| scene::pixels(&scene)).map_err(|error| error.to_string())
 }
 
 /// Frames that are shown one after the other, again and again. Shown as GIF.

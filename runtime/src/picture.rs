@@ -30,8 +30,7 @@ use crate::display::{DisplayHandle, MimeBundle, RichDisplay, display};
 use crate::font;
 use crate::io::replace::replace_file;
 use crate::modes::no_grad;
-use crate::plot::raster;
-use crate::plot::scene::{Anchor, Scene, Text};
+use crate::plot::scene::{Anchor, centered, pixels, scene};
 
 /// What the longer side of an image with few pixels is scaled up to, at least.
 const VISIBLE: u32 = 192;
@@ -338,12 +337,10 @@ fn write_centred(picture: &mut RgbaImage, text: &str, left: u32, top: u32, width
         text = kept.iter().collect::<String>() + "…";
     }
     let middle = (f64::from(width) / 2.0, f64::from(CAPTION) / 2.0);
-    let text = Text::centred(middle, text, CAPTION_SIZE, Anchor::Middle);
+    let text = centered(middle, text, CAPTION_SIZE, Anchor::Middle);
     // Without its caption an image is still worth showing.
-    let drawn = raster::draw(&Scene { width, height: CAPTION, shapes: vec![text.into()] }, 1.0);
-    for (x, y, pixel) in drawn.iter().flat_map(|drawn| drawn.enumerate_pixels()) {
-        let [red, green, blue] = pixel.0;
-        picture.put_pixel(left + x, top + y, Rgba([red, green, blue, 255]));
+    if let Ok(drawn) = pixels(&scene((width, CAPTION), vec![text.into()])) {
+        imageops::replace(picture, &drawn, left.into(), top.into());
     }
 }
 

@@ -15,6 +15,7 @@ use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
 
+use image::DynamicImage;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
 use crate::display::{MimeBundle, RichDisplay};
@@ -40,8 +41,6 @@ mod live;
 mod names;
 mod numbers;
 mod panel;
-mod pdf;
-pub(crate) mod raster;
 mod remarks;
 pub(crate) mod scene;
 mod svg;
@@ -199,7 +198,7 @@ impl Figure {
     ///
     /// As for [`Figure::svg`].
     pub fn png(&self) -> Result<Vec<u8>, PlotError> {
-        png(&self.scene()?, 1.0)
+        png(&self.scene()?)
     }
 
     /// The figure as the bytes of a PDF file of one page, for a paper: of shapes, not of pixels, with its letters in
@@ -209,7 +208,7 @@ impl Figure {
     ///
     /// As for [`Figure::svg`].
     pub fn pdf(&self) -> Result<Vec<u8>, PlotError> {
-        pdf::write(&self.scene()?)
+        scene::pdf(&self.scene()?)
     }
 
     /// Writes the figure to a file that ends in `.svg`, `.png` or `.pdf`.
@@ -253,7 +252,7 @@ impl Figure {
     pub(crate) fn scene(&self) -> Result<Scene, PlotError> {
         let (width, height) = self.pixels();
         let within = Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
-        Ok(Scene { width, height, shapes: layout::draw(self, within, &mut Palette::default())? })
+        Ok(scene::scene((width, height), layout::draw(self, within, &mut Palette::default())?))
     }
 
     fn check(&self) -> Result<(), PlotError> {
@@ -368,12 +367,11 @@ fn placed(value: f64, log: bool) -> f64 {
     }
 }
 
-fn png(scene: &Scene, scale: f64) -> Result<Vec<u8>, PlotError> {
-    let failed = |error: String| PlotError::Draw(error);
-    let pixels = raster::draw(scene, scale).ok_or_else(|| failed("it has no pixels, or too many".to_owned()))?;
+fn png(scene: &Scene) -> Result<Vec<u8>, PlotError> {
+    let opaque = DynamicImage::from(scene::pixels(scene)?).into_rgb8();
     let mut bytes = Cursor::new(Vec::new());
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive);
-    pixels.write_with_encoder(encoder).map_err(|error| failed(error.to_string()))?;
+    opaque.write_with_encoder(encoder).map_err(|error| PlotError::Draw(error.to_string()))?;
     Ok(bytes.into_inner())
 }
 
@@ -381,8 +379,8 @@ fn png(scene: &Scene, scale: f64) -> Result<Vec<u8>, PlotError> {
 fn save(path: &Path, scene: impl FnOnce() -> Result<Scene, PlotError>) -> Result<(), PlotError> {
     let bytes = match path.extension().and_then(|ending| ending.to_str()) {
         Some("svg") => svg::write(&scene()?).into_bytes(),
-        Some("png") => png(&scene()?, 1.0)?,
-        Some("pdf") => pdf::write(&scene()?)?,
+        Some("png") => png(&scene()?)?,
+        Some("pdf") => scene::pdf(&scene()?)?,
         _ => return Err(PlotError::Format(path.display().to_string())),
     };
     let failed = |source: std::io::Error| PlotError::Save { path: path.display().to_string(), source: source.into() };

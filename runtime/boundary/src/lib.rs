@@ -7,8 +7,15 @@
 //! Both libraries are built by the same compiler and share one standard library, so its types and those of this crate
 //! cross the boundary as they are. No others may: each library has its own copy of every other crate.
 
-use std::io::Read;
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
+
+pub mod drawing;
+
+use drawing::{Pixels, Scene};
 
 /// The one symbol of the library: a [`Provided`].
 pub const SYMBOL: &str = "OXTORCH_SUPPORT";
@@ -50,6 +57,77 @@ pub trait Support: Sync {
     /// The places of the current backtrace, innermost first, in shared libraries whose names begin with `lib` and the
     /// prefix, and in source files whose names begin with the prefix.
     fn places(&self, prefix: &str) -> Vec<Place>;
+
+    /// The pixels of a drawing, all of them opaque; `None` if it has none, or too many.
+    fn pixels(&self, scene: &Scene) -> Option<Pixels>;
+
+    /// A drawing as the bytes of a PDF file of one page.
+    ///
+    /// # Errors
+    ///
+    /// In words for the user.
+    fn pdf(&self, scene: &Scene) -> Result<Vec<u8>, String>;
+
+    /// Reads a table of text that a delimiter divides. `poll` is called often, and may end it all by unwinding; so it
+    /// may in the functions below.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read, with the line.
+    fn read_csv(&self, text: &mut dyn Read, delimiter: u8, poll: &dyn Fn()) -> Result<Vec<Row>, String>;
+
+    /// Reads the samples of a WAV file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    fn read_wav(&self, file: &mut dyn Read, poll: &dyn Fn()) -> Result<Sound, String>;
+
+    /// Writes a WAV file of 16 bits, the samples of all channels at a time after each other.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no such file.
+    fn write_wav(&self, samples: &[i16], channels: u16, sample_rate: u32, poll: &dyn Fn()) -> Result<Vec<u8>, String>;
+
+    /// The contents of those files of a tar archive that have one of these names, whatever folder they are in.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, or is no archive.
+    fn unpack(&self, archive: &mut dyn Read, names: &[&str]) -> io::Result<HashMap<String, Vec<u8>>>;
+
+    /// An MD5 sum in hexadecimal.
+    ///
+    /// # Errors
+    ///
+    /// Where the data cannot be read.
+    fn md5(&self, data: &mut dyn Read, poll: &dyn Fn()) -> io::Result<String>;
+
+    /// Where the user's programs keep their data.
+    fn data_folder(&self) -> Option<PathBuf>;
+}
+
+/// A row of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The line that it begins on, counted from 1.
+    pub line: u64,
+    /// All fields, one after the other.
+    pub text: String,
+    /// Where each of them lies there.
+    pub fields: Vec<Range<usize>>,
+}
+
+/// Samples of sound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sound {
+    /// The samples of all channels at a time after each other.
+    pub samples: Vec<f32>,
+    /// How many there are at a time.
+    pub channels: u16,
+    /// How many times a second.
+    pub rate: u32,
 }
 
 /// How byte pair encoding is trained.

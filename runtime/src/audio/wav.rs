@@ -1,10 +1,9 @@
 //! WAV files as tensors, and back.
 
-use std::fs;
-use std::io::{self, Cursor};
+use std::fs::{self, File};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
@@ -12,8 +11,7 @@ use crate::checkpoint::checkpoint;
 use crate::elements::elements;
 use crate::io::replace::replace_file;
 use crate::modes::no_grad;
-
-const ENCODINGS: &str = "a WAV file has to hold integers of 8, 16, 24 or 32 bits or floats of 32";
+use crate::support::support;
 
 /// Why a WAV file could not be read or written.
 #[derive(Debug, Error)]
@@ -55,7 +53,7 @@ pub enum AudioError {
 /// Where the file cannot be read, ends too early, or is encoded otherwise.
 pub fn load_wav(path: impl AsRef<Path>) -> Result<(Tensor, u32), AudioError> {
     let path = path.as_ref();
-    load(path).map_err(|error| AudioError::Read { path: path.to_owned(), reason: reason(&error) })
+    load(path).map_err(|reason| AudioError::Read { path: path.to_owned(), reason })
 }
 
 /// Writes samples as a WAV file of 16 bits: `[N]` or `[channels, N]`, floating point. Values beyond -1 to 1 are
@@ -68,29 +66,13 @@ pub fn save_wav(path: impl AsRef<Path>, samples: &Tensor, sample_rate: u32) -> R
     save(path.as_ref(), samples, sample_rate)
 }
 
-fn load(path: &Path) -> Result<(Tensor, u32), hound::Error> {
-    let mut reader = WavReader::open(path)?;
-    let spec = reader.spec();
-    let mut values: Vec<f32> = Vec::new();
-    match spec.sample_format {
-        SampleFormat::Float => {
-            for sample in reader.samples::<f32>() {
-                checkpoint();
-                values.push(sample?);
-            }
-        }
-        SampleFormat::Int => {
-            let full = 2f64.powi(i32::from(spec.bits_per_sample) - 1);
-            for sample in reader.samples::<i32>() {
-                checkpoint();
-                values.push((f64::from(sample?) / full) as f32);
-            }
-        }
-    }
-    let channels = i64::from(spec.channels);
-    let frames = values.len() as i64 / channels;
-    let samples = Tensor::from_slice(&values).view([frames, channels]).transpose(0, 1).contiguous();
-    Ok((samples, spec.sample_rate))
+fn load(path: &Path) -> Result<(Tensor, u32), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let sound = support()?.read_wav(&mut BufReader::new(file), &checkpoint)?;
+    let channels = i64::from(sound.channels);
+    let frames = sound.samples.len() as i64 / channels;
+    let samples = Tensor::from_slice(&sound.samples).view([frames, channels]).transpose(0, 1).contiguous();
+    Ok((samples, sound.rate))
 }
 
 fn save(path: &Path, samples: &Tensor, sample_rate: u32) -> Result<(), AudioError> {
@@ -117,31 +99,8 @@ pub(crate) fn encode(samples: &Tensor, sample_rate: u32) -> Result<Vec<u8>, Audi
         let frames = levels.clamp(-32_768.0, 32_767.0).nan_to_num(0.0, None, None).to_kind(Kind::Int16);
         elements::<i16>(&frames.view([i64::from(channels), -1]).transpose(0, 1))
     });
-    let spec = WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
-    let mut bytes = Cursor::new(Vec::new());
-    let mut write = || {
-        let mut writer = WavWriter::new(&mut bytes, spec)?;
-        for number in &numbers {
-            checkpoint();
-            writer.write_sample(*number)?;
-        }
-        writer.finalize()
-    };
-    write().map_err(|error| AudioError::Save { path: "WAV".into(), reason: reason(&error) })?;
-    Ok(bytes.into_inner())
-}
-
-fn reason(error: &hound::Error) -> String {
-    match error {
-        // What hound says where the file ends within a sample or a header has no kind of its own.
-        hound::Error::IoError(error) if error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none() => {
-            "it ends too early".to_owned()
-        }
-        hound::Error::IoError(error) => error.to_string(),
-        hound::Error::FormatError(reason) => format!("{reason} ({ENCODINGS})"),
-        hound::Error::Unsupported => format!("it has another encoding ({ENCODINGS})"),
-        other => other.to_string(),
-    }
+    let written = support().and_then(|support| support.write_wav(&numbers, channels, sample_rate, &checkpoint));
+    written.map_err(|reason| AudioError::Save { path: "WAV".into(), reason })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::heat::{decimals, written};
 use super::layer::{Frame, Mark};
 use super::numbers::Numbers;
-use super::scene::{Anchor, Ink, Point, Rect, Shape, Text};
+use super::scene::{Anchor, Ink, Point, Rect, Shape, centered};
 use super::{Figure, PlotError};
 use crate::font;
 
@@ -65,7 +65,7 @@ pub(super) fn shapes(frame: &Frame<'_>, values: &[f64], group: usize, groups: us
                 let size = (1.1 * at.width() / font::width(&text).max(0.1)).min(11.0);
                 let beyond = if top > base { 8.0 } else { -8.0 };
                 let at = ((at.left + at.right) / 2.0, (top + beyond).max(frame.at.top + 5.0));
-                shapes.extend((size >= 6.0).then(|| Text::centred(at, text, size, Anchor::Middle).into()));
+                shapes.extend((size >= 6.0).then(|| centered(at, text, size, Anchor::Middle).into()));
             }
         }
     }

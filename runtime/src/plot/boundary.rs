@@ -1,12 +1,11 @@
 //! Decision boundaries: which class a model gives each point of a plane.
 
-use image::{Rgba, RgbaImage};
 use tch::{Kind, Tensor};
 
 use super::axis::around;
 use super::layer::{Mark, Span};
 use super::numbers::Numbers;
-use super::scene::Ink;
+use super::scene::{Ink, Pixels, picture};
 use super::{Figure, PlotError, colour};
 use crate::modes::no_grad;
 
@@ -68,7 +67,7 @@ impl Figure {
 }
 
 /// A pixel for each point, the first row on top.
-fn classes(over: &Span, model: &dyn Fn(&Tensor) -> Tensor) -> Result<RgbaImage, PlotError> {
+fn classes(over: &Span, model: &dyn Fn(&Tensor) -> Tensor) -> Result<Pixels, PlotError> {
     let points = COLUMNS * ROWS;
     let along =
         |(low, high): (f64, f64), count: i64, place: i64| low + (high - low) * (place as f64 + 0.5) / count as f64;
@@ -103,23 +102,26 @@ fn classes(over: &Span, model: &dyn Fn(&Tensor) -> Tensor) -> Result<RgbaImage, 
         let (class, sure) = sure[(y * COLUMNS as u32 + x) as usize];
         let Ink { rgb, .. } = colour::of_class(class);
         let strength = 0.14 + 0.3 * if sure.is_finite() { sure } else { 0.0 };
-        let [red, green, blue] = rgb.map(|value| (255.0 - strength * (255.0 - f64::from(value))).round() as u8);
-        Rgba([red, green, blue, 255])
+        rgb.map(|value| (255.0 - strength * (255.0 - f64::from(value))).round() as u8)
     };
-    Ok(RgbaImage::from_fn(COLUMNS as u32, ROWS as u32, pixel))
+    Ok(picture(COLUMNS as u32, ROWS as u32, pixel))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn drawn(model: &dyn Fn(&Tensor) -> Tensor) -> RgbaImage {
+    fn drawn(model: &dyn Fn(&Tensor) -> Tensor) -> Pixels {
         classes(&Span { x: (-1.0, 1.0), y: (-1.0, 1.0) }, model).expect("classes")
     }
 
+    fn pixel(pixels: &Pixels, x: u32, y: u32) -> &[u8] {
+        &pixels.rgba[4 * (y * pixels.width + x) as usize..][..4]
+    }
+
     /// Which of blue (class 0) and orange (class 1) a pixel has more of.
-    fn class(pixels: &RgbaImage, x: u32, y: u32) -> usize {
-        let pixel = pixels.get_pixel(x, y);
+    fn class(pixels: &Pixels, x: u32, y: u32) -> usize {
+        let pixel = pixel(pixels, x, y);
         usize::from(pixel[0] > pixel[2])
     }
 
@@ -141,7 +143,7 @@ mod tests {
     #[test]
     fn the_surer_the_model_the_stronger_the_colour() {
         let pixels = drawn(&|points| points.select(1, 0) * 5.0);
-        assert!(pixels.get_pixel(239, 0)[2] < pixels.get_pixel(125, 0)[2]);
+        assert!(pixel(&pixels, 239, 0)[2] < pixel(&pixels, 125, 0)[2]);
     }
 
     #[test]

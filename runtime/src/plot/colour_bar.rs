@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use image::{Rgba, RgbaImage};
-
 use super::Figure;
 use super::axis::Axis;
 use super::names::{LABEL, TICK, crisp, ticks};
-use super::scene::{Anchor, Ink, Rect, Shape, Stroke, Text};
+use super::scene::{Anchor, Ink, Rect, Shape, Stroke, Text, centered, picture};
 
 const BAR_WIDTH: f64 = 14.0;
 const BAR_GAP: f64 = 12.0;
@@ -22,20 +20,17 @@ pub(super) fn shapes(axis: &Axis, figure: &Figure, plot: &Rect) -> Vec<Shape> {
     let left = plot.right + BAR_GAP;
     let at = Rect::new(left, plot.top, left + BAR_WIDTH, plot.bottom);
     let map = figure.heat.colours();
-    let pixels = RgbaImage::from_fn(1, 256, |_, y| {
-        let [red, green, blue] = map.colour(1.0 - f64::from(y) / 255.0).rgb;
-        Rgba([red, green, blue, 255])
-    });
+    let pixels = picture(1, 256, |_, y| map.colour(1.0 - f64::from(y) / 255.0).rgb);
     let mut shapes = vec![Shape::Picture { at, pixels: Arc::new(pixels) }];
     for (share, name) in ticks(axis) {
         let y = crisp(at.bottom - share * at.height());
         let points = vec![(at.right, y), (at.right + 3.0, y)];
         shapes.push(Shape::Line { points, stroke: Stroke::new(Ink::TEXT, 1.0) });
-        shapes.push(Text::centred((at.right + 9.0, y), name, TICK, Anchor::Start).into());
+        shapes.push(centered((at.right + 9.0, y), name, TICK, Anchor::Start).into());
     }
     if !figure.heat.bar_label.is_empty() {
         let at = (at.right + 9.0 + axis.widest_name() * TICK + 16.0, at.top + at.height() / 2.0);
-        let text = Text::centred(at, figure.heat.bar_label.as_str(), LABEL, Anchor::Middle);
+        let text = centered(at, figure.heat.bar_label.as_str(), LABEL, Anchor::Middle);
         shapes.push(Text { at, turn: -90.0, ..text }.into());
     }
     shapes
@@ -56,7 +51,7 @@ mod tests {
         for shape in &shapes {
             if let Shape::Text(text) = shape {
                 names += 1;
-                let right = if text.turn == 0.0 { text.at.0 + text.width() } else { text.at.0 };
+                let right = if text.turn == 0.0 { text.at.0 + text.width } else { text.at.0 };
                 assert!(right <= end && text.at.0 > plot.right, "{text:?} beyond {end}");
             }
         }

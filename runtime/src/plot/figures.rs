@@ -6,8 +6,8 @@ use std::path::Path;
 use super::colour::Palette;
 use super::layout;
 use super::names::title_of;
-use super::scene::{Rect, Scene};
-use super::{Figure, PlotError, pdf, png, save, svg};
+use super::scene::{self, Rect, Scene};
+use super::{Figure, PlotError, png, save, svg};
 use crate::display::{MimeBundle, RichDisplay};
 
 /// A figure that chooses no size takes this much of a page with others.
@@ -80,7 +80,7 @@ impl Figures {
     ///
     /// As for [`Figures::svg`].
     pub fn png(&self) -> Result<Vec<u8>, PlotError> {
-        png(&self.scene()?, 1.0)
+        png(&self.scene()?)
     }
 
     /// As [`Figure::pdf`].
@@ -89,7 +89,7 @@ impl Figures {
     ///
     /// As for [`Figures::svg`].
     pub fn pdf(&self) -> Result<Vec<u8>, PlotError> {
-        pdf::write(&self.scene()?)
+        scene::pdf(&self.scene()?)
     }
 
     /// Writes all to one file that ends in `.svg`, `.png` or `.pdf`.
@@ -141,7 +141,7 @@ impl Figures {
             shapes.extend(layout::draw(figure, Rect::new(left, top, left + width, top + height), &mut palette)?);
         }
         shapes.extend(title_of(&self.title, f64::from(width) / 2.0, 20.0, f64::from(width)));
-        Ok(Scene { width, height, shapes })
+        Ok(scene::scene((width, height), shapes))
     }
 }
 

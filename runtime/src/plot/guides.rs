@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::layer::{Frame, Mark};
-use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text};
+use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text, centered};
 
 const SIZE: f64 = 11.5;
 const GUIDE: Ink = Ink::new(110, 110, 110);
@@ -32,13 +32,13 @@ impl Figure {
 }
 
 fn written(at: Point, text: &str, anchor: Anchor) -> Text {
-    Text { ink: GUIDE, ..Text::centred(at, text, SIZE, anchor) }
+    Text { ink: GUIDE, ..centered(at, text, SIZE, anchor) }
 }
 
 /// Text that can be read also where data lie below it.
 fn readable(text: Text) -> impl Iterator<Item = Shape> {
     let (start, middle) = (text.at.0 + text.start(), text.at.1 - 0.365 * SIZE);
-    let at = Rect::new(start - 2.0, middle - 0.62 * SIZE, start + text.width() + 2.0, middle + 0.62 * SIZE);
+    let at = Rect::new(start - 2.0, middle - 0.62 * SIZE, start + text.width + 2.0, middle + 0.62 * SIZE);
     let ground = (!text.text.is_empty()).then_some(Shape::Rect { at, ink: Ink::WHITE.mix(0.65) });
     ground.into_iter().chain([text.into()])
 }
@@ -64,7 +64,7 @@ pub(super) fn vertical(frame: &Frame<'_>, x: f64, label: &str) -> Vec<Shape> {
     let points = vec![(x, frame.at.bottom), (x, frame.at.top)];
     let line = Shape::Line { points, stroke: Stroke::dashed(GUIDE, 1.3) };
     let mut text = written((x + 5.0, frame.at.top + 10.0), label, Anchor::Start);
-    if text.at.0 + text.width() > frame.at.right {
+    if text.at.0 + text.width > frame.at.right {
         text = written((x - 5.0, frame.at.top + 10.0), label, Anchor::End);
     }
     [line].into_iter().chain(readable(text)).collect()
@@ -77,8 +77,8 @@ pub(super) fn note(frame: &Frame<'_>, at: Point, text: &str) -> Vec<Shape> {
     }
     // Beside the point, on the side with room for it.
     let mut text = Text { ink: Ink::TEXT, ..written((x + 7.0, y - 9.0), text, Anchor::Start) };
-    if text.at.0 + text.width() > frame.at.right {
-        text.at.0 = (x - 7.0 - text.width()).max(frame.at.left + 2.0);
+    if text.at.0 + text.width > frame.at.right {
+        text.at.0 = (x - 7.0 - text.width).max(frame.at.left + 2.0);
     }
     text.at.1 = text.at.1.max(frame.at.top + SIZE);
     readable(text).collect()

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use image::{Rgba, RgbaImage};
-
 use super::axis::around;
 use super::colour::ColourMap;
 use super::layer::{Frame, Mark, Span};
 use super::numbers::{Grid, Matrix, Numbers};
-use super::scene::{Anchor, Ink, Rect, Shape, Text};
+use super::scene::{Anchor, Ink, Pixels, Rect, Shape, Text, centered, picture};
 use super::{Figure, PlotError};
 
 /// More cells than that are drawn as one picture.
@@ -285,10 +283,9 @@ pub(super) fn shapes(frame: &Frame<'_>, grid: &Grid, over: Option<Span>, range: 
     let colour = |value: f64| style.colours().colour((value - range.0) / (range.1 - range.0));
     if over.is_some() || grid.values.len() > MOST_RECTANGLES {
         let (columns, rows) = (grid.columns as u32, grid.rows as u32);
-        let pixels = RgbaImage::from_fn(columns, rows, |x, y| {
+        let pixels = picture(columns, rows, |x, y| {
             let row = if over.is_some() { rows - 1 - y } else { y };
-            let [red, green, blue] = colour(grid.at(row as usize, x as usize)).rgb;
-            Rgba([red, green, blue, 255])
+            colour(grid.at(row as usize, x as usize)).rgb
         });
         return vec![field(frame, &Arc::new(pixels), over.unwrap_or_else(|| span(&grid)))];
     }
@@ -313,14 +310,14 @@ pub(super) fn shapes(frame: &Frame<'_>, grid: &Grid, over: Option<Span>, range: 
             let text = written[row * grid.columns + column].clone();
             let middle = ((at.left + at.right) / 2.0, (at.top + at.bottom) / 2.0);
             let letters = if ink.brightness() < 0.55 { Ink::WHITE } else { Ink::TEXT };
-            shapes.push(Text { ink: letters, ..Text::centred(middle, text, size, Anchor::Middle) }.into());
+            shapes.push(Text { ink: letters, ..centered(middle, text, size, Anchor::Middle) }.into());
         }
     }
     shapes
 }
 
 /// A picture over an area of the plot.
-pub(super) fn field(frame: &Frame<'_>, pixels: &Arc<RgbaImage>, over: Span) -> Shape {
+pub(super) fn field(frame: &Frame<'_>, pixels: &Arc<Pixels>, over: Span) -> Shape {
     let (x, y) = ((frame.x(over.x.0), frame.x(over.x.1)), (frame.y(over.y.0), frame.y(over.y.1)));
     let at = Rect::new(x.0.min(x.1), y.0.min(y.1), x.0.max(x.1), y.0.max(y.1));
     Shape::Picture { at, pixels: Arc::clone(pixels) }

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use image::RgbaImage;
-
 use super::axis::Axis;
 use super::boxes::Summary;
 use super::error::PlotError;
 use super::numbers::Grid;
-use super::scene::{Ink, Point, Rect, Shape};
+use super::scene::{Ink, Pixels, Point, Rect, Shape};
 use super::{Figure, bars, boxes, guides, heat, histogram, lines, panel};
 
 #[derive(Debug, Clone)]
@@ -55,12 +53,12 @@ pub(crate) enum Mark {
     },
     /// A picture behind the data.
     Field {
-        pixels: Arc<RgbaImage>,
+        pixels: Arc<Pixels>,
         over: Span,
     },
     /// A picture without axes.
     Picture {
-        pixels: Arc<RgbaImage>,
+        pixels: Arc<Pixels>,
         /// Its size in units of what is drawn onto it.
         size: (f64, f64),
     },
@@ -220,7 +218,7 @@ impl Layer {
             Mark::Heat { grid, over: None } => Some(heat::natural_size(grid, figure)),
             Mark::Picture { pixels, .. } => {
                 let around = panel::around(figure);
-                let (width, height) = (pixels.width() + around.left as u32, pixels.height() + around.height() as u32);
+                let (width, height) = (pixels.width + around.left as u32, pixels.height + around.height() as u32);
                 Some((width.clamp(160, 4000), height.clamp(120, 4000)))
             }
             _ => None,

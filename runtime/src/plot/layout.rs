@@ -6,7 +6,7 @@ use super::error::PlotError;
 use super::layer::{Frame, Layer, Mark, Shared};
 use super::legend::{Entries, Legend};
 use super::names::{LABEL, TICK, crisp, cut, fitted, thin, ticks, title_of};
-use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text};
+use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text, centered};
 use super::{Figure, colour_bar, panel, remarks};
 use crate::font;
 
@@ -259,14 +259,14 @@ impl<'a> Panel<'a> {
         if !figure.x_label.is_empty() {
             let y = plot.bottom + plan.names + 13.0;
             let label = fitted(&figure.x_label, LABEL, self.within.width());
-            shapes.push(Text::centred((middle, y), label, LABEL, Anchor::Middle).into());
+            shapes.push(centered((middle, y), label, LABEL, Anchor::Middle).into());
         }
         if !figure.y_label.is_empty() {
             // The letters' middle is beside the axis, not below it.
             let x = plot.left - TICK_LENGTH - 5.0 - plan.numbers - 9.0;
             let at = (x, plot.top + plot.height() / 2.0);
             let label = fitted(&figure.y_label, LABEL, self.within.height());
-            let text = Text { at, turn: -90.0, ..Text::centred(at, label, LABEL, Anchor::Middle) };
+            let text = Text { at, turn: -90.0, ..centered(at, label, LABEL, Anchor::Middle) };
             shapes.push(text.into());
         }
         shapes.extend(self.bar.iter().flat_map(|axis| colour_bar::shapes(axis, figure, &plot)));
@@ -311,7 +311,7 @@ impl<'a> Panel<'a> {
         for (share, name) in ticks(&plan.x_axis) {
             let x = crisp(plot.left + share * plot.width());
             shapes.push(line((x, bottom), (x, bottom + TICK_LENGTH)));
-            let mut text = Text::centred((x, bottom + TICK_LENGTH + 9.0), name, TICK, Anchor::Middle);
+            let mut text = centered((x, bottom + TICK_LENGTH + 9.0), name, TICK, Anchor::Middle);
             if plan.turned {
                 let at = (x + 4.0, bottom + TICK_LENGTH + 9.0);
                 text = Text { at, turn: -45.0, anchor: Anchor::End, ..text };
@@ -321,7 +321,7 @@ impl<'a> Panel<'a> {
         for (share, name) in ticks(&plan.y_axis) {
             let y = crisp(plot.bottom - share * plot.height());
             shapes.push(line((left - TICK_LENGTH, y), (left, y)));
-            shapes.push(Text::centred((left - TICK_LENGTH - 4.0, y), name, TICK, Anchor::End).into());
+            shapes.push(centered((left - TICK_LENGTH - 4.0, y), name, TICK, Anchor::End).into());
         }
         shapes
     }
@@ -372,7 +372,7 @@ mod tests {
             let Shape::Text(text) = shape else { continue };
             texts += 1;
             let (sin, cos) = text.turn.to_radians().sin_cos();
-            for along in [text.start(), text.start() + text.width()] {
+            for along in [text.start(), text.start() + text.width] {
                 let (x, y) = (text.at.0 + along * cos, text.at.1 + along * sin);
                 assert!((0.0..=640.0).contains(&x) && (0.0..=400.0).contains(&y), "{text:?} reaches {x}, {y}");
             }

@@ -1,7 +1,7 @@
 //! The legend: which label has which colour, where it covers no data.
 
 use super::layer::{Layer, Mark};
-use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text};
+use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, centered};
 use super::{Figure, colour};
 
 const SIZE: f64 = 12.0;
@@ -131,7 +131,7 @@ impl Entries {
     }
 
     pub(super) fn shapes(&self, at: &Rect) -> Vec<Shape> {
-        let corners = super::raster::corners(at);
+        let corners = at.corners();
         let rim = corners.into_iter().chain([corners[0]]).collect();
         let mut shapes = vec![
             Shape::Rect { at: *at, ink: Ink::WHITE.mix(0.85) },
@@ -147,7 +147,7 @@ impl Entries {
                     Shape::Rect { at: Rect::new(x + 2.0, y - 5.5, x + SWATCH - 2.0, y + 5.5), ink: ink.mix(*opacity) }
                 }
             });
-            shapes.push(Text::centred((x + SWATCH + 7.0, y), label, SIZE, Anchor::Start).into());
+            shapes.push(centered((x + SWATCH + 7.0, y), label, SIZE, Anchor::Start).into());
         }
         shapes
     }
@@ -184,7 +184,7 @@ fn touched(shape: &Shape, points: &mut Vec<Point>) {
         }
         Shape::Text(text) => {
             let start = text.at.0 + text.start();
-            walk((start, text.at.1 - text.size / 2.0), (start + text.width(), text.at.1 - text.size / 2.0));
+            walk((start, text.at.1 - text.size / 2.0), (start + text.width, text.at.1 - text.size / 2.0));
         }
         Shape::Clipped { shapes, .. } => shapes.iter().for_each(|shape| touched(shape, points)),
         // What lies behind all data may be covered.

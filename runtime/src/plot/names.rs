@@ -1,7 +1,7 @@
 //! The names along axes and above plots: how large they are, which of them there is room for, and where they are cut.
 
 use super::axis::Axis;
-use super::scene::{Anchor, Shape, Text};
+use super::scene::{Anchor, Shape, centered};
 use crate::font;
 
 const TITLE: f64 = 16.5;
@@ -51,7 +51,7 @@ pub(super) fn title_of(title: &str, middle: f64, y: f64, width: f64) -> Option<S
         return None;
     }
     let title = fitted(title, TITLE, width);
-    Some(Text::centred((middle, y), title, TITLE, Anchor::Middle).into())
+    Some(centered((middle, y), title, TITLE, Anchor::Middle).into())
 }
 
 /// Lines of one pixel are sharp in the middle of a row of pixels.

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use image::RgbaImage;
-
 use super::axis::Axis;
 use super::layer::{Frame, Layer, Mark};
 use super::legend::{Entries, Legend};
 use super::names::{LABEL, fitted, title_of};
-use super::scene::{Anchor, Ink, Rect, Shape, Text};
+use super::scene::{Anchor, Ink, Pixels, Rect, Shape, Text, centered};
 use super::{Figure, PlotError, remarks};
 use crate::picture::Image;
 
@@ -30,8 +28,10 @@ impl Figure {
     /// ```
     pub fn picture(self, picture: &Image) -> Self {
         match picture.draw() {
-            Ok(pixels) => {
-                let drawn = (f64::from(pixels.width()), f64::from(pixels.height()));
+            Ok(drawn) => {
+                let (width, height) = drawn.dimensions();
+                let pixels = Pixels { width, height, rgba: drawn.into_raw() };
+                let drawn = (f64::from(width), f64::from(height));
                 let size = picture.one().map_or(drawn, |(width, height)| (f64::from(width), f64::from(height)));
                 self.with("", Mark::Picture { pixels: Arc::new(pixels), size })
             }
@@ -87,19 +87,19 @@ pub(super) fn draw(figure: &Figure, within: Rect, layers: &[(&Layer, Ink)], entr
     if !figure.x_label.is_empty() {
         let middle = (at.left + at.width() / 2.0, at.bottom + 13.0);
         let label = fitted(&figure.x_label, LABEL, within.width());
-        shapes.push(Text::centred(middle, label, LABEL, Anchor::Middle).into());
+        shapes.push(centered(middle, label, LABEL, Anchor::Middle).into());
     }
     if !figure.y_label.is_empty() {
         let middle = (at.left - 9.0, at.top + at.height() / 2.0);
         let label = fitted(&figure.y_label, LABEL, within.height());
-        shapes.push(Text { at: middle, turn: -90.0, ..Text::centred(middle, label, LABEL, Anchor::Middle) }.into());
+        shapes.push(Text { at: middle, turn: -90.0, ..centered(middle, label, LABEL, Anchor::Middle) }.into());
     }
     Some(shapes)
 }
 
 /// Where a picture is as large as it can be, in whole steps where it is enlarged, in the middle.
-fn place(pixels: &RgbaImage, within: &Rect) -> Rect {
-    let (width, height) = (f64::from(pixels.width()), f64::from(pixels.height()));
+fn place(pixels: &Pixels, within: &Rect) -> Rect {
+    let (width, height) = (f64::from(pixels.width), f64::from(pixels.height));
     let fitting = (within.width() / width).min(within.height() / height);
     let scale = if fitting >= 1.0 { fitting.floor() } else { fitting };
     let (width, height) = (width * scale, height * scale);
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_picture_fills_its_place_and_keeps_its_shape() {
-        let pixels = RgbaImage::new(10, 5);
+        let pixels = Pixels { width: 10, height: 5, rgba: Vec::new() };
         let place = |width, height| place(&pixels, &Rect::new(0.0, 0.0, width, height));
         assert_eq!(place(25.0, 100.0), Rect::new(2.0, 45.0, 22.0, 55.0));
         assert_eq!(place(5.0, 10.0), Rect::new(0.0, 3.0, 5.0, 5.5));

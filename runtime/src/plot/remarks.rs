@@ -4,7 +4,7 @@
 use super::Figure;
 use super::layer::{Frame, Layer, Mark};
 use super::names::fitted;
-use super::scene::{Anchor, Ink, Rect, Shape, Text};
+use super::scene::{Anchor, Ink, Rect, Shape, Text, centered};
 
 const SIZE: f64 = 10.5;
 /// More would cover the plot.
@@ -149,8 +149,8 @@ pub(super) fn shapes(frame: &Frame<'_>) -> Vec<Shape> {
     let mut shapes = Vec::new();
     for (line, remark) in remarks.iter().rev().enumerate() {
         let (x, y) = (frame.at.left + 6.0, frame.at.bottom - 10.0 - 14.0 * line as f64);
-        let text = Text::centred((x, y), fitted(remark, SIZE, frame.at.width()), SIZE, Anchor::Start);
-        let ground = Rect::new(x - 2.0, y - 7.0, x + text.width() + 2.0, y + 7.0);
+        let text = centered((x, y), fitted(remark, SIZE, frame.at.width()), SIZE, Anchor::Start);
+        let ground = Rect::new(x - 2.0, y - 7.0, x + text.width + 2.0, y + 7.0);
         shapes.push(Shape::Rect { at: ground, ink: Ink::WHITE.mix(0.75) });
         shapes.push(Text { ink: Ink::new(150, 60, 30), ..text }.into());
     }

@@ -5,9 +5,9 @@ use std::io::Cursor;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use image::{ImageFormat, RgbaImage};
+use image::{ExtendedColorType, ImageFormat};
 
-use super::scene::{Anchor, Ink, Point, Rect, Scene, Shape, Stroke, Text};
+use super::scene::{Anchor, Ink, Pixels, Point, Rect, Scene, Shape, Stroke, Text};
 use crate::display::escape_html;
 
 /// Verdana is as wide as DejaVu Sans; the others have Chinese characters.
@@ -141,9 +141,11 @@ fn line(stroke: Stroke) -> String {
 }
 
 /// The picture as a PNG file; nothing where it cannot be encoded, as none without pixels can.
-fn png(pixels: &RgbaImage) -> Vec<u8> {
+fn png(pixels: &Pixels) -> Vec<u8> {
+    let Pixels { width, height, rgba } = pixels;
     let mut bytes = Cursor::new(Vec::new());
-    match pixels.write_to(&mut bytes, ImageFormat::Png) {
+    let color = ExtendedColorType::Rgba8;
+    match image::write_buffer_with_format(&mut bytes, rgba, *width, *height, color, ImageFormat::Png) {
         Ok(()) => bytes.into_inner(),
         Err(_) => Vec::new(),
     }
@@ -151,6 +153,7 @@ fn png(pixels: &RgbaImage) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scene::{centered, scene};
     use super::*;
 
     #[test]
@@ -162,15 +165,15 @@ mod tests {
 
     #[test]
     fn text_is_escaped_and_turned() {
-        let text = Text { turn: -90.0, ..Text::centred((1.0, 2.0), "a < b", 10.0, Anchor::Middle) };
-        let svg = write(&Scene { width: 10, height: 10, shapes: vec![text.into()] });
+        let text = Text { turn: -90.0, ..centered((1.0, 2.0), "a < b", 10.0, Anchor::Middle) };
+        let svg = write(&scene((10, 10), vec![text.into()]));
         assert!(svg.contains(">a &lt; b</text>") && svg.contains("rotate(-90 1 5.65)"), "{svg}");
     }
 
     #[test]
     fn clips_have_names_of_their_own() {
         let clip = || Shape::Clipped { to: Rect::new(0.0, 0.0, 5.0, 5.0), shapes: Vec::new() };
-        let svg = write(&Scene { width: 10, height: 10, shapes: vec![clip(), clip()] });
+        let svg = write(&scene((10, 10), vec![clip(), clip()]));
         let names: std::collections::HashSet<_> =
             svg.split("id=\"").skip(1).map(|rest| rest.split('"').next()).collect();
         assert_eq!(names.len(), 2, "{svg}");

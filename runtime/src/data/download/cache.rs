@@ -3,15 +3,14 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use md5::{Digest, Md5};
-
 use super::transfer::{Failure, Received, receive};
 use super::{DownloadError, Source};
+use crate::support::support;
 
 /// How often one address is asked to go on where it broke off.
 const RESUMPTIONS: usize = 5;
@@ -29,7 +28,7 @@ pub(crate) struct Cache {
 impl Cache {
     pub(crate) fn from_environment() -> Result<Self, DownloadError> {
         let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let home = folder("OXTORCH_HOME").or_else(|| Some(dirs::data_dir()?.join("oxtorch")));
+        let home = folder("OXTORCH_HOME").or_else(|| Some(support().ok()?.data_folder()?.join("oxtorch")));
         let home = home.ok_or(DownloadError::Nowhere)?;
         // An installation that many share is not for its users to write.
         let own = folder("OXTORCH_CACHE").unwrap_or_else(|| home.clone());
@@ -142,15 +141,7 @@ fn verified(path: &Path, source: &Source, poll: &dyn Fn()) -> Result<PathBuf, Do
 
 fn md5_of(file: &mut File, poll: &dyn Fn()) -> io::Result<String> {
     file.seek(SeekFrom::Start(0))?;
-    let mut sum = Md5::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        poll();
-        match file.read(&mut buffer)? {
-            0 => return Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            count => sum.update(&buffer[..count]),
-        }
-    }
+    support().map_err(io::Error::other)?.md5(file, poll)
 }
 
 fn beside(place: &Path) -> PathBuf {

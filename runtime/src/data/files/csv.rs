@@ -4,11 +4,12 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, StringRecord};
+use oxtorch_boundary::Row;
 use tch::{Kind, Tensor};
 use thiserror::Error;
 
 use crate::checkpoint::checkpoint;
+use crate::support::support;
 
 /// What stands for a value that is not known, in any case of letters.
 const MISSING: [&str; 6] = ["", "na", "n/a", "nan", "null", "?"];
@@ -84,7 +85,7 @@ impl Default for CsvOptions {
 pub struct Csv {
     path: PathBuf,
     columns: Vec<String>,
-    rows: Vec<StringRecord>,
+    rows: Vec<Row>,
 }
 
 /// Reads a CSV file whose first line names the columns.
@@ -129,25 +130,15 @@ pub fn read_csv_with(path: impl AsRef<Path>, options: CsvOptions) -> Result<Csv,
 
 fn read(path: &Path, options: CsvOptions) -> Result<Csv, CsvError> {
     let failed = |reason: String| CsvError::Read { path: path.to_owned(), reason };
-    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-    let mut reader = ReaderBuilder::new()
-        .has_headers(options.header)
-        .delimiter(options.delimiter)
-        .trim(csv::Trim::All)
-        .from_reader(file);
-    let mut columns = Vec::new();
-    if options.header {
-        let header = reader.headers().map_err(|error| failed(error.to_string()))?;
-        columns.extend(header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()));
-    }
-    let mut rows = Vec::new();
-    for row in reader.records() {
-        checkpoint();
-        rows.push(row.map_err(|error| failed(error.to_string()))?);
-    }
-    if !options.header {
-        columns.extend((0..rows.first().map_or(0, StringRecord::len)).map(|column| column.to_string()));
-    }
+    let mut file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    let read = support().and_then(|support| support.read_csv(&mut file, options.delimiter, &checkpoint));
+    let mut rows = read.map_err(failed)?;
+    let header = if options.header && !rows.is_empty() { Some(rows.remove(0)) } else { None };
+    let columns = match (header, rows.first()) {
+        (Some(header), _) => fields(&header).map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect(),
+        (None, Some(first)) => (0..first.fields.len()).map(|column| column.to_string()).collect(),
+        (None, None) => Vec::new(),
+    };
     Ok(Csv { path: path.to_owned(), columns, rows })
 }
 
@@ -170,8 +161,9 @@ impl Csv {
     /// The names of the columns that hold numbers, missing values and nothing else, at least one number among them.
     pub fn numeric_columns(&self) -> Vec<&str> {
         let is_numeric = |column: &usize| {
-            let mut values = self.rows.iter().map(|row| number(&row[*column]));
-            let has_number = self.rows.iter().any(|row| number(&row[*column]).is_some_and(|value| !value.is_nan()));
+            let mut values = self.rows.iter().map(|row| number(field(row, *column)));
+            let has_number =
+                self.rows.iter().any(|row| number(field(row, *column)).is_some_and(|value| !value.is_nan()));
             has_number && values.all(|value| value.is_some())
         };
         (0..self.columns.len()).filter(is_numeric).map(|column| self.columns[column].as_str()).collect()
@@ -200,11 +192,11 @@ impl Csv {
         for row in &self.rows {
             checkpoint();
             for column in &columns {
-                values.push(number(&row[*column]).ok_or_else(|| CsvError::Number {
+                values.push(number(field(row, *column)).ok_or_else(|| CsvError::Number {
                     path: self.path.clone(),
-                    line: line(row),
+                    line: row.line,
                     column: self.columns[*column].clone(),
-                    value: row[*column].to_owned(),
+                    value: field(row, *column).to_owned(),
                 })? as f32);
             }
         }
@@ -227,7 +219,7 @@ impl Csv {
     /// Where there is no such column.
     pub fn text(&self, name: &str) -> Result<Vec<&str>, CsvError> {
         let column = self.index(name)?;
-        Ok(self.rows.iter().map(|row| &row[column]).collect())
+        Ok(self.rows.iter().map(|row| field(row, column)).collect())
     }
 
     /// A column of names as class indices: `[N]` int64, and the classes by index. They are sorted, by value where all
@@ -239,20 +231,20 @@ impl Csv {
     pub fn labels(&self, name: &str) -> Result<(Tensor, Vec<String>), CsvError> {
         let column = self.index(name)?;
         self.require(&[column])?;
-        let mut classes: Vec<&str> = self.rows.iter().map(|row| &row[column]).collect();
+        let mut classes: Vec<&str> = self.rows.iter().map(|row| field(row, column)).collect();
         classes.sort_unstable();
         classes.dedup();
         if classes.iter().all(|class| number(class).is_some()) {
             classes.sort_by(|a, b| number(a).unwrap_or(f64::NAN).total_cmp(&number(b).unwrap_or(f64::NAN)));
         }
         let by_name: std::collections::HashMap<&str, i64> = classes.iter().copied().zip(0..).collect();
-        let labels: Vec<i64> = self.rows.iter().map(|row| by_name[&row[column]]).collect();
+        let labels: Vec<i64> = self.rows.iter().map(|row| by_name[field(row, column)]).collect();
         Ok((Tensor::from_slice(&labels).to_kind(Kind::Int64), classes.into_iter().map(str::to_owned).collect()))
     }
 
     /// The same table without the rows in which a value is missing, in whatever column.
     pub fn drop_missing(mut self) -> Self {
-        self.rows.retain(|row| !row.iter().any(is_missing));
+        self.rows.retain(|row| !fields(row).any(is_missing));
         self
     }
 
@@ -268,9 +260,9 @@ impl Csv {
 
     fn require(&self, columns: &[usize]) -> Result<(), CsvError> {
         for row in &self.rows {
-            if let Some(column) = columns.iter().find(|column| is_missing(&row[**column])) {
+            if let Some(column) = columns.iter().find(|column| is_missing(field(row, **column))) {
                 let column = self.columns[*column].clone();
-                return Err(CsvError::Missing { path: self.path.clone(), line: line(row), column });
+                return Err(CsvError::Missing { path: self.path.clone(), line: row.line, column });
             }
         }
         Ok(())
@@ -301,8 +293,12 @@ fn number(field: &str) -> Option<f64> {
     if is_missing(field) { Some(f64::NAN) } else { field.parse().ok() }
 }
 
-fn line(row: &StringRecord) -> u64 {
-    row.position().map_or(0, csv::Position::line)
+fn fields(row: &Row) -> impl Iterator<Item = &str> {
+    row.fields.iter().map(|field| &row.text[field.clone()])
+}
+
+fn field(row: &Row, column: usize) -> &str {
+    &row.text[row.fields[column].clone()]
 }
 
 #[cfg(test)]

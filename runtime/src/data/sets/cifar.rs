@@ -5,10 +5,9 @@
 //! without a network: [`Source::path`]. A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io;
 use std::path::Path;
 
-use tar::Archive;
 use tch::{Kind, Tensor};
 
 use crate::checkpoint::checkpoint;
@@ -16,6 +15,7 @@ use crate::data::download::Cache;
 use crate::data::files::packed;
 use crate::data::files::to_unit_range;
 use crate::data::{DatasetError, LabelledImages, Source, Split};
+use crate::support::support;
 
 const PIXELS: usize = 3 * 32 * 32;
 
@@ -101,7 +101,7 @@ fn load(cache: &Cache, source: &Source, layout: &Layout, split: Split) -> Result
     let (mut labels, mut pixels) = (Vec::new(), Vec::new());
     for batch in batches {
         checkpoint();
-        let bytes = &files[batch];
+        let bytes = &files[*batch];
         let records = bytes.chunks_exact(layout.label_bytes + PIXELS);
         if bytes.is_empty() || !records.remainder().is_empty() {
             let what = format!("{batch} has {} bytes, which is no whole number of images", bytes.len());
@@ -124,22 +124,10 @@ fn load(cache: &Cache, source: &Source, layout: &Layout, split: Split) -> Result
 }
 
 /// The contents of some files of an archive, by name without folder. All of them have to be there.
-fn unpack<'a>(path: &Path, wanted: &[&'a str]) -> Result<HashMap<&'a str, Vec<u8>>, DatasetError> {
+fn unpack(path: &Path, wanted: &[&str]) -> Result<HashMap<String, Vec<u8>>, DatasetError> {
     let error = DatasetError::reading(path);
-    let mut archive = Archive::new(packed::open(path).map_err(&error)?);
-    let mut files = HashMap::new();
-    for entry in archive.entries().map_err(&error)? {
-        let mut entry = entry.map_err(&error)?;
-        let found = {
-            let name = entry.path().map_err(&error)?;
-            wanted.iter().find(|wanted| name.file_name().is_some_and(|name| name == **wanted)).copied()
-        };
-        if let Some(name) = found {
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(&error)?;
-            files.insert(name, bytes);
-        }
-    }
+    let support = support().map_err(|reason| error(io::Error::new(io::ErrorKind::Unsupported, reason)))?;
+    let files = support.unpack(&mut *packed::open(path).map_err(&error)?, wanted).map_err(&error)?;
     match wanted.iter().find(|name| !files.contains_key(**name)) {
         Some(missing) => Err(DatasetError::damaged(path, format!("it has no file {missing}"))),
         None => Ok(files),

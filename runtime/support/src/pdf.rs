@@ -3,27 +3,24 @@
 //! Of each font, only the glyphs that are used are in the file.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use image::RgbaImage;
+use oxtorch_boundary::drawing::{Ink, Letter, Pixels, Point, Scene, Shape, Stroke, Text};
 use pdf_writer::types::{CidFontType, FontFlags, LineJoinStyle, SystemInfo, UnicodeCmap};
 use pdf_writer::{Content, Filter, Finish, Name, Pdf, Rect as Area, Ref, Str};
 use subsetter::GlyphRemapper;
-use ttf_parser::Tag;
-
-use super::error::PlotError;
-use super::raster::corners;
-use super::scene::{Ink, Point, Scene, Shape, Stroke, Text};
-use crate::font::{self, Typeface};
+use ttf_parser::{Face, RawFace, Tag};
 
 /// A pixel of a figure is 1/96 inch, a unit of a PDF 1/72.
 const UNIT: f32 = 0.75;
 const SYSTEM: SystemInfo = SystemInfo { registry: Str(b"Adobe"), ordering: Str(b"Identity"), supplement: 0 };
 
-pub(super) fn write(scene: &Scene) -> Result<Vec<u8>, PlotError> {
-    let mut page = Page { content: Content::new(), fonts: Vec::new(), opacities: Vec::new(), pictures: Vec::new() };
+pub(crate) fn write(scene: &Scene) -> Result<Vec<u8>, String> {
+    let (fonts, opacities, pictures) = (Vec::new(), Vec::new(), Vec::new());
+    let mut page = Page { content: Content::new(), letter: scene.letter, fonts, opacities, pictures };
     // Figures count y downwards.
     page.content.transform([UNIT, 0.0, 0.0, -UNIT, 0.0, UNIT * scene.height as f32]);
     page.content.set_line_join(LineJoinStyle::RoundJoin);
@@ -31,33 +28,35 @@ pub(super) fn write(scene: &Scene) -> Result<Vec<u8>, PlotError> {
     page.finish(scene)
 }
 
-struct Page {
+struct Page<'a> {
     content: Content,
+    letter: fn(char) -> Option<Letter>,
     fonts: Vec<Font>,
     /// In hundredths.
     opacities: Vec<u8>,
-    pictures: Vec<RgbaImage>,
+    pictures: Vec<&'a Pixels>,
 }
 
 struct Font {
-    typeface: &'static Typeface,
+    /// The font's file.
+    data: &'static [u8],
     glyphs: GlyphRemapper,
     /// What each glyph, by its new number, stands for, and how wide it is.
     meanings: BTreeMap<u16, (char, f32)>,
 }
 
-impl Page {
-    fn shapes(&mut self, shapes: &[Shape]) {
+impl<'a> Page<'a> {
+    fn shapes(&mut self, shapes: &'a [Shape]) {
         for shape in shapes {
             match shape {
-                Shape::Rect { at, ink } => self.area(&corners(at), *ink),
+                Shape::Rect { at, ink } => self.area(&at.corners(), *ink),
                 Shape::Line { points, stroke } => self.line(points, *stroke),
                 Shape::Area { points, ink } => self.area(points, *ink),
                 Shape::Dot { at, radius, ink } => self.dot(*at, *radius, *ink),
                 Shape::Text(text) => self.text(text),
                 Shape::Picture { at, pixels } => {
                     let name = format!("P{}", self.pictures.len());
-                    self.pictures.push((**pixels).clone());
+                    self.pictures.push(pixels);
                     self.content.save_state();
                     self.opacity(1.0);
                     // A picture fills the unit square, upwards.
@@ -67,7 +66,7 @@ impl Page {
                 }
                 Shape::Clipped { to, shapes } => {
                     self.content.save_state();
-                    self.path(&corners(to), true);
+                    self.path(&to.corners(), true);
                     self.content.clip_nonzero().end_path();
                     self.shapes(shapes);
                     self.content.restore_state();
@@ -99,7 +98,7 @@ impl Page {
         let [red, green, blue] = stroke.ink.rgb.map(|value| f32::from(value) / 255.0);
         self.opacity(stroke.ink.opacity);
         self.content.set_stroke_rgb(red, green, blue).set_line_width(stroke.width as f32);
-        self.content.set_dash_pattern(if stroke.dashed { vec![5.0, 4.0] } else { Vec::new() }, 0.0);
+        self.content.set_dash_pattern(Stroke::DASHES.into_iter().filter(|_| stroke.dashed), 0.0);
         self.path(points, false);
         self.content.stroke();
     }
@@ -125,17 +124,16 @@ impl Page {
         // Letters of one font that follow each other, and where the first of them stands.
         let mut runs: Vec<(usize, f64, Vec<u8>)> = Vec::new();
         for char in text.text.chars() {
-            let Some((typeface, glyph)) = font::glyph(char) else { continue };
-            let number = self.font(typeface);
+            let Some(letter) = (self.letter)(char) else { continue };
+            let number = self.font(letter.font);
             let font = &mut self.fonts[number];
-            let code = font.glyphs.remap(glyph.0);
-            let advance = typeface.advance(glyph);
-            font.meanings.entry(code).or_insert((char, (advance * 1000.0) as f32));
+            let code = font.glyphs.remap(letter.glyph);
+            font.meanings.entry(code).or_insert((char, (letter.advance * 1000.0) as f32));
             match runs.last_mut() {
                 Some((last, _, codes)) if *last == number => codes.extend(code.to_be_bytes()),
                 _ => runs.push((number, along, code.to_be_bytes().to_vec())),
             }
-            along += text.size * advance;
+            along += text.size * letter.advance;
         }
         self.content.begin_text();
         for (number, along, codes) in runs {
@@ -164,14 +162,14 @@ impl Page {
         self.content.set_parameters(Name(format!("O{hundredths}").as_bytes()));
     }
 
-    fn font(&mut self, typeface: &'static Typeface) -> usize {
-        self.fonts.iter().position(|font| std::ptr::eq(font.typeface, typeface)).unwrap_or_else(|| {
-            self.fonts.push(Font { typeface, glyphs: GlyphRemapper::new(), meanings: BTreeMap::new() });
+    fn font(&mut self, data: &'static [u8]) -> usize {
+        self.fonts.iter().position(|font| std::ptr::eq(font.data, data)).unwrap_or_else(|| {
+            self.fonts.push(Font { data, glyphs: GlyphRemapper::new(), meanings: BTreeMap::new() });
             self.fonts.len() - 1
         })
     }
 
-    fn finish(self, scene: &Scene) -> Result<Vec<u8>, PlotError> {
+    fn finish(self, scene: &Scene) -> Result<Vec<u8>, String> {
         let mut pdf = Pdf::new();
         let mut last = 0;
         let mut next = || {
@@ -224,32 +222,34 @@ impl Page {
     }
 }
 
-fn write_picture(pdf: &mut Pdf, picture: &RgbaImage, id: Ref, mask: Ref) -> Result<(), PlotError> {
-    let (width, height) = (picture.width() as i32, picture.height() as i32);
-    let colours: Vec<u8> = picture.pixels().flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
-    let opacities: Vec<u8> = picture.pixels().map(|pixel| pixel[3]).collect();
-    let (colours, opacities) = (packed(&colours)?, packed(&opacities)?);
-    let mut image = pdf.image_xobject(id, &colours);
-    image.filter(Filter::FlateDecode);
-    image.width(width).height(height).bits_per_component(8).s_mask(mask).color_space().device_rgb();
-    image.finish();
-    let mut image = pdf.image_xobject(mask, &opacities);
-    image.filter(Filter::FlateDecode);
-    image.width(width).height(height).bits_per_component(8).color_space().device_gray();
-    image.finish();
+fn write_picture(pdf: &mut Pdf, picture: &Pixels, id: Ref, mask: Ref) -> Result<(), String> {
+    let colors: Vec<u8> = picture.rgba.chunks_exact(4).flat_map(|pixel| &pixel[..3]).copied().collect();
+    let opacities: Vec<u8> = picture.rgba.iter().skip(3).step_by(4).copied().collect();
+    for (id, samples, is_mask) in [(id, colors, false), (mask, opacities, true)] {
+        let samples = packed(&samples)?;
+        let mut image = pdf.image_xobject(id, &samples);
+        image.filter(Filter::FlateDecode);
+        image.width(picture.width as i32).height(picture.height as i32).bits_per_component(8);
+        if is_mask {
+            image.color_space().device_gray();
+        } else {
+            image.s_mask(mask).color_space().device_rgb();
+        }
+    }
     Ok(())
 }
 
-fn write_font(pdf: &mut Pdf, font: &Font, ids: [Ref; 5]) -> Result<(), PlotError> {
+fn write_font(pdf: &mut Pdf, font: &Font, ids: [Ref; 5]) -> Result<(), String> {
     let [id, descendant, descriptor, file, meanings] = ids;
-    let face = &font.typeface.face;
-    let subset = subsetter::subset(font.typeface.data, 0, &font.glyphs).map_err(|error| {
-        PlotError::Draw(format!("a font of this machine cannot be put into a PDF ({error}); save it as .svg or .png"))
-    })?;
+    let failed = |error: &dyn Display| {
+        format!("a font of this machine cannot be put into a PDF ({error}); save it as .svg or .png")
+    };
+    let face = Face::parse(font.data, 0).map_err(|error| failed(&error))?;
+    let subset = subsetter::subset(font.data, 0, &font.glyphs).map_err(|error| failed(&error))?;
     let name = format!("OXPLOT+Font{}", id.get());
     let name = Name(name.as_bytes());
     // Outlines of the other kind (CFF) are a table of their own, which is what PDF asks for.
-    let cff = ttf_parser::RawFace::parse(&subset, 0).ok().and_then(|face| face.table(Tag::from_bytes(b"CFF ")));
+    let cff = RawFace::parse(&subset, 0).ok().and_then(|face| face.table(Tag::from_bytes(b"CFF ")));
     let kind = if cff.is_some() { CidFontType::Type0 } else { CidFontType::Type2 };
 
     let mut whole = pdf.type0_font(id);
@@ -298,10 +298,10 @@ fn write_font(pdf: &mut Pdf, font: &Font, ids: [Ref; 5]) -> Result<(), PlotError
     Ok(())
 }
 
-fn packed(data: &[u8]) -> Result<Vec<u8>, PlotError> {
+fn packed(data: &[u8]) -> Result<Vec<u8>, String> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
     let written = encoder.write_all(data).and_then(|()| encoder.finish());
-    written.map_err(|error| PlotError::Draw(error.to_string()))
+    written.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -310,8 +310,8 @@ mod tests {
 
     use flate2::read::ZlibDecoder;
 
-    use super::super::scene::{Anchor, Rect};
     use super::*;
+    use oxtorch_boundary::drawing::Rect;
 
     /// The streams of a PDF, unpacked.
     fn streams(pdf: &[u8]) -> Vec<Vec<u8>> {
@@ -331,23 +331,6 @@ mod tests {
     }
 
     #[test]
-    fn letters_can_be_read_back_also_chinese_ones() {
-        let text = Text::centred((10.0, 10.0), "Aa 训", 12.0, Anchor::Start);
-        let pdf = write(&Scene { width: 100, height: 50, shapes: vec![text.into()] }).expect("a PDF");
-        assert!(pdf.starts_with(b"%PDF-1."));
-        let maps: String = streams(&pdf)
-            .iter()
-            .map(|data| String::from_utf8_lossy(data))
-            .filter(|text| text.contains("bfchar"))
-            .collect();
-        for char in "Aa 训".chars() {
-            assert!(maps.contains(&format!("<{:04X}>", u32::from(char))), "{char} in {maps}");
-        }
-        // Both fonts whole would be over a megabyte.
-        assert!(pdf.len() < 20_000, "{} bytes", pdf.len());
-    }
-
-    #[test]
     fn shapes_are_drawn_as_such() {
         let at = Rect::new(1.0, 2.0, 3.0, 4.0);
         let ink = Ink::new(255, 0, 0).mix(0.5);
@@ -355,10 +338,10 @@ mod tests {
             Shape::Rect { at, ink },
             Shape::Dot { at: (5.0, 5.0), radius: 1.0, ink },
             Shape::Line { points: vec![(1.0, 1.0), (9.0, 9.0)], stroke: Stroke::dashed(ink, 1.0) },
-            Shape::Picture { at, pixels: RgbaImage::new(2, 2).into() },
+            Shape::Picture { at, pixels: Pixels { width: 2, height: 2, rgba: vec![0; 16] }.into() },
             Shape::Clipped { to: at, shapes: Vec::new() },
         ];
-        let pdf = write(&Scene { width: 10, height: 10, shapes }).expect("a PDF");
+        let pdf = write(&Scene { width: 10, height: 10, shapes, letter: |_| None }).expect("a PDF");
         let all = streams(&pdf);
         let drawn = String::from_utf8_lossy(all.last().expect("the page comes last")).into_owned();
         for operator in ["0.75 0 0 -0.75 0 7.5 cm", "1 2 m\n3 2 l\n3 4 l\n1 4 l\nh\nf", "/O50 gs", "/P0 Do", "W\nn"] {
