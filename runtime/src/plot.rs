@@ -12,50 +12,30 @@
 //! every cell.
 
 use std::fmt;
-use std::io::Cursor;
 use std::path::Path;
-
-use image::DynamicImage;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
 use crate::display::{MimeBundle, RichDisplay};
 use crate::io::replace::replace_file;
 
-mod audio;
-mod axis;
-mod bars;
-mod boundary;
-mod boxes;
-mod colour;
-mod colour_bar;
 mod error;
 mod figures;
-mod guides;
-mod heat;
-mod histogram;
-mod layer;
 mod layout;
-mod legend;
-mod lines;
 mod live;
-mod names;
+mod marks;
 mod numbers;
-mod panel;
-mod remarks;
-pub(crate) mod scene;
-mod svg;
+mod write;
 
-pub use colour::ColourMap;
 pub use error::PlotError;
 pub use figures::Figures;
-pub use histogram::histogram;
-pub use legend::Legend;
+pub use layout::colors::ColourMap;
+pub use layout::legend::Legend;
 pub use live::{Coordinate, LivePlot};
+pub use marks::histogram;
 pub use numbers::{Grid, Matrix, Numbers};
+pub(crate) use write::scene;
 
-use colour::Palette;
-use heat::HeatStyle;
-use layer::{Layer, Mark};
+use layout::colors::Palette;
+use marks::{HeatStyle, Layer};
 use scene::{Rect, Scene};
 
 const SIZE: (u32, u32) = (640, 400);
@@ -189,7 +169,7 @@ impl Figure {
     ///
     /// Where x and y values do not pair up, or a range is empty.
     pub fn svg(&self) -> Result<String, PlotError> {
-        Ok(svg::write(&self.scene()?))
+        Ok(write::svg(&self.scene()?))
     }
 
     /// The figure as the bytes of a PNG file.
@@ -198,7 +178,7 @@ impl Figure {
     ///
     /// As for [`Figure::svg`].
     pub fn png(&self) -> Result<Vec<u8>, PlotError> {
-        png(&self.scene()?)
+        write::png(&self.scene()?)
     }
 
     /// The figure as the bytes of a PDF file of one page, for a paper: of shapes, not of pixels, with its letters in
@@ -217,7 +197,7 @@ impl Figure {
     ///
     /// Where the ending is another or the file cannot be written, and as for [`Figure::svg`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlotError> {
-        save(path.as_ref(), || self.scene())
+        write::save(path.as_ref(), || self.scene())
     }
 
     /// The figure as one that grows while the cell runs.
@@ -233,11 +213,6 @@ impl Figure {
         LivePlot::of(self)
     }
 
-    pub(crate) fn with(mut self, label: impl Into<String>, mark: Mark) -> Self {
-        self.layers.push(Layer { label: label.into(), mark });
-        self
-    }
-
     /// Has drawing end with this error, if it is the first.
     fn with_fault(mut self, error: PlotError) -> Self {
         self.fault.get_or_insert(error);
@@ -246,7 +221,7 @@ impl Figure {
 
     /// As many pixels as were asked for, or as what is drawn needs.
     pub(crate) fn pixels(&self) -> (u32, u32) {
-        self.size.unwrap_or_else(|| self.layers.iter().find_map(|layer| layer.natural_size(self)).unwrap_or(SIZE))
+        self.size.unwrap_or_else(|| self.layers.iter().find_map(|layer| layer.mark.natural_size(self)).unwrap_or(SIZE))
     }
 
     pub(crate) fn scene(&self) -> Result<Scene, PlotError> {
@@ -260,13 +235,10 @@ impl Figure {
             return Err(error.clone());
         }
         for layer in &self.layers {
-            layer.check()?;
+            layer.mark.check(&layer.label, self)?;
         }
-        self.check_room()?;
-        self.check_names()?;
-        let places = self.layers.iter().map(|layer| layer.counts_places());
-        let (x, y) = places.fold((false, false), |(x, y), (also_x, also_y)| (x || also_x, y || also_y));
-        if (x && self.log_x) || (y && self.log_y) {
+        let (named, filled) = (self.any(|axes| axes.named), self.any(|axes| axes.filled));
+        if ((named || filled) && self.log_x) || (filled && self.log_y) {
             let what =
                 "bars, boxes, cells and planes stand at equal distances: their axis cannot be logarithmic".to_owned();
             return Err(PlotError::Counts { what });
@@ -277,61 +249,6 @@ impl Figure {
         {
             if !(low < high && (high - low).is_finite()) || (log && low <= 0.0) {
                 return Err(PlotError::Range { low, high });
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether each of what is drawn leaves the others to be seen.
-    fn check_room(&self) -> Result<(), PlotError> {
-        let refused = |what: &str| Err(PlotError::Counts { what: what.to_owned() });
-        let count = |is: fn(&Mark) -> bool| self.layers.iter().filter(|layer| is(&layer.mark)).count();
-        if count(|mark| matches!(mark, Mark::Heat { .. })) > 1 {
-            return refused(
-                "two matrices in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side",
-            );
-        }
-        let pictures = count(|mark| matches!(mark, Mark::Picture { .. }));
-        if pictures > 1 {
-            return refused(
-                "two pictures in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side",
-            );
-        }
-        let has_axes = self.log_x
-            || self.log_y
-            || self.x_range.is_some()
-            || self.y_range.is_some()
-            || !self.x_names.is_empty()
-            || !self.y_names.is_empty();
-        if pictures > 0 && has_axes {
-            return refused(
-                "a picture has no axes: what is drawn onto it is placed by its pixels, from the upper left corner",
-            );
-        }
-        Ok(())
-    }
-
-    /// Whether each bar, box, column and row has a name, where there are names.
-    fn check_names(&self) -> Result<(), PlotError> {
-        let check = |axis: &str, names: &[String], what: &str, count: usize| match names.len() {
-            0 => Ok(()),
-            given if given == count => Ok(()),
-            given => {
-                let what = format!(
-                    "`{axis}_names` has {given} names for {count} {what}: each needs one, and \"\" leaves one without"
-                );
-                Err(PlotError::Counts { what })
-            }
-        };
-        for layer in &self.layers {
-            match &layer.mark {
-                Mark::Bars(values) => check("x", &self.x_names, "bars", values.len())?,
-                Mark::Boxes(boxes) => check("x", &self.x_names, "boxes", boxes.len())?,
-                Mark::Heat { grid, over: None } => {
-                    check("x", &self.x_names, "columns", grid.columns)?;
-                    check("y", &self.y_names, "rows", grid.rows)?;
-                }
-                _ => {}
             }
         }
         Ok(())
@@ -367,26 +284,6 @@ fn placed(value: f64, log: bool) -> f64 {
     }
 }
 
-fn png(scene: &Scene) -> Result<Vec<u8>, PlotError> {
-    let opaque = DynamicImage::from(scene::pixels(scene)?).into_rgb8();
-    let mut bytes = Cursor::new(Vec::new());
-    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive);
-    opaque.write_with_encoder(encoder).map_err(|error| PlotError::Draw(error.to_string()))?;
-    Ok(bytes.into_inner())
-}
-
-/// Writes a scene in the format that the file's ending names.
-fn save(path: &Path, scene: impl FnOnce() -> Result<Scene, PlotError>) -> Result<(), PlotError> {
-    let bytes = match path.extension().and_then(|ending| ending.to_str()) {
-        Some("svg") => svg::write(&scene()?).into_bytes(),
-        Some("png") => png(&scene()?)?,
-        Some("pdf") => scene::pdf(&scene()?)?,
-        _ => return Err(PlotError::Format(path.display().to_string())),
-    };
-    let failed = |source: std::io::Error| PlotError::Save { path: path.display().to_string(), source: source.into() };
-    replace_file(path, failed, |new| std::fs::write(new, &bytes).map_err(failed))
-}
-
 /// The title and the labels: the data would fill pages.
 impl fmt::Debug for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -404,10 +301,7 @@ impl fmt::Debug for Figure {
 
 impl RichDisplay for Figure {
     fn mime_bundle(&self) -> MimeBundle {
-        match self.png() {
-            Ok(png) => MimeBundle::png(&png).with("text/plain", self.described()),
-            Err(error) => MimeBundle::text(error.to_string()),
-        }
+        write::shown(self.png(), || self.described())
     }
 }
 

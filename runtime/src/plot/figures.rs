@@ -3,15 +3,14 @@
 use std::fmt;
 use std::path::Path;
 
-use super::colour::Palette;
-use super::layout;
-use super::names::title_of;
+use super::layout::colors::Palette;
+use super::layout::{self, names::title_of};
 use super::scene::{self, Rect, Scene};
-use super::{Figure, PlotError, png, save, svg};
+use super::{Figure, PlotError, write};
 use crate::display::{MimeBundle, RichDisplay};
 
 /// A figure that chooses no size takes this much of a page with others.
-const PANEL: (u32, u32) = (400, 290);
+const PLACE: (u32, u32) = (400, 290);
 const TITLE: u32 = 34;
 
 /// Figures in rows and columns, with a common title. The same label has the same colour in all of them.
@@ -71,7 +70,7 @@ impl Figures {
     ///
     /// Where there is no figure, or one of them cannot be drawn.
     pub fn svg(&self) -> Result<String, PlotError> {
-        Ok(svg::write(&self.scene()?))
+        Ok(write::svg(&self.scene()?))
     }
 
     /// As [`Figure::png`].
@@ -80,7 +79,7 @@ impl Figures {
     ///
     /// As for [`Figures::svg`].
     pub fn png(&self) -> Result<Vec<u8>, PlotError> {
-        png(&self.scene()?)
+        write::png(&self.scene()?)
     }
 
     /// As [`Figure::pdf`].
@@ -98,7 +97,7 @@ impl Figures {
     ///
     /// Where the ending is another or the file cannot be written, and as for [`Figures::svg`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlotError> {
-        save(path.as_ref(), || self.scene())
+        write::save(path.as_ref(), || self.scene())
     }
 
     pub(crate) fn scene(&self) -> Result<Scene, PlotError> {
@@ -111,7 +110,7 @@ impl Figures {
         let natural = |figure: &Figure| {
             let (width, height) = figure.pixels();
             let asked = figure.size.is_some() || (width, height) != super::SIZE;
-            if asked { (width, height) } else { PANEL }
+            if asked { (width, height) } else { PLACE }
         };
         // Each column is as wide as its widest figure, each row as high as its highest.
         let (mut widths, mut heights) = (vec![0; columns], vec![0; rows]);
@@ -123,8 +122,8 @@ impl Figures {
         let or_usual = |sizes: &mut Vec<u32>, usual: u32| {
             sizes.iter_mut().filter(|size| **size == 0).for_each(|size| *size = usual);
         };
-        or_usual(&mut widths, PANEL.0);
-        or_usual(&mut heights, PANEL.1);
+        or_usual(&mut widths, PLACE.0);
+        or_usual(&mut heights, PLACE.1);
         let (whole_width, whole_height) = (widths.iter().sum::<u32>(), heights.iter().sum::<u32>());
         let (width, height) = self.size.unwrap_or((whole_width, whole_height + title));
         let across = f64::from(width) / f64::from(whole_width);
@@ -158,14 +157,10 @@ impl fmt::Debug for Figures {
 
 impl RichDisplay for Figures {
     fn mime_bundle(&self) -> MimeBundle {
-        match self.png() {
-            Ok(png) => {
-                let remarks = self.figures.iter().flat_map(Figure::remarks);
-                let lines: Vec<String> = [format!("{self:?}")].into_iter().chain(remarks).collect();
-                MimeBundle::png(&png).with("text/plain", lines.join("\n"))
-            }
-            Err(error) => MimeBundle::text(error.to_string()),
-        }
+        write::shown(self.png(), || {
+            let remarks = self.figures.iter().flat_map(Figure::remarks);
+            [format!("{self:?}")].into_iter().chain(remarks).collect::<Vec<_>>().join("\n")
+        })
     }
 }
 

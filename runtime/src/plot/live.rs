@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tch::Tensor;
 
 use super::Figure;
-use super::layer::{Layer, Mark};
+use super::marks::{Layer, Series, Style};
 use crate::display::live::{self, Live, Pace};
 use crate::display::{DisplayHandle, MimeBundle, RichDisplay, display};
 use crate::host::channel;
@@ -96,9 +96,10 @@ impl LivePlot {
 
     fn add(&self, label: &str, x: Option<f64>, y: f64) -> &Self {
         let mut canvas = lock(&self.0);
-        let (xs, ys) = canvas.line(label);
-        xs.push(x.unwrap_or(xs.len() as f64));
-        ys.push(y);
+        if let Some(Series { xs, ys, .. }) = canvas.line(label) {
+            xs.push(x.unwrap_or(xs.len() as f64));
+            ys.push(y);
+        }
         canvas.is_behind = true;
         let is_first = !std::mem::replace(&mut canvas.is_registered, true);
         let now = Instant::now();
@@ -151,17 +152,14 @@ struct Canvas {
 
 impl Canvas {
     /// The line of that label, which is added where there is none.
-    fn line(&mut self, label: &str) -> (&mut Vec<f64>, &mut Vec<f64>) {
+    fn line(&mut self, label: &str) -> Option<&mut Series> {
         let all = &mut self.figure.layers;
-        let is_line = |layer: &Layer| layer.label == label && matches!(layer.mark, Mark::Line { .. });
+        let is_line = |layer: &Layer| layer.label == label && layer.of().is_some_and(Series::is_line);
         let at = all.iter().position(is_line).unwrap_or_else(|| {
-            all.push(Layer { label: label.to_owned(), mark: Mark::Line { xs: Vec::new(), ys: Vec::new() } });
+            all.push(Layer::new(label, Series { xs: Vec::new(), ys: Vec::new(), style: Style::Line }));
             all.len() - 1
         });
-        match &mut all[at].mark {
-            Mark::Line { xs, ys } => (xs, ys),
-            _ => unreachable!("it was found or made as a line"),
-        }
+        all[at].of_mut()
     }
 
     fn catch_up(&mut self) {
@@ -190,12 +188,10 @@ impl Canvas {
 
     /// The title, and where each line is.
     fn text(&self) -> String {
-        let ends = self.figure.layers.iter().filter_map(|layer| match &layer.mark {
-            Mark::Line { xs, ys } => {
-                let (x, y) = (xs.last()?, ys.last()?);
-                Some(format!("{} {y:.4} at {x}", layer.label).trim_start().to_owned())
-            }
-            _ => None,
+        let ends = self.figure.layers.iter().filter_map(|layer| {
+            let Series { xs, ys, .. } = layer.of().filter(|series: &&Series| series.is_line())?;
+            let (x, y) = (xs.last()?, ys.last()?);
+            Some(format!("{} {y:.4} at {x}", layer.label).trim_start().to_owned())
         });
         let ends = ends.collect::<Vec<_>>().join(", ");
         match (self.figure.title.as_str(), ends.as_str()) {
@@ -225,13 +221,16 @@ mod tests {
         let plot = LivePlot::new("Training");
         plot.push("train", 0.5).push("train", Tensor::from(0.25f32)).push_xy("validation", 10, 1.0f32);
         let figure = plot.figure();
-        let line = |at: usize| match &figure.layers[at].mark {
-            Mark::Line { xs, ys } => (xs.clone(), ys.clone()),
-            other => panic!("no line: {other:?}"),
+        let line = |at: usize| {
+            let Series { xs, ys, .. } = figure.layers[at].of().expect("a line");
+            (xs.clone(), ys.clone())
         };
         assert_eq!(line(0), (vec![0.0, 1.0], vec![0.5, 0.25]));
         assert_eq!(line(1).0, [10.0]);
         assert_eq!(format!("{plot:?}"), "<live plot: Training (train 0.2500 at 1, validation 1.0000 at 10)>");
+        plot.push("train", 2.0);
+        assert_eq!(line(0).0.len(), 2, "a figure that was taken stays as it is");
+        assert_eq!(plot.figure().marks::<Series>().next().map(|line| line.ys.len()), Some(3));
     }
 
     #[test]

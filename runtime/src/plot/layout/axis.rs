@@ -7,22 +7,22 @@ use crate::font;
 
 /// An axis with its ticks. On a logarithmic one, values are the exponents of ten.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Axis {
+pub(in crate::plot) struct Axis {
     from: f64,
     to: f64,
-    pub(super) ticks: Vec<(f64, String)>,
+    pub(in crate::plot) ticks: Vec<(f64, String)>,
 }
 
 impl Axis {
     /// At most `count` ticks; only whole ones where the data are `whole`.
-    pub(super) fn linear((low, high): (f64, f64), count: usize, whole: bool) -> Self {
+    pub(in crate::plot) fn linear((low, high): (f64, f64), count: usize, whole: bool) -> Self {
         let ticks = linear_ticks((low, high), count, whole);
         let names = ticks.iter().map(|tick| (*tick, name(*tick, &ticks))).collect();
         Self { from: low, to: high, ticks: names }
     }
 
     /// From `10^low` to `10^high`.
-    pub(super) fn logarithmic((low, high): (f64, f64)) -> Self {
+    pub(in crate::plot) fn logarithmic((low, high): (f64, f64)) -> Self {
         let ticks = log_ticks((low, high));
         let value = |tick: &f64| 10f64.powf(*tick);
         // Powers of ten differ too much in size to share a number of digits, but all are written in the same way.
@@ -38,30 +38,30 @@ impl Axis {
     }
 
     /// A tick with each name, at 0, 1, 2...
-    pub(super) fn named((low, high): (f64, f64), names: &[String]) -> Self {
+    pub(in crate::plot) fn named((low, high): (f64, f64), names: &[String]) -> Self {
         let ticks = names.iter().enumerate().map(|(place, name)| (place as f64, name.clone())).collect();
         Self { from: low, to: high, ticks }
     }
 
     /// The same axis with its values counting the other way.
-    pub(super) fn reversed(self) -> Self {
+    pub(in crate::plot) fn reversed(self) -> Self {
         Self { from: self.to, to: self.from, ..self }
     }
 
     /// Where a value lies: 0 at the beginning, 1 at the end.
-    pub(super) fn share(&self, value: f64) -> f64 {
+    pub(in crate::plot) fn share(&self, value: f64) -> f64 {
         let range = self.to - self.from;
         value / range - self.from / range
     }
 
     /// How wide the widest name of a tick is at a font size of 1.
-    pub(super) fn widest_name(&self) -> f64 {
+    pub(in crate::plot) fn widest_name(&self) -> f64 {
         self.ticks.iter().map(|(_, name)| font::width(name)).fold(0.0, f64::max)
     }
 }
 
 /// A range that holds all finite values, with a `margin` (as a fraction of it) at either end.
-pub(super) fn around(values: impl Iterator<Item = f64>, margin: f64) -> (f64, f64) {
+pub(in crate::plot) fn around(values: impl Iterator<Item = f64>, margin: f64) -> (f64, f64) {
     let (low, high) = values
         .filter(|value| value.is_finite())
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));

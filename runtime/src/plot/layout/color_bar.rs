@@ -1,11 +1,11 @@
-//! The bar beside a heat map that says which colour is which value.
+//! The bar beside a heat map that says which color is which value.
 
 use std::sync::Arc;
 
-use super::Figure;
+use super::super::Figure;
+use super::super::write::scene::{Anchor, Ink, Rect, Shape, Stroke, centered, picture};
 use super::axis::Axis;
-use super::names::{LABEL, TICK, crisp, ticks};
-use super::scene::{Anchor, Ink, Rect, Shape, Stroke, Text, centered, picture};
+use super::names::{TICK, crisp, ticks, upwards};
 
 const BAR_WIDTH: f64 = 14.0;
 const BAR_GAP: f64 = 12.0;
@@ -19,8 +19,8 @@ pub(super) fn room(axis: &Axis, figure: &Figure) -> f64 {
 pub(super) fn shapes(axis: &Axis, figure: &Figure, plot: &Rect) -> Vec<Shape> {
     let left = plot.right + BAR_GAP;
     let at = Rect::new(left, plot.top, left + BAR_WIDTH, plot.bottom);
-    let map = figure.heat.colours();
-    let pixels = picture(1, 256, |_, y| map.colour(1.0 - f64::from(y) / 255.0).rgb);
+    let map = figure.heat.color_map();
+    let pixels = picture(1, 256, |_, y| map.color(1.0 - f64::from(y) / 255.0).rgb);
     let mut shapes = vec![Shape::Picture { at, pixels: Arc::new(pixels) }];
     for (share, name) in ticks(axis) {
         let y = crisp(at.bottom - share * at.height());
@@ -30,8 +30,7 @@ pub(super) fn shapes(axis: &Axis, figure: &Figure, plot: &Rect) -> Vec<Shape> {
     }
     if !figure.heat.bar_label.is_empty() {
         let at = (at.right + 9.0 + axis.widest_name() * TICK + 16.0, at.top + at.height() / 2.0);
-        let text = centered(at, figure.heat.bar_label.as_str(), LABEL, Anchor::Middle);
-        shapes.push(Text { at, turn: -90.0, ..text }.into());
+        shapes.push(upwards(at, figure.heat.bar_label.as_str()));
     }
     shapes
 }

@@ -1,6 +1,6 @@
 //! The colours of series, and colour maps for values.
 
-use super::scene::Ink;
+use super::super::write::scene::Ink;
 
 /// Told apart also by most people who see colours differently, and in this order.
 const SERIES: [Ink; 10] = [
@@ -17,13 +17,13 @@ const SERIES: [Ink; 10] = [
 ];
 
 /// The colour of a number: of a class, or of the place among the series.
-pub(super) fn of_class(class: usize) -> Ink {
+pub(in crate::plot) fn of_class(class: usize) -> Ink {
     SERIES[class % SERIES.len()]
 }
 
 /// Gives each label its colour: the same label, in this figure or one beside it, the same colour.
 #[derive(Debug, Default)]
-pub(super) struct Palette {
+pub(in crate::plot) struct Palette {
     labels: Vec<(String, usize)>,
     /// In the figure that is drawn.
     taken: Vec<usize>,
@@ -32,12 +32,12 @@ pub(super) struct Palette {
 impl Palette {
     /// Begins a figure with these labels: what has no label gets none of their colours, and none of the classes' up to
     /// `classes`.
-    pub(super) fn begin<'a>(&mut self, labels: impl Iterator<Item = &'a str>, classes: usize) {
+    pub(in crate::plot) fn begin<'a>(&mut self, labels: impl Iterator<Item = &'a str>, classes: usize) {
         let known = labels.filter_map(|label| self.place(label));
         self.taken = known.chain(0..classes).collect();
     }
 
-    pub(super) fn colour(&mut self, label: &str) -> Ink {
+    pub(in crate::plot) fn color(&mut self, label: &str) -> Ink {
         if let Some(place) = self.place(label) {
             return of_class(place);
         }
@@ -76,65 +76,25 @@ pub enum ColourMap {
 }
 
 impl ColourMap {
-    /// Colours at equal distances, in between which it is linear.
-    fn stops(self) -> &'static [[u8; 3]] {
+    /// Colors at equal distances, as 0xRRGGBB, in between which it is linear.
+    fn stops(self) -> &'static [u32] {
         match self {
             Self::Viridis => &[
-                [68, 1, 84],
-                [72, 24, 106],
-                [71, 45, 123],
-                [66, 64, 134],
-                [59, 82, 139],
-                [51, 99, 141],
-                [44, 114, 142],
-                [38, 130, 142],
-                [33, 145, 140],
-                [31, 160, 136],
-                [40, 174, 128],
-                [63, 188, 115],
-                [94, 201, 98],
-                [132, 212, 75],
-                [173, 220, 48],
-                [216, 226, 25],
-                [253, 231, 37],
+                0x440154, 0x48186a, 0x472d7b, 0x424086, 0x3b528b, 0x33638d, 0x2c728e, 0x26828e, 0x21918c, 0x1fa088,
+                0x28ae80, 0x3fbc73, 0x5ec962, 0x84d44b, 0xaddc30, 0xd8e219, 0xfde725,
             ],
-            Self::Blues => {
-                &[[247, 251, 255], [222, 235, 247], [158, 202, 225], [66, 146, 198], [8, 81, 156], [8, 48, 107]]
-            }
-            Self::Diverging => &[
-                [33, 102, 172],
-                [103, 169, 207],
-                [209, 229, 240],
-                [247, 247, 247],
-                [253, 219, 199],
-                [239, 138, 98],
-                [178, 24, 43],
-            ],
-            Self::Grey => &[[0, 0, 0], [255, 255, 255]],
+            Self::Blues => &[0xf7fbff, 0xdeebf7, 0x9ecae1, 0x4292c6, 0x08519c, 0x08306b],
+            Self::Diverging => &[0x2166ac, 0x67a9cf, 0xd1e5f0, 0xf7f7f7, 0xfddbc7, 0xef8a62, 0xb2182b],
+            Self::Grey => &[0x000000, 0xffffff],
             Self::Inferno => &[
-                [0, 0, 4],
-                [11, 7, 36],
-                [33, 12, 74],
-                [61, 9, 101],
-                [87, 16, 110],
-                [113, 25, 110],
-                [138, 34, 106],
-                [163, 44, 97],
-                [188, 55, 84],
-                [210, 70, 68],
-                [228, 90, 49],
-                [241, 115, 29],
-                [249, 142, 9],
-                [252, 172, 17],
-                [249, 203, 53],
-                [242, 234, 105],
-                [252, 255, 164],
+                0x000004, 0x0b0724, 0x210c4a, 0x3d0965, 0x57106e, 0x71196e, 0x8a226a, 0xa32c61, 0xbc3754, 0xd24644,
+                0xe45a31, 0xf1731d, 0xf98e09, 0xfcac11, 0xf9cb35, 0xf2ea69, 0xfcffa4,
             ],
         }
     }
 
     /// The colour of a share of the range, from 0 to 1; grey for NaN.
-    pub(super) fn colour(self, share: f64) -> Ink {
+    pub(in crate::plot) fn color(self, share: f64) -> Ink {
         if share.is_nan() {
             return Ink::new(200, 200, 200);
         }
@@ -144,14 +104,14 @@ impl ColourMap {
         let part = place - below as f64;
         let (from, to) = (stops[below], stops[below + 1]);
         let [red, green, blue] = std::array::from_fn(|channel| {
-            let (from, to) = (f64::from(from[channel]), f64::from(to[channel]));
-            (from + (to - from) * part).round() as u8
+            let value = |color: u32| f64::from(color.to_be_bytes()[channel + 1]);
+            (value(from) + (value(to) - value(from)) * part).round() as u8
         });
         Ink::new(red, green, blue)
     }
 
     /// The range of colours for values that lie between `low` and `high`.
-    pub(super) fn range(self, (low, high): (f64, f64)) -> (f64, f64) {
+    pub(in crate::plot) fn range(self, (low, high): (f64, f64)) -> (f64, f64) {
         match self {
             Self::Diverging => {
                 let most = low.abs().max(high.abs());
@@ -170,12 +130,12 @@ mod tests {
 
     #[test]
     fn colour_maps_are_those_of_matplotlib() {
-        let reference = Reference::parse(include_str!("../../../tests/reference/plot.json"));
+        let reference = Reference::parse(include_str!("../../../../tests/reference/plot.json"));
         for (name, map) in [("viridis", ColourMap::Viridis), ("inferno", ColourMap::Inferno), ("gray", ColourMap::Grey)]
         {
             let expected = reference.numbers(&format!("/colours/{name}"));
             for (index, expected) in expected.chunks(3).enumerate() {
-                let colour = map.colour(index as f64 / 20.0);
+                let colour = map.color(index as f64 / 20.0);
                 for (actual, expected) in colour.rgb.iter().zip(expected) {
                     assert!((f64::from(*actual) - expected).abs() <= 6.0, "{name} {index}: {colour:?}, {expected}");
                 }
@@ -188,20 +148,20 @@ mod tests {
         assert_eq!(ColourMap::Diverging.range((-1.0, 3.0)), (-3.0, 3.0));
         assert_eq!(ColourMap::Viridis.range((-1.0, 3.0)), (-1.0, 3.0));
         assert_eq!(ColourMap::Viridis.range((2.0, 2.0)), (1.5, 2.5));
-        assert_eq!(ColourMap::Diverging.colour(0.5).rgb, [247, 247, 247]);
-        assert_eq!(ColourMap::Grey.colour(f64::NAN).rgb, [200, 200, 200]);
+        assert_eq!(ColourMap::Diverging.color(0.5).rgb, [247, 247, 247]);
+        assert_eq!(ColourMap::Grey.color(f64::NAN).rgb, [200, 200, 200]);
     }
 
     #[test]
     fn the_same_label_has_the_same_colour() {
         let mut palette = Palette::default();
-        let (train, other) = (palette.colour("train"), palette.colour("validation"));
+        let (train, other) = (palette.color("train"), palette.color("validation"));
         assert_ne!(train, other);
-        assert_eq!(palette.colour("train"), train);
-        assert_ne!(palette.colour(""), palette.colour(""), "what has no label is a series of its own");
+        assert_eq!(palette.color("train"), train);
+        assert_ne!(palette.color(""), palette.color(""), "what has no label is a series of its own");
         palette.begin(["", "train"].into_iter(), 0);
-        assert_eq!(palette.colour(""), other, "the first colour that no label of this figure has");
+        assert_eq!(palette.color(""), other, "the first colour that no label of this figure has");
         palette.begin([""].into_iter(), 3);
-        assert_eq!(palette.colour(""), of_class(3), "classes keep their colours");
+        assert_eq!(palette.color(""), of_class(3), "classes keep their colours");
     }
 }

@@ -1,8 +1,8 @@
 //! The legend: which label has which colour, where it covers no data.
 
-use super::layer::{Layer, Mark};
-use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, centered};
-use super::{Figure, colour};
+use super::super::Figure;
+use super::super::marks::Layer;
+use super::super::write::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, centered};
 
 const SIZE: f64 = 12.0;
 const ROW: f64 = 19.0;
@@ -32,53 +32,47 @@ pub enum Legend {
     Outside,
 }
 
+/// What stands beside a label.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Swatch {
+pub(in crate::plot) enum Swatch {
     Line,
     Dot,
+    /// Of this opacity.
     Square(f64),
 }
 
 /// What there is to be said.
-pub(super) struct Entries(Vec<(String, Ink, Swatch)>);
+pub(in crate::plot) struct Entries(Vec<(String, Ink, Swatch)>);
 
 impl Entries {
-    pub(super) fn of(figure: &Figure, layers: &[(&Layer, Ink)]) -> Self {
+    pub(in crate::plot) fn of(figure: &Figure, layers: &[(&Layer, Ink)]) -> Self {
         let mut entries: Vec<(String, Ink, Swatch)> = Vec::new();
         if figure.legend == Legend::Off {
             return Self(entries);
         }
         for (layer, ink) in layers {
-            let (swatch, label, ink) = match &layer.mark {
-                Mark::Line { .. } | Mark::Step { .. } => (Swatch::Line, layer.label.clone(), *ink),
-                Mark::Points { class: Some(class), .. } => {
-                    let name = figure.class_names.get(*class).cloned().unwrap_or_else(|| class.to_string());
-                    (Swatch::Dot, name, colour::of_class(*class))
-                }
-                Mark::Points { .. } => (Swatch::Dot, layer.label.clone(), *ink),
-                Mark::Band { .. } => (Swatch::Square(0.22), layer.label.clone(), *ink),
-                Mark::Area { .. } => (Swatch::Square(0.3), layer.label.clone(), *ink),
-                Mark::Histogram(_) => (Swatch::Square(0.6), layer.label.clone(), *ink),
-                Mark::Bars(_) => (Swatch::Square(0.9), layer.label.clone(), *ink),
-                _ => continue,
+            let Some(swatch) = layer.mark.swatch() else { continue };
+            let label = match layer.mark.class() {
+                Some(class) => figure.class_names.get(class).cloned().unwrap_or_else(|| class.to_string()),
+                None => layer.label.clone(),
             };
             if label.is_empty() {
                 continue;
             }
             // A line says more than the band around it.
             match entries.iter_mut().find(|(known, ..)| *known == label) {
-                Some(entry) => *entry = (label, ink, swatch),
-                None => entries.push((label, ink, swatch)),
+                Some(entry) => *entry = (label, *ink, swatch),
+                None => entries.push((label, *ink, swatch)),
             }
         }
         Self(entries)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::plot) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn width(&self) -> f64 {
+    pub(in crate::plot) fn width(&self) -> f64 {
         let widest = self.0.iter().map(|(label, ..)| crate::font::width(label)).fold(0.0, f64::max);
         2.0 * PADDING + SWATCH + 7.0 + widest * SIZE
     }
@@ -88,13 +82,13 @@ impl Entries {
     }
 
     /// How much room it takes to the right of a plot.
-    pub(super) fn room(&self) -> f64 {
+    pub(in crate::plot) fn room(&self) -> f64 {
         self.width() + MARGIN
     }
 
     /// Where the legend stands in a plot whose data are drawn as `shapes`; `None` where `Auto` finds no place that is
     /// free.
-    pub(super) fn place(&self, place: Legend, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
+    pub(in crate::plot) fn place(&self, place: Legend, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
         let (width, height) = (self.width(), self.height());
         let inner = plot.grown(-MARGIN);
         let left = Rect::new(inner.left, inner.top, inner.left + width, inner.top + height);
@@ -122,7 +116,7 @@ impl Entries {
     }
 
     /// The place that covers least.
-    pub(super) fn least(&self, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
+    pub(in crate::plot) fn least(&self, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
         let mut drawn = Vec::new();
         shapes.iter().for_each(|shape| touched(shape, &mut drawn));
         let corners = [Legend::UpperRight, Legend::UpperLeft, Legend::LowerRight, Legend::LowerLeft];
@@ -130,7 +124,7 @@ impl Entries {
         places.min_by_key(|place| drawn.iter().filter(|point| place.holds(**point)).count())
     }
 
-    pub(super) fn shapes(&self, at: &Rect) -> Vec<Shape> {
+    pub(in crate::plot) fn shapes(&self, at: &Rect) -> Vec<Shape> {
         let corners = at.corners();
         let rim = corners.into_iter().chain([corners[0]]).collect();
         let mut shapes = vec![

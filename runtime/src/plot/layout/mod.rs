@@ -1,14 +1,21 @@
 //! Lays a figure out: how much room names and labels take, where the plot lies in between, and all its shapes.
 
-use super::axis::{Axis, around};
-use super::colour::Palette;
-use super::error::PlotError;
-use super::layer::{Frame, Layer, Mark, Shared};
-use super::legend::{Entries, Legend};
-use super::names::{LABEL, TICK, crisp, cut, fitted, thin, ticks, title_of};
-use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text, centered};
-use super::{Figure, colour_bar, panel, remarks};
+use super::marks::{Frame, Heat, Layer, Picture, Shared, square_cell};
+use super::write::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text, centered};
+use super::{Figure, PlotError};
 use crate::font;
+
+pub(super) mod axis;
+mod color_bar;
+pub(super) mod colors;
+pub(super) mod legend;
+pub(super) mod names;
+pub(super) mod remarks;
+
+use axis::{Axis, around};
+use colors::Palette;
+use legend::{Entries, Legend};
+use names::{TICK, crisp, cut, labels, thin, ticks};
 
 const TICK_LENGTH: f64 = 4.0;
 /// Longer names on an axis are cut.
@@ -16,23 +23,18 @@ const LONGEST_NAME: f64 = 13.0;
 
 pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Result<Vec<Shape>, PlotError> {
     figure.check()?;
-    let classes = figure.layers.iter().filter_map(|layer| match &layer.mark {
-        Mark::Points { class, .. } => class.map(|class| class + 1),
-        _ => None,
-    });
+    let classes = figure.layers.iter().filter_map(|layer| layer.mark.class().map(|class| class + 1));
     palette.begin(figure.layers.iter().map(|layer| layer.label.as_str()), classes.max().unwrap_or(0));
-    let mut coloured: Vec<(&Layer, Ink)> = Vec::new();
-    for layer in &figure.layers {
-        coloured.push((layer, if layer.is_series() { palette.colour(&layer.label) } else { Ink::TEXT }));
-    }
-    let entries = Entries::of(figure, &coloured);
-    if let Some(shapes) = panel::draw(figure, within, &coloured, &entries) {
-        return Ok(shapes);
+    let ink = |layer: &Layer| layer.mark.ink().unwrap_or_else(|| palette.color(&layer.label));
+    let layers: Vec<(&Layer, Ink)> = figure.layers.iter().zip(figure.layers.iter().map(ink)).collect();
+    let entries = Entries::of(figure, &layers);
+    if let Some(picture) = figure.marks::<Picture>().next() {
+        return Ok(picture.draw(figure, &within, &layers, &entries));
     }
     let panel = Panel::of(figure, within);
     let outside = if figure.legend == Legend::Outside && !entries.is_empty() { entries.room() } else { 0.0 };
     let plan = panel.plan(outside);
-    let data = panel.data(&plan, &coloured);
+    let data = panel.data(&plan, &layers);
     if entries.is_empty() {
         return Ok(panel.shapes(&plan, data, Vec::new()));
     }
@@ -42,7 +44,7 @@ pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Resu
     // No corner is free: beside the plot, if that leaves enough of it.
     if plan.plot.width() - entries.room() > 0.6 * plan.plot.width() {
         let plan = panel.plan(entries.room());
-        let data = panel.data(&plan, &coloured);
+        let data = panel.data(&plan, &layers);
         let legend = entries.place(Legend::Outside, &plan.plot, &[]).map(|at| entries.shapes(&at));
         return Ok(panel.shapes(&plan, data, legend.unwrap_or_default()));
     }
@@ -82,21 +84,10 @@ struct Plan {
 impl<'a> Panel<'a> {
     fn of(figure: &'a Figure, within: Rect) -> Self {
         let shared = Shared::of(figure);
-        let mut group = 0;
-        let mut points: Vec<Point> = Vec::new();
-        for layer in &figure.layers {
-            let outline = layer.outline(&shared, group, figure.density);
-            points.extend(outline.into_iter().map(|(x, y)| (figure.place_x(x), figure.place_y(y))));
-            group += usize::from(matches!(layer.mark, Mark::Bars(_)));
-        }
-        let any = |is: fn(&Mark) -> bool| figure.layers.iter().any(|layer| is(&layer.mark));
-        let grid = figure.layers.iter().find_map(|layer| match &layer.mark {
-            Mark::Heat { grid, over } => Some((grid, *over)),
-            _ => None,
-        });
-        let filled = grid.is_some() || any(|mark| matches!(mark, Mark::Field { .. }));
-        let from_zero = any(|mark| matches!(mark, Mark::Bars(_) | Mark::Histogram(_) | Mark::Area { .. }));
-        let named = any(|mark| matches!(mark, Mark::Bars(_) | Mark::Boxes(_)));
+        let outlines = figure.layers.iter().flat_map(|layer| layer.mark.outline(figure, &shared));
+        let points: Vec<Point> = outlines.map(|(x, y)| (figure.place_x(x), figure.place_y(y))).collect();
+        let heat = figure.marks::<Heat>().next();
+        let (filled, named) = (figure.any(|axes| axes.filled), figure.any(|axes| axes.named));
         let x_margin = if filled || named { 0.0 } else { 0.03 };
         // Each name has its place, also where the data do not reach it.
         let places =
@@ -111,7 +102,7 @@ impl<'a> Panel<'a> {
             None => around(xs, x_margin),
         };
         let ys = points.iter().map(|(_, y)| *y).chain(places(&figure.y_names, figure.log_y));
-        let stands = from_zero && !figure.log_y;
+        let stands = figure.any(|axes| axes.from_zero) && !figure.log_y;
         let y_range = match figure.y_range {
             Some((low, high)) => (figure.place_y(low), figure.place_y(high)),
             None => {
@@ -121,7 +112,7 @@ impl<'a> Panel<'a> {
                 (if stands && lowest == 0.0 { 0.0 } else { low }, if stands && highest == 0.0 { 0.0 } else { high })
             }
         };
-        let bar = grid.filter(|_| !figure.heat.without_bar).map(|_| Axis::linear(shared.heat_range, 6, false));
+        let bar = heat.filter(|_| !figure.heat.without_bar).map(|_| Axis::linear(shared.heat_range, 6, false));
         Self {
             figure,
             within,
@@ -129,7 +120,7 @@ impl<'a> Panel<'a> {
             y_range,
             stands,
             whole_x: points.iter().all(|(x, _)| !x.is_finite() || x.fract() == 0.0),
-            cells: grid.filter(|(_, over)| over.is_none()).map(|(grid, _)| (grid.rows, grid.columns)),
+            cells: heat.filter(|heat| heat.over.is_none()).map(|heat| (heat.grid.rows, heat.grid.columns)),
             bar,
             shared,
         }
@@ -190,7 +181,7 @@ impl<'a> Panel<'a> {
         let figure = self.figure;
         let within = &self.within;
         let top = within.top + if figure.title.is_empty() { 12.0 } else { 36.0 };
-        let bar = self.bar.as_ref().map_or(0.0, |axis| colour_bar::room(axis, figure));
+        let bar = self.bar.as_ref().map_or(0.0, |axis| color_bar::room(axis, figure));
         let right = within.right - 18.0 - right - bar;
         let x_label = if figure.x_label.is_empty() { 8.0 } else { 28.0 };
         let y_label = if figure.y_label.is_empty() { 10.0 } else { 30.0 };
@@ -224,11 +215,8 @@ impl<'a> Panel<'a> {
     /// The plot with square cells, where it has some.
     fn squared(&self, plot: Rect) -> Rect {
         let Some((rows, columns)) = self.cells else { return plot };
+        let Some(cell) = square_cell((rows, columns), (plot.width(), plot.height())) else { return plot };
         let (rows, columns) = (rows.max(1) as f64, columns.max(1) as f64);
-        if rows > 3.0 * columns || columns > 3.0 * rows {
-            return plot;
-        }
-        let cell = (plot.width() / columns).min(plot.height() / rows);
         let cell = if cell > 8.0 { cell.floor() } else { cell };
         // What is left over goes to both sides.
         let left = (plot.left + (plot.width() - cell * columns) / 2.0).round();
@@ -236,15 +224,8 @@ impl<'a> Panel<'a> {
     }
 
     fn data(&self, plan: &Plan, layers: &[(&Layer, Ink)]) -> Vec<Shape> {
-        let frame = Frame { at: plan.plot, x_axis: &plan.x_axis, y_axis: &plan.y_axis, figure: self.figure };
-        let mut group = 0;
-        let mut shapes = Vec::new();
-        for (layer, ink) in layers {
-            shapes.extend(layer.shapes(&frame, &self.shared, group, *ink));
-            group += usize::from(matches!(layer.mark, Mark::Bars(_)));
-        }
-        shapes.extend(remarks::shapes(&frame));
-        shapes
+        let Plan { plot, x_axis, y_axis, .. } = plan;
+        data(&Frame { at: *plot, x_axis, y_axis, figure: self.figure, shared: &self.shared }, layers)
     }
 
     fn shapes(&self, plan: &Plan, data: Vec<Shape>, legend: Vec<Shape>) -> Vec<Shape> {
@@ -255,21 +236,11 @@ impl<'a> Panel<'a> {
         shapes.push(Shape::Clipped { to: clip, shapes: data });
         shapes.extend(self.axes(plan));
         let middle = plot.left + plot.width() / 2.0;
-        shapes.extend(title_of(&figure.title, middle, self.within.top + 20.0, self.within.width()));
-        if !figure.x_label.is_empty() {
-            let y = plot.bottom + plan.names + 13.0;
-            let label = fitted(&figure.x_label, LABEL, self.within.width());
-            shapes.push(centered((middle, y), label, LABEL, Anchor::Middle).into());
-        }
-        if !figure.y_label.is_empty() {
-            // The letters' middle is beside the axis, not below it.
-            let x = plot.left - TICK_LENGTH - 5.0 - plan.numbers - 9.0;
-            let at = (x, plot.top + plot.height() / 2.0);
-            let label = fitted(&figure.y_label, LABEL, self.within.height());
-            let text = Text { at, turn: -90.0, ..centered(at, label, LABEL, Anchor::Middle) };
-            shapes.push(text.into());
-        }
-        shapes.extend(self.bar.iter().flat_map(|axis| colour_bar::shapes(axis, figure, &plot)));
+        // Beside the y axis is the middle of the letters, not their base line.
+        let beside = plot.left - TICK_LENGTH - 5.0 - plan.numbers - 9.0;
+        let places = (middle, plot.bottom + plan.names + 13.0, beside);
+        shapes.extend(labels(figure, &self.within, &plot, places));
+        shapes.extend(self.bar.iter().flat_map(|axis| color_bar::shapes(axis, figure, &plot)));
         shapes.extend(legend);
         shapes
     }
@@ -325,6 +296,12 @@ impl<'a> Panel<'a> {
         }
         shapes
     }
+}
+
+/// What the marks draw, with remarks on what they do not show.
+pub(super) fn data(frame: &Frame<'_>, layers: &[(&Layer, Ink)]) -> Vec<Shape> {
+    let drawn = layers.iter().flat_map(|(layer, ink)| layer.mark.shapes(frame, &layer.label, *ink));
+    drawn.chain(remarks::shapes(frame)).collect()
 }
 
 /// A tick with its number at each of 0, 1, 2...
@@ -401,7 +378,9 @@ mod tests {
     fn logarithmic_axes_place_powers_at_equal_distances() {
         let figure = Figure::new().line_xy("", &[1.0, 10.0, 100.0], &[1e-3, 1e-2, 1e-1]).log_x().log_y();
         let plan = plan_of(&figure);
-        let frame = Frame { at: plan.plot, x_axis: &plan.x_axis, y_axis: &plan.y_axis, figure: &figure };
+        let shared = Shared::of(&figure);
+        let frame =
+            Frame { at: plan.plot, x_axis: &plan.x_axis, y_axis: &plan.y_axis, figure: &figure, shared: &shared };
         assert!((frame.x(10.0) - (frame.x(1.0) + frame.x(100.0)) / 2.0).abs() < 1e-6);
         assert!((frame.y(1e-2) - (frame.y(1e-3) + frame.y(1e-1)) / 2.0).abs() < 1e-6);
         assert!(frame.x(0.0).is_nan());

@@ -1,21 +1,22 @@
 //! The names along axes and above plots: how large they are, which of them there is room for, and where they are cut.
 
+use super::super::Figure;
+use super::super::write::scene::{Anchor, Point, Rect, Shape, Text, centered};
 use super::axis::Axis;
-use super::scene::{Anchor, Shape, centered};
 use crate::font;
 
 const TITLE: f64 = 16.5;
-pub(super) const LABEL: f64 = 13.0;
-pub(super) const TICK: f64 = 11.5;
+pub(in crate::plot) const LABEL: f64 = 13.0;
+pub(in crate::plot) const TICK: f64 = 11.5;
 
 /// The ticks that lie on the axis: how far along each is, and its name.
-pub(super) fn ticks(axis: &Axis) -> impl Iterator<Item = (f64, &str)> {
+pub(in crate::plot) fn ticks(axis: &Axis) -> impl Iterator<Item = (f64, &str)> {
     let placed = axis.ticks.iter().map(|(tick, name)| (axis.share(*tick), name.as_str()));
     placed.filter(|(share, _)| (-1e-9..=1.0 + 1e-9).contains(share))
 }
 
 /// Leaves out ticks until each has the room that it needs, in pixels.
-pub(super) fn thin(axis: &mut Axis, room: f64, needed: f64) {
+pub(in crate::plot) fn thin(axis: &mut Axis, room: f64, needed: f64) {
     let step = (needed / room.max(1e-3)).ceil().clamp(1.0, 1e9) as usize;
     // Round steps read better.
     let step = [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().find(|round| *round >= step).unwrap_or(step);
@@ -27,7 +28,7 @@ pub(super) fn thin(axis: &mut Axis, room: f64, needed: f64) {
 }
 
 /// Text that is cut where it is wider than that, at a font size of 1.
-pub(super) fn cut(text: &str, widest: f64) -> String {
+pub(in crate::plot) fn cut(text: &str, widest: f64) -> String {
     if font::width(text) <= widest {
         return text.to_owned();
     }
@@ -41,12 +42,12 @@ pub(super) fn cut(text: &str, widest: f64) -> String {
     String::new()
 }
 
-pub(super) fn fitted(text: &str, size: f64, width: f64) -> String {
+pub(in crate::plot) fn fitted(text: &str, size: f64, width: f64) -> String {
     cut(text, (width - 12.0).max(0.0) / size)
 }
 
 /// A title in the middle of its plot, moved where it would leave the figure.
-pub(super) fn title_of(title: &str, middle: f64, y: f64, width: f64) -> Option<Shape> {
+pub(in crate::plot) fn title_of(title: &str, middle: f64, y: f64, width: f64) -> Option<Shape> {
     if title.is_empty() {
         return None;
     }
@@ -54,8 +55,34 @@ pub(super) fn title_of(title: &str, middle: f64, y: f64, width: f64) -> Option<S
     Some(centered((middle, y), title, TITLE, Anchor::Middle).into())
 }
 
+/// The title with its middle at the first of these places, and the labels of the axes: below the plot at the second of
+/// them, and beside it at the third.
+pub(in crate::plot) fn labels(
+    figure: &Figure,
+    within: &Rect,
+    plot: &Rect,
+    (title, below, beside): (f64, f64, f64),
+) -> Vec<Shape> {
+    let mut shapes: Vec<Shape> =
+        title_of(&figure.title, title, within.top + 20.0, within.width()).into_iter().collect();
+    if !figure.x_label.is_empty() {
+        let label = fitted(&figure.x_label, LABEL, within.width());
+        shapes.push(centered((plot.left + plot.width() / 2.0, below), label, LABEL, Anchor::Middle).into());
+    }
+    if !figure.y_label.is_empty() {
+        let label = fitted(&figure.y_label, LABEL, within.height());
+        shapes.push(upwards((beside, plot.top + plot.height() / 2.0), label));
+    }
+    shapes
+}
+
+/// A label that reads upwards, with its base line at that place.
+pub(in crate::plot) fn upwards(at: Point, label: impl Into<String>) -> Shape {
+    Text { at, turn: -90.0, ..centered(at, label, LABEL, Anchor::Middle) }.into()
+}
+
 /// Lines of one pixel are sharp in the middle of a row of pixels.
-pub(super) fn crisp(place: f64) -> f64 {
+pub(in crate::plot) fn crisp(place: f64) -> f64 {
     place.floor() + 0.5
 }
 

@@ -1,10 +1,10 @@
 //! What a figure does not show of what it was given: values that have no place, and settings of things that it does not
 //! have. It says so.
 
-use super::Figure;
-use super::layer::{Frame, Layer, Mark};
+use super::super::Figure;
+use super::super::marks::{Bars, Frame, Heat, Histogram};
+use super::super::write::scene::{Anchor, Ink, Rect, Shape, Text, centered};
 use super::names::fitted;
-use super::scene::{Anchor, Ink, Rect, Shape, Text, centered};
 
 const SIZE: f64 = 10.5;
 /// More would cover the plot.
@@ -12,17 +12,17 @@ const MOST: usize = 4;
 
 /// Values that are not shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Left {
+pub(in crate::plot) struct LeftOut {
     /// Of how many.
-    of: usize,
-    not_finite: usize,
+    pub(in crate::plot) of: usize,
+    pub(in crate::plot) not_finite: usize,
     /// On a logarithmic axis.
-    not_positive: usize,
+    pub(in crate::plot) not_positive: usize,
 }
 
-impl Left {
+impl LeftOut {
     /// Counts points by their values and by the places that those have on the axes.
-    fn of_points(figure: &Figure, points: impl Iterator<Item = (f64, f64)>) -> Self {
+    pub(in crate::plot) fn of_points(figure: &Figure, points: impl Iterator<Item = (f64, f64)>) -> Self {
         let mut left = Self::default();
         for (x, y) in points {
             left.of += 1;
@@ -36,7 +36,7 @@ impl Left {
     }
 
     /// Of values that are not placed along a logarithmic axis.
-    fn of_values<'a>(values: impl IntoIterator<Item = &'a f64>) -> Self {
+    pub(in crate::plot) fn of_values<'a>(values: impl IntoIterator<Item = &'a f64>) -> Self {
         let mut left = Self::default();
         for value in values {
             left.of += 1;
@@ -61,28 +61,23 @@ impl Left {
 
 impl Figure {
     /// A sentence for each kind of thing that is not shown.
-    pub(super) fn remarks(&self) -> Vec<String> {
+    pub(in crate::plot) fn remarks(&self) -> Vec<String> {
         let mut remarks: Vec<String> = Vec::new();
         for layer in &self.layers {
-            let name = match &layer.mark {
-                Mark::Points { class: Some(class), .. } => {
-                    self.class_names.get(*class).cloned().unwrap_or_else(|| format!("class {class}"))
-                }
-                _ => layer.label.clone(),
+            let name = match layer.mark.class() {
+                Some(class) => self.class_names.get(class).cloned().unwrap_or_else(|| format!("class {class}")),
+                None => layer.label.clone(),
             };
             let of_what = if name.is_empty() { String::new() } else { format!(" of {name:?}") };
-            for remark in left_out(self, layer).remarks(&of_what) {
+            for remark in layer.mark.left_out(self).remarks(&of_what) {
                 // A line and its points, or its band.
                 if !remarks.contains(&remark) {
                     remarks.push(remark);
                 }
             }
         }
-        let any = |is: fn(&Mark) -> bool| self.layers.iter().any(|layer| is(&layer.mark));
-        let has_heat = any(|mark| matches!(mark, Mark::Heat { .. }));
-        let has_bars = any(|mark| matches!(mark, Mark::Bars(_)));
-        let has_histogram = any(|mark| matches!(mark, Mark::Histogram(_)));
-        let has_classes = any(|mark| matches!(mark, Mark::Points { class: Some(_), .. }));
+        let (has_heat, has_bars, has_histogram) = (self.has::<Heat>(), self.has::<Bars>(), self.has::<Histogram>());
+        let has_classes = self.layers.iter().any(|layer| layer.mark.class().is_some());
         let heat = &self.heat;
         let settings = [
             (self.bins.is_some() && !has_histogram, "bins", "a histogram"),
@@ -102,44 +97,14 @@ impl Figure {
     }
 
     /// The figure in words, with what it does not show.
-    pub(super) fn described(&self) -> String {
+    pub(in crate::plot) fn described(&self) -> String {
         let lines = [format!("{self:?}")].into_iter().chain(self.remarks());
         lines.collect::<Vec<_>>().join("\n")
     }
 }
 
-fn left_out(figure: &Figure, layer: &Layer) -> Left {
-    let pairs = |xs: &[f64], ys: &[f64]| Left::of_points(figure, xs.iter().copied().zip(ys.iter().copied()));
-    match &layer.mark {
-        Mark::Line { xs, ys } | Mark::Points { xs, ys, .. } | Mark::Step { xs, ys } | Mark::Area { xs, ys } => {
-            pairs(xs, ys)
-        }
-        Mark::Band { xs, low, high } => {
-            let (low, high) = (pairs(xs, low), pairs(xs, high));
-            Left {
-                of: low.of,
-                not_finite: low.not_finite.max(high.not_finite),
-                not_positive: low.not_positive.max(high.not_positive),
-            }
-        }
-        Mark::Bars(values) => {
-            Left::of_points(figure, values.iter().map(|value| (if figure.log_x { 1.0 } else { 0.0 }, *value)))
-        }
-        Mark::Histogram(values) => Left::of_values(values),
-        Mark::Boxes(boxes) => {
-            let counts = boxes.iter().map(super::boxes::Summary::left_out);
-            let (not_finite, of) = counts.fold((0, 0), |all, (left, of)| (all.0 + left, all.1 + of));
-            Left { of, not_finite, not_positive: 0 }
-        }
-        Mark::Heat { grid, .. } => Left::of_values(&grid.values),
-        Mark::Horizontal(value) | Mark::Vertical(value) => Left::of_values([value]),
-        Mark::Note { at, .. } => Left::of_points(figure, [*at].into_iter()),
-        Mark::Field { .. } | Mark::Picture { .. } => Left::default(),
-    }
-}
-
 /// The remarks at the bottom of a plot.
-pub(super) fn shapes(frame: &Frame<'_>) -> Vec<Shape> {
+pub(in crate::plot) fn shapes(frame: &Frame<'_>) -> Vec<Shape> {
     let mut remarks = frame.figure.remarks();
     if remarks.len() > MOST {
         let more = remarks.len() - (MOST - 1);

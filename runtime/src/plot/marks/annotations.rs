@@ -1,21 +1,36 @@
 //! Lines and words that explain the data.
 
-use super::Figure;
-use super::layer::{Frame, Mark};
-use super::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text, centered};
+use super::super::write::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text, centered};
+
+use super::{Figure, Frame, LeftOut, Mark, Shared};
 
 const SIZE: f64 = 11.5;
 const GUIDE: Ink = Ink::new(110, 110, 110);
 
+/// A line from left to right, at this y.
+#[derive(Debug)]
+struct Horizontal(f64);
+
+/// A line from bottom to top, at this x.
+#[derive(Debug)]
+struct Vertical(f64);
+
+/// Text at a point.
+#[derive(Debug)]
+struct Note {
+    at: Point,
+    text: String,
+}
+
 impl Figure {
     /// Adds a dashed line across the plot at height `y`: a baseline, say. Its label stands on it; an empty one is none.
     pub fn hline(self, label: impl Into<String>, y: f64) -> Self {
-        self.with(label, Mark::Horizontal(y))
+        self.with(label, Horizontal(y))
     }
 
     /// Adds a dashed line from bottom to top at `x`: where training stopped, say.
     pub fn vline(self, label: impl Into<String>, x: f64) -> Self {
-        self.with(label, Mark::Vertical(x))
+        self.with(label, Vertical(x))
     }
 
     /// Writes at a point of the plot, in units of its axes.
@@ -27,7 +42,7 @@ impl Figure {
     /// # anyhow::Ok(())
     /// ```
     pub fn note(self, x: f64, y: f64, text: impl Into<String>) -> Self {
-        self.with("", Mark::Note { at: (x, y), text: text.into() })
+        self.with("", Note { at: (x, y), text: text.into() })
     }
 }
 
@@ -43,45 +58,87 @@ fn readable(text: Text) -> impl Iterator<Item = Shape> {
     ground.into_iter().chain([text.into()])
 }
 
-pub(super) fn horizontal(frame: &Frame<'_>, y: f64, label: &str) -> Vec<Shape> {
-    let y = frame.y(y);
-    if !y.is_finite() {
-        return Vec::new();
+impl Mark for Horizontal {
+    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        vec![(f64::NAN, self.0)]
     }
-    let points = vec![(frame.at.left, y), (frame.at.right, y)];
-    let line = Shape::Line { points, stroke: Stroke::dashed(GUIDE, 1.3) };
-    // Above the line, but where it would leave the plot.
-    let above = if y - frame.at.top < 16.0 { 9.0 } else { -9.0 };
-    let text = written((frame.at.right - 6.0, y + above), label, Anchor::End);
-    [line].into_iter().chain(readable(text)).collect()
+
+    fn shapes(&self, frame: &Frame<'_>, label: &str, _ink: Ink) -> Vec<Shape> {
+        let y = frame.y(self.0);
+        if !y.is_finite() {
+            return Vec::new();
+        }
+        let points = vec![(frame.at.left, y), (frame.at.right, y)];
+        let line = Shape::Line { points, stroke: Stroke::dashed(GUIDE, 1.3) };
+        // Above the line, but where it would leave the plot.
+        let above = if y - frame.at.top < 16.0 { 9.0 } else { -9.0 };
+        let text = written((frame.at.right - 6.0, y + above), label, Anchor::End);
+        [line].into_iter().chain(readable(text)).collect()
+    }
+
+    fn ink(&self) -> Option<Ink> {
+        Some(GUIDE)
+    }
+
+    fn left_out(&self, _figure: &Figure) -> LeftOut {
+        LeftOut::of_values([&self.0])
+    }
 }
 
-pub(super) fn vertical(frame: &Frame<'_>, x: f64, label: &str) -> Vec<Shape> {
-    let x = frame.x(x);
-    if !x.is_finite() {
-        return Vec::new();
+impl Mark for Vertical {
+    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        vec![(self.0, f64::NAN)]
     }
-    let points = vec![(x, frame.at.bottom), (x, frame.at.top)];
-    let line = Shape::Line { points, stroke: Stroke::dashed(GUIDE, 1.3) };
-    let mut text = written((x + 5.0, frame.at.top + 10.0), label, Anchor::Start);
-    if text.at.0 + text.width > frame.at.right {
-        text = written((x - 5.0, frame.at.top + 10.0), label, Anchor::End);
+
+    fn shapes(&self, frame: &Frame<'_>, label: &str, _ink: Ink) -> Vec<Shape> {
+        let x = frame.x(self.0);
+        if !x.is_finite() {
+            return Vec::new();
+        }
+        let points = vec![(x, frame.at.bottom), (x, frame.at.top)];
+        let line = Shape::Line { points, stroke: Stroke::dashed(GUIDE, 1.3) };
+        let mut text = written((x + 5.0, frame.at.top + 10.0), label, Anchor::Start);
+        if text.at.0 + text.width > frame.at.right {
+            text = written((x - 5.0, frame.at.top + 10.0), label, Anchor::End);
+        }
+        [line].into_iter().chain(readable(text)).collect()
     }
-    [line].into_iter().chain(readable(text)).collect()
+
+    fn ink(&self) -> Option<Ink> {
+        Some(GUIDE)
+    }
+
+    fn left_out(&self, _figure: &Figure) -> LeftOut {
+        LeftOut::of_values([&self.0])
+    }
 }
 
-pub(super) fn note(frame: &Frame<'_>, at: Point, text: &str) -> Vec<Shape> {
-    let (x, y) = frame.point(at);
-    if !(x.is_finite() && y.is_finite()) {
-        return Vec::new();
+impl Mark for Note {
+    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        vec![self.at]
     }
-    // Beside the point, on the side with room for it.
-    let mut text = Text { ink: Ink::TEXT, ..written((x + 7.0, y - 9.0), text, Anchor::Start) };
-    if text.at.0 + text.width > frame.at.right {
-        text.at.0 = (x - 7.0 - text.width).max(frame.at.left + 2.0);
+
+    fn shapes(&self, frame: &Frame<'_>, _label: &str, ink: Ink) -> Vec<Shape> {
+        let (x, y) = frame.point(self.at);
+        if !(x.is_finite() && y.is_finite()) {
+            return Vec::new();
+        }
+        // Beside the point, on the side with room for it.
+        let mut text = Text { ink, ..written((x + 7.0, y - 9.0), &self.text, Anchor::Start) };
+        if text.at.0 + text.width > frame.at.right {
+            text.at.0 = (x - 7.0 - text.width).max(frame.at.left + 2.0);
+        }
+        text.at.1 = text.at.1.max(frame.at.top + SIZE);
+        readable(text).collect()
     }
-    text.at.1 = text.at.1.max(frame.at.top + SIZE);
-    readable(text).collect()
+
+    fn ink(&self) -> Option<Ink> {
+        Some(Ink::TEXT)
+    }
+
+    fn left_out(&self, figure: &Figure) -> LeftOut {
+        LeftOut::of_points(figure, [self.at].into_iter())
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use tch::nn::Module;
 use tch::{Kind, Tensor};
 
-use super::layer::{Mark, Span};
-use super::numbers::{Matrix, Numbers};
-use super::{ColourMap, Figure, PlotError};
+use super::super::layout::colors::ColourMap;
+use super::super::numbers::{Matrix, Numbers};
+use super::heat::Heat;
+use super::lines::{Series, Style};
+use super::{Figure, PlotError, Span};
 use crate::audio::{Spectrogram, power_to_db};
 use crate::modes::no_grad;
 
@@ -34,7 +36,7 @@ impl Figure {
             let ys = channels.get(channel).numbers();
             let xs = (0..ys.len()).map(|sample| sample as f64 / f64::from(sample_rate.max(1))).collect();
             let label = if count > 1 { format!("channel {channel}") } else { String::new() };
-            self = self.with(label, Mark::Line { xs, ys });
+            self = self.with(label, Series::new(Style::Line, xs, ys));
         }
         self
     }
@@ -72,7 +74,7 @@ impl Figure {
             self.heat.bar_label = "dB".to_owned();
         }
         let over = Span { x: (0.0, count as f64 / rate), y: (0.0, rate / 2000.0) };
-        self.with("", Mark::Heat { grid, over: Some(over) }).usual_colours(ColourMap::Inferno)
+        self.with("", Heat { grid, over: Some(over) }).usual_colors(ColourMap::Inferno)
     }
 }
 
@@ -99,7 +101,7 @@ mod tests {
         let time = Tensor::arange(8000, (Kind::Float, Device::Cpu)) / 8000.0;
         let tone = (time * (2.0 * std::f64::consts::PI * 2000.0)).sin();
         let figure = Figure::new().spectrogram(&tone, 8000);
-        let Some(Mark::Heat { grid, over: Some(over) }) = figure.layers.first().map(|layer| &layer.mark) else {
+        let Some(Heat { grid, over: Some(over) }) = figure.marks::<Heat>().next() else {
             panic!("no spectrogram: {figure:?}")
         };
         assert_eq!(over, &Span { x: (0.0, 1.0), y: (0.0, 4.0) });
@@ -115,7 +117,7 @@ mod tests {
         let figure = Figure::new().waveform(&Tensor::zeros([2, 100], (Kind::Float, Device::Cpu)), 50);
         let svg = figure.svg().expect("draws");
         assert!(svg.contains(">channel 1</text>") && svg.contains(">time [s]</text>"), "{svg}");
-        assert!(matches!(&figure.layers[0].mark, Mark::Line { xs, .. } if xs.last() == Some(&1.98)));
+        assert_eq!(figure.marks::<Series>().next().and_then(|line| line.xs.last()), Some(&1.98));
     }
 
     #[test]

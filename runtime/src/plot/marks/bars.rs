@@ -1,14 +1,17 @@
 //! Bars for categories, side by side where there are several series.
 
+use super::super::numbers::Numbers;
+use super::super::write::scene::{Anchor, Ink, Point, Rect, Shape, centered};
 use super::heat::{decimals, written};
-use super::layer::{Frame, Mark};
-use super::numbers::Numbers;
-use super::scene::{Anchor, Ink, Point, Rect, Shape, centered};
-use super::{Figure, PlotError};
+use super::{Axes, Figure, Frame, LeftOut, Mark, PlotError, Shared, Swatch, names_fit};
 use crate::font;
 
 /// How much of the room of a category its bars take.
 const FILLED: f64 = 0.8;
+
+/// A bar at 0, 1, 2...
+#[derive(Debug)]
+pub(crate) struct Bars(Vec<f64>);
 
 impl Figure {
     /// Adds a bar for each of `names`. A second series of bars stands beside the first.
@@ -31,7 +34,7 @@ impl Figure {
             let what = format!("{label:?} has {} names and {} values: each bar needs both", names.len(), values.len());
             return self.with_fault(PlotError::Counts { what });
         }
-        self.with_x_names(&format!("the bars of {label:?}"), names).with(label, Mark::Bars(values))
+        self.with_x_names(&format!("the bars of {label:?}"), names).with(label, Bars(values))
     }
 }
 
@@ -42,20 +45,41 @@ fn reach(group: usize, groups: usize) -> (f64, f64) {
     (left, left + width)
 }
 
-pub(super) fn outline(values: &[f64], group: usize, groups: usize) -> Vec<Point> {
-    let (left, right) = reach(group, groups);
-    let tops = values.iter().enumerate();
-    tops.flat_map(|(place, value)| [(place as f64 + left, 0.0), (place as f64 + right, *value)]).collect()
+impl Bars {
+    /// Which group of bars these are, and of how many that stand side by side.
+    fn group(&self, figure: &Figure) -> (usize, usize) {
+        let place = figure.marks::<Self>().position(|bars| std::ptr::eq(bars, self));
+        (place.unwrap_or_default(), figure.marks::<Self>().count())
+    }
 }
 
-pub(super) fn shapes(frame: &Frame<'_>, values: &[f64], group: usize, groups: usize, ink: Ink) -> Vec<Shape> {
-    let (left, right) = reach(group, groups);
-    let base = frame.base();
-    let decimals = decimals(values);
-    let mut shapes = Vec::new();
-    for (place, value) in values.iter().enumerate() {
-        let top = frame.y(*value);
-        if top.is_finite() {
+impl Mark for Bars {
+    fn check(&self, _label: &str, figure: &Figure) -> Result<(), PlotError> {
+        names_fit("x", &figure.x_names, "bars", self.0.len())
+    }
+
+    fn axes(&self) -> Axes {
+        Axes { from_zero: true, named: true, filled: false }
+    }
+
+    fn outline(&self, figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        let (group, groups) = self.group(figure);
+        let (left, right) = reach(group, groups);
+        let tops = self.0.iter().enumerate();
+        tops.flat_map(|(place, value)| [(place as f64 + left, 0.0), (place as f64 + right, *value)]).collect()
+    }
+
+    fn shapes(&self, frame: &Frame<'_>, _label: &str, ink: Ink) -> Vec<Shape> {
+        let (group, groups) = self.group(frame.figure);
+        let (left, right) = reach(group, groups);
+        let base = frame.base();
+        let decimals = decimals(&self.0);
+        let mut shapes = Vec::new();
+        for (place, value) in self.0.iter().enumerate() {
+            let top = frame.y(*value);
+            if !top.is_finite() {
+                continue;
+            }
             let (left, right) = (frame.x(place as f64 + left), frame.x(place as f64 + right));
             let gap = if groups > 1 { 0.5 } else { 0.0 };
             let at = Rect::new(left + gap, top.min(base), right - gap, top.max(base));
@@ -68,8 +92,17 @@ pub(super) fn shapes(frame: &Frame<'_>, values: &[f64], group: usize, groups: us
                 shapes.extend((size >= 6.0).then(|| centered(at, text, size, Anchor::Middle).into()));
             }
         }
+        shapes
     }
-    shapes
+
+    fn swatch(&self) -> Option<Swatch> {
+        Some(Swatch::Square(0.9))
+    }
+
+    fn left_out(&self, figure: &Figure) -> LeftOut {
+        let x = if figure.log_x { 1.0 } else { 0.0 };
+        LeftOut::of_points(figure, self.0.iter().map(|value| (x, *value)))
+    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,27 @@
 //! Decision boundaries: which class a model gives each point of a plane.
 
+use std::sync::Arc;
+
 use tch::{Kind, Tensor};
 
-use super::axis::around;
-use super::layer::{Mark, Span};
-use super::numbers::Numbers;
-use super::scene::{Ink, Pixels, picture};
-use super::{Figure, PlotError, colour};
+use super::super::layout::axis::around;
+use super::super::layout::colors;
+use super::super::numbers::Numbers;
+use super::super::write::scene::{Ink, Pixels, Point, Shape, picture};
+use super::lines::{Series, Style};
+use super::{Axes, Figure, Frame, Layer, Mark, PlotError, Shared, Span, heat};
 use crate::modes::no_grad;
 
 /// How many points the model is asked about, in each direction.
 const COLUMNS: i64 = 240;
 const ROWS: i64 = 160;
+
+/// A picture behind the data.
+#[derive(Debug)]
+pub(super) struct Field {
+    pixels: Arc<Pixels>,
+    over: Span,
+}
 
 impl Figure {
     /// Colours the plane behind the points by the class that a model gives each place. The colours are those of
@@ -32,7 +42,7 @@ impl Figure {
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn decision_boundary(mut self, model: &dyn Fn(&Tensor) -> Tensor) -> Self {
-        let has_points = self.layers.iter().any(|layer| matches!(layer.mark, Mark::Points { .. } | Mark::Line { .. }));
+        let has_points = self.surrounded().next().is_some();
         if !has_points && (self.x_range.is_none() || self.y_range.is_none()) {
             let what = "a decision boundary covers the plane of the points that are in the figure: add them ahead of it, or say \
                         `x_range` and `y_range` first";
@@ -41,28 +51,44 @@ impl Figure {
         let over = self.plane();
         match no_grad(|| classes(&over, model)) {
             Ok(pixels) => {
-                let field = super::Layer { label: String::new(), mark: Mark::Field { pixels: pixels.into(), over } };
-                self.layers.insert(0, field);
+                self.layers.insert(0, Layer::new("", Field { pixels: pixels.into(), over }));
                 self
             }
             Err(error) => self.with_fault(error),
         }
     }
 
+    /// The points that the plane lies behind.
+    fn surrounded(&self) -> impl Iterator<Item = &Series> {
+        self.marks::<Series>().filter(|series| matches!(series.style, Style::Line | Style::Points(_)))
+    }
+
     /// What the ranges or the points of the figure take, with a margin.
     fn plane(&self) -> Span {
-        let points = || {
-            let pairs = self.layers.iter().filter_map(|layer| match &layer.mark {
-                Mark::Points { xs, ys, .. } | Mark::Line { xs, ys } => Some(xs.iter().copied().zip(ys.iter().copied())),
-                _ => None,
-            });
-            pairs.flatten()
-        };
+        let points = || self.surrounded().flat_map(Series::points);
         let range = |given: Option<(f64, f64)>, values: (f64, f64)| given.unwrap_or(values);
         Span {
             x: range(self.x_range, around(points().map(|(x, _)| x), 0.08)),
             y: range(self.y_range, around(points().map(|(_, y)| y), 0.08)),
         }
+    }
+}
+
+impl Mark for Field {
+    fn axes(&self) -> Axes {
+        Axes { filled: true, ..Axes::default() }
+    }
+
+    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        self.over.corners()
+    }
+
+    fn shapes(&self, frame: &Frame<'_>, _label: &str, _ink: Ink) -> Vec<Shape> {
+        vec![heat::field(frame, &self.pixels, self.over)]
+    }
+
+    fn ink(&self) -> Option<Ink> {
+        Some(Ink::TEXT)
     }
 }
 
@@ -100,7 +126,7 @@ fn classes(over: &Span, model: &dyn Fn(&Tensor) -> Tensor) -> Result<Pixels, Plo
     };
     let pixel = |x: u32, y: u32| {
         let (class, sure) = sure[(y * COLUMNS as u32 + x) as usize];
-        let Ink { rgb, .. } = colour::of_class(class);
+        let Ink { rgb, .. } = colors::of_class(class);
         let strength = 0.14 + 0.3 * if sure.is_finite() { sure } else { 0.0 };
         rgb.map(|value| (255.0 - strength * (255.0 - f64::from(value))).round() as u8)
     };

@@ -1,15 +1,14 @@
 //! Box plots: the quartiles of samples side by side.
 
-use super::layer::{Frame, Mark};
-use super::numbers::Numbers;
-use super::scene::{Ink, Point, Rect, Shape, Stroke};
-use super::{Figure, PlotError};
+use super::super::numbers::Numbers;
+use super::super::write::scene::{Ink, Point, Rect, Shape, Stroke};
+use super::{Axes, Figure, Frame, LeftOut, Mark, PlotError, Shared, names_fit};
 
 const HALF: f64 = 0.27;
 
 /// What a box shows of a sample.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Summary {
+struct Summary {
     quartiles: [f64; 3],
     /// The outermost values within 1.5 times the height of the box.
     whiskers: (f64, f64),
@@ -38,12 +37,11 @@ impl Summary {
         let outliers = values.into_iter().filter(|value| !within(&value)).collect();
         Self { quartiles, whiskers, outliers, count, not_finite }
     }
-
-    /// How many values are not shown, as they are not finite, and of how many.
-    pub(super) fn left_out(&self) -> (usize, usize) {
-        (self.not_finite, self.count)
-    }
 }
+
+/// A box at 0, 1, 2...
+#[derive(Debug)]
+struct Boxes(Vec<Summary>);
 
 impl Figure {
     /// Adds a box for each sample, under its name: from the lower to the upper quartile, with a line at the median. The
@@ -66,7 +64,7 @@ impl Figure {
             return self.with_fault(PlotError::Counts { what });
         }
         let boxes = samples.into_iter().map(Summary::of).collect();
-        self.with_x_names("the boxes", names).with("", Mark::Boxes(boxes))
+        self.with_x_names("the boxes", names).with("", Boxes(boxes))
     }
 }
 
@@ -79,40 +77,57 @@ pub(super) fn percentile(sorted: &[f64], share: f64) -> f64 {
     low + (high - low) * part
 }
 
-pub(super) fn outline(boxes: &[Summary]) -> Vec<Point> {
-    let mut points = Vec::new();
-    for (place, summary) in boxes.iter().enumerate() {
-        let ends = [summary.whiskers.0, summary.whiskers.1];
-        let ends = ends.into_iter().chain(summary.outliers.iter().copied());
-        points.extend(ends.flat_map(|y| [(place as f64 - 0.5, y), (place as f64 + 0.5, y)]));
+impl Mark for Boxes {
+    fn check(&self, _label: &str, figure: &Figure) -> Result<(), PlotError> {
+        names_fit("x", &figure.x_names, "boxes", self.0.len())
     }
-    points
-}
 
-pub(super) fn shapes(frame: &Frame<'_>, boxes: &[Summary], ink: Ink) -> Vec<Shape> {
-    let mut shapes = Vec::new();
-    for (place, summary) in boxes.iter().enumerate() {
-        let middle = place as f64;
-        let [lower, median, upper] = summary.quartiles.map(|value| frame.y(value));
-        let whiskers = (frame.y(summary.whiskers.0), frame.y(summary.whiskers.1));
-        if ![lower, median, upper, whiskers.0, whiskers.1].iter().all(|y| y.is_finite()) {
-            continue;
-        }
-        let (left, x, right) = (frame.x(middle - HALF), frame.x(middle), frame.x(middle + HALF));
-        let cap = (right - left) / 4.0;
-        let line = |points: &[Point], width| Shape::Line { points: points.to_vec(), stroke: Stroke::new(ink, width) };
-        shapes.push(Shape::Rect { at: Rect::new(left, upper, right, lower), ink: ink.mix(0.25) });
-        let corners = [(left, lower), (left, upper), (right, upper), (right, lower), (left, lower)];
-        shapes.push(line(&corners, 1.3));
-        shapes.push(line(&[(left, median), (right, median)], 2.5));
-        for (from, to) in [(lower, whiskers.0), (upper, whiskers.1)] {
-            shapes.push(line(&[(x, from), (x, to)], 1.3));
-            shapes.push(line(&[(x - cap, to), (x + cap, to)], 1.3));
-        }
-        let outliers = summary.outliers.iter().map(|value| frame.y(*value)).filter(|y| y.is_finite());
-        shapes.extend(outliers.map(|y| Shape::Dot { at: (x, y), radius: 2.4, ink: ink.mix(0.7) }));
+    fn axes(&self) -> Axes {
+        Axes { named: true, ..Axes::default() }
     }
-    shapes
+
+    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        let mut points = Vec::new();
+        for (place, summary) in self.0.iter().enumerate() {
+            let ends = [summary.whiskers.0, summary.whiskers.1];
+            let ends = ends.into_iter().chain(summary.outliers.iter().copied());
+            points.extend(ends.flat_map(|y| [(place as f64 - 0.5, y), (place as f64 + 0.5, y)]));
+        }
+        points
+    }
+
+    fn shapes(&self, frame: &Frame<'_>, _label: &str, ink: Ink) -> Vec<Shape> {
+        let mut shapes = Vec::new();
+        for (place, summary) in self.0.iter().enumerate() {
+            let middle = place as f64;
+            let [lower, median, upper] = summary.quartiles.map(|value| frame.y(value));
+            let whiskers = (frame.y(summary.whiskers.0), frame.y(summary.whiskers.1));
+            if ![lower, median, upper, whiskers.0, whiskers.1].iter().all(|y| y.is_finite()) {
+                continue;
+            }
+            let (left, x, right) = (frame.x(middle - HALF), frame.x(middle), frame.x(middle + HALF));
+            let cap = (right - left) / 4.0;
+            let line =
+                |points: &[Point], width| Shape::Line { points: points.to_vec(), stroke: Stroke::new(ink, width) };
+            shapes.push(Shape::Rect { at: Rect::new(left, upper, right, lower), ink: ink.mix(0.25) });
+            let corners = [(left, lower), (left, upper), (right, upper), (right, lower), (left, lower)];
+            shapes.push(line(&corners, 1.3));
+            shapes.push(line(&[(left, median), (right, median)], 2.5));
+            for (from, to) in [(lower, whiskers.0), (upper, whiskers.1)] {
+                shapes.push(line(&[(x, from), (x, to)], 1.3));
+                shapes.push(line(&[(x - cap, to), (x + cap, to)], 1.3));
+            }
+            let outliers = summary.outliers.iter().map(|value| frame.y(*value)).filter(|y| y.is_finite());
+            shapes.extend(outliers.map(|y| Shape::Dot { at: (x, y), radius: 2.4, ink: ink.mix(0.7) }));
+        }
+        shapes
+    }
+
+    fn left_out(&self, _figure: &Figure) -> LeftOut {
+        let counts = self.0.iter().map(|summary| (summary.count, summary.not_finite));
+        let (of, not_finite) = counts.fold((0, 0), |all, (of, left)| (all.0 + of, all.1 + left));
+        LeftOut { of, not_finite, not_positive: 0 }
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +137,7 @@ mod tests {
 
     #[test]
     fn boxes_are_those_of_matplotlib() {
-        let reference = Reference::parse(include_str!("../../../tests/reference/plot.json"));
+        let reference = Reference::parse(include_str!("../../../../tests/reference/plot.json"));
         for name in ["normal", "skewed", "constant"] {
             let summary = Summary::of(reference.numbers(&format!("/histogram/{name}/values")));
             let expected = reference.numbers(&format!("/boxes/{name}/summary"));

@@ -2,33 +2,40 @@
 
 use std::sync::Arc;
 
-use super::axis::around;
-use super::colour::ColourMap;
-use super::layer::{Frame, Mark, Span};
-use super::numbers::{Grid, Matrix, Numbers};
-use super::scene::{Anchor, Ink, Pixels, Rect, Shape, Text, centered, picture};
-use super::{Figure, PlotError};
+use super::super::layout::axis::around;
+use super::super::layout::colors::ColourMap;
+use super::super::numbers::{Grid, Matrix, Numbers};
+use super::super::write::scene::{Anchor, Ink, Pixels, Point, Rect, Shape, Text, centered, picture};
+use super::{Axes, Figure, Frame, LeftOut, Mark, PlotError, Shared, Span, names_fit};
 
 /// More cells than that are drawn as one picture.
 const MOST_RECTANGLES: usize = 2500;
 
+/// A matrix as colors.
+#[derive(Debug)]
+pub(crate) struct Heat {
+    pub(in crate::plot) grid: Grid,
+    /// The area that it covers, row 0 at the bottom; else the cells stand at the whole numbers, row 0 on top.
+    pub(in crate::plot) over: Option<Span>,
+}
+
 /// How heat maps are drawn.
 #[derive(Debug, Clone, Default)]
-pub(super) struct HeatStyle {
+pub(in crate::plot) struct HeatStyle {
     /// As it was chosen; otherwise that of the kind of matrix.
-    pub(super) map: Option<ColourMap>,
+    pub(in crate::plot) map: Option<ColourMap>,
     usual: ColourMap,
-    pub(super) range: Option<(f64, f64)>,
+    pub(in crate::plot) range: Option<(f64, f64)>,
     /// The values are written into the cells.
-    pub(super) annotated: bool,
+    pub(in crate::plot) annotated: bool,
     /// The cells of each row add up to 1.
-    pub(super) shares: bool,
-    pub(super) without_bar: bool,
-    pub(super) bar_label: String,
+    pub(in crate::plot) shares: bool,
+    pub(in crate::plot) without_bar: bool,
+    pub(in crate::plot) bar_label: String,
 }
 
 impl HeatStyle {
-    pub(super) fn colours(&self) -> ColourMap {
+    pub(in crate::plot) fn color_map(&self) -> ColourMap {
         self.map.unwrap_or(self.usual)
     }
 }
@@ -141,7 +148,7 @@ impl Figure {
 
     fn heat(self, grid: Result<Grid, PlotError>) -> Self {
         match grid {
-            Ok(grid) => self.with("", Mark::Heat { grid, over: None }),
+            Ok(grid) => self.with("", Heat { grid, over: None }),
             Err(error) => self.with_fault(error),
         }
     }
@@ -161,7 +168,7 @@ impl Figure {
         if self.x_label.is_empty() && self.y_label.is_empty() {
             (self.x_label, self.y_label) = ("predicted".to_owned(), "true".to_owned());
         }
-        self.heat(grid).usual_colours(ColourMap::Blues)
+        self.heat(grid).usual_colors(ColourMap::Blues)
     }
 
     /// The names of columns and rows, where the axes have no others.
@@ -177,7 +184,7 @@ impl Figure {
     }
 
     /// The colours of this kind of matrix, which [`Figure::colours`] changes.
-    pub(super) fn usual_colours(mut self, map: ColourMap) -> Self {
+    pub(in crate::plot) fn usual_colors(mut self, map: ColourMap) -> Self {
         self.heat.usual = map;
         self
     }
@@ -232,7 +239,7 @@ fn shown(grid: &Grid, style: &HeatStyle) -> Grid {
 }
 
 /// The values of the first and the last colour.
-pub(super) fn range(figure: &Figure) -> (f64, f64) {
+pub(in crate::plot) fn range(figure: &Figure) -> (f64, f64) {
     let style = &figure.heat;
     if let Some((low, high)) = style.range {
         return (low, high);
@@ -240,91 +247,122 @@ pub(super) fn range(figure: &Figure) -> (f64, f64) {
     if style.shares {
         return (0.0, 1.0);
     }
-    let grids = figure.layers.iter().filter_map(|layer| match &layer.mark {
-        Mark::Heat { grid, .. } => Some(grid.values.iter().copied()),
-        _ => None,
-    });
-    let (low, high) = around(grids.flatten(), 0.0);
+    let (low, high) = around(figure.marks::<Heat>().flat_map(|heat| heat.grid.values.iter().copied()), 0.0);
     // Counts begin at 0.
-    let low = if style.colours() == ColourMap::Blues && low > 0.0 { 0.0 } else { low };
-    style.colours().range((low, high))
+    let low = if style.color_map() == ColourMap::Blues && low > 0.0 { 0.0 } else { low };
+    style.color_map().range((low, high))
 }
 
-/// A cell reaches half a unit around its place.
-pub(super) fn span(grid: &Grid) -> Span {
-    Span { x: (-0.5, grid.columns.max(1) as f64 - 0.5), y: (-0.5, grid.rows.max(1) as f64 - 0.5) }
+/// The side of the squares that cells are within a plot; `None` if that would leave a strip.
+pub(in crate::plot) fn square_cell(cells: (usize, usize), within: (f64, f64)) -> Option<f64> {
+    let (rows, columns) = (cells.0.max(1), cells.1.max(1));
+    let is_strip = rows > 3 * columns || columns > 3 * rows;
+    (!is_strip).then(|| (within.0 / columns as f64).min(within.1 / rows as f64))
 }
 
-/// Whether the cells are squares: not where that would leave a strip.
-pub(super) fn is_square(grid: &Grid) -> bool {
-    let (rows, columns) = (grid.rows.max(1), grid.columns.max(1));
-    rows <= 3 * columns && columns <= 3 * rows
-}
-
-pub(super) fn natural_size(grid: &Grid, figure: &Figure) -> (u32, u32) {
-    if !is_square(grid) {
-        return super::SIZE;
-    }
-    let cell = if figure.heat.annotated { 46 } else { 26 };
-    let size = |cells: usize| (cells.min(100) as u32 * cell).clamp(300, 640);
-    let (width, height) = (size(grid.columns), size(grid.rows));
-    let ratio = grid.rows.max(1) as f64 / grid.columns.max(1) as f64;
-    // The room for names and the bar of colours is about the same for all.
-    let height = if ratio < 1.0 { (f64::from(width) * ratio) as u32 } else { height }.max(180);
-    (width + 170, height + 100)
-}
-
-pub(super) fn shapes(frame: &Frame<'_>, grid: &Grid, over: Option<Span>, range: (f64, f64)) -> Vec<Shape> {
-    let style = &frame.figure.heat;
-    let grid = shown(grid, style);
-    if grid.values.is_empty() {
-        return Vec::new();
-    }
-    let colour = |value: f64| style.colours().colour((value - range.0) / (range.1 - range.0));
-    if over.is_some() || grid.values.len() > MOST_RECTANGLES {
-        let (columns, rows) = (grid.columns as u32, grid.rows as u32);
-        let pixels = picture(columns, rows, |x, y| {
-            let row = if over.is_some() { rows - 1 - y } else { y };
-            colour(grid.at(row as usize, x as usize)).rgb
-        });
-        return vec![field(frame, &Arc::new(pixels), over.unwrap_or_else(|| span(&grid)))];
-    }
-    let mut shapes = Vec::new();
-    let cells = (0..grid.rows).flat_map(|row| (0..grid.columns).map(move |column| (row, column)));
-    let decimals = decimals(&grid.values);
-    let written: Vec<String> = grid.values.iter().map(|value| written(*value, decimals)).collect();
-    let widest = written.iter().map(|text| crate::font::width(text)).fold(0.0, f64::max);
-    for (row, column) in cells {
-        let (x, y) = (column as f64, row as f64);
-        // Whole pixels: otherwise the seams between cells show.
-        let at = Rect::new(
-            frame.x(x - 0.5).round(),
-            frame.y(y - 0.5).round(),
-            frame.x(x + 0.5).round(),
-            frame.y(y + 0.5).round(),
-        );
-        let ink = colour(grid.at(row, column));
-        shapes.push(Shape::Rect { at, ink });
-        let size = (0.86 * at.width() / widest.max(0.1)).min(0.6 * at.height()).min(14.0);
-        if style.annotated && size >= 6.0 {
-            let text = written[row * grid.columns + column].clone();
-            let middle = ((at.left + at.right) / 2.0, (at.top + at.bottom) / 2.0);
-            let letters = if ink.brightness() < 0.55 { Ink::WHITE } else { Ink::TEXT };
-            shapes.push(Text { ink: letters, ..centered(middle, text, size, Anchor::Middle) }.into());
+impl Mark for Heat {
+    fn check(&self, _label: &str, figure: &Figure) -> Result<(), PlotError> {
+        if figure.marks::<Self>().count() > 1 {
+            let what = "two matrices in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side";
+            return Err(PlotError::Counts { what: what.to_owned() });
         }
+        if self.over.is_some() {
+            return Ok(());
+        }
+        names_fit("x", &figure.x_names, "columns", self.grid.columns)?;
+        names_fit("y", &figure.y_names, "rows", self.grid.rows)
     }
-    shapes
+
+    fn axes(&self) -> Axes {
+        Axes { filled: true, ..Axes::default() }
+    }
+
+    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        self.span().corners()
+    }
+
+    fn shapes(&self, frame: &Frame<'_>, _label: &str, _ink: Ink) -> Vec<Shape> {
+        let (style, range) = (&frame.figure.heat, frame.shared.heat_range);
+        let grid = shown(&self.grid, style);
+        if grid.values.is_empty() {
+            return Vec::new();
+        }
+        let color = |value: f64| style.color_map().color((value - range.0) / (range.1 - range.0));
+        if self.over.is_some() || grid.values.len() > MOST_RECTANGLES {
+            let (columns, rows) = (grid.columns as u32, grid.rows as u32);
+            let pixels = picture(columns, rows, |x, y| {
+                let row = if self.over.is_some() { rows - 1 - y } else { y };
+                color(grid.at(row as usize, x as usize)).rgb
+            });
+            return vec![field(frame, &Arc::new(pixels), self.span())];
+        }
+        let mut shapes = Vec::new();
+        let cells = (0..grid.rows).flat_map(|row| (0..grid.columns).map(move |column| (row, column)));
+        let decimals = decimals(&grid.values);
+        let written: Vec<String> = grid.values.iter().map(|value| written(*value, decimals)).collect();
+        let widest = written.iter().map(|text| crate::font::width(text)).fold(0.0, f64::max);
+        for (row, column) in cells {
+            let (x, y) = (column as f64, row as f64);
+            // Whole pixels: otherwise the seams between cells show.
+            let at = Rect::new(
+                frame.x(x - 0.5).round(),
+                frame.y(y - 0.5).round(),
+                frame.x(x + 0.5).round(),
+                frame.y(y + 0.5).round(),
+            );
+            let ink = color(grid.at(row, column));
+            shapes.push(Shape::Rect { at, ink });
+            let size = (0.86 * at.width() / widest.max(0.1)).min(0.6 * at.height()).min(14.0);
+            if style.annotated && size >= 6.0 {
+                let text = written[row * grid.columns + column].clone();
+                let middle = ((at.left + at.right) / 2.0, (at.top + at.bottom) / 2.0);
+                let letters = if ink.brightness() < 0.55 { Ink::WHITE } else { Ink::TEXT };
+                shapes.push(Text { ink: letters, ..centered(middle, text, size, Anchor::Middle) }.into());
+            }
+        }
+        shapes
+    }
+
+    fn ink(&self) -> Option<Ink> {
+        Some(Ink::TEXT)
+    }
+
+    fn left_out(&self, _figure: &Figure) -> LeftOut {
+        LeftOut::of_values(&self.grid.values)
+    }
+
+    fn natural_size(&self, figure: &Figure) -> Option<(u32, u32)> {
+        let Heat { grid, over: None } = self else { return None };
+        if square_cell((grid.rows, grid.columns), (1.0, 1.0)).is_none() {
+            return Some(super::super::SIZE);
+        }
+        let cell = if figure.heat.annotated { 46 } else { 26 };
+        let size = |cells: usize| (cells.min(100) as u32 * cell).clamp(300, 640);
+        let (width, height) = (size(grid.columns), size(grid.rows));
+        let ratio = grid.rows.max(1) as f64 / grid.columns.max(1) as f64;
+        // The room for names and the bar of colors is about the same for all.
+        let height = if ratio < 1.0 { (f64::from(width) * ratio) as u32 } else { height }.max(180);
+        Some((width + 170, height + 100))
+    }
+}
+
+impl Heat {
+    /// A cell reaches half a unit around its place.
+    fn span(&self) -> Span {
+        let ends = |cells: usize| (-0.5, cells.max(1) as f64 - 0.5);
+        self.over.unwrap_or_else(|| Span { x: ends(self.grid.columns), y: ends(self.grid.rows) })
+    }
 }
 
 /// A picture over an area of the plot.
-pub(super) fn field(frame: &Frame<'_>, pixels: &Arc<Pixels>, over: Span) -> Shape {
+pub(in crate::plot) fn field(frame: &Frame<'_>, pixels: &Arc<Pixels>, over: Span) -> Shape {
     let (x, y) = ((frame.x(over.x.0), frame.x(over.x.1)), (frame.y(over.y.0), frame.y(over.y.1)));
     let at = Rect::new(x.0.min(x.1), y.0.min(y.1), x.0.max(x.1), y.0.max(y.1));
     Shape::Picture { at, pixels: Arc::clone(pixels) }
 }
 
 /// As many as tell the values apart, two at most.
-pub(super) fn decimals(values: &[f64]) -> usize {
+pub(in crate::plot) fn decimals(values: &[f64]) -> usize {
     let near = |value: f64| (value - value.round()).abs() < 1e-6;
     let whole = |scale: f64| values.iter().all(|value| !value.is_finite() || near(value * scale));
     if whole(1.0) {
@@ -336,7 +374,7 @@ pub(super) fn decimals(values: &[f64]) -> usize {
     }
 }
 
-pub(super) fn written(value: f64, decimals: usize) -> String {
+pub(in crate::plot) fn written(value: f64, decimals: usize) -> String {
     if value.is_nan() {
         String::new()
     } else if value.abs() >= 1e5 {
@@ -359,7 +397,7 @@ mod tests {
 
     #[test]
     fn pairs_are_counted_as_scikit_learn_counts_them() {
-        let reference = Reference::parse(include_str!("../../../tests/reference/plot.json"));
+        let reference = Reference::parse(include_str!("../../../../tests/reference/plot.json"));
         let (targets, predictions) =
             (reference.numbers("/confusion/targets"), reference.numbers("/confusion/predictions"));
         let grid = count_pairs(&targets, &predictions, 3).expect("counts");

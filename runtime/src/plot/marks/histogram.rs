@@ -1,13 +1,16 @@
 //! Histograms: how many values lie in each of a row of bins.
 
-use super::Figure;
+use super::super::numbers::Numbers;
+use super::super::write::scene::{Ink, Point, Rect, Shape};
 use super::boxes::percentile;
-use super::layer::{Frame, Mark};
-use super::numbers::Numbers;
-use super::scene::{Ink, Point, Rect, Shape};
+use super::{Axes, Figure, Frame, LeftOut, Mark, Shared, Swatch};
 
 /// More are not told apart.
 const MOST_BINS: usize = 1000;
+
+/// Values to be counted.
+#[derive(Debug)]
+pub(crate) struct Histogram(Vec<f64>);
 
 /// How many values lie in each of `bins` bins of equal width, and the edges of these, as NumPy counts: a bin holds its
 /// lower edge and not its upper one, but for the last, which holds both. Values that are not finite are not counted.
@@ -39,7 +42,7 @@ impl Figure {
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn histogram(self, label: impl Into<String>, values: &(impl Numbers + ?Sized)) -> Self {
-        self.with(label, Mark::Histogram(values.numbers()))
+        self.with(label, Histogram(values.numbers()))
     }
 
     /// The number of bins of histograms. By default as many as NumPy chooses for `bins="auto"`.
@@ -57,11 +60,7 @@ impl Figure {
 
 /// The edges of the bins over all histograms of a figure.
 pub(super) fn shared_edges(figure: &Figure) -> Vec<f64> {
-    let values = figure.layers.iter().filter_map(|layer| match &layer.mark {
-        Mark::Histogram(values) => Some(values.as_slice()),
-        _ => None,
-    });
-    let values: Vec<f64> = values.flatten().copied().collect();
+    let values: Vec<f64> = figure.marks::<Histogram>().flat_map(|histogram| &histogram.0).copied().collect();
     edges(&values, figure.bins)
 }
 
@@ -119,27 +118,41 @@ fn heights(values: &[f64], edges: &[f64], density: bool) -> Vec<f64> {
     counts.into_iter().enumerate().map(height).collect()
 }
 
-pub(super) fn outline(values: &[f64], edges: &[f64], density: bool) -> Vec<Point> {
-    let tops = heights(values, edges, density);
-    let bins = edges.windows(2).zip(tops);
-    bins.flat_map(|(bin, top)| [(bin[0], 0.0), (bin[1], top)]).collect()
-}
-
-pub(super) fn shapes(frame: &Frame<'_>, values: &[f64], edges: &[f64], ink: Ink) -> Vec<Shape> {
-    let several = frame.figure.layers.iter().filter(|layer| matches!(layer.mark, Mark::Histogram(_))).count() > 1;
-    let ink = ink.mix(if several { 0.5 } else { 0.85 });
-    let base = frame.base();
-    let tops = heights(values, edges, frame.figure.density);
-    let mut shapes = Vec::new();
-    for (bin, top) in edges.windows(2).zip(tops) {
-        let (left, right, top) = (frame.x(bin[0]), frame.x(bin[1]), frame.y(top));
-        if top.is_finite() && left.is_finite() && top < base {
-            // A gap tells bins apart where there is room for one.
-            let gap = if right - left > 6.0 { 0.5 } else { 0.0 };
-            shapes.push(Shape::Rect { at: Rect::new(left + gap, top, right - gap, base), ink });
-        }
+impl Mark for Histogram {
+    fn axes(&self) -> Axes {
+        Axes { from_zero: true, ..Axes::default() }
     }
-    shapes
+
+    fn outline(&self, figure: &Figure, shared: &Shared) -> Vec<Point> {
+        let tops = heights(&self.0, &shared.edges, figure.density);
+        let bins = shared.edges.windows(2).zip(tops);
+        bins.flat_map(|(bin, top)| [(bin[0], 0.0), (bin[1], top)]).collect()
+    }
+
+    fn shapes(&self, frame: &Frame<'_>, _label: &str, ink: Ink) -> Vec<Shape> {
+        let ink = ink.mix(if frame.figure.marks::<Self>().count() > 1 { 0.5 } else { 0.85 });
+        let base = frame.base();
+        let edges = &frame.shared.edges;
+        let tops = heights(&self.0, edges, frame.figure.density);
+        let mut shapes = Vec::new();
+        for (bin, top) in edges.windows(2).zip(tops) {
+            let (left, right, top) = (frame.x(bin[0]), frame.x(bin[1]), frame.y(top));
+            if top.is_finite() && left.is_finite() && top < base {
+                // A gap tells bins apart where there is room for one.
+                let gap = if right - left > 6.0 { 0.5 } else { 0.0 };
+                shapes.push(Shape::Rect { at: Rect::new(left + gap, top, right - gap, base), ink });
+            }
+        }
+        shapes
+    }
+
+    fn swatch(&self) -> Option<Swatch> {
+        Some(Swatch::Square(0.6))
+    }
+
+    fn left_out(&self, _figure: &Figure) -> LeftOut {
+        LeftOut::of_values(&self.0)
+    }
 }
 
 #[cfg(test)]
@@ -149,7 +162,7 @@ mod tests {
 
     #[test]
     fn counts_and_edges_are_those_of_numpy() {
-        let reference = Reference::parse(include_str!("../../../tests/reference/plot.json"));
+        let reference = Reference::parse(include_str!("../../../../tests/reference/plot.json"));
         for name in ["normal", "grid", "skewed", "whole", "constant"] {
             let values = reference.numbers(&format!("/histogram/{name}/values"));
             for (bins, given) in [("seven", Some(7)), ("auto", None)] {

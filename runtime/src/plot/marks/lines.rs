@@ -1,29 +1,71 @@
 //! Lines, points, steps, areas and bands over two number axes.
 
-use super::layer::{Frame, Mark};
-use super::numbers::Numbers;
-use super::scene::{Ink, Point, Shape, Stroke};
-use super::{Figure, PlotError, colour};
+use super::super::layout::colors;
+use super::super::numbers::Numbers;
+use super::super::write::scene::{Ink, Point, Shape, Stroke};
+use super::boundary::Field;
+use super::{Axes, Figure, Frame, LeftOut, Mark, PlotError, Shared, Swatch};
 
 /// Lines with more points than that for each column of pixels are thinned: no screen shows more, and an SVG would take
 /// megabytes.
-pub(super) const POINTS_PER_COLUMN: usize = 2;
+const POINTS_PER_COLUMN: usize = 2;
 const LINE: f64 = 2.0;
 const DOT: f64 = 3.2;
 
 /// Points that are drawn as one stroke.
 type Piece = Vec<Point>;
 
+/// Points, and how they are drawn.
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    pub(in crate::plot) xs: Vec<f64>,
+    pub(in crate::plot) ys: Vec<f64>,
+    pub(in crate::plot) style: Style,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Line,
+    /// Dots, all of one class if there are classes.
+    Points(Option<usize>),
+    /// A line that keeps each y until the next x.
+    Step,
+    /// What lies between 0 and a line.
+    Area,
+}
+
+impl Series {
+    pub(super) fn new(style: Style, xs: Vec<f64>, ys: Vec<f64>) -> Self {
+        Self { xs, ys, style }
+    }
+
+    pub(in crate::plot) fn is_line(&self) -> bool {
+        self.style == Style::Line
+    }
+
+    pub(super) fn points(&self) -> impl Iterator<Item = Point> {
+        self.xs.iter().copied().zip(self.ys.iter().copied())
+    }
+}
+
+/// What lies between two lines.
+#[derive(Debug)]
+struct Band {
+    xs: Vec<f64>,
+    low: Vec<f64>,
+    high: Vec<f64>,
+}
+
 impl Figure {
     /// Adds a line through `ys` at x = 0, 1, 2... An empty label stays out of the legend.
     pub fn line(self, label: impl Into<String>, ys: &(impl Numbers + ?Sized)) -> Self {
         let ys = ys.numbers();
-        self.with(label, Mark::Line { xs: counted(ys.len()), ys })
+        self.with(label, Series::new(Style::Line, counted(ys.len()), ys))
     }
 
     /// Adds a line through the points of `xs` and `ys`, in their order.
     pub fn line_xy(self, label: impl Into<String>, xs: &(impl Numbers + ?Sized), ys: &(impl Numbers + ?Sized)) -> Self {
-        self.with(label, Mark::Line { xs: xs.numbers(), ys: ys.numbers() })
+        self.with(label, Series::new(Style::Line, xs.numbers(), ys.numbers()))
     }
 
     /// Adds a line through `ys` and a band from `low` to `high` around it, at x = 0, 1, 2...: a mean and its spread, as
@@ -45,8 +87,8 @@ impl Figure {
     ) -> Self {
         let (label, ys) = (label.into(), ys.numbers());
         let xs = counted(ys.len());
-        let band = Mark::Band { xs: xs.clone(), low: low.numbers(), high: high.numbers() };
-        self.with(label.clone(), band).with(label, Mark::Line { xs, ys })
+        let band = Band { xs: xs.clone(), low: low.numbers(), high: high.numbers() };
+        self.with(label.clone(), band).with(label, Series::new(Style::Line, xs, ys))
     }
 
     /// Adds a band between `low` and `high` over `xs`.
@@ -57,22 +99,22 @@ impl Figure {
         low: &(impl Numbers + ?Sized),
         high: &(impl Numbers + ?Sized),
     ) -> Self {
-        self.with(label, Mark::Band { xs: xs.numbers(), low: low.numbers(), high: high.numbers() })
+        self.with(label, Band { xs: xs.numbers(), low: low.numbers(), high: high.numbers() })
     }
 
     /// Adds a line that keeps each of `ys` until the next x: a learning rate, say.
     pub fn step(self, label: impl Into<String>, xs: &(impl Numbers + ?Sized), ys: &(impl Numbers + ?Sized)) -> Self {
-        self.with(label, Mark::Step { xs: xs.numbers(), ys: ys.numbers() })
+        self.with(label, Series::new(Style::Step, xs.numbers(), ys.numbers()))
     }
 
     /// Adds the area between 0 and the line through the points of `xs` and `ys`.
     pub fn area(self, label: impl Into<String>, xs: &(impl Numbers + ?Sized), ys: &(impl Numbers + ?Sized)) -> Self {
-        self.with(label, Mark::Area { xs: xs.numbers(), ys: ys.numbers() })
+        self.with(label, Series::new(Style::Area, xs.numbers(), ys.numbers()))
     }
 
     /// Adds a dot for each point of `xs` and `ys`.
     pub fn scatter(self, label: impl Into<String>, xs: &(impl Numbers + ?Sized), ys: &(impl Numbers + ?Sized)) -> Self {
-        self.with(label, Mark::Points { xs: xs.numbers(), ys: ys.numbers(), class: None })
+        self.with(label, Series::new(Style::Points(None), xs.numbers(), ys.numbers()))
     }
 
     /// Adds a dot for each point of `xs` and `ys`, in the colour of its class: whole numbers from 0, as labels are in a
@@ -116,7 +158,7 @@ impl Figure {
         for (label, ys) in columns {
             let ys = ys.numbers();
             let xs = (1..=ys.len()).map(|epoch| epoch as f64).collect();
-            self = self.with(*label, Mark::Line { xs, ys });
+            self = self.with(*label, Series::new(Style::Line, xs, ys));
         }
         self
     }
@@ -140,8 +182,7 @@ impl Figure {
                 let pairs = values.iter().zip(classes).filter(|(_, other)| **other as usize == class);
                 pairs.map(|(value, _)| *value).collect()
             };
-            let mark = Mark::Points { xs: of_class(xs), ys: of_class(ys), class: Some(class) };
-            self = self.with(String::new(), mark);
+            self = self.with("", Series::new(Style::Points(Some(class)), of_class(xs), of_class(ys)));
         }
         self
     }
@@ -170,70 +211,136 @@ fn stroked(pieces: Vec<Piece>, most: usize, ink: Ink) -> Vec<Shape> {
     pieces.into_iter().map(shape).collect()
 }
 
-pub(super) fn line(frame: &Frame<'_>, xs: &[f64], ys: &[f64], ink: Ink) -> Vec<Shape> {
-    let points = xs.iter().copied().zip(ys.iter().copied());
-    stroked(pieces(frame, points), frame.most_points(), ink)
+/// More points than that for a line show no more.
+fn most_points(frame: &Frame<'_>) -> usize {
+    POINTS_PER_COLUMN * frame.at.width().max(1.0) as usize
 }
 
-pub(super) fn points(frame: &Frame<'_>, xs: &[f64], ys: &[f64], class: Option<usize>, ink: Ink) -> Vec<Shape> {
-    let ink = class.map_or(ink, colour::of_class).mix(0.75);
-    let points = xs.iter().zip(ys).map(|(x, y)| frame.point((*x, *y)));
-    let visible = points.filter(|(x, y)| x.is_finite() && y.is_finite());
-    let over_a_field = frame.figure.layers.iter().any(|layer| matches!(layer.mark, Mark::Field { .. }));
+impl Mark for Series {
+    fn check(&self, label: &str, _figure: &Figure) -> Result<(), PlotError> {
+        let (xs, ys) = (self.xs.len(), self.ys.len());
+        if xs == ys { Ok(()) } else { Err(PlotError::Lengths { label: label.to_owned(), xs, ys }) }
+    }
+
+    fn axes(&self) -> Axes {
+        Axes { from_zero: self.style == Style::Area, ..Axes::default() }
+    }
+
+    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        let feet = self.xs.iter().filter(|_| self.style == Style::Area).map(|x| (*x, 0.0));
+        self.points().chain(feet).collect()
+    }
+
+    fn shapes(&self, frame: &Frame<'_>, _label: &str, ink: Ink) -> Vec<Shape> {
+        match self.style {
+            Style::Line => stroked(pieces(frame, self.points()), most_points(frame), ink),
+            Style::Points(_) => dots(frame, self.points(), ink),
+            Style::Step => {
+                let corners = self.points().zip(self.xs.iter().skip(1)).flat_map(|((x, y), next)| [(x, y), (*next, y)]);
+                let corners = corners.chain(self.points().last());
+                stroked(pieces(frame, corners), 2 * most_points(frame), ink)
+            }
+            Style::Area => area(frame, self.points(), ink),
+        }
+    }
+
+    fn ink(&self) -> Option<Ink> {
+        self.class().map(colors::of_class)
+    }
+
+    fn swatch(&self) -> Option<Swatch> {
+        Some(match self.style {
+            Style::Line | Style::Step => Swatch::Line,
+            Style::Points(_) => Swatch::Dot,
+            Style::Area => Swatch::Square(0.3),
+        })
+    }
+
+    fn class(&self) -> Option<usize> {
+        if let Style::Points(class) = self.style { class } else { None }
+    }
+
+    fn left_out(&self, figure: &Figure) -> LeftOut {
+        LeftOut::of_points(figure, self.points())
+    }
+}
+
+fn dots(frame: &Frame<'_>, points: impl Iterator<Item = Point>, ink: Ink) -> Vec<Shape> {
+    let visible = points.map(|point| frame.point(point)).filter(|(x, y)| x.is_finite() && y.is_finite());
+    let over_a_field = frame.figure.has::<Field>();
     visible
         .flat_map(|at| {
-            // On a coloured ground a white rim tells a point from it.
+            // On a colored ground a white rim tells a point from it.
             let rim = over_a_field.then_some(Shape::Dot { at, radius: DOT + 1.0, ink: Ink::WHITE });
-            let ink = if over_a_field { ink.mix(1.0) } else { ink };
+            let ink = ink.mix(if over_a_field { 1.0 } else { 0.75 });
             rim.into_iter().chain([Shape::Dot { at, radius: DOT, ink }])
         })
         .collect()
 }
 
-pub(super) fn step(frame: &Frame<'_>, xs: &[f64], ys: &[f64], ink: Ink) -> Vec<Shape> {
-    let mut points = Vec::with_capacity(2 * xs.len());
-    for (index, (x, y)) in xs.iter().zip(ys).enumerate() {
-        points.push((*x, *y));
-        if let Some(next) = xs.get(index + 1) {
-            points.push((*next, *y));
-        }
-    }
-    stroked(pieces(frame, points.into_iter()), 2 * frame.most_points(), ink)
-}
-
-pub(super) fn area(frame: &Frame<'_>, xs: &[f64], ys: &[f64], ink: Ink) -> Vec<Shape> {
+fn area(frame: &Frame<'_>, points: impl Iterator<Item = Point>, ink: Ink) -> Vec<Shape> {
     let base = frame.base();
-    let pieces = pieces(frame, xs.iter().copied().zip(ys.iter().copied()));
+    let pieces = pieces(frame, points);
     let mut shapes = Vec::new();
     for piece in &pieces {
-        let line = thinned(piece, frame.most_points());
+        let line = thinned(piece, most_points(frame));
         if let (Some(first), Some(last)) = (line.first().copied(), line.last().copied()) {
             let points = line.into_iter().chain([(last.0, base), (first.0, base)]).collect();
             shapes.push(Shape::Area { points, ink: ink.mix(0.3) });
         }
     }
-    shapes.extend(stroked(pieces, frame.most_points(), ink));
+    shapes.extend(stroked(pieces, most_points(frame), ink));
     shapes
 }
 
-pub(super) fn band(frame: &Frame<'_>, xs: &[f64], low: &[f64], high: &[f64], ink: Ink) -> Vec<Shape> {
-    let ends = xs.iter().zip(low.iter().zip(high));
-    let ends: Vec<[f64; 3]> = ends.map(|(x, (low, high))| [frame.x(*x), frame.y(*low), frame.y(*high)]).collect();
-    let stretch = ends.len().div_ceil(frame.most_points().max(1)).max(1);
-    let pieces = ends.split(|ends| !ends.iter().all(|end| end.is_finite())).filter(|piece| !piece.is_empty());
-    let shape = |piece: &[[f64; 3]]| {
-        let points = |end: usize, pick: fn(f64, f64) -> f64| {
-            let ends = piece.chunks(stretch).filter_map(move |ends| {
-                let value = ends.iter().map(|ends| ends[end]).reduce(pick)?;
-                Some((ends.first()?[0], value))
-            });
-            ends.collect::<Vec<Point>>()
+impl Mark for Band {
+    fn check(&self, label: &str, _figure: &Figure) -> Result<(), PlotError> {
+        let (xs, lows, highs) = (self.xs.len(), self.low.len(), self.high.len());
+        if lows != highs {
+            let what = format!("the band of {label:?} has {lows} lower and {highs} upper ends: each point needs both");
+            return Err(PlotError::Counts { what });
+        }
+        if xs == lows { Ok(()) } else { Err(PlotError::Lengths { label: label.to_owned(), xs, ys: lows }) }
+    }
+
+    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        let ends = |ys: &[f64]| self.xs.iter().copied().zip(ys.to_vec());
+        ends(&self.low).chain(ends(&self.high)).collect()
+    }
+
+    fn shapes(&self, frame: &Frame<'_>, _label: &str, ink: Ink) -> Vec<Shape> {
+        let ends = self.xs.iter().zip(self.low.iter().zip(&self.high));
+        let ends: Vec<[f64; 3]> = ends.map(|(x, (low, high))| [frame.x(*x), frame.y(*low), frame.y(*high)]).collect();
+        let stretch = ends.len().div_ceil(most_points(frame).max(1)).max(1);
+        let pieces = ends.split(|ends| !ends.iter().all(|end| end.is_finite())).filter(|piece| !piece.is_empty());
+        let shape = |piece: &[[f64; 3]]| {
+            let points = |end: usize, pick: fn(f64, f64) -> f64| {
+                let ends = piece.chunks(stretch).filter_map(move |ends| {
+                    let value = ends.iter().map(|ends| ends[end]).reduce(pick)?;
+                    Some((ends.first()?[0], value))
+                });
+                ends.collect::<Vec<Point>>()
+            };
+            // In pixels the lower end is the greater number.
+            let (lower, upper) = (points(1, f64::max), points(2, f64::min));
+            Shape::Area { points: lower.into_iter().chain(upper.into_iter().rev()).collect(), ink: ink.mix(0.22) }
         };
-        // In pixels the lower end is the greater number.
-        let (lower, upper) = (points(1, f64::max), points(2, f64::min));
-        Shape::Area { points: lower.into_iter().chain(upper.into_iter().rev()).collect(), ink: ink.mix(0.22) }
-    };
-    pieces.map(shape).collect()
+        pieces.map(shape).collect()
+    }
+
+    fn swatch(&self) -> Option<Swatch> {
+        Some(Swatch::Square(0.22))
+    }
+
+    fn left_out(&self, figure: &Figure) -> LeftOut {
+        let of = |ys: &[f64]| LeftOut::of_points(figure, self.xs.iter().copied().zip(ys.to_vec()));
+        let (low, high) = (of(&self.low), of(&self.high));
+        LeftOut {
+            of: low.of,
+            not_finite: low.not_finite.max(high.not_finite),
+            not_positive: low.not_positive.max(high.not_positive),
+        }
+    }
 }
 
 /// A long line with the lowest and highest point of each stretch alone, and its last one, which looks the same.
@@ -326,6 +433,6 @@ mod tests {
         let figure = Figure::new().curves(&[("train", &[1.0, 0.5]), ("validation", &[2.0f32, 1.5])]);
         let svg = figure.svg().expect("draws");
         assert!(svg.contains(">epoch</text>") && svg.contains(">validation</text>"), "{svg}");
-        assert!(matches!(&figure.layers[0].mark, Mark::Line { xs, .. } if *xs == [1.0, 2.0]));
+        assert_eq!(figure.marks::<Series>().next().map(|line| line.xs.as_slice()), Some(&[1.0, 2.0][..]));
     }
 }

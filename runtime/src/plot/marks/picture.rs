@@ -2,13 +2,26 @@
 
 use std::sync::Arc;
 
-use super::axis::Axis;
-use super::layer::{Frame, Layer, Mark};
-use super::legend::{Entries, Legend};
-use super::names::{LABEL, fitted, title_of};
-use super::scene::{Anchor, Ink, Pixels, Rect, Shape, Text, centered};
-use super::{Figure, PlotError, remarks};
+use super::super::layout::axis::Axis;
+use super::super::layout::data;
+use super::super::layout::legend::{Entries, Legend};
+use super::super::layout::names::labels;
+use super::super::write::scene::{Ink, Pixels, Point, Rect, Shape};
+use super::{Figure, Frame, Layer, Mark, PlotError, Shared};
 use crate::picture::Image;
+
+/// The room that a title takes.
+const TITLE: f64 = 32.0;
+/// The room that a label of an axis takes.
+const LABEL: f64 = 26.0;
+
+/// A picture without axes.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    pixels: Arc<Pixels>,
+    /// Its size in units of what is drawn onto it.
+    size: (f64, f64),
+}
 
 impl Figure {
     /// Shows a picture, or a grid of them with captions, in place of a plot: for a place among
@@ -33,68 +46,87 @@ impl Figure {
                 let pixels = Pixels { width, height, rgba: drawn.into_raw() };
                 let drawn = (f64::from(width), f64::from(height));
                 let size = picture.one().map_or(drawn, |(width, height)| (f64::from(width), f64::from(height)));
-                self.with("", Mark::Picture { pixels: Arc::new(pixels), size })
+                self.with("", Picture { pixels: Arc::new(pixels), size })
             }
             Err(error) => self.with_fault(PlotError::Draw(error.to_string())),
         }
     }
 }
 
-/// How much room the words around a picture take: on the left, above and below.
-pub(super) fn around(figure: &Figure) -> Rect {
-    let room = |text: &str, size: f64| if text.is_empty() { 0.0 } else { size };
-    let (top, bottom) = (room(&figure.title, 32.0), room(&figure.x_label, 26.0));
-    Rect::new(room(&figure.y_label, 26.0), 0.0, 0.0, top + bottom)
+impl Mark for Picture {
+    fn check(&self, _label: &str, figure: &Figure) -> Result<(), PlotError> {
+        let refused = |what: &str| Err(PlotError::Counts { what: what.to_owned() });
+        if figure.marks::<Self>().count() > 1 {
+            return refused(
+                "two pictures in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side",
+            );
+        }
+        let has_ranges = figure.x_range.is_some() || figure.y_range.is_some();
+        let has_names = !(figure.x_names.is_empty() && figure.y_names.is_empty());
+        if figure.log_x || figure.log_y || has_ranges || has_names {
+            return refused(
+                "a picture has no axes: what is drawn onto it is placed by its pixels, from the upper left corner",
+            );
+        }
+        Ok(())
+    }
+
+    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        Vec::new()
+    }
+
+    fn shapes(&self, _frame: &Frame<'_>, _label: &str, _ink: Ink) -> Vec<Shape> {
+        Vec::new()
+    }
+
+    fn ink(&self) -> Option<Ink> {
+        Some(Ink::TEXT)
+    }
+
+    fn natural_size(&self, figure: &Figure) -> Option<(u32, u32)> {
+        let [left, top, bottom] = around(figure);
+        let (width, height) = (self.pixels.width + left as u32, self.pixels.height + (top + bottom) as u32);
+        Some((width.clamp(160, 4000), height.clamp(120, 4000)))
+    }
 }
 
-/// The figure as a picture with what lies on it; `None` where it has none.
-pub(super) fn draw(figure: &Figure, within: Rect, layers: &[(&Layer, Ink)], entries: &Entries) -> Option<Vec<Shape>> {
-    let (pixels, size) = figure.layers.iter().find_map(|layer| match &layer.mark {
-        Mark::Picture { pixels, size } => Some((pixels, *size)),
-        _ => None,
-    })?;
-    let around = around(figure);
-    let title = if figure.title.is_empty() { 0.0 } else { 32.0 };
-    let room = Rect::new(
-        within.left + around.left,
-        within.top + title,
-        within.right,
-        within.bottom - (around.height() - title),
-    );
-    let at = place(pixels, &room);
-    let mut shapes = vec![Shape::Picture { at, pixels: Arc::clone(pixels) }];
-    let (x_axis, y_axis) =
-        (Axis::linear((-0.5, size.0 - 0.5), 2, true), Axis::linear((-0.5, size.1 - 0.5), 2, true).reversed());
-    let frame = Frame { at, x_axis: &x_axis, y_axis: &y_axis, figure };
-    let shared = super::layer::Shared::of(figure);
-    let mut data = Vec::new();
-    let mut group = 0;
-    for (layer, ink) in layers {
-        data.extend(layer.shapes(&frame, &shared, group, *ink));
-        group += usize::from(matches!(layer.mark, Mark::Bars(_)));
+/// How much room the words around a picture take: on the left, above and below.
+fn around(figure: &Figure) -> [f64; 3] {
+    let room = |text: &str, size: f64| if text.is_empty() { 0.0 } else { size };
+    [room(&figure.y_label, LABEL), room(&figure.title, TITLE), room(&figure.x_label, LABEL)]
+}
+
+impl Picture {
+    /// The figure as this picture with what lies on it.
+    pub(in crate::plot) fn draw(
+        &self,
+        figure: &Figure,
+        within: &Rect,
+        layers: &[(&Layer, Ink)],
+        entries: &Entries,
+    ) -> Vec<Shape> {
+        let [left, top, bottom] = around(figure);
+        let room = Rect::new(within.left + left, within.top + top, within.right, within.bottom - bottom);
+        let at = place(&self.pixels, &room);
+        let axis = |size: f64| Axis::linear((-0.5, size - 0.5), 2, true);
+        let (x_axis, y_axis) = (axis(self.size.0), axis(self.size.1).reversed());
+        let shared = Shared::of(figure);
+        let frame = Frame { at, x_axis: &x_axis, y_axis: &y_axis, figure, shared: &shared };
+        let data = data(&frame, layers);
+        let legend = (!entries.is_empty()).then(|| match figure.legend {
+            // Beside the picture there is no room.
+            Legend::Auto | Legend::Outside => {
+                entries.place(Legend::Auto, &at, &data).or_else(|| entries.place(Legend::UpperRight, &at, &data))
+            }
+            chosen => entries.place(chosen, &at, &data),
+        });
+        let picture = Shape::Picture { at, pixels: Arc::clone(&self.pixels) };
+        let mut shapes = vec![picture, Shape::Clipped { to: at, shapes: data }];
+        shapes.extend(legend.flatten().map(|at| entries.shapes(&at)).unwrap_or_default());
+        let middle = within.left + within.width() / 2.0;
+        shapes.extend(labels(figure, within, &at, (middle, at.bottom + 13.0, at.left - 9.0)));
+        shapes
     }
-    data.extend(remarks::shapes(&frame));
-    let legend = (!entries.is_empty()).then(|| match figure.legend {
-        // Beside the picture there is no room.
-        Legend::Auto | Legend::Outside => {
-            entries.place(Legend::Auto, &at, &data).or_else(|| entries.place(Legend::UpperRight, &at, &data))
-        }
-        chosen => entries.place(chosen, &at, &data),
-    });
-    shapes.push(Shape::Clipped { to: at, shapes: data });
-    shapes.extend(legend.flatten().map(|at| entries.shapes(&at)).unwrap_or_default());
-    shapes.extend(title_of(&figure.title, within.left + within.width() / 2.0, within.top + 20.0, within.width()));
-    if !figure.x_label.is_empty() {
-        let middle = (at.left + at.width() / 2.0, at.bottom + 13.0);
-        let label = fitted(&figure.x_label, LABEL, within.width());
-        shapes.push(centered(middle, label, LABEL, Anchor::Middle).into());
-    }
-    if !figure.y_label.is_empty() {
-        let middle = (at.left - 9.0, at.top + at.height() / 2.0);
-        let label = fitted(&figure.y_label, LABEL, within.height());
-        shapes.push(Text { at: middle, turn: -90.0, ..centered(middle, label, LABEL, Anchor::Middle) }.into());
-    }
-    Some(shapes)
 }
 
 /// Where a picture is as large as it can be, in whole steps where it is enlarged, in the middle.

@@ -4,7 +4,7 @@ use image::RgbaImage;
 use oxtorch_boundary::drawing::Letter;
 pub(crate) use oxtorch_boundary::drawing::{Anchor, Ink, Pixels, Point, Rect, Scene, Shape, Stroke, Text};
 
-use super::error::PlotError;
+use super::super::PlotError;
 use crate::font;
 use crate::support::support;
 
@@ -33,12 +33,12 @@ pub(crate) fn pixels(scene: &Scene) -> Result<RgbaImage, PlotError> {
 }
 
 /// The scene as a PDF of one page.
-pub(super) fn pdf(scene: &Scene) -> Result<Vec<u8>, PlotError> {
+pub(in crate::plot) fn pdf(scene: &Scene) -> Result<Vec<u8>, PlotError> {
     support().and_then(|support| support.pdf(scene)).map_err(PlotError::Draw)
 }
 
 /// A picture with a color for each place.
-pub(super) fn picture(width: u32, height: u32, color: impl Fn(u32, u32) -> [u8; 3]) -> Pixels {
+pub(in crate::plot) fn picture(width: u32, height: u32, color: impl Fn(u32, u32) -> [u8; 3]) -> Pixels {
     let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
     let rgba = places.flat_map(|(x, y)| {
         let [red, green, blue] = color(x, y);

@@ -14,7 +14,7 @@ use crate::display::escape_html;
 const FAMILIES: &str =
     "DejaVu Sans, Verdana, Noto Sans CJK SC, PingFang SC, Microsoft YaHei, WenQuanYi Micro Hei, sans-serif";
 
-pub(super) fn write(scene: &Scene) -> String {
+pub(in crate::plot) fn svg(scene: &Scene) -> String {
     let (width, height) = (scene.width, scene.height);
     let mut svg = Svg { text: String::new(), clips: 0 };
     svg.add(format_args!(
@@ -120,7 +120,7 @@ fn place(at: &Rect) -> String {
     format!("x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"")
 }
 
-fn colour(name: &str, ink: Ink) -> String {
+fn color(name: &str, ink: Ink) -> String {
     let [red, green, blue] = ink.rgb;
     let opacity =
         if ink.opacity < 1.0 { format!(" {name}-opacity=\"{}\"", number(ink.opacity)) } else { String::new() };
@@ -128,14 +128,14 @@ fn colour(name: &str, ink: Ink) -> String {
 }
 
 fn fill(ink: Ink) -> String {
-    colour("fill", ink)
+    color("fill", ink)
 }
 
 fn line(stroke: Stroke) -> String {
     let dashes = if stroke.dashed { " stroke-dasharray=\"5 4\"" } else { "" };
     format!(
         "{} stroke-width=\"{}\" stroke-linejoin=\"round\"{dashes}",
-        colour("stroke", stroke.ink),
+        color("stroke", stroke.ink),
         number(stroke.width)
     )
 }
@@ -166,14 +166,14 @@ mod tests {
     #[test]
     fn text_is_escaped_and_turned() {
         let text = Text { turn: -90.0, ..centered((1.0, 2.0), "a < b", 10.0, Anchor::Middle) };
-        let svg = write(&scene((10, 10), vec![text.into()]));
+        let svg = svg(&scene((10, 10), vec![text.into()]));
         assert!(svg.contains(">a &lt; b</text>") && svg.contains("rotate(-90 1 5.65)"), "{svg}");
     }
 
     #[test]
     fn clips_have_names_of_their_own() {
         let clip = || Shape::Clipped { to: Rect::new(0.0, 0.0, 5.0, 5.0), shapes: Vec::new() };
-        let svg = write(&scene((10, 10), vec![clip(), clip()]));
+        let svg = svg(&scene((10, 10), vec![clip(), clip()]));
         let names: std::collections::HashSet<_> =
             svg.split("id=\"").skip(1).map(|rest| rest.split('"').next()).collect();
         assert_eq!(names.len(), 2, "{svg}");
