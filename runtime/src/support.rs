@@ -2,17 +2,17 @@
 
 use std::sync::OnceLock;
 
-use oxtorch_boundary::{Provided, Support};
+use oxtorch_boundary::Provided;
 
 /// Opens it where that was not done yet. What failed is tried again.
 ///
 /// # Errors
 ///
 /// Why it cannot be opened, in words for the user.
-pub(crate) fn support() -> Result<&'static dyn Support, String> {
+pub(crate) fn support() -> Result<Provided, String> {
     static OPENED: OnceLock<Provided> = OnceLock::new();
     match OPENED.get() {
-        Some(provided) => Ok(*provided),
+        Some(provided) => Ok(provided),
         None => open().map(|provided| *OPENED.get_or_init(|| provided)),
     }
 }

@@ -21,23 +21,23 @@ use drawing::{Pixels, Scene};
 pub const SYMBOL: &str = "OXTORCH_SUPPORT";
 
 /// What the symbol is.
-pub type Provided = &'static dyn Support;
+pub type Provided = &'static Support;
 
 /// What the library does.
-pub trait Support: Sync {
+pub struct Support {
     /// Finds pieces that are frequent in a text, from bytes on.
     ///
     /// # Errors
     ///
     /// Why the text cannot be trained on.
-    fn train_bpe(&self, text: &str, training: &BpeTraining<'_>) -> Result<Box<dyn TrainedTokenizer>, String>;
+    pub train_bpe: fn(text: &str, training: &BpeTraining<'_>) -> Result<Box<dyn TrainedTokenizer>, String>,
 
     /// Reads the contents of a `tokenizer.json`.
     ///
     /// # Errors
     ///
     /// What is wrong with it.
-    fn read_tokenizer(&self, json: &[u8]) -> Result<Box<dyn TrainedTokenizer>, String>;
+    pub read_tokenizer: fn(json: &[u8]) -> Result<Box<dyn TrainedTokenizer>, String>,
 
     /// Asks a server for a file from a byte on, and waits for the beginning of its answer. `patience` is how long it
     /// may take to answer, and to send more.
@@ -45,28 +45,28 @@ pub trait Support: Sync {
     /// # Errors
     ///
     /// In words for the user.
-    fn get(&self, url: &str, offset: u64, patience: Duration) -> Result<Answer, String>;
+    pub get: fn(url: &str, offset: u64, patience: Duration) -> Result<Answer, String>,
 
     /// C = alpha A B + beta C, on this thread. Where beta is 0, C is not read.
     ///
     /// # Safety
     ///
     /// The matrices lie where the product says, and C overlaps neither A nor B.
-    unsafe fn multiply(&self, product: &Product);
+    pub multiply: unsafe fn(product: &Product),
 
     /// The places of the current backtrace, innermost first, in shared libraries whose names begin with `lib` and the
     /// prefix, and in source files whose names begin with the prefix.
-    fn places(&self, prefix: &str) -> Vec<Place>;
+    pub places: fn(prefix: &str) -> Vec<Place>,
 
     /// The pixels of a drawing, all of them opaque; `None` if it has none, or too many.
-    fn pixels(&self, scene: &Scene) -> Option<Pixels>;
+    pub pixels: fn(scene: &Scene) -> Option<Pixels>,
 
     /// A drawing as the bytes of a PDF file of one page.
     ///
     /// # Errors
     ///
     /// In words for the user.
-    fn pdf(&self, scene: &Scene) -> Result<Vec<u8>, String>;
+    pub pdf: fn(scene: &Scene) -> Result<Vec<u8>, String>,
 
     /// Reads a table of text that a delimiter divides. `poll` is called often, and may end it all by unwinding; so it
     /// may in the functions below.
@@ -74,38 +74,38 @@ pub trait Support: Sync {
     /// # Errors
     ///
     /// Why it cannot be read, with the line.
-    fn read_csv(&self, text: &mut dyn Read, delimiter: u8, poll: &dyn Fn()) -> Result<Vec<Row>, String>;
+    pub read_csv: fn(text: &mut dyn Read, delimiter: u8, poll: &dyn Fn()) -> Result<Vec<Row>, String>,
 
     /// Reads the samples of a WAV file.
     ///
     /// # Errors
     ///
     /// What is wrong with it.
-    fn read_wav(&self, file: &mut dyn Read, poll: &dyn Fn()) -> Result<Sound, String>;
+    pub read_wav: fn(file: &mut dyn Read, poll: &dyn Fn()) -> Result<Sound, String>,
 
     /// Writes a WAV file of 16 bits, the samples of all channels at a time after each other.
     ///
     /// # Errors
     ///
     /// Why there is no such file.
-    fn write_wav(&self, samples: &[i16], channels: u16, sample_rate: u32, poll: &dyn Fn()) -> Result<Vec<u8>, String>;
+    pub write_wav: fn(samples: &[i16], channels: u16, sample_rate: u32, poll: &dyn Fn()) -> Result<Vec<u8>, String>,
 
     /// The contents of those files of a tar archive that have one of these names, whatever folder they are in.
     ///
     /// # Errors
     ///
     /// Where it cannot be read, or is no archive.
-    fn unpack(&self, archive: &mut dyn Read, names: &[&str]) -> io::Result<HashMap<String, Vec<u8>>>;
+    pub unpack: fn(archive: &mut dyn Read, names: &[&str]) -> io::Result<HashMap<String, Vec<u8>>>,
 
     /// An MD5 sum in hexadecimal.
     ///
     /// # Errors
     ///
     /// Where the data cannot be read.
-    fn md5(&self, data: &mut dyn Read, poll: &dyn Fn()) -> io::Result<String>;
+    pub md5: fn(data: &mut dyn Read, poll: &dyn Fn()) -> io::Result<String>,
 
     /// Where the user's programs keep their data.
-    fn data_folder(&self) -> Option<PathBuf>;
+    pub data_folder: fn() -> Option<PathBuf>,
 }
 
 /// A row of a table.

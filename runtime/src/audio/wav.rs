@@ -68,7 +68,7 @@ pub fn save_wav(path: impl AsRef<Path>, samples: &Tensor, sample_rate: u32) -> R
 
 fn load(path: &Path) -> Result<(Tensor, u32), String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
-    let sound = support()?.read_wav(&mut BufReader::new(file), &checkpoint)?;
+    let sound = (support()?.read_wav)(&mut BufReader::new(file), &checkpoint)?;
     let channels = i64::from(sound.channels);
     let frames = sound.samples.len() as i64 / channels;
     let samples = Tensor::from_slice(&sound.samples).view([frames, channels]).transpose(0, 1).contiguous();
@@ -99,7 +99,7 @@ pub(crate) fn encode(samples: &Tensor, sample_rate: u32) -> Result<Vec<u8>, Audi
         let frames = levels.clamp(-32_768.0, 32_767.0).nan_to_num(0.0, None, None).to_kind(Kind::Int16);
         elements::<i16>(&frames.view([i64::from(channels), -1]).transpose(0, 1))
     });
-    let written = support().and_then(|support| support.write_wav(&numbers, channels, sample_rate, &checkpoint));
+    let written = support().and_then(|support| (support.write_wav)(&numbers, channels, sample_rate, &checkpoint));
     written.map_err(|reason| AudioError::Save { path: "WAV".into(), reason })
 }
 

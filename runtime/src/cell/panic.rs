@@ -94,7 +94,7 @@ pub(super) fn user_place(place: &Location<'_>) -> Option<Frame> {
 
 /// The frames of the current backtrace that lie in cells, innermost first; none where they cannot be told.
 fn user_frames() -> Vec<Frame> {
-    let places = support().map(|support| support.places(CELL)).unwrap_or_default();
+    let places = support().map(|support| (support.places)(CELL)).unwrap_or_default();
     places.into_iter().map(|Place { file, line, column }| Frame { file, line, column }).collect()
 }
 

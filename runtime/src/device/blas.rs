@@ -157,7 +157,7 @@ macro_rules! product {
                 let small = unsafe { small(trans_a, trans_b, size, alpha, a, *lda, b, *ldb, beta, c, *ldc) };
                 if let (Some(small), Ok(support)) = (small, support()) {
                     // SAFETY: the caller's promise.
-                    return unsafe { support.multiply(&small) };
+                    return unsafe { (support.multiply)(&small) };
                 }
             }
             let set = set_threads().filter(|_| is_small);

@@ -58,7 +58,7 @@ impl BpeTokenizer {
     fn trained(text: &str, config: BpeConfig) -> Result<Self> {
         let BpeConfig { vocab_size, min_frequency, special } = &config;
         let training = BpeTraining { vocab_size: *vocab_size, min_frequency: *min_frequency, special };
-        let tokenizer = support().and_then(|support| support.train_bpe(text, &training)).map_err(failed)?;
+        let tokenizer = support().and_then(|support| (support.train_bpe)(text, &training)).map_err(failed)?;
         Ok(Self { tokenizer: tokenizer.into() })
     }
 
@@ -83,8 +83,7 @@ impl BpeTokenizer {
         let path = path.as_ref();
         let text = std::fs::read(path).with_context(|| format!("cannot read the tokenizer {}", path.display()))?;
         let support = support().map_err(failed)?;
-        let tokenizer = support
-            .read_tokenizer(&text)
+        let tokenizer = (support.read_tokenizer)(&text)
             .map_err(|error| anyhow!("{} is no tokenizer.json: {}", path.display(), reason(&text, error)))?;
         Ok(Self { tokenizer: tokenizer.into() })
     }

@@ -28,7 +28,7 @@ pub(crate) struct Cache {
 impl Cache {
     pub(crate) fn from_environment() -> Result<Self, DownloadError> {
         let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let home = folder("OXTORCH_HOME").or_else(|| Some(support().ok()?.data_folder()?.join("oxtorch")));
+        let home = folder("OXTORCH_HOME").or_else(|| Some((support().ok()?.data_folder)()?.join("oxtorch")));
         let home = home.ok_or(DownloadError::Nowhere)?;
         // An installation that many share is not for its users to write.
         let own = folder("OXTORCH_CACHE").unwrap_or_else(|| home.clone());
@@ -141,7 +141,7 @@ fn verified(path: &Path, source: &Source, poll: &dyn Fn()) -> Result<PathBuf, Do
 
 fn md5_of(file: &mut File, poll: &dyn Fn()) -> io::Result<String> {
     file.seek(SeekFrom::Start(0))?;
-    support().map_err(io::Error::other)?.md5(file, poll)
+    (support().map_err(io::Error::other)?.md5)(file, poll)
 }
 
 fn beside(place: &Path) -> PathBuf {

@@ -136,7 +136,7 @@ fn request(url: String, offset: u64) -> Receiver<Event> {
 
 /// Sends what the server says, and gives the last event.
 fn read_all(url: &str, offset: u64, events: &SyncSender<Event>) -> Result<Event, String> {
-    let (offset, total, mut body) = match support()?.get(url, offset, PATIENCE)? {
+    let (offset, total, mut body) = match (support()?.get)(url, offset, PATIENCE)? {
         Answer::Body { offset, length, body } => (offset, length, body),
         Answer::NothingMore => return Ok(Event::NothingMore),
     };

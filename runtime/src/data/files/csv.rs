@@ -131,7 +131,7 @@ pub fn read_csv_with(path: impl AsRef<Path>, options: CsvOptions) -> Result<Csv,
 fn read(path: &Path, options: CsvOptions) -> Result<Csv, CsvError> {
     let failed = |reason: String| CsvError::Read { path: path.to_owned(), reason };
     let mut file = File::open(path).map_err(|error| failed(error.to_string()))?;
-    let read = support().and_then(|support| support.read_csv(&mut file, options.delimiter, &checkpoint));
+    let read = support().and_then(|support| (support.read_csv)(&mut file, options.delimiter, &checkpoint));
     let mut rows = read.map_err(failed)?;
     let header = if options.header && !rows.is_empty() { Some(rows.remove(0)) } else { None };
     let columns = match (header, rows.first()) {

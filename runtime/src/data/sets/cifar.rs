@@ -127,7 +127,7 @@ fn load(cache: &Cache, source: &Source, layout: &Layout, split: Split) -> Result
 fn unpack(path: &Path, wanted: &[&str]) -> Result<HashMap<String, Vec<u8>>, DatasetError> {
     let error = DatasetError::reading(path);
     let support = support().map_err(|reason| error(io::Error::new(io::ErrorKind::Unsupported, reason)))?;
-    let files = support.unpack(&mut *packed::open(path).map_err(&error)?, wanted).map_err(&error)?;
+    let files = (support.unpack)(&mut *packed::open(path).map_err(&error)?, wanted).map_err(&error)?;
     match wanted.iter().find(|name| !files.contains_key(**name)) {
         Some(missing) => Err(DatasetError::damaged(path, format!("it has no file {missing}"))),
         None => Ok(files),
