@@ -43,7 +43,7 @@ const SIZE: (u32, u32) = (640, 400);
 /// A plot. Shown as PNG; [`Figure::save`] writes it as PNG, SVG or PDF.
 ///
 /// Each of the methods adds something or changes how it is drawn, in any order.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Figure {
     title: String,
     x_label: String,
@@ -64,30 +64,6 @@ pub struct Figure {
     size: Option<(u32, u32)>,
     /// What was wrong with something that was added.
     fault: Option<PlotError>,
-}
-
-impl Default for Figure {
-    fn default() -> Self {
-        Self {
-            title: String::new(),
-            x_label: String::new(),
-            y_label: String::new(),
-            layers: Vec::new(),
-            log_x: false,
-            log_y: false,
-            x_range: None,
-            y_range: None,
-            x_names: Vec::new(),
-            y_names: Vec::new(),
-            class_names: Vec::new(),
-            bins: None,
-            density: false,
-            heat: HeatStyle::default(),
-            legend: Legend::Auto,
-            size: None,
-            fault: None,
-        }
-    }
 }
 
 impl Figure {
@@ -213,9 +189,11 @@ impl Figure {
         LivePlot::of(self)
     }
 
-    /// Has drawing end with this error, if it is the first.
-    fn with_fault(mut self, error: PlotError) -> Self {
-        self.fault.get_or_insert(error);
+    /// Adds something, or has drawing end with why that cannot be, if nothing was wrong before.
+    fn attempt(mut self, add: impl FnOnce(&mut Self) -> Result<(), PlotError>) -> Self {
+        if let Err(error) = add(&mut self) {
+            self.fault.get_or_insert(error);
+        }
         self
     }
 
@@ -239,9 +217,9 @@ impl Figure {
         }
         let (named, filled) = (self.any(|axes| axes.named), self.any(|axes| axes.filled));
         if ((named || filled) && self.log_x) || (filled && self.log_y) {
-            let what =
-                "bars, boxes, cells and planes stand at equal distances: their axis cannot be logarithmic".to_owned();
-            return Err(PlotError::Counts { what });
+            return Err(PlotError::counts(
+                "bars, boxes, cells and planes stand at equal distances: their axis cannot be logarithmic",
+            ));
         }
         for ((low, high), log) in [(self.x_range, self.log_x), (self.y_range, self.log_y), (self.heat.range, false)]
             .into_iter()
@@ -255,14 +233,21 @@ impl Figure {
     }
 
     /// Sets the names on the x axis that come with what is added, where there are no others.
-    fn with_x_names(mut self, what: &str, names: Vec<String>) -> Self {
+    fn name_x(&mut self, what: &str, names: Vec<String>) -> Result<(), PlotError> {
         if !self.x_names.is_empty() && self.x_names != names {
-            let what =
-                format!("{what} have other names than the x axis has already: what stands side by side needs the same");
-            return self.with_fault(PlotError::Counts { what });
+            return Err(PlotError::counts(format!(
+                "{what} have other names than the x axis has already: what stands side by side needs the same"
+            )));
         }
         self.x_names = names;
-        self
+        Ok(())
+    }
+
+    /// Labels the axes that have no labels yet.
+    fn label_axes(&mut self, x: &str, y: &str) {
+        if self.x_label.is_empty() && self.y_label.is_empty() {
+            (self.x_label, self.y_label) = (x.to_owned(), y.to_owned());
+        }
     }
 
     /// Where an x value lies on the axis.

@@ -66,3 +66,9 @@ pub enum PlotError {
     #[error("the figure cannot be drawn: {0}")]
     Draw(String),
 }
+
+impl PlotError {
+    pub(super) fn counts(what: impl Into<String>) -> Self {
+        Self::Counts { what: what.into() }
+    }
+}

@@ -53,26 +53,23 @@ impl Grid {
     }
 }
 
-macro_rules! numbers {
-    ($($number:ty),*) => {$(
-        impl Numbers for [$number] {
-            fn numbers(&self) -> Vec<f64> {
-                self.iter().map(|number| *number as f64).collect()
-            }
-        }
-        impl<const N: usize> Numbers for [$number; N] {
-            fn numbers(&self) -> Vec<f64> {
-                self.as_slice().numbers()
-            }
-        }
-        impl Numbers for Vec<$number> {
-            fn numbers(&self) -> Vec<f64> {
-                self.as_slice().numbers()
-            }
-        }
-    )*};
+impl<T: Coordinate> Numbers for [T] {
+    fn numbers(&self) -> Vec<f64> {
+        self.iter().map(Coordinate::coordinate).collect()
+    }
 }
-numbers!(f64, f32, i32, i64, u8, u32, u64, usize);
+
+impl<T: Coordinate, const N: usize> Numbers for [T; N] {
+    fn numbers(&self) -> Vec<f64> {
+        self.as_slice().numbers()
+    }
+}
+
+impl<T: Coordinate> Numbers for Vec<T> {
+    fn numbers(&self) -> Vec<f64> {
+        self.as_slice().numbers()
+    }
+}
 
 impl<A: Coordinate, S: Data<Elem = A>, D: Dimension> Numbers for ArrayBase<S, D> {
     fn numbers(&self) -> Vec<f64> {

@@ -25,7 +25,11 @@ pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Resu
     figure.check()?;
     let classes = figure.layers.iter().filter_map(|layer| layer.mark.class().map(|class| class + 1));
     palette.begin(figure.layers.iter().map(|layer| layer.label.as_str()), classes.max().unwrap_or(0));
-    let ink = |layer: &Layer| layer.mark.ink().unwrap_or_else(|| palette.color(&layer.label));
+    let ink = |layer: &Layer| match (layer.mark.ink(), layer.mark.swatch()) {
+        (Some(ink), _) => ink,
+        (None, Some(_)) => palette.color(&layer.label),
+        (None, None) => Ink::TEXT,
+    };
     let layers: Vec<(&Layer, Ink)> = figure.layers.iter().zip(figure.layers.iter().map(ink)).collect();
     let entries = Entries::of(figure, &layers);
     if let Some(picture) = figure.marks::<Picture>().next() {

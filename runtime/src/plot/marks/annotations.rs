@@ -7,13 +7,14 @@ use super::{Figure, Frame, LeftOut, Mark, Shared};
 const SIZE: f64 = 11.5;
 const GUIDE: Ink = Ink::new(110, 110, 110);
 
-/// A line from left to right, at this y.
+/// A line across the plot.
 #[derive(Debug)]
-struct Horizontal(f64);
-
-/// A line from bottom to top, at this x.
-#[derive(Debug)]
-struct Vertical(f64);
+enum Guide {
+    /// From left to right, at this y.
+    Horizontal(f64),
+    /// From bottom to top, at this x.
+    Vertical(f64),
+}
 
 /// Text at a point.
 #[derive(Debug)]
@@ -25,12 +26,12 @@ struct Note {
 impl Figure {
     /// Adds a dashed line across the plot at height `y`: a baseline, say. Its label stands on it; an empty one is none.
     pub fn hline(self, label: impl Into<String>, y: f64) -> Self {
-        self.with(label, Horizontal(y))
+        self.with(label, Guide::Horizontal(y))
     }
 
     /// Adds a dashed line from bottom to top at `x`: where training stopped, say.
     pub fn vline(self, label: impl Into<String>, x: f64) -> Self {
-        self.with(label, Vertical(x))
+        self.with(label, Guide::Vertical(x))
     }
 
     /// Writes at a point of the plot, in units of its axes.
@@ -58,58 +59,40 @@ fn readable(text: Text) -> impl Iterator<Item = Shape> {
     ground.into_iter().chain([text.into()])
 }
 
-impl Mark for Horizontal {
+impl Mark for Guide {
     fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
-        vec![(f64::NAN, self.0)]
+        match *self {
+            Self::Horizontal(y) => vec![(f64::NAN, y)],
+            Self::Vertical(x) => vec![(x, f64::NAN)],
+        }
     }
 
     fn shapes(&self, frame: &Frame<'_>, label: &str, _ink: Ink) -> Vec<Shape> {
-        let y = frame.y(self.0);
-        if !y.is_finite() {
+        let Rect { left, top, right, bottom } = frame.at;
+        let (points, text) = match *self {
+            Self::Horizontal(y) => {
+                let y = frame.y(y);
+                // Above the line, but where it would leave the plot.
+                let above = if y - top < 16.0 { 9.0 } else { -9.0 };
+                (vec![(left, y), (right, y)], written((right - 6.0, y + above), label, Anchor::End))
+            }
+            Self::Vertical(x) => {
+                let x = frame.x(x);
+                let beside = written((x + 5.0, top + 10.0), label, Anchor::Start);
+                let fits = beside.at.0 + beside.width <= right;
+                let text = if fits { beside } else { written((x - 5.0, top + 10.0), label, Anchor::End) };
+                (vec![(x, bottom), (x, top)], text)
+            }
+        };
+        if !points.iter().all(|(x, y)| x.is_finite() && y.is_finite()) {
             return Vec::new();
         }
-        let points = vec![(frame.at.left, y), (frame.at.right, y)];
-        let line = Shape::Line { points, stroke: Stroke::dashed(GUIDE, 1.3) };
-        // Above the line, but where it would leave the plot.
-        let above = if y - frame.at.top < 16.0 { 9.0 } else { -9.0 };
-        let text = written((frame.at.right - 6.0, y + above), label, Anchor::End);
-        [line].into_iter().chain(readable(text)).collect()
-    }
-
-    fn ink(&self) -> Option<Ink> {
-        Some(GUIDE)
+        [Shape::Line { points, stroke: Stroke::dashed(GUIDE, 1.3) }].into_iter().chain(readable(text)).collect()
     }
 
     fn left_out(&self, _figure: &Figure) -> LeftOut {
-        LeftOut::of_values([&self.0])
-    }
-}
-
-impl Mark for Vertical {
-    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
-        vec![(self.0, f64::NAN)]
-    }
-
-    fn shapes(&self, frame: &Frame<'_>, label: &str, _ink: Ink) -> Vec<Shape> {
-        let x = frame.x(self.0);
-        if !x.is_finite() {
-            return Vec::new();
-        }
-        let points = vec![(x, frame.at.bottom), (x, frame.at.top)];
-        let line = Shape::Line { points, stroke: Stroke::dashed(GUIDE, 1.3) };
-        let mut text = written((x + 5.0, frame.at.top + 10.0), label, Anchor::Start);
-        if text.at.0 + text.width > frame.at.right {
-            text = written((x - 5.0, frame.at.top + 10.0), label, Anchor::End);
-        }
-        [line].into_iter().chain(readable(text)).collect()
-    }
-
-    fn ink(&self) -> Option<Ink> {
-        Some(GUIDE)
-    }
-
-    fn left_out(&self, _figure: &Figure) -> LeftOut {
-        LeftOut::of_values([&self.0])
+        let (Self::Horizontal(value) | Self::Vertical(value)) = self;
+        LeftOut::of_values([value])
     }
 }
 
@@ -130,10 +113,6 @@ impl Mark for Note {
         }
         text.at.1 = text.at.1.max(frame.at.top + SIZE);
         readable(text).collect()
-    }
-
-    fn ink(&self) -> Option<Ink> {
-        Some(Ink::TEXT)
     }
 
     fn left_out(&self, figure: &Figure) -> LeftOut {

@@ -23,22 +23,21 @@ impl Figure {
     /// let tone = (&time * 2764.6).sin() * (time * -4.0).exp();
     /// assert!(Figure::new().waveform(&tone, 8000).png().is_ok());
     /// ```
-    pub fn waveform(mut self, samples: &Tensor, sample_rate: u32) -> Self {
-        let channels = match sound(samples) {
-            Ok(channels) => channels,
-            Err(error) => return self.with_fault(error),
-        };
-        if self.x_label.is_empty() {
-            self.x_label = "time [s]".to_owned();
-        }
-        let count = channels.size()[0];
-        for channel in 0..count {
-            let ys = channels.get(channel).numbers();
-            let xs = (0..ys.len()).map(|sample| sample as f64 / f64::from(sample_rate.max(1))).collect();
-            let label = if count > 1 { format!("channel {channel}") } else { String::new() };
-            self = self.with(label, Series::new(Style::Line, xs, ys));
-        }
-        self
+    pub fn waveform(self, samples: &Tensor, sample_rate: u32) -> Self {
+        self.attempt(|figure| {
+            let channels = sound(samples)?;
+            if figure.x_label.is_empty() {
+                figure.x_label = "time [s]".to_owned();
+            }
+            let count = channels.size()[0];
+            for channel in 0..count {
+                let ys = channels.get(channel).numbers();
+                let xs = (0..ys.len()).map(|sample| sample as f64 / f64::from(sample_rate.max(1))).collect();
+                let label = if count > 1 { format!("channel {channel}") } else { String::new() };
+                figure.add(label, Series::new(Style::Line, xs, ys));
+            }
+            Ok(())
+        })
     }
 
     /// Shows how loud each frequency of a sound is over time, in decibels below the loudest. Of several channels, their
@@ -50,31 +49,28 @@ impl Figure {
     /// let rising = (time.square() * 6283.0).sin();
     /// assert!(Figure::new().spectrogram(&rising, 8000).png().is_ok());
     /// ```
-    pub fn spectrogram(mut self, samples: &Tensor, sample_rate: u32) -> Self {
-        let decibels = sound(samples).and_then(|channels| {
-            let mono = channels.mean_dim([0i64].as_slice(), false, Kind::Float);
+    pub fn spectrogram(self, samples: &Tensor, sample_rate: u32) -> Self {
+        self.attempt(|figure| {
+            let mono = sound(samples)?.mean_dim([0i64].as_slice(), false, Kind::Float);
             let count = mono.size()[0];
             if count < 512 {
-                let what = format!("{count} samples are too few for a spectrogram: it takes frames of 512");
-                return Err(PlotError::Counts { what });
+                return Err(PlotError::counts(format!(
+                    "{count} samples are too few for a spectrogram: it takes frames of 512"
+                )));
             }
             let power = no_grad(|| Spectrogram::new().n_fft(512).hop_length(128).forward(&mono));
             let decibels = power_to_db(&power, DECIBELS);
-            Ok(((&decibels - decibels.max()).matrix()?, count))
-        });
-        let (grid, count) = match decibels {
-            Ok(found) => found,
-            Err(error) => return self.with_fault(error),
-        };
-        let rate = f64::from(sample_rate.max(1));
-        if self.x_label.is_empty() && self.y_label.is_empty() {
-            (self.x_label, self.y_label) = ("time [s]".to_owned(), "frequency [kHz]".to_owned());
-        }
-        if self.heat.bar_label.is_empty() {
-            self.heat.bar_label = "dB".to_owned();
-        }
-        let over = Span { x: (0.0, count as f64 / rate), y: (0.0, rate / 2000.0) };
-        self.with("", Heat { grid, over: Some(over) }).usual_colors(ColourMap::Inferno)
+            let grid = (&decibels - decibels.max()).matrix()?;
+            figure.label_axes("time [s]", "frequency [kHz]");
+            if figure.heat.bar_label.is_empty() {
+                figure.heat.bar_label = "dB".to_owned();
+            }
+            figure.heat.usual = ColourMap::Inferno;
+            let rate = f64::from(sample_rate.max(1));
+            let over = Span { x: (0.0, count as f64 / rate), y: (0.0, rate / 2000.0) };
+            figure.add("", Heat { grid, over: Some(over) });
+            Ok(())
+        })
     }
 }
 
@@ -83,10 +79,9 @@ fn sound(samples: &Tensor) -> Result<Tensor, PlotError> {
     match samples.size()[..] {
         [_] => Ok(samples.unsqueeze(0).to_kind(Kind::Float)),
         [channels, _] if channels > 0 => Ok(samples.to_kind(Kind::Float)),
-        _ => {
-            let what = format!("a tensor of shape {:?} is no sound: it has to be [N] or [channels, N]", samples.size());
-            Err(PlotError::Counts { what })
-        }
+        ref shape => Err(PlotError::counts(format!(
+            "a tensor of shape {shape:?} is no sound: it has to be [N] or [channels, N]"
+        ))),
     }
 }
 

@@ -26,15 +26,19 @@ impl Figure {
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn bar<S: ToString>(self, label: impl Into<String>, names: &[S], values: &(impl Numbers + ?Sized)) -> Self {
-        self.bars(label.into(), names.iter().map(S::to_string).collect(), values.numbers())
-    }
-
-    fn bars(self, label: String, names: Vec<String>, values: Vec<f64>) -> Self {
-        if names.len() != values.len() {
-            let what = format!("{label:?} has {} names and {} values: each bar needs both", names.len(), values.len());
-            return self.with_fault(PlotError::Counts { what });
-        }
-        self.with_x_names(&format!("the bars of {label:?}"), names).with(label, Bars(values))
+        let (label, values) = (label.into(), values.numbers());
+        self.attempt(|figure| {
+            let (names, count) = (names.iter().map(S::to_string).collect::<Vec<_>>(), values.len());
+            if names.len() != count {
+                let names = names.len();
+                return Err(PlotError::counts(format!(
+                    "{label:?} has {names} names and {count} values: each bar needs both"
+                )));
+            }
+            figure.name_x(&format!("the bars of {label:?}"), names)?;
+            figure.add(label, Bars(values));
+            Ok(())
+        })
     }
 }
 

@@ -41,21 +41,20 @@ impl Figure {
     /// let figure = figure.decision_boundary(&|points| net.forward(points));
     /// assert!(figure.png().is_ok());
     /// ```
-    pub fn decision_boundary(mut self, model: &dyn Fn(&Tensor) -> Tensor) -> Self {
-        let has_points = self.surrounded().next().is_some();
-        if !has_points && (self.x_range.is_none() || self.y_range.is_none()) {
-            let what = "a decision boundary covers the plane of the points that are in the figure: add them ahead of it, or say \
-                        `x_range` and `y_range` first";
-            return self.with_fault(PlotError::Counts { what: what.to_owned() });
-        }
-        let over = self.plane();
-        match no_grad(|| classes(&over, model)) {
-            Ok(pixels) => {
-                self.layers.insert(0, Layer::new("", Field { pixels: pixels.into(), over }));
-                self
+    pub fn decision_boundary(self, model: &dyn Fn(&Tensor) -> Tensor) -> Self {
+        self.attempt(|figure| {
+            let has_points = figure.surrounded().next().is_some();
+            if !has_points && (figure.x_range.is_none() || figure.y_range.is_none()) {
+                return Err(PlotError::counts(
+                    "a decision boundary covers the plane of the points that are in the figure: add them ahead of it, or say \
+                     `x_range` and `y_range` first",
+                ));
             }
-            Err(error) => self.with_fault(error),
-        }
+            let over = figure.plane();
+            let pixels = no_grad(|| classes(&over, model))?.into();
+            figure.layers.insert(0, Layer::new("", Field { pixels, over }));
+            Ok(())
+        })
     }
 
     /// The points that the plane lies behind.
@@ -85,10 +84,6 @@ impl Mark for Field {
 
     fn shapes(&self, frame: &Frame<'_>, _label: &str, _ink: Ink) -> Vec<Shape> {
         vec![heat::field(frame, &self.pixels, self.over)]
-    }
-
-    fn ink(&self) -> Option<Ink> {
-        Some(Ink::TEXT)
     }
 }
 

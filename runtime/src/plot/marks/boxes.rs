@@ -2,7 +2,7 @@
 
 use super::super::numbers::Numbers;
 use super::super::write::scene::{Ink, Point, Rect, Shape, Stroke};
-use super::{Axes, Figure, Frame, LeftOut, Mark, PlotError, Shared, names_fit};
+use super::{Axes, Figure, Frame, LeftOut, Mark, PlotError, Shared, Swatch, names_fit};
 
 const HALF: f64 = 0.27;
 
@@ -54,17 +54,15 @@ impl Figure {
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn boxes<S: ToString>(self, names: &[S], samples: &[impl Numbers]) -> Self {
-        let samples = samples.iter().map(Numbers::numbers).collect();
-        self.summaries(names.iter().map(S::to_string).collect(), samples)
-    }
-
-    fn summaries(self, names: Vec<String>, samples: Vec<Vec<f64>>) -> Self {
-        if names.len() != samples.len() {
-            let what = format!("{} names and {} samples: each box needs both", names.len(), samples.len());
-            return self.with_fault(PlotError::Counts { what });
-        }
-        let boxes = samples.into_iter().map(Summary::of).collect();
-        self.with_x_names("the boxes", names).with("", Boxes(boxes))
+        self.attempt(|figure| {
+            if names.len() != samples.len() {
+                let (names, samples) = (names.len(), samples.len());
+                return Err(PlotError::counts(format!("{names} names and {samples} samples: each box needs both")));
+            }
+            figure.name_x("the boxes", names.iter().map(S::to_string).collect())?;
+            figure.add("", Boxes(samples.iter().map(|sample| Summary::of(sample.numbers())).collect()));
+            Ok(())
+        })
     }
 }
 
@@ -121,6 +119,10 @@ impl Mark for Boxes {
             shapes.extend(outliers.map(|y| Shape::Dot { at: (x, y), radius: 2.4, ink: ink.mix(0.7) }));
         }
         shapes
+    }
+
+    fn swatch(&self) -> Option<Swatch> {
+        Some(Swatch::Square(0.25))
     }
 
     fn left_out(&self, _figure: &Figure) -> LeftOut {

@@ -24,7 +24,8 @@ pub(crate) struct Heat {
 pub(in crate::plot) struct HeatStyle {
     /// As it was chosen; otherwise that of the kind of matrix.
     pub(in crate::plot) map: Option<ColourMap>,
-    usual: ColourMap,
+    /// That of the kind of matrix.
+    pub(super) usual: ColourMap,
     pub(in crate::plot) range: Option<(f64, f64)>,
     /// The values are written into the cells.
     pub(in crate::plot) annotated: bool,
@@ -58,7 +59,7 @@ impl Figure {
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn heat_map(self, matrix: &(impl Matrix + ?Sized)) -> Self {
-        self.heat(matrix.matrix())
+        self.attempt(|figure| Ok(figure.add("", Heat { grid: matrix.matrix()?, over: None })))
     }
 
     /// Adds a confusion matrix: how often class `row` was taken for class `column`, as scikit-learn has it.
@@ -71,7 +72,7 @@ impl Figure {
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn confusion<S: ToString>(self, matrix: &(impl Matrix + ?Sized), names: &[S]) -> Self {
-        self.confusion_named(matrix.matrix(), names.iter().map(S::to_string).collect())
+        self.attempt(|figure| figure.add_confusion(matrix.matrix()?, names.iter().map(S::to_string).collect()))
     }
 
     /// Counts how often each of the classes in `targets` was predicted as each in `predictions`, and adds the
@@ -89,8 +90,10 @@ impl Figure {
         names: &[S],
     ) -> Self {
         let names: Vec<String> = names.iter().map(S::to_string).collect();
-        let counted = count_pairs(&targets.numbers(), &predictions.numbers(), names.len());
-        self.confusion_named(counted, names)
+        self.attempt(|figure| {
+            let counted = count_pairs(&targets.numbers(), &predictions.numbers(), names.len())?;
+            figure.add_confusion(counted, names)
+        })
     }
 
     /// Adds the weights of an attention, `[queries, keys]`, with the tokens along both axes.
@@ -106,8 +109,10 @@ impl Figure {
         queries: &[Q],
         keys: &[K],
     ) -> Self {
-        let queries = queries.iter().map(Q::to_string).collect();
-        self.attention_named(weights.matrix(), queries, keys.iter().map(K::to_string).collect())
+        self.attempt(|figure| {
+            let queries = queries.iter().map(Q::to_string).collect();
+            figure.add_attention(weights.matrix()?, queries, keys.iter().map(K::to_string).collect())
+        })
     }
 
     /// The colours of heat maps.
@@ -146,79 +151,57 @@ impl Figure {
         self
     }
 
-    fn heat(self, grid: Result<Grid, PlotError>) -> Self {
-        match grid {
-            Ok(grid) => self.with("", Heat { grid, over: None }),
-            Err(error) => self.with_fault(error),
-        }
-    }
-
-    fn confusion_named(mut self, grid: Result<Grid, PlotError>, names: Vec<String>) -> Self {
-        if let Ok(grid) = &grid
-            && (grid.rows != names.len() || grid.columns != names.len())
-        {
-            let (rows, columns, count) = (grid.rows, grid.columns, names.len());
-            let what = format!(
+    fn add_confusion(&mut self, grid: Grid, names: Vec<String>) -> Result<(), PlotError> {
+        let (rows, columns, count) = (grid.rows, grid.columns, names.len());
+        if (rows, columns) != (count, count) {
+            return Err(PlotError::counts(format!(
                 "a confusion matrix of {rows} by {columns} and {count} names: each class is a row and a column"
-            );
-            return self.with_fault(PlotError::Counts { what });
+            )));
         }
-        self = self.with_names(names.clone(), names);
-        self.heat.annotated = true;
-        if self.x_label.is_empty() && self.y_label.is_empty() {
-            (self.x_label, self.y_label) = ("predicted".to_owned(), "true".to_owned());
-        }
-        self.heat(grid).usual_colors(ColourMap::Blues)
+        (self.heat.annotated, self.heat.usual) = (true, ColourMap::Blues);
+        self.label_axes("predicted", "true");
+        self.add_named(grid, names.clone(), names)
     }
 
-    /// The names of columns and rows, where the axes have no others.
-    fn with_names(self, columns: Vec<String>, rows: Vec<String>) -> Self {
-        let is_other = !self.y_names.is_empty() && self.y_names != rows;
-        let mut named = self.with_x_names("the columns of the matrix", columns);
-        if is_other {
-            let what = "the rows of the matrix have other names than the y axis has already".to_owned();
-            return named.with_fault(PlotError::Counts { what });
-        }
-        named.y_names = rows;
-        named
-    }
-
-    /// The colours of this kind of matrix, which [`Figure::colours`] changes.
-    pub(in crate::plot) fn usual_colors(mut self, map: ColourMap) -> Self {
-        self.heat.usual = map;
-        self
-    }
-
-    fn attention_named(mut self, grid: Result<Grid, PlotError>, queries: Vec<String>, keys: Vec<String>) -> Self {
-        if let Ok(grid) = &grid
-            && (grid.rows != queries.len() || grid.columns != keys.len())
-        {
-            let (rows, columns) = (grid.rows, grid.columns);
+    fn add_attention(&mut self, grid: Grid, queries: Vec<String>, keys: Vec<String>) -> Result<(), PlotError> {
+        let (rows, columns) = (grid.rows, grid.columns);
+        if (rows, columns) != (queries.len(), keys.len()) {
             let (queries, keys) = (queries.len(), keys.len());
-            let what =
-                format!("weights of {rows} by {columns}, {queries} queries and {keys} keys: they are [queries, keys]");
-            return self.with_fault(PlotError::Counts { what });
-        }
-        self = self.with_names(keys, queries);
-        if self.x_label.is_empty() && self.y_label.is_empty() {
-            (self.x_label, self.y_label) = ("key".to_owned(), "query".to_owned());
+            return Err(PlotError::counts(format!(
+                "weights of {rows} by {columns}, {queries} queries and {keys} keys: they are [queries, keys]"
+            )));
         }
         self.heat.range.get_or_insert((0.0, 1.0));
-        self.heat(grid)
+        self.label_axes("key", "query");
+        self.add_named(grid, queries, keys)
+    }
+
+    /// Adds a matrix whose rows and columns have names, if the axes have no others.
+    fn add_named(&mut self, grid: Grid, rows: Vec<String>, columns: Vec<String>) -> Result<(), PlotError> {
+        self.name_x("the columns of the matrix", columns)?;
+        if !self.y_names.is_empty() && self.y_names != rows {
+            return Err(PlotError::counts("the rows of the matrix have other names than the y axis has already"));
+        }
+        self.y_names = rows;
+        self.add("", Heat { grid, over: None });
+        Ok(())
     }
 }
 
 fn count_pairs(targets: &[f64], predictions: &[f64], classes: usize) -> Result<Grid, PlotError> {
     if targets.len() != predictions.len() {
-        let what = format!("{} targets and {} predictions: each sample has both", targets.len(), predictions.len());
-        return Err(PlotError::Counts { what });
+        let (targets, predictions) = (targets.len(), predictions.len());
+        return Err(PlotError::counts(format!(
+            "{targets} targets and {predictions} predictions: each sample has both"
+        )));
     }
     let mut grid = Grid { rows: classes, columns: classes, values: vec![0.0; classes * classes] };
     for (target, prediction) in targets.iter().zip(predictions) {
         for class in [target, prediction] {
             if class.fract() != 0.0 || !(0.0..classes as f64).contains(class) {
-                let what = format!("class {class} has no name: the {classes} names are of classes 0, 1, 2...");
-                return Err(PlotError::Counts { what });
+                return Err(PlotError::counts(format!(
+                    "class {class} has no name: the {classes} names are of classes 0, 1, 2..."
+                )));
             }
         }
         grid.values[*target as usize * classes + *prediction as usize] += 1.0;
@@ -263,8 +246,9 @@ pub(in crate::plot) fn square_cell(cells: (usize, usize), within: (f64, f64)) ->
 impl Mark for Heat {
     fn check(&self, _label: &str, figure: &Figure) -> Result<(), PlotError> {
         if figure.marks::<Self>().count() > 1 {
-            let what = "two matrices in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side";
-            return Err(PlotError::Counts { what: what.to_owned() });
+            return Err(PlotError::counts(
+                "two matrices in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side",
+            ));
         }
         if self.over.is_some() {
             return Ok(());
@@ -321,10 +305,6 @@ impl Mark for Heat {
             }
         }
         shapes
-    }
-
-    fn ink(&self) -> Option<Ink> {
-        Some(Ink::TEXT)
     }
 
     fn left_out(&self, _figure: &Figure) -> LeftOut {

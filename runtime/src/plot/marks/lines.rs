@@ -1,5 +1,7 @@
 //! Lines, points, steps, areas and bands over two number axes.
 
+use std::collections::BTreeSet;
+
 use super::super::layout::colors;
 use super::super::numbers::Numbers;
 use super::super::write::scene::{Ink, Point, Shape, Stroke};
@@ -134,7 +136,7 @@ impl Figure {
         ys: &(impl Numbers + ?Sized),
         classes: &(impl Numbers + ?Sized),
     ) -> Self {
-        self.classified(&xs.numbers(), &ys.numbers(), &classes.numbers())
+        self.attempt(|figure| figure.add_classes(&xs.numbers(), &ys.numbers(), &classes.numbers()))
     }
 
     /// What the classes of [`Figure::scatter_by_class`] are called, from class 0 on.
@@ -163,28 +165,26 @@ impl Figure {
         self
     }
 
-    fn classified(mut self, xs: &[f64], ys: &[f64], classes: &[f64]) -> Self {
+    fn add_classes(&mut self, xs: &[f64], ys: &[f64], classes: &[f64]) -> Result<(), PlotError> {
         if xs.len() != ys.len() || xs.len() != classes.len() {
             let (xs, ys, classes) = (xs.len(), ys.len(), classes.len());
-            let what = format!("{xs} x values, {ys} y values and {classes} classes: each point needs one of all");
-            return self.with_fault(PlotError::Counts { what });
+            return Err(PlotError::counts(format!(
+                "{xs} x values, {ys} y values and {classes} classes: each point needs one of all"
+            )));
         }
         let wrong = classes.iter().find(|class| !(class.fract() == 0.0 && (0.0..1e6).contains(*class)));
         if let Some(class) = wrong {
-            let what = format!("{class} is no class: classes are whole numbers from 0");
-            return self.with_fault(PlotError::Counts { what });
+            return Err(PlotError::counts(format!("{class} is no class: classes are whole numbers from 0")));
         }
-        let mut known: Vec<usize> = classes.iter().map(|class| *class as usize).collect();
-        known.sort_unstable();
-        known.dedup();
+        let known: BTreeSet<usize> = classes.iter().map(|class| *class as usize).collect();
         for class in known {
             let of_class = |values: &[f64]| {
                 let pairs = values.iter().zip(classes).filter(|(_, other)| **other as usize == class);
                 pairs.map(|(value, _)| *value).collect()
             };
-            self = self.with("", Series::new(Style::Points(Some(class)), of_class(xs), of_class(ys)));
+            self.add("", Series::new(Style::Points(Some(class)), of_class(xs), of_class(ys)));
         }
-        self
+        Ok(())
     }
 }
 
@@ -297,8 +297,9 @@ impl Mark for Band {
     fn check(&self, label: &str, _figure: &Figure) -> Result<(), PlotError> {
         let (xs, lows, highs) = (self.xs.len(), self.low.len(), self.high.len());
         if lows != highs {
-            let what = format!("the band of {label:?} has {lows} lower and {highs} upper ends: each point needs both");
-            return Err(PlotError::Counts { what });
+            return Err(PlotError::counts(format!(
+                "the band of {label:?} has {lows} lower and {highs} upper ends: each point needs both"
+            )));
         }
         if xs == lows { Ok(()) } else { Err(PlotError::Lengths { label: label.to_owned(), xs, ys: lows }) }
     }

@@ -46,7 +46,7 @@ pub(crate) trait Mark: Any + fmt::Debug + Send + Sync {
     /// What is drawn.
     fn shapes(&self, frame: &Frame<'_>, label: &str, ink: Ink) -> Vec<Shape>;
 
-    /// Its color, if it is not the one of its label.
+    /// Its color, if it is not the one of its label; what has no place in the legend is as dark as text.
     fn ink(&self) -> Option<Ink> {
         None
     }
@@ -112,9 +112,13 @@ impl Layer {
 }
 
 impl Figure {
-    pub(super) fn with(mut self, label: impl Into<String>, mark: impl Mark) -> Self {
-        self.layers.push(Layer::new(label, mark));
+    fn with(mut self, label: impl Into<String>, mark: impl Mark) -> Self {
+        self.add(label, mark);
         self
+    }
+
+    fn add(&mut self, label: impl Into<String>, mark: impl Mark) {
+        self.layers.push(Layer::new(label, mark));
     }
 
     /// All marks of a kind.
@@ -194,10 +198,8 @@ fn names_fit(axis: &str, names: &[String], what: &str, count: usize) -> Result<(
     match names.len() {
         0 => Ok(()),
         given if given == count => Ok(()),
-        given => Err(PlotError::Counts {
-            what: format!(
-                "`{axis}_names` has {given} names for {count} {what}: each needs one, and \"\" leaves one without"
-            ),
-        }),
+        given => Err(PlotError::counts(format!(
+            "`{axis}_names` has {given} names for {count} {what}: each needs one, and \"\" leaves one without"
+        ))),
     }
 }

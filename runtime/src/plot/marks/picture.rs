@@ -40,33 +40,30 @@ impl Figure {
     /// # anyhow::Ok(())
     /// ```
     pub fn picture(self, picture: &Image) -> Self {
-        match picture.draw() {
-            Ok(drawn) => {
-                let (width, height) = drawn.dimensions();
-                let pixels = Pixels { width, height, rgba: drawn.into_raw() };
-                let drawn = (f64::from(width), f64::from(height));
-                let size = picture.one().map_or(drawn, |(width, height)| (f64::from(width), f64::from(height)));
-                self.with("", Picture { pixels: Arc::new(pixels), size })
-            }
-            Err(error) => self.with_fault(PlotError::Draw(error.to_string())),
-        }
+        self.attempt(|figure| {
+            let drawn = picture.draw().map_err(|error| PlotError::Draw(error.to_string()))?;
+            let (width, height) = drawn.dimensions();
+            let size = picture.one().unwrap_or((width, height));
+            let pixels = Pixels { width, height, rgba: drawn.into_raw() }.into();
+            figure.add("", Picture { pixels, size: (size.0.into(), size.1.into()) });
+            Ok(())
+        })
     }
 }
 
 impl Mark for Picture {
     fn check(&self, _label: &str, figure: &Figure) -> Result<(), PlotError> {
-        let refused = |what: &str| Err(PlotError::Counts { what: what.to_owned() });
         if figure.marks::<Self>().count() > 1 {
-            return refused(
+            return Err(PlotError::counts(
                 "two pictures in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side",
-            );
+            ));
         }
         let has_ranges = figure.x_range.is_some() || figure.y_range.is_some();
         let has_names = !(figure.x_names.is_empty() && figure.y_names.is_empty());
         if figure.log_x || figure.log_y || has_ranges || has_names {
-            return refused(
+            return Err(PlotError::counts(
                 "a picture has no axes: what is drawn onto it is placed by its pixels, from the upper left corner",
-            );
+            ));
         }
         Ok(())
     }
@@ -77,10 +74,6 @@ impl Mark for Picture {
 
     fn shapes(&self, _frame: &Frame<'_>, _label: &str, _ink: Ink) -> Vec<Shape> {
         Vec::new()
-    }
-
-    fn ink(&self) -> Option<Ink> {
-        Some(Ink::TEXT)
     }
 
     fn natural_size(&self, figure: &Figure) -> Option<(u32, u32)> {

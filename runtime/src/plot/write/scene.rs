@@ -27,14 +27,14 @@ pub(crate) fn scene((width, height): (u32, u32), shapes: Vec<Shape>) -> Scene {
 
 /// The pixels of a scene, all of them opaque.
 pub(crate) fn pixels(scene: &Scene) -> Result<RgbaImage, PlotError> {
-    let drawn = support().map_err(PlotError::Draw)?.pixels(scene);
+    let drawn = (support().map_err(PlotError::Draw)?.pixels)(scene);
     let image = drawn.and_then(|drawn| RgbaImage::from_raw(drawn.width, drawn.height, drawn.rgba));
     image.ok_or_else(|| PlotError::Draw("it has no pixels, or too many".to_owned()))
 }
 
 /// The scene as a PDF of one page.
 pub(in crate::plot) fn pdf(scene: &Scene) -> Result<Vec<u8>, PlotError> {
-    support().and_then(|support| support.pdf(scene)).map_err(PlotError::Draw)
+    support().and_then(|support| (support.pdf)(scene)).map_err(PlotError::Draw)
 }
 
 /// A picture with a color for each place.
