@@ -22,7 +22,7 @@ use crate::picture::{Image, brightness};
 use crate::plot::scene::{self, Scene};
 use crate::plot::{Figure, Figures, PlotError};
 
-/// From 1, the best colours, to 30, the fastest. Frames of 256 colours and fewer keep them all.
+/// From 1, the best colors, to 30, the fastest. Frames of 256 colors and fewer keep them all.
 const SPEED: i32 = 10;
 
 /// Why there is no animation.

@@ -27,9 +27,9 @@ use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
 use crate::display::{DisplayHandle, MimeBundle, RichDisplay, display};
-use crate::font;
 use crate::io::replace::replace_file;
 use crate::modes::no_grad;
+use crate::plot::cut;
 use crate::plot::scene::{Anchor, centered, pixels, scene};
 
 /// What the longer side of an image with few pixels is scaled up to, at least.
@@ -101,7 +101,7 @@ pub struct Image {
 }
 
 /// A picture of a tensor: `[H, W]`, `[C, H, W]`, or `[N, C, H, W]` as a grid. See [the module](self) for how values
-/// become colours.
+/// become colors.
 ///
 /// # Errors
 ///
@@ -245,7 +245,7 @@ impl Image {
             let y = u64::from(GAP) + (index / columns) as u64 * step_y;
             imageops::overlay(&mut picture, &enlarged(cell, width, height), x as i64, y as i64);
             if let Some(caption) = self.captions.get(index) {
-                write_centred(&mut picture, caption, x as u32, y as u32 + height, width);
+                write_centered(&mut picture, caption, x as u32, y as u32 + height, width);
             }
         }
         Ok(picture)
@@ -330,12 +330,8 @@ fn best_columns(count: usize, width: u32) -> usize {
 }
 
 /// Draws a line of text below an image, cut where it is too long for it.
-fn write_centred(picture: &mut RgbaImage, text: &str, left: u32, top: u32, width: u32) {
-    let mut kept: Vec<char> = text.chars().collect();
-    let mut text = text.to_owned();
-    while CAPTION_SIZE * font::width(&text) > f64::from(width) && kept.pop().is_some() {
-        text = kept.iter().collect::<String>() + "…";
-    }
+fn write_centered(picture: &mut RgbaImage, text: &str, left: u32, top: u32, width: u32) {
+    let text = cut(text, f64::from(width) / CAPTION_SIZE);
     let middle = (f64::from(width) / 2.0, f64::from(CAPTION) / 2.0);
     let text = centered(middle, text, CAPTION_SIZE, Anchor::Middle);
     // Without its caption an image is still worth showing.

@@ -29,6 +29,7 @@ pub use error::PlotError;
 pub use figures::Figures;
 pub use layout::colors::ColourMap;
 pub use layout::legend::Legend;
+pub(crate) use layout::names::cut;
 pub use live::{Coordinate, LivePlot};
 pub use marks::histogram;
 pub use numbers::{Grid, Matrix, Numbers};

@@ -24,6 +24,7 @@ pub const SYMBOL: &str = "OXTORCH_SUPPORT";
 pub type Provided = &'static Support;
 
 /// What the library does.
+#[expect(clippy::type_complexity, reason = "they are the signatures of functions")]
 pub struct Support {
     /// Finds pieces that are frequent in a text, from bytes on.
     ///

@@ -13,7 +13,7 @@ use crate::display::{MimeBundle, RichDisplay};
 const PLACE: (u32, u32) = (400, 290);
 const TITLE: u32 = 34;
 
-/// Figures in rows and columns, with a common title. The same label has the same colour in all of them.
+/// Figures in rows and columns, with a common title. The same label has the same color in all of them.
 ///
 /// ```
 /// use oxtorch::prelude::*;

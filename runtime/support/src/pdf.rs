@@ -177,9 +177,12 @@ impl<'a> Page<'a> {
             Ref::new(last)
         };
         let (catalog, tree, leaf, contents) = (next(), next(), next(), next());
-        let fonts: Vec<Ref> = self.fonts.iter().map(|_| next()).collect();
-        let pictures: Vec<Ref> = self.pictures.iter().map(|_| next()).collect();
-        let opacities: Vec<Ref> = self.opacities.iter().map(|_| next()).collect();
+        let mut named = |prefix: &str, numbers: Vec<usize>| -> Vec<(String, Ref)> {
+            numbers.into_iter().map(|number| (format!("{prefix}{number}"), next())).collect()
+        };
+        let fonts = named("F", (0..self.fonts.len()).collect());
+        let pictures = named("P", (0..self.pictures.len()).collect());
+        let opacities = named("O", self.opacities.iter().map(|hundredths| usize::from(*hundredths)).collect());
 
         pdf.catalog(catalog).pages(tree);
         pdf.pages(tree).kids([leaf]).count(1);
@@ -187,33 +190,24 @@ impl<'a> Page<'a> {
         page.media_box(Area::new(0.0, 0.0, UNIT * scene.width as f32, UNIT * scene.height as f32));
         page.parent(tree).contents(contents);
         let mut resources = page.resources();
-        let mut names = resources.fonts();
-        for (index, font) in fonts.iter().enumerate() {
-            names.pair(Name(format!("F{index}").as_bytes()), *font);
+        fn pairs(named: &[(String, Ref)]) -> impl Iterator<Item = (Name<'_>, Ref)> {
+            named.iter().map(|(name, id)| (Name(name.as_bytes()), *id))
         }
-        names.finish();
-        let mut names = resources.x_objects();
-        for (index, picture) in pictures.iter().enumerate() {
-            names.pair(Name(format!("P{index}").as_bytes()), *picture);
-        }
-        names.finish();
-        let mut names = resources.ext_g_states();
-        for (hundredths, state) in self.opacities.iter().zip(&opacities) {
-            names.pair(Name(format!("O{hundredths}").as_bytes()), *state);
-        }
-        names.finish();
+        resources.fonts().pairs(pairs(&fonts));
+        resources.x_objects().pairs(pairs(&pictures));
+        resources.ext_g_states().pairs(pairs(&opacities));
         resources.finish();
         page.finish();
 
-        for (hundredths, state) in self.opacities.iter().zip(opacities) {
+        for (hundredths, (_, state)) in self.opacities.iter().zip(opacities) {
             let opacity = f32::from(*hundredths) / 100.0;
             pdf.ext_graphics(state).stroking_alpha(opacity).non_stroking_alpha(opacity);
         }
-        for (picture, id) in self.pictures.iter().zip(pictures) {
+        for (picture, (_, id)) in self.pictures.iter().zip(pictures) {
             let mask = next();
             write_picture(&mut pdf, picture, id, mask)?;
         }
-        for (font, id) in self.fonts.iter().zip(fonts) {
+        for (font, (_, id)) in self.fonts.iter().zip(fonts) {
             write_font(&mut pdf, font, [id, next(), next(), next(), next()])?;
         }
         let content = packed(&self.content.finish())?;

@@ -1,8 +1,8 @@
-//! The colours of series, and colour maps for values.
+//! The colors of series, and color maps for values.
 
 use super::super::write::scene::Ink;
 
-/// Told apart also by most people who see colours differently, and in this order.
+/// Told apart also by most people who see colors differently, and in this order.
 const SERIES: [Ink; 10] = [
     Ink::new(31, 119, 180),
     Ink::new(255, 127, 14),
@@ -16,12 +16,12 @@ const SERIES: [Ink; 10] = [
     Ink::new(188, 189, 34),
 ];
 
-/// The colour of a number: of a class, or of the place among the series.
+/// The color of a number: of a class, or of the place among the series.
 pub(in crate::plot) fn of_class(class: usize) -> Ink {
     SERIES[class % SERIES.len()]
 }
 
-/// Gives each label its colour: the same label, in this figure or one beside it, the same colour.
+/// Gives each label its color: the same label, in this figure or one beside it, the same color.
 #[derive(Debug, Default)]
 pub(in crate::plot) struct Palette {
     labels: Vec<(String, usize)>,
@@ -30,7 +30,7 @@ pub(in crate::plot) struct Palette {
 }
 
 impl Palette {
-    /// Begins a figure with these labels: what has no label gets none of their colours, and none of the classes' up to
+    /// Begins a figure with these labels: what has no label gets none of their colors, and none of the classes' up to
     /// `classes`.
     pub(in crate::plot) fn begin<'a>(&mut self, labels: impl Iterator<Item = &'a str>, classes: usize) {
         let known = labels.filter_map(|label| self.place(label));
@@ -58,7 +58,7 @@ impl Palette {
     }
 }
 
-/// How values become colours.
+/// How values become colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ColourMap {
@@ -93,7 +93,7 @@ impl ColourMap {
         }
     }
 
-    /// The colour of a share of the range, from 0 to 1; grey for NaN.
+    /// The color of a share of the range, from 0 to 1; grey for NaN.
     pub(in crate::plot) fn color(self, share: f64) -> Ink {
         if share.is_nan() {
             return Ink::new(200, 200, 200);
@@ -110,7 +110,7 @@ impl ColourMap {
         Ink::new(red, green, blue)
     }
 
-    /// The range of colours for values that lie between `low` and `high`.
+    /// The range of colors for values that lie between `low` and `high`.
     pub(in crate::plot) fn range(self, (low, high): (f64, f64)) -> (f64, f64) {
         match self {
             Self::Diverging => {
@@ -129,15 +129,15 @@ mod tests {
     use crate::reference::Reference;
 
     #[test]
-    fn colour_maps_are_those_of_matplotlib() {
+    fn color_maps_are_those_of_matplotlib() {
         let reference = Reference::parse(include_str!("../../../../tests/reference/plot.json"));
         for (name, map) in [("viridis", ColourMap::Viridis), ("inferno", ColourMap::Inferno), ("gray", ColourMap::Grey)]
         {
             let expected = reference.numbers(&format!("/colours/{name}"));
             for (index, expected) in expected.chunks(3).enumerate() {
-                let colour = map.color(index as f64 / 20.0);
-                for (actual, expected) in colour.rgb.iter().zip(expected) {
-                    assert!((f64::from(*actual) - expected).abs() <= 6.0, "{name} {index}: {colour:?}, {expected}");
+                let color = map.color(index as f64 / 20.0);
+                for (actual, expected) in color.rgb.iter().zip(expected) {
+                    assert!((f64::from(*actual) - expected).abs() <= 6.0, "{name} {index}: {color:?}, {expected}");
                 }
             }
         }
@@ -153,15 +153,15 @@ mod tests {
     }
 
     #[test]
-    fn the_same_label_has_the_same_colour() {
+    fn the_same_label_has_the_same_color() {
         let mut palette = Palette::default();
         let (train, other) = (palette.color("train"), palette.color("validation"));
         assert_ne!(train, other);
         assert_eq!(palette.color("train"), train);
         assert_ne!(palette.color(""), palette.color(""), "what has no label is a series of its own");
         palette.begin(["", "train"].into_iter(), 0);
-        assert_eq!(palette.color(""), other, "the first colour that no label of this figure has");
+        assert_eq!(palette.color(""), other, "the first color that no label of this figure has");
         palette.begin([""].into_iter(), 3);
-        assert_eq!(palette.color(""), of_class(3), "classes keep their colours");
+        assert_eq!(palette.color(""), of_class(3), "classes keep their colors");
     }
 }

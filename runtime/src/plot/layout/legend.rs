@@ -1,4 +1,4 @@
-//! The legend: which label has which colour, where it covers no data.
+//! The legend: which label has which color, where it covers no data.
 
 use super::super::Figure;
 use super::super::marks::Layer;
@@ -86,42 +86,47 @@ impl Entries {
         self.width() + MARGIN
     }
 
-    /// Where the legend stands in a plot whose data are drawn as `shapes`; `None` where `Auto` finds no place that is
-    /// free.
-    pub(in crate::plot) fn place(&self, place: Legend, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
+    /// The places in the corners of a plot, the best one first.
+    fn corners(&self, plot: &Rect) -> [(Legend, Rect); 4] {
         let (width, height) = (self.width(), self.height());
         let inner = plot.grown(-MARGIN);
         let left = Rect::new(inner.left, inner.top, inner.left + width, inner.top + height);
         let right = Rect::new(inner.right - width, inner.top, inner.right, inner.top + height);
         let lower = |at: Rect| Rect { top: inner.bottom - height, bottom: inner.bottom, ..at };
+        [
+            (Legend::UpperRight, right),
+            (Legend::UpperLeft, left),
+            (Legend::LowerRight, lower(right)),
+            (Legend::LowerLeft, lower(left)),
+        ]
+    }
+
+    /// Where the legend stands in a plot whose data are drawn as `shapes`; `None` where `Auto` finds no place that is
+    /// free.
+    pub(in crate::plot) fn place(&self, place: Legend, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
+        let (width, height) = (self.width(), self.height());
+        let mut corners = self.corners(plot).into_iter();
         match place {
-            Legend::UpperRight => Some(right),
-            Legend::UpperLeft => Some(left),
-            Legend::LowerRight => Some(lower(right)),
-            Legend::LowerLeft => Some(lower(left)),
+            Legend::Off => None,
             Legend::Outside => {
                 let start = plot.right + MARGIN;
                 Some(Rect::new(start, plot.top, start + width, plot.top + height))
             }
-            Legend::Off => None,
             Legend::Auto => {
-                let mut drawn = Vec::new();
-                shapes.iter().for_each(|shape| touched(shape, &mut drawn));
+                let drawn = touched(shapes);
                 let fits = width < 0.6 * plot.width() && height < 0.6 * plot.height();
-                let corners = [right, left, lower(right), lower(left)];
                 let free = |corner: &Rect| !drawn.iter().any(|point| corner.grown(4.0).holds(*point));
-                corners.into_iter().find(|corner| fits && free(corner))
+                corners.map(|(_, at)| at).find(|corner| fits && free(corner))
             }
+            chosen => corners.find(|(corner, _)| *corner == chosen).map(|(_, at)| at),
         }
     }
 
     /// The place that covers least.
     pub(in crate::plot) fn least(&self, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
-        let mut drawn = Vec::new();
-        shapes.iter().for_each(|shape| touched(shape, &mut drawn));
-        let corners = [Legend::UpperRight, Legend::UpperLeft, Legend::LowerRight, Legend::LowerLeft];
-        let places = corners.into_iter().filter_map(|corner| self.place(corner, plot, &[]));
-        places.min_by_key(|place| drawn.iter().filter(|point| place.holds(**point)).count())
+        let drawn = touched(shapes);
+        let places = self.corners(plot).map(|(_, at)| at);
+        places.into_iter().min_by_key(|place| drawn.iter().filter(|point| place.holds(**point)).count())
     }
 
     pub(in crate::plot) fn shapes(&self, at: &Rect) -> Vec<Shape> {
@@ -147,8 +152,14 @@ impl Entries {
     }
 }
 
-/// Points that the shape covers, close enough together that no legend slips in between.
-fn touched(shape: &Shape, points: &mut Vec<Point>) {
+/// Points that the shapes cover, close enough together that no legend slips in between.
+fn touched(shapes: &[Shape]) -> Vec<Point> {
+    let mut points = Vec::new();
+    shapes.iter().for_each(|shape| touch(shape, &mut points));
+    points
+}
+
+fn touch(shape: &Shape, points: &mut Vec<Point>) {
     const STEP: f64 = 8.0;
     let mut walk = |from: Point, to: Point| {
         let steps = ((to.0 - from.0).hypot(to.1 - from.1) / STEP).ceil().clamp(1.0, 500.0);
@@ -180,7 +191,7 @@ fn touched(shape: &Shape, points: &mut Vec<Point>) {
             let start = text.at.0 + text.start();
             walk((start, text.at.1 - text.size / 2.0), (start + text.width, text.at.1 - text.size / 2.0));
         }
-        Shape::Clipped { shapes, .. } => shapes.iter().for_each(|shape| touched(shape, points)),
+        Shape::Clipped { shapes, .. } => shapes.iter().for_each(|shape| touch(shape, points)),
         // What lies behind all data may be covered.
         Shape::Picture { .. } => {}
     }

@@ -9,7 +9,7 @@ pub(super) mod axis;
 mod color_bar;
 pub(super) mod colors;
 pub(super) mod legend;
-pub(super) mod names;
+pub(in crate::plot) mod names;
 pub(super) mod remarks;
 
 use axis::{Axis, around};
@@ -69,7 +69,7 @@ struct Panel<'a> {
     stands: bool,
     /// Cells of a matrix: row 0 on top, and no lines behind them.
     cells: Option<(usize, usize)>,
-    /// The axis of the bar of colours.
+    /// The axis of the bar of colors.
     bar: Option<Axis>,
 }
 

@@ -28,7 +28,7 @@ pub(in crate::plot) fn thin(axis: &mut Axis, room: f64, needed: f64) {
 }
 
 /// Text that is cut where it is wider than that, at a font size of 1.
-pub(in crate::plot) fn cut(text: &str, widest: f64) -> String {
+pub(crate) fn cut(text: &str, widest: f64) -> String {
     if font::width(text) <= widest {
         return text.to_owned();
     }

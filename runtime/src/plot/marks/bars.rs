@@ -119,9 +119,9 @@ mod tests {
         assert_eq!((reach(0, 2), reach(1, 2)), ((-0.4, 0.0), (0.0, 0.4)));
         let figure = Figure::new().bar("a", &["x", "y"], &[1.0, 2.0]).bar("b", &["x", "y"], &[3.0, -1.0]);
         let svg = figure.svg().expect("draws");
-        for colour in ["#1f77b4", "#ff7f0e"] {
-            let bars = svg.matches(&format!("fill=\"{colour}\" fill-opacity=\"0.9\"")).count();
-            assert!(bars >= 2, "{bars} bars of {colour}: {svg}");
+        for color in ["#1f77b4", "#ff7f0e"] {
+            let bars = svg.matches(&format!("fill=\"{color}\" fill-opacity=\"0.9\"")).count();
+            assert!(bars >= 2, "{bars} bars of {color}: {svg}");
         }
         assert!(svg.contains(">x</text>") && svg.contains(">y</text>"));
     }

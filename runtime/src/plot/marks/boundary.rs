@@ -24,7 +24,7 @@ pub(super) struct Field {
 }
 
 impl Figure {
-    /// Colours the plane behind the points by the class that a model gives each place. The colours are those of
+    /// Colors the plane behind the points by the class that a model gives each place. The colors are those of
     /// [`Figure::scatter_by_class`]; the surer the model, the stronger.
     ///
     /// The model takes `[N, 2]` float32 on the CPU. It returns scores of the classes `[N, C]`, of which the greatest is
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plane_is_coloured_by_what_the_model_says() {
+    fn the_plane_is_colored_by_what_the_model_says() {
         // Class 1 where y is above 0: at the top of the picture.
         let scores = |points: &Tensor| points.select(1, 1);
         let logits = |points: &Tensor| Tensor::stack(&[-points.select(1, 1), points.select(1, 1)], 1);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_surer_the_model_the_stronger_the_colour() {
+    fn the_surer_the_model_the_stronger_the_color() {
         let pixels = drawn(&|points| points.select(1, 0) * 5.0);
         assert!(pixel(&pixels, 239, 0)[2] < pixel(&pixels, 125, 0)[2]);
     }

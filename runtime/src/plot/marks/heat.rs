@@ -1,4 +1,4 @@
-//! Heat maps: a matrix as colours; and two kinds of it, confusion matrices and attention maps.
+//! Heat maps: a matrix as colors; and two kinds of it, confusion matrices and attention maps.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl HeatStyle {
 }
 
 impl Figure {
-    /// Adds a matrix as colours, row 0 on top, with a bar that says which value is which. Rows and columns are called
+    /// Adds a matrix as colors, row 0 on top, with a bar that says which value is which. Rows and columns are called
     /// by [`Figure::y_names`] and [`Figure::x_names`].
     ///
     /// ```
@@ -59,7 +59,10 @@ impl Figure {
     /// assert!(figure.png().is_ok());
     /// ```
     pub fn heat_map(self, matrix: &(impl Matrix + ?Sized)) -> Self {
-        self.attempt(|figure| Ok(figure.add("", Heat { grid: matrix.matrix()?, over: None })))
+        self.attempt(|figure| {
+            figure.add("", Heat { grid: matrix.matrix()?, over: None });
+            Ok(())
+        })
     }
 
     /// Adds a confusion matrix: how often class `row` was taken for class `column`, as scikit-learn has it.
@@ -115,25 +118,25 @@ impl Figure {
         })
     }
 
-    /// The colours of heat maps.
+    /// The colors of heat maps.
     pub fn colours(mut self, map: ColourMap) -> Self {
         self.heat.map = Some(map);
         self
     }
 
-    /// The values that have the first and the last colour of a heat map. By default the lowest and highest value.
+    /// The values that have the first and the last color of a heat map. By default the lowest and highest value.
     pub fn colour_range(mut self, low: f64, high: f64) -> Self {
         self.heat.range = Some((low, high));
         self
     }
 
-    /// Leaves out the bar of colours beside a heat map.
+    /// Leaves out the bar of colors beside a heat map.
     pub fn without_colour_bar(mut self) -> Self {
         self.heat.without_bar = true;
         self
     }
 
-    /// What the values of a heat map are, with their unit: stands beside the bar of colours.
+    /// What the values of a heat map are, with their unit: stands beside the bar of colors.
     pub fn colour_label(mut self, label: impl Into<String>) -> Self {
         self.heat.bar_label = label.into();
         self
@@ -221,7 +224,7 @@ fn shown(grid: &Grid, style: &HeatStyle) -> Grid {
     grid
 }
 
-/// The values of the first and the last colour.
+/// The values of the first and the last color.
 pub(in crate::plot) fn range(figure: &Figure) -> (f64, f64) {
     let style = &figure.heat;
     if let Some((low, high)) = style.range {
@@ -389,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_have_the_colours_of_their_values_and_row_0_is_on_top() {
+    fn cells_have_the_colors_of_their_values_and_row_0_is_on_top() {
         let figure = Figure::new().heat_map(&[[0.0, 1.0], [1.0, 1.0]]).colours(ColourMap::Grey).without_colour_bar();
         let svg = figure.svg().expect("draws");
         let first = svg.find("fill=\"#000000\"").expect("a black cell");

@@ -119,7 +119,7 @@ impl Figure {
         self.with(label, Series::new(Style::Points(None), xs.numbers(), ys.numbers()))
     }
 
-    /// Adds a dot for each point of `xs` and `ys`, in the colour of its class: whole numbers from 0, as labels are in a
+    /// Adds a dot for each point of `xs` and `ys`, in the color of its class: whole numbers from 0, as labels are in a
     /// data set. The legend calls them by [`Figure::class_names`], or by their number.
     ///
     /// ```
@@ -391,7 +391,7 @@ mod tests {
             .scatter_by_class(&[0.0, 1.0, 2.0], &[0.0, 1.0, 0.0], &[2, 0, 2])
             .class_names(&["a", "b", "c"]);
         let svg = figure.svg().expect("draws");
-        let dots = |colour: &str| svg.matches(&format!("r=\"3.2\" fill=\"{colour}\" fill-opacity")).count();
+        let dots = |color: &str| svg.matches(&format!("r=\"3.2\" fill=\"{color}\" fill-opacity")).count();
         assert_eq!((dots("#1f77b4"), dots("#ff7f0e"), dots("#2ca02c")), (1, 0, 2), "{svg}");
         assert!(svg.contains(">a</text>") && svg.contains(">c</text>") && !svg.contains(">b</text>"), "{svg}");
         for (classes, expected) in
