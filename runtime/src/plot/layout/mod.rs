@@ -134,9 +134,7 @@ impl<'a> Panel<'a> {
     fn x_axis(&self, width: f64) -> (Axis, bool) {
         let figure = self.figure;
         if !figure.x_names.is_empty() {
-            let names: Vec<String> = figure.x_names.iter().map(|name| cut(name, LONGEST_NAME)).collect();
-            let mut axis = Axis::named(self.x_range, &names);
-            let room = width * (axis.share(1.0) - axis.share(0.0)).abs();
+            let (mut axis, room) = named(self.x_range, &figure.x_names, width);
             let turned = axis.widest_name() * TICK + 8.0 > room;
             if turned {
                 thin(&mut axis, room * std::f64::consts::FRAC_1_SQRT_2, 1.15 * TICK);
@@ -145,11 +143,8 @@ impl<'a> Panel<'a> {
         }
         if let Some((_, columns)) = self.cells {
             let mut axis = numbered(self.x_range, columns);
-            thin(
-                &mut axis,
-                width / columns.max(1) as f64,
-                font::width("0") * TICK * columns.to_string().len() as f64 + 8.0,
-            );
+            let widest = font::width("0") * TICK * columns.to_string().len() as f64;
+            thin(&mut axis, width / columns.max(1) as f64, widest + 8.0);
             return (axis, false);
         }
         if figure.log_x {
@@ -163,9 +158,7 @@ impl<'a> Panel<'a> {
     fn y_axis(&self, height: f64) -> Axis {
         let figure = self.figure;
         let axis = if !figure.y_names.is_empty() {
-            let names: Vec<String> = figure.y_names.iter().map(|name| cut(name, LONGEST_NAME)).collect();
-            let mut axis = Axis::named(self.y_range, &names);
-            let room = height * (axis.share(1.0) - axis.share(0.0)).abs();
+            let (mut axis, room) = named(self.y_range, &figure.y_names, height);
             thin(&mut axis, room, 1.15 * TICK);
             axis
         } else if let Some((rows, _)) = self.cells {
@@ -306,6 +299,14 @@ impl<'a> Panel<'a> {
 pub(super) fn data(frame: &Frame<'_>, layers: &[(&Layer, Ink)]) -> Vec<Shape> {
     let drawn = layers.iter().flat_map(|(layer, ink)| layer.mark.shapes(frame, &layer.label, *ink));
     drawn.chain(remarks::shapes(frame)).collect()
+}
+
+/// A tick with each name on an axis of that length, and how far apart these are.
+fn named(range: (f64, f64), names: &[String], length: f64) -> (Axis, f64) {
+    let names: Vec<String> = names.iter().map(|name| cut(name, LONGEST_NAME)).collect();
+    let axis = Axis::named(range, &names);
+    let room = length * (axis.share(1.0) - axis.share(0.0)).abs();
+    (axis, room)
 }
 
 /// A tick with its number at each of 0, 1, 2...

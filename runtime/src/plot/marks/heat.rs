@@ -291,12 +291,8 @@ impl Mark for Heat {
         for (row, column) in cells {
             let (x, y) = (column as f64, row as f64);
             // Whole pixels: otherwise the seams between cells show.
-            let at = Rect::new(
-                frame.x(x - 0.5).round(),
-                frame.y(y - 0.5).round(),
-                frame.x(x + 0.5).round(),
-                frame.y(y + 0.5).round(),
-            );
+            let ((left, top), (right, bottom)) = (frame.point((x - 0.5, y - 0.5)), frame.point((x + 0.5, y + 0.5)));
+            let at = Rect::new(left.round(), top.round(), right.round(), bottom.round());
             let ink = color(grid.at(row, column));
             shapes.push(Shape::Rect { at, ink });
             let size = (0.86 * at.width() / widest.max(0.1)).min(0.6 * at.height()).min(14.0);
