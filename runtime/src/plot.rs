@@ -15,7 +15,6 @@ use std::fmt;
 use std::path::Path;
 
 use crate::display::{MimeBundle, RichDisplay};
-use crate::io::replace::replace_file;
 
 mod error;
 mod figures;

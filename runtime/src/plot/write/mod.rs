@@ -9,7 +9,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
 use super::PlotError;
 use crate::display::MimeBundle;
-use crate::replace::replace_file;
+use crate::io::replace::replace_file;
 
 pub(crate) mod scene;
 mod svg;
