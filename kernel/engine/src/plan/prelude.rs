@@ -20,11 +20,6 @@ pub fn has(item: &Item) -> bool {
     is_in(&item.names, names)
 }
 
-/// Whether Rust's own prelude has the name.
-pub fn is_of_rust(name: &str) -> bool {
-    OF_RUST.contains(&name)
-}
-
 static PRELUDE: LazyLock<Prelude> = LazyLock::new(|| {
     let mut prelude = Prelude { values: Names::from(["drop".to_owned()]), others: OF_RUST.map(str::to_owned).into() };
     for (name, code) in exports_of_runtime() {
@@ -54,8 +49,8 @@ pub fn exports_of_runtime() -> &'static [(String, String)] {
     &EXPORTS
 }
 
-/// What Rust's own prelude has in scope.
-const OF_RUST: [&str; 48] = [
+/// What Rust's own prelude has in scope; macros are those whose names begin with a small letter.
+pub const OF_RUST: [&str; 48] = [
     "AsMut",
     "AsRef",
     "Box",

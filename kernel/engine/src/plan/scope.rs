@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::plan::{Plan, is_in, prelude};
+use crate::plan::prelude::OF_RUST;
+use crate::plan::{Plan, is_in};
 use crate::source::fragment::CellText;
 use crate::source::identifiers::Names;
 use crate::source::macro_items::ItemMacros;
@@ -65,7 +66,8 @@ impl Scope {
             for name in &live.item.names {
                 let named = wanted.contains(name) && !own_uses.contains(name);
                 if named || live.item.kind == ItemKind::Trait {
-                    let in_modules = has_modules && live.item.kind == ItemKind::Macro && !prelude::is_of_rust(name);
+                    let in_modules =
+                        has_modules && live.item.kind == ItemKind::Macro && !OF_RUST.contains(&name.as_str());
                     imports.push(Import { name: name.clone(), home: live.home.clone(), anonymous: !named, in_modules });
                 }
             }

@@ -9,14 +9,14 @@ use std::path::Path;
 use oxtorch_session::{Candidate, CandidateKind as Kind, Completion};
 use quote::ToTokens;
 use ra_ap_rustc_lexer::TokenKind;
-use syn::{Fields, GenericArgument, Item, PathArguments, Type};
+use syn::{GenericArgument, Item, PathArguments, Type};
 
 use crate::assist::completion::context::{Context, at_end_of};
 use crate::assist::signature::{of_impl, signature};
 use crate::assist::{runtime_index, standard_library};
 use crate::commands::CATALOGUE;
 use crate::compile::state::State;
-use crate::plan::prelude::exports_of_runtime;
+use crate::plan::prelude::{OF_RUST, exports_of_runtime};
 use crate::report::type_names::readable_type;
 use crate::source::nesting::parsed;
 use crate::source::parse::{ItemKind, item_names};
@@ -28,50 +28,21 @@ const KEYWORDS: [&str; 36] = [
     "struct", "trait", "true", "type", "unsafe", "use", "where", "while",
 ];
 
-/// What Rust's own prelude has in scope, and what else is written most.
-const STANDARD: [(&str, Kind); 42] = [
-    ("Box", Kind::Class),
-    ("Clone", Kind::Class),
-    ("Copy", Kind::Class),
+/// What is written most beside what Rust's own prelude has in scope.
+const STANDARD: [(&str, Kind); 13] = [
     ("Debug", Kind::Class),
-    ("Default", Kind::Class),
-    ("Drop", Kind::Class),
-    ("Err", Kind::Function),
-    ("Fn", Kind::Class),
-    ("FnMut", Kind::Class),
-    ("FnOnce", Kind::Class),
-    ("From", Kind::Class),
-    ("Into", Kind::Class),
-    ("Iterator", Kind::Class),
-    ("None", Kind::Instance),
-    ("Ok", Kind::Function),
-    ("Option", Kind::Class),
-    ("Some", Kind::Function),
-    ("String", Kind::Class),
-    ("Vec", Kind::Class),
-    ("assert!", Kind::Function),
-    ("assert_eq!", Kind::Function),
-    ("assert_ne!", Kind::Function),
     ("bool", Kind::Class),
-    ("dbg!", Kind::Function),
     ("drop", Kind::Function),
-    ("eprintln!", Kind::Function),
     ("f32", Kind::Class),
     ("f64", Kind::Class),
-    ("format!", Kind::Function),
     ("i32", Kind::Class),
     ("i64", Kind::Class),
-    ("panic!", Kind::Function),
-    ("print!", Kind::Function),
-    ("println!", Kind::Function),
     ("std", Kind::Module),
     ("str", Kind::Class),
     ("todo!", Kind::Function),
     ("u8", Kind::Class),
     ("unreachable!", Kind::Function),
     ("usize", Kind::Class),
-    ("vec!", Kind::Function),
-    ("write!", Kind::Function),
 ];
 
 /// Pointers through which a user sees what they point to.
@@ -233,6 +204,14 @@ fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
         let kind = if name.starts_with(char::is_uppercase) { Kind::Class } else { Kind::Function };
         found.put(name, kind, "");
     }
+    for name in OF_RUST {
+        match name {
+            "None" => found.put(name, Kind::Instance, ""),
+            "Err" | "Ok" | "Some" => found.put(name, Kind::Function, ""),
+            name if name.starts_with(char::is_lowercase) => found.put(&format!("{name}!"), Kind::Function, ""),
+            name => found.put(name, Kind::Class, ""),
+        }
+    }
     for (name, kind) in STANDARD {
         found.put(name, kind, "");
     }
@@ -354,11 +333,7 @@ fn fields_of(state: &State, ty: &str) -> Vec<(String, String)> {
         let name = |(index, field): (usize, &syn::Field)| {
             (field.ident.as_ref().map_or(index.to_string(), ToString::to_string), code(&field.ty))
         };
-        match &item.fields {
-            Fields::Named(fields) => fields.named.iter().enumerate().map(name).collect(),
-            Fields::Unnamed(fields) => fields.unnamed.iter().enumerate().map(name).collect(),
-            Fields::Unit => Vec::new(),
-        }
+        item.fields.iter().enumerate().map(name).collect()
     });
     fields.unwrap_or_default()
 }
