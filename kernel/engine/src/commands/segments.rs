@@ -138,28 +138,18 @@ enum Head {
     Expression,
 }
 
-const TO_SEMICOLON: [&str; 7] = ["let", "static", "use", "type", "return", "break", "extern"];
-const KEYWORDS: [&str; 19] = [
-    "fn",
-    "struct",
-    "enum",
-    "union",
-    "impl",
-    "trait",
-    "mod",
-    "macro_rules",
-    "unsafe",
-    "async",
-    "if",
-    "match",
-    "while",
-    "for",
-    "loop",
-    "move",
-    "where",
-    "else",
-    "yield",
-];
+impl Head {
+    /// What a statement is that begins with this word.
+    fn of(word: &str) -> Self {
+        match word {
+            "const" => Self::Const,
+            "let" | "static" | "use" | "type" | "return" | "break" | "extern" => Self::ToSemicolon,
+            "fn" | "struct" | "enum" | "union" | "impl" | "trait" | "mod" | "macro_rules" | "unsafe" | "async"
+            | "if" | "match" | "while" | "for" | "loop" | "move" | "where" | "else" | "yield" => Self::Keyword,
+            _ => Self::Expression,
+        }
+    }
+}
 
 struct Reader<'a> {
     cell: &'a str,
@@ -232,12 +222,7 @@ impl<'a> Reader<'a> {
                         return;
                     }
                     statement.in_attribute = false;
-                    statement.head = Some(match text {
-                        "const" => Head::Const,
-                        _ if TO_SEMICOLON.contains(&text) => Head::ToSemicolon,
-                        _ if KEYWORDS.contains(&text) => Head::Keyword,
-                        _ => Head::Expression,
-                    });
+                    statement.head = Some(Head::of(text));
                 } else if statement.head == Some(Head::Const) && matches!(text, "fn" | "unsafe" | "async" | "extern") {
                     statement.head = Some(Head::Keyword);
                 }

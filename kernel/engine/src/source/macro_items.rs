@@ -10,7 +10,7 @@ use syn::Token;
 use syn::punctuated::Punctuated;
 
 use crate::source::identifiers::{Names, unraw};
-use crate::source::instrument::{Edits, OF_EXPRESSIONS};
+use crate::source::instrument::{Edits, MacroKind};
 use crate::source::parse::UseLeaf;
 
 /// What fragment each variable of a matcher stands for: `name` of `$name:ident` is an `ident`.
@@ -48,8 +48,7 @@ impl ItemMacros {
         } else if path.segments.len() > 1 {
             self.crates.contains(&first)
         } else {
-            self.imported.contains(&first)
-                || (self.anything && !OF_STATEMENTS.iter().chain(&OF_EXPRESSIONS).any(|name| first == *name))
+            self.imported.contains(&first) || (self.anything && MacroKind::of(&first) == MacroKind::Unknown)
         }
     }
 
@@ -96,10 +95,6 @@ fn makes_impls_alone(path: &syn::Path) -> bool {
     ];
     path.segments.last().is_some_and(|last| KNOWN.iter().any(|known| last.ident == known))
 }
-
-/// Macros that cells call as statements and that make no items, besides those of expressions; asking rustc about them
-/// would only cost time.
-const OF_STATEMENTS: [&str; 4] = ["dbg", "assert", "ensure", "json"];
 
 /// Whether a call of the macro may stand for items; `known` are macros whose calls do.
 pub fn makes_items(definition: TokenStream, known: &Names) -> bool {

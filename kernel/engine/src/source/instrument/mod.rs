@@ -31,30 +31,29 @@ pub const CHECKPOINT: &str = "::oxtorch::checkpoint();";
 /// within.
 const DEEPEST_MACRO: usize = 64;
 
-/// Macros whose arguments are expressions that run where the call stands, and that show nobody their text.
-pub const OF_EXPRESSIONS: [&str; 21] = [
-    "print",
-    "println",
-    "eprint",
-    "eprintln",
-    "format",
-    "format_args",
-    "write",
-    "writeln",
-    "panic",
-    "todo",
-    "unreachable",
-    "unimplemented",
-    "assert_eq",
-    "assert_ne",
-    "debug_assert_eq",
-    "debug_assert_ne",
-    "vec",
-    "matches",
-    "anyhow",
-    "bail",
-    "join",
-];
+/// What is known of a macro by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MacroKind {
+    /// Its arguments are expressions that run where the call stands, and it shows nobody their text.
+    OfExpressions,
+    /// Another one that cells call as a statement and that makes no items: to ask rustc about it would only cost time.
+    Statement,
+    /// Any other.
+    Unknown,
+}
+
+impl MacroKind {
+    /// What is known of a macro of that name.
+    pub fn of(name: &str) -> Self {
+        match name {
+            "print" | "println" | "eprint" | "eprintln" | "format" | "format_args" | "write" | "writeln" | "panic"
+            | "todo" | "unreachable" | "unimplemented" | "assert_eq" | "assert_ne" | "debug_assert_eq"
+            | "debug_assert_ne" | "vec" | "matches" | "anyhow" | "bail" | "join" => Self::OfExpressions,
+            "dbg" | "assert" | "ensure" | "json" => Self::Statement,
+            _ => Self::Unknown,
+        }
+    }
+}
 
 /// The edits of one item or statement, and what its visit has found out.
 #[derive(Debug, Default)]
@@ -342,7 +341,7 @@ impl<'ast> Visit<'ast> for Edits {
         if name.as_deref().is_some_and(files::is_include) {
             self.read_file(&it.tokens);
         }
-        let of_expressions = name.is_some_and(|name| OF_EXPRESSIONS.contains(&name.as_str()));
+        let of_expressions = name.is_some_and(|name| MacroKind::of(&name) == MacroKind::OfExpressions);
         if !of_expressions || self.macro_depth >= DEEPEST_MACRO {
             return self.read_files_in(it.tokens.clone());
         }
