@@ -13,6 +13,7 @@ use crate::cell::NativeEngine;
 use crate::compile::state::State;
 use crate::report::errors::{command_error, internal, interrupted};
 use crate::report::type_names::readable_type;
+use crate::source::fragment::Fragment;
 use crate::source::parse::Impl;
 
 /// More methods than this are counted and not listed.
@@ -102,35 +103,30 @@ fn of_session(state: &State, wanted: &Wanted) -> Option<String> {
     if let Some(owner) = &wanted.owner {
         return state.scope.impls_of(owner).find_map(|block| member(block, &wanted.name));
     }
-    let live = state.scope.find(&wanted.name)?;
-    let Signature { text, doc } = signature(live.item.fragment.text())?;
-    let mut parts = vec![text];
-    if !doc.is_empty() {
-        parts.push(doc);
-    }
+    let fragment = &state.scope.find(&wanted.name)?.item.fragment;
     let blocks = state.scope.impls_of(&wanted.name);
     let methods: Vec<String> = blocks.flat_map(|block| block.members.iter().map(|(name, _)| name.clone())).collect();
-    parts.extend(listed(&wanted.name, methods));
-    parts.push(format!("Defined in cell [{}].", live.item.fragment.cell.number()));
-    Some(parts.join("\n\n"))
+    Some(told(signature(fragment.text())?, listed(&wanted.name, methods), defined_in(fragment)))
 }
 
 fn member(block: &Arc<Impl>, name: &str) -> Option<String> {
     let members = of_impl(block.fragment.text());
-    let (_, Signature { text, doc }) = members.into_iter().find(|(other, _)| other == name)?;
-    let doc = if doc.is_empty() { String::new() } else { format!("\n\n{doc}") };
-    Some(format!("{text}{doc}\n\nDefined in cell [{}].", block.fragment.cell.number()))
+    let (_, signature) = members.into_iter().find(|(other, _)| other == name)?;
+    Some(told(signature, None, defined_in(&block.fragment)))
 }
 
-fn shown(wanted: &Wanted, found: Found) -> String {
-    let Found { signature: Signature { text, doc }, place, members } = found;
-    let mut parts = vec![text];
-    if !doc.is_empty() {
-        parts.push(doc);
-    }
-    parts.extend(listed(&wanted.name, members));
-    parts.push(place);
-    parts.join("\n\n")
+fn defined_in(fragment: &Fragment) -> String {
+    format!("Defined in cell [{}].", fragment.cell.number())
+}
+
+fn shown(wanted: &Wanted, Found { signature, place, members }: Found) -> String {
+    told(signature, listed(&wanted.name, members), place)
+}
+
+/// All that is known of a name.
+fn told(Signature { text, doc }: Signature, methods: Option<String>, place: String) -> String {
+    let doc = Some(doc).filter(|doc| !doc.is_empty());
+    [Some(text), doc, methods, Some(place)].into_iter().flatten().collect::<Vec<_>>().join("\n\n")
 }
 
 fn listed(owner: &str, mut names: Vec<String>) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ImplItem, Item, ItemMod, Lit, Meta, TraitItem};
+use syn::{Attribute, Expr, ExprLit, ImplItem, Item, ItemMod, Lit, Meta, MetaNameValue, TraitItem};
 
 use crate::source::instrument::after_attributes;
 use crate::source::items::named;
@@ -71,13 +71,11 @@ pub(super) fn of_trait_member(source: &str, member: &TraitItem) -> Option<(Strin
 /// The text of doc comments and `#[doc = "..."]`.
 pub(super) fn doc(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(it) if it.path.is_ident("doc") => match &it.value {
-            Expr::Lit(literal) => match &literal.lit {
-                Lit::Str(text) => Some(text.value()),
-                _ => None,
-            },
-            _ => None,
-        },
+        Meta::NameValue(MetaNameValue { path, value: Expr::Lit(ExprLit { lit: Lit::Str(text), .. }), .. })
+            if path.is_ident("doc") =>
+        {
+            Some(text.value())
+        }
         _ => None,
     });
     let lines: Vec<String> = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
