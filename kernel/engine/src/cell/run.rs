@@ -128,8 +128,7 @@ impl NativeEngine {
         if !lost.is_empty() {
             notes.insert(0, format!("these variables are lost: {}", lost.join(", ")));
         }
-        let report = render::failure("error", &message, &[], &notes);
-        CellError { kind: ErrorKind::HostDied, evalue: message, traceback: report.lines }
+        render::failure("error", &message, &[], &notes).into_error(ErrorKind::HostDied)
     }
 
     /// The error that an outcome stands for.

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
 use evcxr::{CompilationError, Error};
 use oxtorch_session::{CellError, ErrorKind};
+
+use crate::report::render::Report;
 
 /// More errors than this are seldom read, and the first is usually the cause.
 const MAX_ERRORS: usize = 4;
@@ -106,12 +108,7 @@ fn panic_message(report: &str) -> String {
 }
 
 fn cell_error(kind: ErrorKind, message: &str, report: &[Group<'_>]) -> CellError {
-    let text = Renderer::styled().render(report);
-    CellError {
-        kind,
-        evalue: message.lines().next().unwrap_or_default().to_owned(),
-        traceback: text.lines().map(str::to_owned).collect(),
-    }
+    Report::drawn(message.lines().next().unwrap_or_default().to_owned(), report).into_error(kind)
 }
 
 #[cfg(test)]

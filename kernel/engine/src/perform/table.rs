@@ -29,19 +29,12 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Sh
 
 fn html<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     const LEFT: &str = "style=\"text-align: left\"";
-    let mut html = "<table><thead><tr>".to_owned();
-    for cell in head {
-        html += &format!("<th {LEFT}>{}</th>", escaped(cell));
-    }
-    html += "</tr></thead><tbody>";
-    for row in rows {
-        html += "<tr>";
-        for cell in row {
-            html += &format!("<td {LEFT}>{}</td>", code(cell));
-        }
-        html += "</tr>";
-    }
-    html + "</tbody></table>"
+    let head: String = head.iter().map(|cell| format!("<th {LEFT}>{}</th>", escaped(cell))).collect();
+    let line = |cells: &[String; N]| -> String {
+        cells.iter().map(|cell| format!("<td {LEFT}>{}</td>", code(cell))).collect()
+    };
+    let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>", line(row))).collect();
+    format!("<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
 }
 
 /// What stands in backquotes is code.

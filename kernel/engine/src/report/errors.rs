@@ -26,8 +26,7 @@ pub(crate) fn command_error(message: &str, notes: &[String]) -> CellError {
 /// The error of an interrupted cell.
 pub(crate) fn interrupted() -> CellError {
     let message = "the cell was interrupted; its variables stay as they are";
-    let report = render::failure("interrupt", message, &[], &[]);
-    CellError { kind: ErrorKind::Interrupted, evalue: message.into(), traceback: report.lines }
+    render::failure("interrupt", message, &[], &[]).into_error(ErrorKind::Interrupted)
 }
 
 /// An error that no cell should be able to cause.

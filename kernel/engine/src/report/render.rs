@@ -39,6 +39,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// What is drawn, in lines.
+    pub fn drawn(summary: String, groups: &[Group<'_>]) -> Self {
+        let lines = Renderer::styled().render(groups).lines().map(str::to_owned).collect();
+        Self { summary, lines }
+    }
+
     /// The error of a cell that this is the report of.
     pub fn into_error(self, kind: ErrorKind) -> CellError {
         CellError { kind, evalue: self.summary, traceback: self.lines }
@@ -295,9 +301,7 @@ pub fn failure(kind: &'static str, message: &str, places: &[Place], notes: &[Str
     if let Some(help) = runtime_hints::help(message) {
         main = main.element(Level::HELP.message(help));
     }
-    let groups: Vec<Group<'_>> = std::iter::once(main).chain(callers).collect();
-    let text = Renderer::styled().render(&groups);
-    Report { summary, lines: text.lines().map(str::to_owned).collect() }
+    Report::drawn(summary, &std::iter::once(main).chain(callers).collect::<Vec<_>>())
 }
 
 /// Draws a bracket, a string or a comment that has no counterpart.
@@ -308,8 +312,8 @@ pub fn unbalanced_text(cell: &CellText, found: &Unbalanced) -> Report {
         annotations.push(AnnotationKind::Context.span(range.clone()).label(label.clone()));
     }
     let title = Level::ERROR.primary_title(found.message.clone());
-    let text = Renderer::styled().render(&[Group::with_title(title).element(snippet(cell).annotations(annotations))]);
-    Report { summary: found.message.clone(), lines: text.lines().map(str::to_owned).collect() }
+    let group = Group::with_title(title).element(snippet(cell).annotations(annotations));
+    Report::drawn(found.message.clone(), &[group])
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use syn::visit_mut::VisitMut;
 
 use crate::crate_names::{hashed_name, readable};
 use crate::source::nesting::parsed;
-use crate::source::words::in_name;
+use crate::source::words::{brackets, in_name};
 
 /// A type's code, or its name in one of rustc's messages, as a user would write it.
 pub fn readable_type(ty: &str) -> String {
@@ -97,12 +97,7 @@ fn write_tokens(tokens: TokenStream, text: &mut String) {
     for token in tokens {
         match token {
             TokenTree::Group(group) => {
-                let (open, close) = match group.delimiter() {
-                    proc_macro2::Delimiter::Parenthesis => ("(", ")"),
-                    proc_macro2::Delimiter::Bracket => ("[", "]"),
-                    proc_macro2::Delimiter::Brace => ("{", "}"),
-                    proc_macro2::Delimiter::None => ("", ""),
-                };
+                let (open, close) = brackets(&group);
                 text.push_str(open);
                 write_tokens(group.stream(), text);
                 text.push_str(close);

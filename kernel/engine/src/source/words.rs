@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use proc_macro2::{Delimiter, Group};
 use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
 
 /// The tokens of a text, each with where it stands. The lexer takes any text.
@@ -21,6 +22,16 @@ pub fn closing(kind: TokenKind) -> Option<TokenKind> {
         TokenKind::OpenBrace => Some(TokenKind::CloseBrace),
         TokenKind::OpenBracket => Some(TokenKind::CloseBracket),
         _ => None,
+    }
+}
+
+/// What a group of tokens stands in.
+pub fn brackets(group: &Group) -> (&'static str, &'static str) {
+    match group.delimiter() {
+        Delimiter::Parenthesis => ("(", ")"),
+        Delimiter::Brace => ("{", "}"),
+        Delimiter::Bracket => ("[", "]"),
+        Delimiter::None => ("", ""),
     }
 }
 

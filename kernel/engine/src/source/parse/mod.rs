@@ -7,7 +7,7 @@ use std::sync::Arc;
 pub use parsed::{
     Binding, Impl, ImplHead, Item, ItemKind, ParseError, ParsedCell, Statement, StatementKind, UseDeclaration, UseLeaf,
 };
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
@@ -23,6 +23,7 @@ use crate::source::items;
 use crate::source::macro_items::{ItemMacros, makes_items, publish_call};
 use crate::source::members::{Contents, associated};
 use crate::source::nesting::{self, TooDeep};
+use crate::source::words::brackets;
 
 /// Sorts a cell; the error is syn's, for the rare text that rustc accepts and syn does not. Calls of `item_macros`, and
 /// of such macros in the cell itself, are put aside.
@@ -168,18 +169,17 @@ impl Sorter<'_> {
                     mentions: names,
                 });
             }
-            // `thread_local! { ... }` and the like: an item whose names only its expansion knows.
-            SynItem::Macro(it) if it.ident.is_none() => {
-                let (tokens, makes_items) = (canonical(tokens) + &stamps, false);
-                let (names, kind, mentions) = (defined_by_macro(it), ItemKind::Static, names);
-                let (members, heads) = (Names::new(), Vec::new());
-                self.parsed.items.push(Item { names, kind, fragment, tokens, mentions, members, makes_items, heads });
-            }
             _ => {
                 let mentions = names;
-                let (names, kind) = item_names(item);
+                let (names, kind) = match item {
+                    // `thread_local! { ... }` and the like: an item whose names only its expansion knows.
+                    SynItem::Macro(it) if it.ident.is_none() => (defined_by_macro(it), ItemKind::Static),
+                    _ => item_names(item),
+                };
                 let makes_items = match item {
-                    SynItem::Macro(it) => makes_items(it.mac.tokens.clone(), &self.item_macros.own),
+                    SynItem::Macro(it) if kind == ItemKind::Macro => {
+                        makes_items(it.mac.tokens.clone(), &self.item_macros.own)
+                    }
                     _ => false,
                 };
                 if kind == ItemKind::Macro {
@@ -267,12 +267,7 @@ pub fn canonical(tokens: TokenStream) -> String {
         let is = |token: &TokenTree, char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == char);
         match &token {
             TokenTree::Group(group) => {
-                let (open, close) = match group.delimiter() {
-                    Delimiter::Parenthesis => ("(", ")"),
-                    Delimiter::Brace => ("{", "}"),
-                    Delimiter::Bracket => ("[", "]"),
-                    Delimiter::None => ("", ""),
-                };
+                let (open, close) = brackets(group);
                 text.push_str(open);
                 text.push_str(&canonical(group.stream()));
                 text.push_str(close);
