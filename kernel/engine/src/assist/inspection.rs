@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::assist::completion::type_name;
-use crate::cell::NativeEngine;
+use crate::cell::{Execution, NativeEngine};
 use crate::host::Host;
 use crate::source::identifiers::Names;
 use crate::source::words::{first_name, in_name};
@@ -86,7 +86,7 @@ impl NativeEngine {
         let request = CellRequest { code: name, execution_count: 0, allow_stdin: false, cell_id: None };
         let (events, mut shown) = mpsc::channel(16);
         let names = Names::from_iter([name.to_owned()]);
-        let mut described = std::pin::pin!(self.describe_variables(names, request, &events));
+        let mut described = std::pin::pin!(self.describe_variables(names, Execution { request, events: &events }));
         let deadline = Instant::now() + LOOK;
         let mut waits = true;
         let described = loop {

@@ -26,7 +26,7 @@ use crate::emit::RUN_SYMBOL;
 use crate::host::standby::Standby;
 use crate::host::{BetweenCells, Host, RunInterrupter, ToRun};
 use crate::perform::wrong_commands;
-use crate::report::errors::{interrupted, tell};
+use crate::report::errors::interrupted;
 use crate::source::fragment::CellText;
 use crate::source::identifiers::one_form_of_names;
 use crate::source::parse::{ParseError, ParsedCell, parse};
@@ -51,6 +51,23 @@ pub struct NativeEngine {
     /// The number of the cell that came last, which a host that ends by itself has survived.
     last_cell: u32,
     pub(crate) analyzer: Analyzer,
+}
+
+/// One call of [`Engine::execute`]: what is asked, and where what the cell shows goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Execution<'a> {
+    pub(crate) request: CellRequest<'a>,
+    pub(crate) events: &'a mpsc::Sender<Event>,
+}
+
+impl Execution<'_> {
+    /// Shows notes in the cell's output.
+    pub(crate) async fn tell(&self, notes: &[String]) {
+        for note in notes {
+            // A front that no longer listens has nobody to tell.
+            let _ = self.events.send(Event::Note(note.clone())).await;
+        }
+    }
 }
 
 /// What all cells so far have taken.
@@ -132,19 +149,18 @@ impl NativeEngine {
     pub(crate) fn run_segments<'a>(
         &'a mut self,
         segments: Vec<Segment>,
-        request: CellRequest<'a>,
-        events: &'a mpsc::Sender<Event>,
+        call: Execution<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<(), CellError>> + Send + 'a>> {
         Box::pin(async move {
             for segment in segments {
                 self.set_compiling();
                 match segment {
                     Segment::Code(code) => {
-                        let text = CellText::part(request, code, self.dir());
+                        let text = CellText::part(call.request, code, self.dir());
                         let parsed = parse(&text, &self.state.item_macros());
-                        self.run_cell(&text, parsed, request, events).await?;
+                        self.run_cell(&text, parsed, call).await?;
                     }
-                    Segment::Command(command) => self.run_command(command, request, events).await?,
+                    Segment::Command(command) => self.run_command(command, call).await?,
                 }
             }
             Ok(())
@@ -155,8 +171,7 @@ impl NativeEngine {
         &mut self,
         text: &Arc<CellText>,
         parsed: Result<ParsedCell, ParseError>,
-        request: CellRequest<'_>,
-        events: &mpsc::Sender<Event>,
+        call: Execution<'_>,
     ) -> Result<Told, CellError> {
         let start = Instant::now();
         let cancelled = self.cancelled();
@@ -178,15 +193,15 @@ impl NativeEngine {
             return Ok(Told::default());
         }
         let committed = self.state.commit_items(&ready, &cell, text.number());
-        tell(events, &committed.notes).await;
+        call.tell(&committed.notes).await;
         self.speculation.go_on(&self.compiler, &self.state, &ready);
         let to_run = ToRun {
             library: Some(self.compiler.rustc().library(&ready.name)),
             symbol: ready.emission.runs.then(|| RUN_SYMBOL.to_owned()),
-            allow_stdin: request.allow_stdin,
+            allow_stdin: call.request.allow_stdin,
             forget: committed.forget,
         };
-        let done = self.run(to_run, request.execution_count, events).await;
+        let done = self.run(to_run, call).await;
         if self.host.is_none() {
             self.state.lose_variables_of(&ready, text.number());
         }
@@ -251,13 +266,15 @@ impl NativeEngine {
 impl Engine for NativeEngine {
     async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
         self.set_phase(Phase::compiling());
-        self.notice_lost_host(events).await;
+        self.notice_lost_host(Execution { request, events }).await;
         self.last_cell = request.execution_count;
         let code = one_form_of_names(&request.code.replace("\r\n", "\n")).into_owned();
         let segments = segments(&code, &|name| self.state.knows(name));
         let result = match wrong_commands(&segments) {
             Some(error) => Err(error),
-            None => self.run_segments(segments, CellRequest { code: &code, ..request }, events).await,
+            None => {
+                self.run_segments(segments, Execution { request: CellRequest { code: &code, ..request }, events }).await
+            }
         };
         self.set_phase(Phase::Idle);
         self.standby.prepare();

@@ -3,32 +3,27 @@
 use std::sync::{Arc, PoisonError};
 
 use oxtorch_protocol::{Done, Outcome};
-use oxtorch_session::{CellError, ErrorKind, Event, Stream};
-use tokio::sync::mpsc;
+use oxtorch_session::{CellError, ErrorKind, Stream};
 
-use crate::cell::{NativeEngine, Phase};
+use crate::cell::{Execution, NativeEngine, Phase};
 use crate::compile::compiler_failure::not_loaded;
 use crate::crate_names::{place_in, rewriting};
 use crate::host::exit_reason::LastWords;
 use crate::host::{Ended, Host, Rewritten, RunInterrupter, ToRun};
 use crate::plan::variables::Gone;
-use crate::report::errors::{internal, interrupted, tell};
+use crate::report::errors::{internal, interrupted};
 use crate::report::render;
 use crate::source::source_map::Place;
 
 impl NativeEngine {
     /// Runs a compiled cell to its end.
-    pub(crate) async fn run(
-        &mut self,
-        to_run: ToRun,
-        cell: u32,
-        events: &mpsc::Sender<Event>,
-    ) -> Result<Done, CellError> {
+    pub(crate) async fn run(&mut self, to_run: ToRun, call: Execution<'_>) -> Result<Done, CellError> {
         if self.host()?.works_elsewhere() {
             let note = "the folder that cells work in is gone: they work in `/` until `%cd` names another";
-            tell(events, &[note.to_owned()]).await;
+            call.tell(&[note.to_owned()]).await;
         }
         self.begin_run(Host::next_run_interrupter)?;
+        let cell = call.request.execution_count;
         let places = rewriting(&self.compiler.sources);
         let last_words = LastWords::default();
         let rewrite = |stream: Stream, text: &str| {
@@ -40,7 +35,7 @@ impl NativeEngine {
             Rewritten { held: rewritten.held + held, ..rewritten }
         };
         let host = self.host()?;
-        let ended = host.run(to_run, events, &rewrite).await;
+        let ended = host.run(to_run, call.events, &rewrite).await;
         let interrupted = self.end_run();
         match ended {
             Ok(Ended::Done(mut done)) => {
@@ -50,9 +45,9 @@ impl NativeEngine {
                 if let Some(note) = self.host.as_ref().and_then(Host::ready).and_then(|ready| ready.note.clone())
                     && !std::mem::replace(&mut self.told_host_note, true)
                 {
-                    tell(events, &[note]).await;
+                    call.tell(&[note]).await;
                 }
-                tell(events, &done.notes).await;
+                call.tell(&done.notes).await;
                 Ok(*done)
             }
             Ok(Ended::Died(_)) if self.host.as_ref().is_some_and(Host::was_ended) => {
@@ -101,7 +96,7 @@ impl NativeEngine {
 
     /// Tells of a host that ended while no cell ran: the cell that comes now gets a new one, and may not need what is
     /// lost.
-    pub(super) async fn notice_lost_host(&mut self, events: &mpsc::Sender<Event>) {
+    pub(super) async fn notice_lost_host(&mut self, call: Execution<'_>) {
         if self.host.as_mut().is_none_or(Host::is_alive) {
             return;
         }
@@ -112,7 +107,7 @@ impl NativeEngine {
         if !lost.is_empty() {
             note = format!("{note}, without these variables: {}", lost.join(", "));
         }
-        tell(events, &[format!("{note}.")]).await;
+        call.tell(&[format!("{note}.")]).await;
     }
 
     fn host_died(&mut self, how: &str, cell: u32) -> CellError {

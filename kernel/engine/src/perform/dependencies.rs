@@ -7,9 +7,9 @@ use oxtorch_session::{CellError, ErrorKind, Event, ProgressLine};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::cell::NativeEngine;
+use crate::cell::{Execution, NativeEngine};
 use crate::compile::deps::{Failure, Site};
-use crate::report::errors::{interrupted, tell};
+use crate::report::errors::interrupted;
 use crate::report::render;
 
 /// How long a line of progress stands before the next.
@@ -17,11 +17,7 @@ const BETWEEN_LINES: Duration = Duration::from_millis(500);
 
 impl NativeEngine {
     /// Makes the crates that the lines ask for usable by the cells from here on.
-    pub(super) async fn add_dependencies(
-        &mut self,
-        lines: &[String],
-        events: &mpsc::Sender<Event>,
-    ) -> Result<(), CellError> {
+    pub(super) async fn add_dependencies(&mut self, lines: &[String], call: Execution<'_>) -> Result<(), CellError> {
         let runtime = self.compiler.rustc().runtime().clone();
         let site = Site { runtime, scratch: self.scratch.clone(), folder: self.dir().unwrap_or_default() };
         let (says, mut told) = mpsc::unbounded_channel();
@@ -46,7 +42,7 @@ impl NativeEngine {
                         next = Instant::now() + BETWEEN_LINES;
                         let line = waiting.take().unwrap_or_default();
                         // A front that no longer listens has nobody to tell.
-                        let _ = events.send(Event::Display(shown.show(line))).await;
+                        let _ = call.events.send(Event::Display(shown.show(line))).await;
                     }
                     added = &mut work => break added,
                 }
@@ -55,7 +51,7 @@ impl NativeEngine {
         match added {
             Ok(notes) => {
                 self.state.dependencies = dependencies;
-                tell(events, &notes).await;
+                call.tell(&notes).await;
                 Ok(())
             }
             Err(Failure::Interrupted) => Err(interrupted()),

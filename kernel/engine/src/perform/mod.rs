@@ -14,54 +14,48 @@ pub(crate) mod vars;
 use std::fmt::Write;
 
 use oxtorch_protocol::{Display, DisplayKind};
-use oxtorch_session::{CellError, CellRequest, Event, Stream};
+use oxtorch_session::{CellError, Event, Stream};
 use serde_json::{Map, Value};
-use tokio::sync::mpsc;
 
-use crate::cell::NativeEngine;
+use crate::cell::{Execution, NativeEngine};
 use crate::commands::{Command, Segment};
-use crate::report::errors::{command_error, tell};
+use crate::report::errors::command_error;
 
 impl NativeEngine {
     /// Runs one command of a cell.
-    pub(crate) async fn run_command(
-        &mut self,
-        command: Command,
-        request: CellRequest<'_>,
-        events: &mpsc::Sender<Event>,
-    ) -> Result<(), CellError> {
+    pub(crate) async fn run_command(&mut self, command: Command, call: Execution<'_>) -> Result<(), CellError> {
         match command {
-            Command::Help(topic) => show(events, help::help(topic.as_deref())?).await,
-            Command::Vars => self.show_variables(request, events).await?,
-            Command::Items => show(events, items::items(&self.state)).await,
+            Command::Help(topic) => show(call, help::help(topic.as_deref())?).await,
+            Command::Vars => self.show_variables(call).await?,
+            Command::Items => show(call, items::items(&self.state)).await,
             Command::Doc(name) => {
                 let documentation = self.documentation(&name).await?;
-                show(events, Shown::text(documentation)).await;
+                show(call, Shown::text(documentation)).await;
             }
             Command::Type(code) => {
-                let ty = self.type_of(code, request).await?;
-                show(events, Shown::text(ty)).await;
+                let ty = self.type_of(code, call).await?;
+                show(call, Shown::text(ty)).await;
             }
-            Command::Time(body) => self.time(body, request, events).await?,
-            Command::Timeit(timeit) => self.timeit(timeit, request, events).await?,
-            Command::Reset { keep_items } => self.reset(keep_items, request.execution_count, events).await?,
-            Command::Dep(lines) => self.add_dependencies(&lines, events).await?,
-            Command::Opt(change) => say(events, &self.optimise(change)).await,
+            Command::Time(body) => self.time(body, call).await?,
+            Command::Timeit(timeit) => self.timeit(timeit, call).await?,
+            Command::Reset { keep_items } => self.reset(keep_items, call).await?,
+            Command::Dep(lines) => self.add_dependencies(&lines, call).await?,
+            Command::Opt(change) => say(call, &self.optimise(change)).await,
             Command::Cache { clear } => {
                 let text = self.cache(clear)?;
-                say(events, &text).await;
+                say(call, &text).await;
             }
-            Command::Env(env) => self.environment(env, events).await?,
-            Command::Cd(to) => self.change_dir(to.as_deref(), events).await?,
-            Command::Deps => say(events, &self.state.dependencies.list()).await,
+            Command::Env(env) => self.environment(env, call).await?,
+            Command::Cd(to) => self.change_dir(to.as_deref(), call).await?,
+            Command::Deps => say(call, &self.state.dependencies.list()).await,
             Command::Version => {
                 let rustc = self.compiler.rustc().runtime().toolchain.lines().next().unwrap_or_default().to_owned();
-                say(events, &format!("oxtorch {}\n{rustc}", env!("CARGO_PKG_VERSION"))).await;
+                say(call, &format!("oxtorch {}\n{rustc}", env!("CARGO_PKG_VERSION"))).await;
             }
-            Command::Pwd => show(events, Shown::text(self.current_dir()?.display().to_string())).await,
-            Command::Shell(shell) => self.run_shell(shell, events).await?,
-            Command::WriteFile { path, append, text } => self.write_file(&path, append, &text, events).await?,
-            Command::Remark(text) => tell(events, &[text.to_owned()]).await,
+            Command::Pwd => show(call, Shown::text(self.current_dir()?.display().to_string())).await,
+            Command::Shell(shell) => self.run_shell(shell, call).await?,
+            Command::WriteFile { path, append, text } => self.write_file(&path, append, &text, call).await?,
+            Command::Remark(text) => call.tell(&[text.to_owned()]).await,
             Command::Misused { .. } | Command::Unknown { .. } => return wrong_command(&command).map_or(Ok(()), Err),
         }
         Ok(())
@@ -131,15 +125,15 @@ impl Shown {
 }
 
 /// Shows something as the value of the cell.
-async fn show(events: &mpsc::Sender<Event>, Shown { text, html }: Shown) {
+async fn show(call: Execution<'_>, Shown { text, html }: Shown) {
     let mut data = Map::from_iter([("text/plain".to_owned(), Value::from(text))]);
     data.extend(html.map(|html| ("text/html".to_owned(), Value::from(html))));
     let display = Display { kind: DisplayKind::Result, data, metadata: Map::new(), display_id: None };
     // A front that no longer listens has nobody to show it to.
-    let _ = events.send(Event::Display(display)).await;
+    let _ = call.events.send(Event::Display(display)).await;
 }
 
 /// Prints a line.
-async fn say(events: &mpsc::Sender<Event>, line: &str) {
-    let _ = events.send(Event::Stream { stream: Stream::Stdout, text: format!("{line}\n") }).await;
+async fn say(call: Execution<'_>, line: &str) {
+    let _ = call.events.send(Event::Stream { stream: Stream::Stdout, text: format!("{line}\n") }).await;
 }

@@ -6,10 +6,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use oxtorch_session::{CellError, Event};
-use tokio::sync::mpsc;
+use oxtorch_session::CellError;
 
-use crate::cell::NativeEngine;
+use crate::cell::{Execution, NativeEngine};
 use crate::commands::Env;
 use crate::perform::table::table;
 use crate::perform::{Shown, say, show};
@@ -33,7 +32,7 @@ impl NativeEngine {
     }
 
     /// Goes to a folder.
-    pub(super) async fn change_dir(&mut self, to: Option<&str>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
+    pub(super) async fn change_dir(&mut self, to: Option<&str>, call: Execution<'_>) -> Result<(), CellError> {
         let dir = match to {
             Some("-") => {
                 let previous = self.previous_dir.clone();
@@ -45,7 +44,7 @@ impl NativeEngine {
         let found = dir.canonicalize().and_then(|dir| std::fs::read_dir(&dir).map(|_| dir));
         let dir = found.map_err(|error| command_error(&format!("cannot go to {}: {error}", dir.display()), &[]))?;
         self.previous_dir = self.dir();
-        say(events, &dir.display().to_string()).await;
+        say(call, &dir.display().to_string()).await;
         self.surroundings.dir = Some(dir);
         self.tell_host();
         Ok(())
@@ -57,7 +56,7 @@ impl NativeEngine {
         path: &str,
         append: bool,
         text: &str,
-        events: &mpsc::Sender<Event>,
+        call: Execution<'_>,
     ) -> Result<(), CellError> {
         let place = self.current_dir()?.join(self.with_home(path));
         let did = match (append, place.exists()) {
@@ -76,12 +75,12 @@ impl NativeEngine {
         opened
             .and_then(|(file, _)| write(file))
             .map_err(|error| command_error(&format!("cannot write {path}: {error}"), &[]))?;
-        say(events, &format!("{did} {path}")).await;
+        say(call, &format!("{did} {path}")).await;
         Ok(())
     }
 
     /// Lists the environment, shows a variable, or sets one.
-    pub(super) async fn environment(&mut self, env: Env, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
+    pub(super) async fn environment(&mut self, env: Env, call: Execution<'_>) -> Result<(), CellError> {
         match env {
             Env::List => {
                 let is_secret = |name: &str| SECRETS.iter().any(|part| name.to_uppercase().contains(part));
@@ -90,17 +89,17 @@ impl NativeEngine {
                     [name, value]
                 };
                 let rows: Vec<_> = self.variables_of_environment().into_iter().map(hidden).collect();
-                show(events, table(["Variable", "Value"], &rows)).await;
+                show(call, table(["Variable", "Value"], &rows)).await;
             }
             Env::Get { name } => match self.variables_of_environment().remove(&name) {
-                Some(value) => show(events, Shown::text(value)).await,
+                Some(value) => show(call, Shown::text(value)).await,
                 None => {
                     let note = format!("set it by `%env {name}=value`");
                     return Err(command_error(&format!("the environment variable {name} is not set"), &[note]));
                 }
             },
             Env::Set { name, value } => {
-                say(events, &format!("env: {name}={value}")).await;
+                say(call, &format!("env: {name}={value}")).await;
                 self.surroundings.env.insert(name, Some(value));
                 self.tell_host();
             }

@@ -1,10 +1,9 @@
 //! `:opt`, `:cache` and `:reset`.
 
 use oxtorch_protocol::Outcome;
-use oxtorch_session::{CellError, Event};
-use tokio::sync::mpsc;
+use oxtorch_session::CellError;
 
-use crate::cell::NativeEngine;
+use crate::cell::{Execution, NativeEngine};
 use crate::commands::Optimise;
 use crate::compile::state::State;
 use crate::host::ToRun;
@@ -42,12 +41,7 @@ impl NativeEngine {
 
     /// Forgets variables, or everything that cells have made; then a new host begins. What is shown as the variables
     /// are dropped is this cell's.
-    pub(super) async fn reset(
-        &mut self,
-        keep_items: bool,
-        cell: u32,
-        events: &mpsc::Sender<Event>,
-    ) -> Result<(), CellError> {
+    pub(super) async fn reset(&mut self, keep_items: bool, call: Execution<'_>) -> Result<(), CellError> {
         let count = match self.state.variables.live.len() {
             1 => "1 variable".to_owned(),
             count => format!("{count} variables"),
@@ -57,22 +51,22 @@ impl NativeEngine {
             let outcome = if forget.is_empty() {
                 Outcome::Ok
             } else {
-                self.run(ToRun { forget, ..ToRun::default() }, cell, events).await?.outcome
+                self.run(ToRun { forget, ..ToRun::default() }, call).await?.outcome
             };
             self.state.variables = Variables::default();
             self.outcome(outcome)?;
-            say(events, &format!("forgot {count}; functions and types stay")).await;
+            say(call, &format!("forgot {count}; functions and types stay")).await;
             return Ok(());
         }
         // What the user has set, rather than made, stays.
         self.state = State { optimise: self.state.optimise, ..State::default() };
         let new = self.standby.take(&self.surroundings).map_err(|error| internal(format!("{error:#}")))?;
         if let Some(old) = self.host.replace(new) {
-            let aside = self.aside.clone().unwrap_or_default().to(events.clone());
+            let aside = self.aside.clone().unwrap_or_default().to(call.events.clone());
             // The next cell may open a file that a variable of an earlier one has yet to write.
             old.shutdown(Some(&aside)).await;
         }
-        say(events, &format!("forgot {count} and all items")).await;
+        say(call, &format!("forgot {count} and all items")).await;
         Ok(())
     }
 }

@@ -2,41 +2,40 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use oxtorch_session::{CellError, Event};
+use oxtorch_session::CellError;
 use tokio::process::Command;
-use tokio::sync::mpsc;
 
-use crate::cell::NativeEngine;
+use crate::cell::{Execution, NativeEngine};
 use crate::commands::Shell;
 use crate::crate_names::rewriting;
 use crate::host::set_variables;
-use crate::report::errors::{command_error, internal, interrupted, tell};
+use crate::report::errors::{command_error, internal, interrupted};
 
 /// For programs that would wait for a terminal's user, or hold back what they print from a pipe.
 const VARIABLES: [(&str, &str); 3] = [("PYTHONUNBUFFERED", "1"), ("PAGER", "cat"), ("GIT_PAGER", "cat")];
 
 impl NativeEngine {
     /// Runs a shell to its end.
-    pub(super) async fn run_shell(&mut self, shell: Shell, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
+    pub(super) async fn run_shell(&mut self, shell: Shell, call: Execution<'_>) -> Result<(), CellError> {
         let Shell { program, script, strict } = shell;
         let mut command = Command::new(program);
         command.arg("-c").arg(&script).current_dir(self.current_dir()?).envs(VARIABLES);
         set_variables(&mut command, &self.surroundings);
         let rewrite = rewriting(&self.compiler.sources);
         let host = self.host()?;
-        let shell = host.start_shell(command, events).await;
+        let shell = host.start_shell(command, call.events).await;
         let shell = shell.map_err(|error| command_error(&format!("cannot start {program}: {error}"), &[]))?;
         let interrupter = host.shell_interrupter(&shell);
         self.begin_run(|_| interrupter)?;
         let host = self.host()?;
-        let status = host.finish_shell(shell, events, &rewrite).await;
+        let status = host.finish_shell(shell, call.events, &rewrite).await;
         let was_interrupted = self.end_run();
         let status = status.map_err(|error| internal(format!("the output of {program} cannot be read: {error}")))?;
         if was_interrupted {
             return Err(interrupted());
         }
         if status.success() {
-            tell(events, effect_that_ends_with_the_shell(&script).as_slice()).await;
+            call.tell(effect_that_ends_with_the_shell(&script).as_slice()).await;
             return Ok(());
         }
         let how = match (status.code(), status.signal()) {
@@ -46,7 +45,7 @@ impl NativeEngine {
         if strict {
             return Err(command_error(&format!("the {program} script {how}"), &[]));
         }
-        tell(events, &[format!("the command {how}")]).await;
+        call.tell(&[format!("the command {how}")]).await;
         Ok(())
     }
 }

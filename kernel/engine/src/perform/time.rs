@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use oxtorch_protocol::Timing;
-use oxtorch_session::{CellError, CellRequest, Event};
-use tokio::sync::mpsc;
+use oxtorch_session::CellError;
 
-use crate::cell::NativeEngine;
+use crate::cell::{Execution, NativeEngine};
 use crate::commands::{Segment, Timeit};
 use crate::perform::say;
 use crate::source::fragment::CellText;
@@ -14,16 +13,11 @@ use crate::source::parse::parse_as_one;
 
 impl NativeEngine {
     /// Runs a part of a cell and says how long that took, also where it failed.
-    pub(super) async fn time(
-        &mut self,
-        body: Vec<Segment>,
-        request: CellRequest<'_>,
-        events: &mpsc::Sender<Event>,
-    ) -> Result<(), CellError> {
+    pub(super) async fn time(&mut self, body: Vec<Segment>, call: Execution<'_>) -> Result<(), CellError> {
         let is_code = body.iter().all(|segment| matches!(segment, Segment::Code(_)));
         let before = self.spent;
         let start = Instant::now();
-        let result = self.run_segments(body, request, events).await;
+        let result = self.run_segments(body, call).await;
         let passed = start.elapsed();
         let running = self.spent.running;
         let compiling = self.spent.compiling - before.compiling;
@@ -33,22 +27,17 @@ impl NativeEngine {
         let wall = if is_code { running.wall - before.running.wall } else { passed.saturating_sub(compiling) };
         if result.is_ok() || !wall.is_zero() {
             let [total, user, system] = [user + system, user, system].map(|time| span(time.as_secs_f64()));
-            say(events, &format!("CPU times: user {user}, sys: {system}, total: {total}")).await;
-            say(events, &format!("Wall time: {}", span(wall.as_secs_f64()))).await;
-            say(events, &format!("Compile time: {}", span(compiling.as_secs_f64()))).await;
+            say(call, &format!("CPU times: user {user}, sys: {system}, total: {total}")).await;
+            say(call, &format!("Wall time: {}", span(wall.as_secs_f64()))).await;
+            say(call, &format!("Compile time: {}", span(compiling.as_secs_f64()))).await;
         }
         result
     }
 
     /// Runs code many times and says how long one time takes.
-    pub(super) async fn timeit(
-        &mut self,
-        timeit: Timeit,
-        request: CellRequest<'_>,
-        events: &mpsc::Sender<Event>,
-    ) -> Result<(), CellError> {
+    pub(super) async fn timeit(&mut self, timeit: Timeit, call: Execution<'_>) -> Result<(), CellError> {
         let Timeit { code, measured, loops, repeats } = timeit;
-        let text = CellText::part(request, code, self.dir());
+        let text = CellText::part(call.request, code, self.dir());
         let begin = format!(" ::oxtorch::cell::timeit({loops}, {repeats}, || {{ let value = {{");
         let end = "\n}; ::core::hint::black_box(value); ::core::result::Result::Ok(()) })?; }";
         let ours = [(0, "{ ".to_owned()), (measured, begin), (text.text.len(), end.to_owned())];
@@ -56,9 +45,9 @@ impl NativeEngine {
             cell.measured = true;
             cell
         });
-        let told = self.run_cell(&text, parsed, request, events).await?;
+        let told = self.run_cell(&text, parsed, call).await?;
         if let Some(timing) = told.timing {
-            say(events, &summary(&timing)).await;
+            say(call, &summary(&timing)).await;
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! `:type`: asks rustc for the type of an expression, and runs nothing.
 
-use oxtorch_session::{CellError, CellRequest};
+use oxtorch_session::CellError;
 
-use crate::cell::NativeEngine;
+use crate::cell::{Execution, NativeEngine};
 use crate::diagnostic::Diagnostic;
 use crate::report::errors::{command_error, interrupted};
 use crate::report::type_names::readable_type;
@@ -14,8 +14,8 @@ const AROUND: &str = "oxtorch::cell::TypeOf<";
 
 impl NativeEngine {
     /// The type of an expression, as the user would write it.
-    pub(super) async fn type_of(&self, code: String, request: CellRequest<'_>) -> Result<String, CellError> {
-        let text = CellText::part(request, code, self.dir());
+    pub(super) async fn type_of(&self, code: String, call: Execution<'_>) -> Result<String, CellError> {
+        let text = CellText::part(call.request, code, self.dir());
         // The lint that rustc is called with says what type an unused value has.
         let begin = "{ ::oxtorch::cell::type_of({".to_owned();
         let ours = [(0, begin), (text.text.len(), "\n}); }".to_owned())];

@@ -6,13 +6,11 @@
 use std::collections::HashMap;
 
 use oxtorch_protocol::Described;
-use oxtorch_session::{CellError, CellRequest, ErrorKind, Event};
-use tokio::sync::mpsc;
+use oxtorch_session::{CellError, ErrorKind};
 
-use crate::cell::NativeEngine;
+use crate::cell::{Execution, NativeEngine};
 use crate::perform::table::table;
 use crate::perform::{Shown, show};
-use crate::report::errors::tell;
 use crate::report::type_names::readable_type;
 use crate::source::fragment::CellText;
 use crate::source::identifiers::{Names, raw};
@@ -23,18 +21,14 @@ const GONE: [ErrorKind; 2] = [ErrorKind::Interrupted, ErrorKind::HostDied];
 
 impl NativeEngine {
     /// Shows the variables, and why others are not there.
-    pub(super) async fn show_variables(
-        &mut self,
-        request: CellRequest<'_>,
-        events: &mpsc::Sender<Event>,
-    ) -> Result<(), CellError> {
+    pub(super) async fn show_variables(&mut self, call: Execution<'_>) -> Result<(), CellError> {
         let names = self.state.variables.live.keys().cloned().collect();
-        let described = match self.describe_variables(names, request, events).await {
+        let described = match self.describe_variables(names, call).await {
             Ok(described) => described,
             Err(error) if GONE.contains(&error.kind) => return Err(error),
             Err(error) => {
                 // A `Debug` of the user's may panic, for one.
-                tell(events, &[format!("the values cannot be looked at: {}", error.evalue)]).await;
+                call.tell(&[format!("the values cannot be looked at: {}", error.evalue)]).await;
                 Vec::new()
             }
         };
@@ -70,7 +64,7 @@ impl NativeEngine {
         if !lost.is_empty() {
             parts.push(Shown::text(format!("Not there:\n{}", lost.join("\n"))));
         }
-        show(events, Shown::stacked(parts)).await;
+        show(call, Shown::stacked(parts)).await;
         Ok(())
     }
 
@@ -78,8 +72,7 @@ impl NativeEngine {
     pub(crate) async fn describe_variables(
         &mut self,
         names: Names,
-        request: CellRequest<'_>,
-        events: &mpsc::Sender<Event>,
+        call: Execution<'_>,
     ) -> Result<Vec<Described>, CellError> {
         if names.is_empty() {
             return Ok(Vec::new());
@@ -91,8 +84,8 @@ impl NativeEngine {
             code += &format!("(&&&::oxtorch::cell::Show(&{variable})).oxtorch_describe({name:?}); ");
         }
         code += "}";
-        let text = CellText::new(request.execution_count, request.code);
+        let text = CellText::new(call.request.execution_count, call.request.code);
         let cell = ParsedCell::ours(&text, code, names);
-        Ok(self.run_cell(&text, Ok(cell), request, events).await?.described)
+        Ok(self.run_cell(&text, Ok(cell), call).await?.described)
     }
 }

@@ -1,17 +1,8 @@
-//! What the engine tells the user: notes, and the errors that are not rustc's.
+//! The errors that are not rustc's.
 
-use oxtorch_session::{CellError, ErrorKind, Event};
-use tokio::sync::mpsc;
+use oxtorch_session::{CellError, ErrorKind};
 
 use crate::report::render::{self, Report};
-
-/// Shows notes in the cell's output.
-pub(crate) async fn tell(events: &mpsc::Sender<Event>, notes: &[String]) {
-    for note in notes {
-        // A front that no longer listens has nobody to tell.
-        let _ = events.send(Event::Note(note.clone())).await;
-    }
-}
 
 /// The error of a cell that does not compile.
 pub(crate) fn compile_error(report: Report) -> CellError {
