@@ -6,18 +6,17 @@
 use oxtorch_protocol::{FromHost, STDOUT_MARK};
 use serde::{Deserialize, Serialize};
 
+use crate::host::rich_output::{BEGIN, END};
 use crate::host::text::incomplete_character;
 
 const MARK: u8 = STDOUT_MARK as u8;
 /// What all of evcxr's own lines begin with.
 const PREFIX: &str = "EVCXR_";
-const BEGIN_CONTENT: &str = "EVCXR_BEGIN_CONTENT ";
-const END_CONTENT: &str = "EVCXR_END_CONTENT";
 const PANICKED: &str = "EVCXR_PANIC_NOTIFICATION";
 const FAILED: &str = "EVCXR_ERROR_OCCURRED";
 /// Lines that end with one of these, or whose last part begins so, are evcxr's.
 const WHOLE: [&str; 3] = ["EVCXR_EXECUTION_COMPLETE", PANICKED, FAILED];
-const BEGINNINGS: [&str; 3] = [BEGIN_CONTENT, "EVCXR_VARIABLE_CHANGED_TYPE:", "EVCXR_INPUT_REQUEST"];
+const BEGINNINGS: [&str; 3] = [BEGIN, "EVCXR_VARIABLE_CHANGED_TYPE:", "EVCXR_INPUT_REQUEST"];
 
 /// A marked line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,7 +98,7 @@ impl Stdout {
     fn line(&mut self, line: &str, text: &mut String, out: &mut String) {
         let bare = line.trim_end_matches('\n');
         if self.in_content {
-            self.in_content = bare != END_CONTENT && bare != PANICKED;
+            self.in_content = bare != END && bare != PANICKED;
             if bare == PANICKED {
                 out.push_str(&Line::Panicked.marked());
             }
@@ -116,7 +115,7 @@ impl Stdout {
         match own {
             PANICKED => out.push_str(&Line::Panicked.marked()),
             FAILED => out.push_str(&Line::Failed.marked()),
-            _ => self.in_content = own.starts_with(BEGIN_CONTENT),
+            _ => self.in_content = own.starts_with(BEGIN),
         }
         out.push_str(own);
         out.push('\n');

@@ -112,10 +112,7 @@ impl EvcxrEngine {
             };
             match item {
                 Item::Line(line) => cell.take(line).await,
-                Item::Input { prompt, password, reply } => {
-                    cell.let_go().await;
-                    cell.send(Event::Input { prompt, password, reply }).await;
-                }
+                Item::Input { prompt, password, reply } => cell.show(Event::Input { prompt, password, reply }).await,
                 Item::Done { result, lost } => {
                     let interrupted = self.process.interrupted.load(Ordering::SeqCst);
                     return cell.end(result, lost, interrupted, code, number).await;
@@ -141,6 +138,20 @@ impl Cell<'_> {
         let _ = self.events.send(event).await;
     }
 
+    /// Shows something behind the text that was held.
+    async fn show(&mut self, event: Event) {
+        self.let_go().await;
+        self.send(event).await;
+    }
+
+    /// Shows all text that was held.
+    async fn flush(&mut self) {
+        let text = std::mem::take(&mut self.held);
+        if !text.is_empty() {
+            self.send(Event::Stream { stream: Stream::Stderr, text }).await;
+        }
+    }
+
     /// Shows the text that was held, but for the report of a panic, which is shown with the error.
     async fn let_go(&mut self) {
         let report = failure::panic_report(&self.held).unwrap_or(self.held.len());
@@ -153,25 +164,13 @@ impl Cell<'_> {
     async fn take(&mut self, line: Line) {
         match line {
             Line::Text { stderr: true, text } => self.held.push_str(&text),
-            Line::Text { stderr: false, text } => {
-                self.let_go().await;
-                self.send(Event::Stream { stream: Stream::Stdout, text }).await;
-            }
+            Line::Text { stderr: false, text } => self.show(Event::Stream { stream: Stream::Stdout, text }).await,
             Line::Panicked => self.panicked = true,
             Line::Failed => self.failed = true,
             Line::Ended { how } => self.ended = Some(how),
-            Line::Message(FromHost::Display(display)) => {
-                self.let_go().await;
-                self.send(Event::Display(display)).await;
-            }
-            Line::Message(FromHost::ClearOutput { wait }) => {
-                self.let_go().await;
-                self.send(Event::ClearOutput { wait }).await;
-            }
-            Line::Message(FromHost::Note { text }) => {
-                self.let_go().await;
-                self.send(Event::Note(text)).await;
-            }
+            Line::Message(FromHost::Display(display)) => self.show(Event::Display(display)).await,
+            Line::Message(FromHost::ClearOutput { wait }) => self.show(Event::ClearOutput { wait }).await,
+            Line::Message(FromHost::Note { text }) => self.show(Event::Note(text)).await,
             Line::Message(FromHost::Ready(_) | FromHost::Input { .. } | FromHost::Done(_)) => {}
         }
     }
@@ -195,10 +194,7 @@ impl Cell<'_> {
                 failure::plain(ErrorKind::Error, "error", message, &[])
             }
             Ok(outputs) => {
-                let held = std::mem::take(&mut self.held);
-                if !held.is_empty() {
-                    self.send(Event::Stream { stream: Stream::Stderr, text: held }).await;
-                }
+                self.flush().await;
                 if let Some(display) = shown(outputs) {
                     self.send(Event::Display(display)).await;
                 }
@@ -222,10 +218,7 @@ impl Cell<'_> {
                 error => failure::refused(&error, code, number),
             },
         };
-        let held = std::mem::take(&mut self.held);
-        if !held.is_empty() {
-            self.send(Event::Stream { stream: Stream::Stderr, text: held }).await;
-        }
+        self.flush().await;
         Err(error)
     }
 }

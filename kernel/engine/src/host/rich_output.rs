@@ -16,8 +16,10 @@ use oxtorch_session::{Event, Stream};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-const BEGIN: &str = "EVCXR_BEGIN_CONTENT ";
-const END: &str = "EVCXR_END_CONTENT";
+/// What a line begins with that begins a block; its MIME type follows.
+pub(crate) const BEGIN: &str = "EVCXR_BEGIN_CONTENT ";
+/// The line that ends one.
+pub(crate) const END: &str = "EVCXR_END_CONTENT";
 const TEXT: &str = "text/plain";
 /// No MIME type is longer; a line that is has only begun like a block.
 const LONGEST_BEGIN: usize = 200;
