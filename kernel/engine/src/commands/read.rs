@@ -221,29 +221,21 @@ struct Options {
 
 /// Reads `-n 100 -r5`.
 fn options(cell: &str, range: Range<usize>) -> Result<Options, String> {
-    let mut options = Options { loops: 0, repeats: REPEATS, end: range.start };
-    loop {
-        let text = &cell[options.end..range.end];
-        let trimmed = text.trim_start();
-        let at = range.end - trimmed.len();
-        let Some(option @ ("-n" | "-r")) = trimmed.get(..2) else {
-            options.end = at;
-            return Ok(options);
-        };
-        let value = trimmed[2..].trim_start();
-        let digits = value.find(|char: char| !char.is_ascii_digit()).unwrap_or(value.len());
-        let number: u32 = value[..digits]
-            .parse()
-            .ok()
-            .filter(|number| *number > 0)
-            .ok_or_else(|| format!("a number from 1 on is missing behind `{option}`"))?;
+    let (mut loops, mut repeats) = (0, REPEATS);
+    let mut rest = cell[range.clone()].trim_start();
+    while let Some(option @ ("-n" | "-r")) = rest.get(..2) {
+        let value = rest[2..].trim_start();
+        let behind = value.trim_start_matches(|char: char| char.is_ascii_digit());
+        let number = value[..value.len() - behind.len()].parse().ok().filter(|number: &u32| *number > 0);
+        let number = number.ok_or_else(|| format!("a number from 1 on is missing behind `{option}`"))?;
         if option == "-n" {
-            options.loops = number.into();
+            loops = number.into();
         } else {
-            options.repeats = number;
+            repeats = number;
         }
-        options.end = range.end - value[digits..].len();
+        rest = behind.trim_start();
     }
+    Ok(Options { loops, repeats, end: range.end - rest.len() })
 }
 
 /// The text with blanks in place of all but a range, so that lines and columns stay.

@@ -32,7 +32,7 @@ pub fn segments(cell: &str, is_name: &dyn Fn(&str) -> bool) -> Vec<Segment> {
 
 /// Splits what may be the code behind `%%time`.
 pub(super) fn segments_within(cell: &str, is_name: &dyn Fn(&str) -> bool, within_time: bool) -> Vec<Segment> {
-    let mut reader = Reader { cell, is_name, own: BTreeSet::new(), at: 0, depth: 0, statement: Statement::default() };
+    let mut reader = Reader::new(cell, is_name);
     let mut segments = Vec::new();
     let mut start = 0;
     while let Some(line) = reader.next_command() {
@@ -63,8 +63,7 @@ pub enum End {
 
 /// Tells whether a text ends in code or in a command.
 pub fn end_of(text: &str, is_name: &dyn Fn(&str) -> bool) -> End {
-    let mut reader =
-        Reader { cell: text, is_name, own: BTreeSet::new(), at: 0, depth: 0, statement: Statement::default() };
+    let mut reader = Reader::new(text, is_name);
     let mut code = 0;
     while let Some(line) = reader.next_command() {
         (_, code) = read(text, line, is_name, false);
@@ -162,6 +161,10 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn new(cell: &'a str, is_name: &'a dyn Fn(&str) -> bool) -> Self {
+        Self { cell, is_name, own: BTreeSet::new(), at: 0, depth: 0, statement: Statement::default() }
+    }
+
     /// Where the next line that is a command begins.
     fn next_command(&mut self) -> Option<usize> {
         while self.at < self.cell.len() {

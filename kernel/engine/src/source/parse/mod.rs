@@ -356,39 +356,28 @@ pub fn leaves(it: &syn::ItemUse) -> Vec<UseLeaf> {
 }
 
 fn use_leaves(tree: &UseTree, prefix: String, path: &Names, leaves: &mut Vec<UseLeaf>) {
-    let mut leaf = |name: Option<String>, tail: String, last: Option<&syn::Ident>| {
-        let mut mentions = path.clone();
-        mentions.extend(last.map(|ident| unraw(&ident.to_string())));
-        leaves.push(UseLeaf { name, code: format!("use {prefix}{tail};"), mentions });
-    };
-    match tree {
+    let mut mentions = path.clone();
+    let (ident, rename) = match tree {
         UseTree::Path(it) => {
-            let mut path = path.clone();
-            path.insert(unraw(&it.ident.to_string()));
-            use_leaves(&it.tree, format!("{prefix}{}::", it.ident), &path, leaves);
+            mentions.insert(unraw(&it.ident.to_string()));
+            return use_leaves(&it.tree, format!("{prefix}{}::", it.ident), &mentions, leaves);
         }
-        UseTree::Name(it) if it.ident == "self" => {
-            let parent = prefix.trim_end_matches("::");
-            let name = parent.rsplit("::").next().map(unraw);
-            leaves.push(UseLeaf { name, code: format!("use {parent};"), mentions: path.clone() });
-        }
-        UseTree::Name(it) => leaf(Some(unraw(&it.ident.to_string())), it.ident.to_string(), Some(&it.ident)),
-        UseTree::Rename(it) => {
-            let name = Some(unraw(&it.rename.to_string())).filter(|name| name != "_");
-            if it.ident == "self" {
-                let parent = prefix.trim_end_matches("::");
-                leaves.push(UseLeaf { name, code: format!("use {parent} as {};", it.rename), mentions: path.clone() });
-            } else {
-                leaf(name, format!("{} as {}", it.ident, it.rename), Some(&it.ident));
-            }
-        }
-        UseTree::Glob(_) => leaf(None, "*".to_owned(), None),
-        UseTree::Group(it) => {
-            for tree in &it.items {
-                use_leaves(tree, prefix.clone(), path, leaves);
-            }
-        }
+        UseTree::Group(it) => return it.items.iter().for_each(|tree| use_leaves(tree, prefix.clone(), path, leaves)),
+        UseTree::Glob(_) => return leaves.push(UseLeaf { name: None, code: format!("use {prefix}*;"), mentions }),
+        UseTree::Name(it) => (&it.ident, None),
+        UseTree::Rename(it) => (&it.ident, Some(it.rename.to_string())),
+    };
+    let mut code = format!("use {prefix}{ident}");
+    match code.strip_suffix("::self").map(str::len) {
+        Some(parent) => code.truncate(parent),
+        None => drop(mentions.insert(unraw(&ident.to_string()))),
     }
+    let name = match &rename {
+        Some(rename) => Some(unraw(rename)).filter(|name| name != "_"),
+        None => code.rsplit([':', ' ']).next().map(unraw),
+    };
+    let renamed = rename.map(|rename| format!(" as {rename}")).unwrap_or_default();
+    leaves.push(UseLeaf { name, code: format!("{code}{renamed};"), mentions });
 }
 
 struct Bindings(Vec<Binding>);
