@@ -4,7 +4,7 @@ pub(crate) mod run;
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -236,20 +236,16 @@ impl NativeEngine {
 
     /// Resolves when the user interrupts the compilation.
     pub(crate) fn cancelled(&self) -> impl Future<Output = ()> + use<> {
-        let cancel = self.cancel();
+        let cancel = match &*self.phase() {
+            Phase::Compiling { cancel, .. } => Some(Arc::clone(cancel)),
+            Phase::Idle | Phase::Running(_) => None,
+        };
         async move {
             match cancel {
                 // A permit is stored for an interrupt that came before this waits.
                 Some(cancel) => cancel.notified().await,
                 None => std::future::pending().await,
             }
-        }
-    }
-
-    fn cancel(&self) -> Option<Arc<Notify>> {
-        match &*self.phase.lock().unwrap_or_else(PoisonError::into_inner) {
-            Phase::Compiling { cancel, .. } => Some(Arc::clone(cancel)),
-            Phase::Idle | Phase::Running(_) => None,
         }
     }
 
@@ -265,7 +261,7 @@ impl NativeEngine {
 
 impl Engine for NativeEngine {
     async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
-        self.set_phase(Phase::compiling());
+        *self.phase() = Phase::compiling();
         self.notice_lost_host(Execution { request, events }).await;
         self.last_cell = request.execution_count;
         let code = one_form_of_names(&request.code.replace("\r\n", "\n")).into_owned();
@@ -276,7 +272,7 @@ impl Engine for NativeEngine {
                 self.run_segments(segments, Execution { request: CellRequest { code: &code, ..request }, events }).await
             }
         };
-        self.set_phase(Phase::Idle);
+        *self.phase() = Phase::Idle;
         self.standby.prepare();
         result
     }
@@ -290,16 +286,16 @@ impl Engine for NativeEngine {
     }
 
     async fn complete(&mut self, code: &str, cursor: usize) -> Completion {
-        self.set_phase(Phase::compiling());
+        *self.phase() = Phase::compiling();
         let found = self.completion(code, cursor).await;
-        self.set_phase(Phase::Idle);
+        *self.phase() = Phase::Idle;
         found
     }
 
     async fn inspect(&mut self, code: &str, cursor: usize, with_source: bool) -> Option<String> {
-        self.set_phase(Phase::compiling());
+        *self.phase() = Phase::compiling();
         let found = self.inspection(code, cursor, with_source).await;
-        self.set_phase(Phase::Idle);
+        *self.phase() = Phase::Idle;
         found
     }
 
@@ -341,14 +337,14 @@ impl Engine for NativeEngine {
 impl NativeEngine {
     /// Where an interrupt ends the compilation, also when the cell has run something already.
     fn set_compiling(&self) {
-        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut phase = self.phase();
         if !matches!(&*phase, Phase::Compiling { .. }) {
             *phase = Phase::compiling();
         }
     }
 
-    fn set_phase(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

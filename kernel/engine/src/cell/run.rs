@@ -88,7 +88,7 @@ impl NativeEngine {
     /// Says whether what the host has run was interrupted: an interrupt is either for that, and then known here, or for
     /// what comes behind it.
     pub(crate) fn end_run(&mut self) -> bool {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase::compiling();
+        *self.phase() = Phase::compiling();
         let Some(host) = &mut self.host else { return false };
         host.read_between(self.aside.as_ref());
         host.was_interrupted()

@@ -2,14 +2,17 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a process that runs a cell has said of its own end.
 #[derive(Debug, Default)]
-pub(crate) struct LastWords {
-    cause: Mutex<Option<Cause>>,
+pub(crate) struct LastWords(Mutex<Said>);
+
+#[derive(Debug, Default)]
+struct Said {
+    cause: Option<Cause>,
     /// The end of what it has written to stderr.
-    said: Mutex<String>,
+    end: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +23,14 @@ enum Cause {
 }
 
 impl LastWords {
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes such lines out of text on stderr, and says how many bytes at its end may be the start of one: the error
     /// that follows says the same in other words.
     pub fn take(&self, text: &str) -> (String, usize) {
-        let mut cause_told = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.said();
         let mut rest = String::with_capacity(text.len());
         for line in text.split_inclusive('\n') {
             if let Some(cause) = cause(line) {
@@ -31,8 +38,8 @@ impl LastWords {
                 if rest == "\n" {
                     rest.clear();
                 }
-                cause_told.get_or_insert(cause);
-            } else if !(cause_told.is_some() && line.starts_with("note: run with `RUST_BACKTRACE=1`")) {
+                said.cause.get_or_insert(cause);
+            } else if !(said.cause.is_some() && line.starts_with("note: run with `RUST_BACKTRACE=1`")) {
                 rest.push_str(line);
             }
         }
@@ -42,11 +49,9 @@ impl LastWords {
             && BEGINNINGS.iter().any(|start| last.starts_with(start) || start.starts_with(last));
         let held = if begins_one { last.len() } else { 0 };
         rest.truncate(rest.len().saturating_sub(held));
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.push_str(&rest);
-        let too_much = said.ceil_char_boundary(said.len().saturating_sub(LONGEST));
-        said.drain(..too_much);
-        drop(said);
+        said.end.push_str(&rest);
+        let too_much = said.end.ceil_char_boundary(said.end.len().saturating_sub(LONGEST));
+        said.end.drain(..too_much);
         // The empty line alone may be the first piece.
         if rest == "\n" {
             return (String::new(), text.len());
@@ -56,7 +61,7 @@ impl LastWords {
 
     /// Why the process has ended before it could run anything, as a predicate: it has said so itself.
     pub fn not_started(&self, status: ExitStatus) -> String {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = self.said().end.clone();
         match said.lines().rfind(|line| !line.trim().is_empty()) {
             Some(line) => format!("could not start: {}", line.trim()),
             None => format!("could not start: it {}", self.ended(status)),
@@ -65,8 +70,7 @@ impl LastWords {
 
     /// How the process ended, as a predicate.
     pub fn ended(&self, status: ExitStatus) -> String {
-        let cause = *self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        match (cause, status.signal(), status.code()) {
+        match (self.said().cause, status.signal(), status.code()) {
             (Some(Cause::StackOverflow), Some(_), _) => {
                 "overflowed its stack: a function probably calls itself without end".to_owned()
             }
@@ -157,7 +161,7 @@ mod tests {
         words.take(&"a".repeat(2 * LONGEST));
         words.take("\nlibtorch.so: file too short\n\n");
         assert_eq!(words.not_started(status), "could not start: libtorch.so: file too short");
-        assert!(words.said.lock().expect("no panic").len() <= LONGEST);
+        assert!(words.said().end.len() <= LONGEST);
     }
 
     #[test]
