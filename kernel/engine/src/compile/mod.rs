@@ -253,7 +253,7 @@ impl Compiler {
     ) -> Attempt {
         let plan = state.scope.plan(cell, &decisions.stale);
         let mut variables = state.variables.clone();
-        variables.rehome(&plan, &"crate".to_owned(), text.number());
+        variables.rehome(&plan, None, text.number());
         let imports = state.scope.imports(&plan, cell);
         let earlier_uses = state.scope.uses(&plan, cell);
         let macros: Vec<_> =

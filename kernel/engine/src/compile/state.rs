@@ -67,19 +67,18 @@ impl State {
     pub fn commit_items(&mut self, ready: &CompiledCell, cell: &ParsedCell, number: u32) -> Committed {
         let mut notes = Vec::new();
         for name in &ready.lessons.decisions.stale {
-            if let Some(live) = self.scope.find(name) {
+            let (what, from) = if let Some(live) = self.scope.find(name) {
                 let from = live.item.fragment.cell.number();
-                notes.push(format!(
-                    "`{name}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."
-                ));
                 self.stale.insert(name.clone(), (from, number));
+                (name.as_str(), from)
             } else if let Some(block) = self.scope.find_impl(name) {
-                let from = block.fragment.cell.number();
-                let header = block.fragment.text().split('{').next().unwrap_or("impl").trim().to_owned();
-                notes.push(format!(
-                    "`{header}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."
-                ));
-            }
+                (block.fragment.text().split('{').next().unwrap_or("impl").trim(), block.fragment.cell.number())
+            } else {
+                continue;
+            };
+            notes.push(format!(
+                "`{what}` of cell [{from}] no longer fits what this cell defines. Run cell [{from}] again."
+            ));
         }
         for leaf in &ready.lessons.decisions.dropped_uses {
             notes.push(format!("`{}` of an earlier cell no longer holds and was dropped.", leaf.code));
@@ -95,7 +94,7 @@ impl State {
         for name in ready.plan.items().flat_map(|item| &item.names) {
             self.stale.remove(name);
         }
-        let dropped = self.variables.rehome(&ready.plan, &ready.name, number);
+        let dropped = self.variables.rehome(&ready.plan, Some(&ready.name), number);
         // Who runs the cell that makes it again is not told to.
         let made =
             |name: &str| ready.emission.variable(name).is_some_and(|id| ready.emission.variables[id].taken.is_none());
@@ -122,15 +121,11 @@ impl State {
             let Some(variable) = ready.emission.variables.get(*id) else { continue };
             let stored = match &variable.taken {
                 // Its type may have moved to this cell's crate; `rehome` has followed it there.
-                Some(taken) => self
-                    .variables
-                    .live
-                    .get(&variable.name)
-                    .map_or_else(|| Err(Unnamed::Other(taken.ty.clone())), |live| Ok(live.ty.clone())),
-                None => match ready.lessons.types.get(id) {
-                    Some(ty) => ty.clone(),
-                    None => Err(Unnamed::Untold),
-                },
+                Some(taken) => {
+                    let live = self.variables.live.get(&variable.name);
+                    live.map(|live| live.ty.clone()).ok_or_else(|| Unnamed::Other(taken.ty.clone()))
+                }
+                None => ready.lessons.types.get(id).cloned().unwrap_or(Err(Unnamed::Untold)),
             };
             match stored {
                 Ok(ty) => {
@@ -149,8 +144,8 @@ impl State {
             if kept.contains(name) || forget.contains(name) {
                 continue;
             }
-            let shadowed = ready.emission.variables[id + 1..].iter().any(|later| later.name == *name);
-            if shadowed {
+            // A later one of that name is what the user means by it.
+            if ready.emission.variables[id + 1..].iter().any(|later| later.name == *name) {
                 continue;
             }
             if decisions.moved.contains(&id) {

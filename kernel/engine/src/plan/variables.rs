@@ -197,9 +197,9 @@ impl Variables {
         self.lost.insert(name.to_owned(), Loss { cell, why });
     }
 
-    /// Follows types to their new home, which is `crate` as seen from the new home itself, and loses variables whose
-    /// types changed. Returns the names of those.
-    pub fn rehome(&mut self, plan: &Plan, home: &CrateName, cell: u32) -> Vec<(String, String)> {
+    /// Follows types to their new home, as seen from another crate or, if `home` is `None`, from the new home itself;
+    /// loses variables whose types changed. Returns the names of those.
+    pub fn rehome(&mut self, plan: &Plan, home: Option<&CrateName>, cell: u32) -> Vec<(String, String)> {
         let mut dropped = Vec::new();
         for (name, variable) in &mut self.live {
             let followed = parsed(&variable.ty, |mut ty: syn::Type| {
@@ -237,7 +237,7 @@ impl Variables {
 
 struct Rehome<'a> {
     plan: &'a Plan,
-    home: &'a CrateName,
+    home: Option<&'a CrateName>,
     /// In how many other types' arguments the path stands.
     depth: usize,
     changed: Option<String>,
@@ -256,12 +256,12 @@ impl VisitMut for Rehome<'_> {
             if held || self.plan.changed.contains(&name) {
                 self.changed = Some(name);
             } else {
-                if self.home == "crate" {
-                    path.leading_colon = None;
-                    krate.ident = syn::Token![crate](krate.ident.span()).into();
-                } else {
-                    krate.ident = syn::Ident::new(self.home, krate.ident.span());
-                }
+                let span = krate.ident.span();
+                krate.ident = match self.home {
+                    Some(home) => syn::Ident::new(home, span),
+                    None => syn::Token![crate](span).into(),
+                };
+                path.leading_colon = path.leading_colon.filter(|_| self.home.is_some());
                 self.moved = true;
             }
         }
