@@ -9,7 +9,7 @@ use crate::cell::{Execution, NativeEngine, Phase};
 use crate::compile::compiler_failure::not_loaded;
 use crate::crate_names::{place_in, rewriting};
 use crate::host::exit_reason::LastWords;
-use crate::host::{Ended, Host, Rewritten, RunInterrupter, ToRun};
+use crate::host::{Ended, Host, Outlet, Rewritten, RunInterrupter, ToRun};
 use crate::plan::variables::Gone;
 use crate::report::errors::{internal, interrupted};
 use crate::report::render;
@@ -35,7 +35,7 @@ impl NativeEngine {
             Rewritten { held: rewritten.held + held, ..rewritten }
         };
         let host = self.host()?;
-        let ended = host.run(to_run, call.events, &rewrite).await;
+        let ended = host.run(to_run, Outlet { events: call.events, rewrite: &rewrite }).await;
         let interrupted = self.end_run();
         match ended {
             Ok(Ended::Done(mut done)) => {

@@ -30,14 +30,14 @@ use oxtorch_session::Event;
 use oxtorch_system::processes::{self, Processes};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 pub use crate::host::between::BetweenCells;
 use crate::host::between::Reader;
 pub use crate::host::interrupts::RunInterrupter;
 use crate::host::interrupts::{Interrupts, Running};
 use crate::host::messages::{Messages, Requests};
-pub use crate::host::rewrite::Rewritten;
+pub use crate::host::rewrite::{Outlet, Rewritten};
 use crate::host::rewrite::{Rewrite, rewritten};
 use crate::host::shells::Group;
 pub use crate::host::start::set_variables;
@@ -217,25 +217,21 @@ impl Host {
         }
     }
 
-    /// Runs a cell to its end, or does no more than to forget variables. `rewrite` sees text before the user does.
-    pub async fn run(
-        &mut self,
-        ToRun { library, symbol, allow_stdin, forget }: ToRun,
-        events: &mpsc::Sender<Event>,
-        rewrite: &Rewrite<'_>,
-    ) -> io::Result<Ended> {
+    /// Runs a cell to its end, or does no more than to forget variables.
+    pub async fn run(&mut self, to_run: ToRun, outlet: Outlet<'_>) -> io::Result<Ended> {
+        let ToRun { library, symbol, allow_stdin, forget } = to_run;
         self.runs += 1;
         let run = Run { id: self.runs, library, symbol, allow_stdin, forget };
-        self.begin_reading(events).await?;
+        self.begin_reading(outlet).await?;
         let mut sent = self.requests.send(&ToHost::Run(run));
         if self.was_interrupted() {
             // The host has no use for an interrupt that comes ahead of its run.
             sent = sent.and_then(|()| self.requests.send(&ToHost::Interrupt { id: self.runs }));
         }
         if sent.is_err() {
-            return self.died(events, rewrite).await;
+            return self.died(outlet).await;
         }
-        match self.read(Until::Done(self.runs), allow_stdin, events, rewrite).await {
+        match self.read(Until::Done(self.runs), allow_stdin, outlet).await {
             Ok(Came::Done(mut done)) => {
                 // A process that the cell waited for may be ended sooner than the host hears of it: that is no failure
                 // of the cell's.
@@ -244,10 +240,10 @@ impl Host {
                 }
                 Ok(Ended::Done(done))
             }
-            Ok(Came::Closed | Came::Exit(_)) => self.died(events, rewrite).await,
+            Ok(Came::Closed | Came::Exit(_)) => self.died(outlet).await,
             Err(error) => {
                 // What it has printed is the cell's, whatever came behind it.
-                let _ = self.died(events, rewrite).await;
+                let _ = self.died(outlet).await;
                 Err(error)
             }
         }
@@ -255,13 +251,13 @@ impl Host {
 
     /// Starts a shell beside the host. What it prints, and what it leaves running prints later, is read as what the
     /// host prints.
-    pub async fn start_shell(&mut self, mut command: Command, events: &mpsc::Sender<Event>) -> io::Result<Shell> {
+    pub async fn start_shell(&mut self, mut command: Command, outlet: Outlet<'_>) -> io::Result<Shell> {
         self.shells.retain(Group::is_in_use);
         let group = Group::start()?;
         let [stdout, stderr] = &self.writers;
         command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
         command.process_group(group.id().as_raw_nonzero().get()).kill_on_drop(true);
-        self.begin_reading(events).await?;
+        self.begin_reading(outlet).await?;
         self.interrupts = Arc::default();
         Ok(Shell { child: command.spawn()?, group })
     }
@@ -273,13 +269,9 @@ impl Host {
     }
 
     /// Waits for the end of a shell. What it leaves running ends with the host.
-    pub async fn finish_shell(
-        &mut self,
-        Shell { mut child, group }: Shell,
-        events: &mpsc::Sender<Event>,
-        rewrite: &Rewrite<'_>,
-    ) -> io::Result<ExitStatus> {
-        let came = self.read(Until::Exit(&mut child), false, events, rewrite).await?;
+    pub async fn finish_shell(&mut self, shell: Shell, outlet: Outlet<'_>) -> io::Result<ExitStatus> {
+        let Shell { mut child, group } = shell;
+        let came = self.read(Until::Exit(&mut child), false, outlet).await?;
         if group.is_in_use() {
             self.shells.push(group);
         }
@@ -290,21 +282,16 @@ impl Host {
     }
 
     /// Takes the streams back, with what they have shown since the last run.
-    async fn begin_reading(&mut self, events: &mpsc::Sender<Event>) -> io::Result<()> {
+    async fn begin_reading(&mut self, outlet: Outlet<'_>) -> io::Result<()> {
         let streams = self.reader.end().await?;
-        send(events, streams.pending.drain(..)).await;
+        outlet.show(streams.pending.drain(..)).await;
         streams.stdout.begin_cell();
         Ok(())
     }
 
     /// Turns what the streams say into events until something has ended, and all that was said before then.
-    async fn read(
-        &mut self,
-        mut until: Until<'_>,
-        allow_stdin: bool,
-        events: &mpsc::Sender<Event>,
-        rewrite: &Rewrite<'_>,
-    ) -> io::Result<Came> {
+    async fn read(&mut self, mut until: Until<'_>, allow_stdin: bool, outlet: Outlet<'_>) -> io::Result<Came> {
+        let rewrite = outlet.rewrite;
         let streams = self.reader.end().await?;
         let mut answer: Option<oneshot::Receiver<Option<String>>> = None;
         let mut is_open = true;
@@ -313,7 +300,7 @@ impl Host {
             let came = tokio::select! {
                 biased;
                 () = self.interrupts.to_tell() => {
-                    send(events, [Event::StillRuns(until.warning().to_owned())]).await;
+                    outlet.show([Event::StillRuns(until.warning().to_owned())]).await;
                     continue;
                 }
                 message = streams.control.next(), if is_open => {
@@ -327,37 +314,37 @@ impl Host {
                             continue;
                         }
                     };
-                    send(events, streams.read_all(rewrite)?).await;
+                    outlet.show(streams.read_all(rewrite)?).await;
                     match message {
                         FromHost::Ready(ready) => drop(self.ready.set(ready)),
                         FromHost::Display(display) => {
-                            send(events, streams.take_held()).await;
-                            send(events, [Event::Display(rewritten(display, rewrite))]).await;
+                            outlet.show(streams.take_held()).await;
+                            outlet.show([Event::Display(rewritten(display, rewrite))]).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
                         FromHost::ClearOutput { wait } => {
-                            send(events, streams.take_held()).await;
-                            send(events, [Event::ClearOutput { wait }]).await;
+                            outlet.show(streams.take_held()).await;
+                            outlet.show([Event::ClearOutput { wait }]).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
                         FromHost::Note { text } => {
-                            send(events, streams.take_held()).await;
-                            send(events, [Event::Note(text)]).await;
+                            outlet.show(streams.take_held()).await;
+                            outlet.show([Event::Note(text)]).await;
                         }
                         FromHost::Input { .. } if !allow_stdin => {
                             let _ = self.requests.send(&ToHost::Input { value: None });
                         }
                         FromHost::Input { prompt, password } => {
-                            send(events, streams.stdout.take_begun()).await;
+                            outlet.show(streams.stdout.take_begun()).await;
                             let (reply, receiver) = oneshot::channel();
                             answer = Some(receiver);
-                            send(events, [Event::Input { prompt, password, reply }]).await;
+                            outlet.show([Event::Input { prompt, password, reply }]).await;
                         }
                         FromHost::Done(done) => {
                             // That of another run would be taken for this one's, and all that follow for the one
                             // before.
                             if matches!(until, Until::Done(run) if run == done.run) {
-                                send(events, streams.take_held()).await;
+                                outlet.show(streams.take_held()).await;
                                 return Ok(Came::Done(done));
                             }
                         }
@@ -372,30 +359,29 @@ impl Host {
                 status = until.exit() => Came::Exit(status?),
                 result = streams.stdout.pipe.readable(), if !streams.stdout.closed => {
                     result?;
-                    send(events, streams.stdout.read(rewrite)?.1).await;
+                    outlet.show(streams.stdout.read(rewrite)?.1).await;
                     continue;
                 }
                 result = streams.stderr.pipe.readable(), if !streams.stderr.closed => {
                     result?;
-                    send(events, streams.stderr.read(rewrite)?.1).await;
+                    outlet.show(streams.stderr.read(rewrite)?.1).await;
                     continue;
                 }
                 () = tokio::time::sleep(BLOCK_PATIENCE), if streams.stdout.waits() => {
-                    send(events, streams.stdout.take_begun()).await;
+                    outlet.show(streams.stdout.take_begun()).await;
                     continue;
                 }
             };
             // What a shell has left running may print for ever; what is there now is the command's.
-            send(events, streams.take_all(rewrite)?).await;
+            outlet.show(streams.take_all(rewrite)?).await;
             return Ok(came);
         }
     }
 
-    async fn died(&mut self, events: &mpsc::Sender<Event>, rewrite: &Rewrite<'_>) -> io::Result<Ended> {
+    async fn died(&mut self, outlet: Outlet<'_>) -> io::Result<Ended> {
         self.end_group();
         let status = self.ended().await?;
-        let shown = self.reader.end().await?.take_all(rewrite)?;
-        send(events, shown).await;
+        outlet.show(self.reader.end().await?.take_all(outlet.rewrite)?).await;
         Ok(Ended::Died(status))
     }
 
@@ -469,12 +455,5 @@ impl Until<'_> {
                 "The command has not ended yet. Interrupt again to end it, with what it has started; all variables stay.\n"
             }
         }
-    }
-}
-
-async fn send(events: &mpsc::Sender<Event>, shown: impl IntoIterator<Item = Event>) {
-    for event in shown {
-        // A front that no longer listens has asked for the cell to run all the same.
-        let _ = events.send(event).await;
     }
 }

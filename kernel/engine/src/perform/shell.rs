@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::cell::{Execution, NativeEngine};
 use crate::commands::Shell;
 use crate::crate_names::rewriting;
-use crate::host::set_variables;
+use crate::host::{Outlet, set_variables};
 use crate::report::errors::{command_error, internal, interrupted};
 
 /// For programs that would wait for a terminal's user, or hold back what they print from a pipe.
@@ -22,13 +22,14 @@ impl NativeEngine {
         command.arg("-c").arg(&script).current_dir(self.current_dir()?).envs(VARIABLES);
         set_variables(&mut command, &self.surroundings);
         let rewrite = rewriting(&self.compiler.sources);
+        let outlet = Outlet { events: call.events, rewrite: &rewrite };
         let host = self.host()?;
-        let shell = host.start_shell(command, call.events).await;
+        let shell = host.start_shell(command, outlet).await;
         let shell = shell.map_err(|error| command_error(&format!("cannot start {program}: {error}"), &[]))?;
         let interrupter = host.shell_interrupter(&shell);
         self.begin_run(|_| interrupter)?;
         let host = self.host()?;
-        let status = host.finish_shell(shell, call.events, &rewrite).await;
+        let status = host.finish_shell(shell, outlet).await;
         let was_interrupted = self.end_run();
         let status = status.map_err(|error| internal(format!("the output of {program} cannot be read: {error}")))?;
         if was_interrupted {
