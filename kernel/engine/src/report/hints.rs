@@ -64,21 +64,14 @@ impl<'a> Known<'a> {
     /// What to add to an error.
     pub fn advice(&self, error: &Diagnostic, source: &Source, file: &str) -> Advice {
         let place = error.range_in(file).and_then(|range| source.place(range));
-        if let Some(text) = self.loss(error).or_else(|| self.function_in_place(error, place.as_ref())) {
-            return Advice::instead(text);
-        }
-        if let Some(place) = &place {
-            if let Some(text) = self.constant_in_pattern(error, place) {
-                return Advice::instead(text);
-            }
-            if let Some(advice) = self.meant(error, place) {
-                return advice;
-            }
-            if let Some(advice) = python_hints::advice(error, place) {
-                return advice;
-            }
-        }
-        self.derive(error).or_else(|| of_types(error, place.as_ref())).unwrap_or_default()
+        let place = place.as_ref();
+        let why = self.loss(error).or_else(|| self.function_in_place(error, place));
+        let why = why.or_else(|| self.constant_in_pattern(error, place?)).map(Advice::instead);
+        why.or_else(|| self.meant(error, place?))
+            .or_else(|| python_hints::advice(error, place?))
+            .or_else(|| self.derive(error))
+            .or_else(|| of_types(error, place))
+            .unwrap_or_default()
     }
 
     /// Why a name that was there once is not.

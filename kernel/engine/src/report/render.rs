@@ -183,25 +183,17 @@ fn without_folder(text: &str, source: &Source) -> String {
 
 /// Whether a note helps nobody.
 fn says_nothing(message: &str) -> bool {
-    is_long_list(message) || is_of_a_file_of_ours(message) || is_of_our_build(message)
-}
-
-/// "the following other types implement trait `Mul<Rhs>`", and 177 types, helps nobody.
-fn is_long_list(message: &str) -> bool {
-    message.starts_with("the following other types implement") && message.lines().count() > 4
-}
-
-/// Where rustc has put the whole name of a long type: a file that goes with the session, and how to have it otherwise
-/// of a rustc that the user does not call.
-fn is_of_a_file_of_ours(message: &str) -> bool {
-    message.contains(".long-type-") || message.starts_with("consider using `--verbose` to print the full type name")
-}
-
-/// What is said of how cells are built: there is one `tch` whose values a cell can have, beside the crate that passes
-/// it on, and no cargo.
-fn is_of_our_build(message: &str) -> bool {
-    message.starts_with("there are multiple different versions of crate `tch`")
-        || message.starts_with("you can use `cargo tree`")
+    let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| message.starts_with(beginning));
+    // "the following other types implement trait `Mul<Rhs>`", and 177 types.
+    let is_long_list = begins(&["the following other types implement"]) && message.lines().count() > 4;
+    // Where rustc has put the whole name of a long type: a file that goes with the session, and how to have it
+    // otherwise of a rustc that the user does not call.
+    let is_of_a_file =
+        message.contains(".long-type-") || begins(&["consider using `--verbose` to print the full type"]);
+    // How cells are built: there is one `tch` whose values a cell can have, beside the crate that passes it on, and no
+    // cargo.
+    let is_of_build = begins(&["there are multiple different versions of crate `tch`", "you can use `cargo tree`"]);
+    is_long_list || is_of_a_file || is_of_build
 }
 
 fn level(name: &str) -> Level<'static> {
@@ -250,14 +242,9 @@ fn snippet<T: Clone>(cell: &CellText) -> Snippet<'static, T> {
 /// A suggestion, as a patch where it changes the user's text and as text where it adds a `use`.
 fn suggestion(message: &str, spans: &[&Span], source: &Source, file: &str) -> Option<Group<'static>> {
     let replacement = |span: &&Span| span.suggested_replacement.clone().unwrap_or_default();
-    let imports: Vec<String> = spans
-        .iter()
-        .map(replacement)
-        .filter(|code| code.trim_start().starts_with("use "))
-        .map(|code| code.trim().to_owned())
-        .collect();
+    let imports = spans.iter().map(replacement).filter(|code| code.trim_start().starts_with("use "));
+    let mut imports: Vec<String> = imports.map(|code| readable(code.trim())).collect();
     if !imports.is_empty() {
-        let mut imports: Vec<String> = imports.into_iter().map(|code| readable(&code)).collect();
         imports.dedup();
         imports.truncate(MAX_SUGGESTIONS);
         return Some(Group::with_title(
