@@ -34,6 +34,14 @@ pub(super) fn read(tensor: &Tensor, indices: Vec<Index>) -> Result<Tensor, TchEr
 }
 
 impl Part<'_> {
+    /// Goes on with one place of an axis of the view, which is this one of the tensor. Gives the axes that this leaves
+    /// and takes.
+    fn step_to(&mut self, place: usize, at: i64, axis: usize, shape: &[i64]) -> Result<(usize, usize), TchError> {
+        in_range(at, shape[axis], axis, shape)?;
+        self.view = self.view.f_select(place as i64, at)?;
+        Ok((0, 1))
+    }
+
     /// Whether the part is the view.
     pub fn is_view(&self) -> bool {
         self.lists.is_empty()
@@ -114,11 +122,7 @@ pub(super) fn select(tensor: &Tensor, indices: Vec<Index>) -> Result<Part<'_>, T
     for index in indices {
         let dim = place as i64;
         let (places, axes) = match index {
-            Index::At(at) => {
-                in_range(at, shape[axis], axis, &shape)?;
-                part.view = part.view.f_select(dim, at)?;
-                (0, 1)
-            }
+            Index::At(at) => part.step_to(place, at, axis, &shape)?,
             Index::Slice { start: None, end: None, step: 1 } => (1, 1),
             Index::Slice { start, end, step } => {
                 part.view = part.view.f_slice(dim, start, end, step)?;
@@ -132,12 +136,7 @@ pub(super) fn select(tensor: &Tensor, indices: Vec<Index>) -> Result<Part<'_>, T
             Index::Tensor(tensor) => {
                 let is_mask = tensor.f_kind()? == Kind::Bool;
                 match (is_mask, tensor.dim()) {
-                    (false, 0) => {
-                        let at = tensor.f_int64_value(&[])?;
-                        in_range(at, shape[axis], axis, &shape)?;
-                        part.view = part.view.f_select(dim, at)?;
-                        (0, 1)
-                    }
+                    (false, 0) => part.step_to(place, tensor.f_int64_value(&[])?, axis, &shape)?,
                     // One answer for all that is left: a new axis, which has it or is empty.
                     (true, 0) => {
                         part.view = part.view.f_unsqueeze(dim)?;
