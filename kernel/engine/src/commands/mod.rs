@@ -92,11 +92,8 @@ pub enum Optimise {
 pub enum Env {
     /// List it.
     List,
-    /// Show a variable.
-    Get {
-        /// Its name.
-        name: String,
-    },
+    /// Show the variable of that name.
+    Get(String),
     /// Set a variable.
     Set {
         /// Its name.

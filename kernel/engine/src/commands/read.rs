@@ -207,7 +207,7 @@ fn env(text: &str) -> Result<Env, String> {
     let name = name.to_owned();
     Ok(match value {
         Some(value) => Env::Set { name, value },
-        None => Env::Get { name },
+        None => Env::Get(name),
     })
 }
 
@@ -331,7 +331,7 @@ mod tests {
     fn the_environment_is_listed_shown_and_set() {
         let set = |value: &str| Command::Env(Env::Set { name: "A".into(), value: value.into() });
         assert_eq!(one("%env"), Command::Env(Env::List));
-        assert_eq!(one("%env A"), Command::Env(Env::Get { name: "A".into() }));
+        assert_eq!(one("%env A"), Command::Env(Env::Get("A".into())));
         assert_eq!(one("%env A=b = c"), set("b = c"));
         assert_eq!(one("%env A b c"), set("b c"));
         assert_eq!(one("%env A="), set(""));

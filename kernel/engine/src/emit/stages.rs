@@ -11,39 +11,27 @@ use crate::source::source_map::Place;
 
 /// The variables that a cell takes, then those that it declares.
 pub(super) fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
-    let mut declared = Names::new();
+    let mut known = Names::new();
     let mut taken: Vec<CellVariable> = Vec::new();
     let mut new = Vec::new();
     for (index, statement) in input.cell.statements.iter().enumerate() {
         for name in statement.reads.iter().chain(input.macro_mentions) {
             if let Some(variable) = input.live.get(name)
-                && !declared.contains(name)
+                && !known.contains(name)
                 && !taken.iter().any(|other| other.name == *name)
                 && !input.decisions.not_taken.contains(name)
             {
-                taken.push(CellVariable {
-                    name: name.clone(),
-                    mutable: variable.mutable,
-                    declared: variable.declared.clone(),
-                    taken: Some(variable.clone()),
-                    statement: 0,
-                    last_read: 0,
-                });
+                let (mutable, declared) = (variable.mutable, variable.declared.clone());
+                let (name, variable) = (name.clone(), Some(variable.clone()));
+                taken.push(CellVariable { name, mutable, declared, taken: variable, statement: 0, last_read: 0 });
             }
         }
         if let StatementKind::Let { bindings, .. } = &statement.kind {
             let bindings = bindings.iter().filter(|binding| !input.decisions.paths.contains(&binding.name));
-            for Binding { name, mutable, range } in bindings {
-                declared.insert(name.clone());
-                let place = Place { cell: statement.fragment.cell.clone(), range: range.clone() };
-                new.push(CellVariable {
-                    name: name.clone(),
-                    mutable: *mutable,
-                    declared: place,
-                    taken: None,
-                    statement: index,
-                    last_read: index,
-                });
+            for Binding { name, mutable, range } in bindings.cloned() {
+                known.insert(name.clone());
+                let declared = Place { cell: statement.fragment.cell.clone(), range };
+                new.push(CellVariable { name, mutable, declared, taken: None, statement: index, last_read: index });
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Reads what a host says while no cell runs: a thread that outlives its cell prints as it likes, and stands still for
 //! nobody.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
-use std::{fmt, io};
 
 use oxtorch_protocol::{FromHost, Ready, ToHost};
 use oxtorch_session::{Event, Stream};
@@ -28,9 +28,7 @@ impl BetweenCells {
         let (events, events_end) = mpsc::channel(EVENTS);
         (Self { events, rewrite: Arc::new(rewrite) }, events_end)
     }
-}
 
-impl BetweenCells {
     /// The same for a while in which a cell runs that takes its events.
     pub fn to(&self, events: mpsc::Sender<Event>) -> Self {
         Self { events, rewrite: Arc::clone(&self.rewrite) }
@@ -41,12 +39,6 @@ impl Default for BetweenCells {
     /// A way to nobody.
     fn default() -> Self {
         Self::new(plain).0
-    }
-}
-
-impl fmt::Debug for BetweenCells {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BetweenCells").finish_non_exhaustive()
     }
 }
 

@@ -28,7 +28,7 @@ const LONGEST_BEGIN: usize = 200;
 const LONGEST_BLOCK: usize = 64 << 20;
 
 /// Turns what a cell prints to stdout into text and displays.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RichOutput {
     /// The block that has begun, or what may be the beginning of one. Whole lines, but for the last.
     held: String,
@@ -36,17 +36,12 @@ pub(crate) struct RichOutput {
     seen: usize,
     /// The block's MIME type.
     mime: Option<String>,
-    at_line_start: bool,
+    /// Whether what was printed last ends within a line.
+    in_line: bool,
     /// The display that was shown last, if nothing was printed since.
     last: Option<Display>,
     /// The bytes of its blocks.
     last_bytes: usize,
-}
-
-impl Default for RichOutput {
-    fn default() -> Self {
-        Self { held: String::new(), seen: 0, mime: None, at_line_start: true, last: None, last_bytes: 0 }
-    }
 }
 
 impl RichOutput {
@@ -54,7 +49,7 @@ impl RichOutput {
     pub(crate) fn take(&mut self, text: &str) -> Vec<Event> {
         let mut events = Vec::new();
         // Nearly all text: it neither continues a block nor holds what could begin one.
-        if self.held.is_empty() && !text.contains(BEGIN) && begun(last_line(text, self.at_line_start)).is_none() {
+        if self.held.is_empty() && !text.contains(BEGIN) && begun(last_line(text, self.in_line)).is_none() {
             self.text(text, &mut events);
             return events;
         }
@@ -67,7 +62,7 @@ impl RichOutput {
         }
         if self.mime.is_none() {
             let rest = &self.held[self.seen..];
-            let kept = if self.at_line_start && begun(rest).is_some() { self.seen } else { self.held.len() };
+            let kept = if !self.in_line && begun(rest).is_some() { self.seen } else { self.held.len() };
             let waits = self.held.split_off(kept);
             let text = std::mem::replace(&mut self.held, waits);
             self.seen = 0;
@@ -103,7 +98,7 @@ impl RichOutput {
     fn line(&mut self, end: usize, events: &mut Vec<Event>) {
         let line = self.held[self.seen..end].trim_end_matches(['\r', '\n']);
         if self.mime.is_none() {
-            if self.at_line_start
+            if !self.in_line
                 && let Some(mime) = mime_type(line)
             {
                 let mime = mime.to_owned();
@@ -114,7 +109,7 @@ impl RichOutput {
                 self.seen = end - text.len();
                 return;
             }
-            self.at_line_start = true;
+            self.in_line = false;
             self.seen = end;
             return;
         }
@@ -131,14 +126,14 @@ impl RichOutput {
             Some(value) => self.display(mime, value, block.len(), events),
             None => self.text(&block, events),
         }
-        self.at_line_start = true;
+        self.in_line = false;
     }
 
     fn text(&mut self, text: &str, events: &mut Vec<Event>) {
         if text.is_empty() {
             return;
         }
-        self.at_line_start = text.ends_with('\n');
+        self.in_line = !text.ends_with('\n');
         self.last = None;
         match events.last_mut() {
             Some(Event::Stream { text: so_far, .. }) => so_far.push_str(text),
@@ -203,11 +198,11 @@ fn mime_type(line: &str) -> Option<&str> {
 }
 
 /// What of a text stands behind its last line end; nothing where that is not a line's beginning.
-fn last_line(text: &str, at_line_start: bool) -> &str {
+fn last_line(text: &str, in_line: bool) -> &str {
     match text.rfind('\n') {
         Some(end) => &text[end + 1..],
-        None if at_line_start => text,
-        None => "",
+        None if in_line => "",
+        None => text,
     }
 }
 

@@ -28,23 +28,14 @@ impl NativeEngine {
             Command::Help(topic) => show(call, help::help(topic.as_deref())?).await,
             Command::Vars => self.show_variables(call).await?,
             Command::Items => show(call, items::items(&self.state)).await,
-            Command::Doc(name) => {
-                let documentation = self.documentation(&name).await?;
-                show(call, Shown::text(documentation)).await;
-            }
-            Command::Type(code) => {
-                let ty = self.type_of(code, call).await?;
-                show(call, Shown::text(ty)).await;
-            }
+            Command::Doc(name) => show(call, Shown::text(self.documentation(&name).await?)).await,
+            Command::Type(code) => show(call, Shown::text(self.type_of(code, call).await?)).await,
             Command::Time(body) => self.time(body, call).await?,
             Command::Timeit(timeit) => self.timeit(timeit, call).await?,
             Command::Reset { keep_items } => self.reset(keep_items, call).await?,
             Command::Dep(lines) => self.add_dependencies(&lines, call).await?,
             Command::Opt(change) => say(call, &self.optimise(change)).await,
-            Command::Cache { clear } => {
-                let text = self.cache(clear)?;
-                say(call, &text).await;
-            }
+            Command::Cache { clear } => say(call, &self.cache(clear)?).await,
             Command::Env(env) => self.environment(env, call).await?,
             Command::Cd(to) => self.change_dir(to.as_deref(), call).await?,
             Command::Deps => say(call, &self.state.dependencies.list()).await,

@@ -91,7 +91,7 @@ impl NativeEngine {
                 let rows: Vec<_> = self.variables_of_environment().into_iter().map(hidden).collect();
                 show(call, table(["Variable", "Value"], &rows)).await;
             }
-            Env::Get { name } => match self.variables_of_environment().remove(&name) {
+            Env::Get(name) => match self.variables_of_environment().remove(&name) {
                 Some(value) => show(call, Shown::text(value)).await,
                 None => {
                     let note = format!("set it by `%env {name}=value`");

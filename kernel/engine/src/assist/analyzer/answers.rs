@@ -69,9 +69,13 @@ fn kind(number: u32) -> Kind {
 
 /// What a name is, as text.
 pub(super) fn hover(result: &Value) -> Option<String> {
-    let contents = &result["contents"];
-    let text = contents["value"].as_str().or_else(|| contents.as_str())?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    text(&result["contents"]).map(str::to_owned)
+}
+
+/// A text, which may say of what kind it is.
+fn text(value: &Value) -> Option<&str> {
+    let text = value["value"].as_str().or_else(|| value.as_str())?.trim();
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// The signature of the function whose arguments are being typed, and its documentation.
@@ -79,11 +83,8 @@ pub(super) fn signature(result: &Value) -> Option<String> {
     let active = result["activeSignature"].as_u64().unwrap_or(0) as usize;
     let signature = result["signatures"].get(active).or_else(|| result["signatures"].get(0))?;
     let label = signature["label"].as_str()?;
-    let documentation = &signature["documentation"];
-    match documentation["value"].as_str().or_else(|| documentation.as_str()) {
-        Some(text) if !text.trim().is_empty() => Some(format!("{label}\n\n{}", text.trim())),
-        _ => Some(label.to_owned()),
-    }
+    let documentation = text(&signature["documentation"]).map(|text| format!("\n\n{text}"));
+    Some(format!("{label}{}", documentation.unwrap_or_default()))
 }
 
 /// Where something is defined: the file's address, and its first and last line.

@@ -38,14 +38,12 @@ const FIRST_QUESTIONS: [u32; 3] = [2, 3, 4];
 const BEHIND_THE_DOT: [u32; 3] = [2, 3, 3];
 
 /// The session's rust-analyzer.
-#[derive(Debug)]
 pub(crate) struct Analyzer {
     recipe: Recipe,
     folder: PathBuf,
     started: Option<Started>,
 }
 
-#[derive(Debug)]
 struct Started {
     at: Instant,
     stage: watch::Receiver<Stage>,
@@ -53,7 +51,7 @@ struct Started {
 }
 
 /// How far it is.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Stage {
     Starting,
     Running(Arc<Session>),
@@ -71,16 +69,9 @@ struct Session {
     told: Mutex<Told>,
 }
 
-#[derive(Debug)]
 struct Told {
     version: u64,
     text: String,
-}
-
-impl std::fmt::Debug for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("uri", &self.uri).finish_non_exhaustive()
-    }
 }
 
 impl Analyzer {
@@ -130,7 +121,7 @@ impl Drop for Started {
 }
 
 /// A server that answers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct RunningServer(Arc<Session>);
 
 impl RunningServer {
