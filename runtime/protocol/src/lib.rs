@@ -72,7 +72,7 @@ pub struct Surroundings {
 }
 
 /// One cell to run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Counts the runs of this host, from 1.
     pub id: u64,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use oxtorch_protocol::{Cost, Described, Outcome, Surroundings, Timing};
+use oxtorch_protocol::{Cost, Described, Outcome, Run, Surroundings, Timing};
 use oxtorch_session::{CellError, CellRequest, Completeness, Completion, Engine, Event, Interrupt, Interrupter};
 use oxtorch_setup::Runtime;
 use tokio::sync::{Notify, mpsc};
@@ -24,7 +24,7 @@ use crate::compile::{CompiledCell, Compiler, Purpose};
 use crate::crate_names::rewriting;
 use crate::emit::RUN_SYMBOL;
 use crate::host::standby::Standby;
-use crate::host::{BetweenCells, Host, RunInterrupter, ToRun};
+use crate::host::{BetweenCells, Host, RunInterrupter};
 use crate::perform::wrong_commands;
 use crate::report::errors::interrupted;
 use crate::source::fragment::CellText;
@@ -195,13 +195,14 @@ impl NativeEngine {
         let committed = self.state.commit_items(&ready, &cell, text.number());
         call.tell(&committed.notes).await;
         self.speculation.go_on(&self.compiler, &self.state, &ready);
-        let to_run = ToRun {
+        let run = Run {
             library: Some(self.compiler.rustc().library(&ready.name)),
             symbol: ready.emission.runs.then(|| RUN_SYMBOL.to_owned()),
             allow_stdin: call.request.allow_stdin,
             forget: committed.forget,
+            ..Run::default()
         };
-        let done = self.run(to_run, call).await;
+        let done = self.run(run, call).await;
         if self.host.is_none() {
             self.state.lose_variables_of(&ready, text.number());
         }

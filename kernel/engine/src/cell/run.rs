@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, PoisonError};
 
-use oxtorch_protocol::{Done, Outcome};
+use oxtorch_protocol::{Done, Outcome, Run};
 use oxtorch_session::{CellError, ErrorKind, Stream};
 
 use crate::cell::{Execution, NativeEngine, Phase};
 use crate::compile::compiler_failure::not_loaded;
 use crate::crate_names::{place_in, rewriting};
 use crate::host::exit_reason::LastWords;
-use crate::host::{Ended, Host, Outlet, Rewritten, RunInterrupter, ToRun};
+use crate::host::{Ended, Host, Outlet, Rewritten, RunInterrupter};
 use crate::plan::variables::Gone;
 use crate::report::errors::{internal, interrupted};
 use crate::report::render;
@@ -17,7 +17,7 @@ use crate::source::source_map::Place;
 
 impl NativeEngine {
     /// Runs a compiled cell to its end.
-    pub(crate) async fn run(&mut self, to_run: ToRun, call: Execution<'_>) -> Result<Done, CellError> {
+    pub(crate) async fn run(&mut self, run: Run, call: Execution<'_>) -> Result<Done, CellError> {
         if self.host()?.works_elsewhere() {
             let note = "the folder that cells work in is gone: they work in `/` until `%cd` names another";
             call.tell(&[note.to_owned()]).await;
@@ -35,7 +35,7 @@ impl NativeEngine {
             Rewritten { held: rewritten.held + held, ..rewritten }
         };
         let host = self.host()?;
-        let ended = host.run(to_run, Outlet { events: call.events, rewrite: &rewrite }).await;
+        let ended = host.run(run, Outlet { events: call.events, rewrite: &rewrite }).await;
         let interrupted = self.end_run();
         match ended {
             Ok(Ended::Done(mut done)) => {

@@ -109,19 +109,6 @@ enum Came {
     Closed,
 }
 
-/// What a host is to run; see [`Run`].
-#[derive(Debug, Default)]
-pub struct ToRun {
-    /// The cell's shared library, if there is a cell.
-    pub library: Option<std::path::PathBuf>,
-    /// The function in it, if it has one.
-    pub symbol: Option<String>,
-    /// Whether the frontend may be asked.
-    pub allow_stdin: bool,
-    /// Variables to drop first.
-    pub forget: Vec<String>,
-}
-
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ended {
@@ -217,11 +204,11 @@ impl Host {
         }
     }
 
-    /// Runs a cell to its end, or does no more than to forget variables.
-    pub async fn run(&mut self, to_run: ToRun, outlet: Outlet<'_>) -> io::Result<Ended> {
-        let ToRun { library, symbol, allow_stdin, forget } = to_run;
+    /// Runs a cell to its end, or does no more than to forget variables. The run gets its number here.
+    pub async fn run(&mut self, mut run: Run, outlet: Outlet<'_>) -> io::Result<Ended> {
         self.runs += 1;
-        let run = Run { id: self.runs, library, symbol, allow_stdin, forget };
+        run.id = self.runs;
+        let allow_stdin = run.allow_stdin;
         self.begin_reading(outlet).await?;
         let mut sent = self.requests.send(&ToHost::Run(run));
         if self.was_interrupted() {

@@ -1,12 +1,11 @@
 //! `:opt`, `:cache` and `:reset`.
 
-use oxtorch_protocol::Outcome;
+use oxtorch_protocol::{Outcome, Run};
 use oxtorch_session::CellError;
 
 use crate::cell::{Execution, NativeEngine};
 use crate::commands::Optimise;
 use crate::compile::state::State;
-use crate::host::ToRun;
 use crate::perform::say;
 use crate::plan::variables::Variables;
 use crate::report::errors::{command_error, internal};
@@ -51,7 +50,7 @@ impl NativeEngine {
             let outcome = if forget.is_empty() {
                 Outcome::Ok
             } else {
-                self.run(ToRun { forget, ..ToRun::default() }, call).await?.outcome
+                self.run(Run { forget, ..Run::default() }, call).await?.outcome
             };
             self.state.variables = Variables::default();
             self.outcome(outcome)?;
