@@ -132,17 +132,15 @@ fn learn_one(
         return;
     }
     if let Some(Inserted::Probe(id)) = primary(|mark| matches!(mark, Inserted::Probe(_)))
-        && code == "E0745"
+        && matches!(code, "E0745" | "E0425")
     {
-        next.paths.insert(emission.variables[*id].name.clone());
-        return;
-    }
-    if let Some(Inserted::Probe(id)) = primary(|mark| matches!(mark, Inserted::Probe(_)))
-        && code == "E0425"
-    {
-        // A `let` that `#[cfg]` has removed.
-        next.moved.insert(*id);
-        next.ended.insert(*id);
+        if code == "E0745" {
+            next.paths.insert(emission.variables[*id].name.clone());
+        } else {
+            // A `let` that `#[cfg]` has removed.
+            next.moved.insert(*id);
+            next.ended.insert(*id);
+        }
         return;
     }
     let in_take = primary(|mark| matches!(mark, Inserted::Take(_)));
@@ -192,10 +190,7 @@ fn learn_one(
             primary(|mark| matches!(mark, Inserted::Probe(_) | Inserted::Drop(_)))
         {
             // Moved or unassigned at the end of its own stage. A later stage that uses it must be the one to complain.
-            next.moved.insert(*id);
-            next.ended.insert(*id);
-            join_where_read_later(*id, emission, next);
-            return;
+            return end(*id, emission, next);
         }
         if let Some(Inserted::Return(id)) = primary(|mark| matches!(mark, Inserted::Return(_))) {
             if next.passed.iter().any(|(passed, _)| passed == id) {
@@ -205,10 +200,7 @@ fn learn_one(
                 return;
             }
             if matches!(code, "E0382" | "E0381") {
-                next.moved.insert(*id);
-                next.ended.insert(*id);
-                join_where_read_later(*id, emission, next);
-                return;
+                return end(*id, emission, next);
             }
         } else if code == "E0382"
             && let Some((id, stage)) = moved_into_stage(error, marks, emission)
@@ -253,7 +245,10 @@ fn join(first: usize, next: &mut Decisions) {
     next.together = Some(next.together.map_or(first, |together| together.min(first)));
 }
 
-fn join_where_read_later(id: VariableId, emission: &Emission, next: &mut Decisions) {
+/// Takes a variable for gone by the end of its own stage. A later one that reads it is to run with that.
+fn end(id: VariableId, emission: &Emission, next: &mut Decisions) {
+    next.moved.insert(id);
+    next.ended.insert(id);
     if let Some(stage) = emission.read_later(id) {
         join(stage, next);
     }
