@@ -64,7 +64,7 @@ pub(super) struct CompiledCell {
 }
 
 /// One way to write the crate of a cell.
-struct Attempt {
+struct Draft {
     plan: Plan,
     emission: Emission,
     name: CrateName,
@@ -73,7 +73,7 @@ struct Attempt {
     externs: Vec<(String, PathBuf)>,
 }
 
-impl Attempt {
+impl Draft {
     fn file(&self) -> String {
         format!("{}.rs", self.name)
     }
@@ -157,10 +157,8 @@ impl Compiler {
     ) -> Result<CompiledCell, CellError> {
         self.expand(state, cell).await?;
         let cell = &*cell;
-        let macro_mentions = macro_mentions(state, cell);
-        let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
-
-        let mut next = attempt(Decisions::default());
+        let writer = Writer::new(&self.rustc, state, text, cell);
+        let mut next = writer.draft(Decisions::default());
         if !next.emission.runs && next.plan.is_empty() && cell.uses.is_empty() {
             return Ok(next.ready(BTreeMap::new(), false));
         }
@@ -168,14 +166,14 @@ impl Compiler {
         let first_name = next.name.clone();
         if let Some(lessons) = self.lessons(&first_name) {
             if lessons.decisions != next.decisions {
-                next = attempt(lessons.decisions);
+                next = writer.draft(lessons.decisions);
             }
             if self.rustc.library(&next.name).exists() {
                 self.remember_source(&next, purpose);
                 return Ok(next.ready(lessons.types, true));
             }
         }
-        let (next, compiled) = self.try_until_compiled(state, cell, next, attempt, purpose).await?;
+        let (next, compiled) = self.try_until_compiled(&writer, next, purpose).await?;
         let types = next.types(&compiled.diagnostics);
         let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
         self.learnt(first_name, &next.name, lessons);
@@ -190,21 +188,19 @@ impl Compiler {
         text: &Arc<CellText>,
         cell: &ParsedCell,
     ) -> Result<Vec<Diagnostic>, CellError> {
-        let macro_mentions = macro_mentions(state, cell);
-        let attempt = |decisions| self.attempt(state, text, cell, &macro_mentions, decisions);
-        let first = attempt(Decisions::default());
-        let (_, compiled) = self.try_until_compiled(state, cell, first, attempt, Purpose::Check).await?;
+        let writer = Writer::new(&self.rustc, state, text, cell);
+        let first = writer.draft(Decisions::default());
+        let (_, compiled) = self.try_until_compiled(&writer, first, Purpose::Check).await?;
         Ok(compiled.diagnostics)
     }
 
     async fn try_until_compiled(
         &self,
-        state: &State,
-        cell: &ParsedCell,
-        mut next: Attempt,
-        attempt: impl Fn(Decisions) -> Attempt,
+        writer: &Writer<'_>,
+        mut next: Draft,
         purpose: Purpose,
-    ) -> Result<(Attempt, Compiled), CellError> {
+    ) -> Result<(Draft, Compiled), CellError> {
+        let Writer { state, cell, .. } = *writer;
         for _ in 0..MAX_TRIES {
             let krate = Crate {
                 name: &next.name,
@@ -235,47 +231,11 @@ impl Compiler {
                 return Err(not_compiled(&errors, &compiled.other, compiled.status));
             }
             match learn(&errors, &next.emission, &next.file(), &next.decisions) {
-                Some(decisions) => next = attempt(decisions),
+                Some(decisions) => next = writer.draft(decisions),
                 None => return Err(self.compile_error(state, krate, &errors, &next.emission.source).await?),
             }
         }
         Err(internal("rustc refused every way to run this cell".to_owned()))
-    }
-
-    /// The crate of a cell under what was decided so far.
-    fn attempt(
-        &self,
-        state: &State,
-        text: &CellText,
-        cell: &ParsedCell,
-        macro_mentions: &Names,
-        decisions: Decisions,
-    ) -> Attempt {
-        let plan = state.scope.plan(cell, &decisions.stale);
-        let mut variables = state.variables.clone();
-        variables.rehome(&plan, None, text.number());
-        let imports = state.scope.imports(&plan, cell);
-        let earlier_uses = state.scope.uses(&plan, cell);
-        let macros: Vec<_> =
-            if decisions.local_macros { state.scope.macros(cell.mentions.clone()).collect() } else { Vec::new() };
-        // They mean the variables that are there ahead of the cell, even if that has others of the same names.
-        let named = macros.iter().flat_map(|item| &item.mentions).chain(macro_mentions).cloned().collect();
-        let mut emission = emit::emit(Input {
-            cell,
-            plan: &plan,
-            imports: &imports,
-            uses: &earlier_uses,
-            live: &variables.live,
-            macro_mentions: &named,
-            macros: &macros,
-            decisions: &decisions,
-        });
-        let items = plan.items().flat_map(|item| &item.names);
-        let uses = cell.leaves().chain(&earlier_uses).filter_map(|leaf| leaf.name.as_ref());
-        let taken = items.chain(imports.iter().map(|import| &import.name)).chain(uses).cloned().collect();
-        let externs = state.dependencies.attach(&mut emission.source, &taken);
-        let name = self.rustc.crate_name(state.opt_level(cell), &emission.source.text);
-        Attempt { plan, emission, name, decisions, externs }
     }
 
     fn lessons(&self, first_name: &str) -> Option<Lessons> {
@@ -308,10 +268,10 @@ impl Compiler {
     /// The same crate may come from another cell, or from the same one under another number: the last one is the one
     /// that the user is looking at. That is none which waits to be run: it has no number yet, and the same crate may be
     /// running.
-    fn remember_source(&self, attempt: &Attempt, purpose: Purpose) {
+    fn remember_source(&self, draft: &Draft, purpose: Purpose) {
         if purpose == Purpose::Run {
             let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
-            sources.insert(attempt.name.clone(), Arc::new(attempt.emission.source.clone()));
+            sources.insert(draft.name.clone(), Arc::new(draft.emission.source.clone()));
         }
     }
 
@@ -396,10 +356,51 @@ fn without_our_end(error: &mut Diagnostic, end: usize, file: &str) {
     }
 }
 
-/// The names that the macros which a cell mentions bring with them.
-fn macro_mentions(state: &State, cell: &ParsedCell) -> Names {
-    let mut mentions = cell.mentions.clone();
-    state.scope.close_over_macros(&mut mentions);
-    mentions.retain(|name| !cell.mentions.contains(name));
-    mentions
+/// Writes the crate of a cell, in one way after the other.
+struct Writer<'a> {
+    rustc: &'a Rustc,
+    state: &'a State,
+    text: &'a CellText,
+    cell: &'a ParsedCell,
+    /// The names that the macros which the cell mentions bring with them.
+    macro_mentions: Names,
+}
+
+impl<'a> Writer<'a> {
+    fn new(rustc: &'a Rustc, state: &'a State, text: &'a CellText, cell: &'a ParsedCell) -> Self {
+        let mut macro_mentions = cell.mentions.clone();
+        state.scope.close_over_macros(&mut macro_mentions);
+        macro_mentions.retain(|name| !cell.mentions.contains(name));
+        Self { rustc, state, text, cell, macro_mentions }
+    }
+
+    /// The crate under what was decided so far.
+    fn draft(&self, decisions: Decisions) -> Draft {
+        let Self { state, cell, .. } = *self;
+        let plan = state.scope.plan(cell, &decisions.stale);
+        let mut variables = state.variables.clone();
+        variables.rehome(&plan, None, self.text.number());
+        let imports = state.scope.imports(&plan, cell);
+        let earlier_uses = state.scope.uses(&plan, cell);
+        let macros: Vec<_> =
+            if decisions.local_macros { state.scope.macros(cell.mentions.clone()).collect() } else { Vec::new() };
+        // They mean the variables that are there ahead of the cell, even if that has others of the same names.
+        let named = macros.iter().flat_map(|item| &item.mentions).chain(&self.macro_mentions).cloned().collect();
+        let mut emission = emit::emit(Input {
+            cell,
+            plan: &plan,
+            imports: &imports,
+            uses: &earlier_uses,
+            live: &variables.live,
+            macro_mentions: &named,
+            macros: &macros,
+            decisions: &decisions,
+        });
+        let items = plan.items().flat_map(|item| &item.names);
+        let uses = cell.leaves().chain(&earlier_uses).filter_map(|leaf| leaf.name.as_ref());
+        let taken = items.chain(imports.iter().map(|import| &import.name)).chain(uses).cloned().collect();
+        let externs = state.dependencies.attach(&mut emission.source, &taken);
+        let name = self.rustc.crate_name(state.opt_level(cell), &emission.source.text);
+        Draft { plan, emission, name, decisions, externs }
+    }
 }

@@ -10,7 +10,7 @@ use syn::Token;
 use syn::punctuated::Punctuated;
 
 use crate::source::identifiers::{Names, unraw};
-use crate::source::instrument::{Edits, MacroKind};
+use crate::source::instrument::{Edits, MacroKind, start_of};
 use crate::source::parse::UseLeaf;
 
 /// What fragment each variable of a matcher stands for: `name` of `$name:ident` is an `ident`.
@@ -180,8 +180,7 @@ impl Piece {
     fn start(&self) -> Option<usize> {
         match self {
             Self::Variable { span, .. } => Some(span.byte_range().start),
-            Self::Token(TokenTree::Group(group)) => Some(group.span_open().byte_range().start),
-            Self::Token(token) => Some(token.span().byte_range().start),
+            Self::Token(token) => Some(start_of(token)),
             _ => None,
         }
     }

@@ -90,6 +90,13 @@ pub struct Held {
     is_macro: bool,
 }
 
+impl Direct {
+    fn of(held: &Held, identifier: &str, krate: &str, is_runtimes: bool) -> Self {
+        let (identifier, krate) = (identifier.to_owned(), krate.to_owned());
+        Self { identifier, krate, stem: held.stem.clone(), file: held.file.clone(), is_runtimes }
+    }
+}
+
 impl Held {
     /// The name of the crate itself: `libserde_json-0123` is that of `serde_json`.
     pub fn krate(&self) -> &str {
@@ -255,13 +262,7 @@ impl Request {
             let Some(held) = artifact.and_then(|at| crates.get(at)) else {
                 return Err(Failure::plain(format!("cargo has left no library of `{}`", wanted.identifier)));
             };
-            direct.push(Direct {
-                identifier: wanted.identifier.clone(),
-                krate: wanted.krate.clone(),
-                stem: held.stem.clone(),
-                file: held.file.clone(),
-                is_runtimes: self.is_runtimes(held),
-            });
+            direct.push(Direct::of(held, &wanted.identifier, &wanted.krate, self.is_runtimes(held)));
         }
         // What the crates take and give is of their tokio, whoever wrote that down.
         let is_tokio = |(held, _): &(&Held, &BuiltCrate)| {
@@ -270,9 +271,7 @@ impl Request {
         let mut reactor = None;
         if let Some((held, artifact)) = crates.iter().zip(&built.artifacts).find(is_tokio) {
             if !direct.iter().any(|direct: &Direct| direct.identifier == TOKIO) {
-                let (identifier, krate) = (TOKIO.to_owned(), TOKIO.to_owned());
-                let (stem, file) = (held.stem.clone(), held.file.clone());
-                direct.push(Direct { identifier, krate, stem, file, is_runtimes: false });
+                direct.push(Direct::of(held, TOKIO, TOKIO, false));
             }
             let has =
                 |feature| resolved.features.get(&artifact.id).is_some_and(|all| all.iter().any(|it| it == feature));

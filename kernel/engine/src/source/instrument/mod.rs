@@ -10,7 +10,7 @@ mod tests;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned as _;
@@ -275,17 +275,18 @@ pub fn after_attributes(tokens: TokenStream) -> Option<usize> {
         let is_attribute = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '#')
             && matches!(tokens.peek(), Some(TokenTree::Group(_)));
         if !is_attribute {
-            return Some(first_span(&token).byte_range().start);
+            return Some(start_of(&token));
         }
         tokens.next();
     }
     None
 }
 
-fn first_span(token: &TokenTree) -> Span {
+/// Where a token begins.
+pub fn start_of(token: &TokenTree) -> usize {
     match token {
-        TokenTree::Group(group) => group.span_open(),
-        other => other.span(),
+        TokenTree::Group(group) => group.span_open().byte_range().start,
+        other => other.span().byte_range().start,
     }
 }
 
