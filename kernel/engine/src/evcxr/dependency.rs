@@ -1,7 +1,6 @@
 //! The runtime as a dependency of a session's: the built library for the compiler, its sources for rust-analyzer, which
 //! evcxr asks for the types of variables. So nothing is built, and cells of both engines run the very same library.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,8 +49,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Dependency {
     folder: PathBuf,
     flags: String,
-    /// What the prelude puts in scope.
-    names: HashSet<String>,
 }
 
 impl Dependency {
@@ -75,11 +72,7 @@ impl Dependency {
             written.map_err(|source| HomeError::Io { action: "write", path: folder.clone(), source })?;
             home.finish(&finished, &folder)?;
         }
-        Ok(Self {
-            folder,
-            flags: flags(runtime),
-            names: exports_of_runtime().iter().map(|(name, _)| name.clone()).collect(),
-        })
+        Ok(Self { folder, flags: flags(runtime) })
     }
 
     /// rustc's flags, as `CARGO_ENCODED_RUSTFLAGS` takes them.
@@ -117,7 +110,8 @@ impl Dependency {
                 _ => matches!((after(1), after(2)), (Some("(" | "!"), _) | (Some(":"), Some(":"))),
             };
             let is_a_type = text.starts_with(char::is_uppercase);
-            *kind == TokenKind::Ident && (*text == "oxtorch" || self.names.contains(*text) && (is_a_type || is_used))
+            let is_exported = || exports_of_runtime().iter().any(|(name, _)| name == text);
+            *kind == TokenKind::Ident && (*text == "oxtorch" || (is_a_type || is_used) && is_exported())
         })
     }
 
@@ -155,8 +149,7 @@ mod tests {
     use super::*;
 
     fn dependency() -> Dependency {
-        let names = exported(&oxtorch_setup::source("runtime/src/prelude.rs").expect("is a source"));
-        Dependency { folder: PathBuf::from("/home/evcxr/1"), flags: String::new(), names }
+        Dependency { folder: PathBuf::from("/home/evcxr/1"), flags: String::new() }
     }
 
     #[test]
