@@ -9,6 +9,7 @@ pub(crate) mod runtime_index;
 pub(crate) mod signature;
 pub(crate) mod standard_library;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use oxtorch_session::Completion;
@@ -35,7 +36,7 @@ impl NativeEngine {
     }
 
     /// rust-analyzer if it is ready, and what it has to see; starts it where it was not asked for before.
-    pub(super) fn analyzer_for(&mut self, cell: &str, cursor: usize) -> Option<(RunningServer, Document)> {
+    pub(super) fn analyzer_for(&mut self, cell: &str, cursor: usize) -> Option<(Arc<RunningServer>, Document)> {
         let ready = self.analyzer.ready()?;
         let document = Document::of(&self.state, cell, cursor);
         document.in_code.then_some((ready, document))

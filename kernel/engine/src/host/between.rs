@@ -118,6 +118,7 @@ impl Between {
         let mut is_open = true;
         while is_open || !self.streams.pending.is_empty() {
             let Streams { control, stdout, stderr, pending } = &mut self.streams;
+            let rewrite = &*self.aside.rewrite;
             // Nothing is sent from within a branch, so nothing is lost where the task is stopped.
             let reads = is_open && pending.len() < EVENTS;
             let heard = tokio::select! {
@@ -131,13 +132,11 @@ impl Between {
                     }
                     Ok(Heard::Text)
                 }
-                readable = stdout.pipe.readable(), if reads && !stdout.closed => {
-                    let read = readable.and_then(|()| stdout.read(&*self.aside.rewrite));
-                    read.map(|(_, events)| pending.extend(events)).map(|()| Heard::Text)
+                shown = stdout.next(rewrite), if reads && !stdout.closed => {
+                    shown.map(|events| pending.extend(events)).map(|()| Heard::Text)
                 }
-                readable = stderr.pipe.readable(), if reads && !stderr.closed => {
-                    let read = readable.and_then(|()| stderr.read(&*self.aside.rewrite));
-                    read.map(|(_, events)| pending.extend(events)).map(|()| Heard::Text)
+                shown = stderr.next(rewrite), if reads && !stderr.closed => {
+                    shown.map(|events| pending.extend(events)).map(|()| Heard::Text)
                 }
                 message = control.next(), if reads => {
                     message.map(|message| message.map_or(Heard::End, |message| Heard::Message(Box::new(message))))

@@ -344,14 +344,12 @@ impl Host {
                     continue;
                 }
                 status = until.exit() => Came::Exit(status?),
-                result = streams.stdout.pipe.readable(), if !streams.stdout.closed => {
-                    result?;
-                    outlet.show(streams.stdout.read(rewrite)?.1).await;
+                shown = streams.stdout.next(rewrite), if !streams.stdout.closed => {
+                    outlet.show(shown?).await;
                     continue;
                 }
-                result = streams.stderr.pipe.readable(), if !streams.stderr.closed => {
-                    result?;
-                    outlet.show(streams.stderr.read(rewrite)?.1).await;
+                shown = streams.stderr.next(rewrite), if !streams.stderr.closed => {
+                    outlet.show(shown?).await;
                     continue;
                 }
                 () = tokio::time::sleep(BLOCK_PATIENCE), if streams.stdout.waits() => {

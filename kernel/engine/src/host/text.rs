@@ -15,8 +15,8 @@ use crate::host::rich_output::RichOutput;
 /// The output pipe of a process.
 #[derive(Debug)]
 pub struct Text {
-    /// Readable when there is something to forward.
-    pub pipe: pipe::Receiver,
+    /// Readable when there is something to show.
+    pipe: pipe::Receiver,
     /// The same pipe, read without asking tokio: it learns that something was written only when it next waits, and by
     /// then the message that was sent after that text may have been acted on.
     now: File,
@@ -53,8 +53,14 @@ impl Text {
         self.rich.iter_mut().for_each(RichOutput::begin_cell);
     }
 
+    /// Waits for text, and gives what it shows. Nothing is lost where this is dropped.
+    pub async fn next(&mut self, rewrite: &Rewrite<'_>) -> io::Result<Vec<Event>> {
+        self.pipe.readable().await?;
+        Ok(self.read(rewrite)?.1)
+    }
+
     /// What can be read at once: how many bytes that was, and what it shows.
-    pub fn read(&mut self, rewrite: &Rewrite<'_>) -> io::Result<(usize, Vec<Event>)> {
+    fn read(&mut self, rewrite: &Rewrite<'_>) -> io::Result<(usize, Vec<Event>)> {
         let mut buffer = vec![0; PIPE_BYTES];
         let read = match self.pipe.try_read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => (&self.now).read(&mut buffer),

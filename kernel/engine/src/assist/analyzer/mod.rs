@@ -54,15 +54,15 @@ struct Started {
 #[derive(Clone)]
 enum Stage {
     Starting,
-    Running(Arc<Session>),
+    Running(Arc<RunningServer>),
     /// It has ended, or could not be started.
     Gone,
     /// There is none.
     Absent,
 }
 
-/// A server that has read everything, and the file that it was last told.
-struct Session {
+/// A server that has read everything and answers, and the file that it was last told.
+pub(crate) struct RunningServer {
     server: Server,
     uri: String,
     columns: Columns,
@@ -81,10 +81,10 @@ impl Analyzer {
     }
 
     /// The server if it is ready to answer; starts it if there is none.
-    pub(super) fn ready(&mut self) -> Option<RunningServer> {
+    pub(super) fn ready(&mut self) -> Option<Arc<RunningServer>> {
         let stage = self.started.as_ref().map(|started| started.stage.borrow().clone());
         match stage {
-            Some(Stage::Running(session)) if !session.server.is_gone() => return Some(RunningServer(session)),
+            Some(Stage::Running(running)) if !running.server.is_gone() => return Some(running),
             Some(Stage::Starting | Stage::Absent) => return None,
             Some(Stage::Gone | Stage::Running(_)) | None => {}
         }
@@ -99,10 +99,10 @@ impl Analyzer {
         let (recipe, folder) = (self.recipe.clone(), self.folder.clone());
         let task = tokio::spawn(async move {
             match tokio::time::timeout(START, open(recipe, folder)).await {
-                Ok(Ok(Some(session))) => {
-                    let session = Arc::new(session);
-                    tell.send_replace(Stage::Running(Arc::clone(&session)));
-                    session.server.gone().await;
+                Ok(Ok(Some(running))) => {
+                    let running = Arc::new(running);
+                    tell.send_replace(Stage::Running(Arc::clone(&running)));
+                    running.server.gone().await;
                     tell.send_replace(Stage::Gone);
                 }
                 Ok(Ok(None)) => drop(tell.send_replace(Stage::Absent)),
@@ -120,15 +120,11 @@ impl Drop for Started {
     }
 }
 
-/// A server that answers.
-#[derive(Clone)]
-pub(crate) struct RunningServer(Arc<Session>);
-
 impl RunningServer {
     /// What could take the place of the `len` bytes ahead of the cursor; `None` where the server does not say.
     pub(super) async fn candidates(&self, document: &Document, len: usize) -> Option<Vec<Candidate>> {
         let result = self.ask("textDocument/completion", document).await?;
-        Some(answers::candidates(&result, document, len, self.0.columns))
+        Some(answers::candidates(&result, document, len, self.columns))
     }
 
     /// What the name at the cursor is.
@@ -145,21 +141,18 @@ impl RunningServer {
     pub(super) async fn source(&self, document: &Document) -> Option<String> {
         let result = self.ask("textDocument/definition", document).await?;
         let (uri, first, last) = answers::definition(&result)?;
-        let text = if uri == self.0.uri { document.text.clone() } else { read(&uri).await? };
+        let text = if uri == self.uri { document.text.clone() } else { read(&uri).await? };
         let lines: Vec<&str> = text.lines().skip(first).take(last - first + 1).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
     async fn ask(&self, method: &str, document: &Document) -> Option<Value> {
-        let session = &*self.0;
-        session.tell(&document.text);
-        let position = document.cursor(session.columns);
-        let params = json!({"textDocument": {"uri": session.uri}, "position": position});
-        session.server.request(method, params).await.filter(|result| !result.is_null())
+        self.tell(&document.text);
+        let position = document.cursor(self.columns);
+        let params = json!({"textDocument": {"uri": self.uri}, "position": position});
+        self.server.request(method, params).await.filter(|result| !result.is_null())
     }
-}
 
-impl Session {
     /// Has the server see this text in the file.
     fn tell(&self, text: &str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,7 +197,7 @@ fn path_of(uri: &str) -> Option<PathBuf> {
 }
 
 /// Starts a server and waits until it answers quickly; `None` where there is none to start.
-async fn open(recipe: Recipe, folder: PathBuf) -> anyhow::Result<Option<Session>> {
+async fn open(recipe: Recipe, folder: PathBuf) -> anyhow::Result<Option<RunningServer>> {
     let file = folder.join("session.rs");
     let found = {
         let (folder, file) = (folder.clone(), file.clone());
@@ -241,7 +234,7 @@ async fn open(recipe: Recipe, folder: PathBuf) -> anyhow::Result<Option<Session>
         server.request("textDocument/completion", params).await;
     }
     let told = Mutex::new(Told { version: 1, text: FIRST_CELL.to_owned() });
-    Ok(Some(Session { server, uri, columns, told }))
+    Ok(Some(RunningServer { server, uri, columns, told }))
 }
 
 fn open_file(server: &Server, uri: &str, text: &str) {
