@@ -56,7 +56,7 @@ const MOST: usize = 1500;
 pub(super) struct Own {
     cursor: usize,
     prefix: String,
-    found: Found,
+    found: Candidates,
     /// Whether this is what can stand there, and not merely what may.
     pub certain: bool,
     /// Whether it is code, so that a language server may know more.
@@ -72,7 +72,7 @@ impl Own {
     /// With what a language server says behind it, or in place of what was guessed.
     pub fn with(mut self, more: Vec<Candidate>) -> Completion {
         if !self.certain && !more.is_empty() {
-            self.found = Found::default();
+            self.found = Candidates::default();
         }
         for candidate in more {
             self.found.add(candidate);
@@ -88,7 +88,7 @@ pub(super) fn complete(state: &State, docs: &Path, dir: &Path, cell: &str, curso
     let before = &cell[..cursor];
     let (context, prefix) = at_end_of(before, &|name| state.knows(name));
     let is_code = matches!(context, Context::Member(_) | Context::Path(_) | Context::Name);
-    let mut found = Found::default();
+    let mut found = Candidates::default();
     let mut certain = true;
     match context {
         Context::Command => commands(&mut found),
@@ -113,9 +113,9 @@ struct Rank {
 
 /// Candidates by name; what is put in first stays.
 #[derive(Debug, Default)]
-struct Found(BTreeMap<String, (Rank, Candidate)>);
+struct Candidates(BTreeMap<String, (Rank, Candidate)>);
 
-impl Found {
+impl Candidates {
     fn put(&mut self, text: &str, kind: Kind, signature: &str) {
         self.add(Candidate { text: text.to_owned(), kind, signature: signature.to_owned() });
     }
@@ -150,13 +150,13 @@ impl Found {
     }
 }
 
-fn commands(found: &mut Found) {
+fn commands(found: &mut Candidates) {
     for entry in &CATALOGUE {
         found.put(entry.name(), Kind::Magic, entry.about);
     }
 }
 
-fn files(folder: &Path, prefix: &str, found: &mut Found) {
+fn files(folder: &Path, prefix: &str, found: &mut Candidates) {
     let mut names: Vec<(String, bool)> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
@@ -170,7 +170,7 @@ fn files(folder: &Path, prefix: &str, found: &mut Found) {
     }
 }
 
-fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
+fn names(state: &State, cell: &str, prefix: &str, found: &mut Candidates) {
     for (name, variable) in &state.variables.live {
         found.put(name, Kind::Instance, &readable_type(&variable.ty));
     }
@@ -221,7 +221,7 @@ fn names(state: &State, cell: &str, prefix: &str, found: &mut Found) {
 }
 
 /// Fields and methods; says whether they are those of what is named.
-fn members(state: &State, docs: &Path, names: &[&str], prefix: &str, found: &mut Found) -> bool {
+fn members(state: &State, docs: &Path, names: &[&str], prefix: &str, found: &mut Candidates) -> bool {
     let known = names.split_first().and_then(|(first, fields)| Some((state.variables.live.get(*first)?, fields)));
     let Some((variable, fields)) = known else {
         members_of_anything(state, prefix, found);
@@ -243,7 +243,7 @@ fn members(state: &State, docs: &Path, names: &[&str], prefix: &str, found: &mut
 }
 
 /// What may be meant where the type is not known: a tensor, or something of the session's.
-fn members_of_anything(state: &State, prefix: &str, found: &mut Found) {
+fn members_of_anything(state: &State, prefix: &str, found: &mut Candidates) {
     if prefix.is_empty() {
         return;
     }
@@ -258,7 +258,7 @@ fn members_of_anything(state: &State, prefix: &str, found: &mut Found) {
     }
 }
 
-fn methods_of(state: &State, docs: &Path, ty: &str, found: &mut Found) {
+fn methods_of(state: &State, docs: &Path, ty: &str, found: &mut Candidates) {
     for (name, signature) in all_members(state, docs, ty).into_iter().filter(|(_, signature)| takes_self(signature)) {
         found.put_method(&name, &signature, is_variant(state, ty, &name));
     }
@@ -270,7 +270,7 @@ fn is_variant(state: &State, ty: &str, name: &str) -> bool {
 }
 
 /// What stands behind `owner::`.
-fn held_by(state: &State, docs: &Path, owner: &str, found: &mut Found) {
+fn held_by(state: &State, docs: &Path, owner: &str, found: &mut Candidates) {
     if let Some(live) = state.scope.find(owner) {
         parsed(live.item.fragment.text(), |item| match item {
             Item::Enum(it) => {
