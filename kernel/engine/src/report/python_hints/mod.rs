@@ -167,95 +167,79 @@ fn begins_with_assignment(line: &str, name: &str) -> bool {
 
 fn of_a_name(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> {
     let name = spot.word;
-    if name == "print" {
-        return Some(Advice::instead(
-            "write `println!(\"{x}\")`, or `println!(\"{x:?}\")` for what has no text of its own",
-        ));
-    }
-    if !error.message.starts_with("cannot find") {
-        return None;
-    }
     let assigned_above = || text.lines().any(|line| begins_with_assignment(line, name));
-    if spot.is_assigned() || assigned_above() {
-        return Some(if spot.is_assigned() && spot.in_arguments() {
-            Advice::instead("arguments have no names: write their values in the order of the function's parameters")
-        } else {
-            Advice::instead(format!(
-                "a new variable begins with `let`: `let {name} = ...;`, or `let mut {name} = ...;` to change it later"
-            ))
-        });
-    }
-    if spot.after.starts_with('.') && MODULES.contains(&name) {
-        return Some(Advice::instead(
-            "tensors are made by `Tensor::zeros`, `Tensor::randn`, `Tensor::from_slice`...; layers are in `nn`; numbers have methods, \
-             as in `x.sqrt()`",
-        ));
-    }
-    let called = spot.after.trim_start().starts_with('(');
-    FUNCTIONS.iter().find(|(function, _)| called && *function == name).map(|(_, rust)| Advice::instead(write(rust)))
+    let text = if name == "print" {
+        "write `println!(\"{x}\")`, or `println!(\"{x:?}\")` for what has no text of its own"
+    } else if !error.message.starts_with("cannot find") {
+        return None;
+    } else if spot.is_assigned() && spot.in_arguments() {
+        "arguments have no names: write their values in the order of the function's parameters"
+    } else if spot.is_assigned() || assigned_above() {
+        return Some(Advice::instead(format!(
+            "a new variable begins with `let`: `let {name} = ...;`, or `let mut {name} = ...;` to change it later"
+        )));
+    } else if spot.after.starts_with('.') && MODULES.contains(&name) {
+        "tensors are made by `Tensor::zeros`, `Tensor::randn`, `Tensor::from_slice`...; layers are in `nn`; numbers have methods, \
+         as in `x.sqrt()`"
+    } else {
+        let called = spot.after.trim_start().starts_with('(');
+        let (_, rust) = FUNCTIONS.iter().find(|(function, _)| called && *function == name)?;
+        return Some(Advice::instead(write(rust)));
+    };
+    Some(Advice::instead(text))
 }
 
 fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let message = error.message.as_str();
-    if spot.word == "@" {
-        return Some(Advice::instead("a matrix product is `x.matmul(&w)`"));
-    }
-    if message == "prefix `f` is unknown" {
-        return Some(Advice::instead("write `format!(\"x is {x}\")`; `println!(\"x is {x}\")` takes such text itself"));
-    }
-    if spot.word == "gen" && spot.before.ends_with('.') {
-        return Some(Advice::instead(
-            "`gen` is a keyword since 2024. A random number is `rng.random()`, one of a range `rng.random_range(0..10)`",
-        ));
-    }
     let line = spot.line.trim_start();
-    if line.starts_with('#') && !line.starts_with("#[") && !line.starts_with("#!") {
-        return Some(Advice::instead("a comment begins with `//`"));
-    }
     // `print!(...)` and `from = 3` are Rust.
     let rest = line.strip_prefix(spot.first).unwrap_or("");
     let is_statement = match rest.trim_start().chars().next() {
         None | Some(':') => true,
         Some(next) => rest.starts_with(' ') && (next.is_alphanumeric() || "_\"'".contains(next)),
     };
-    if let Some((_, rust)) = STATEMENTS.iter().find(|(word, _)| is_statement && *word == spot.first) {
-        return Some(Advice::instead(*rust));
-    }
-    if spot.before.split_whitespace().any(|word| word == "elif") {
-        return Some(Advice::instead("write `else if`"));
-    }
-    if spot.before.split_whitespace().any(|word| word == "lambda") {
-        return Some(Advice::instead("a function without a name is a closure: `|x| x * x`"));
-    }
-    if spot.word == "is" {
-        return Some(Advice::instead("`x.is_none()` and `x.is_some()` ask an `Option`; `==` compares"));
-    }
-    if let Some(advice) = indexing::of_python(spot) {
+    let statement = STATEMENTS.iter().find(|(word, _)| is_statement && *word == spot.first);
+    let follows = |word: &str| spot.before.split_whitespace().any(|other| other == word);
+    let behind = spot.after.trim_start();
+    let text = if spot.word == "@" {
+        "a matrix product is `x.matmul(&w)`"
+    } else if message == "prefix `f` is unknown" {
+        "write `format!(\"x is {x}\")`; `println!(\"x is {x}\")` takes such text itself"
+    } else if spot.word == "gen" && spot.before.ends_with('.') {
+        "`gen` is a keyword since 2024. A random number is `rng.random()`, one of a range `rng.random_range(0..10)`"
+    } else if line.starts_with('#') && !line.starts_with("#[") && !line.starts_with("#!") {
+        "a comment begins with `//`"
+    } else if let Some((_, rust)) = statement {
+        rust
+    } else if follows("elif") {
+        "write `else if`"
+    } else if follows("lambda") {
+        "a function without a name is a closure: `|x| x * x`"
+    } else if spot.word == "is" {
+        "`x.is_none()` and `x.is_some()` ask an `Option`; `==` compares"
+    } else if let Some(advice) = indexing::of_python(spot) {
         return Some(advice);
-    }
-    if message.contains("found `:`") && spot.word == ":" {
-        let ends_the_line = spot.after.trim().is_empty();
-        if ends_the_line && ["for", "while", "if", "else"].contains(&spot.first) {
-            return Some(Advice::instead(BLOCK));
-        }
-        let opened = spot.before.rfind(['[', '{']).map(|at| &spot.before[at..=at]);
-        return match opened {
-            Some("[") => Some(Advice::instead(
-                "a part of a list is `&list[1..]`, `&list[..3]` or `&list[1..3]`; of a tensor `x.i(1..3)`",
-            )),
-            Some("{") => Some(Advice::instead(
-                "a dictionary is `std::collections::HashMap::from([(\"lr\", 0.1)])`; for a fixed set of names define a `struct`",
-            )),
-            _ => None,
-        };
-    }
-    if message.starts_with("expected `;`")
-        && spot.after.trim_start().starts_with("//")
-        && spot.after.trim_start().len() < 8
-    {
+    } else if message.contains("found `:`") && spot.word == ":" {
+        of_colon(spot)?
+    } else if message.starts_with("expected `;`") && behind.starts_with("//") && behind.len() < 8 {
         return Some(Advice::help("`//` begins a comment; `/` between integers divides without a remainder"));
+    } else {
+        return None;
+    };
+    Some(Advice::instead(text))
+}
+
+/// Help for a colon that has no place in Rust.
+fn of_colon(spot: &Spot<'_>) -> Option<&'static str> {
+    if spot.after.trim().is_empty() && ["for", "while", "if", "else"].contains(&spot.first) {
+        return Some(BLOCK);
     }
-    None
+    let opened = spot.before.rfind(['[', '{'])?;
+    Some(if spot.before[opened..].starts_with('[') {
+        "a part of a list is `&list[1..]`, `&list[..3]` or `&list[1..3]`; of a tensor `x.i(1..3)`"
+    } else {
+        "a dictionary is `std::collections::HashMap::from([(\"lr\", 0.1)])`; for a fixed set of names define a `struct`"
+    })
 }
 
 #[cfg(test)]
