@@ -1,6 +1,7 @@
 //! The commands of a cell (`:vars`, `%cd`, `!ls`): what a line asks for. What the commands do is each engine's own.
 
 pub(crate) mod catalogue;
+mod lines;
 pub(crate) mod read;
 pub(crate) mod segments;
 
