@@ -17,15 +17,13 @@ impl Aside {
 
     /// Waits for the next event; for ever if none will come.
     pub async fn next(&mut self) -> Event {
-        let event = match &mut self.0 {
-            Some(events) => events.recv().await,
-            None => None,
-        };
-        match event {
-            Some(event) => event,
-            // The engine has ended, or tells nothing.
-            None => std::future::pending().await,
+        if let Some(events) = &mut self.0
+            && let Some(event) = events.recv().await
+        {
+            return event;
         }
+        // The engine has ended, or tells nothing.
+        std::future::pending().await
     }
 
     /// The next event until something has been done, and after that those that have come by then. `done` is taken once

@@ -23,11 +23,8 @@ pub const EMPTY: &str = "!<arch>\n";
 /// library, or a crate that one was bundled with. What is no object file, as a crate's metadata, defines none.
 fn functions(archive: &[u8], names: &mut BTreeSet<String>) {
     let Ok(file) = ArchiveFile::parse(archive) else { return };
-    for member in file.members().flatten() {
-        // What rustc compiled is exported as Rust has it.
-        if member.name().ends_with(b".rcgu.o") {
-            continue;
-        }
+    // What rustc compiled is exported as Rust has it.
+    for member in file.members().flatten().filter(|member| !member.name().ends_with(b".rcgu.o")) {
         let Some(object) = member.data(archive).ok().and_then(|data| object::File::parse(data).ok()) else { continue };
         for symbol in object.symbols().filter(is_offered) {
             let Ok(name) = symbol.name() else { continue };

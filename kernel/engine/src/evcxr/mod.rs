@@ -64,23 +64,16 @@ enum Item {
     Done { result: Result<EvalOutputs, Box<Error>>, lost: Vec<String> },
 }
 
-/// What the session on evcxr's thread starts from.
-struct Start {
-    program: PathBuf,
-    toolchain: Option<String>,
-    dependency: Dependency,
-}
-
 impl EvcxrEngine {
     /// Starts evcxr. `program` is started again for the processes behind it: it calls [`hook`] first.
     pub async fn start(home: &Home, runtime: &Runtime, program: PathBuf) -> anyhow::Result<Self> {
-        let start = Start { program, toolchain: rustup_name(runtime), dependency: Dependency::lay_out(home, runtime)? };
+        let (toolchain, dependency) = (rustup_name(runtime), Dependency::lay_out(home, runtime)?);
         let (jobs, queue) = std_mpsc::channel();
         let (sender, items) = mpsc::unbounded_channel();
         let (says, started) = oneshot::channel();
         std::thread::Builder::new()
             .name("evcxr".into())
-            .spawn(move || match Evaluator::start(start, sender) {
+            .spawn(move || match Evaluator::start(program, toolchain, dependency, sender) {
                 Ok(mut evaluator) => {
                     let handle = evaluator.context.process_handle();
                     let process = Process { handle, runs: Arc::default(), interrupted: Arc::default() };
@@ -282,16 +275,21 @@ fn locked(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
 }
 
 impl Evaluator {
-    fn start(start: Start, items: mpsc::UnboundedSender<Item>) -> anyhow::Result<Self> {
-        let mut command = Command::new(start.program);
+    fn start(
+        program: PathBuf,
+        toolchain: Option<String>,
+        dependency: Dependency,
+        items: mpsc::UnboundedSender<Item>,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
         // Ctrl-C in a terminal is the kernel's to handle.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let (mut context, outputs) = EvalContext::with_subprocess_command(command)?;
         let mut state = context.state();
-        if let Some(name) = &start.toolchain {
+        if let Some(name) = &toolchain {
             state.set_toolchain(name)?;
         }
-        state.set_build_env("CARGO_ENCODED_RUSTFLAGS", start.dependency.flags());
+        state.set_build_env("CARGO_ENCODED_RUSTFLAGS", dependency.flags());
         state.set_build_env("RUSTC_WRAPPER", "");
         context.eval_with_state("", state)?;
         let stdout = outputs.stdout;
@@ -312,7 +310,7 @@ impl Evaluator {
         let stderr = outputs.stderr;
         std::thread::Builder::new().name("evcxr stderr".into()).spawn(move || while stderr.recv().is_ok() {})?;
         let context = CommandContext::with_eval_context(context);
-        Ok(Self { context, lines, dependency: start.dependency, settled: false })
+        Ok(Self { context, lines, dependency, settled: false })
     }
 
     fn run(&mut self, job: &Job) {

@@ -76,11 +76,8 @@ impl Interrupts {
                 }
                 wait
             };
-            match wait {
-                // A change that came meanwhile is remembered.
-                Some(wait) => drop(tokio::time::timeout(wait, self.changed.notified()).await),
-                None => self.changed.notified().await,
-            }
+            // A change that came meanwhile is remembered.
+            let _ = tokio::time::timeout(wait.unwrap_or(Duration::MAX), self.changed.notified()).await;
         }
     }
 }

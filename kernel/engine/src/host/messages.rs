@@ -35,6 +35,7 @@ impl Messages {
     /// [`io::ErrorKind::InvalidData`] where what came is no message, and again each time where it is longer than any
     /// is.
     pub(super) async fn next(&mut self) -> io::Result<Option<FromHost>> {
+        let refused = |told: String| io::Error::new(io::ErrorKind::InvalidData, told);
         loop {
             let read = self.socket.fill_buf().await?;
             if read.is_empty() {
@@ -44,17 +45,14 @@ impl Messages {
             let taken = end.map_or(read.len(), |end| end + 1);
             if self.line.len() + taken > LONGEST_MESSAGE + 1 {
                 let megabytes = LONGEST_MESSAGE >> 20;
-                let told = format!("it sent a message of more than {megabytes} MB to the kernel");
-                return Err(io::Error::new(io::ErrorKind::InvalidData, told));
+                return Err(refused(format!("it sent a message of more than {megabytes} MB to the kernel")));
             }
             self.line.extend_from_slice(&read[..taken]);
             self.socket.consume(taken);
             if end.is_some() {
                 let line = std::mem::take(&mut self.line);
-                return serde_json::from_slice(&line).map(Some).map_err(|error| {
-                    let told = format!("it sent what is no message to the kernel: {error}");
-                    io::Error::new(io::ErrorKind::InvalidData, told)
-                });
+                let message = serde_json::from_slice(&line).map(Some);
+                return message.map_err(|error| refused(format!("it sent what is no message to the kernel: {error}")));
             }
         }
     }

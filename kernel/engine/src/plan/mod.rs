@@ -122,16 +122,11 @@ impl Scope {
         uses: &[&UseLeaf],
         stale: &Names,
     ) {
-        let moved = || items.iter().map(|index| &*self.items[*index].item);
+        let of_types = |index: &usize| Some(&*self.items[*index].item).filter(|item| item.kind.is_part_of_types());
+        let moved = || items.iter().filter_map(of_types);
         let old_impls = || impls.iter().map(|index| &*self.impls[*index]);
-        let replaced = plan.replaced.iter().map(|index| &*self.items[*index].item);
-        let gone = moved().filter(|item| is_in(&item.names, stale));
-        let first: Names = gone
-            .chain(replaced)
-            .filter(|item| item.kind.is_part_of_types())
-            .flat_map(|item| item.names.iter().cloned())
-            .collect();
-        plan.changed.extend(first);
+        let gone = moved().filter(|item| is_in(&item.names, stale)).chain(plan.replaced.iter().filter_map(of_types));
+        plan.changed.extend(gone.flat_map(|item| item.names.iter().cloned()));
         for old in old_impls() {
             let new = plan.new_impls.iter().filter(|new| new.header == old.header);
             if new.into_iter().any(|new| old.associated.iter().any(|it| new.replaces(it))) {
@@ -149,10 +144,8 @@ impl Scope {
             };
             let used = uses.iter().filter(|leaf| leaf.mentions.iter().any(|name| plan.changed.contains(name)));
             let used: Names = used.filter_map(|leaf| leaf.name.clone()).collect();
-            let changed: Names = moved()
-                .filter(|item| item.kind.is_part_of_types() && differs(&item.tokens, &item.mentions))
-                .flat_map(|item| item.names.iter().cloned())
-                .collect();
+            let changed = moved().filter(|item| differs(&item.tokens, &item.mentions));
+            let changed: Names = changed.flat_map(|item| item.names.iter().cloned()).collect();
             let associated: Names = old_impls()
                 .filter(|block| block.associated.iter().any(|it| differs(&it.tokens, &it.mentions)))
                 .flat_map(Impl::owners)
