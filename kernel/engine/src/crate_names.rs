@@ -7,7 +7,7 @@ use oxtorch_session::Stream;
 use oxtorch_system::home::key;
 
 use crate::host::Rewritten;
-use crate::source::source_map::{Place, Source};
+use crate::source::source_map::{CrateSource, Place};
 
 /// What the name of each cell's crate begins with; a hash follows.
 const BEGINNING: &str = "cell_";
@@ -81,7 +81,7 @@ pub fn with_names(text: &str, mut write: impl FnMut(&mut String, &str) -> Option
 }
 
 /// The emitted sources of all cells, by the names of their crates.
-pub type Sources = HashMap<String, Arc<Source>>;
+pub type Sources = HashMap<String, Arc<CrateSource>>;
 
 /// Where a line of a file comes from, if the file is the source of a cell.
 pub fn place_in(sources: &Sources, file: &str, line: u32, column: u32) -> Option<Place> {
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_place_of_a_dbg_is_the_users() {
-        let mut source = Source::default();
+        let mut source = CrateSource::default();
         source.glue("header\n");
         let text = "dbg!(x)";
         source.fragment(&Fragment { cell: CellText::new(5, text), range: 0..text.len(), edits: vec![] });

@@ -37,7 +37,7 @@ use crate::report::{python_hints, render};
 use crate::source::fragment::{CellText, Fragment};
 use crate::source::identifiers::Names;
 use crate::source::parse::{ParseError, ParsedCell};
-use crate::source::source_map::{Place, Source};
+use crate::source::source_map::{CrateSource, Place};
 
 /// More tries than this would be a mistake in how refusals are read: every try decides at least one thing.
 const MAX_TRIES: usize = 24;
@@ -286,7 +286,7 @@ impl Compiler {
         state: &State,
         krate: Crate<'_>,
         errors: &[&Diagnostic],
-        source: &Source,
+        source: &CrateSource,
     ) -> Result<CellError, CellError> {
         let compiled;
         let mut errors = errors.to_vec();
@@ -308,7 +308,7 @@ impl Compiler {
         if let Some(found) = unbalanced(&text.text) {
             return compile_error(render::unbalanced_text(text, &found));
         }
-        let mut source = Source::default();
+        let mut source = CrateSource::default();
         source.glue("#![allow(unused)] fn __oxtorch_run() { ");
         source.fragment(&Fragment { cell: Arc::clone(text), range: 0..text.text.len(), edits: Vec::new() });
         let end = source.glue("\n}\n").start;

@@ -11,7 +11,7 @@ use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::Names;
 use crate::source::instrument::impl_trait;
 use crate::source::parse::UseLeaf;
-use crate::source::source_map::{Place, Source};
+use crate::source::source_map::{CrateSource, Place};
 
 /// Identifies a variable within its cell: first those taken, then the bindings in order.
 pub type VariableId = usize;
@@ -133,7 +133,7 @@ pub(super) const SHOW_TRAITS: &str = "use ::oxtorch::cell::{ViaDebug as _, ViaNa
 #[derive(Debug, Default)]
 pub struct Emission {
     /// The text and its map.
-    pub source: Source,
+    pub source: CrateSource,
     /// What is ours in it.
     pub marks: Vec<(Range<usize>, Inserted)>,
     /// The cell's variables.

@@ -22,7 +22,7 @@ use crate::source::macro_items::ItemMacros;
 use crate::source::members::{Contents, associated};
 use crate::source::nesting::{TooDeep, read};
 use crate::source::parse::{Impl, Item, ItemKind, ParsedCell, Statement, canonical, item_names};
-use crate::source::source_map::Source;
+use crate::source::source_map::CrateSource;
 
 /// The modules that hold the calls, by number.
 const CALL: &str = "oxtorch_call_";
@@ -37,7 +37,7 @@ pub fn source(cell: &ParsedCell, scope: &Scope, macros_of_crates: &ItemMacros) -
     let own = cell.items.iter().filter(|item| item.kind == ItemKind::Macro);
     // A macro of the cell stands behind an earlier one of its name, and wins.
     let macros = scope.macros(names).chain(own);
-    let mut source = Source::default();
+    let mut source = CrateSource::default();
     source.glue("#![allow(warnings)]\n");
     for item in macros {
         source.fragment(&item.fragment);

@@ -12,7 +12,7 @@ use crate::plan::scope::Scope;
 use crate::plan::variables::Variables;
 use crate::report::python_hints;
 use crate::source::parse::ItemKind;
-use crate::source::source_map::{Place, Source};
+use crate::source::source_map::{CrateSource, Place};
 use crate::source::words::in_name;
 
 /// What is added to a diagnostic of rustc's.
@@ -62,7 +62,7 @@ pub struct Known<'a> {
 
 impl<'a> Known<'a> {
     /// What to add to an error.
-    pub fn advice(&self, error: &Diagnostic, source: &Source, file: &str) -> Advice {
+    pub fn advice(&self, error: &Diagnostic, source: &CrateSource, file: &str) -> Advice {
         let place = error.range_in(file).and_then(|range| source.place(range));
         let place = place.as_ref();
         let why = self.loss(error).or_else(|| self.function_in_place(error, place));

@@ -15,7 +15,7 @@ use crate::report::runtime_hints;
 use crate::report::underline::extent;
 use crate::source::files;
 use crate::source::fragment::CellText;
-use crate::source::source_map::{Place, Source};
+use crate::source::source_map::{CrateSource, Place};
 
 /// More errors than this are seldom read, and the first is usually the cause.
 const MAX_ERRORS: usize = 4;
@@ -52,7 +52,12 @@ impl Report {
 }
 
 /// Draws compile errors. `advice` gives help of our own for a diagnostic.
-pub fn errors(errors: &[&Diagnostic], source: &Source, file: &str, advice: impl Fn(&Diagnostic) -> Advice) -> Report {
+pub fn errors(
+    errors: &[&Diagnostic],
+    source: &CrateSource,
+    file: &str,
+    advice: impl Fn(&Diagnostic) -> Advice,
+) -> Report {
     let distinct = distinct(errors);
     let advice: Vec<Advice> = distinct.iter().take(MAX_ERRORS).map(|error| advice(error)).collect();
     let draws = [Detail::All, Detail::FirstSuggestion, Detail::MessageAndPlace].map(|detail| {
@@ -130,7 +135,7 @@ enum Detail {
     MessageAndPlace,
 }
 
-fn draw(error: &Diagnostic, source: &Source, file: &str, advice: &Advice, detail: Detail) -> String {
+fn draw(error: &Diagnostic, source: &CrateSource, file: &str, advice: &Advice, detail: Detail) -> String {
     let here = |text: &str| without_folder(&readable(text), source);
     let message = here(&error.message);
     let mut title = level(&error.level).primary_title(message);
@@ -174,7 +179,7 @@ fn draw(error: &Diagnostic, source: &Source, file: &str, advice: &Advice, detail
 }
 
 /// Paths of files as the user has them: from the folder that the notebook works in.
-fn without_folder(text: &str, source: &Source) -> String {
+fn without_folder(text: &str, source: &CrateSource) -> String {
     match source.folder() {
         Some(folder) => text.replace(&format!("{}/", folder.display()), ""),
         None => text.to_owned(),
@@ -206,7 +211,7 @@ fn level(name: &str) -> Level<'static> {
 }
 
 /// One snippet for each cell that the spans lie in.
-fn snippets(spans: &[Span], source: &Source, file: &str) -> Vec<Snippet<'static, Annotation<'static>>> {
+fn snippets(spans: &[Span], source: &CrateSource, file: &str) -> Vec<Snippet<'static, Annotation<'static>>> {
     let mut cells: Vec<(Arc<CellText>, Vec<Annotation<'static>>)> = Vec::new();
     let mut ordered: Vec<&Span> = spans.iter().collect();
     ordered.sort_by_key(|span| !span.is_primary);
@@ -226,7 +231,7 @@ fn snippets(spans: &[Span], source: &Source, file: &str) -> Vec<Snippet<'static,
 }
 
 /// A place in a module of the user's that stands in a file beside the notebook.
-fn in_a_file(span: &Span, source: &Source) -> Option<Snippet<'static, Annotation<'static>>> {
+fn in_a_file(span: &Span, source: &CrateSource) -> Option<Snippet<'static, Annotation<'static>>> {
     let path = Path::new(&span.file_name);
     let text = source.folder().filter(|folder| path.starts_with(folder)).and_then(|_| files::text(path).ok())?;
     let range = span.byte_start..span.byte_end;
@@ -240,7 +245,7 @@ fn snippet<T: Clone>(cell: &CellText) -> Snippet<'static, T> {
 }
 
 /// A suggestion, as a patch where it changes the user's text and as text where it adds a `use`.
-fn suggestion(message: &str, spans: &[&Span], source: &Source, file: &str) -> Option<Group<'static>> {
+fn suggestion(message: &str, spans: &[&Span], source: &CrateSource, file: &str) -> Option<Group<'static>> {
     let replacement = |span: &&Span| span.suggested_replacement.clone().unwrap_or_default();
     let imports = spans.iter().map(replacement).filter(|code| code.trim_start().starts_with("use "));
     let mut imports: Vec<String> = imports.map(|code| readable(code.trim())).collect();

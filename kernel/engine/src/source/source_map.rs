@@ -43,7 +43,7 @@ struct Piece {
 
 /// The emitted source of a crate, and where each part of it comes from.
 #[derive(Debug, Clone, Default)]
-pub struct Source {
+pub struct CrateSource {
     /// The text of the crate.
     pub text: String,
     line: usize,
@@ -51,7 +51,7 @@ pub struct Source {
     pieces: Vec<Piece>,
 }
 
-impl Source {
+impl CrateSource {
     /// Appends text of our own, and returns where it stands.
     pub fn glue(&mut self, text: &str) -> Range<usize> {
         let start = self.text.len();
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn places_map_back_across_an_insertion() {
-        let mut source = Source::default();
+        let mut source = CrateSource::default();
         source.glue("use x; ");
         source.fragment(&fragment("fn f() { g() }", 0..14, vec![Edit { at: 0, replaces: 0, insert: "pub ".into() }]));
         assert_eq!(source.text, "use x; pub fn f() { g() }");
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn lines_stay_the_users_own() {
-        let mut source = Source::default();
+        let mut source = CrateSource::default();
         source.glue("header ");
         let second = fragment("let a = 1;\n\nlet b = 2;", 12..22, vec![]);
         source.align(&second);

@@ -26,7 +26,7 @@ pub use crate::compile::deps::failure::Failure;
 use crate::compile::deps::set::{Direct, Request, Set};
 use crate::compile::deps::spec::Spec;
 use crate::source::identifiers::Names;
-use crate::source::source_map::Source;
+use crate::source::source_map::CrateSource;
 use crate::source::words::in_name;
 
 /// What to do about a crate that cannot change any more.
@@ -89,7 +89,7 @@ impl Dependencies {
         let is_known = |spec: &Spec| self.together.contains(spec) || self.apart.contains(spec);
         new.retain(|spec| spec.is_path || !is_known(spec));
         let (again, new): (Vec<Spec>, Vec<Spec>) = new.into_iter().partition(|spec| self.apart.contains(spec));
-
+        let mut apart = Vec::new();
         let mut notes = Vec::new();
         if !new.is_empty() {
             let together = with(&self.together, &new);
@@ -105,12 +105,10 @@ impl Dependencies {
                 self.together = together;
                 notes.extend(self.adopt(set, lock));
             } else {
-                for spec in new {
-                    notes.extend(self.add_apart(spec, site, &tell).await?);
-                }
+                apart = new;
             }
         }
-        for spec in again {
+        for spec in apart.into_iter().chain(again) {
             notes.extend(self.add_apart(spec, site, &tell).await?);
         }
         Ok(notes)
@@ -235,7 +233,7 @@ impl Dependencies {
     ///
     /// It stands behind the user's text; and as it names the sets, whose names say what is in them, the same cell with
     /// other crates is another crate.
-    pub fn attach(&self, source: &mut Source, taken: &Names) -> Vec<(String, PathBuf)> {
+    pub fn attach(&self, source: &mut CrateSource, taken: &Names) -> Vec<(String, PathBuf)> {
         let is_anothers = |name: &str| self.direct(name).is_some_and(|direct| !direct.is_runtimes);
         let names: BTreeSet<&str> = self.links.externs.iter().map(|(name, _)| name.as_str()).collect();
         let unnamed = self.unnamed_in(&source.text);
@@ -345,7 +343,7 @@ mod tests {
     }
 
     fn attached(text: &str, taken: &[&str]) -> (String, Vec<String>) {
-        let mut source = Source::default();
+        let mut source = CrateSource::default();
         source.glue(text);
         let taken = taken.iter().map(|name| name.to_string()).collect();
         let externs = session().attach(&mut source, &taken);

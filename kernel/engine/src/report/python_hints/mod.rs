@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::diagnostic::Diagnostic;
 use crate::report::hints::Advice;
-use crate::source::source_map::{Place, Source};
+use crate::source::source_map::{CrateSource, Place};
 use crate::source::words::first_name;
 
 const BLOCK: &str =
@@ -91,7 +91,7 @@ pub fn knows(name: &str) -> bool {
 }
 
 /// Help for an error in a cell that cannot be parsed.
-pub fn of(error: &Diagnostic, source: &Source, file: &str) -> Advice {
+pub fn of(error: &Diagnostic, source: &CrateSource, file: &str) -> Advice {
     let place = error.range_in(file).and_then(|range| source.place(range));
     place.and_then(|place| advice(error, &place)).unwrap_or_default()
 }
