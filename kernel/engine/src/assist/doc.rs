@@ -39,19 +39,15 @@ impl NativeEngine {
             Some(found) => Some(found),
             None => self.of_libraries(wanted.clone()).await?,
         };
-        match (declared, found) {
-            (Some(declared), Some(found)) => Ok(format!("{declared}\n\n{found}")),
-            (Some(declared), None) => Ok(declared),
-            (None, Some(found)) => Ok(found),
-            (None, None) => {
-                let (wanted, session) = (name.to_owned(), names_of_session(&self.state));
-                let nearest = self.off_thread(move |_| runtime_index::nearest(&wanted, session)).await?;
-                let mut notes: Vec<String> =
-                    nearest.map(|nearest| format!("did you mean `{nearest}`?")).into_iter().collect();
-                notes.push(format!("the standard library can be searched at {SEARCH}{name}"));
-                Err(command_error(&format!("there is no documentation of `{name}` here"), &notes))
-            }
+        let parts: Vec<String> = declared.into_iter().chain(found).collect();
+        if !parts.is_empty() {
+            return Ok(parts.join("\n\n"));
         }
+        let (wanted, session) = (name.to_owned(), names_of_session(&self.state));
+        let nearest = self.off_thread(move |_| runtime_index::nearest(&wanted, session)).await?;
+        let mut notes = Vec::from_iter(nearest.map(|nearest| format!("did you mean `{nearest}`?")));
+        notes.push(format!("the standard library can be searched at {SEARCH}{name}"));
+        Err(command_error(&format!("there is no documentation of `{name}` here"), &notes))
     }
 
     async fn of_libraries(&self, wanted: Wanted) -> Result<Option<String>, CellError> {

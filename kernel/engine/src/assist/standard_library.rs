@@ -23,16 +23,15 @@ pub(super) fn find(docs: &Path, wanted: &Wanted) -> Option<String> {
         anchors.into_iter().find(|anchor| html.contains(&format!("id=\"{anchor}\""))).map(|anchor| (href, anchor))
     })?;
     let html = std::fs::read_to_string(docs.join(&href)).ok()?;
-    let from = if anchor.is_empty() { 0 } else { html.find(&format!("id=\"{anchor}\""))? };
-    let part = &html[from..];
-    let declaration = if anchor.is_empty() {
-        between(part, "item-decl\"><code>", "</code></pre>")
+    let (from, begin, end, fragment) = if anchor.is_empty() {
+        (0, "item-decl\"><code>", "</code></pre>", String::new())
     } else {
-        between(part, "<h4 class=\"code-header\">", "</h4>")
+        (html.find(&format!("id=\"{anchor}\""))?, "<h4 class=\"code-header\">", "</h4>", format!("#{anchor}"))
     };
+    let part = &html[from..];
+    let declaration = between(part, begin, end);
     let paragraph = between(part, "<div class=\"docblock\">", "</div>").and_then(|block| between(block, "<p>", "</p>"));
-    let address = if anchor.is_empty() { format!("{ONLINE}{href}") } else { format!("{ONLINE}{href}#{anchor}") };
-    let parts = [declaration.map(plain), paragraph.map(plain), Some(address)];
+    let parts = [declaration.map(plain), paragraph.map(plain), Some(format!("{ONLINE}{href}{fragment}"))];
     Some(parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n"))
 }
 
@@ -41,15 +40,9 @@ pub(super) fn find(docs: &Path, wanted: &Wanted) -> Option<String> {
 pub(crate) fn methods(docs: &Path, ty: &str) -> Vec<(String, String)> {
     // Lower case names are those of the language itself: `f64`, `str`.
     let wanted = Wanted::parse(ty);
-    let page = match std::fs::read_to_string(docs.join(format!("primitive.{}.html", wanted.name))) {
-        Ok(html) => Some(html),
-        Err(_) => {
-            let index = std::fs::read_to_string(docs.join("all.html")).ok();
-            let href = index.and_then(|index| page(&index, &wanted, &wanted.name));
-            href.and_then(|href| std::fs::read_to_string(docs.join(href)).ok())
-        }
-    };
-    let html = page.unwrap_or_default();
+    let read = |page: &str| std::fs::read_to_string(docs.join(page)).ok();
+    let primitive = read(&format!("primitive.{}.html", wanted.name));
+    let html = primitive.or_else(|| read(&page(&read("all.html")?, &wanted, &wanted.name)?)).unwrap_or_default();
     let mut methods: Vec<(String, String)> = Vec::new();
     for part in ["id=\"method.", "id=\"tymethod."].into_iter().flat_map(|id| html.split(id).skip(1)) {
         let name = part.split('"').next().unwrap_or_default();

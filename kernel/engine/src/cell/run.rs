@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use oxtorch_protocol::{Done, Outcome, Run};
+use oxtorch_protocol::{Done, Frame, Outcome, Run};
 use oxtorch_session::{CellError, ErrorKind, Stream};
 
 use crate::cell::{Execution, NativeEngine, Phase};
@@ -129,21 +129,19 @@ impl NativeEngine {
     /// The error that an outcome stands for.
     pub(crate) fn outcome(&self, outcome: Outcome) -> Result<(), CellError> {
         let sources = self.compiler.sources.read().unwrap_or_else(PoisonError::into_inner);
+        let place_of = |frame: &Frame| place_in(&sources, &frame.file, frame.line, frame.column);
         match outcome {
             Outcome::Ok => Ok(()),
             Outcome::Interrupted => Err(interrupted()),
             Outcome::Failed { message, place } => {
-                let place = place.and_then(|frame| place_in(&sources, &frame.file, frame.line, frame.column));
+                let place = place.as_ref().and_then(place_of);
                 Err(render::failure("error", &message, place.as_slice(), &[]).into_error(ErrorKind::Error))
             }
             Outcome::Panicked { message, frames } => {
                 let mut places: Vec<Place> = Vec::new();
-                for frame in &frames {
-                    if let Some(place) = place_in(&sources, &frame.file, frame.line, frame.column)
-                        && !places
-                            .iter()
-                            .any(|other| Arc::ptr_eq(&other.cell, &place.cell) && other.line() == place.line())
-                    {
+                for place in frames.iter().filter_map(place_of) {
+                    let is_it = |other: &Place| Arc::ptr_eq(&other.cell, &place.cell) && other.line() == place.line();
+                    if !places.iter().any(is_it) {
                         places.push(place);
                     }
                 }

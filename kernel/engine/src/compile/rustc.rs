@@ -90,17 +90,12 @@ const USUAL_DEPTH: usize = 128;
 const STACK_PER_LEVEL: usize = 64 << 10;
 
 /// What is the same for all crates.
-const FLAGS: [&str; 10] = [
-    "-C",
-    "prefer-dynamic",
-    "-C",
-    "debuginfo=line-tables-only",
-    "-C",
-    "target-cpu=native",
-    "-C",
-    "overflow-checks=on",
-    "-C",
-    "embed-bitcode=no",
+const FLAGS: [&str; 5] = [
+    "-Cprefer-dynamic",
+    "-Cdebuginfo=line-tables-only",
+    "-Ctarget-cpu=native",
+    "-Coverflow-checks=on",
+    "-Cembed-bitcode=no",
 ];
 
 /// What is wrong where the user, or a program that cleans up, has removed what a session has compiled.
