@@ -16,10 +16,10 @@ pub fn is_complete(cell: &str, is_name: &dyn Fn(&str) -> bool) -> Completeness {
     for segment in segments(cell, is_name) {
         complete = match segment {
             Segment::Code(code) => is_complete_code(&code),
-            Segment::Command(Command::Time(body)) if matches!(body.last(), Some(Segment::Code(_))) => {
-                let Some(Segment::Code(code)) = body.last() else { continue };
-                is_complete_code(code)
-            }
+            Segment::Command(Command::Time(body)) => match body.last() {
+                Some(Segment::Code(code)) => is_complete_code(code),
+                _ => Completeness::Complete,
+            },
             Segment::Command(Command::Type(code) | Command::Timeit(Timeit { code, .. })) => is_complete_code(&code),
             // What `%%bash` is to run is still to be typed.
             Segment::Command(Command::Shell(Shell { script, strict: true, .. })) if script.is_empty() => incomplete(0),

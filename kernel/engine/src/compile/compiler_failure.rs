@@ -1,7 +1,6 @@
 //! Why nothing came of a cell although rustc says nothing of its text: what the linker, the disk, the memory or a
 //! signal has to do with it.
 
-use std::fmt::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
@@ -18,14 +17,8 @@ const MAX_LINES: usize = 8;
 
 /// The error of a cell that rustc made nothing of, from its errors, the rest of what it wrote, and how it ended.
 pub(crate) fn not_compiled(errors: &[&Diagnostic], other: &str, status: ExitStatus) -> CellError {
-    let mut text = String::new();
-    for error in errors {
-        let _ = writeln!(text, "{}", error.message);
-        for child in &error.children {
-            let _ = writeln!(text, "{}", child.message);
-        }
-    }
-    text.push_str(other);
+    let all = errors.iter().flat_map(|error| std::iter::once(*error).chain(&error.children));
+    let text: String = all.map(|error| error.message.clone() + "\n").chain([other.to_owned()]).collect();
     if let Some(error) = foreseen(&text, status.signal()) {
         return error;
     }

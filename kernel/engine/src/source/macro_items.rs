@@ -223,14 +223,11 @@ fn pieces(body: TokenStream, variables: &Variables) -> Vec<Piece> {
 
 /// The length of `*`, `+`, `?`, or of a separator and one of these, behind `$( ... )`.
 fn repetition_operator(tokens: &[TokenTree]) -> usize {
-    let operator =
-        |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Punct(punct)) if "*+?".contains(punct.as_char()));
-    if operator(tokens.first()) {
-        1
-    } else if operator(tokens.get(1)) {
-        2
-    } else {
-        0
+    let is_operator = |token: &TokenTree| matches!(token, TokenTree::Punct(it) if "*+?".contains(it.as_char()));
+    match tokens {
+        [operator, ..] if is_operator(operator) => 1,
+        [_, operator, ..] if is_operator(operator) => 2,
+        _ => 0,
     }
 }
 
@@ -286,27 +283,23 @@ impl Publisher<'_> {
     /// is public already, and says how many pieces it has; where it says nothing, what follows may be something else.
     fn each(&mut self, body: TokenStream, publish: fn(&mut Self, &[Piece], bool) -> Option<usize>) {
         let pieces = pieces(body, self.variables);
-        let mut at = 0;
+        let mut rest = &pieces[..];
         let mut is_public = false;
-        while at < pieces.len() {
-            match &pieces[at] {
-                Piece::Attribute => at += 1,
+        while let [first, behind @ ..] = rest {
+            rest = behind;
+            match first {
+                Piece::Attribute => {}
                 Piece::Visibility(variable) => {
                     self.lift(*variable);
                     is_public = true;
-                    at += 1;
                 }
-                Piece::Repetition(group) => {
-                    self.each(group.stream(), publish);
-                    at += 1;
+                Piece::Repetition(group) => self.each(group.stream(), publish),
+                _ => {
+                    let item = &pieces[pieces.len() - behind.len() - 1..];
+                    let Some(length) = publish(self, item, is_public) else { return };
+                    rest = &item[length..];
+                    is_public = false;
                 }
-                _ => match publish(self, &pieces[at..], is_public) {
-                    Some(length) => {
-                        at += length;
-                        is_public = false;
-                    }
-                    None => return,
-                },
             }
         }
     }
