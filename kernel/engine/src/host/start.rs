@@ -78,7 +78,7 @@ impl Host {
         let requests = Requests::new(ours.try_clone()?);
         let streams = Streams {
             control: Messages::new(UnixStream::from_std(ours)?),
-            stdout: Text::with_rich_output(stdout.into(), Stream::Stdout)?,
+            stdout: Text::new(stdout.into(), Stream::Stdout)?,
             stderr: Text::new(stderr.into(), Stream::Stderr)?,
             pending: VecDeque::new(),
         };

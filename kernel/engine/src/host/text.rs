@@ -30,22 +30,12 @@ pub struct Text {
 }
 
 impl Text {
-    /// What comes out of a pipe, as text of that stream.
+    /// What comes out of a pipe, as text of that stream; that of stdout may hold blocks of rich output.
     pub fn new(fd: OwnedFd, stream: Stream) -> io::Result<Self> {
         let now = File::from(fd.try_clone()?);
-        Ok(Self {
-            pipe: pipe::Receiver::from_owned_fd(fd)?,
-            now,
-            stream,
-            held: VecDeque::new(),
-            closed: false,
-            rich: None,
-        })
-    }
-
-    /// The same of one that may hold blocks of rich output.
-    pub fn with_rich_output(fd: OwnedFd, stream: Stream) -> io::Result<Self> {
-        Ok(Self { rich: Some(RichOutput::default()), ..Self::new(fd, stream)? })
+        let pipe = pipe::Receiver::from_owned_fd(fd)?;
+        let rich = (stream == Stream::Stdout).then(RichOutput::default);
+        Ok(Self { pipe, now, stream, held: VecDeque::new(), closed: false, rich })
     }
 
     /// A cell begins: what it prints has nothing to do with what was printed so far.

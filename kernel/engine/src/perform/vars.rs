@@ -49,12 +49,10 @@ impl NativeEngine {
                 ]
             })
             .collect();
-        let mut parts = Vec::new();
-        if rows.is_empty() {
-            parts.push(Shown::text("There are no variables."));
-        } else {
-            parts.push(table(["Name", "Type", "Shape or value", "Device", "Cell"], &rows));
-        }
+        let mut parts = vec![match rows.is_empty() {
+            true => Shown::text("There are no variables."),
+            false => table(["Name", "Type", "Shape or value", "Device", "Cell"], &rows),
+        }];
         let lost: Vec<String> = variables
             .lost
             .iter()

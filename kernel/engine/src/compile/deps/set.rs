@@ -225,17 +225,15 @@ impl Request {
         let mut crates: Vec<Held> = Vec::new();
         for artifact in &built.artifacts {
             let stem = artifact.file.file_stem().unwrap_or_default();
-            crates.push(Held {
+            let mut held = Held {
                 package: package_name(&artifact.id).to_owned(),
                 version: resolved.versions.get(&artifact.id).cloned().unwrap_or_default(),
                 stem: stem.to_string_lossy().into_owned(),
                 contents: None,
                 file: artifact.file.clone(),
                 is_macro: artifact.is_macro,
-            });
-        }
-        for (held, artifact) in crates.iter_mut().zip(&built.artifacts) {
-            match self.in_runtime(held) {
+            };
+            match self.in_runtime(&held) {
                 Some(file) => held.file = file,
                 None => {
                     let code = artifact.code();
@@ -243,6 +241,7 @@ impl Request {
                     held.contents = Some(key([&*read]));
                 }
             }
+            crates.push(held);
         }
         let name = self.name(&crates, resolved);
         let folder = self.home().place(SETS, &name);

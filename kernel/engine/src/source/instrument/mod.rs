@@ -15,7 +15,7 @@ use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
-use syn::{AttrStyle, Attribute, Block, Expr, Token};
+use syn::{AttrStyle, Attribute, Block, Expr, ExprPath, Token};
 
 use self::long_running::{Loops, calls, may_run_long};
 pub use self::publish::makes_statics;
@@ -421,16 +421,11 @@ fn leading_expressions(input: ParseStream<'_>) -> syn::Result<Vec<Expr>> {
 fn lacks_error_type(expr: &Expr) -> bool {
     let Expr::Call(call) = expr else { return false };
     let Expr::Path(function) = &*call.func else { return false };
+    let ends_with = |path: &ExprPath, name: &str| path.path.segments.last().is_some_and(|last| last.ident == name);
     let is_into = |argument: &Expr| match argument {
         Expr::MethodCall(it) => it.method == "into",
-        Expr::Call(it) => {
-            matches!(&*it.func, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "into" || last.ident == "from"))
-        }
+        Expr::Call(it) => matches!(&*it.func, Expr::Path(path) if ends_with(path, "into") || ends_with(path, "from")),
         _ => false,
     };
-    match function.path.segments.last() {
-        Some(last) if last.ident == "Ok" => true,
-        Some(last) if last.ident == "Err" => call.args.iter().any(is_into),
-        _ => false,
-    }
+    ends_with(function, "Ok") || (ends_with(function, "Err") && call.args.iter().any(is_into))
 }
