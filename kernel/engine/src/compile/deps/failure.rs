@@ -70,18 +70,15 @@ pub fn no_network(output: &Output) -> bool {
 /// Why cargo found no crates that fit together.
 pub fn not_resolved(output: &Output, offline: bool) -> Failure {
     let text = readable(&output.stderr);
-    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    let mut notes = Vec::new();
     if text.contains("links to the native library `tch`") {
         return Failure::new(
             "this asks for another version of `tch` than the one that cells use, and a process can hold only one",
             "cells have `tch` without a `:dep`; of a crate that builds on it, take a version that goes with this one",
         );
     }
-    let rest = last(rest, LOG_LINES);
-    if !rest.is_empty() {
-        notes.push(rest);
-    }
+    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let mut notes = vec![last(rest, LOG_LINES)];
+    notes.retain(|rest| !rest.is_empty());
     if offline || output.stderr.contains("you're using offline mode") {
         notes.push(
             "there is no network: crates that were used before still work, others have to wait until there is one"
