@@ -5,19 +5,21 @@ use std::collections::HashMap;
 
 use crate::emit::Input;
 use crate::emit::emission::{CellVariable, Stage};
-use crate::source::identifiers::Names;
 use crate::source::parse::{Binding, Statement, StatementKind};
 use crate::source::source_map::Place;
 
-/// The variables that a cell takes, then those that it declares.
+/// The variables that a cell takes, then those that it declares, each with the last statement that reads it and not a
+/// later one of its name.
 pub(super) fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
-    let mut known = Names::new();
+    // The last one of each name that was declared so far.
+    let mut visible: HashMap<String, usize> = HashMap::new();
     let mut taken: Vec<CellVariable> = Vec::new();
-    let mut new = Vec::new();
+    let mut new: Vec<CellVariable> = Vec::new();
     for (index, statement) in input.cell.statements.iter().enumerate() {
         for name in statement.reads.iter().chain(input.macro_mentions) {
-            if let Some(variable) = input.live.get(name)
-                && !known.contains(name)
+            if let Some(declared) = visible.get(name) {
+                new[*declared].last_read = index;
+            } else if let Some(variable) = input.live.get(name)
                 && !taken.iter().any(|other| other.name == *name)
                 && !input.decisions.not_taken.contains(name)
             {
@@ -29,32 +31,14 @@ pub(super) fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
         if let StatementKind::Let { bindings, .. } = &statement.kind {
             let bindings = bindings.iter().filter(|binding| !input.decisions.paths.contains(&binding.name));
             for Binding { name, mutable, range } in bindings.cloned() {
-                known.insert(name.clone());
+                visible.insert(name.clone(), new.len());
                 let declared = Place { cell: statement.fragment.cell.clone(), range };
                 new.push(CellVariable { name, mutable, declared, taken: None, statement: index, last_read: index });
             }
         }
     }
-    find_last_reads(&mut new, input);
     taken.extend(new);
     taken
-}
-
-/// Finds, for each variable that the cell declares, the last statement that reads it, and not a later one of its name.
-fn find_last_reads(variables: &mut [CellVariable], input: &Input<'_>) {
-    let mut visible: HashMap<String, usize> = HashMap::new();
-    let mut declared = 0;
-    for (index, statement) in input.cell.statements.iter().enumerate() {
-        for name in statement.reads.iter().chain(input.macro_mentions) {
-            if let Some(variable) = visible.get(name) {
-                variables[*variable].last_read = index;
-            }
-        }
-        while let Some(variable) = variables.get(declared).filter(|variable| variable.statement == index) {
-            visible.insert(variable.name.clone(), declared);
-            declared += 1;
-        }
-    }
 }
 
 /// Splits the statements. A `let` that may fail is a stage of its own, so that its variables are in their place before
