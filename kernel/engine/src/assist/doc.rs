@@ -34,10 +34,9 @@ impl NativeEngine {
         let ty = variable.map(|variable| readable_type(&variable.ty));
         let declared = ty.as_ref().map(|ty| format!("let {name}: {ty}"));
         let wanted = ty.as_deref().map_or(wanted, |ty| Wanted::parse(head(ty)));
-        let of_type = declared.as_ref().and_then(|_| of_session(&self.state, &wanted));
-        let found = match of_type {
+        let found = match declared.as_ref().and_then(|_| of_session(&self.state, &wanted)) {
             Some(found) => Some(found),
-            None => self.of_libraries(wanted.clone()).await?,
+            None => self.of_libraries(wanted).await?,
         };
         let parts: Vec<String> = declared.into_iter().chain(found).collect();
         if !parts.is_empty() {

@@ -247,13 +247,8 @@ fn members_of_anything(state: &State, prefix: &str, found: &mut Candidates) {
     if prefix.is_empty() {
         return;
     }
-    let types: Vec<String> = state
-        .scope
-        .names()
-        .filter(|(_, kind)| matches!(kind, ItemKind::Type | ItemKind::Alias))
-        .map(|it| it.0.into())
-        .collect();
-    for name in types.iter().map(String::as_str).chain(["Tensor"]) {
+    let types = state.scope.names().filter(|(_, kind)| matches!(kind, ItemKind::Type | ItemKind::Alias));
+    for name in types.map(|(name, _)| name).chain(["Tensor"]) {
         methods_of(state, Path::new(""), name, found);
     }
 }
