@@ -194,7 +194,7 @@ fn a_later_dep_shares_what_is_in_use_or_stands_apart() {
         assert_eq!(result(&mut notebook, &format!("{}\nbase::MORE", base.dep())).await, "false");
         // Now the user has named it, and would take the one for the other.
         let report = refused(&mut notebook, &more.dep()).await;
-        check(&report, "`base` 0.1.0 is in use, and what is asked for now needs it with other features");
+        check(&report, "`base` 0.1.0 is in use, and this cell needs it with other features");
         check(&report, "put all `:dep` lines into one cell at the top");
         notebook.end().await;
 
@@ -218,8 +218,8 @@ fn another_build_of_a_crate_that_cells_have_is_told() {
         let code = ":dep anyhow = { version = \"1\", features = [\"backtrace\"] }\nlet error: ::anyhow::Error = anyhow::anyhow!(\"x\");";
         let shown = notebook.run(code).await;
         assert_eq!(shown.ending(), "ok", "{shown:?}");
-        check(&shown.notes, "this is another `anyhow`");
-        check(&shown.notes, "with other features: a value of the one is none of the other");
+        check(&shown.notes, "this `anyhow`");
+        check(&shown.notes, "with other features: values of one do not fit the other");
         notebook.end().await;
     });
 }

@@ -392,7 +392,10 @@ fn what_is_no_message_to_the_kernel_is_told() {
                  .is_ok_and(|leads| leads.to_string_lossy().starts_with(\"socket\"));\n\
                  let fd = (0..1000).find(is_socket).unwrap();\n\
                  let mut socket = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });\n";
-    ends_the_host(&format!("{write}socket.write_all(b\"no message\\n\")?;\nloop {{}}"), "it sent what is no message");
+    ends_the_host(
+        &format!("{write}socket.write_all(b\"no message\\n\")?;\nloop {{}}"),
+        "it sent the kernel an invalid message",
+    );
     // It has no end, and the kernel does not wait for one.
     let endless = format!("{write}let bytes = [b'a'; 1 << 20];\nloop {{ socket.write_all(&bytes)?; }}");
     ends_the_host(&endless, "it sent a message of more than 128 mb");
@@ -753,7 +756,7 @@ fn variables_are_dropped_last_to_first_and_those_that_were_not_are_named() {
     assert_eq!(std::fs::read_to_string(&path).expect("is there"), "id,label\n");
     for told in [&stderr, &outputs[0].to_string()] {
         assert!(told.contains("`bad` panicked when it was dropped at the end: cannot be written"), "{told}");
-        assert!(told.contains("before these were dropped: `slow`, `oldest`;"), "{told}");
+        assert!(told.contains("before these variables were dropped: `slow`, `oldest`;"), "{told}");
     }
     assert_eq!(printed(&outputs[0], "stderr"), "");
 }

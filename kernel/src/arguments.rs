@@ -28,7 +28,7 @@ Examples:
   oxtorch run homework.ipynb                         outputs go into the notebook itself
   oxtorch run homework.ipynb -o graded.ipynb         the notebook stays as it is
   oxtorch run homework.ipynb --timeout 60 --allow-errors
-  oxtorch run submission.ipynb --apart               what an earlier submission has left is not used
+  oxtorch run submission.ipynb --apart               use nothing that an earlier submission has left
 
 Exit status: 0 when every cell ran, 1 when a cell failed, 2 when the notebook cannot be read.")]
     Run(RunArgs),
@@ -59,19 +59,19 @@ Examples:
     },
     /// Provide libtorch and build the runtime; every command that needs them does so by itself
     #[command(after_help = "\
-What is there is used: LIBTORCH, the active Python's torch of the right version, an earlier set-up, the active
-Python's torch of a near version. Else libtorch is downloaded (0.6 GB, 1.2 GB unpacked; with a GPU several times
-that). Interrupted, it goes on where it was.
+Setup uses what is there: LIBTORCH, the active Python's torch of the right version, an earlier set-up, the active
+Python's torch of a near version. Otherwise it downloads libtorch (0.6 GB, 1.2 GB unpacked; with a GPU several times
+that). If interrupted, it resumes where it was.
 
 OXTORCH_HOME names the folder for all this (default: oxtorch in your data directory). One that an administrator has
-set up serves all users, who need not be able to write it: what their sessions write goes to OXTORCH_CACHE (default:
-oxtorch in their cache directory). What is damaged is made anew.")]
+set up serves all users, who need no right to write there: what their sessions write goes to OXTORCH_CACHE (default:
+oxtorch in their cache directory). Whatever is damaged is rebuilt.")]
     Setup {
-        /// Provide the very libtorch that `tch` goes with, and take no near version from now on
+        /// Provide exactly the libtorch that `tch` is made for, and use no near version from now on
         #[arg(long)]
         exact: bool,
     },
-    /// Show what is installed and what is missing, with the command that mends it
+    /// Show what is installed and what is missing, with the command that fixes it
     Doctor,
 }
 
@@ -94,10 +94,10 @@ pub struct RunArgs {
     /// Interrupt a cell that runs longer than this; it counts as failed
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// Go on after a cell that failed; the run has failed all the same
+    /// Continue after a cell that failed; the run still counts as failed
     #[arg(long)]
     pub allow_errors: bool,
-    /// Share no compiled cells, crates of :dep or downloads with other runs: all is made anew, and removed at the end
+    /// Share no compiled cells, crates of :dep or downloads with other runs: all is made afresh, and removed at the end
     #[arg(long)]
     pub apart: bool,
     /// What evaluates the cells

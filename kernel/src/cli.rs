@@ -78,7 +78,7 @@ fn mend_temporary_folder() {
     let Err(why) = will_do_for_temporary_files(&named) else { return };
     let mut others = ["/tmp", "/var/tmp", "/dev/shm"].into_iter();
     let Some(found) = others.find(|folder| will_do_for_temporary_files(Path::new(folder)).is_ok()) else {
-        return say(format_args!("there is no good folder for temporary files (TMPDIR): {why}"));
+        return say(format_args!("there is no usable folder for temporary files (TMPDIR): {why}"));
     };
     // SAFETY: the program has started no other thread yet that could read the environment; the first one waits.
     unsafe { std::env::set_var("TMPDIR", found) };
@@ -89,7 +89,7 @@ fn mend_temporary_folder() {
 fn will_do_for_temporary_files(folder: &Path) -> Result<(), String> {
     match trust::check_way(folder) {
         _ if folder.as_os_str().is_empty() => Err("TMPDIR is empty".to_owned()),
-        _ if !folder.is_dir() => Err(format!("{} is no folder", folder.display())),
+        _ if !folder.is_dir() => Err(format!("{} is not a folder", folder.display())),
         Err(HomeError::Untrusted { path, why }) => Err(format!("{} {why}", path.display())),
         other => other.map_err(|error| error.to_string()),
     }
@@ -196,7 +196,7 @@ async fn set_up_in_terminal(home: Home, ensure: Ensure) -> anyhow::Result<Runtim
                 // What it had half done it now removes.
                 let _ = tokio::time::timeout(TO_CLEAN_UP, work).await;
             }
-            say(format_args!("\nset-up was interrupted; `oxtorch setup` goes on where it was"));
+            say(format_args!("\nset-up was interrupted; `oxtorch setup` resumes where it stopped"));
             std::process::exit(128 + signal.as_raw_value());
         }
     }
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(why, format!("{} can be written by everybody", folder.path().display()));
         assert_eq!(will_do_for_temporary_files(Path::new("")), Err("TMPDIR is empty".to_owned()));
         let why = will_do_for_temporary_files(&folder.path().join("absent")).expect_err("is not there");
-        assert!(why.ends_with("absent is no folder"), "{why}");
+        assert!(why.ends_with("absent is not a folder"), "{why}");
     }
 
     #[test]

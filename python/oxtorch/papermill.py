@@ -105,7 +105,7 @@ class RustTranslator(Translator):
 
 def _identifier(name: str) -> str:
     if not name.isidentifier() or name in RESERVED:
-        raise Untranslatable(f"`{name}` is no name for a variable in Rust")
+        raise Untranslatable(f"`{name}` is not a name for a variable in Rust")
     return f"r#{name}" if name in KEYWORDS else name
 
 
@@ -126,7 +126,7 @@ def _type(value: Any) -> str:
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise Untranslatable(f"the key {key!r} is no text")
+                raise Untranslatable(f"the key {key!r} is not text")
         return f"std::collections::HashMap<&str, {_common_type(list(value.values()))}>"
     raise Untranslatable(f"a value of type `{type(value).__name__}` has no counterpart")
 
@@ -199,7 +199,7 @@ def _character(character: str) -> str:
         return ESCAPES[character]
     category = unicodedata.category(character)
     if category == "Cs":
-        raise Untranslatable("half of a surrogate pair is no character")
+        raise Untranslatable("half of a surrogate pair is not a character")
     return f"\\u{{{ord(character):x}}}" if category in INVISIBLE else character
 
 

@@ -41,7 +41,7 @@ pub enum AnimationError {
     #[error("an animation without frames: add some with `.frame(&x)` or `.push(&x)`")]
     Empty,
     /// A frame is of another size than the first.
-    #[error("frame {frame} is of {} by {} pixels and the first of {} by {}: all have to be of one size", size.0, size.1, first.0, first.1)]
+    #[error("frame {frame} has {} by {} pixels and the first has {} by {}: all need the same size", size.0, size.1, first.0, first.1)]
     Size {
         /// Which one, from 0.
         frame: usize,
@@ -321,7 +321,7 @@ mod tests {
         let vector = Animation::new().frames(&Tensor::zeros([5], (Kind::Float, Device::Cpu)));
         let errors = [
             (Animation::new().gif().expect_err("empty"), "an animation without frames"),
-            (mixed.gif().expect_err("two sizes"), "frame 1 is of 10 by 11 pixels and the first of 10 by 10"),
+            (mixed.gif().expect_err("two sizes"), "frame 1 has 10 by 11 pixels and the first has 10 by 10"),
             (vector.gif().expect_err("a vector"), "no frame 0: a tensor of shape [5] holds no frames"),
             (small.save("film.mp4").expect_err("no such format"), "not as film.mp4"),
         ];

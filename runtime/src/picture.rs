@@ -52,7 +52,7 @@ const MOST_PIXELS: u64 = 64_000_000;
 pub enum ImageError {
     /// The shape is none of those that are known.
     #[error(
-        "a tensor of shape {0:?} is no image: pictures are [H, W], [C, H, W] or [N, C, H, W], with C = 1, 3 or 4 and no \
+        "a tensor of shape {0:?} is not an image, which is [H, W], [C, H, W] or [N, C, H, W], with C = 1, 3 or 4 and no \
          size of 0"
     )]
     Shape(Vec<i64>),

@@ -236,7 +236,7 @@ impl Figure {
     fn name_x(&mut self, what: &str, names: Vec<String>) -> Result<(), PlotError> {
         if !self.x_names.is_empty() && self.x_names != names {
             return Err(PlotError::counts(format!(
-                "{what} have other names than the x axis has already: what stands side by side needs the same"
+                "{what} have other names than the x axis: what is side by side needs the same names"
             )));
         }
         self.x_names = names;

@@ -27,7 +27,7 @@ fn open() -> Result<Provided, String> {
     let name = libloading::library_filename("oxtorch_support");
     let name = if cfg!(target_os = "macos") { std::path::Path::new("@rpath").join(name) } else { name.into() };
     let not_opened = |error: libloading::Error| {
-        format!("a part of the runtime cannot be loaded: {error}. Where it is missing, `oxtorch setup` provides it")
+        format!("a part of the runtime cannot be loaded: {error}. If it is missing, `oxtorch setup` provides it")
     };
     // SAFETY: it was built with this library, and loading it runs no code of its own.
     let library = unsafe { Library::open(Some(&name), RTLD_NOW | RTLD_LOCAL) }.map_err(not_opened)?;

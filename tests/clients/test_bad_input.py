@@ -290,7 +290,7 @@ def test_a_kernel_that_may_open_too_few_files_says_so_at_its_start(tmp_path):
         )
 
     _, told = start(30).communicate(timeout=60)
-    assert "needs 64 open files, and may have 30" in told
+    assert "needs 64 open files, but may have only 30" in told
     assert "help: allow more open files: ulimit -n" in told
 
 

@@ -468,7 +468,7 @@ def test_papermill_sets_parameters_of_every_kind(machine, tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "why"),
-    [([1, "a"], "different types"), (2**128, "128 bits"), ({1: 2}, "no text"), ("\ud800", "surrogate")],
+    [([1, "a"], "different types"), (2**128, "128 bits"), ({1: 2}, "not text"), ("\ud800", "surrogate")],
 )
 def test_a_parameter_without_a_counterpart_is_an_error_that_names_it(machine, value, why):
     code = (

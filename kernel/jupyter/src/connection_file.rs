@@ -32,7 +32,7 @@ pub enum ConnectionFileError {
     },
     /// Messages are to be signed in a way that this kernel does not know.
     #[error(
-        "{} asks for the signature scheme {scheme:?}, and this kernel has hmac-sha256 alone; leave Jupyter's setting \
+        "{} asks for the signature scheme {scheme:?}, but this kernel has only hmac-sha256; leave Jupyter's setting \
          Session.signature_scheme as it is",
         path.display()
     )]

@@ -50,9 +50,7 @@ pub enum Location {
 #[non_exhaustive]
 pub enum KernelspecError {
     /// Jupyter would not accept the name.
-    #[error(
-        "`{0}` is no name for a kernelspec: it takes letters, digits, `.`, `_` and `-`, and begins with a letter or digit"
-    )]
+    #[error("`{0}` is not a kernelspec name: use letters, digits, `.`, `_` and `-`, with a letter or digit first")]
     Name(String),
     /// There is no active Python.
     #[error("there is no active Python environment to install into (no VIRTUAL_ENV or CONDA_PREFIX, no python3)")]

@@ -135,7 +135,7 @@ pub async fn serve<E: Engine>(
         while background.join_next().await.is_some() {}
     };
     if tokio::time::timeout(END, orderly).await.is_err() {
-        log(format_args!("the end took too long; not everything was sent"));
+        log(format_args!("shutdown took too long; not everything was sent"));
     }
     kernel.abort();
     heartbeat.abort();

@@ -180,7 +180,7 @@ async fn write(notebook: Notebook, target: Target, interrupted: impl Future) -> 
         written = tokio::task::spawn_blocking(move || notebook.write(&target)) => {
             Ok(written.context("the notebook cannot be written")??)
         }
-        _ = interrupted => anyhow::bail!("interrupted while {named} was written; nobody may read there"),
+        _ = interrupted => anyhow::bail!("interrupted while writing {named}; perhaps nothing reads it"),
     }
 }
 

@@ -36,7 +36,7 @@ pub enum NotebookError {
         source: serde_json::Error,
     },
     /// The file is longer than any notebook.
-    #[error("{} is no notebook that can be run: it has more than {} MB", path.display(), LONGEST >> 20)]
+    #[error("{} is not a notebook that can be run: it has more than {} MB", path.display(), LONGEST >> 20)]
     TooLong {
         /// The file.
         path: PathBuf,
@@ -139,7 +139,7 @@ impl Notebook {
         })?;
         let not_a_notebook =
             |reason: &str| NotebookError::NotANotebook { path: path.to_path_buf(), reason: reason.into() };
-        let Value::Object(mut document) = document else { return Err(not_a_notebook("it is no JSON object")) };
+        let Value::Object(mut document) = document else { return Err(not_a_notebook("it is not a JSON object")) };
         let Some(major) = document.get("nbformat").and_then(Value::as_i64) else {
             return Err(not_a_notebook("it names no notebook format (nbformat)"));
         };

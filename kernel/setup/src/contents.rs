@@ -79,7 +79,7 @@ pub(crate) fn damage(folder: &Path, look: Look) -> Option<String> {
         }
         match hash(&path) {
             Ok(found) if found == made.sha256 => None,
-            Ok(_) => Some(format!("{name} has other contents than it was made with")),
+            Ok(_) => Some(format!("{name} has changed since it was made")),
             Err(error) => Some(format!("{name} cannot be read ({error})")),
         }
     })
@@ -112,7 +112,7 @@ mod tests {
 
         fs::write(&file, "CRATE").expect("writes");
         assert_eq!(found(Look::Lengths), "");
-        assert!(found(Look::Hashes).ends_with("libtch.rmeta has other contents than it was made with"));
+        assert!(found(Look::Hashes).ends_with("libtch.rmeta has changed since it was made"));
         fs::write(&file, "").expect("writes");
         assert!(found(Look::Lengths).ends_with("libtch.rmeta has 0 bytes instead of 5"));
         fs::remove_file(&file).expect("removes");

@@ -58,7 +58,7 @@ pub fn examine(home: &Home) -> Vec<Finding> {
     let written = home.own();
     findings.push(match free_space(written.root()) {
         Some(free) => good("disk space", format!("{} free in {}", size(free), written.root().display())),
-        None => optional("disk space", "cannot be told"),
+        None => optional("disk space", "unknown"),
     });
     findings.push(match find_program(["jupyter", "jupyter-lab"]) {
         Some(path) => good("Jupyter", path.display().to_string()),
@@ -107,7 +107,7 @@ fn examine_own(home: &Home, toolchain: &Result<Toolchain, SetupError>) -> Vec<Fi
         tried
             .iter()
             .filter(|(source, _)| source.starts_with(libtorch::PYTHONS_TORCH))
-            .map(|(source, why)| optional("Python's torch", &format!("{source} {why}; another libtorch is taken"))),
+            .map(|(source, why)| optional("Python's torch", &format!("{source} {why}; another libtorch is used"))),
     );
     findings.push(match &found {
         Ok(Some(libtorch)) => {
@@ -137,7 +137,7 @@ fn examine_home(home: &Home) -> Finding {
     match home.check_trust() {
         Err(error) => bad(name, error.to_string(), error.help()),
         Ok(()) if home.is_apart() => {
-            let shared = if home.is_writable() { "" } else { " (an installation that you cannot write)" };
+            let shared = if home.is_writable() { "" } else { " (an installation that you cannot write to)" };
             good(name, format!("{root}{shared}; your sessions write to {}", home.own().root().display()))
         }
         Ok(()) => good(name, root.to_string()),
@@ -166,7 +166,7 @@ fn examine_analyzer(toolchain: Option<&Toolchain>) -> Finding {
             name,
             &format!("{} lacks the sources of the standard library; to add them: {how}", found.program.display()),
         ),
-        None => optional(name, &format!("none; Tab tells what the session and `tch` hold. For all of Rust: {how}")),
+        None => optional(name, &format!("none; Tab knows only the session and `tch`. For all of Rust: {how}")),
     }
 }
 
@@ -240,7 +240,7 @@ pub fn table(findings: &[Finding]) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{mark} {name:width$}  {detail}");
         if let State::Bad { mend } = state {
-            let _ = writeln!(text, "  {:width$}  to mend it: {mend}", "");
+            let _ = writeln!(text, "  {:width$}  to fix it: {mend}", "");
         }
     }
     text
@@ -283,7 +283,7 @@ mod tests {
         ];
         assert_eq!(
             table(&findings),
-            "\u{2713} linker    /usr/bin/cc\n- Jupyter   none\n\u{2717} libtorch  none\n            to mend it: oxtorch setup\n"
+            "\u{2713} linker    /usr/bin/cc\n- Jupyter   none\n\u{2717} libtorch  none\n            to fix it: oxtorch setup\n"
         );
         assert!(!is_well(&findings));
         assert!(is_well(&findings[..2]));

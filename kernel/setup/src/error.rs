@@ -47,7 +47,7 @@ pub enum SetupError {
         why: String,
     },
     /// No source had a libtorch.
-    #[error("no libtorch {} could be had:{}", crate::libtorch::VERSION, list(tried))]
+    #[error("cannot get libtorch {}:{}", crate::libtorch::VERSION, list(tried))]
     NoLibtorch {
         /// Each source and why it failed.
         tried: Vec<(String, String)>,
@@ -116,7 +116,7 @@ impl SetupError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::NotSetUp { home, .. } => format!(
-                "whoever keeps it can set it up: OXTORCH_HOME={} oxtorch setup   (by the oxtorch that you use, {}); or unset \
+                "its owner can set it up: OXTORCH_HOME={} oxtorch setup   (with the oxtorch that you use, {}); or unset \
                  OXTORCH_HOME to have a home of your own",
                 home.display(),
                 env!("CARGO_PKG_VERSION")
@@ -144,7 +144,7 @@ impl SetupError {
                 "free some space, or set OXTORCH_HOME to a folder on another disk; then run `oxtorch setup` again".to_owned()
             }
             Self::Home(error) => error.help(),
-            Self::Interrupted => "run `oxtorch setup` again: it goes on where it was".to_owned(),
+            Self::Interrupted => "run `oxtorch setup` again: it resumes where it stopped".to_owned(),
             Self::Shim { .. } | Self::Build { .. } | Self::Tool { .. } | Self::Sources(_) => {
                 "`oxtorch doctor` shows what is there and what is missing".to_owned()
             }
@@ -202,7 +202,7 @@ fn because(why: Option<&str>) -> String {
 
 fn no_toolchain(found: Option<&str>) -> String {
     match found {
-        Some(found) => format!("Oxtorch needs the Rust toolchain {CHANNEL}; what is here is {found}"),
+        Some(found) => format!("Oxtorch needs the Rust toolchain {CHANNEL}, but found {found}"),
         None => format!("Oxtorch needs the Rust toolchain {CHANNEL}; no rustc was found"),
     }
 }

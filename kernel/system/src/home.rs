@@ -40,7 +40,7 @@ pub enum HomeError {
     #[error("there is no home directory to keep Oxtorch's files in")]
     Nowhere,
     /// The folder is in use for something else.
-    #[error("{} is no folder of Oxtorch's: it holds {}", root.display(), entry.display())]
+    #[error("{} is not a folder of Oxtorch's: it holds {}", root.display(), entry.display())]
     Foreign {
         /// The folder.
         root: PathBuf,
@@ -48,7 +48,7 @@ pub enum HomeError {
         entry: PathBuf,
     },
     /// Somebody else can change what would be loaded.
-    #[error("{} {why}: what is loaded from there could be theirs", path.display())]
+    #[error("{} {why}: code loaded from there could be theirs", path.display())]
     Untrusted {
         /// The file or folder that they can change.
         path: PathBuf,
@@ -88,12 +88,12 @@ impl HomeError {
             Self::Foreign { .. } => "set OXTORCH_HOME (or OXTORCH_CACHE) to a new or an empty folder".to_owned(),
             Self::Untrusted { path, .. } => format!(
                 "if you know that nobody has changed anything: chmod -R go-w {}; else set OXTORCH_HOME (or OXTORCH_CACHE) to a folder of your own. Where \
-                 the modes of files mean nothing, {}=1 loads what is there all the same",
+                 the modes of files mean nothing, {}=1 loads what is there anyway",
                 path.display(),
                 trust::VARIABLE
             ),
             Self::Busy { path, .. } => format!(
-                "`fuser {}` tells the number of that process: wait until it is done, or end it if it hangs",
+                "`fuser {}` shows the id of that process: wait until it is done, or end it if it hangs",
                 path.display()
             ),
             _ if self.is_disk_full() => {
@@ -461,7 +461,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("file");
         fs::write(&file, "").expect("writes");
-        let error = Home::at(file.join("home")).lock("setup", LONG, |_| ()).expect_err("a file is no folder");
+        let error = Home::at(file.join("home")).lock("setup", LONG, |_| ()).expect_err("a file is not a folder");
         assert!(error.to_string().contains("file/home"), "{error}");
         assert!(!error.is_disk_full());
     }

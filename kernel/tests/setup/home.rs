@@ -32,7 +32,7 @@ fn a_folder_that_is_in_use_for_something_else_is_no_home_and_stays_as_it_was() {
             let mut command = stage.command(arguments);
             command.env(variable, &project);
             let errors = fails(command);
-            assert!(errors.contains("is no folder of Oxtorch's") && errors.contains("an empty folder"), "{errors}");
+            assert!(errors.contains("is not a folder of Oxtorch's") && errors.contains("an empty folder"), "{errors}");
         }
     }
     assert!(files.iter().all(|file| file.is_file()));
@@ -119,7 +119,7 @@ fn an_installation_serves_users_who_cannot_write_it() {
         .expect("moves");
     fs::set_permissions(stage.home(), mode(0o555)).expect("is ours");
     let errors = fails(stage.command_of_another_user(&["setup"]));
-    assert!(errors.contains("is not set up in") && errors.contains("whoever keeps it can set it up"), "{errors}");
+    assert!(errors.contains("is not set up in") && errors.contains("its owner can set it up"), "{errors}");
 }
 
 #[test]

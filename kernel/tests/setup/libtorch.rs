@@ -42,7 +42,7 @@ fn a_torch_of_a_near_version_is_taken_without_what_it_lacks() {
 fn a_near_version_that_does_not_work_is_passed_over_with_the_reason() {
     for (variable, value, why) in [
         ("STAGE_SELF_TEST", "a sum is 3, not 4", "fails the self-test: a sum is 3, not 4"),
-        ("STAGE_REFUSED_LINE", "1", "do not go with the shim's line `#include"),
+        ("STAGE_REFUSED_LINE", "1", "do not match the shim's line `#include"),
     ] {
         let stage = Stage::new();
         let torch = stage.libtorch("python-torch", "2.15.0");

@@ -135,7 +135,7 @@ fn the_doctor_says_what_is_missing_and_is_content_when_nothing_is() {
     let before = stage.command(&["doctor"]).output().expect("oxtorch runs");
     let table = String::from_utf8_lossy(&before.stdout);
     assert_eq!(before.status.code(), Some(1), "{table}");
-    assert!(table.contains("\u{2717} libtorch") && table.contains("to mend it: oxtorch setup"), "{table}");
+    assert!(table.contains("\u{2717} libtorch") && table.contains("to fix it: oxtorch setup"), "{table}");
     assert!(!stage.home().exists(), "looking changes nothing");
 
     succeeds(stage.setup(&[]));
@@ -166,9 +166,9 @@ fn what_is_damaged_is_found_by_the_doctor_and_mended_by_set_up() {
         (runtime.join("deps/libtch-1.rmeta"), None, "libtch-1.rmeta is gone"),
         (runtime.join("deps/libtch-1.rmeta"), Some(""), "libtch-1.rmeta has 0 bytes instead of 6"),
         (runtime.join("liboxtorch.so"), Some("lib"), "liboxtorch.so has 3 bytes instead of 8"),
-        (runtime.join("oxtorch-host"), Some("#!/bin/SH\n"), "oxtorch-host has other contents"),
+        (runtime.join("oxtorch-host"), Some("#!/bin/SH\n"), "oxtorch-host has changed"),
         (shim.join("libtch.so"), Some(""), "libtch.so has 0 bytes instead of 10"),
-        (libtorch.join("torch/lib/libtorch_cpu.so"), Some("LIBRARY"), "libtorch_cpu.so has other contents"),
+        (libtorch.join("torch/lib/libtorch_cpu.so"), Some("LIBRARY"), "libtorch_cpu.so has changed"),
     ] {
         let time = file.metadata().and_then(|found| found.modified()).expect("is there");
         match contents {

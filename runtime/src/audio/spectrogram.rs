@@ -124,7 +124,7 @@ impl Module for Spectrogram {
         };
         assert!(
             length >= least,
-            "samples of shape {shape:?} are too short for a spectrogram with n_fft = {}: it takes {least} samples at least",
+            "samples of shape {shape:?} are too short for a spectrogram with n_fft = {}: it takes at least {least} samples",
             self.n_fft
         );
         let flat = samples.reshape([-1, length]);

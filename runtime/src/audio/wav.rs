@@ -34,7 +34,7 @@ pub enum AudioError {
         reason: String,
     },
     /// The tensor holds no sound.
-    #[error("a tensor of {kind:?} of shape {shape:?} is no sound: it has to be floating point, [N] or [channels, N]")]
+    #[error("a tensor of {kind:?} of shape {shape:?} is not a sound: it must be floating point, [N] or [channels, N]")]
     Shape {
         /// Its kind.
         kind: Kind,
@@ -167,7 +167,7 @@ mod tests {
             [Tensor::zeros([1, 2, 3], (Kind::Float, Device::Cpu)), Tensor::zeros([4], (Kind::Int64, Device::Cpu))]
         {
             let error = save_wav(&path, &tensor, 8000).expect_err("no sound").to_string();
-            assert!(error.contains("is no sound"), "{error}");
+            assert!(error.contains("is not a sound"), "{error}");
         }
         let error = save_wav(folder.path().join("none/a.wav"), &Tensor::zeros([4], (Kind::Float, Device::Cpu)), 8000);
         assert!(error.expect_err("no folder").to_string().contains("none/a.wav"));

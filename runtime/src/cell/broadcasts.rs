@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_char};
 use super::notes::note_each;
 
 const DIFFERENT_SHAPES: &str = "the shapes differ and are broadcast, so that predictions are compared with targets that are not theirs. Make them one shape \
-                                first, as by `predictions.squeeze_dim(-1)` or `targets.unsqueeze(-1)`; where it is meant, say so by \
+                                first, as by `predictions.squeeze_dim(-1)` or `targets.unsqueeze(-1)`; if you mean it, say so with \
                                 `targets.expand_as(&predictions)`";
 
 // SAFETY: as `kernel/setup/src/shim/broadcasts.h` defines it; the shim is loaded with the runtime. It takes any

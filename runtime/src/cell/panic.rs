@@ -149,7 +149,7 @@ fn no_such_group(text: &str) -> Option<String> {
         text.strip_prefix("vector::_M_range_check: __n (which is ")?.split_once(") >= this->size() (which is ")?;
     let (count, _) = rest.split_once(')')?;
     Some(format!(
-        "there is no group {group} of parameters: the optimiser has {count}, counted from 0. Groups are made ahead of it, by \
+        "there is no group {group} of parameters: the optimiser has {count}, counted from 0. Make groups before it, with \
          `optim::group_by` or by `let path = path.set_group(1);`"
     ))
 }

@@ -223,11 +223,11 @@ pub(crate) fn not_dropped() -> Option<String> {
         Some(names) => {
             // The last one is being dropped now.
             let names: Vec<String> = names.iter().rev().map(|name| format!("`{name}`")).collect();
-            format!("the time to drop variables at the end was over before these were dropped: {}", names.join(", "))
+            format!("time ran out at the end before these variables were dropped: {}", names.join(", "))
         }
-        None => "the cell that ran had no end, so no variable was dropped at the end".to_owned(),
+        None => "the running cell did not end, so no variable was dropped at the end".to_owned(),
     };
-    Some(format!("{told}; what a file still lacks of them was not written"))
+    Some(format!("{told}; what they had not yet written to files is lost"))
 }
 
 /// Whether a variable is, or holds, the lock of stdout.

@@ -26,7 +26,7 @@ impl Sample for Tensor {
     fn stack(samples: &[Self]) -> Result<Self> {
         if let Some(other) = samples.iter().find(|sample| sample.size() != samples[0].size()) {
             anyhow::bail!(
-                "samples of {:?} and {:?} make no batch: bring them to one shape, by a crop, a resize or padding",
+                "samples of {:?} and {:?} cannot form a batch: crop, resize or pad them to one shape",
                 samples[0].size(),
                 other.size()
             );
@@ -134,7 +134,7 @@ impl TensorDataset {
         let (of_inputs, of_targets) = (inputs.size(), targets.size());
         ensure!(
             !of_inputs.is_empty() && of_inputs.first() == of_targets.first(),
-            "inputs of {of_inputs:?} and targets of {of_targets:?} do not pair up: both need as many rows"
+            "inputs of {of_inputs:?} and targets of {of_targets:?} do not pair up: both need equally many rows"
         );
         Ok(Self { inputs: inputs.shallow_clone(), targets: targets.shallow_clone() })
     }
@@ -255,7 +255,7 @@ pub fn random_split(len: usize, fractions: &[f64], seed: u64) -> Result<Vec<Vec<
     let sum: f64 = fractions.iter().sum();
     ensure!(
         (sum - 1.0).abs() < 1e-6 && fractions.iter().all(|fraction| *fraction >= 0.0),
-        "fractions of {fractions:?} sum to {sum}; they are not negative and sum to 1"
+        "fractions of {fractions:?} sum to {sum}; they must not be negative and must sum to 1"
     );
     let order = shuffled(len, seed);
     let mut bounds = vec![0];

@@ -26,7 +26,7 @@ const VARIABLE: &str = "OXTORCH_DEVICE";
 #[non_exhaustive]
 pub enum DeviceError {
     /// The variable holds something else than a device.
-    #[error("OXTORCH_DEVICE is {0:?}, but it can be cpu, cuda, or cuda:N with a GPU's number")]
+    #[error("OXTORCH_DEVICE is {0:?}, but it must be cpu, cuda, or cuda:N with a GPU's number")]
     Unknown(String),
     /// CUDA was asked for and cannot be used.
     #[error("OXTORCH_DEVICE asks for a GPU, but {0}")]
@@ -140,10 +140,8 @@ fn cuda() -> &'static Result<usize, String> {
             _ if env::var_os("CUDA_VISIBLE_DEVICES").is_some() || !Path::new("/dev/nvidia0").exists() => {
                 Err(NO_GPU.to_owned())
             }
-            _ => {
-                Err("CUDA does not start on the GPU that is here; its driver may be too old for this libtorch"
-                    .to_owned())
-            }
+            _ => Err("CUDA does not start on the GPU of this machine; its driver may be too old for this libtorch"
+                .to_owned()),
         }
     })
 }

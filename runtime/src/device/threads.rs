@@ -35,7 +35,7 @@ pub fn set_num_threads(threads: usize) {
     assert!(threads > 0, "set_num_threads: 0 threads compute nothing; give at least 1");
     assert!(
         threads <= MOST,
-        "set_num_threads: {threads} threads are more than any machine has use for; {MOST} at the most"
+        "set_num_threads: {threads} threads are more than any machine can use; give at most {MOST}"
     );
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
 }
@@ -62,7 +62,7 @@ fn wanted(asked: &str, is_decided: bool, allowed: usize, now: usize) -> Result<O
         "" => Ok((allowed < now).then_some(allowed)),
         number => match number.parse() {
             Ok(threads) if (1..=MOST).contains(&threads) => Ok(Some(threads)),
-            _ => Err(format!("{VARIABLE} is {asked:?}, but it can be the number of threads, 1 to {MOST}")),
+            _ => Err(format!("{VARIABLE} is {asked:?}, but it must be a number of threads, 1 to {MOST}")),
         },
     }
 }

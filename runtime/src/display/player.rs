@@ -74,6 +74,6 @@ mod tests {
     #[test]
     fn what_is_no_sound_is_an_error() {
         let error = player(&Tensor::zeros([2], (Kind::Int64, Device::Cpu)), 8000).expect_err("no sound").to_string();
-        assert!(error.contains("is no sound"), "{error}");
+        assert!(error.contains("is not a sound"), "{error}");
     }
 }

@@ -49,7 +49,7 @@ impl FileError {
     /// An error while reading.
     pub(super) fn reading(path: &Path) -> impl Fn(io::Error) -> Self {
         move |source| match source.kind() {
-            io::ErrorKind::UnexpectedEof => Self::damaged(path, "ends too early: it was not written or copied whole"),
+            io::ErrorKind::UnexpectedEof => Self::damaged(path, "ends too early: it was not written or copied in full"),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
                 Self::damaged(path, format!("is damaged: {source}"))
             }

@@ -34,7 +34,7 @@ pub fn tensor_to_image(tensor: &Tensor) -> Result<RgbImage, FileError> {
         [height, width] => (1, height, width),
         [channels @ (1 | 3), height, width] => (channels, height, width),
         _ => {
-            let what = format!("a tensor of {size:?} is no picture; it is [H, W], [1, H, W] or [3, H, W]");
+            let what = format!("a tensor of {size:?} is not a picture, which is [H, W], [1, H, W] or [3, H, W]");
             return Err(tch::TchError::Shape(what).into());
         }
     };

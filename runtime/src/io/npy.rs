@@ -82,7 +82,7 @@ pub(super) fn read(reader: &mut impl Read) -> io::Result<Tensor> {
     let mut start = [0; 8];
     reader.read_exact(&mut start)?;
     if start[..6] != MAGIC[..] {
-        return Err(invalid("it does not begin as a file of NumPy does"));
+        return Err(invalid("it does not begin like a file of NumPy"));
     }
     let length = match start[6] {
         1 => {
@@ -136,14 +136,14 @@ impl Header {
         let missing = |name: &str| invalid(format!("its header has no {name}"));
         let descr = value("descr").ok_or_else(|| missing("descr"))?;
         let descr = descr.strip_prefix('\'').and_then(|rest| rest.split('\'').next());
-        let descr = descr.ok_or_else(|| invalid("it holds records and no plain numbers"))?;
+        let descr = descr.ok_or_else(|| invalid("it holds records, not plain numbers"))?;
         let is_fortran = value("fortran_order").ok_or_else(|| missing("fortran_order"))?.starts_with("True");
         let shape = value("shape").ok_or_else(|| missing("shape"))?;
         let shape = shape.strip_prefix('(').and_then(|rest| rest.split(')').next()).ok_or_else(|| missing("shape"))?;
         let extent = |text: &str| text.trim().trim_end_matches('L').parse::<i64>().ok().filter(|extent| *extent >= 0);
         let extents = shape.split(',').filter(|text| !text.trim().is_empty());
         let shape: Option<Vec<i64>> = extents.map(extent).collect();
-        let shape = shape.ok_or_else(|| invalid("its shape is not one of numbers"))?;
+        let shape = shape.ok_or_else(|| invalid("its shape is not made of numbers"))?;
         let plain = |name: &str| name.trim_start_matches(['<', '>', '|', '=']).to_owned();
         let found = TYPES.iter().find(|(name, ..)| plain(name) == plain(descr));
         let &(_, kind, is_unsigned) =
@@ -308,7 +308,7 @@ pub(super) mod tests {
         let path = folder.path().join("x.npy");
         let whole = file(&reference(), "/npy/float32");
         let cases: [(&[u8], &str); 5] = [
-            (b"hello world", "does not begin as a file of NumPy does"),
+            (b"hello world", "does not begin like a file of NumPy"),
             (&whole[..whole.len() - 1], "ends too early"),
             (&whole[..20], "ends too early"),
             (b"\x93NUMPY\x09\x00aaaa", "version 9"),

@@ -51,7 +51,7 @@ fn listed(missing: &[String], unexpected: &[String], shapes: &[(String, Vec<i64>
         text += &format!("\n  shape of {name}: {there:?} there, {here:?} here");
     }
     if !missing.is_empty() && !unexpected.is_empty() {
-        text += "\n`StateDict::rename` brings names together that differ; `load_partial` takes what fits";
+        text += "\n`StateDict::rename` changes names that differ; `load_partial` loads what fits";
     }
     text
 }
@@ -117,7 +117,7 @@ impl StateDict {
     /// Where the file cannot be read or is of another format.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, FileError> {
         Self::read_with(path.as_ref(), |path| {
-            Err(FileError::damaged(path, "ends in none of .safetensors, .npz and .pt"))
+            Err(FileError::damaged(path, "does not end in .safetensors, .npz or .pt"))
         })
     }
 
@@ -138,7 +138,7 @@ impl StateDict {
             // Of pickles libtorch reads plain dictionaries of tensors alone; with these endings a store of variables
             // may have written as well.
             "pt" | "pth" | "bin" => Tensor::loadz_multi(path).or_else(|_| Tensor::load_multi(path)).map_err(|_| {
-                let what = "is no plain dictionary of tensors, which is all that libtorch reads of Python's pickles. There, \
+                let what = "is not a plain dictionary of tensors, all that libtorch reads of Python's pickles. In Python, \
                             `from safetensors.torch import save_file; save_file(model.state_dict(), \"model.safetensors\")`, \
                             or `torch.save(dict(model.state_dict()), path)`";
                 FileError::damaged(path, what)

@@ -40,12 +40,12 @@ fn classes(what: &str, predictions: &Tensor) -> Tensor {
     let predictions = predictions.detach();
     let classes = match predictions.size()[..] {
         [_] if predictions.is_floating_point() => panic!(
-            "{what}: predictions [N] of {:?}; classes are integers: of probabilities of one class of two, `p.gt(0.5)` makes them",
+            "{what}: predictions [N] of {:?}; classes are integers: for two classes, `p.gt(0.5)` makes them from probabilities",
             predictions.kind()
         ),
         [_] => predictions,
         [_, 1] => panic!(
-            "{what}: scores [N, 1] of one class of two; `scores.squeeze_dim(1).gt(0.0)` makes classes of logits, `.gt(0.5)` of \
+            "{what}: scores [N, 1] for two classes; `scores.squeeze_dim(1).gt(0.0)` makes classes from logits, `.gt(0.5)` from \
              probabilities"
         ),
         [_, _] => predictions.argmax(1, false),

@@ -34,7 +34,7 @@ pub fn roc_auc(scores: &Tensor, targets: &Tensor) -> f64 {
     let (scores, targets) = (elements::<f64>(scores), elements::<f64>(targets));
     assert!(!scores.iter().any(|score| score.is_nan()), "roc_auc: a score is NaN");
     if let Some(target) = targets.iter().find(|target| ![0.0, 1.0].contains(*target)) {
-        panic!("roc_auc: a target of {target}; they are 0 and 1");
+        panic!("roc_auc: a target of {target}; targets are 0 and 1");
     }
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));

@@ -176,7 +176,7 @@ impl ChainT for tch::nn::SequentialT {
 }
 
 pub(crate) fn check_probability(what: &str, p: f64) {
-    assert!((0.0..=1.0).contains(&p), "{what}: a probability of {p}; it lies between 0 and 1");
+    assert!((0.0..=1.0).contains(&p), "{what}: a probability of {p}; it must be between 0 and 1");
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ pub fn uniform_(tensor: &Tensor, low: f64, high: f64) {
 ///
 /// Where the deviation is negative.
 pub fn normal_(tensor: &Tensor, mean: f64, std: f64) {
-    assert!(std >= 0.0, "normal_: a deviation of {std}; it is not negative");
+    assert!(std >= 0.0, "normal_: a deviation of {std}; it must not be negative");
     let _ = no_grad(|| tensor.shallow_clone().normal_(mean, std));
 }
 
@@ -121,7 +121,7 @@ pub fn normal_(tensor: &Tensor, mean: f64, std: f64) {
 pub fn trunc_normal_(tensor: &Tensor, mean: f64, std: f64, a: f64, b: f64) {
     assert!(
         std > 0.0 && a < b,
-        "trunc_normal_: a deviation of {std} from {a} to {b}; it is positive, and the lower bound comes first"
+        "trunc_normal_: a deviation of {std} from {a} to {b}; it must be positive, and the lower bound comes first"
     );
     let cumulative = |x: f64| {
         let x = Tensor::from((x - mean) / std / 2f64.sqrt());

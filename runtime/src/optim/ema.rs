@@ -62,7 +62,7 @@ impl Ema {
 
     /// As [`Ema::new`], of variables by name.
     pub(crate) fn of(variables: &[(String, Tensor)], decay: f64) -> Self {
-        assert!((0.0..=1.0).contains(&decay), "Ema: a decay of {decay}; it lies between 0 and 1, as 0.999 does");
+        assert!((0.0..=1.0).contains(&decay), "Ema: a decay of {decay}; it must be between 0 and 1, such as 0.999");
         let begun = variables.iter().map(|(name, variable)| (name.clone(), Average::begin(variable)));
         Self { decay, averages: begun.collect() }
     }

@@ -252,7 +252,7 @@ impl CosineAnnealingWarmRestarts {
     ///
     /// Where `t_0` or `t_mult` is 0.
     pub fn new(lr: f64, t_0: usize, t_mult: usize) -> Self {
-        assert!(t_0 > 0 && t_mult > 0, "CosineAnnealingWarmRestarts: t_0 and t_mult are at least 1");
+        assert!(t_0 > 0 && t_mult > 0, "CosineAnnealingWarmRestarts: t_0 and t_mult must be at least 1");
         Self { lr, t_0, t_mult, eta_min: 0.0 }
     }
 

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum PlotError {
     /// The coordinates of a series do not pair up.
-    #[error("{label:?} has {xs} x values and {ys} y values: each point needs one of both")]
+    #[error("{label:?} has {xs} x values and {ys} y values: each point needs one of each")]
     Lengths {
         /// The series.
         label: String,

@@ -112,7 +112,7 @@ impl Matrix for Tensor {
         };
         let Some((rows, columns)) = sizes else {
             let what =
-                format!("a tensor of shape {shape:?} has not two dimensions; choose one with `.get(0)` or `.i(0)`");
+                format!("a tensor of shape {shape:?} is not two-dimensional; choose one with `.get(0)` or `.i(0)`");
             return Err(PlotError::Matrix { what });
         };
         Ok(Grid { rows: rows as usize, columns: columns as usize, values: self.numbers() })

@@ -116,7 +116,7 @@ impl<E> TimeLimit<E> {
     ///
     /// Where the limit is 0.
     pub fn new(env: E, limit: usize) -> Self {
-        assert!(limit > 0, "an episode has one step at least: the limit is 0");
+        assert!(limit > 0, "an episode has at least one step: the limit is 0");
         Self { env, limit, steps: 0 }
     }
 
@@ -192,7 +192,7 @@ impl Episode {
 
     #[track_caller]
     pub(super) fn check(&self) {
-        assert!(self.begun, "no episode was begun: call reset(seed) before the first step");
+        assert!(self.begun, "no episode has begun: call reset(seed) before the first step");
         assert!(!self.over, "the episode is over: call reset(seed) before the next step");
     }
 
@@ -205,7 +205,7 @@ impl Episode {
     #[track_caller]
     pub(super) fn check_force(&self, force: f64) {
         self.check();
-        assert!(force.is_finite(), "an action of {force} is no force: has the training diverged?");
+        assert!(force.is_finite(), "an action of {force} is not a force: has the training diverged?");
     }
 
     pub(super) fn end_if(&mut self, terminated: bool) {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "no episode was begun")]
+    #[should_panic(expected = "no episode has begun")]
     fn no_step_before_reset() {
         rl::cart_pole().step(0);
     }

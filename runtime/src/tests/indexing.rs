@@ -156,7 +156,7 @@ fn errors_name_the_axis_the_index_and_the_shape() {
     check(x.f_i(&x.i((.., ..2)).gt(0.0)), "does not fit axes 0 to 1 of a tensor of shape [3, 4]");
     check(x.f_i(&x), "not Float");
     check(x.f_i(&x.to_kind(Kind::Uint8)), "`.to_kind(Kind::Bool)`");
-    check(x.f_i((Ellipsis, Ellipsis)), "one `Ellipsis` at most");
+    check(x.f_i((Ellipsis, Ellipsis)), "at most one `Ellipsis`");
     check(x.f_i(([0, 1], [0, 1, 2])), "[2], [3]");
     check(Tensor::new().f_i(0), "not defined");
     check(x.f_i(&Tensor::new()), "not defined");

@@ -84,7 +84,7 @@ impl BpeTokenizer {
         let text = std::fs::read(path).with_context(|| format!("cannot read the tokenizer {}", path.display()))?;
         let support = support().map_err(failed)?;
         let tokenizer = (support.read_tokenizer)(&text)
-            .map_err(|error| anyhow!("{} is no tokenizer.json: {}", path.display(), reason(&text, error)))?;
+            .map_err(|error| anyhow!("{} is not a tokenizer.json: {}", path.display(), reason(&text, error)))?;
         Ok(Self { tokenizer: tokenizer.into() })
     }
 
@@ -190,7 +190,7 @@ fn reason(text: &[u8], error: String) -> String {
         Ok(file) if file["model"].is_object() => error,
         Ok(file) if file["type"].is_string() => format!("its \"type\" is {}{}", file["type"], read_by(&file)),
         Ok(_) => "it has no \"model\"".to_owned(),
-        Err(error) => format!("it is no JSON: {error}"),
+        Err(error) => format!("it is not JSON: {error}"),
     }
 }
 
@@ -289,9 +289,9 @@ mod tests {
             std::fs::write(&python, text).expect("a file");
             BpeTokenizer::load(&python).expect_err("no tokenizer").to_string()
         };
-        assert!(refused("{}").ends_with("python.json is no tokenizer.json: it has no \"model\""));
-        assert!(refused("{").contains("is no tokenizer.json: it is no JSON: EOF"));
-        assert!(refused(r#"{"model": {"type": "BPE"}}"#).contains("is no tokenizer.json: "));
+        assert!(refused("{}").ends_with("python.json is not a tokenizer.json: it has no \"model\""));
+        assert!(refused("{").contains("is not a tokenizer.json: it is not JSON: EOF"));
+        assert!(refused(r#"{"model": {"type": "BPE"}}"#).contains("is not a tokenizer.json: "));
         let of_characters = crate::text::CharTokenizer::train("abc").to_json().expect("JSON");
         assert!(refused(&of_characters).ends_with("\"type\" is \"character\"; `text::CharTokenizer::load` reads it"));
         let of_words = crate::text::WordTokenizer::train("a b", Default::default()).to_json().expect("JSON");

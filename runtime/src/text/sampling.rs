@@ -51,7 +51,7 @@ impl Sampler {
     pub fn temperature(mut self, temperature: f64) -> Self {
         assert!(
             temperature > 0.0,
-            "a temperature of {temperature}; it is positive, and Sampler::greedy() takes the likeliest"
+            "a temperature of {temperature}; it must be positive; Sampler::greedy() takes the likeliest"
         );
         self.temperature = temperature;
         self
@@ -76,7 +76,7 @@ impl Sampler {
     ///
     /// Where `p` is not above 0 and up to 1.
     pub fn top_p(mut self, p: f64) -> Self {
-        assert!(p > 0.0 && p <= 1.0, "top_p of {p}; it lies above 0 and up to 1");
+        assert!(p > 0.0 && p <= 1.0, "top_p of {p}; it must be above 0 and up to 1");
         self.top_p = p;
         self
     }
@@ -88,7 +88,7 @@ impl Sampler {
     ///
     /// Where it is not positive.
     pub fn repetition_penalty(mut self, penalty: f64) -> Self {
-        assert!(penalty > 0.0, "a repetition penalty of {penalty}; it is positive, and 1 changes nothing");
+        assert!(penalty > 0.0, "a repetition penalty of {penalty}; it must be positive, and 1 changes nothing");
         self.repetition_penalty = penalty;
         self
     }
@@ -130,7 +130,7 @@ impl Sampler {
         assert!(!logits.iter().any(|logit| logit.is_nan()), "sampling: a logit is NaN; look at the loss of the model");
         assert!(
             logits.iter().any(|logit| *logit > f64::NEG_INFINITY),
-            "sampling: all logits are -inf, so there is no token to draw; look at the mask that was laid over them"
+            "sampling: all logits are -inf, so there is no token to draw; check the mask that was applied to them"
         );
         self.penalize(&mut logits, before);
         logits.iter_mut().for_each(|logit| *logit /= self.temperature);

@@ -168,7 +168,7 @@ impl Vocabulary {
     }
 
     pub(super) fn from_json(value: &Value, kind: &str) -> Result<Self> {
-        ensure!(value["type"] == kind, "is no {kind} tokenizer: its \"type\" is {}{}", value["type"], read_by(value));
+        ensure!(value["type"] == kind, "is not a {kind} tokenizer: \"type\" is {}{}", value["type"], read_by(value));
         let list = |name: &str| -> Result<Vec<String>> {
             let tokens = value[name].as_array().with_context(|| format!("has no list of \"{name}\""))?;
             let texts = tokens.iter().map(|token| token.as_str().map(str::to_owned));
@@ -205,7 +205,7 @@ pub(super) enum Part<'a> {
 pub(super) fn read_json(path: &Path) -> Result<Value> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read the tokenizer {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("the tokenizer {} is no JSON", path.display()))
+    serde_json::from_str(&text).with_context(|| format!("the tokenizer {} is not JSON", path.display()))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -228,10 +228,10 @@ mod tests {
     #[test]
     fn a_file_that_is_none_is_said() {
         let error = |value: Value| format!("{:#}", Vocabulary::from_json(&value, "word").expect_err("no vocabulary"));
-        assert!(error(json!({"type": "character"})).contains("is no word tokenizer"));
+        assert!(error(json!({"type": "character"})).contains("is not a word tokenizer"));
         assert!(error(json!({"type": "character"})).ends_with("; `text::CharTokenizer::load` reads it"));
         assert!(error(json!({"model": {"type": "BPE"}})).ends_with("; `text::BpeTokenizer::load` reads it"));
-        assert!(error(json!({"type": "BPE"})).ends_with("its \"type\" is \"BPE\""));
+        assert!(error(json!({"type": "BPE"})).ends_with("\"type\" is \"BPE\""));
         assert!(error(json!({"type": "word", "special": []})).contains("no list of \"tokens\""));
         assert!(error(json!({"type": "word", "special": ["a"], "tokens": ["a"]})).contains("twice"));
         assert!(error(json!({"type": "word", "special": [], "tokens": [1]})).contains("other than a text"));

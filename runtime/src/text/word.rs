@@ -190,6 +190,6 @@ mod tests {
         assert_eq!(loaded.encode(text).expect("tokens"), tokens);
         assert_eq!(loaded.decode(&tokens).expect("a text"), "Call Ahab's <unk> <eos> <unk>");
         crate::text::CharTokenizer::train("a").save(&path).expect("a file");
-        assert!(format!("{:#}", WordTokenizer::load(&path).expect_err("another")).contains("is no word tokenizer"));
+        assert!(format!("{:#}", WordTokenizer::load(&path).expect_err("another")).contains("is not a word tokenizer"));
     }
 }

@@ -50,8 +50,8 @@ pub enum TrainError {
     },
     /// A layer was made again since the trainer was made: what that has learned and measured is another network's.
     #[error(
-        "{layer:?} was made anew after this trainer, which would go on with the history, the best weights and the checkpoint of the \
-         network before; run the cell with `Trainer::new` again"
+        "{layer:?} was made again after this trainer, which would keep the history, the best weights and the checkpoint of the \
+         old network; run the cell with `Trainer::new` again"
     )]
     Renewed {
         /// The path of the layer.
@@ -61,7 +61,7 @@ pub enum TrainError {
     #[error("there is no batch: the data set is empty, or smaller than one batch with `drop_last`")]
     Empty,
     /// What is watched is not measured.
-    #[error("there is no {name:?} among what an epoch measures: {known}")]
+    #[error("an epoch does not measure {name:?}, only {known}")]
     NoSuchValue {
         /// As it was asked for.
         name: String,
@@ -79,7 +79,7 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// The history of a checkpoint is none.
-    #[error("{} holds no history of a training; delete the folder to begin anew", .0.display())]
+    #[error("{} holds no history of a training; delete the folder to start again", .0.display())]
     History(PathBuf),
     /// The weights of a checkpoint cannot be written or read, or are of another network.
     #[error(transparent)]

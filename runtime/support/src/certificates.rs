@@ -20,7 +20,7 @@ pub(crate) fn tls() -> Result<TlsConfig, String> {
 /// Why a connection failed, with what to do where the certificates are the reason.
 pub(crate) fn explained(reason: String) -> String {
     if reason.contains("UnknownIssuer") {
-        format!("{reason} (where the network has certificates of its own, {VARIABLE} has to name the file of them)")
+        format!("{reason} (if the network has its own certificates, {VARIABLE} has to name their file)")
     } else {
         reason
     }

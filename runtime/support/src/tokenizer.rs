@@ -47,12 +47,12 @@ impl Pipeline {
             (Some(token), _) => token,
             (None, Some(_)) => return Ok(Some(padding)),
             (None, None) => PAD_TOKENS.into_iter().find(|token| tokenizer.token_to_id(token).is_some()).ok_or(
-                "there is no padding token: say which one is to stand there, such as \
+                "there is no padding token: say which one to use, such as \
                  `pad_token: Some(\"<|endoftext|>\".into())`",
             )?,
         };
         padding.pad_id =
-            tokenizer.token_to_id(token).ok_or_else(|| format!("there is no token {token:?} to fill up with"))?;
+            tokenizer.token_to_id(token).ok_or_else(|| format!("there is no token {token:?} to pad with"))?;
         padding.pad_token = token.to_owned();
         Ok(Some(padding))
     }
@@ -69,7 +69,7 @@ impl Pipeline {
         let has_pairs = texts.iter().any(|text| matches!(text, Input::Pair(..)));
         let least = self.added(has_pairs, rules).max(self.added(false, rules)) + 1;
         if max_length < least {
-            return Err(format!("a greatest length of {max_length} leaves no room for a text; give at least {least}"));
+            return Err(format!("a maximum length of {max_length} leaves no room for a text; give at least {least}"));
         }
         Ok(())
     }

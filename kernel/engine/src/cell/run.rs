@@ -76,7 +76,7 @@ impl NativeEngine {
 
     /// From here on an interrupt is for what the host now runs; not where one has come before.
     pub(crate) fn begin_run(&mut self, interrupter: impl FnOnce(&mut Host) -> RunInterrupter) -> Result<(), CellError> {
-        let Some(host) = &mut self.host else { return Err(internal("the host process is not there".to_owned())) };
+        let Some(host) = &mut self.host else { return Err(internal("the host process is not running".to_owned())) };
         let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(&*phase, Phase::Compiling { cancelled: true, .. }) {
             return Err(interrupted());
@@ -116,9 +116,7 @@ impl NativeEngine {
         let message = format!("the process that runs the cells {how}");
         let mut notes = vec!["the next cell gets a new process; functions and types stay defined".to_owned()];
         if how.starts_with("could not start") && std::env::var_os("LD_LIBRARY_PATH").is_some_and(|it| !it.is_empty()) {
-            notes.push(
-                "LD_LIBRARY_PATH is set: what lies there is taken in place of Oxtorch's own libraries".to_owned(),
-            );
+            notes.push("LD_LIBRARY_PATH is set: libraries from there are loaded instead of Oxtorch's own".to_owned());
         }
         if !lost.is_empty() {
             notes.insert(0, format!("these variables are lost: {}", lost.join(", ")));

@@ -56,51 +56,47 @@ pub const CATALOGUE: [Entry; 19] = [
     entry(
         &["doc", "pdoc", "pinfo", "docs"],
         ":doc NAME",
-        "signature and documentation of a name: yours, of the prelude, of `tch`, of the standard library",
+        "signature and documentation of a name: yours, the prelude's, `tch`'s or the standard library's",
     ),
-    entry(&["type", "whatis"], ":type EXPRESSION", "the type of an expression, which is not run"),
+    entry(&["type", "whatis"], ":type EXPRESSION", "the type of an expression, without running it"),
     entry(
         &["time"],
         ":time EXPRESSION, %%time",
-        "run, and say how long that took; alone on its line for the rest of the cell",
+        "run it and say how long it took; alone on its line, it times the rest of the cell",
     ),
     entry(
         &["timeit"],
         "%timeit [-n LOOPS] [-r RUNS] EXPRESSION",
-        "run many times at full optimisation; `%%timeit [SETUP;]` for the rest of the cell",
+        "run it many times, fully optimised; `%%timeit [SETUP;]` times the rest of the cell",
     ),
     entry(
         &["reset", "clear", "reset_selective"],
         ":reset [vars]",
-        "forget everything (or the variables) and start anew",
+        "forget everything (or only the variables) and start again",
     ),
     entry(&["dep", "dependency"], ":dep NAME = \"VERSION\"", "use a crate, as in Cargo.toml"),
     entry(&["deps", "show_deps"], ":deps", "the crates that the session has asked for, with their versions"),
     entry(
         &["opt", "optimise", "optimize"],
         ":opt [0|1|2|3|auto]",
-        "optimise later cells so; auto: 2 for loops, closures and functions, else 0",
+        "how far to optimise later cells; auto: 2 for loops, closures and functions, else 0",
     ),
-    entry(&["cache"], ":cache [clear]", "how full the cache of compiled cells is; empty it"),
+    entry(&["cache"], ":cache [clear]", "show or empty the cache of compiled cells"),
     entry(
         &["env", "set_env"],
         "%env [NAME[=VALUE]]",
         "environment variables, for cells and shell commands: list, show, set",
     ),
     entry(&["version"], ":version", "the versions of Oxtorch and of the compiler"),
-    entry(&["cd", "chdir"], "%cd [FOLDER]", "go to a folder; to the one before with `-`"),
+    entry(&["cd", "chdir"], "%cd [FOLDER]", "go to a folder, or back to the last one with `-`"),
     entry(&["pwd"], "%pwd", "the folder that cells and shell commands work in"),
     entry(&["sx", "system"], "!COMMAND", "run a shell command"),
     entry(
         &["bash", "sh", "script"],
         "%%bash",
-        "run the rest of the cell as a shell script; the cell fails where it does",
+        "run the rest of the cell as a shell script; if it fails, the cell fails",
     ),
-    entry(
-        &["writefile", "file"],
-        "%%writefile [-a] FILE",
-        "write the rest of the cell into a file, or behind what it holds",
-    ),
+    entry(&["writefile", "file"], "%%writefile [-a] FILE", "write the rest of the cell to a file, or append it"),
 ];
 
 /// The command of that name.
@@ -119,17 +115,17 @@ const REMARKS: [(&[&str], &str); 7] = [
     ),
     (
         &["load_ext", "reload_ext", "unload_ext", "autoreload", "aimport"],
-        "there are no extensions here; a function that is defined again is seen by its callers at once",
+        "there are no extensions here; if a function is defined again, its callers use the new one at once",
     ),
     (&["types"], "`:vars` shows the types of variables, and `:type EXPRESSION` that of an expression"),
     (
         &["fmt", "quiet", "last_error_json"],
-        "not needed here: values show what `{:?}` makes of them, `println!` shows them in any other way, and what is wrong with a \
-         cell stands below it",
+        "not needed here: values are shown with `{:?}`, `println!` shows them in any other way, and what is wrong with a \
+         cell is shown below it",
     ),
     (
         &["quit", "exit", "q"],
-        "the kernel goes on: end it in the frontend (Shut Down Kernel), or start anew with `:reset`",
+        "the kernel keeps running: end it in the frontend (Shut Down Kernel), or start again with `:reset`",
     ),
     (
         &["sccache", "linker", "offline", "allow_static_linking", "last_compile_dir", "build_env", "codegen_backend"],

@@ -99,10 +99,10 @@ impl Line<'_> {
             ("dep", _) => Command::Dep(vec![self.raw().to_owned()]),
             ("env", _) => env(self.raw()).map_or_else(misused, Command::Env),
             ("writefile", _) if self.takes_rest => {
-                self.write_file().unwrap_or_else(|| misused("it names no file".to_owned()))
+                self.write_file().unwrap_or_else(|| misused("no file is named".to_owned()))
             }
             ("sx" | "bash", [_, ..]) => shell(self.raw().to_owned()),
-            (_, []) => misused(format!("there is nothing behind `{name}`")),
+            (_, []) => misused(format!("there is nothing after `{name}`")),
             (_, _) => misused(format!("`{name}` does not take `{}`", self.plain())),
         };
         Some((command, if self.takes_rest { self.cell.len() } else { self.end }))
@@ -142,7 +142,7 @@ impl Line<'_> {
         let end = if self.takes_rest || alone { self.cell.len() } else { code_end(self.cell, self.arguments) };
         if self.within_time {
             // As deep as there are lines, it would take a stack as deep.
-            return (misused("`time` cannot stand within `time`".to_owned()), end);
+            return (misused("`time` cannot be used inside `time`".to_owned()), end);
         }
         let script = self.raw().strip_prefix('!');
         let body = match script {
@@ -172,7 +172,7 @@ impl Line<'_> {
         let end = if self.takes_rest { self.cell.len() } else { code_end(self.cell, self.arguments) };
         let code = only(self.cell, self.arguments..end);
         if code.trim().is_empty() {
-            return (misused("there is no expression behind it".to_owned()), end);
+            return (misused("there is no expression after it".to_owned()), end);
         }
         (Command::Type(code), end)
     }
@@ -227,7 +227,7 @@ fn options(cell: &str, range: Range<usize>) -> Result<Options, String> {
         let value = rest[2..].trim_start();
         let behind = value.trim_start_matches(|char: char| char.is_ascii_digit());
         let number = value[..value.len() - behind.len()].parse().ok().filter(|number: &u32| *number > 0);
-        let number = number.ok_or_else(|| format!("a number from 1 on is missing behind `{option}`"))?;
+        let number = number.ok_or_else(|| format!("`{option}` needs a number, at least 1"))?;
         if option == "-n" {
             loops = number.into();
         } else {

@@ -23,10 +23,10 @@ pub(crate) fn not_compiled(errors: &[&Diagnostic], other: &str, status: ExitStat
         return error;
     }
     let what = match status.signal() {
-        Some(signal) => format!("the compiler was ended by signal {signal} ({})", signal_name(signal)),
+        Some(signal) => format!("the compiler was killed by signal {signal} ({})", signal_name(signal)),
         None => match errors.first() {
             Some(error) => readable(&error.message),
-            None => format!("the compiler ended with {status} and made nothing of the cell"),
+            None => format!("the compiler ended with {status} and produced no code"),
         },
     };
     internal(format!("{what}{}", telling(&text, errors.first().map_or("", |error| &error.message))))
@@ -53,7 +53,7 @@ pub(crate) fn cells_gone() -> CellError {
 /// The error of a cell where a file of the runtime is not as it was made.
 pub(crate) fn runtime_damaged(damage: &str) -> CellError {
     let message = format!("the runtime is damaged: {damage}");
-    error(ErrorKind::RuntimeDamaged, &message, "`oxtorch setup` makes it anew; then restart the kernel")
+    error(ErrorKind::RuntimeDamaged, &message, "`oxtorch setup` rebuilds it; then restart the kernel")
 }
 
 /// The error of a cell whose library the host could not load.
@@ -75,25 +75,25 @@ fn foreseen(text: &str, signal: Option<i32>) -> Option<CellError> {
     let (kind, message, note) = if has(&[CELLS_GONE]) {
         return Some(cells_gone());
     } else if has(&["Too many open files", "os error 24"]) {
-        let note = "drop the variables that hold files, or allow more ahead of the start: `ulimit -n 4096`";
+        let note = "drop variables that hold open files, or allow more before the start: `ulimit -n 4096`";
         (ErrorKind::TooManyFiles, "too many files are open".to_owned(), note)
     } else if has(&["No space left on device", "os error 28", "Disk quota exceeded"]) || signal == Some(libc::SIGBUS) {
         let message = "the disk is full: there is no room for the compiled cell".to_owned();
-        let note = "make room on the disk of the folder that `oxtorch doctor` calls the home, then run the cell again";
+        let note = "free space on the disk of the folder that `oxtorch doctor` calls home, then run the cell again";
         (ErrorKind::DiskFull, message, note)
     } else if has(&["overflowed its stack"]) || signal == Some(libc::SIGSEGV) {
         let note = "the cell nests too deeply, itself or by a macro that calls itself; split it into functions or smaller expressions";
         (ErrorKind::Compile, "the compiler ran out of stack".to_owned(), note)
     } else if let Some(symbols) = symbols() {
-        let note = "a function in an `extern` block needs a library that defines it: a crate that brings it, by `:dep`, or \
+        let note = "a function in an `extern` block needs a library that defines it: a crate that has one, with `:dep`, or \
                     `#[link(name = \"...\")]`";
         (ErrorKind::Compile, format!("no library defines {symbols}"), note)
     } else if let Some(libraries) = quoted_behind(text, &missing) {
-        let note = "`#[link(name = \"...\")]` names a library that is installed, less `lib` and `.so`";
+        let note = "`#[link(name = \"...\")]` names an installed library, without `lib` and `.so`";
         (ErrorKind::Compile, format!("the linker finds no library {libraries}"), note)
     } else if has(&["memory allocation of ", "out of memory", "Cannot allocate memory"]) || was_killed {
         let how = if was_killed { "was killed (SIGKILL)" } else { "aborted" };
-        let note = "free memory, drop large variables for one, or split the cell, then run it again";
+        let note = "free memory, for example by dropping large variables, or split the cell; then run it again";
         (ErrorKind::OutOfMemory, format!("the compiler {how}: probably memory ran out"), note)
     } else {
         return None;
@@ -140,7 +140,7 @@ fn signal_name(signal: i32) -> &'static str {
         libc::SIGINT => "SIGINT",
         libc::SIGXCPU => "SIGXCPU",
         libc::SIGXFSZ => "SIGXFSZ",
-        _ => "no more is known",
+        _ => "no details known",
     }
 }
 

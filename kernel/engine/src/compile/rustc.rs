@@ -99,7 +99,7 @@ const FLAGS: [&str; 5] = [
 ];
 
 /// What is wrong where the user, or a program that cleans up, has removed what a session has compiled.
-pub const CELLS_GONE: &str = "what the earlier cells were compiled to is gone: something has removed it from the disk";
+pub const CELLS_GONE: &str = "the compiled earlier cells are gone: something has removed them from the disk";
 
 impl Rustc {
     /// Compiles into `dir`.

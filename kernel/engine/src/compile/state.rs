@@ -81,7 +81,7 @@ impl State {
             ));
         }
         for leaf in &ready.lessons.decisions.dropped_uses {
-            notes.push(format!("`{}` of an earlier cell no longer holds and was dropped.", leaf.code));
+            notes.push(format!("`{}` of an earlier cell is no longer valid and was dropped.", leaf.code));
             self.scope.drop_use(leaf);
         }
         for item in ready.plan.moved_items.iter().filter(|item| item.has_state()) {
@@ -100,7 +100,7 @@ impl State {
             |name: &str| ready.emission.variable(name).is_some_and(|id| ready.emission.variables[id].taken.is_none());
         for (name, ty) in dropped.iter().filter(|(name, _)| !made(name)) {
             notes.push(format!(
-                "`{name}` was dropped: its type `{ty}` has another definition now. Run the cell that makes it again."
+                "`{name}` was dropped: its type `{ty}` has been redefined. Run the cell that makes it again."
             ));
         }
         // A function or constant defined now takes the name from an older variable.

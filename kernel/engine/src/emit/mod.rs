@@ -133,8 +133,7 @@ impl Emitter<'_> {
         );
         for condition in &self.input.cell.conditions {
             // rustc would take out what is ours as well.
-            let told =
-                format!("`#![cfg({condition})]` takes out the whole cell: `#[cfg(..)]` stands ahead of a part of one");
+            let told = format!("`#![cfg({condition})]` removes the whole cell: put `#[cfg(..)]` before a part of it");
             self.glue(&format!("#[cfg(not({condition}))] ::core::compile_error!({told:?}); "));
         }
         for import in self.input.imports {

@@ -78,15 +78,14 @@ impl LastWords {
                 format!("ran out of memory: a value asked for {} at once", size(bytes))
             }
             (Some(Cause::PanicWhilePanicking), Some(_), _) => {
-                "aborted: a `drop` panicked while another panic was on its way, or a function that must not panic did"
-                    .to_owned()
+                "aborted: a `drop` panicked during another panic, or a function that must not panic did".to_owned()
             }
             (_, Some(libc::SIGKILL), _) => "was killed (SIGKILL): by somebody, or because memory ran out".to_owned(),
             (_, Some(libc::SIGSEGV | libc::SIGBUS), _) => {
                 "crashed (SIGSEGV): unsafe code used memory that is not its own".to_owned()
             }
             (_, Some(libc::SIGABRT), _) => "aborted (SIGABRT), as `std::process::abort` does".to_owned(),
-            (_, Some(signal), _) => format!("was ended by signal {signal}"),
+            (_, Some(signal), _) => format!("was killed by signal {signal}"),
             (_, None, Some(code)) => format!("exited with code {code}"),
             (_, None, None) => "ended".to_owned(),
         }

@@ -52,7 +52,7 @@ impl Messages {
             if end.is_some() {
                 let line = std::mem::take(&mut self.line);
                 let message = serde_json::from_slice(&line).map(Some);
-                return message.map_err(|error| refused(format!("it sent what is no message to the kernel: {error}")));
+                return message.map_err(|error| refused(format!("it sent the kernel an invalid message: {error}")));
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::report::errors::command_error;
 pub(super) fn help(topic: Option<&str>) -> Result<Shown, CellError> {
     let Some(topic) = topic else {
         let rows = CATALOGUE.each_ref().map(|entry| [entry.usage.to_owned(), entry.about.to_owned()]);
-        let more = "`:name` and `%name` are the same. A line that begins with a command may stand anywhere at the top \
+        let more = "`:name` and `%name` are the same. A line that begins with a command may be anywhere at the top \
                     level of a cell.";
         return Ok(Shown::stacked([table(["Command", "What it does"], &rows), Shown::text(more)]));
     };
@@ -19,6 +19,6 @@ pub(super) fn help(topic: Option<&str>) -> Result<Shown, CellError> {
         return Ok(table(["Command", "What it does"], &[[entry.usage.to_owned(), entry.about.to_owned()]]));
     }
     let nearest = catalogue::nearest(topic).map(|entry| format!("did you mean `{}`?", entry.usage));
-    let doc = format!("`:doc {topic}` documents a name of Rust");
+    let doc = format!("`:doc {topic}` documents a Rust name");
     Err(command_error(&format!("`{topic}` is not a command"), &nearest.into_iter().chain([doc]).collect::<Vec<_>>()))
 }

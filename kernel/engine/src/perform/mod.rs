@@ -71,7 +71,7 @@ pub(crate) fn wrong_commands(segments: &[Segment]) -> Option<CellError> {
 /// What is wrong with a command.
 fn wrong_command(command: &Command) -> Option<CellError> {
     Some(match command {
-        Command::Misused { problem, usage } => command_error(problem, &[format!("it is written `{usage}`")]),
+        Command::Misused { problem, usage } => command_error(problem, &[format!("write it as `{usage}`")]),
         Command::Unknown { name, nearest } => {
             let mut notes = vec!["`:help` lists the commands".to_owned()];
             notes.splice(0..0, nearest.map(|usage| format!("did you mean `{usage}`?")));

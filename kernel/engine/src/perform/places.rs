@@ -27,7 +27,7 @@ impl NativeEngine {
     /// The folder that cells and shell commands work in.
     pub(crate) fn current_dir(&self) -> Result<PathBuf, CellError> {
         self.dir().ok_or_else(|| {
-            command_error("the folder that the kernel works in is gone", &["go to another by `%cd`".into()])
+            command_error("the folder that the kernel works in is gone", &["go to another with `%cd`".into()])
         })
     }
 
@@ -94,7 +94,7 @@ impl NativeEngine {
             Env::Get(name) => match self.variables_of_environment().remove(&name) {
                 Some(value) => show(call, Shown::text(value)).await,
                 None => {
-                    let note = format!("set it by `%env {name}=value`");
+                    let note = format!("set it with `%env {name}=value`");
                     return Err(command_error(&format!("the environment variable {name} is not set"), &[note]));
                 }
             },

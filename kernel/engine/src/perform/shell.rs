@@ -41,7 +41,7 @@ impl NativeEngine {
         }
         let how = match (status.code(), status.signal()) {
             (Some(code), _) => format!("ended with exit status {code}"),
-            (None, signal) => format!("was ended by signal {}", signal.unwrap_or_default()),
+            (None, signal) => format!("was killed by signal {}", signal.unwrap_or_default()),
         };
         if strict {
             return Err(command_error(&format!("the {program} script {how}"), &[]));
@@ -56,8 +56,8 @@ fn effect_that_ends_with_the_shell(script: &str) -> Option<String> {
     let (first, rest) = script.split_once(char::is_whitespace)?;
     let is_alone = !rest.contains(['&', ';', '|', '\n', '(']);
     match first {
-        "cd" if is_alone => Some(format!("`!cd` ends with its shell; `%cd {}` goes there", rest.trim())),
-        "export" if is_alone => Some(format!("`!export` ends with its shell; `%env {}` stays", rest.trim())),
+        "cd" if is_alone => Some(format!("`!cd` lasts only for its own shell; use `%cd {}`", rest.trim())),
+        "export" if is_alone => Some(format!("`!export` lasts only for its own shell; use `%env {}`", rest.trim())),
         _ => None,
     }
 }

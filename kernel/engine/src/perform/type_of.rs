@@ -28,7 +28,7 @@ impl NativeEngine {
             () = self.cancelled() => return Err(interrupted()),
         };
         let ty = told.iter().filter(|told| told.code() == "unused_results").find_map(named);
-        ty.map(readable_type).ok_or_else(|| command_error("the compiler does not tell the type", &[]))
+        ty.map(readable_type).ok_or_else(|| command_error("the compiler does not give the type", &[]))
     }
 }
 

@@ -28,7 +28,7 @@ impl NativeEngine {
             Err(error) if GONE.contains(&error.kind) => return Err(error),
             Err(error) => {
                 // A `Debug` of the user's may panic, for one.
-                call.tell(&[format!("the values cannot be looked at: {}", error.evalue)]).await;
+                call.tell(&[format!("the values cannot be shown: {}", error.evalue)]).await;
                 Vec::new()
             }
         };
@@ -60,7 +60,7 @@ impl NativeEngine {
             .map(|(name, loss)| format!("{}.", loss.explain(name)))
             .collect();
         if !lost.is_empty() {
-            parts.push(Shown::text(format!("Not there:\n{}", lost.join("\n"))));
+            parts.push(Shown::text(format!("Gone:\n{}", lost.join("\n"))));
         }
         show(call, Shown::stacked(parts)).await;
         Ok(())

@@ -122,7 +122,7 @@ impl fmt::Display for Unnamed {
             Self::Opaque(bounds) => write!(f, "`impl {bounds}`"),
             Self::Local(name) => write!(f, "`{name}` of a block"),
             Self::Other(ty) => write!(f, "`{ty}`"),
-            Self::Untold => f.write_str("which the compiler did not tell"),
+            Self::Untold => f.write_str("which the compiler did not name"),
         }
     }
 }
@@ -144,7 +144,7 @@ impl Loss {
         let why = match why {
             Gone::Borrows => format!(
                 "was not kept by cell [{cell}]: it borrows from a value that ended with the cell. Keep an owned value \
-                 instead, such as `.clone()`, `.to_vec()` or `.to_string()` gives"
+                 instead, for example from `.clone()`, `.to_vec()` or `.to_string()`"
             ),
             Gone::BorrowsFrom { lender, made_by } => {
                 let made = match made_by {
@@ -164,7 +164,7 @@ impl Loss {
             ),
             Gone::NotReached => format!("was not made: cell [{cell}] ended before its `let`"),
             Gone::TypeChanged(ty) => {
-                format!("was dropped in cell [{cell}]: its type `{ty}` has another definition now. {again}")
+                format!("was dropped in cell [{cell}]: its type `{ty}` has been redefined. {again}")
             }
             Gone::HostLost => format!("was lost with the host process in cell [{cell}]. {again}"),
             Gone::HostLostAfter => {

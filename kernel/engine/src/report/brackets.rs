@@ -36,7 +36,7 @@ pub fn unbalanced(text: &str) -> Option<Unbalanced> {
                 Some((wanted, opened)) => {
                     return Some(Unbalanced {
                         message: format!("mismatched closing delimiter: `{quoted}`"),
-                        primary: (range, format!("`{}` is wanted here", delimiter(wanted))),
+                        primary: (range, format!("`{}` is expected here", delimiter(wanted))),
                         other: Some((opened.clone(), format!("to close this `{}`", &text[opened]))),
                     });
                 }

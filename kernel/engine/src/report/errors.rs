@@ -22,6 +22,6 @@ pub(crate) fn interrupted() -> CellError {
 
 /// An error that no cell should be able to cause.
 pub(crate) fn internal(message: String) -> CellError {
-    let note = "this is a fault of Oxtorch or of its set-up: `oxtorch doctor` may tell".to_owned();
+    let note = "this is a fault in Oxtorch or its set-up: `oxtorch doctor` may say more".to_owned();
     render::failure("error", &message, &[], &[note]).into_error(ErrorKind::Engine)
 }

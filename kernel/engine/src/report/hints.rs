@@ -125,7 +125,7 @@ impl<'a> Known<'a> {
         })?;
         let cell = live.item.fragment.cell.number();
         Some(format!(
-            "`{name}` is {what} of cell [{cell}], and no variable can be called so. Change its `{again}`, or take another name"
+            "`{name}` is {what} of cell [{cell}], so no variable can be called that. Change its `{again}`, or use another name"
         ))
     }
 
@@ -287,11 +287,9 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
     };
     let text = place.and_then(|place| place.cell.text.get(place.range.clone())).unwrap_or("");
     match (error.code(), &quoted[..]) {
-        ("E0432" | "E0433", [krate]) if tells_of(error, "unlinked crate") && !offers_import(error) => {
-            Some(Advice::help(format!(
-                "if `{krate}` is a crate, the line `:dep {krate} = \"*\"` ahead of the code brings it"
-            )))
-        }
+        ("E0432" | "E0433", [krate]) if tells_of(error, "unlinked crate") && !offers_import(error) => Some(
+            Advice::help(format!("if `{krate}` is a crate, the line `:dep {krate} = \"*\"` before the code adds it")),
+        ),
         ("E0277", [one, other]) if message.starts_with("cannot ") && is_number(one) && is_number(other) => {
             let to = [one, other].into_iter().find(|ty| ty.starts_with('f')).map_or("f64", |ty| ty);
             Some(Advice::help(format!("numbers of different types do not mix. Convert one of them, as in `n as {to}`")))
@@ -309,7 +307,7 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
             Some(Advice::help("a tensor takes `i64` and `f64` as numbers: write `n as i64` or `x as f64`"))
         }
         ("E0277", [bound, ..]) if bound.contains(": From<") && bound.contains("Tensor>") => Some(Advice::help(
-            "one number of a tensor is `x.double_value(&[])` or `x.int64_value(&[])`; many are `Vec::<f32>::try_from(&x)?`",
+            "to get one number, use `x.double_value(&[])` or `x.int64_value(&[])`; for many, `Vec::<f32>::try_from(&x)?`",
         )),
         ("E0277", [bound, ..]) if bound.starts_with("Option<Kind>: From<") => Some(Advice::help(
             "the argument is the kind of the result, as in `x.mean(Kind::Float)`; over one dimension it is \
@@ -320,20 +318,20 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
         }
         ("E0369" | "E0308", _) if ["<", ">", "<=", ">=", "=="].contains(&text) && tells_of(error, "Tensor") => {
             Some(Advice::help(
-                "`x.gt(0.0)` compares each element; of a single one compare its number, `x.double_value(&[])`",
+                "`x.gt(0.0)` compares each element; for a single one, compare its number, `x.double_value(&[])`",
             ))
         }
         _ if is_clone_of_tensor(error, text) => Some(Advice::instead(COPIES)),
         ("E0599", _) if text == "clone" && message.contains("nn::") => Some(Advice::instead(
-            "a network is copied by a second one that is made alike in a store of its own, and `second.copy(&vs)?`",
+            "to copy a network, make a second one the same way in its own store, then `second.copy(&vs)?`",
         )),
         ("E0283", _) => of_other_crates(error),
         ("E0382" | "E0507", _) if tells_of(error, "has type `Tensor`") => {
             Some(Advice::help("pass a reference, `&x`, or a second handle to the same data, `x.shallow_clone()`"))
         }
         (_, _) if tells_of(error, "this call may capture more lifetimes than intended") => Some(Advice::instead(
-            "what a function returns by `impl Trait` is taken to borrow from all its arguments: `-> impl Module + use<>` \
-             says that it holds none of them. In a cell that is found out, in a file or a macro it has to be written",
+            "a function's `impl Trait` result is assumed to borrow from all its arguments: `-> impl Module + use<>` \
+             says that it does not. A cell finds this out by itself; in a file or a macro it has to be written",
         )),
         ("E0597" | "E0521" | "E0373", _) if tells_of(error, "is borrowed for `'static`") => Some(Advice::help(
             "what outlives the cell, such as a thread, has to own what it uses: give it a clone, with `move ||`, or wait for it \
@@ -343,8 +341,8 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
     }
 }
 
-const COPIES: &str = "a tensor is not `Clone`, as there are two ways: `x.shallow_clone()` is a second handle on the same numbers, `x.copy()` has \
-                      numbers of its own. Of a list: `list.iter().map(Tensor::shallow_clone).collect()`; a type that holds one gets an \
+const COPIES: &str = "a tensor is not `Clone`, as there are two ways: `x.shallow_clone()` is a second handle to the same numbers, `x.copy()` has \
+                      its own numbers. For a list: `list.iter().map(Tensor::shallow_clone).collect()`; a type that has one needs an \
                       `impl Clone` that says which";
 
 /// Whether a tensor, or what holds one, was to be cloned. tch has a method of that name with an argument, which nobody
@@ -371,7 +369,7 @@ fn of_other_crates(error: &Diagnostic) -> Option<Advice> {
     let ty = bound.split(':').next().filter(|ty| NUMBERS.contains(ty)).unwrap_or("i32");
     (!others.is_empty()).then(|| {
         Advice::instead(format!(
-            "plain Rust has one type here. {} is there for the whole session and adds another, so say which is meant: \
+            "plain Rust has one type here. {} is loaded for the whole session and adds another, so say which is meant: \
              `Vec::<{ty}>::new()`, `text.parse::<{ty}>()`, `{ty}::from(x)`",
             others.join(" and ")
         ))

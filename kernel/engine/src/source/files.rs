@@ -74,7 +74,7 @@ pub fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::Result<(
     let checked = |found: Metadata| match found.is_file() {
         true => Ok(found),
         false if found.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
-        false => Err(std::io::Error::other("it is no regular file")),
+        false => Err(std::io::Error::other("it is not a regular file")),
     };
     match std::fs::metadata(path) {
         Ok(found) => {

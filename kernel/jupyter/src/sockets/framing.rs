@@ -39,9 +39,9 @@ pub(crate) enum Refusal {
     Malformed,
     #[error("it sends a command that is not known here")]
     Command,
-    #[error("it announces a message of {announced} bytes; {most} are taken")]
+    #[error("it announces a message of {announced} bytes; the limit is {most}")]
     TooLong { announced: u64, most: u64 },
-    #[error("it sends more than a frontend has to say here")]
+    #[error("it sends more than a frontend should here")]
     TooMuch,
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn check_descriptors() -> anyhow::Result<()> {
     match descriptors() {
         enough if enough >= LEAST => Ok(()),
         few => Err(io::Error::from_raw_os_error(libc::EMFILE))
-            .with_context(|| format!("the kernel needs {LEAST} open files, and may have {few}")),
+            .with_context(|| format!("the kernel needs {LEAST} open files, but may have only {few}")),
     }
 }
 

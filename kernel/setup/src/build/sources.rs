@@ -47,7 +47,7 @@ fn collect(folder: &Dir<'_>, sources: &mut Vec<SourceFile>) {
 /// The whole workspace's manifest, cut down to the runtime.
 fn manifest(whole: &str) -> Result<String, SetupError> {
     let damaged = |why: &str| SetupError::Sources(format!("the workspace manifest {why}"));
-    let mut manifest: DocumentMut = whole.parse().map_err(|_| damaged("is no TOML"))?;
+    let mut manifest: DocumentMut = whole.parse().map_err(|_| damaged("is not TOML"))?;
     let workspace = manifest
         .get_mut("workspace")
         .and_then(|item| item.as_table_mut())

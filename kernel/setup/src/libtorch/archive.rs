@@ -63,7 +63,7 @@ pub(crate) fn install(
     let _ = fs::remove_file(&part);
     unpacked.map_err(|error| match error {
         zip::result::ZipError::Io(error) if is_disk_full(&error) => disk_full(target).into(),
-        error => format!("what was downloaded is damaged ({error})").into(),
+        error => format!("the download is damaged ({error})").into(),
     })
 }
 
@@ -79,7 +79,7 @@ fn download(
     disk_full: impl Fn() -> SetupError,
 ) -> Result<(), Unusable> {
     let (program, transfer) =
-        transfer_program().ok_or_else(|| "neither curl nor wget is there to download it".to_owned())?;
+        transfer_program().ok_or_else(|| "there is neither curl nor wget to download it".to_owned())?;
     let mut why = String::new();
     for _ in 0..TRIES {
         let before = length(part);
@@ -237,7 +237,7 @@ mod tests {
         let (site, _requests) = server(move |_, connection| answer(&connection, 0, 1000, &whole[..1000]));
         let Some((folder, result)) = try_install(&site) else { return };
         let why = result.expect_err("it is damaged").reason().expect("another source may do");
-        assert!(why.starts_with("what was downloaded is damaged"), "{why}");
+        assert!(why.starts_with("the download is damaged"), "{why}");
         assert_eq!(fs::read_dir(folder.path().join("home/downloads")).expect("is there").count(), 0);
     }
 

@@ -86,7 +86,7 @@ pub(super) fn reduce(source: &str, refusals: &Refusals, report: impl Fn(&str) ->
         match function.filter(|function| function.is_wrapper()) {
             Some(function) if refused.contains(&function) => {}
             Some(function) => refused.push(function),
-            None => return Err(format!("its headers do not go with the shim's line `{}`", source[from..to].trim())),
+            None => return Err(format!("its headers do not match the shim's line `{}`", source[from..to].trim())),
         }
     }
     if refused.is_empty() {

@@ -44,7 +44,7 @@ fn blend(images: &Tensor, other: &Tensor, factor: f64) -> Tensor {
 }
 
 fn check_factor(what: &str, factor: f64) {
-    assert!(factor >= 0.0, "{what}: a factor of {factor}; it is not negative, and 1 changes nothing");
+    assert!(factor >= 0.0, "{what}: a factor of {factor}; it must not be negative, and 1 changes nothing");
 }
 
 /// `factor * image`, cut to 0 to 1: 0 is black, 1 changes nothing.
@@ -115,7 +115,7 @@ pub fn adjust_saturation(images: &Tensor, factor: f64) -> Tensor {
 ///
 /// Where the share is not in -0.5 to 0.5, or there are other than one or three channels.
 pub fn adjust_hue(images: &Tensor, share: f64) -> Tensor {
-    assert!((-0.5..=0.5).contains(&share), "adjust_hue: {share} of the circle; it lies between -0.5 and 0.5");
+    assert!((-0.5..=0.5).contains(&share), "adjust_hue: {share} of the circle; it must be between -0.5 and 0.5");
     if is_grey("adjust_hue", images) {
         return images.shallow_clone();
     }
@@ -201,14 +201,14 @@ impl ColorJitter {
     ///
     /// Where the range is not in 0 to 0.5.
     pub fn hue(mut self, range: f64) -> Self {
-        assert!((0.0..=0.5).contains(&range), "ColorJitter: a range of {range} for the hue; it lies between 0 and 0.5");
+        assert!((0.0..=0.5).contains(&range), "ColorJitter: a range of {range} for the hue; it must be from 0 to 0.5");
         self.hue = range;
         self
     }
 }
 
 fn checked(what: &str, range: f64) -> f64 {
-    assert!(range >= 0.0, "ColorJitter: a range of {range} for the {what}; it is not negative");
+    assert!(range >= 0.0, "ColorJitter: a range of {range} for the {what}; it must not be negative");
     range
 }
 

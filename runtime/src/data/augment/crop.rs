@@ -103,7 +103,7 @@ impl RandomCrop {
 
     /// Puts so many rows and columns of zeros around the image first.
     pub fn padding(mut self, padding: i64) -> Self {
-        assert!(padding >= 0, "RandomCrop: a padding of {padding}; it is not negative");
+        assert!(padding >= 0, "RandomCrop: a padding of {padding}; it must not be negative");
         self.padding = padding;
         self
     }

@@ -20,7 +20,7 @@ use super::{crop, sides};
 /// Where a side is not positive.
 pub fn resize(images: &Tensor, size: [i64; 2]) -> Tensor {
     let [height, width] = sides("resize", images);
-    assert!(size[0] > 0 && size[1] > 0, "resize: to {size:?}; height and width are positive");
+    assert!(size[0] > 0 && size[1] > 0, "resize: to {size:?}; height and width must be positive");
     if [height, width] == size {
         return images.shallow_clone();
     }
@@ -141,7 +141,7 @@ impl RandomResizedCrop {
 pub(super) fn checked_scale(what: &str, low: f64, high: f64) -> [f64; 2] {
     assert!(
         0.0 < low && low <= high && high <= 1.0,
-        "{what}: a scale from {low} to {high}; both lie above 0 and up to 1, in this order"
+        "{what}: a scale from {low} to {high}; both must be above 0 and up to 1, in this order"
     );
     [low, high]
 }

@@ -60,7 +60,7 @@ pub enum DownloadError {
     },
     /// The file on disk is not the one that it should be.
     #[error(
-        "{} is damaged: its MD5 sum is {found} instead of {expected}. Delete it and run this again to download it anew",
+        "{} is damaged: its MD5 sum is {found} instead of {expected}. Delete it, then run this to download it again",
         path.display()
     )]
     Checksum {
@@ -73,7 +73,7 @@ pub enum DownloadError {
     },
     /// The file system refused.
     #[error(
-        "cannot {action} {}. Downloads are kept in the folder `data` of OXTORCH_HOME, or of OXTORCH_CACHE where that is set: set \
+        "cannot {action} {}. Downloads are kept in the folder `data` of OXTORCH_HOME, or of OXTORCH_CACHE if that is set: set \
          one of them to a folder that can be written, or OXTORCH_DATA to one that holds the files already",
         path.display()
     )]
@@ -87,7 +87,7 @@ pub enum DownloadError {
     },
     /// The name leads out of the data folder.
     #[error(
-        "{0:?} cannot be the name of a downloaded file: it has to be a path below the data folder, as `MNIST/images.gz`"
+        "{0:?} cannot be the name of a downloaded file: it must be a path below the data folder, like `MNIST/images.gz`"
     )]
     Name(String),
     /// No place for files could be found.

@@ -193,7 +193,7 @@ fn a_folder_that_cannot_be_written_is_named() {
     let file = folder.path().join("file");
     fs::write(&file, "").expect("writes");
     cache.own = file.join("data");
-    let error = fetch(&cache, &source(&[refused()])).expect_err("a file is no folder").to_string();
+    let error = fetch(&cache, &source(&[refused()])).expect_err("a file is not a folder").to_string();
     assert!(
         error.contains("cannot create") && error.contains("file/data/set") && error.contains("OXTORCH_HOME"),
         "{error}"

@@ -108,7 +108,7 @@ fn next(events: &Receiver<Event>, poll: &dyn Fn()) -> Event {
             Ok(event) => return event,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                return Event::Failed("the download ended without a word".to_owned());
+                return Event::Failed("the download ended unexpectedly".to_owned());
             }
         }
     }

@@ -37,7 +37,7 @@ pub enum CsvError {
         columns: Vec<String>,
     },
     /// A value of a column of numbers is no number.
-    #[error("{}, line {line}, column {column:?}: {value:?} is no number", path.display())]
+    #[error("{}, line {line}, column {column:?}: {value:?} is not a number", path.display())]
     Number {
         /// The file.
         path: PathBuf,
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn errors_name_line_and_column() {
         let cases = [
-            (people().select(&["age", "city"]).map(drop), "line 2, column \"city\": \"London\" is no number"),
+            (people().select(&["age", "city"]).map(drop), "line 2, column \"city\": \"London\" is not a number"),
             (people().complete().map(drop), "line 3, column \"age\": the value is missing"),
             (people().column("weight").map(drop), "has no column \"weight\"; it has name, age, height, city"),
             (csv("a,b\n1,2\n3\n").map(drop), "line: 3"),

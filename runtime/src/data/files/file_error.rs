@@ -23,7 +23,7 @@ pub enum DatasetError {
         source: io::Error,
     },
     /// The file holds something else than it should.
-    #[error("{} is damaged: {what}. Delete it and get it anew", path.display())]
+    #[error("{} is damaged: {what}. Delete it and get it again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

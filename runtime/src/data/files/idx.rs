@@ -37,9 +37,7 @@ pub fn read_idx(path: impl AsRef<Path>) -> Result<Tensor, DatasetError> {
 
 fn parse(bytes: &[u8]) -> Result<Tensor, String> {
     let [0, 0, code, dimensions, rest @ ..] = bytes else {
-        return Err(
-            "it does not begin as an IDX file does, with two bytes of zero, a kind and a count of dimensions".into()
-        );
+        return Err("it does not begin like an IDX file, with two zero bytes, a kind and a count of dimensions".into());
     };
     let (kind, width) = match code {
         0x08 => (Kind::Uint8, 1),
@@ -103,8 +101,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("images.idx");
         let cases: [(&[u8], &str); 7] = [
-            (b"", "does not begin as an IDX file"),
-            (b"<!doctype html>", "does not begin as an IDX file"),
+            (b"", "does not begin like an IDX file"),
+            (b"<!doctype html>", "does not begin like an IDX file"),
             (&[0, 0, 7, 1, 0, 0, 0, 0], "no kind of number has the code 0x07"),
             (&[0, 0, 8, 3, 0, 0, 0, 1], "it ends within its shape"),
             (&[0, 0, 8, 1, 0, 0, 0, 3, 1, 2], "its shape [3] needs 3 bytes, and it has 2"),

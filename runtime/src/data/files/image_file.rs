@@ -35,7 +35,7 @@ pub enum ImageFileError {
     },
     /// The tensor is no image.
     #[error(
-        "a tensor of shape {0:?} is no image to save: it has to be [H, W], [1, H, W] or [3, H, W], with no size of 0"
+        "a tensor of shape {0:?} is not a savable image: it has to be [H, W], [1, H, W] or [3, H, W], with no size of 0"
     )]
     Shape(Vec<i64>),
     /// The tensor's values could not be read.
@@ -241,7 +241,7 @@ mod tests {
         for shape in [&[4][..], &[2, 3, 3], &[1, 3, 4, 4], &[3, 0, 2]] {
             let tensor = Tensor::zeros(shape, (Kind::Float, Device::Cpu));
             let error = save_image(&tensor, folder.path().join("image.png")).expect_err("no image").to_string();
-            assert!(error.contains(&format!("{shape:?} is no image")), "{error}");
+            assert!(error.contains(&format!("{shape:?} is not a savable image")), "{error}");
         }
         let error = save_image(&Tensor::zeros([2, 2], (Kind::Float, Device::Cpu)), folder.path().join("image.xyz"));
         assert!(error.expect_err("no format").to_string().ends_with("image.xyz"));

@@ -104,7 +104,7 @@ fn load(cache: &Cache, source: &Source, layout: &Layout, split: Split) -> Result
         let bytes = &files[*batch];
         let records = bytes.chunks_exact(layout.label_bytes + PIXELS);
         if bytes.is_empty() || !records.remainder().is_empty() {
-            let what = format!("{batch} has {} bytes, which is no whole number of images", bytes.len());
+            let what = format!("{batch} has {} bytes, which is not a whole number of images", bytes.len());
             return Err(DatasetError::damaged(&path, what));
         }
         for record in records {
@@ -222,7 +222,7 @@ mod tests {
             (archive(&without("data_batch_3.bin")), "it has no file data_batch_3.bin"),
             (
                 with("data_batch_1.bin", vec![0; 3000]),
-                "data_batch_1.bin has 3000 bytes, which is no whole number of images",
+                "data_batch_1.bin has 3000 bytes, which is not a whole number of images",
             ),
             (with("data_batch_1.bin", vec![]), "data_batch_1.bin has 0 bytes"),
             (

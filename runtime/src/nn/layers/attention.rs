@@ -97,8 +97,8 @@ impl Mask {
             };
             assert!(
                 offset >= 0,
-                "attention: {queries} queries and {keys} keys; the last query of Mask::causal stands at the last key, so that the first would \
-                 see nothing. `Mask::causal_at(0)` has the first at the first key"
+                "attention: {queries} queries and {keys} keys; the last query of Mask::causal is at the last key, so the first would \
+                 see nothing. `Mask::causal_at(0)` puts the first at the first key"
             );
             let hidden = Tensor::ones([queries, keys], (Kind::Bool, like.device())).triu(offset + 1);
             parts.push(minus_infinity(&hidden));

@@ -111,7 +111,7 @@ impl Layers {
         assert!(config.num_layers > 0, "{name}: {} layers; there is one at least", config.num_layers);
         if config.dropout > 0.0 && config.num_layers == 1 {
             crate::cell::note(format!(
-                "nn::{name}: a dropout of {} does nothing here: it stands between layers, and there is one (num_layers: 1)",
+                "nn::{name}: a dropout of {} does nothing here: it works between layers, and there is one (num_layers: 1)",
                 config.dropout
             ));
         }

@@ -19,7 +19,7 @@ use super::path::Path;
 /// It holds no lock: a name or a size that is refused leaves the store as it was. A variable that is there has to have
 /// the size that is asked for.
 #[derive(Debug, Clone, Copy)]
-#[must_use = "an entry is nothing by itself: `.or_zeros(&[3])` gives the variable, and makes it where there is none"]
+#[must_use = "an entry does nothing by itself: `.or_zeros(&[3])` gives the variable, and makes it if there is none"]
 pub struct Entry<'a> {
     path: &'a Path<'a>,
     name: &'a str,
@@ -48,7 +48,7 @@ impl<'a> Entry<'a> {
         let Some(variable) = path.get(name) else { return make(path, name) };
         assert!(
             variable.size() == dims,
-            "the variable {:?} is there with the size {:?}, and not {dims:?}: give the new one another name",
+            "the variable {:?} already has the size {:?}, not {dims:?}: give the new one another name",
             path.path(name),
             variable.size()
         );

@@ -122,7 +122,7 @@ impl<'a> Path<'a> {
         let cast: Vec<(String, Tensor)> = below.filter(|(_, variable)| which(variable)).collect();
         let can_be_trained = is_trainable(&Tensor::zeros([0], (kind, Device::Cpu)));
         if let Some((name, _)) = cast.iter().find(|(_, variable)| variable.requires_grad() && !can_be_trained) {
-            panic!("the variable {name:?} is trained, which only floating-point numbers are, and not {kind:?}");
+            panic!("the variable {name:?} is trained, which takes floating-point numbers, not {kind:?}");
         }
         for (_, mut variable) in cast {
             variable.set_data(&variable.to_kind(kind));

@@ -15,12 +15,12 @@ use tch::{Device, Kind, Tensor};
 use super::var_store::SEPARATOR;
 use crate::lock::lock;
 
-const RENEWED: &str = "made anew. The store, and what is saved of it, has the new layer under the name; an optimiser that was built before \
+const RENEWED: &str = "made again. The store, and what is saved of it, has the new layer under the name; an optimiser built before \
                        trains it too. A layer that you keep from before is no longer in the store: to have both, give them paths of \
                        their own";
 
 const LEFT_OUT: &str =
-    "no longer in the store: the layer was made anew without it. An optimiser that was built before leaves it as it is";
+    "no longer in the store: the layer was made again without it. An optimiser built before leaves it as it is";
 
 /// A layer that was made at a place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

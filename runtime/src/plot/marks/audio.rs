@@ -80,7 +80,7 @@ fn sound(samples: &Tensor) -> Result<Tensor, PlotError> {
         [_] => Ok(samples.unsqueeze(0).to_kind(Kind::Float)),
         [channels, _] if channels > 0 => Ok(samples.to_kind(Kind::Float)),
         ref shape => Err(PlotError::counts(format!(
-            "a tensor of shape {shape:?} is no sound: it has to be [N] or [channels, N]"
+            "a tensor of shape {shape:?} is not a sound: it must be [N] or [channels, N]"
         ))),
     }
 }
@@ -119,7 +119,7 @@ mod tests {
     fn what_is_no_sound_is_said() {
         let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
         for (figure, expected) in [
-            (Figure::new().waveform(&zeros(&[1, 2, 3]), 8000), "[1, 2, 3] is no sound"),
+            (Figure::new().waveform(&zeros(&[1, 2, 3]), 8000), "[1, 2, 3] is not a sound"),
             (Figure::new().spectrogram(&zeros(&[100]), 8000), "100 samples are too few"),
         ] {
             let error = figure.svg().expect_err("no figure").to_string();

@@ -46,7 +46,7 @@ impl Figure {
             let has_points = figure.surrounded().next().is_some();
             if !has_points && (figure.x_range.is_none() || figure.y_range.is_none()) {
                 return Err(PlotError::counts(
-                    "a decision boundary covers the plane of the points that are in the figure: add them ahead of it, or say \
+                    "a decision boundary covers the plane of the points that are in the figure: add them before it, or set \
                      `x_range` and `y_range` first",
                 ));
             }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn an_answer_of_another_shape_is_an_error() {
         let nowhere = Figure::new().decision_boundary(&|points| points.select(1, 0)).scatter("", &[1.0], &[1.0]);
-        assert!(nowhere.svg().expect_err("no plane").to_string().contains("add them ahead of it"));
+        assert!(nowhere.svg().expect_err("no plane").to_string().contains("add them before it"));
         let plane = Figure::new().x_range(0.0, 1.0).y_range(0.0, 1.0);
         let figure = plane.decision_boundary(&|points| points.sum(None::<Kind>));
         let error = figure.svg().expect_err("no figure").to_string();

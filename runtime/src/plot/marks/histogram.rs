@@ -25,7 +25,7 @@ pub(crate) struct Histogram(Vec<f64>);
 ///
 /// Where `bins` is 0.
 pub fn histogram(values: &(impl Numbers + ?Sized), bins: usize) -> (Vec<u64>, Vec<f64>) {
-    assert!(bins > 0, "a histogram of 0 bins: take 1 at least");
+    assert!(bins > 0, "a histogram of 0 bins: take at least 1");
     let values = values.numbers();
     let edges = edges(&values, Some(bins));
     (counts(&values, &edges), edges)

@@ -169,12 +169,12 @@ impl Figure {
         if xs.len() != ys.len() || xs.len() != classes.len() {
             let (xs, ys, classes) = (xs.len(), ys.len(), classes.len());
             return Err(PlotError::counts(format!(
-                "{xs} x values, {ys} y values and {classes} classes: each point needs one of all"
+                "{xs} x values, {ys} y values and {classes} classes: each point needs one of each"
             )));
         }
         let wrong = classes.iter().find(|class| !(class.fract() == 0.0 && (0.0..1e6).contains(*class)));
         if let Some(class) = wrong {
-            return Err(PlotError::counts(format!("{class} is no class: classes are whole numbers from 0")));
+            return Err(PlotError::counts(format!("{class} is not a class: classes are whole numbers from 0")));
         }
         let known: BTreeSet<usize> = classes.iter().map(|class| *class as usize).collect();
         for class in known {
@@ -395,7 +395,7 @@ mod tests {
         assert_eq!((dots("#1f77b4"), dots("#ff7f0e"), dots("#2ca02c")), (1, 0, 2), "{svg}");
         assert!(svg.contains(">a</text>") && svg.contains(">c</text>") && !svg.contains(">b</text>"), "{svg}");
         for (classes, expected) in
-            [(&[0.5, 0.0, 0.0][..], "0.5 is no class"), (&[0.0], "3 x values, 3 y values and 1 classes")]
+            [(&[0.5, 0.0, 0.0][..], "0.5 is not a class"), (&[0.0], "3 x values, 3 y values and 1 classes")]
         {
             let error =
                 Figure::new().scatter_by_class(&[0.0; 3], &[0.0; 3], classes).svg().expect_err("no figure").to_string();

@@ -197,7 +197,7 @@ impl Trainer {
     fn follow(mut self, rate: Rate) -> Self {
         assert!(
             self.steps > 0 || matches!(self.rate, Rate::Constant),
-            "Trainer: the learning rate follows one of `schedule`, `schedule_steps` and `reduce_lr_on_plateau`, given once: each sets it anew, so \
+            "Trainer: the learning rate follows one of `schedule`, `schedule_steps` and `reduce_lr_on_plateau`, given once: each replaces it, so \
              another would have no effect"
         );
         self.rate = rate;

@@ -61,7 +61,7 @@ impl Trainer {
             action: "read",
             path: PathBuf::from(file),
             source: std::io::Error::other(
-                "no folder was given: say it by `.checkpoint(\"folder\")` where the trainer is made",
+                "no folder was given: give one with `.checkpoint(\"folder\")` when you make the trainer",
             ),
         })
     }

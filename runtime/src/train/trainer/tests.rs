@@ -272,7 +272,7 @@ fn what_is_watched_must_be_measured() {
         .loss(|outputs, targets| outputs.cross_entropy_loss(targets, None::<Tensor>, Reduction::Mean, -100, 0.0))
         .monitor("validation accuracy", Better::Higher);
     let error = trainer.fit(&net, &case.loader("train", 16), None).expect_err("not measured").to_string();
-    assert_eq!(error, "there is no \"validation accuracy\" among what an epoch measures: \"loss\"");
+    assert_eq!(error, "an epoch does not measure \"validation accuracy\", only \"loss\"");
 }
 
 #[test]

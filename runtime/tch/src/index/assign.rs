@@ -96,13 +96,13 @@ fn scalar(number: Value, kind: Kind) -> Result<Scalar, TchError> {
     let is_integer = matches!(kind, Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int | Kind::Int64);
     match number {
         Value::Float(number) if is_integer && number.fract() != 0.0 => Err(refusal(format!(
-            "{number} is no integer, and the tensor holds {kind:?}: `x.to_kind(Kind::Float)` can hold it"
+            "{number} is not an integer, and the tensor holds {kind:?}: `x.to_kind(Kind::Float)` can hold it"
         ))),
         Value::Float(number) if is_integer && number.abs() < 9e15 => Ok(Scalar::from(number as i64)),
         Value::Float(number) => Ok(Scalar::from(number)),
         Value::Integer(number) => Ok(Scalar::from(number)),
         Value::Bool(number) => Ok(Scalar::from(i64::from(number))),
-        Value::Tensor(_) => Err(refusal("a tensor is no number")),
+        Value::Tensor(_) => Err(refusal("a tensor is not a number")),
     }
 }
 
@@ -114,7 +114,7 @@ fn fitting(value: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
     let from = value.f_kind()?;
     if !Tensor::f_can_cast(from, kind)? {
         return Err(refusal(format!(
-            "values of kind {from:?} do not go into a tensor of kind {kind:?} without loss: `.to_kind(Kind::{kind:?})` ahead of it if \
+            "values of kind {from:?} do not fit into a tensor of kind {kind:?} without loss: call `.to_kind(Kind::{kind:?})` first if \
              that is what you want"
         )));
     }

@@ -41,10 +41,10 @@ macro_rules! index_traits {
         $(#[$doc])*
         #[diagnostic::on_unimplemented(
             message = "a tensor has no index of type `{Self}`",
-            label = "no index of a tensor",
+            label = "not an index of a tensor",
             note = "an index is a number, a range, a range with steps, a list or tensor of integers, a mask (a tensor of `bool`), `NewAxis`, \
                     `Ellipsis`, or a tuple of these: `x.i((.., 1..3, -1))`",
-            note = "`n as i64` makes an index of another number; `x.flip([0])` is `x` backwards"
+            note = "`n as i64` makes an index from another number; `x.flip([0])` is `x` backwards"
         )]
         pub trait $name { $($body)* }
     )*};
@@ -66,8 +66,8 @@ index_traits! {
 
 /// The integers of Rust.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no integer, and no end of a range in an index",
-    note = "a range in an index has integers as its ends, as in `x.i(1..3)`; `n as i64` makes one of another number"
+    message = "`{Self}` is not an integer, so it cannot bound a range in an index",
+    note = "a range in an index has integers as its ends, as in `x.i(1..3)`; `n as i64` makes one from another number"
 )]
 pub trait Integer: Copy + Debug {
     /// Whether the type has negative numbers.
@@ -99,8 +99,8 @@ integers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
 
 /// What a list in an index consists of: integers, or `bool`s for a mask.
 #[diagnostic::on_unimplemented(
-    message = "a list of `{Self}` is no index of a tensor",
-    note = "a list in an index holds integers, `x.i([0, 2])`, or says of each place whether it is wanted, `x.i([true, false])`"
+    message = "a list of `{Self}` is not an index of a tensor",
+    note = "a list in an index holds integers, `x.i([0, 2])`, or says for each place whether to take it, `x.i([true, false])`"
 )]
 pub trait ListElement: Copy {
     /// The list as a tensor of one axis.
@@ -218,7 +218,7 @@ fn stepped(range: &impl Debug) -> Index {
     let text = format!("{range:?}");
     read_steps(&text).unwrap_or_else(|| {
         Index::Refused(format!(
-            "`{text}` is no index: make the range where it is used, as in `x.i((0..10).step_by(2))`, and let no iteration begin on it"
+            "`{text}` is not an index: make the range where it is used, as in `x.i((0..10).step_by(2))`, before any iteration on it"
         ))
     })
 }

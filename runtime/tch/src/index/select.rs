@@ -103,7 +103,7 @@ impl Part<'_> {
 /// Walks along the axes of a tensor and its index.
 pub(super) fn select(tensor: &Tensor, indices: Vec<Index>) -> Result<Part<'_>, TchError> {
     if !tensor.defined() {
-        return Err(refusal("this tensor is not defined: it has no values, and no part of them"));
+        return Err(refusal("this tensor is not defined: it has no values to take a part of"));
     }
     let shape = tensor.size();
     let indices = indices.into_iter().map(checked).collect::<Result<Vec<_>, _>>()?;
@@ -113,7 +113,7 @@ pub(super) fn select(tensor: &Tensor, indices: Vec<Index>) -> Result<Part<'_>, T
     };
     if indices.iter().filter(|index| matches!(index, Index::Ellipsis)).count() > 1 {
         return Err(refusal(
-            "an index has one `Ellipsis` at most: which axes each of several stands for cannot be told",
+            "an index has at most one `Ellipsis`: with several, it is unclear which axes each stands for",
         ));
     }
     let mut part = Part { tensor, view: tensor.shallow_clone(), lists: Vec::new() };

@@ -30,8 +30,8 @@ const LIBRARIES: [CrateType; 3] = [CrateType::Lib, CrateType::RLib, CrateType::D
 pub(super) fn describe(recipe: &Recipe, analyzer: &Analyzer, session: &Path) -> anyhow::Result<Value> {
     let answer =
         ask(recipe.metadata(recipe.workspace()).args(["--offline", "--locked"])).context("cannot run cargo")?;
-    anyhow::ensure!(answer.status.success(), "cargo does not tell the crates of the runtime: {}", answer.tail(1));
-    let metadata: Metadata = serde_json::from_str(&answer.stdout).context("cargo tells the crates in another way")?;
+    anyhow::ensure!(answer.status.success(), "cargo does not list the crates of the runtime: {}", answer.tail(1));
+    let metadata: Metadata = serde_json::from_str(&answer.stdout).context("cargo lists crates in an unknown format")?;
     let crates = crates(&metadata, session).context("the runtime is not among its crates")?;
     Ok(json!({
         "sysroot": recipe.rustc.parent().and_then(Path::parent),

@@ -28,7 +28,7 @@ pub(super) async fn read(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result
             None => return Err(damaged("a line of the header has no end")),
             Some(b"") => break,
             Some(line) => {
-                let line = str::from_utf8(line).map_err(|_| damaged("the header is no text"))?;
+                let line = str::from_utf8(line).map_err(|_| damaged("the header is not text"))?;
                 let (name, value) = line.split_once(':').ok_or_else(|| damaged("a line of the header has no name"))?;
                 if name.eq_ignore_ascii_case("content-length") {
                     length = value.trim().parse::<usize>().ok();

@@ -72,8 +72,8 @@ pub fn not_resolved(output: &Output, offline: bool) -> Failure {
     let text = readable(&output.stderr);
     if text.contains("links to the native library `tch`") {
         return Failure::new(
-            "this asks for another version of `tch` than the one that cells use, and a process can hold only one",
-            "cells have `tch` without a `:dep`; of a crate that builds on it, take a version that goes with this one",
+            "this needs another version of `tch` than the one that cells use, and a process can load only one",
+            "cells have `tch` without a `:dep`; for a crate that builds on it, use a version that matches this one",
         );
     }
     let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));

@@ -144,10 +144,7 @@ impl Dependencies {
             .find(|direct| self.direct(&direct.identifier).is_some_and(|earlier| earlier.stem != direct.stem));
         changed.map(|direct| {
             let name = &direct.identifier;
-            Failure::new(
-                format!("`{name}` is in use, and what is asked for now would need another build of it"),
-                RESTART,
-            )
+            Failure::new(format!("`{name}` is in use, and this cell would need a different build of it"), RESTART)
         })
     }
 
@@ -164,7 +161,7 @@ impl Dependencies {
         copied.map(|held| {
             let (package, version) = (&held.package, &held.version);
             Failure::new(
-                format!("`{package}` {version} is in use, and what is asked for now needs it with other features"),
+                format!("`{package}` {version} is in use, and this cell needs it with other features"),
                 RESTART,
             )
         })
@@ -220,7 +217,7 @@ impl Dependencies {
         };
         let specs = self.together.iter().chain(&self.apart);
         let lines: Vec<String> = specs.map(|spec| format!("{spec}{}", version(spec).unwrap_or_default())).collect();
-        if lines.is_empty() { "no crate was asked for; `:dep NAME` asks for one".to_owned() } else { lines.join("\n") }
+        if lines.is_empty() { "no crate has been added; `:dep NAME` adds one".to_owned() } else { lines.join("\n") }
     }
 
     /// What rustc is told of the crates, for every cell.

@@ -259,7 +259,7 @@ impl Request {
         for wanted in &resolved.wanted {
             let artifact = built.artifacts.iter().position(|artifact| artifact.id == wanted.id);
             let Some(held) = artifact.and_then(|at| crates.get(at)) else {
-                return Err(Failure::plain(format!("cargo has left no library of `{}`", wanted.identifier)));
+                return Err(Failure::plain(format!("cargo has built no library of `{}`", wanted.identifier)));
             };
             direct.push(Direct::of(held, &wanted.identifier, &wanted.krate, self.is_runtimes(held)));
         }
@@ -331,8 +331,8 @@ impl Request {
                 None => continue,
             };
             let other = format!(
-                "this is another `{package}` ({version}) than the one that cells have from the start, {how}: \
-                 a value of the one is none of the other"
+                "this `{package}` ({version}) is not the one that cells have from the start, {how}: \
+                 values of one do not fit the other"
             );
             let from_now = if package == TOKIO { ", and `tokio` is this one from now on" } else { "" };
             notes.push(other + from_now);

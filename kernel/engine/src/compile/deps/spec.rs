@@ -80,10 +80,10 @@ fn of_folder(text: &str, folder: &Path) -> Result<(String, Value), String> {
     let read = files::text(&manifest);
     let read =
         read.map_err(|error| format!("no crate is in {}: Cargo.toml cannot be read ({error})", path.display()))?;
-    let manifest: DocumentMut = read.parse().map_err(|error| format!("{} is no TOML: {error}", manifest.display()))?;
+    let manifest: DocumentMut = read.parse().map_err(|error| format!("{} is not TOML: {error}", manifest.display()))?;
     let name = manifest.get("package").and_then(|package| package.get("name")?.as_str());
     let name = name.ok_or_else(|| format!("the Cargo.toml in {} names no package", path.display()))?;
-    let path = path.to_str().ok_or_else(|| format!("cargo takes no folder like {}", path.display()))?;
+    let path = path.to_str().ok_or_else(|| format!("cargo cannot use the folder {}", path.display()))?;
     Ok((name.to_owned(), Value::InlineTable(InlineTable::from_iter([("path", path)]))))
 }
 
@@ -98,7 +98,7 @@ fn entry(text: &str) -> Result<(String, Value), String> {
         return Err("one `:dep` line is for one crate".to_owned());
     };
     if !is_name(name) {
-        return Err(format!("`{name}` is no name of a crate"));
+        return Err(format!("`{name}` is not a crate name"));
     }
     // `name.key = value` is a table that is not inline.
     let value = item.clone().into_value().map_err(|_| format!("`{name}` takes a version or a table"))?;
@@ -116,13 +116,13 @@ fn check(name: &str, table: &mut InlineTable, folder: &Path) -> Result<bool, Str
             "default-features" => value.is_bool(),
             "optional" | "workspace" => return Err(format!("`{key}` has no meaning for a `:dep`: leave it out")),
             key if KEYS.contains(&key) => value.is_str(),
-            key => return Err(format!("`{key}` is nothing that a crate takes; there are {}", KEYS.join(", "))),
+            key => return Err(format!("a crate has no option `{key}`; the options are {}", KEYS.join(", "))),
         };
         if !fits {
             return Err(match key {
                 "features" => "`features` is a list: `features = [\"derive\"]`".to_owned(),
                 "default-features" => "`default-features` is true or false".to_owned(),
-                _ => format!("`{key}` is a text: `{key} = \"...\"`"),
+                _ => format!("`{key}` is a string: `{key} = \"...\"`"),
             });
         }
     }
@@ -142,7 +142,7 @@ fn check(name: &str, table: &mut InlineTable, folder: &Path) -> Result<bool, Str
             folder.display()
         ));
     }
-    let text = absolute.to_str().ok_or_else(|| format!("the path of `{name}` is no valid text"))?;
+    let text = absolute.to_str().ok_or_else(|| format!("the path of `{name}` is not valid text"))?;
     table.insert("path", text.into());
     Ok(true)
 }
@@ -200,9 +200,9 @@ mod tests {
         refused("regex = ", "cannot be read");
         refused("regex 1", "cannot be read");
         refused("regex = 1", "takes a version");
-        refused("regex = { feature = [\"x\"] }", "`feature` is nothing that a crate takes");
+        refused("regex = { feature = [\"x\"] }", "a crate has no option `feature`");
         refused("regex = { features = \"x\" }", "`features` is a list");
-        refused("regex = { version = 1 }", "`version` is a text");
+        refused("regex = { version = 1 }", "`version` is a string");
         refused("regex = { optional = true }", "leave it out");
         refused("core", "needs no `:dep`");
     }

@@ -163,7 +163,7 @@ impl Workspace<'_> {
             return Err(not_resolved(&output, offline));
         }
         let metadata: Metadata = serde_json::from_str(&output.stdout)
-            .map_err(|error| Failure::plain(format!("cargo describes the crates in a way not known here: {error}")))?;
+            .map_err(|error| Failure::plain(format!("cargo describes the crates in an unknown format: {error}")))?;
         resolved(metadata, specs, offline)
     }
 
@@ -269,7 +269,7 @@ fn resolved(metadata: Metadata, specs: &[Spec], offline: bool) -> Result<Resolve
     let has_library = |spec: &&Spec| direct.iter().filter_map(package_of).any(|package| *package.name == spec.package);
     if let Some(program) = specs.iter().find(|spec| !has_library(spec)) {
         return Err(Failure::new(
-            format!("`{}` is no library that code can use", program.package),
+            format!("`{}` is not a library that code can use", program.package),
             "it may be a program: `cargo install` is for those",
         ));
     }

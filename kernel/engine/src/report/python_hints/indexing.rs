@@ -5,7 +5,7 @@ use crate::report::hints::Advice;
 use crate::report::python_hints::Spot;
 use crate::source::words::in_name;
 
-const OTHERS: &str = "a column by `x.set_i((.., 0), 1.0)`, what a mask chooses by `x.set_i(&x.lt(0.0), 0.0)`";
+const OTHERS: &str = "a column with `x.set_i((.., 0), 1.0)`, the elements of a mask with `x.set_i(&x.lt(0.0), 0.0)`";
 
 /// Help for an error of rustc's about a part of a tensor.
 pub(super) fn of_a_part(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
@@ -27,9 +27,7 @@ pub(super) fn of_a_part(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         }
         "E0061" if matches!(spot.word, "i" | "set_i") && spot.before.ends_with('.') => {
             let example = if spot.word == "i" { "x.i((.., 0))" } else { "x.set_i((.., 0), 1.0)" };
-            Some(Advice::instead(format!(
-                "an index of several axes is a tuple, in parentheses of its own: `{example}`"
-            )))
+            Some(Advice::instead(format!("an index of several axes is a tuple, in its own parentheses: `{example}`")))
         }
         _ => None,
     }
@@ -71,7 +69,7 @@ fn set(base: &str, index: &str, (operator, value): &(Option<char>, String)) -> A
         Some(operator) => format!("{base}.i({index}) {operator} {value}"),
         None => value.clone(),
     };
-    Advice::instead(format!("a part of a tensor is set by `{base}.set_i({index}, {value})`; {OTHERS}"))
+    Advice::instead(format!("set a part of a tensor with `{base}.set_i({index}, {value})`; {OTHERS}"))
 }
 
 /// The value that follows a `=`, and the operator of a `+=`.

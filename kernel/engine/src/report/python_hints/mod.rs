@@ -9,14 +9,13 @@ use crate::report::hints::Advice;
 use crate::source::source_map::{CrateSource, Place};
 use crate::source::words::first_name;
 
-const BLOCK: &str =
-    "a block stands in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
+const BLOCK: &str = "a block is in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
 
 /// What a line that is not Rust begins with, and the Rust for it.
 const STATEMENTS: [(&str, &str); 12] = [
     (
         "def",
-        "a function names the types of what it takes and returns, and its body stands in braces: `fn square(x: f64) -> \
+        "a function declares the types of its arguments and result, and its body is in braces: `fn square(x: f64) -> \
          f64 { x * x }`",
     ),
     ("import", IMPORT),
@@ -29,13 +28,16 @@ const STATEMENTS: [(&str, &str); 12] = [
     ("try", EXCEPTIONS),
     ("except", EXCEPTIONS),
     ("raise", EXCEPTIONS),
-    ("with", "a value ends with its block: `{ let file = ...; }`; for `torch.no_grad()` write `no_grad(|| { ... })`"),
+    (
+        "with",
+        "a value is dropped with its block: `{ let file = ...; }`; for `torch.no_grad()` write `no_grad(|| { ... })`",
+    ),
     ("pass", "an empty block is `{}`"),
     ("del", "write `drop(x)`"),
     ("print", "write `println!(\"{x}\")`"),
 ];
 
-const IMPORT: &str = "`use` brings names, as in `use std::collections::HashMap;`. Tensors and networks are there already: `Tensor`, \
+const IMPORT: &str = "`use` imports names, like `use std::collections::HashMap;`. Tensors and networks are already there: `Tensor`, \
                       `nn`, `Kind`, `Device`";
 
 const EXCEPTIONS: &str = "Rust has no exceptions: what can fail returns a `Result`. `?` passes an error on, `match` handles it, `bail!` makes one";
@@ -46,17 +48,17 @@ const FUNCTIONS: [(&str, &str); 17] = [
     ("enumerate", "`list.iter().enumerate()`"),
     ("zip", "`a.iter().zip(&b)`"),
     ("sum", "`list.iter().sum::<f64>()`"),
-    ("max", "`a.max(b)`; of a list `list.iter().max()`"),
-    ("min", "`a.min(b)`; of a list `list.iter().min()`"),
+    ("max", "`a.max(b)`; for a list `list.iter().max()`"),
+    ("min", "`a.min(b)`; for a list `list.iter().min()`"),
     ("abs", "`x.abs()`"),
     ("sqrt", "`x.sqrt()`"),
     ("exp", "`x.exp()`"),
     ("round", "`x.round()`"),
     ("sorted", "`list.sort()` sorts in place"),
     ("str", "`x.to_string()`, or `format!(\"{x}\")`"),
-    ("int", "`x as i64`; of text `text.parse::<i64>()?`"),
-    ("float", "`x as f64`; of text `text.parse::<f64>()?`"),
-    ("list", "`vec![1, 2]`; of an iterator `.collect::<Vec<_>>()`"),
+    ("int", "`x as i64`; for text `text.parse::<i64>()?`"),
+    ("float", "`x as f64`; for text `text.parse::<f64>()?`"),
+    ("list", "`vec![1, 2]`; for an iterator `.collect::<Vec<_>>()`"),
     ("open", "`std::fs::read_to_string(path)?`"),
     ("isinstance", "a value has one type, which the compiler knows; an `enum` stands for one of several"),
 ];
@@ -77,8 +79,8 @@ const MEMBERS: [(&str, &str); 13] = [
     ("cuda", "`x.to_device(Device::cuda_if_available())`"),
     (
         "retain_grad",
-        "the gradient of a tensor on the way to the loss is `Tensor::run_backward(&[&loss], &[&y], true, false)[0]`, with the tensors \
-         that it is wanted of in the second list",
+        "the gradient of an intermediate tensor is `Tensor::run_backward(&[&loss], &[&y], true, false)[0]`, with the tensors \
+         whose gradient you want in the second list",
     ),
     ("append", "`list.push(x)`"),
     ("length", "`list.len()`"),
@@ -109,7 +111,7 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
             advice.filter(|_| spot.word != "size" || error.message.contains("Vec<"))
         }
         "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => {
-            Some(Advice::instead("a power is `x.powi(3)` of a float, `x.pow(3)` of an integer"))
+            Some(Advice::instead("a power is `x.powi(3)` for a float, `x.pow(3)` for an integer"))
         }
         "E0369" if spot.before.trim_end().ends_with(']') && error.message.starts_with("cannot multiply `[") => {
             Some(Advice::instead("a list of equal values is `vec![0; 10]`"))
@@ -169,7 +171,7 @@ fn of_a_name(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> 
     let name = spot.word;
     let assigned_above = || text.lines().any(|line| begins_with_assignment(line, name));
     let text = if name == "print" {
-        "write `println!(\"{x}\")`, or `println!(\"{x:?}\")` for what has no text of its own"
+        "write `println!(\"{x}\")`, or `println!(\"{x:?}\")` for values with no text form"
     } else if !error.message.starts_with("cannot find") {
         return None;
     } else if spot.is_assigned() && spot.in_arguments() {
@@ -204,9 +206,9 @@ fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let text = if spot.word == "@" {
         "a matrix product is `x.matmul(&w)`"
     } else if message == "prefix `f` is unknown" {
-        "write `format!(\"x is {x}\")`; `println!(\"x is {x}\")` takes such text itself"
+        "write `format!(\"x is {x}\")`; `println!(\"x is {x}\")` formats it directly"
     } else if spot.word == "gen" && spot.before.ends_with('.') {
-        "`gen` is a keyword since 2024. A random number is `rng.random()`, one of a range `rng.random_range(0..10)`"
+        "`gen` is a keyword since 2024. A random number is `rng.random()`, in a range `rng.random_range(0..10)`"
     } else if line.starts_with('#') && !line.starts_with("#[") && !line.starts_with("#!") {
         "a comment begins with `//`"
     } else if let Some((_, rust)) = statement {
@@ -216,7 +218,7 @@ fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     } else if follows("lambda") {
         "a function without a name is a closure: `|x| x * x`"
     } else if spot.word == "is" {
-        "`x.is_none()` and `x.is_some()` ask an `Option`; `==` compares"
+        "`x.is_none()` and `x.is_some()` test an `Option`; `==` compares"
     } else if let Some(advice) = indexing::of_python(spot) {
         return Some(advice);
     } else if message.contains("found `:`") && spot.word == ":" {
