@@ -3,7 +3,6 @@
 //! A notebook shows what a type writes of itself, so each public one has `Debug` at least.
 #![warn(missing_debug_implementations)]
 
-pub mod animation;
 pub mod audio;
 pub mod cell;
 pub mod data;
@@ -15,7 +14,6 @@ mod error_macros;
 pub mod exported {
     include!(concat!(env!("OUT_DIR"), "/exported.rs"));
 }
-pub mod font;
 #[doc(hidden)]
 pub mod host;
 pub mod io;
@@ -23,7 +21,6 @@ mod lock;
 pub mod metrics;
 pub mod nn;
 pub mod optim;
-pub mod picture;
 pub mod plot;
 pub mod prelude;
 pub mod rl;
@@ -33,7 +30,7 @@ mod tests;
 pub mod text;
 pub mod train;
 
-pub use display::{progress, table, tensor};
+pub use display::{animation, font, picture, progress, table, tensor};
 pub use host::checkpoint::checkpoint;
 #[doc(hidden)]
 pub use host::evcxr;

@@ -29,9 +29,12 @@ use serde_json::{Map, Value, json};
 
 use crate::host::channel;
 
+pub mod animation;
 mod confusion;
+pub mod font;
 mod history;
 pub(crate) mod live;
+pub mod picture;
 pub(crate) mod player;
 pub mod progress;
 pub mod table;

@@ -13,8 +13,8 @@ use flate2::read::GzDecoder;
 use plotters::style::{FontStyle, register_font};
 use ttf_parser::{Face, GlyphId};
 
-static FILE: &[u8] = include_bytes!("../data/DejaVuSans-subset.ttf");
-static CHINESE: &[u8] = include_bytes!("../data/DroidSansFallback-subset.ttf.gz");
+static FILE: &[u8] = include_bytes!("../../data/DejaVuSans-subset.ttf");
+static CHINESE: &[u8] = include_bytes!("../../data/DroidSansFallback-subset.ttf.gz");
 
 static LATIN_FACE: LazyLock<Vec<Typeface>> = LazyLock::new(|| Typeface::read(FILE).into_iter().collect());
 static CHINESE_FACE: LazyLock<Vec<Typeface>> = LazyLock::new(|| {
