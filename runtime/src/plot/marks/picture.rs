@@ -25,8 +25,8 @@ pub(crate) struct Picture {
 
 impl Figure {
     /// Shows a picture, or a grid of them with captions, in place of a plot: for a place among
-    /// [`Figures`](crate::plot::Figures). What else is in the figure is drawn onto it, placed as Matplotlib's `imshow` has
-    /// it: in pixels of the tensor, (0, 0) the middle of the upper left one and y downwards. In a grid, or with
+    /// [`Figures`](crate::plot::Figures). What else is in the figure is drawn onto it, placed as Matplotlib's `imshow`
+    /// has it: in pixels of the tensor, (0, 0) the middle of the upper left one and y downwards. In a grid, or with
     /// captions, these are the pixels of the whole picture.
     ///
     /// ```
