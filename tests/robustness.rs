@@ -69,7 +69,7 @@ async fn expect_result(notebook: &mut Notebook, code: &str, result: &str) {
 /// After a lost host: an error that names the lost variables, then items that work and variables that are explained.
 async fn expect_lost_host(notebook: &mut Notebook, shown: &Shown) {
     assert_eq!(shown.ending(), "HostDied", "{shown:?}");
-    let told = format!("{}\n{}", shown.report().unwrap_or_default(), session::without_colours(&shown.stderr));
+    let told = format!("{}\n{}", shown.report().unwrap_or_default(), session::without_colors(&shown.stderr));
     assert!(told.contains("weights"), "the lost variable is named: {told}");
     expect_result(notebook, "double(21)", "42").await;
     let shown = notebook.run("weights").await;
@@ -731,7 +731,7 @@ fn run_program(cells: &[&str], arguments: &[&str], began: impl FnOnce(&std::proc
     let output = program.wait_with_output().expect("it ends");
     let written: Value = serde_json::from_slice(&std::fs::read(&notebook).expect("reads")).expect("is JSON");
     let outputs = written["cells"].as_array().expect("cells").iter().map(|cell| cell["outputs"].clone()).collect();
-    (outputs, session::without_colours(&String::from_utf8_lossy(&output.stderr)))
+    (outputs, session::without_colors(&String::from_utf8_lossy(&output.stderr)))
 }
 
 /// What of a cell's outputs is text of that stream.
@@ -1015,7 +1015,7 @@ fn run_behind(line: &str, cells: &[&str]) -> (Vec<Value>, String) {
         .expect("bash runs");
     let written: Value = serde_json::from_slice(&std::fs::read(&notebook).expect("reads")).expect("is JSON");
     let outputs = written["cells"].as_array().expect("cells").iter().map(|cell| cell["outputs"].clone()).collect();
-    (outputs, session::without_colours(&String::from_utf8_lossy(&output.stderr)))
+    (outputs, session::without_colors(&String::from_utf8_lossy(&output.stderr)))
 }
 
 #[test]

@@ -26,7 +26,7 @@ mod write;
 
 pub use error::PlotError;
 pub use figures::Figures;
-pub use layout::colors::ColourMap;
+pub use layout::colors::ColorMap;
 pub use layout::legend::Legend;
 pub(crate) use layout::names::cut;
 pub use live::{Coordinate, LivePlot};
@@ -349,7 +349,7 @@ mod tests {
             (Figure::new().bar("b", &["a"], &[1.0]).log_x(), "their axis cannot be logarithmic"),
             (Figure::new().bar("b", &["a"], &[1.0, 2.0]), "\"b\" has 1 names and 2 values"),
             (Figure::new().heat_map(&[[1.0]]).heat_map(&[[2.0]]), "the second would cover the first"),
-            (Figure::new().heat_map(&[[1.0]]).colour_range(1.0, 0.0), "cannot go from 1 to 0"),
+            (Figure::new().heat_map(&[[1.0]]).color_range(1.0, 0.0), "cannot go from 1 to 0"),
             (Figure::new().bar("b", &["a"], &[1.0]).boxes(&["c"], &[vec![1.0]]), "the boxes have other names"),
             (Figure::new().x_names(&["c"]).bar("b", &["a"], &[1.0]), "the bars of \"b\" have other names"),
             (Figure::new().bar("b", &["a"], &[1.0]).x_names(&["c", "d"]), "`x_names` has 2 names for 1 bars"),

@@ -1,4 +1,4 @@
-"""Augmentation: sampling and resizing by PyTorch 2.13; colours by torchvision's formulas, hue pixel by pixel with colorsys."""
+"""Augmentation: sampling and resizing by PyTorch 2.13; colors by torchvision's formulas, hue pixel by pixel with colorsys."""
 
 import colorsys
 import math

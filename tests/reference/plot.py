@@ -1,4 +1,4 @@
-"""Histograms of NumPy, box plots and colour maps of matplotlib, confusion matrices of scikit-learn.
+"""Histograms of NumPy, box plots and color maps of matplotlib, confusion matrices of scikit-learn.
 
 Run: python tests/reference/plot.py
 """
@@ -46,8 +46,8 @@ def box(values):
 boxes = {name: box(samples[name]) for name in ("normal", "skewed", "constant")}
 
 
-def colours(name):
-    """21 colours at equal distances, from 0 to 255."""
+def colors(name):
+    """21 colors at equal distances, from 0 to 255."""
     return [255 * value for share in np.linspace(0, 1, 21) for value in matplotlib.colormaps[name](share)[:3]]
 
 
@@ -59,7 +59,7 @@ write(
     {
         "histogram": histograms,
         "boxes": boxes,
-        "colours": {name: [round(value, 2) for value in colours(name)] for name in ("viridis", "inferno", "gray")},
+        "colors": {name: [round(value, 2) for value in colors(name)] for name in ("viridis", "inferno", "gray")},
         "confusion": {
             "targets": targets.tolist(),
             "predictions": predictions.tolist(),

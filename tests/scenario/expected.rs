@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use oxtorch_session::CellError;
 use similar::{ChangeTag, TextDiff};
 
-use crate::session::{Shown, without_colours};
+use crate::session::{Shown, without_colors};
 
 /// Text that a cell shows in one place.
 #[derive(Default, Clone)]
@@ -118,7 +118,7 @@ impl Expected {
         let report = shown.report().unwrap_or_default();
         self.complain_about_ending(shown, &report, &mut complaints);
         self.stdout.complaints("stdout", &shown.stdout, &mut complaints);
-        self.stderr.complaints("stderr", &without_colours(&shown.stderr), &mut complaints);
+        self.stderr.complaints("stderr", &without_colors(&shown.stderr), &mut complaints);
         self.notes.complaints("the notes", &shown.notes, &mut complaints);
         self.result.complaints("the result", shown.text().unwrap_or_default(), &mut complaints);
         if shown.displays.len() != self.displays.len()
@@ -175,7 +175,7 @@ impl Expected {
     pub fn update(&mut self, shown: &Shown) {
         self.result.update(shown.text().unwrap_or_default());
         self.stdout.update(&shown.stdout);
-        self.stderr.update(&without_colours(&shown.stderr));
+        self.stderr.update(&without_colors(&shown.stderr));
         self.notes.update(&shown.notes);
         let report = shown.report().unwrap_or_default();
         let evalue = |error: &CellError| error.evalue.lines().next().unwrap_or_default().to_owned();

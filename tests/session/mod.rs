@@ -41,9 +41,9 @@ impl Shown {
         self.result.as_ref().map(plain)
     }
 
-    /// The error's report without colours.
+    /// The error's report without colors.
     pub fn report(&self) -> Option<String> {
-        self.error.as_ref().map(|error| without_colours(&error.traceback.join("\n")))
+        self.error.as_ref().map(|error| without_colors(&error.traceback.join("\n")))
     }
 
     /// The kind of error that ended the cell, or `ok`.
@@ -73,8 +73,8 @@ pub fn plain(display: &Display) -> &str {
     display.data.get("text/plain").and_then(|text| text.as_str()).unwrap_or("")
 }
 
-/// Text as a terminal without colours shows it.
-pub fn without_colours(text: &str) -> String {
+/// Text as a terminal without colors shows it.
+pub fn without_colors(text: &str) -> String {
     String::from_utf8_lossy(&strip_ansi_escapes::strip(text)).into_owned()
 }
 

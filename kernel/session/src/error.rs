@@ -9,7 +9,7 @@ pub struct CellError {
     pub kind: ErrorKind,
     /// One line that says what went wrong.
     pub evalue: String,
-    /// The report for the user, in lines, with ANSI colours.
+    /// The report for the user, in lines, with ANSI colors.
     pub traceback: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 //! What a command writes for the person who started it: on standard error what goes on, on standard output what was
 //! asked for.
 //!
-//! Much of it comes from notebooks, paths and other programs, so only colours may reach the terminal as they are: a
+//! Much of it comes from notebooks, paths and other programs, so only colors may reach the terminal as they are: a
 //! control sequence can rewrite what stands there, or answer as if somebody typed. And whoever reads may be gone: that
 //! ends no run.
 
@@ -22,7 +22,7 @@ pub fn answer(line: Arguments<'_>) {
 fn write(mut to: impl Write, line: Arguments<'_>) {
     let text = format!("{line}\n");
     // Nobody can be told where it cannot be written.
-    let _ = to.write_all(coloured(&text).as_bytes()).and_then(|()| to.flush());
+    let _ = to.write_all(colored(&text).as_bytes()).and_then(|()| to.flush());
 }
 
 /// The text on one line, with every control character written out.
@@ -30,9 +30,9 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     shown(text, |_| 0)
 }
 
-/// The text with lines, tabs and colours; other control characters are written out.
-fn coloured(text: &str) -> Cow<'_, str> {
-    shown(text, |rest| if rest.starts_with(['\n', '\t']) { 1 } else { colour(rest) })
+/// The text with lines, tabs and colors; other control characters are written out.
+fn colored(text: &str) -> Cow<'_, str> {
+    shown(text, |rest| if rest.starts_with(['\n', '\t']) { 1 } else { color(rest) })
 }
 
 /// Writes control characters out, but for as many bytes as `allowed` says at each.
@@ -62,8 +62,8 @@ fn is_control(char: char) -> bool {
     char.is_control() || changes_direction || BREAKS.contains(&char)
 }
 
-/// The bytes of the sequence for a colour, bold or the like at the start of a text: `ESC [ 1 ; 31 m`.
-fn colour(text: &str) -> usize {
+/// The bytes of the sequence for a color, bold or the like at the start of a text: `ESC [ 1 ; 31 m`.
+fn color(text: &str) -> usize {
     let Some(parameters) = text.strip_prefix("\u{1b}[") else { return 0 };
     let end = parameters.find(|char: char| !matches!(char, '0'..='9' | ';')).unwrap_or(parameters.len());
     if parameters[end..].starts_with('m') { 2 + end + 1 } else { 0 }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_and_lines_pass_and_nothing_else_that_a_terminal_acts_on() {
+    fn colors_and_lines_pass_and_nothing_else_that_a_terminal_acts_on() {
         for (text, expected) in [
             ("a line\n\tof text é数🦀", "a line\n\tof text é数🦀"),
             ("\u{1b}[1;31merror\u{1b}[0m", "\u{1b}[1;31merror\u{1b}[0m"),
@@ -87,7 +87,7 @@ mod tests {
             ("\u{61c}a\u{2067}b\u{200f}\u{2028}", "\\u{61c}a\\u{2067}b\\u{200f}\\u{2028}"),
             ("\u{1b}[31", "\\u{1b}[31"),
         ] {
-            assert_eq!(coloured(text), expected, "{text:?}");
+            assert_eq!(colored(text), expected, "{text:?}");
         }
     }
 

@@ -2,7 +2,6 @@
 
 pub mod augment;
 mod dataset;
-pub mod digits;
 mod download;
 mod files;
 mod labelled_images;
@@ -10,7 +9,6 @@ mod loader;
 mod sets;
 
 pub use dataset::{Dataset, Sample, Standardize, Subset, TensorDataset, k_fold, one_hot, random_split};
-pub use digits::{Digits, digits};
 pub use download::{DownloadError, Source, data_folder, download};
 pub use files::*;
 pub(crate) use files::{bytes_of, tensor_of};

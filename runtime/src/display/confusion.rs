@@ -6,7 +6,7 @@ use crate::metrics::{Average, ConfusionMatrix};
 use crate::plot::Figure;
 
 impl ConfusionMatrix {
-    /// The matrix as colours and counts.
+    /// The matrix as colors and counts.
     pub fn figure(&self) -> Figure {
         Figure::new().confusion(&self.counts(), &self.names)
     }

@@ -1,5 +1,5 @@
 //! Tests: with the same seed, layers begin with the weights of PyTorch's and learn as they do.
-//! `tests/reference/beginnings.py` ran there.
+//! `tests/reference/initial_weights.py` ran there.
 
 use tch::nn::{EmbeddingConfig, OptimizerConfig};
 use tch::{Device, Kind, Tensor};
@@ -8,7 +8,7 @@ use super::*;
 use crate::reference::Reference;
 
 fn reference() -> Reference {
-    Reference::parse(include_str!("../../../tests/reference/beginnings.json"))
+    Reference::parse(include_str!("../../../tests/reference/initial_weights.json"))
 }
 
 /// What a function makes after a seed, with its store. Random numbers are the process's, and another test may draw some

@@ -36,7 +36,7 @@ pub use layers::conv::{
 };
 pub use layers::dropout::{AlphaDropout, DropPath, Dropout, Dropout2d, alpha_dropout, drop_path, dropout, dropout2d};
 pub use layers::embedding::embedding;
-pub use layers::graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalised_adjacency};
+pub use layers::graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalized_adjacency};
 pub use layers::linear::{Bilinear, LinearConfig, bilinear, linear};
 pub use layers::norm::{BatchNorm, BatchNormConfig, batch_norm1d, batch_norm2d, batch_norm3d, group_norm, layer_norm};
 pub use layers::position::{LearnedPositions, learned_positions, rotary, rotary_from, sinusoidal_positions};

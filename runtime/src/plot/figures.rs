@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_label_has_the_same_colour_in_all() {
+    fn the_same_label_has_the_same_color_in_all() {
         let both = Figures::row([line("train").line("test", &[2.0, 3.0]), line("test")]).title("Both");
         let svg = both.svg().expect("draws");
         assert!(svg.contains(">Both</text>"));

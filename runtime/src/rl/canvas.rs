@@ -22,7 +22,7 @@ impl Canvas {
         Self(RgbImage::from_pixel(width * times, height * times, Rgb(color)))
     }
 
-    /// Colours the pixels within the box for which `inside` holds at their centre.
+    /// Colors the pixels within the box for which `inside` holds at their centre.
     fn fill(&mut self, from: (f64, f64), to: (f64, f64), color: Color, inside: impl Fn(f64, f64) -> bool) {
         let (width, height) = self.0.dimensions();
         let span = |low: f64, high: f64, size: u32| {

@@ -5,8 +5,9 @@
 //!
 //! Both are read at all times: by the run of a cell, and between two cells by a task of its own (`between`).
 //!
-//! The host leads a process group, in which what its cells start is as well. An interrupt reaches all of it, and none
-//! of it outlives the host. Nor does what the user's shells start, beside it (`shells`): it writes to the same pipes.
+//! The host leads a process group, and the processes that its cells start are in it. An interrupt reaches the whole
+//! group, and no process of it outlives the host. What the user's shell commands start is in groups of its own
+//! (`shell_group`). It writes to the same pipes, and does not outlive the host either.
 
 pub(crate) mod between;
 pub(crate) mod exit_reason;
@@ -14,7 +15,7 @@ pub(crate) mod interrupts;
 pub(crate) mod messages;
 pub(crate) mod rewrite;
 pub(crate) mod rich_output;
-pub(crate) mod shells;
+pub(crate) mod shell_group;
 pub(crate) mod standby;
 mod start;
 pub(crate) mod text;
@@ -39,7 +40,7 @@ use crate::host::interrupts::{Interrupts, Running};
 use crate::host::messages::{Messages, Requests};
 pub use crate::host::rewrite::{Outlet, Rewritten};
 use crate::host::rewrite::{Rewrite, rewritten};
-use crate::host::shells::Group;
+use crate::host::shell_group::Group;
 pub use crate::host::start::set_variables;
 use crate::host::text::Text;
 

@@ -29,7 +29,7 @@ const MORE_LINES: usize = 2;
 /// More alternatives than this (of traits to import, say) are noise.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// A report in lines, with ANSI colours, and its first line without.
+/// A report in lines, with ANSI colors, and its first line without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// What went wrong.

@@ -64,7 +64,7 @@ const HELP: [(&[&str], &str); 51] = [
     ),
     (
         &["to have", "channels, but got"],
-        "the input is [N, C, H, W], with C as the layer's number of input channels; grey images have 1, coloured ones 3",
+        "the input is [N, C, H, W], with C as the layer's number of input channels; grey images have 1, colored ones 3",
     ),
     (
         &["(unbatched)", "(batched) input to conv"],

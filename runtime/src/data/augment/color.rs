@@ -21,20 +21,20 @@ use super::sides;
 ///
 /// Where there are other than one or three channels.
 pub fn rgb_to_grayscale(images: &Tensor) -> Tensor {
-    if is_grey("rgb_to_grayscale", images) {
+    if is_gray("rgb_to_grayscale", images) {
         return images.shallow_clone();
     }
     let channel = |index| images.narrow(-3, index, 1);
     channel(0) * 0.2989 + channel(1) * 0.587 + channel(2) * 0.114
 }
 
-fn is_grey(what: &str, images: &Tensor) -> bool {
+fn is_gray(what: &str, images: &Tensor) -> bool {
     let _ = sides(what, images);
     let size = images.size();
     match size[size.len() - 3] {
         1 => true,
         3 => false,
-        channels => panic!("{what}: images of {size:?} with {channels} channels; colours are for 1 or 3"),
+        channels => panic!("{what}: images of {size:?} with {channels} channels; colors are for 1 or 3"),
     }
 }
 
@@ -96,13 +96,13 @@ pub fn adjust_contrast(images: &Tensor, factor: f64) -> Tensor {
 /// Where the factor is negative, or there are other than one or three channels.
 pub fn adjust_saturation(images: &Tensor, factor: f64) -> Tensor {
     check_factor("adjust_saturation", factor);
-    if is_grey("adjust_saturation", images) {
+    if is_gray("adjust_saturation", images) {
         return images.shallow_clone();
     }
     blend(images, &rgb_to_grayscale(images), factor)
 }
 
-/// Turns the colour circle by a share of it, -0.5 to 0.5: 0 changes nothing, 0.5 and -0.5 give the opposite colours.
+/// Turns the color circle by a share of it, -0.5 to 0.5: 0 changes nothing, 0.5 and -0.5 give the opposite colors.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -116,7 +116,7 @@ pub fn adjust_saturation(images: &Tensor, factor: f64) -> Tensor {
 /// Where the share is not in -0.5 to 0.5, or there are other than one or three channels.
 pub fn adjust_hue(images: &Tensor, share: f64) -> Tensor {
     assert!((-0.5..=0.5).contains(&share), "adjust_hue: {share} of the circle; it must be between -0.5 and 0.5");
-    if is_grey("adjust_hue", images) {
+    if is_gray("adjust_hue", images) {
         return images.shallow_clone();
     }
     let [hue, saturation, value] = to_hsv(images);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "4 channels; colours are for 1 or 3")]
+    #[should_panic(expected = "4 channels; colors are for 1 or 3")]
     fn other_than_one_or_three_channels_have_no_colors() {
         let _ = adjust_contrast(&Tensor::zeros([4, 2, 2], (Kind::Float, tch::Device::Cpu)), 0.5);
     }

@@ -1,4 +1,4 @@
-//! Augmentation: each image is cut, turned and coloured a little differently each time that it is seen.
+//! Augmentation: each image is cut, turned and colored a little differently each time that it is seen.
 //!
 //! Images are float tensors `[C, H, W]` or batches `[N, C, H, W]`, with values from 0 to 1. The functions do the same
 //! to each image; the types, named as in `torchvision.transforms`, draw at random and are put together by [`Compose`].

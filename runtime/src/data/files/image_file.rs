@@ -92,11 +92,11 @@ pub fn load_image(path: impl AsRef<Path>) -> Result<Tensor, ImageFileError> {
 }
 
 /// An image of a given height and width, if one is given; one channel or three.
-pub(super) fn load(path: &Path, size: Option<(u32, u32)>, is_grey: bool) -> Result<Tensor, ImageFileError> {
+pub(super) fn load(path: &Path, size: Option<(u32, u32)>, is_gray: bool) -> Result<Tensor, ImageFileError> {
     let image = open(path).map_err(|source| ImageFileError::Read { path: path.to_owned(), source })?;
     let (height, width) = size.unwrap_or((image.height(), image.width()));
     let is_other_size = (height, width) != (image.height(), image.width());
-    let (bytes, channels) = if is_grey {
+    let (bytes, channels) = if is_gray {
         let mut image = grey(&image.into_rgb8());
         if is_other_size {
             image = imageops::resize(&image, width, height, FilterType::Triangle);

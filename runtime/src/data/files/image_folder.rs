@@ -16,7 +16,7 @@ pub struct ImageFolder {
     classes: Vec<String>,
     files: Vec<(PathBuf, i64)>,
     size: Option<(u32, u32)>,
-    is_grey: bool,
+    is_gray: bool,
 }
 
 /// The images below a folder: each folder in it is a class, in the order of their names, and all images in and below
@@ -59,7 +59,7 @@ impl ImageFolder {
 
     /// Gives all images one channel of grey.
     pub fn grayscale(mut self) -> Self {
-        self.is_grey = true;
+        self.is_gray = true;
         self
     }
 
@@ -95,7 +95,7 @@ impl ImageFolder {
     /// Where there is no such index or the file cannot be read.
     pub fn get(&self, index: usize) -> Result<(Tensor, i64), ImageFileError> {
         let (path, class) = self.file(index).ok_or(ImageFileError::Index { index, len: self.len() })?;
-        Ok((load(path, self.size, self.is_grey)?, class))
+        Ok((load(path, self.size, self.is_gray)?, class))
     }
 }
 
@@ -117,7 +117,7 @@ fn list(root: &Path) -> Result<ImageFolder, ImageFileError> {
         }
         classes.push(class);
     }
-    Ok(ImageFolder { root: root.to_owned(), classes, files, size: None, is_grey: false })
+    Ok(ImageFolder { root: root.to_owned(), classes, files, size: None, is_gray: false })
 }
 
 /// The folders and the files in a folder, by name.

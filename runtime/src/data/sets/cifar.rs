@@ -1,4 +1,4 @@
-//! CIFAR-10 and CIFAR-100: 60,000 colour images of 32 by 32 pixels in 10 or 100 classes, downloaded at first use.
+//! CIFAR-10 and CIFAR-100: 60,000 color images of 32 by 32 pixels in 10 or 100 classes, downloaded at first use.
 //!
 //! The archives are the binary versions of <https://www.cs.toronto.edu/~kriz/cifar.html>: records of the label
 //! (CIFAR-100: a coarse and a fine one) and 3,072 bytes of red, green and blue planes. What is kept and how to do

@@ -16,17 +16,17 @@ use crate::nn::Path;
 /// use oxtorch::prelude::*;
 /// let pair = Tensor::from_slice2(&[[0f32, 1.0], [1.0, 0.0]]);
 /// let half = Tensor::full([2, 2], 0.5, (Kind::Float, Device::Cpu));
-/// assert!(nn::normalised_adjacency(&pair).allclose(&half, 1e-6, 0.0, false));
+/// assert!(nn::normalized_adjacency(&pair).allclose(&half, 1e-6, 0.0, false));
 /// ```
 ///
 /// # Panics
 ///
 /// Where the matrix is not square.
-pub fn normalised_adjacency(adjacency: &Tensor) -> Tensor {
+pub fn normalized_adjacency(adjacency: &Tensor) -> Tensor {
     let size = adjacency.size();
     assert!(
         size.len() == 2 && size[0] == size[1],
-        "normalised_adjacency: a tensor of {size:?}; an adjacency matrix is [nodes, nodes]"
+        "normalized_adjacency: a tensor of {size:?}; an adjacency matrix is [nodes, nodes]"
     );
     let adjacency = adjacency.to_kind(Kind::Float);
     let looped = &adjacency + Tensor::eye(size[0], (Kind::Float, adjacency.device()));
@@ -65,13 +65,13 @@ pub fn adjacency(edges: &Tensor, nodes: i64) -> Tensor {
     matrix
 }
 
-/// Graph convolution, `A_hat @ x @ W + b` with the matrix of [`normalised_adjacency`] (T. N. Kipf and M. Welling,
+/// Graph convolution, `A_hat @ x @ W + b` with the matrix of [`normalized_adjacency`] (T. N. Kipf and M. Welling,
 /// 2017).
 ///
 /// ```
 /// use oxtorch::prelude::*;
 /// let edges = Tensor::from_slice2(&[[0i64, 1], [1, 2], [2, 3]]).to_device(device());
-/// let a_hat = nn::normalised_adjacency(&nn::adjacency(&edges, 4));
+/// let a_hat = nn::normalized_adjacency(&nn::adjacency(&edges, 4));
 /// let vs = nn::VarStore::new(device());
 /// let layer = nn::graph_conv(vs.root(), 3, 2);
 /// let x = Tensor::randn([4, 3], (Kind::Float, device()));
@@ -188,12 +188,12 @@ mod tests {
         let matrix = adjacency(&edges, 5);
         assert!(matrix.equal(&adjacency(&edges.tr(), 5)));
         reference.check("/graph/adjacency", &matrix, 0.0);
-        reference.check("/graph/a_hat", &normalised_adjacency(&matrix), 1e-6);
+        reference.check("/graph/a_hat", &normalized_adjacency(&matrix), 1e-6);
 
         let vs = VarStore::new(Device::Cpu);
         let layer = graph_conv(vs.root(), 3, 4);
         reference.load("/graph/conv/parameters", &vs);
-        reference.check("/graph/conv/output", &layer.forward_graph(&xs, &normalised_adjacency(&matrix)), 1e-5);
+        reference.check("/graph/conv/output", &layer.forward_graph(&xs, &normalized_adjacency(&matrix)), 1e-5);
 
         let vs = VarStore::new(Device::Cpu);
         let layer = graph_attention(vs.root(), 3, 2, 2);

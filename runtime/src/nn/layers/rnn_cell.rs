@@ -1,5 +1,5 @@
 //! Recurrent layers one step at a time, for loops over time that do something in between: a decoder, an agent,
-//! attention. For whole sequences, [`tch::nn::lstm`] and [`tch::nn::gru`] are faster. Variables are named as in
+//! attention. For whole sequences, [`crate::nn::lstm`] and [`crate::nn::gru`] are faster. Variables are named as in
 //! PyTorch's `LSTMCell`, `GRUCell` and `RNNCell`, so weights trained there fit.
 
 use std::borrow::Borrow;

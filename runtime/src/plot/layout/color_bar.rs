@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn the_bar_keeps_to_its_room() {
         let axis = Axis::linear((-1.0, 1.0), 6, false);
-        let figure = Figure::new().colour_label("weight");
+        let figure = Figure::new().color_label("weight");
         let plot = Rect::new(50.0, 10.0, 300.0, 200.0);
         let end = plot.right + room(&axis, &figure) + 2.0;
         let shapes = shapes(&axis, &figure, &plot);

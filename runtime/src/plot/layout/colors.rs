@@ -61,7 +61,7 @@ impl Palette {
 /// How values become colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum ColourMap {
+pub enum ColorMap {
     /// From dark violet over green to yellow, equally bright steps (S. van der Walt and N. Smith, 2015).
     #[default]
     Viridis,
@@ -70,12 +70,12 @@ pub enum ColourMap {
     /// Blue over white to red: for values around a middle, which is 0 where no range is given.
     Diverging,
     /// Black to white.
-    Grey,
+    Gray,
     /// Black over red and orange to pale yellow.
     Inferno,
 }
 
-impl ColourMap {
+impl ColorMap {
     /// Colors at equal distances, as 0xRRGGBB, in between which it is linear.
     fn stops(self) -> &'static [u32] {
         match self {
@@ -85,7 +85,7 @@ impl ColourMap {
             ],
             Self::Blues => &[0xf7fbff, 0xdeebf7, 0x9ecae1, 0x4292c6, 0x08519c, 0x08306b],
             Self::Diverging => &[0x2166ac, 0x67a9cf, 0xd1e5f0, 0xf7f7f7, 0xfddbc7, 0xef8a62, 0xb2182b],
-            Self::Grey => &[0x000000, 0xffffff],
+            Self::Gray => &[0x000000, 0xffffff],
             Self::Inferno => &[
                 0x000004, 0x0b0724, 0x210c4a, 0x3d0965, 0x57106e, 0x71196e, 0x8a226a, 0xa32c61, 0xbc3754, 0xd24644,
                 0xe45a31, 0xf1731d, 0xf98e09, 0xfcac11, 0xf9cb35, 0xf2ea69, 0xfcffa4,
@@ -131,9 +131,8 @@ mod tests {
     #[test]
     fn color_maps_are_those_of_matplotlib() {
         let reference = Reference::parse(include_str!("../../../../tests/reference/plot.json"));
-        for (name, map) in [("viridis", ColourMap::Viridis), ("inferno", ColourMap::Inferno), ("gray", ColourMap::Grey)]
-        {
-            let expected = reference.numbers(&format!("/colours/{name}"));
+        for (name, map) in [("viridis", ColorMap::Viridis), ("inferno", ColorMap::Inferno), ("gray", ColorMap::Gray)] {
+            let expected = reference.numbers(&format!("/colors/{name}"));
             for (index, expected) in expected.chunks(3).enumerate() {
                 let color = map.color(index as f64 / 20.0);
                 for (actual, expected) in color.rgb.iter().zip(expected) {
@@ -145,11 +144,11 @@ mod tests {
 
     #[test]
     fn a_diverging_map_has_its_middle_at_zero() {
-        assert_eq!(ColourMap::Diverging.range((-1.0, 3.0)), (-3.0, 3.0));
-        assert_eq!(ColourMap::Viridis.range((-1.0, 3.0)), (-1.0, 3.0));
-        assert_eq!(ColourMap::Viridis.range((2.0, 2.0)), (1.5, 2.5));
-        assert_eq!(ColourMap::Diverging.color(0.5).rgb, [247, 247, 247]);
-        assert_eq!(ColourMap::Grey.color(f64::NAN).rgb, [200, 200, 200]);
+        assert_eq!(ColorMap::Diverging.range((-1.0, 3.0)), (-3.0, 3.0));
+        assert_eq!(ColorMap::Viridis.range((-1.0, 3.0)), (-1.0, 3.0));
+        assert_eq!(ColorMap::Viridis.range((2.0, 2.0)), (1.5, 2.5));
+        assert_eq!(ColorMap::Diverging.color(0.5).rgb, [247, 247, 247]);
+        assert_eq!(ColorMap::Gray.color(f64::NAN).rgb, [200, 200, 200]);
     }
 
     #[test]

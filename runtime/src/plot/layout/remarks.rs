@@ -84,10 +84,10 @@ impl Figure {
             (self.density && !has_histogram, "density", "a histogram"),
             (!self.class_names.is_empty() && !has_classes, "class_names", "points by class"),
             (heat.annotated && !has_heat && !has_bars, "annotate", "a heat map or bars"),
-            (heat.map.is_some() && !has_heat, "colours", "a heat map"),
-            (heat.range.is_some() && !has_heat, "colour_range", "a heat map"),
-            (!heat.bar_label.is_empty() && !has_heat, "colour_label", "a heat map"),
-            (heat.without_bar && !has_heat, "without_colour_bar", "a heat map"),
+            (heat.map.is_some() && !has_heat, "colors", "a heat map"),
+            (heat.range.is_some() && !has_heat, "color_range", "a heat map"),
+            (!heat.bar_label.is_empty() && !has_heat, "color_label", "a heat map"),
+            (heat.without_bar && !has_heat, "without_color_bar", "a heat map"),
             (heat.shares && !has_heat, "shares", "a heat map"),
         ];
         // A figure that is still empty is there to be filled.
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn settings_without_effect_are_named() {
-        let figure = Figure::new().bins(3).density().annotate().colour_range(0.0, 1.0).class_names(&["a"]);
+        let figure = Figure::new().bins(3).density().annotate().color_range(0.0, 1.0).class_names(&["a"]);
         assert!(figure.remarks().is_empty(), "an empty figure may be filled later");
         let remarks = figure.line("", &[1.0, 2.0]).remarks();
         assert_eq!(remarks.len(), 5);

@@ -3,7 +3,7 @@
 use tch::nn::Module;
 use tch::{Kind, Tensor};
 
-use super::super::layout::colors::ColourMap;
+use super::super::layout::colors::ColorMap;
 use super::super::numbers::{Matrix, Numbers};
 use super::heat::Heat;
 use super::lines::{Series, Style};
@@ -65,7 +65,7 @@ impl Figure {
             if figure.heat.bar_label.is_empty() {
                 figure.heat.bar_label = "dB".to_owned();
             }
-            figure.heat.usual = ColourMap::Inferno;
+            figure.heat.usual = ColorMap::Inferno;
             let rate = f64::from(sample_rate.max(1));
             let over = Span { x: (0.0, count as f64 / rate), y: (0.0, rate / 2000.0) };
             figure.add("", Heat { grid, over: Some(over) });

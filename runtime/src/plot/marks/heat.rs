@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::layout::axis::around;
-use super::super::layout::colors::ColourMap;
+use super::super::layout::colors::ColorMap;
 use super::super::numbers::{Grid, Matrix, Numbers};
 use super::super::write::scene::{Anchor, Ink, Pixels, Point, Rect, Shape, Text, centered, picture};
 use super::{Axes, Figure, Frame, LeftOut, Mark, PlotError, Shared, Span, names_fit};
@@ -23,9 +23,9 @@ pub(crate) struct Heat {
 #[derive(Debug, Clone, Default)]
 pub(in crate::plot) struct HeatStyle {
     /// As it was chosen; otherwise that of the kind of matrix.
-    pub(in crate::plot) map: Option<ColourMap>,
+    pub(in crate::plot) map: Option<ColorMap>,
     /// That of the kind of matrix.
-    pub(super) usual: ColourMap,
+    pub(super) usual: ColorMap,
     pub(in crate::plot) range: Option<(f64, f64)>,
     /// The values are written into the cells.
     pub(in crate::plot) annotated: bool,
@@ -36,7 +36,7 @@ pub(in crate::plot) struct HeatStyle {
 }
 
 impl HeatStyle {
-    pub(in crate::plot) fn color_map(&self) -> ColourMap {
+    pub(in crate::plot) fn color_map(&self) -> ColorMap {
         self.map.unwrap_or(self.usual)
     }
 }
@@ -47,14 +47,14 @@ impl Figure {
     ///
     /// ```
     /// use oxtorch::prelude::*;
-    /// use oxtorch::plot::ColourMap;
+    /// use oxtorch::plot::ColorMap;
     /// let correlations = [[1.0, 0.3, -0.8], [0.3, 1.0, 0.1], [-0.8, 0.1, 1.0]];
     /// let names = ["age", "weight", "speed"];
     /// let figure = Figure::new()
     ///     .heat_map(&correlations)
     ///     .x_names(&names)
     ///     .y_names(&names)
-    ///     .colours(ColourMap::Diverging)
+    ///     .colors(ColorMap::Diverging)
     ///     .annotate();
     /// assert!(figure.png().is_ok());
     /// ```
@@ -119,25 +119,25 @@ impl Figure {
     }
 
     /// The colors of heat maps.
-    pub fn colours(mut self, map: ColourMap) -> Self {
+    pub fn colors(mut self, map: ColorMap) -> Self {
         self.heat.map = Some(map);
         self
     }
 
     /// The values that have the first and the last color of a heat map. By default the lowest and highest value.
-    pub fn colour_range(mut self, low: f64, high: f64) -> Self {
+    pub fn color_range(mut self, low: f64, high: f64) -> Self {
         self.heat.range = Some((low, high));
         self
     }
 
     /// Leaves out the bar of colors beside a heat map.
-    pub fn without_colour_bar(mut self) -> Self {
+    pub fn without_color_bar(mut self) -> Self {
         self.heat.without_bar = true;
         self
     }
 
     /// What the values of a heat map are, with their unit: stands beside the bar of colors.
-    pub fn colour_label(mut self, label: impl Into<String>) -> Self {
+    pub fn color_label(mut self, label: impl Into<String>) -> Self {
         self.heat.bar_label = label.into();
         self
     }
@@ -161,7 +161,7 @@ impl Figure {
                 "a confusion matrix of {rows} by {columns} and {count} names: each class is a row and a column"
             )));
         }
-        (self.heat.annotated, self.heat.usual) = (true, ColourMap::Blues);
+        (self.heat.annotated, self.heat.usual) = (true, ColorMap::Blues);
         self.label_axes("predicted", "true");
         self.add_named(grid, names.clone(), names)
     }
@@ -235,7 +235,7 @@ pub(in crate::plot) fn range(figure: &Figure) -> (f64, f64) {
     }
     let (low, high) = around(figure.marks::<Heat>().flat_map(|heat| heat.grid.values.iter().copied()), 0.0);
     // Counts begin at 0.
-    let low = if style.color_map() == ColourMap::Blues && low > 0.0 { 0.0 } else { low };
+    let low = if style.color_map() == ColorMap::Blues && low > 0.0 { 0.0 } else { low };
     style.color_map().range((low, high))
 }
 
@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn cells_have_the_colors_of_their_values_and_row_0_is_on_top() {
-        let figure = Figure::new().heat_map(&[[0.0, 1.0], [1.0, 1.0]]).colours(ColourMap::Grey).without_colour_bar();
+        let figure = Figure::new().heat_map(&[[0.0, 1.0], [1.0, 1.0]]).colors(ColorMap::Gray).without_color_bar();
         let svg = figure.svg().expect("draws");
         let first = svg.find("fill=\"#000000\"").expect("a black cell");
         assert_eq!(svg.matches("fill=\"#000000\"").count(), 1);

@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn points_have_the_colour_of_their_class() {
+    fn points_have_the_color_of_their_class() {
         let figure = Figure::new()
             .scatter_by_class(&[0.0, 1.0, 2.0], &[0.0, 1.0, 0.0], &[2, 0, 2])
             .class_names(&["a", "b", "c"]);
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_band_has_the_colour_of_its_line_and_one_place_in_the_legend() {
+    fn a_band_has_the_color_of_its_line_and_one_place_in_the_legend() {
         let svg = Figure::new().line_with_band("loss", &[1.0, 2.0], &[0.5, 1.5], &[1.5, 2.5]).svg().expect("draws");
         assert!(svg.contains("fill=\"#1f77b4\" fill-opacity=\"0.22\""), "{svg}");
         assert_eq!(svg.matches(">loss</text>").count(), 1, "{svg}");

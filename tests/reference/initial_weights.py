@@ -80,7 +80,7 @@ def curve(seed):
 curves = [curve(seed) for seed in range(5)]
 after_ten = torch.tensor([losses[10] for losses in curves])
 write(
-    "beginnings",
+    "initial_weights",
     {
         "layers": {name: parameters(seeded(make)) for name, make in layers.items()},
         "large": {name: spread(seeded(make)) for name, make in large.items()},

@@ -16,14 +16,14 @@ use std::sync::OnceLock;
 
 use tch::{Kind, Tensor};
 
-use super::LabelledImages;
-use super::sets::unpacked_text;
+use super::shipped::unpacked_text;
+use crate::data::LabelledImages;
 
 const COUNT: usize = 1797;
 const PIXELS: usize = 64;
 /// The highest value of a pixel in the file.
 const INK: f64 = 16.0;
-static FILE: &[u8] = include_bytes!("../../data/digits.csv.gz");
+static FILE: &[u8] = include_bytes!("../../../data/digits.csv.gz");
 
 /// What [`digits`] gives.
 pub type Digits = LabelledImages;
