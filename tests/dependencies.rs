@@ -219,6 +219,7 @@ fn another_build_of_a_crate_that_cells_have_is_told() {
         let shown = notebook.run(code).await;
         assert_eq!(shown.ending(), "ok", "{shown:?}");
         check(&shown.notes, "this `anyhow`");
+        check(&shown.notes, "is not the one that cells have from the start");
         check(&shown.notes, "with other features: values of one do not fit the other");
         notebook.end().await;
     });

@@ -187,11 +187,18 @@ async fn set_up(home: Home, ensure: Ensure, progress: Box<dyn Progress>) -> anyh
 
 /// Sets up for a command in a terminal, which Ctrl-C ends.
 async fn set_up_in_terminal(home: Home, ensure: Ensure) -> anyhow::Result<Runtime> {
-    let mut signals = Endings::listen().context("cannot listen for signals")?;
+    let mut signals = Endings::listen().ok();
+    // A signal that cannot be watched keeps its usual effect.
+    let signal = async {
+        match &mut signals {
+            Some(signals) => signals.next().await,
+            None => std::future::pending().await,
+        }
+    };
     let mut work = pin!(set_up(home, ensure, progress::for_stderr()));
     tokio::select! {
         result = &mut work => result,
-        signal = signals.next() => {
+        signal = signal => {
             if oxtorch_setup::end_children() {
                 // What it had half done it now removes.
                 let _ = tokio::time::timeout(TO_CLEAN_UP, work).await;

@@ -90,11 +90,16 @@ fn named_by(room: &Path, rooms: &[String]) -> BTreeSet<String> {
     for file in &files {
         let text = read(file);
         let code = text.split("\nmod tests {").next().unwrap_or_default();
-        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-        let paths = lines.flat_map(|line| line.split("crate::").skip(1));
-        named.extend(
-            rooms.iter().filter(|room| paths.clone().any(|path| path.starts_with(&format!("{room}::")))).cloned(),
-        );
+        let lines: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for path in lines.split("crate::").skip(1) {
+            // `crate::room::..` and `crate::room;` as well as `crate::{room::.., other}`.
+            let group = path.strip_prefix('{').and_then(|group| group.split('}').next());
+            let paths = group.or_else(|| path.split(',').next()).unwrap_or_default();
+            for path in paths.split(',') {
+                let first = path.trim().split(|char: char| !(char.is_alphanumeric() || char == '_')).next();
+                named.extend(rooms.iter().filter(|room| first == Some(room)).cloned());
+            }
+        }
     }
     named
 }

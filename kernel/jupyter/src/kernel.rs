@@ -125,7 +125,7 @@ impl<E: Engine> Kernel<E> {
                 reply => reply,
             },
         };
-        self.frontend.publish(Status::busy(), request).await;
+        self.frontend.iopub.publish(Status::busy(), request).await;
         if let Some(reply) = reply {
             let ends = matches!(reply, Content::ShutdownReply(_));
             self.reply(reply.clone(), request);
@@ -137,9 +137,9 @@ impl<E: Engine> Kernel<E> {
         if let Content::CommOpen(open) = &request.content {
             // Nothing here takes a comm, and the frontend has to know.
             let close = CommClose { comm_id: open.comm_id.clone(), data: serde_json::Map::new() };
-            self.frontend.publish(close, request).await;
+            self.frontend.iopub.publish(close, request).await;
         }
-        self.frontend.publish(Status::idle(), request).await;
+        self.frontend.iopub.publish(Status::idle(), request).await;
     }
 
     fn history_reply(&self, request: &serde_json::Value) -> Content {
@@ -154,12 +154,12 @@ impl<E: Engine> Kernel<E> {
         let busy = wire::message(Status::busy(), Some(request));
         // Frontends show from it how long a cell took, also where the status came to nobody.
         let started = serde_json::json!({"started": busy.header.date});
-        self.frontend.publish(busy.content, request).await;
+        self.frontend.iopub.publish(busy.content, request).await;
         let count = given_number(request).unwrap_or(self.execution_count);
         let execution_count = ExecutionCount::new(count as usize);
         if !content.silent {
             let code = content.code.clone();
-            self.frontend.publish(ExecuteInput { code, execution_count }, request).await;
+            self.frontend.iopub.publish(ExecuteInput { code, execution_count }, request).await;
             if content.store_history {
                 self.execution_count = count.saturating_add(1);
                 self.history.record(count, &content.code);
@@ -179,7 +179,7 @@ impl<E: Engine> Kernel<E> {
         let aborted = if aborts { self.take_waiting_cells().await } else { Vec::new() };
         let reply = wire::message(reply, Some(request)).with_metadata(started);
         let _ = self.replies.send(reply);
-        self.frontend.publish(Status::idle(), request).await;
+        self.frontend.iopub.publish(Status::idle(), request).await;
         for request in &aborted {
             self.abort(request).await;
         }
@@ -263,11 +263,11 @@ impl<E: Engine> Kernel<E> {
     }
 
     async fn abort(&mut self, request: &JupyterMessage) {
-        self.frontend.publish(Status::busy(), request).await;
+        self.frontend.iopub.publish(Status::busy(), request).await;
         let execution_count = ExecutionCount::new(self.execution_count.saturating_sub(1) as usize);
         let reply = ExecuteReply { status: ReplyStatus::Aborted, execution_count, ..ExecuteReply::default() };
         self.reply(ExecuteReply { user_expressions: Some(HashMap::new()), ..reply }, request);
-        self.frontend.publish(Status::idle(), request).await;
+        self.frontend.iopub.publish(Status::idle(), request).await;
     }
 }
 

@@ -14,7 +14,7 @@ use oxtorch_system::child::{Output, command, with_path};
 use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full, key, link, private_lock};
 use serde::{Deserialize, Serialize};
 
-use self::metadata::{Metadata, TargetKind, artifact, package_name};
+use self::metadata::{TargetKind, artifact, package_name};
 use self::sources::SourceFile;
 use crate::error::SetupError;
 use crate::libtorch::Libtorch;
@@ -274,8 +274,8 @@ pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) ->
     if !output.status.success() {
         return Err(failed(home, inputs, &output, |log| SetupError::NoCrates { log }));
     }
-    let metadata: Metadata =
-        serde_json::from_str(&output.stdout).map_err(|error| SetupError::NoCrates { log: error.to_string() })?;
+    let metadata =
+        metadata::read(output.stdout.as_bytes()).map_err(|error| SetupError::NoCrates { log: error.to_string() })?;
     let package = |name: &str| {
         let package = metadata::package(&metadata, name);
         package.ok_or_else(|| SetupError::Sources(format!("the workspace of the runtime lacks {name}")))

@@ -21,8 +21,9 @@ const VARIABLES: [&str; 8] =
     ["LIBTORCH", "CXX", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME", "OXTORCH_DEVICE", "PYTHONPATH", "HOME"];
 
 /// What set-up does: another version of it may find something else.
-const STEPS: [&str; 10] = [
+const STEPS: [&str; 11] = [
     include_str!("build.rs"),
+    include_str!("build/metadata.rs"),
     include_str!("contents.rs"),
     include_str!("libtorch.rs"),
     include_str!("tools/linker.rs"),

@@ -135,12 +135,12 @@ impl<W: Fn(String) + Send + Sync> Lines<W> {
 
 impl<W: Fn(String) + Send + Sync> Progress for Lines<W> {
     fn step(&self, what: &str) {
-        *self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Instant::now();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         (self.write)(what.to_owned());
     }
 
     fn update(&self, update: Update<'_>) {
-        let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.elapsed() < BETWEEN_LINES {
             return;
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// The whole of it.
+/// What `cargo metadata` writes, with these packages and nodes.
 pub fn metadata(packages: &[Value], nodes: &[Value]) -> Value {
     json!({
         "packages": packages, "workspace_members": [], "resolve": {"nodes": nodes, "root": null},

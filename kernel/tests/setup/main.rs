@@ -166,9 +166,9 @@ fn what_is_damaged_is_found_by_the_doctor_and_mended_by_set_up() {
         (runtime.join("deps/libtch-1.rmeta"), None, "libtch-1.rmeta is gone"),
         (runtime.join("deps/libtch-1.rmeta"), Some(""), "libtch-1.rmeta has 0 bytes instead of 6"),
         (runtime.join("liboxtorch.so"), Some("lib"), "liboxtorch.so has 3 bytes instead of 8"),
-        (runtime.join("oxtorch-host"), Some("#!/bin/SH\n"), "oxtorch-host has changed"),
+        (runtime.join("oxtorch-host"), Some("#!/bin/SH\n"), "oxtorch-host has changed since it was made"),
         (shim.join("libtch.so"), Some(""), "libtch.so has 0 bytes instead of 10"),
-        (libtorch.join("torch/lib/libtorch_cpu.so"), Some("LIBRARY"), "libtorch_cpu.so has changed"),
+        (libtorch.join("torch/lib/libtorch_cpu.so"), Some("LIBRARY"), "libtorch_cpu.so has changed since it was made"),
     ] {
         let time = file.metadata().and_then(|found| found.modified()).expect("is there");
         match contents {

@@ -69,8 +69,8 @@ pub struct Support {
     /// In words for the user.
     pub pdf: fn(scene: &Scene) -> Result<Vec<u8>, String>,
 
-    /// Reads a table of text that a delimiter divides. `poll` is called often, and may end it all by unwinding; so it
-    /// may in the functions below.
+    /// Reads a table of text that a delimiter divides. `poll` is called often, and may end it all by unwinding. So may
+    /// it, and what is read from, in the functions below.
     ///
     /// # Errors
     ///

@@ -204,7 +204,9 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "samples of shape [1, 32] are too short for a spectrogram with n_fft = 64: it takes 33")]
+    #[should_panic(
+        expected = "samples of shape [1, 32] are too short for a spectrogram with n_fft = 64: it takes at least 33 samples"
+    )]
     fn a_sound_that_is_too_short_is_named() {
         let _ = Spectrogram::new().n_fft(64).forward(&Tensor::zeros([1, 32], (Kind::Float, Device::Cpu)));
     }

@@ -22,7 +22,7 @@ use tch::{Device, Kind, Tensor};
 use unicode_width::UnicodeWidthStr;
 
 use crate::display::table::writer::{aligned, html_cell, html_table, thousands};
-use crate::display::{MimeBundle, RichDisplay, debug_as_shown, escape_html};
+use crate::display::{MimeBundle, RichDisplay, escape_html};
 use crate::modes::no_grad;
 use crate::nn::by_name;
 use crate::nn::watch::{self, Call};
@@ -322,7 +322,11 @@ impl fmt::Display for Summary {
     }
 }
 
-debug_as_shown!(Summary);
+impl fmt::Debug for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,11 @@
 //! What numbers are read from: tensors, arrays, vectors and arrays of `ndarray`.
 
 use ndarray::{ArrayBase, Data, Dimension, Ix2};
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use super::error::PlotError;
 use super::live::Coordinate;
-use crate::modes::no_grad;
+use crate::elements::elements;
 
 /// What holds numbers to plot: slices, arrays and vectors of numbers, tensors of any shape (read in row-major order)
 /// and arrays of `ndarray`.
@@ -85,12 +85,7 @@ impl<A: Coordinate, S: Data<Elem = A>> Matrix for ArrayBase<S, Ix2> {
 
 impl Numbers for Tensor {
     fn numbers(&self) -> Vec<f64> {
-        no_grad(|| {
-            let values = self.to_device(Device::Cpu).to_kind(Kind::Double).contiguous();
-            let mut numbers = vec![0.0; values.numel()];
-            values.copy_data(&mut numbers, values.numel());
-            numbers
-        })
+        elements(self)
     }
 }
 
@@ -178,6 +173,6 @@ mod tests {
         let error = vec![vec![1.0], vec![1.0, 2.0]].matrix().expect_err("ragged").to_string();
         assert_eq!(error, "no matrix to draw: row 1 has 2 values and the rows above 1");
         let error = Tensor::from_slice(&[1.0, 2.0]).matrix().expect_err("a vector").to_string();
-        assert!(error.contains("a tensor of shape [2] has not two dimensions"), "{error}");
+        assert!(error.contains("a tensor of shape [2] is not two-dimensional"), "{error}");
     }
 }

@@ -102,7 +102,8 @@ pub fn frozen_lake_map(map: &[&str], slippery: bool) -> Result<TimeLimit<Grid>> 
 pub fn cliff_walking(slippery: bool) -> Grid {
     let map = ["............", "............", "............", "SCCCCCCCCCCG"];
     let ways = if slippery { [3, 0, 1].map(|turn| (turn, 1.0 / 3.0)).to_vec() } else { vec![(0, 1.0)] };
-    Grid::new(&map, CLIFF_MOVES, &ways, |cell| match cell {
+    // Gymnasium's table of the cliff goes on behind the goal.
+    Grid::new(&map, CLIFF_MOVES, &ways, false, |cell| match cell {
         b'C' => (-100.0, false),
         b'G' => (-1.0, true),
         _ => (-1.0, false),
@@ -130,7 +131,7 @@ pub fn grid_world(map: &[&str], slip: f64) -> Result<TimeLimit<Grid>> {
     check(map, "S.#GX")?;
     ensure!((0.0..=1.0).contains(&slip), "slip is a probability, from 0 to 1, not {slip}");
     let ways = ways((slip > 0.0).then_some(1.0 - slip));
-    let grid = Grid::new(map, LAKE_MOVES, &ways, |cell| match cell {
+    let grid = Grid::new(map, LAKE_MOVES, &ways, true, |cell| match cell {
         b'G' => (1.0, true),
         b'X' => (-1.0, true),
         _ => (-0.04, false),
@@ -152,7 +153,7 @@ fn check(map: &[&str], letters: &str) -> Result<()> {
 }
 
 fn lake(map: &[&str], slippery: bool) -> Grid {
-    Grid::new(map, LAKE_MOVES, &ways(slippery.then_some(1.0 / 3.0)), |cell| match cell {
+    Grid::new(map, LAKE_MOVES, &ways(slippery.then_some(1.0 / 3.0)), true, |cell| match cell {
         b'G' => (1.0, true),
         b'H' => (0.0, true),
         _ => (0.0, false),
@@ -168,22 +169,27 @@ fn ways(success: Option<f64>) -> Vec<(usize, f64)> {
 }
 
 impl Grid {
-    /// A map in which a step onto a cell has a reward, and may end the episode. Who falls off a cliff is at the start
-    /// again.
-    fn new(map: &[&str], moves: [(i64, i64); 4], ways: &[(usize, f64)], worth: impl Fn(u8) -> (f64, bool)) -> Self {
+    /// A map in which a step onto a cell has a reward, and may end the episode. After a fall off a cliff the state is
+    /// the start. `stays` says that nobody leaves a cell that ends the episode, as in most of Gymnasium's tables.
+    fn new(
+        map: &[&str],
+        moves: [(i64, i64); 4],
+        ways: &[(usize, f64)],
+        stays: bool,
+        reward_of: impl Fn(u8) -> (f64, bool),
+    ) -> Self {
         let cells = map.concat().into_bytes();
         let starts: Vec<usize> = (0..cells.len()).filter(|cell| cells[*cell] == b'S').collect();
         let columns = map[0].len();
         let state = starts[0];
         let mut grid = Self { cells, columns, moves, table: Vec::new(), starts, state, episode: Episode::none() };
         let outcomes = |from: usize, action: usize| {
-            // Nobody leaves a cell that ends the episode; Gymnasium's table of the cliff goes on behind the goal.
-            if worth(grid.cells[from]).1 && moves != CLIFF_MOVES {
+            if stays && reward_of(grid.cells[from]).1 {
                 return vec![Outcome { probability: 1.0, state: from, reward: 0.0, terminated: true }];
             }
             let outcome = |(turn, probability): &(usize, f64)| {
                 let to = grid.neighbour(from, (action + turn) % 4);
-                let (reward, terminated) = worth(grid.cells[to]);
+                let (reward, terminated) = reward_of(grid.cells[to]);
                 let state = if grid.cells[to] == b'C' { grid.starts[0] } else { to };
                 Outcome { probability: *probability, state, reward, terminated }
             };

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "an action of NaN is no force")]
+    #[should_panic(expected = "an action of NaN is not a force")]
     fn no_force_of_nan() {
         let mut env = pendulum();
         let _ = env.reset(0);

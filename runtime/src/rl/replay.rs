@@ -95,13 +95,14 @@ impl ReplayBuffer {
             let shape = tensor.size();
             assert!(shape == self.shape, "a state of {shape:?} in a buffer of states of {:?}", self.shape);
         }
+        let (state, next_state) = (elements(state), elements(next_state));
         let mut at = self.len();
         if at == self.capacity {
             at = self.oldest;
             self.oldest = (at + 1) % self.capacity;
         }
-        put(&mut self.states, at, &elements(state));
-        put(&mut self.next_states, at, &elements(next_state));
+        put(&mut self.states, at, &state);
+        put(&mut self.next_states, at, &next_state);
         put(&mut self.actions, at, &[action as i64]);
         put(&mut self.rewards, at, &[reward as f32]);
         put(&mut self.dones, at, &[f32::from(u8::from(done))]);

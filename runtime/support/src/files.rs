@@ -1,4 +1,4 @@
-//! What the files of data sets need: archives by the `tar` crate, sums by `md-5`, and the user's folder for them.
+//! What the files of data sets need: archives by the `tar` crate and sums by `md-5`.
 
 use std::collections::HashMap;
 use std::io::{self, Read};

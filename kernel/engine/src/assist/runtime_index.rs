@@ -1,7 +1,7 @@
 //! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to
 //! build the runtime.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -55,6 +55,8 @@ pub(super) struct Found {
 struct File {
     /// `tch::nn::linear`.
     module: String,
+    /// The module that offers what is public in it, `tch::nn`: modules that are not public themselves are left out.
+    place: String,
     text: String,
 }
 
@@ -82,28 +84,50 @@ pub(super) fn find(wanted: &Wanted) -> Option<Found> {
 
 /// All files, the runtime's first. They are read once: whoever types asks for them again and again.
 fn files() -> impl Iterator<Item = &'static File> {
-    static FILES: LazyLock<Vec<File>> = LazyLock::new(|| runtime().chain(tch()).collect());
+    static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+        let read: Vec<(String, String)> = runtime().chain(tch()).collect();
+        let inner = read.iter().flat_map(|(module, text)| {
+            text.lines().filter_map(private_module).map(move |name| format!("{module}::{name}"))
+        });
+        let inner: HashSet<String> = inner.collect();
+        let place = |module: &str| {
+            let ends = module.match_indices("::").map(|(end, _)| end).chain([module.len()]);
+            let parts = module.split("::").zip(ends).filter(|(_, end)| !inner.contains(&module[..*end]));
+            parts.map(|(part, _)| part).collect::<Vec<_>>().join("::")
+        };
+        read.into_iter().map(|(module, text)| File { place: place(&module), module, text }).collect()
+    });
     FILES.iter()
 }
 
-fn runtime() -> impl Iterator<Item = File> {
+/// The name of a module that a line declares for the code around it alone.
+fn private_module(line: &str) -> Option<&str> {
+    let (before, name) = line.strip_suffix(';')?.split_once("mod ")?;
+    (before.is_empty() || before.starts_with("pub(")).then_some(name)
+}
+
+/// Modules, and what is written there.
+fn runtime() -> impl Iterator<Item = (String, String)> {
     let sources = sources::all().unwrap_or_default().into_iter();
     sources.filter_map(|source| {
         let path = source.path.strip_prefix("runtime/src/")?.strip_suffix(".rs")?;
         let hidden = ["bin/", "cell/", "host/mod", "host/channel", "tests/"].iter().any(|it| path.starts_with(it));
-        let module = format!("oxtorch::{}", path.trim_end_matches("/mod").replace('/', "::"));
-        Some(File { module, text: String::from_utf8(source.contents).ok()? }).filter(|_| !hidden)
+        let module = match path {
+            "lib" => "oxtorch".to_owned(),
+            _ => format!("oxtorch::{}", path.trim_end_matches("/mod").replace('/', "::")),
+        };
+        Some((module, String::from_utf8(source.contents).ok()?)).filter(|_| !hidden)
     })
 }
 
 /// The generated wrappers come last: they are long.
-fn tch() -> impl Iterator<Item = File> {
+fn tch() -> impl Iterator<Item = (String, String)> {
     let mut paths = Vec::new();
     if let Some(root) = tch_sources() {
         collect(&root, &root, &mut paths);
     }
     paths.sort_by_key(|(_, path)| (path.to_string_lossy().contains("generated"), path.clone()));
-    paths.into_iter().filter_map(|(module, path)| Some(File { module, text: std::fs::read_to_string(path).ok()? }))
+    paths.into_iter().filter_map(|(module, path)| Some((module, std::fs::read_to_string(path).ok()?)))
 }
 
 fn tch_sources() -> Option<PathBuf> {
@@ -134,7 +158,7 @@ fn in_file(file: &File, wanted: &Wanted) -> Option<(u8, Found)> {
     let found = parsed(&file.text, |parsed: syn::File| {
         in_items(file, &parsed.items, wanted).or_else(|| {
             // The file is the module itself.
-            let is_module = file.module.rsplit("::").next() == Some(&wanted.name);
+            let is_module = file.place == file.module && file.module.rsplit("::").next() == Some(&wanted.name);
             let doc = doc(&parsed.attrs);
             (is_module && !doc.is_empty()).then(|| {
                 let signature = Signature { text: format!("mod {}", wanted.name), doc };
@@ -161,7 +185,7 @@ fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)>
                 }
                 _ => Vec::new(),
             };
-            let place = format!("{}::{}", file.module, wanted.name);
+            let place = format!("{}::{}", file.place, wanted.name);
             return Some((0, Found { signature, place, members }));
         }
     }
@@ -322,11 +346,10 @@ fn trait_methods(text: &str, name: &str) -> Vec<Method> {
     functions(&mut text.lines().skip_while(|line| !is_head(line)).skip(1), "    fn ", &['{', ';'])
 }
 
-/// The public names in a module of the libraries, and in those below, from which it takes its own; with what
-/// each is.
+/// The public names in the modules of that name; with what each is.
 pub(crate) fn names_in(module: &str) -> Vec<(String, Kind)> {
     let mut names = Vec::new();
-    for file in files().filter(|file| file.module.split("::").any(|part| part == module)) {
+    for file in files().filter(|file| file.place.rsplit("::").next() == Some(module)) {
         for line in file.text.lines() {
             let Some((word, name)) = public_name(line) else { continue };
             let kind = match word {

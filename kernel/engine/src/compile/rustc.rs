@@ -307,13 +307,14 @@ fn remap(dir: &Path) -> OsString {
 
 /// The parts of the engine that decide what is learnt of a crate and kept with it. Another version of them must not
 /// read what this one has kept.
-const LEARNING: [&str; 6] = [
+const LEARNING: [&str; 7] = [
     include_str!("../crate_names.rs"),
     include_str!("../diagnostic.rs"),
     include_str!("mod.rs"),
     include_str!("../emit/repair.rs"),
     include_str!("rustc.rs"),
     include_str!("../plan/variables.rs"),
+    include_str!("../source/words.rs"),
 ];
 
 /// Names the runtime as it was built, the flags, what reads rustc's answers, and the processor, which

@@ -402,7 +402,12 @@ impl Streams {
     /// What was printed before now.
     fn read_all(&mut self, rewrite: &Rewrite<'_>) -> io::Result<Vec<Event>> {
         let mut events = self.stdout.read_all(rewrite)?;
-        events.extend(self.stderr.read_all(rewrite)?);
+        match self.stderr.read_all(rewrite) {
+            Ok(more) => events.extend(more),
+            Err(error) if events.is_empty() => return Err(error),
+            // What has been read is shown first; the next read says the same again.
+            Err(_) => {}
+        }
         Ok(events)
     }
 

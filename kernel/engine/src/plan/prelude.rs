@@ -49,7 +49,8 @@ pub fn exports_of_runtime() -> &'static [(String, String)] {
     &EXPORTS
 }
 
-/// What Rust's own prelude has in scope; macros are those whose names begin with a small letter.
+/// What Rust's own prelude has in scope, less its one function, `drop`. Macros are those whose names begin with a small
+/// letter.
 pub const OF_RUST: [&str; 48] = [
     "AsMut",
     "AsRef",

@@ -137,7 +137,7 @@ impl<'a> Known<'a> {
             return None;
         }
         let what = error.message.strip_prefix("cannot find ")?.split('`').next()?;
-        let (nearest, distance) = self.nearest(name, what)?;
+        let (nearest, kind, distance) = self.nearest(name, what)?;
         let offered = error.children.iter().filter(|child| child.message.contains("similar name"));
         let offered = offered.flat_map(|child| &child.spans).filter_map(|span| span.suggested_replacement.as_deref());
         if offered.map(|offer| strsim::damerau_levenshtein(name, offer)).min().is_some_and(|other| other < distance) {
@@ -149,7 +149,12 @@ impl<'a> Known<'a> {
                 why.replacen(&format!("`{nearest}`"), "it", 1)
             )));
         }
-        let variable = self.variables.live.get(&nearest).map(|variable| &variable.declared.cell);
+        let variable = self
+            .variables
+            .live
+            .get(&nearest)
+            .filter(|_| kind == ItemKind::Other)
+            .map(|variable| &variable.declared.cell);
         let item = || self.scope.find(&nearest).map(|live| &live.item.fragment.cell);
         let from = variable.or_else(item).map(|cell| cell.number());
         let message = match from {
@@ -164,15 +169,15 @@ impl<'a> Known<'a> {
         Some(Advice { help, patch, hides_suggestions: true })
     }
 
-    /// The nearest name of the session that can be what is looked for, and how far it is.
-    fn nearest(&self, name: &str, what: &str) -> Option<(String, usize)> {
+    /// The nearest name of the session that can be what is looked for, as what, and how far it is.
+    fn nearest(&self, name: &str, what: &str) -> Option<(String, ItemKind, usize)> {
         let variables = self.variables.live.keys().chain(self.variables.lost.keys());
         // A variable can stand where a function can.
         let as_value = |name: &'a String| (name.as_str(), ItemKind::Other);
         let candidates = variables.map(as_value).chain(self.scope.names()).chain(self.stale.keys().map(as_value));
         let candidates = candidates.filter(|(_, kind)| suits(what, *kind));
-        let measured = candidates.filter_map(|(other, _)| Some((other.to_owned(), distance(name, other)?)));
-        measured.min_by_key(|(_, distance)| *distance)
+        let measured = candidates.filter_map(|(other, kind)| Some((other.to_owned(), kind, distance(name, other)?)));
+        measured.min_by_key(|(.., distance)| *distance)
     }
 
     /// A derive that a type of an earlier cell lacks; for types of the same crate rustc says it itself.

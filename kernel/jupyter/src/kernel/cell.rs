@@ -21,7 +21,7 @@ use crate::kernel::startup::Running;
 /// Events that may wait for the frontend before the cell has to.
 const EVENTS: usize = 256;
 
-/// The ways between a running cell and the frontend.
+/// The ways to the frontend.
 pub(crate) struct Frontend {
     /// For output.
     pub(crate) iopub: IoPub,
@@ -29,13 +29,6 @@ pub(crate) struct Frontend {
     pub(crate) stdin: Stdin,
     /// Withdraws a question to the user.
     pub(crate) interrupts: Interrupts,
-}
-
-impl Frontend {
-    /// Sends what a request shows.
-    pub(crate) async fn publish(&self, content: impl Into<JupyterMessageContent>, request: &JupyterMessage) {
-        self.iopub.publish(content, request).await;
-    }
 }
 
 /// Where a running cell's output goes.
@@ -127,7 +120,7 @@ impl CellOutput<'_> {
     }
 
     async fn publish(&self, content: impl Into<JupyterMessageContent>) {
-        self.frontend.publish(content, self.request).await;
+        self.frontend.iopub.publish(content, self.request).await;
     }
 
     /// Shows text.

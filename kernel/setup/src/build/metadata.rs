@@ -7,6 +7,20 @@ pub use cargo_metadata::{
     Artifact, CrateType, Message, Metadata, Node, NodeDep as Dependency, Package, PackageId, Target, TargetKind,
 };
 
+/// Reads what `cargo metadata` writes.
+///
+/// # Errors
+///
+/// If it is something else.
+pub fn read(json: &[u8]) -> serde_json::Result<Metadata> {
+    let mut metadata: serde_json::Value = serde_json::from_slice(json)?;
+    for package in metadata["packages"].as_array_mut().into_iter().flatten() {
+        // Nobody needs it, and `cargo_metadata` refuses the form "1", which cargo allows.
+        package["rust_version"].take();
+    }
+    serde_json::from_value(metadata)
+}
+
 /// The package of that name.
 pub fn package<'a>(metadata: &'a Metadata, name: &str) -> Option<&'a Package> {
     metadata.packages.iter().find(|package| package.name == name)
@@ -72,6 +86,14 @@ mod tests {
     use oxtorch_testing::metadata;
 
     use super::*;
+
+    #[test]
+    fn a_crate_may_ask_for_rust_1() {
+        let mut package = metadata::package("old", "lib");
+        package["rust_version"] = "1".into();
+        let json = metadata::metadata(&[package], &[]).to_string();
+        assert_eq!(read(json.as_bytes()).expect("is read").packages[0].name.as_str(), "old");
+    }
 
     #[test]
     fn packages_are_reached_by_dependencies_of_a_sort() {

@@ -183,7 +183,7 @@ mod tests {
     /// Runs the self-test with a shim that is compiled from a text, above a libtorch in which nothing is.
     fn self_test(shim: &str) -> Option<String> {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let compiler = crate::toolchain::find_compiler().expect("the tests run with a C++ compiler");
+        let compiler = crate::tools::toolchain::find_compiler().expect("the tests run with a C++ compiler");
         let libtorch = Libtorch {
             root: folder.path().to_owned(),
             identity: String::new(),

@@ -87,7 +87,7 @@ impl Linker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::toolchain;
+    use crate::tools::toolchain;
 
     #[test]
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

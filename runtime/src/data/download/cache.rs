@@ -28,8 +28,12 @@ pub(crate) struct Cache {
 impl Cache {
     pub(crate) fn from_environment() -> Result<Self, DownloadError> {
         let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let home = folder("OXTORCH_HOME").or_else(|| Some((support().ok()?.data_folder)()?.join("oxtorch")));
-        let home = home.ok_or(DownloadError::Nowhere)?;
+        let home = match folder("OXTORCH_HOME") {
+            Some(home) => home,
+            None => (support().map_err(DownloadError::Support)?.data_folder)()
+                .map(|folder| folder.join("oxtorch"))
+                .ok_or(DownloadError::Nowhere)?,
+        };
         // An installation that many share is not for its users to write.
         let own = folder("OXTORCH_CACHE").unwrap_or_else(|| home.clone());
         let [home, own] = [home, own].map(|folder| std::path::absolute(&folder).map_err(at("find", &folder)));

@@ -93,6 +93,9 @@ pub enum DownloadError {
     /// No place for files could be found.
     #[error("there is no home directory to keep downloads in: set OXTORCH_HOME to a folder")]
     Nowhere,
+    /// The library that finds such a place could not be opened.
+    #[error("{0}")]
+    Support(String),
 }
 
 fn unreachable(name: &str, tries: &[(String, String)], place: &Path) -> String {

@@ -164,7 +164,7 @@ impl ProgressBar {
             ending: None,
             next_look: None,
         };
-        Self(Arc::new(Inner { row: Arc::new(Mutex::new(row)), tree: Mutex::new(None) }))
+        Self(Arc::new(Inner { row: Arc::new(Mutex::new(row)), bars: Mutex::new(None) }))
     }
 
     /// Names the bar.
@@ -215,8 +215,8 @@ impl ProgressBar {
         }
         let ended = row.ending.is_some();
         drop(row);
-        if ended && let Some(tree) = &*lock(&self.0.tree) {
-            lock(tree).draw(Instant::now());
+        if ended && let Some(bars) = &*lock(&self.0.bars) {
+            lock(bars).draw(Instant::now());
         }
         self
     }
@@ -239,7 +239,7 @@ impl ProgressBar {
         let is_new = row.begun.is_none();
         row.begun.get_or_insert(now);
         drop(row);
-        *lock(&self.0.tree) = Some(NestedBars::with(&self.0.row, now));
+        *lock(&self.0.bars) = Some(NestedBars::with(&self.0.row, now));
         is_new
     }
 
@@ -255,8 +255,8 @@ impl ProgressBar {
         }
         row.next_look = Some(now + INTERVAL);
         drop(row);
-        if let Some(tree) = &*lock(&self.0.tree) {
-            lock(tree).draw_if_due(now);
+        if let Some(bars) = &*lock(&self.0.bars) {
+            lock(bars).draw_if_due(now);
         }
     }
 }
@@ -284,7 +284,7 @@ impl<I> fmt::Debug for Progress<I> {
 struct Inner {
     row: Arc<Mutex<Row>>,
     /// The display that it is part of, once it has begun.
-    tree: Mutex<Option<Arc<Mutex<NestedBars>>>>,
+    bars: Mutex<Option<Arc<Mutex<NestedBars>>>>,
 }
 
 impl Inner {
@@ -292,8 +292,8 @@ impl Inner {
         let now = Instant::now();
         // Drawing locks the row again.
         let has_ended = lock(&self.row).end(ending, now);
-        if has_ended && let Some(tree) = &*lock(&self.tree) {
-            lock(tree).ended(&self.row, now);
+        if has_ended && let Some(bars) = &*lock(&self.bars) {
+            lock(bars).ended(&self.row, now);
         }
     }
 }
@@ -359,11 +359,11 @@ mod tests {
     fn bars_in_a_loop_with_a_bar_are_part_of_its_display() {
         let mut outer = progress(0..2);
         outer.next();
-        let tree = |bar: &ProgressBar| lock(&bar.0.tree).clone().expect("has begun");
-        let of_outer = tree(&outer.bar());
+        let bars = |bar: &ProgressBar| lock(&bar.0.bars).clone().expect("has begun");
+        let of_outer = bars(&outer.bar());
         let mut inner = progress(0..2);
         inner.next();
-        assert!(Arc::ptr_eq(&of_outer, &tree(&inner.bar())));
+        assert!(Arc::ptr_eq(&of_outer, &bars(&inner.bar())));
         assert_eq!(lock(&of_outer).rows.len(), 2);
         inner.by_ref().for_each(drop);
         assert_eq!(lock(&of_outer).rows.len(), 1);
@@ -372,7 +372,7 @@ mod tests {
         outer.by_ref().for_each(drop);
         let mut later = progress(0..2);
         later.next();
-        assert!(!Arc::ptr_eq(&of_outer, &tree(&later.bar())));
+        assert!(!Arc::ptr_eq(&of_outer, &bars(&later.bar())));
     }
 
     #[test]
@@ -387,9 +387,9 @@ mod tests {
             }
         }));
         assert!(panicked.is_err());
-        let tree = lock(&bar.0.tree).clone().expect("has begun");
+        let bars = lock(&bar.0.bars).clone().expect("has begun");
         let rows: Vec<String> =
-            lock(&tree).rows.iter().map(|row| draw::text(&[lock(row).view(Instant::now())])).collect();
+            lock(&bars).rows.iter().map(|row| draw::text(&[lock(row).view(Instant::now())])).collect();
         assert!(rows[0].contains("0/2") && rows[0].contains("stopped"), "{rows:?}");
         assert!(rows[1].contains("2/4") && rows[1].contains("stopped"), "{rows:?}");
     }
@@ -398,11 +398,11 @@ mod tests {
     fn a_bar_that_outlives_its_cell_goes_on_in_another_display() {
         let bar = progress_bar(4);
         bar.inc(1);
-        let first = lock(&bar.0.tree).clone().expect("has begun");
+        let first = lock(&bar.0.bars).clone().expect("has begun");
         live::settle();
         assert!(shown(&bar).contains("1/4"));
         bar.inc(1);
-        let second = lock(&bar.0.tree).clone().expect("has begun again");
+        let second = lock(&bar.0.bars).clone().expect("has begun again");
         assert!(!Arc::ptr_eq(&first, &second));
         bar.inc(2);
         assert!(shown(&bar).contains("100 %") && lock(&second).closed);

@@ -88,20 +88,20 @@ pub(super) struct NestedBars {
 impl NestedBars {
     /// The display that a new bar belongs to: that of the loop around it, or one of its own.
     pub(super) fn with(row: &Arc<Mutex<Row>>, now: Instant) -> Arc<Mutex<Self>> {
-        if let Some(tree) = CURRENT.with_borrow(Weak::upgrade) {
-            let mut around = lock(&tree);
+        if let Some(bars) = CURRENT.with_borrow(Weak::upgrade) {
+            let mut around = lock(&bars);
             if !around.closed {
                 around.begin(row, now);
                 drop(around);
-                return tree;
+                return bars;
             }
         }
-        let mut tree = Self { rows: Vec::new(), deepest: 0, pace: Pace::new(INTERVAL), handle: None, closed: false };
-        tree.begin(row, now);
-        let tree = Arc::new(Mutex::new(tree));
-        CURRENT.set(Arc::downgrade(&tree));
-        live::settle_at_the_end(&tree);
-        tree
+        let mut bars = Self { rows: Vec::new(), deepest: 0, pace: Pace::new(INTERVAL), handle: None, closed: false };
+        bars.begin(row, now);
+        let bars = Arc::new(Mutex::new(bars));
+        CURRENT.set(Arc::downgrade(&bars));
+        live::settle_at_the_end(&bars);
+        bars
     }
 
     fn begin(&mut self, row: &Arc<Mutex<Row>>, now: Instant) {

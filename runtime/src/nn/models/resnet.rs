@@ -180,7 +180,7 @@ pub fn resnet<'a>(path: impl Borrow<Path<'a>>, in_channels: i64, classes: i64, c
     let ResNetConfig { widths, blocks, block } = config;
     assert!(
         !widths.is_empty() && widths.len() == blocks.len(),
-        "resnet: widths {widths:?} and blocks {blocks:?}; each stage has one of both"
+        "resnet: widths {widths:?} and blocks {blocks:?}; each stage needs one of each"
     );
     let stem = ConvNorm::new(path, ["conv1", "bn1"], [in_channels, widths[0]], 3, 1);
     let mut channels = widths[0];

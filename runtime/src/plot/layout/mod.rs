@@ -25,8 +25,9 @@ pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Resu
     figure.check()?;
     let classes = figure.layers.iter().filter_map(|layer| layer.mark.class().map(|class| class + 1));
     palette.begin(figure.layers.iter().map(|layer| layer.label.as_str()), classes.max().unwrap_or(0));
-    let ink = |layer: &Layer| match (layer.mark.ink(), layer.mark.swatch()) {
-        (Some(ink), _) => ink,
+    // What has no place in the legend is as dark as text.
+    let ink = |layer: &Layer| match (layer.mark.class(), layer.mark.swatch()) {
+        (Some(class), _) => colors::of_class(class),
         (None, Some(_)) => palette.color(&layer.label),
         (None, None) => Ink::TEXT,
     };
@@ -233,7 +234,6 @@ impl<'a> Panel<'a> {
         shapes.push(Shape::Clipped { to: clip, shapes: data });
         shapes.extend(self.axes(plan));
         let middle = plot.left + plot.width() / 2.0;
-        // Beside the y axis is the middle of the letters, not their base line.
         let beside = plot.left - TICK_LENGTH - 5.0 - plan.numbers - 9.0;
         let places = (middle, plot.bottom + plan.names + 13.0, beside);
         shapes.extend(labels(figure, &self.within, &plot, places));

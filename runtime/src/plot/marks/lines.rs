@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::super::layout::colors;
 use super::super::numbers::Numbers;
 use super::super::write::scene::{Ink, Point, Shape, Stroke};
 use super::boundary::Field;
@@ -242,10 +241,6 @@ impl Mark for Series {
             }
             Style::Area => area(frame, self.points(), ink),
         }
-    }
-
-    fn ink(&self) -> Option<Ink> {
-        self.class().map(colors::of_class)
     }
 
     fn swatch(&self) -> Option<Swatch> {

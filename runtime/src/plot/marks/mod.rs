@@ -46,17 +46,12 @@ pub(crate) trait Mark: Any + fmt::Debug + Send + Sync {
     /// What is drawn.
     fn shapes(&self, frame: &Frame<'_>, label: &str, ink: Ink) -> Vec<Shape>;
 
-    /// Its color, if it is not the one of its label; what has no place in the legend is as dark as text.
-    fn ink(&self) -> Option<Ink> {
-        None
-    }
-
     /// What stands beside its label in the legend; `None` if it has no place there.
     fn swatch(&self) -> Option<Swatch> {
         None
     }
 
-    /// The class that all of it is of.
+    /// The class that all of it is of, which then decides its color; else its label does.
     fn class(&self) -> Option<usize> {
         None
     }

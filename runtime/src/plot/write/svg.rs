@@ -132,7 +132,8 @@ fn fill(ink: Ink) -> String {
 }
 
 fn line(stroke: Stroke) -> String {
-    let dashes = if stroke.dashed { " stroke-dasharray=\"5 4\"" } else { "" };
+    let [dash, gap] = Stroke::DASHES;
+    let dashes = if stroke.dashed { format!(" stroke-dasharray=\"{dash} {gap}\"") } else { String::new() };
     format!(
         "{} stroke-width=\"{}\" stroke-linejoin=\"round\"{dashes}",
         color("stroke", stroke.ink),

@@ -158,6 +158,7 @@ axis_index! {
     [T: Integer] StepBy<RangeFrom<T>> => |range| stepped(&range);
     [T: Integer] StepBy<RangeInclusive<T>> => |range| stepped(&range);
 }
+
 fn slice(start: Option<i64>, end: Option<i64>, step: i64) -> Index {
     Index::Slice { start, end, step }
 }

@@ -31,7 +31,7 @@ pub(super) fn describe(recipe: &Recipe, analyzer: &Analyzer, session: &Path) -> 
     let answer =
         ask(recipe.metadata(recipe.workspace()).args(["--offline", "--locked"])).context("cannot run cargo")?;
     anyhow::ensure!(answer.status.success(), "cargo does not list the crates of the runtime: {}", answer.tail(1));
-    let metadata: Metadata = serde_json::from_str(&answer.stdout).context("cargo lists crates in an unknown format")?;
+    let metadata = metadata::read(answer.stdout.as_bytes()).context("cargo lists crates in an unknown format")?;
     let crates = crates(&metadata, session).context("the runtime is not among its crates")?;
     Ok(json!({
         "sysroot": recipe.rustc.parent().and_then(Path::parent),

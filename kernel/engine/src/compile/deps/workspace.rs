@@ -14,7 +14,7 @@ use oxtorch_setup::metadata::{
     Artifact, CrateType, Dependency, Message, Metadata, TargetKind, artifact, is_for_tests, library, nodes,
     package_name, reached,
 };
-use oxtorch_setup::{own_build, sources};
+use oxtorch_setup::{metadata, own_build, sources};
 use oxtorch_system::child::{Output, Stop, run_until};
 use oxtorch_system::home::trust;
 use toml_edit::{Array, DocumentMut};
@@ -162,7 +162,7 @@ impl Workspace<'_> {
         if !output.status.success() {
             return Err(not_resolved(&output, offline));
         }
-        let metadata: Metadata = serde_json::from_str(&output.stdout)
+        let metadata = metadata::read(output.stdout.as_bytes())
             .map_err(|error| Failure::plain(format!("cargo describes the crates in an unknown format: {error}")))?;
         resolved(metadata, specs, offline)
     }
