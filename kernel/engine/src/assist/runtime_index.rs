@@ -395,6 +395,9 @@ mod tests {
         assert_eq!(found.place, "oxtorch::data::digits::digits");
         assert!(find(&Wanted::parse("Figure")).expect("is there").members.contains(&"line".to_owned()));
         assert!(find(&Wanted::parse("no_such_name_anywhere")).is_none());
+        // The macro; the runtime's module of that name is not public.
+        assert!(find(&Wanted::parse("write")).is_none());
+        assert_eq!(find(&Wanted::parse("nn::linear")).expect("is there").place, "oxtorch::nn::linear");
     }
 
     #[test]
