@@ -194,6 +194,16 @@ impl Emission {
         Some((self.fragments.iter().find(holds)?, place))
     }
 
+    /// The new variables that the user's statement at a place in the crate's text declares.
+    pub fn declared_at(&self, range: Range<usize>) -> Vec<VariableId> {
+        let Some((statement, _)) = self.fragment(range) else { return Vec::new() };
+        let is_declared = |variable: &CellVariable| {
+            let Place { cell, range } = &variable.declared;
+            variable.taken.is_none() && Arc::ptr_eq(cell, &statement.cell) && statement.range.contains(&range.start)
+        };
+        (0..self.variables.len()).filter(|id| is_declared(&self.variables[*id])).collect()
+    }
+
     /// The stage that declares a variable.
     fn stage_of(&self, variable: &CellVariable) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.statements.contains(&variable.statement))

@@ -48,6 +48,14 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
             next.local_macros = true;
             continue;
         }
+        let borrowers = borrowers(error, emission, file);
+        // Where that was of no use, the error is the user's own.
+        if borrowers.iter().any(|id| !decisions.not_kept.contains(id)) {
+            let lender = lender(error, emission);
+            next.lenders.extend(borrowers.iter().filter_map(|id| Some((*id, lender.clone()?))));
+            next.not_kept.extend(borrowers);
+            continue;
+        }
         learn_one(error, &marks, place.map(|range| range.start), emission, decisions, &mut next);
     }
     // What was learnt of variables does not hold for others, nor what was learnt of stages.
@@ -295,6 +303,15 @@ fn lender(error: &Diagnostic, emission: &Emission) -> Option<String> {
     let places = quoted(&error.message).map(|place| place.trim_start_matches(['*', '&']));
     let mut variables = places.filter_map(|place| place.split(['.', '[']).next());
     variables.find(|name| emission.variable(name).is_some()).map(str::to_owned)
+}
+
+/// The variables that a statement declares and that borrow, if rustc blames a place in that statement for a borrow that
+/// never ends: in `let refs: Vec<&str> = words.iter().map(|word| word.as_str()).collect();` it is the value of the
+/// closure, not the line that keeps `refs`.
+fn borrowers(error: &Diagnostic, emission: &Emission, file: &str) -> Vec<VariableId> {
+    let asks = |span: &&Span| span.label.as_deref().is_some_and(|label| label.ends_with("is borrowed for `'static`"));
+    let places = error.spans.iter().filter(asks).filter_map(|span| span.range_in(file));
+    places.flat_map(|place| emission.declared_at(place)).collect()
 }
 
 /// A variable whose destructor uses a borrow after what it borrows was moved.
