@@ -1,6 +1,9 @@
 //! What happens when a cell is interrupted, or takes the host process down with it.
 //!
 //! Nothing here waits for a time to pass: a test acts when the cell has printed what it waits for.
+//!
+//! It is one file of more than 500 lines because each file of tests is a program of its own, which links the whole
+//! engine.
 
 mod session;
 
