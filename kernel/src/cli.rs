@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -20,6 +20,7 @@ use oxtorch_system::home::{Home, HomeError, Scratch, trust};
 use oxtorch_system::programs::is_executable;
 use oxtorch_system::signals::{self, Endings};
 use oxtorch_system::terminal::{answer, say};
+use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::arguments::{Cli, Command, EngineName, InstallArgs, NotBuilt, PlaceArgs, RunArgs};
@@ -164,7 +165,7 @@ impl Started {
         let scratch = home.scratch(|line| say(format_args!("{line}")))?;
         let cache = Cache::from_environment(home.cache());
         let engine = NativeEngine::start(runtime, scratch.path().to_owned(), cache).await?;
-        *self.scratch.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(scratch);
+        *self.scratch.lock() = Some(scratch);
         Ok(engine)
     }
 

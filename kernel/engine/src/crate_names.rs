@@ -1,10 +1,11 @@
 //! The names of cells' crates, and how they are kept from the user's eyes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use oxtorch_session::Stream;
 use oxtorch_system::home::key;
+use parking_lot::RwLock;
 
 use crate::host::Rewritten;
 use crate::source::source_map::{CrateSource, Place};
@@ -120,7 +121,7 @@ fn begun_at_end(text: &str) -> usize {
 /// [`rewrite_places`] for what comes by either stream, by the sources of the cells until then.
 pub fn rewriting(sources: &Arc<RwLock<Sources>>) -> impl Fn(Stream, &str) -> Rewritten + Send + Sync + use<> {
     let sources = Arc::clone(sources);
-    move |_, text| rewrite_places(text, &sources.read().unwrap_or_else(PoisonError::into_inner))
+    move |_, text| rewrite_places(text, &sources.read())
 }
 
 /// What to write for `cell_<hash>.rs:3:7` at the start of the text, and its length.

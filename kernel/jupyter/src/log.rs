@@ -6,11 +6,12 @@
 
 use std::fmt::Arguments;
 use std::io::{self, Write};
+use std::sync::LazyLock;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use oxtorch_system::terminal;
+use parking_lot::Mutex;
 
 use crate::pace::Pace;
 
@@ -76,7 +77,7 @@ impl Log {
     }
 
     fn line(&self, line: &str) {
-        let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flow = self.flow.lock();
         if !flow.pace.take() {
             flow.left_out += 1;
             return;
@@ -115,7 +116,7 @@ mod tests {
 
     impl Write for Sink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut text = self.text.lock().expect("no test panics with it");
+            let mut text = self.text.lock();
             if self.closed {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
@@ -135,7 +136,7 @@ mod tests {
         log.line("one");
         log.line("two\n\u{1b}[2J");
         log.finish();
-        assert_eq!(*sink.text.lock().expect("is whole"), "oxtorch: one\noxtorch: two\\u{a}\\u{1b}[2J\n");
+        assert_eq!(*sink.text.lock(), "oxtorch: one\noxtorch: two\\u{a}\\u{1b}[2J\n");
     }
 
     #[test]
@@ -150,19 +151,19 @@ mod tests {
     fn nobody_waits_for_a_log_that_is_not_read_and_a_flood_is_counted() {
         let sink = Sink::default();
         let log = Log::to(sink.clone());
-        let unread = sink.text.lock().expect("is whole");
+        let unread = sink.text.lock();
         for _ in 0..10_000 {
             log.line("a line");
         }
-        assert!(log.flow.lock().expect("is whole").left_out > 9_000);
+        assert!(log.flow.lock().left_out > 9_000);
         drop(unread);
         log.finish();
-        let written = sink.text.lock().expect("is whole").lines().count();
+        let written = sink.text.lock().lines().count();
         assert!((BURST as usize..1000).contains(&written), "{written} lines");
-        log.flow.lock().expect("is whole").pace = Pace::new(1, INTERVAL);
+        log.flow.lock().pace = Pace::new(1, INTERVAL);
         log.line("the last");
         log.finish();
-        let text = sink.text.lock().expect("is whole");
+        let text = sink.text.lock();
         let last: Vec<&str> = text.lines().rev().take(2).collect();
         assert_eq!(last[0], "oxtorch: the last");
         assert!(last[1].ends_with(" lines were left out here"), "{last:?}");

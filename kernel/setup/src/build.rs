@@ -7,11 +7,11 @@ pub mod sources;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::{fs, io};
 
 use oxtorch_system::child::{Output, command, with_path};
 use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full, key, link, private_lock};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use self::metadata::{TargetKind, artifact, package_name};
@@ -326,7 +326,7 @@ pub(crate) fn build(
             }
             return;
         };
-        let mut done = done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut done = done.lock();
         done.insert(artifact.package_id.clone());
         let name = package_name(&artifact.package_id.repr);
         progress.update(Update::Count { done: done.len() as u64, total: crates.count, name });

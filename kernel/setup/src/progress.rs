@@ -2,11 +2,11 @@
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use oxtorch_system::terminal;
+use parking_lot::Mutex;
 
 /// How far a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,11 +81,11 @@ impl Progress for Terminal {
         self.done();
         let bar = ProgressBar::no_length().with_prefix(what.to_owned()).with_style(style(STEP));
         bar.enable_steady_tick(Duration::from_millis(120));
-        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+        *self.bar.lock() = Some(bar);
     }
 
     fn update(&self, update: Update<'_>) {
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = self.bar.lock();
         let Some(bar) = bar.as_ref() else { return };
         match update {
             Update::Doing(doing) => {
@@ -106,7 +106,7 @@ impl Progress for Terminal {
     }
 
     fn done(&self) {
-        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(bar) = self.bar.lock().take() {
             bar.set_style(style("\u{2713} {prefix} {elapsed:.dim}"));
             bar.finish();
         }
@@ -135,12 +135,12 @@ impl<W: Fn(String) + Send + Sync> Lines<W> {
 
 impl<W: Fn(String) + Send + Sync> Progress for Lines<W> {
     fn step(&self, what: &str) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.last.lock() = Instant::now();
         (self.write)(what.to_owned());
     }
 
     fn update(&self, update: Update<'_>) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         if last.elapsed() < BETWEEN_LINES {
             return;
         }

@@ -8,10 +8,10 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The process groups of the tools that run now; `None` once they were all ended and no more may start.
@@ -100,18 +100,18 @@ struct Stopping {
 impl Stop {
     /// Ends the tool that runs now, if there is one, and any that is started later.
     pub fn stop(&self) {
-        let mut stopping = locked(&self.0);
+        let mut stopping = self.0.lock();
         stopping.stopped = true;
         stopping.group.into_iter().for_each(end_group);
     }
 
     /// Whether it has been asked to end.
     pub fn is_stopped(&self) -> bool {
-        locked(&self.0).stopped
+        self.0.lock().stopped
     }
 
     fn watch(&self, group: i32) {
-        let mut stopping = locked(&self.0);
+        let mut stopping = self.0.lock();
         stopping.group = Some(group);
         if stopping.stopped {
             end_group(group);
@@ -119,13 +119,8 @@ impl Stop {
     }
 
     fn unwatch(&self) {
-        locked(&self.0).group = None;
+        self.0.lock().group = None;
     }
-}
-
-/// What a lock guards, also where a thread has panicked that held it.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a command to its end. `line` gets each line of its output as it comes, from whichever stream.
@@ -139,7 +134,7 @@ pub fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) + Sync)
     end_with_parent(command);
     mask_what_others_may_write(command);
     let mut child = {
-        let mut running = locked(&RUNNING);
+        let mut running = RUNNING.lock();
         let groups = running.as_mut().ok_or(io::ErrorKind::Interrupted)?;
         let child = command.spawn()?;
         groups.push(child.id() as i32);
@@ -171,7 +166,7 @@ pub fn run_until(command: &mut Command, stop: &Stop, line: impl Fn(&str) + Sync)
     });
     // Its streams are closed, so it has ended, and its number is ours until it is waited for.
     stop.unwatch();
-    let was_ended = locked(&RUNNING).as_mut().map(|groups| groups.retain(|other| *other != group)).is_none();
+    let was_ended = RUNNING.lock().as_mut().map(|groups| groups.retain(|other| *other != group)).is_none();
     let status = child.wait();
     if was_ended || stop.is_stopped() {
         return Err(io::ErrorKind::Interrupted.into());
@@ -229,7 +224,7 @@ pub fn first_line_of(command: &mut Command) -> Option<String> {
 /// there was one, in which case set-up now cleans up and fails.
 pub fn end_children() -> bool {
     // Held to the end: a tool that has ended meanwhile must not be waited for before its group was told.
-    let mut running = locked(&RUNNING);
+    let mut running = RUNNING.lock();
     let groups = running.take().unwrap_or_default();
     groups.iter().copied().for_each(end_group);
     !groups.is_empty()
@@ -237,7 +232,7 @@ pub fn end_children() -> bool {
 
 /// Whether tools may still run.
 fn may_run() -> bool {
-    locked(&RUNNING).is_some()
+    RUNNING.lock().is_some()
 }
 
 /// Asks the processes of a group to end. The group is that of a child which has not been waited for.
@@ -303,10 +298,10 @@ mod tests {
     fn lines_are_told_as_they_come_and_kept_as_they_were() {
         let told = Mutex::new(Vec::new());
         let output = run(command("sh").args(["-c", r"printf 'a\rb\nc'; exit 3"]), |line| {
-            told.lock().expect("no thread panicked").push(line.to_owned());
+            told.lock().push(line.to_owned());
         })
         .expect("sh runs");
-        assert_eq!(told.into_inner().expect("no thread panicked"), ["a", "b", "c"]);
+        assert_eq!(told.into_inner(), ["a", "b", "c"]);
         assert_eq!((output.status.code(), output.stdout.as_str()), (Some(3), "a\rb\nc"));
     }
 

@@ -4,13 +4,14 @@ pub(crate) mod run;
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use oxtorch_protocol::{Cost, Described, Outcome, Run, Surroundings, Timing};
 use oxtorch_session::{CellError, CellRequest, Completeness, Completion, Engine, Event, Interrupt, Interrupter};
 use oxtorch_setup::Runtime;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
 use crate::assist::analyzer::Analyzer;
@@ -237,7 +238,7 @@ impl NativeEngine {
 
     /// Resolves when the user interrupts the compilation.
     pub(crate) fn cancelled(&self) -> impl Future<Output = ()> + use<> {
-        let cancel = match &*self.phase() {
+        let cancel = match &*self.phase.lock() {
             Phase::Compiling { cancel, .. } => Some(Arc::clone(cancel)),
             Phase::Idle | Phase::Running(_) => None,
         };
@@ -262,7 +263,7 @@ impl NativeEngine {
 
 impl Engine for NativeEngine {
     async fn execute(&mut self, request: CellRequest<'_>, events: &mpsc::Sender<Event>) -> Result<(), CellError> {
-        *self.phase() = Phase::compiling();
+        *self.phase.lock() = Phase::compiling();
         self.notice_lost_host(Execution { request, events }).await;
         self.last_cell = request.execution_count;
         let code = one_form_of_names(&request.code.replace("\r\n", "\n")).into_owned();
@@ -273,7 +274,7 @@ impl Engine for NativeEngine {
                 self.run_segments(segments, Execution { request: CellRequest { code: &code, ..request }, events }).await
             }
         };
-        *self.phase() = Phase::Idle;
+        *self.phase.lock() = Phase::Idle;
         self.standby.prepare();
         result
     }
@@ -287,16 +288,16 @@ impl Engine for NativeEngine {
     }
 
     async fn complete(&mut self, code: &str, cursor: usize) -> Completion {
-        *self.phase() = Phase::compiling();
+        *self.phase.lock() = Phase::compiling();
         let found = self.completion(code, cursor).await;
-        *self.phase() = Phase::Idle;
+        *self.phase.lock() = Phase::Idle;
         found
     }
 
     async fn inspect(&mut self, code: &str, cursor: usize, with_source: bool) -> Option<String> {
-        *self.phase() = Phase::compiling();
+        *self.phase.lock() = Phase::compiling();
         let found = self.inspection(code, cursor, with_source).await;
-        *self.phase() = Phase::Idle;
+        *self.phase.lock() = Phase::Idle;
         found
     }
 
@@ -309,7 +310,7 @@ impl Engine for NativeEngine {
     fn interrupter(&self) -> Interrupter {
         let phase = Arc::clone(&self.phase);
         Interrupter::new(move |interrupt| {
-            let mut phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut phase = phase.lock();
             match &mut *phase {
                 Phase::Idle => {}
                 Phase::Compiling { cancel, cancelled } => {
@@ -338,14 +339,10 @@ impl Engine for NativeEngine {
 impl NativeEngine {
     /// Where an interrupt ends the compilation, also when the cell has run something already.
     fn set_compiling(&self) {
-        let mut phase = self.phase();
+        let mut phase = self.phase.lock();
         if !matches!(&*phase, Phase::Compiling { .. }) {
             *phase = Phase::compiling();
         }
-    }
-
-    fn phase(&self) -> MutexGuard<'_, Phase> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Has the host run a compiled cell, and tells the user how it ended.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use oxtorch_protocol::{Done, Frame, Outcome, Run};
 use oxtorch_session::{CellError, ErrorKind, Stream};
@@ -77,7 +77,7 @@ impl NativeEngine {
     /// From here on an interrupt is for what the host now runs; not where one has come before.
     pub(crate) fn begin_run(&mut self, interrupter: impl FnOnce(&mut Host) -> RunInterrupter) -> Result<(), CellError> {
         let Some(host) = &mut self.host else { return Err(internal("the host process is not running".to_owned())) };
-        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut phase = self.phase.lock();
         if matches!(&*phase, Phase::Compiling { cancelled: true, .. }) {
             return Err(interrupted());
         }
@@ -88,7 +88,7 @@ impl NativeEngine {
     /// Says whether what the host has run was interrupted: an interrupt is either for that, and then known here, or for
     /// what comes behind it.
     pub(crate) fn end_run(&mut self) -> bool {
-        *self.phase() = Phase::compiling();
+        *self.phase.lock() = Phase::compiling();
         let Some(host) = &mut self.host else { return false };
         host.read_between(self.aside.as_ref());
         host.was_interrupted()
@@ -126,7 +126,7 @@ impl NativeEngine {
 
     /// The error that an outcome stands for.
     pub(crate) fn outcome(&self, outcome: Outcome) -> Result<(), CellError> {
-        let sources = self.compiler.sources.read().unwrap_or_else(PoisonError::into_inner);
+        let sources = self.compiler.sources.read();
         let place_of = |frame: &Frame| place_in(&sources, &frame.file, frame.line, frame.column);
         match outcome {
             Outcome::Ok => Ok(()),

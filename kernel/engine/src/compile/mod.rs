@@ -9,10 +9,11 @@ pub(crate) mod state;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use oxtorch_session::CellError;
 use oxtorch_setup::contents::Look;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -136,13 +137,13 @@ impl Compiler {
         }
         let links = state.dependencies.links_for_rustc();
         let source = expand::source(cell, &state.scope, &state.item_macros());
-        let known = self.expanded.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned();
+        let known = self.expanded.lock().get(&source).cloned();
         let expanded = match known {
             Some(expanded) => expanded,
             None => self.rustc.expand(&source, links).await.map_err(|error| internal(format!("{error:#}")))?,
         };
         expand::resolve(cell, &expanded);
-        self.expanded.lock().unwrap_or_else(PoisonError::into_inner).insert(source, expanded);
+        self.expanded.lock().insert(source, expanded);
         Ok(())
     }
 
@@ -239,7 +240,7 @@ impl Compiler {
     }
 
     fn lessons(&self, first_name: &str) -> Option<Lessons> {
-        let compiled = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let compiled = || self.compiled.lock();
         if let Some(lessons) = compiled().get(first_name) {
             return Some(lessons.clone());
         }
@@ -250,8 +251,8 @@ impl Compiler {
 
     fn learnt(&self, first_name: CrateName, name: &str, lessons: Lessons) {
         let (cache, library) = (Arc::clone(&self.cache), self.rustc.library(name));
-        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(first_name.clone(), lessons.clone());
-        let mut keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.compiled.lock().insert(first_name.clone(), lessons.clone());
+        let mut keeping = self.keeping.lock();
         while keeping.try_join_next().is_some() {}
         keeping.spawn_blocking(move || {
             // A cell runs as well without being kept: the disk may be full, or the cache not ours to write.
@@ -261,7 +262,7 @@ impl Compiler {
 
     /// Waits until all that was compiled is kept.
     pub async fn finish(&self) {
-        let mut keeping = std::mem::take(&mut *self.keeping.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut keeping = std::mem::take(&mut *self.keeping.lock());
         while keeping.join_next().await.is_some() {}
     }
 
@@ -270,7 +271,7 @@ impl Compiler {
     /// running.
     fn remember_source(&self, draft: &Draft, purpose: Purpose) {
         if purpose == Purpose::Run {
-            let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+            let mut sources = self.sources.write();
             sources.insert(draft.name.clone(), Arc::new(draft.emission.source.clone()));
         }
     }

@@ -13,7 +13,7 @@ mod tap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, mpsc as std_mpsc};
+use std::sync::{Arc, PoisonError, mpsc as std_mpsc};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -23,6 +23,7 @@ use oxtorch_protocol::{Display, DisplayKind, FromHost};
 use oxtorch_session::{CellError, CellRequest, Completeness, Engine, ErrorKind, Event, Interrupter, Stream};
 use oxtorch_setup::Runtime;
 use oxtorch_system::home::Home;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value};
 pub use tap::hook;
@@ -46,7 +47,7 @@ pub struct EvcxrEngine {
 /// The process that runs the cells, and the one ahead of it.
 #[derive(Clone)]
 struct Process {
-    handle: Arc<Mutex<std::process::Child>>,
+    handle: Arc<std::sync::Mutex<std::process::Child>>,
     runs: Arc<AtomicBool>,
     interrupted: Arc<AtomicBool>,
 }
@@ -270,10 +271,6 @@ impl Lines {
     }
 }
 
-fn locked(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
-    lines.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
 impl Evaluator {
     fn start(
         program: PathBuf,
@@ -301,7 +298,7 @@ impl Evaluator {
             select.recv(&stdout);
             loop {
                 select.ready();
-                if !locked(&for_thread).pass_on() {
+                if !for_thread.lock().pass_on() {
                     return;
                 }
             }
@@ -322,7 +319,7 @@ impl Evaluator {
         let result = self.bring_runtime(&job.code).and_then(|()| self.evaluate(job));
         let ended = matches!(result, Err(Error::SubprocessTerminated(_)));
         let lost = if ended { names } else { Vec::new() };
-        let mut lines = locked(&self.lines);
+        let mut lines = self.lines.lock();
         lines.pass_on();
         let _ = lines.to.send(Item::Done { result: result.map_err(Box::new), lost });
     }
@@ -356,7 +353,7 @@ impl Evaluator {
         let mut callbacks = EvalCallbacks {
             input_reader: &|request| {
                 let (asked, to) = {
-                    let mut lines = locked(&lines);
+                    let mut lines = lines.lock();
                     lines.pass_on();
                     (lines.asked.take(), lines.to.clone())
                 };
@@ -386,7 +383,7 @@ impl Process {
     }
 
     fn kill(&self) {
-        let process = self.handle.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let process = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(group) = Pid::from_raw(process.id().cast_signed()) {
             // One that is gone already is what was wanted.
             let _ = kill_process_group(group, Signal::KILL);

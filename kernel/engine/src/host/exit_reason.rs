@@ -2,7 +2,8 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 /// What a process that runs a cell has said of its own end.
 #[derive(Debug, Default)]
@@ -23,14 +24,10 @@ enum Cause {
 }
 
 impl LastWords {
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes such lines out of text on stderr, and says how many bytes at its end may be the start of one: the error
     /// that follows says the same in other words.
     pub fn take(&self, text: &str) -> (String, usize) {
-        let mut said = self.said();
+        let mut said = self.0.lock();
         let mut rest = String::with_capacity(text.len());
         for line in text.split_inclusive('\n') {
             if let Some(cause) = cause(line) {
@@ -61,7 +58,7 @@ impl LastWords {
 
     /// Why the process has ended before it could run anything, as a predicate: it has said so itself.
     pub fn not_started(&self, status: ExitStatus) -> String {
-        let said = self.said().end.clone();
+        let said = self.0.lock().end.clone();
         match said.lines().rfind(|line| !line.trim().is_empty()) {
             Some(line) => format!("could not start: {}", line.trim()),
             None => format!("could not start: it {}", self.ended(status)),
@@ -70,7 +67,7 @@ impl LastWords {
 
     /// How the process ended, as a predicate.
     pub fn ended(&self, status: ExitStatus) -> String {
-        match (self.said().cause, status.signal(), status.code()) {
+        match (self.0.lock().cause, status.signal(), status.code()) {
             (Some(Cause::StackOverflow), Some(_), _) => {
                 "overflowed its stack: a function probably calls itself without end".to_owned()
             }
@@ -160,7 +157,7 @@ mod tests {
         words.take(&"a".repeat(2 * LONGEST));
         words.take("\nlibtorch.so: file too short\n\n");
         assert_eq!(words.not_started(status), "could not start: libtorch.so: file too short");
-        assert!(words.said().end.len() <= LONGEST);
+        assert!(words.0.lock().end.len() <= LONGEST);
     }
 
     #[test]

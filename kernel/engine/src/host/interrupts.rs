@@ -2,10 +2,11 @@
 //! what it will do ends the processes.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oxtorch_protocol::ToHost;
+use parking_lot::Mutex;
 use rustix::process::{Pid, PidfdFlags, Signal, getpgid, kill_process_group, pidfd_open, pidfd_send_signal};
 use tokio::sync::Notify;
 
@@ -44,18 +45,14 @@ impl Asked {
 }
 
 impl Interrupts {
-    fn lock(&self) -> MutexGuard<'_, Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether the run was interrupted, be it that it had ended by then.
     pub(super) fn any(&self) -> bool {
-        self.lock().first.is_some()
+        self.asked.lock().first.is_some()
     }
 
     /// Whether its processes were ended.
     pub(super) fn ended(&self) -> bool {
-        self.lock().ended
+        self.asked.lock().ended
     }
 
     /// Returns when the user is to be told that the run has not ended yet: once, some time after the first interrupt,
@@ -63,7 +60,7 @@ impl Interrupts {
     pub(super) async fn to_tell(&self) {
         loop {
             let wait = {
-                let mut asked = self.lock();
+                let mut asked = self.asked.lock();
                 let wait = match asked.first {
                     _ if asked.told.is_some() || asked.ended => None,
                     Some(_) if asked.again => Some(Duration::ZERO),
@@ -126,7 +123,7 @@ impl RunInterrupter {
     /// was told that the next interrupt does so, ends all of them.
     pub fn interrupt(&self) {
         {
-            let mut asked = self.interrupts.lock();
+            let mut asked = self.interrupts.asked.lock();
             if asked.is_warned() {
                 drop(asked);
                 return self.end();
@@ -145,7 +142,7 @@ impl RunInterrupter {
     /// Ends the processes of the run.
     pub fn end(&self) {
         {
-            let mut asked = self.interrupts.lock();
+            let mut asked = self.interrupts.asked.lock();
             asked.first.get_or_insert_with(Instant::now);
             asked.ended = true;
         }
@@ -174,7 +171,7 @@ mod tests {
         run.interrupt();
         // At once, not after `PATIENCE`.
         run.interrupts.to_tell().await;
-        assert!(run.interrupts.lock().first.is_some_and(|first| first.elapsed() < PATIENCE));
+        assert!(run.interrupts.asked.lock().first.is_some_and(|first| first.elapsed() < PATIENCE));
         run.interrupt();
         assert!(run.interrupts.any() && !run.interrupts.ended());
     }
@@ -184,7 +181,7 @@ mod tests {
         let ago = |time| Instant::now().checked_sub(time);
         for (first, told) in [(PATIENCE, Duration::ZERO), (READING, READING)] {
             let run = interrupter();
-            *run.interrupts.lock() = Asked { first: ago(first), told: ago(told), ..Asked::default() };
+            *run.interrupts.asked.lock() = Asked { first: ago(first), told: ago(told), ..Asked::default() };
             run.interrupt();
             assert!(run.interrupts.ended(), "{first:?} {told:?}");
         }

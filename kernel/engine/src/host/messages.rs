@@ -4,10 +4,11 @@
 use std::io::{self, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oxtorch_protocol::{FromHost, LONGEST_MESSAGE, ToHost};
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::UnixStream;
@@ -73,7 +74,7 @@ impl Requests {
     pub(super) fn send(&self, message: &ToHost) -> io::Result<()> {
         let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
-        let mut socket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut socket = self.0.lock();
         let began = Instant::now();
         let mut rest = line.as_slice();
         while !rest.is_empty() {

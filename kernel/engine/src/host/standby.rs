@@ -1,10 +1,11 @@
 //! A host that has loaded everything and waits, so that a session whose host is gone goes on at once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use oxtorch_protocol::Surroundings;
 use oxtorch_setup::Runtime;
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::host::Host;
@@ -36,7 +37,7 @@ impl Standby {
     /// Sees to it that a host waits soon.
     pub fn prepare(&mut self) {
         let is_preparing = self.preparing.as_ref().is_some_and(|task| !task.is_finished());
-        let is_waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let is_waiting = self.waiting.lock().is_some();
         if !self.enabled || is_preparing || is_waiting {
             return;
         }
@@ -45,14 +46,14 @@ impl Standby {
             tokio::time::sleep(QUIET).await;
             // Where none can be started now, one is started, or the error told, when it is needed.
             if let Ok(host) = Host::start(&runtime, &Surroundings::default()) {
-                *waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(host);
+                *waiting.lock() = Some(host);
             }
         }));
     }
 
     /// The host that waits, or a new one, in these surroundings.
     pub fn take(&mut self, surroundings: &Surroundings) -> anyhow::Result<Host> {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waiting = self.waiting.lock().take();
         if let Some(mut host) = waiting
             && host.is_alive()
         {
@@ -69,7 +70,7 @@ impl Standby {
             task.abort();
             let _ = task.await;
         }
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waiting = self.waiting.lock().take();
         if let Some(host) = waiting {
             host.shutdown(None).await;
         }

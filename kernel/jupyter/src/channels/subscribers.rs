@@ -7,11 +7,12 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jupyter_protocol::{Header, IoPubWelcome, JupyterMessage, JupyterMessageContent, StreamContent};
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -144,7 +145,7 @@ impl Subscribers {
             };
             let Some(link) = linked else { return };
             let (queue, waiting) = mpsc::unbounded_channel();
-            queues.lock().unwrap_or_else(PoisonError::into_inner).push(queue);
+            queues.lock().push(queue);
             // It may all be over since.
             if !*ends.borrow() {
                 serve(link, waiting, &wire, &pressure).await;
@@ -156,7 +157,7 @@ impl Subscribers {
     pub(crate) fn send(&mut self, message: &ZmqMessage, about: &About, place: Option<OwnedSemaphorePermit>) {
         let place = Arc::new(Place { _permit: place, is_taken: AtomicBool::new(false) });
         let outgoing = || Outgoing { message: message.clone(), about: about.clone(), place: place.clone() };
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = self.queues.lock();
         queues.retain(|queue| queue.send(outgoing()).is_ok());
         while self.tasks.try_join_next().is_some() {}
     }
@@ -164,7 +165,7 @@ impl Subscribers {
     /// Waits until everybody has what was sent.
     pub(crate) async fn finish(mut self) {
         self.ends.send_replace(true);
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.queues.lock().clear();
         while self.tasks.join_next().await.is_some() {}
     }
 }

@@ -5,10 +5,11 @@
 //! nothing away from who has, whoever came first and whoever goes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use zeromq::ZmqMessage;
@@ -49,7 +50,7 @@ struct Connection {
 impl Peers {
     /// Takes a new connection in, of which nothing is known but what it says.
     pub(crate) fn connect(&self, identity: &Bytes, queue: &Queue) {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         known.forget_what_is_late();
         for (_, message, _) in known.later.iter().filter(|(whose, ..)| whose == identity) {
             // It is taken out again when it has gone.
@@ -63,7 +64,7 @@ impl Peers {
 
     /// A message that was signed with the key came in on a connection.
     pub(crate) fn prove(&self, identity: &Bytes, queue: &Queue) {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         let Some(connections) = known.connections.get_mut(identity) else { return };
         let Some(at) = connections.iter().position(|other| other.queue.same_channel(queue)) else { return };
         let connection = connections.remove(at);
@@ -72,7 +73,7 @@ impl Peers {
 
     /// Takes out a connection that is over.
     pub(crate) fn disconnect(&self, identity: &Bytes, queue: &Queue) {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         let Some(connections) = known.connections.get_mut(identity) else { return };
         connections.retain(|other| !other.queue.same_channel(queue));
         if connections.is_empty() {
@@ -83,7 +84,7 @@ impl Peers {
     /// Hands a message to the frontend that has this identity: to the connection that was the last to prove it, and
     /// where none has, to all that say so. What is in a message nobody can change without the key.
     pub(crate) fn send(&self, identity: &Bytes, message: &ZmqMessage) -> Result<(), Gone> {
-        self.known().send(identity, message).map(drop)
+        self.known.lock().send(identity, message).map(drop)
     }
 
     /// The same for a frontend that may be about to connect: one that has asked on another socket does so, and the two
@@ -92,7 +93,7 @@ impl Peers {
     pub(crate) async fn send_soon(&self, identity: &Bytes, message: ZmqMessage) -> Result<(), Gone> {
         let mut changes = self.changes.subscribe();
         {
-            let mut known = self.known();
+            let mut known = self.known.lock();
             let sent = known.send(identity, &message);
             if let Ok(To::Proven) = sent {
                 return Ok(());
@@ -104,14 +105,10 @@ impl Peers {
             }
         }
         let is_there = |known: &Known| known.connections.contains_key(identity);
-        match timeout(SOON, changes.wait_for(|()| is_there(&self.known()))).await {
+        match timeout(SOON, changes.wait_for(|()| is_there(&self.known.lock()))).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err(Gone),
         }
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

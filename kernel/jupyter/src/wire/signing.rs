@@ -5,9 +5,9 @@
 //! either.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, Mac};
+use parking_lot::Mutex;
 use sha2::Sha256;
 
 /// The scheme of a connection file. Jupyter's own programs use no other.
@@ -59,7 +59,7 @@ impl Signer {
 
     /// Checks that a signature comes for the first time, and remembers it.
     pub(crate) fn take(&self, signature: &Signature) -> Result<(), SignatureError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         if seen.insert(&signature.0) { Ok(()) } else { Err(SignatureError::Repeated) }
     }
 }

@@ -12,11 +12,12 @@ pub(crate) mod server;
 pub(crate) mod wire;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oxtorch_session::Candidate;
 use oxtorch_setup::{Recipe, analyzer};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -155,7 +156,7 @@ impl RunningServer {
 
     /// Has the server see this text in the file.
     fn tell(&self, text: &str) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         if told.text != text {
             told.version += 1;
             text.clone_into(&mut told.text);

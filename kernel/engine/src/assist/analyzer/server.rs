@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use oxtorch_system::child::{command, end_with_parent};
+use parking_lot::Mutex;
 use rustix::process::{Pid, setpriority_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, BufReader};
@@ -91,7 +92,7 @@ impl Server {
     pub(super) async fn request(&self, method: &str, params: Value) -> Option<Value> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let (answer, answered) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, answer);
+        self.waiting.lock().insert(id, answer);
         let _question = Question { server: self, id };
         self.outgoing.try_send(json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})).ok()?;
         answered.await.ok()?.get_mut("result").map(Value::take)
@@ -106,7 +107,7 @@ struct Question<'a> {
 
 impl Drop for Question<'_> {
     fn drop(&mut self) {
-        let waits = self.server.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        let waits = self.server.waiting.lock().remove(&self.id);
         if waits.is_some() {
             self.server.notify("$/cancelRequest", json!({"id": self.id}));
         }
@@ -136,14 +137,14 @@ impl Incoming {
             self.take(message);
         }
         // Nobody is to wait for it any longer.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.waiting.lock().clear();
         let _ = child.kill().await;
     }
 
     fn take(&self, message: Value) {
         match (message["method"].as_str(), message["id"].as_u64()) {
             (None, Some(id)) => {
-                let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                let waiting = self.waiting.lock().remove(&id);
                 if let Some(answer) = waiting {
                     // Whoever asked may have given up just now.
                     let _ = answer.send(message);
