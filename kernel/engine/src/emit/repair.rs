@@ -48,15 +48,7 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
             next.local_macros = true;
             continue;
         }
-        let borrowers = borrowers(error, emission, file);
-        // Where that was of no use, the error is the user's own.
-        if borrowers.iter().any(|id| !decisions.not_kept.contains(id)) {
-            let lender = lender(error, emission);
-            next.lenders.extend(borrowers.iter().filter_map(|id| Some((*id, lender.clone()?))));
-            next.not_kept.extend(borrowers);
-            continue;
-        }
-        learn_one(error, &marks, place.map(|range| range.start), emission, decisions, &mut next);
+        learn_one(error, &marks, file, emission, decisions, &mut next);
     }
     // What was learnt of variables does not hold for others, nor what was learnt of stages.
     let others = next.paths != decisions.paths;
@@ -121,12 +113,13 @@ fn marks_of<'a>(error: &Diagnostic, emission: &'a Emission, file: &str) -> Vec<M
 fn learn_one(
     error: &Diagnostic,
     marks: &[Marked<'_>],
-    place: Option<usize>,
+    file: &str,
     emission: &Emission,
     before: &Decisions,
     next: &mut Decisions,
 ) {
     let code = error.code();
+    let place = error.range_in(file).map(|range| range.start);
     let primary = |wanted: fn(&Inserted) -> bool| {
         marks.iter().find(|marked| marked.primary && wanted(marked.mark)).map(|marked| marked.mark)
     };
@@ -189,9 +182,13 @@ fn learn_one(
             _ => None,
         });
         let borrower = probed(false).or(asks).or_else(|| probed(true).filter(|_| !MOVED.contains(&code)));
-        if let Some(id) = borrower {
-            next.not_kept.insert(id);
-            next.lenders.extend(lender(error, emission).map(|name| (id, name)));
+        // A statement that is blamed again although its variables are not kept is the user's own error.
+        let blamed = || borrowers(error, emission, file).into_iter().filter(|id| !before.not_kept.contains(id));
+        let borrowers = borrower.map_or_else(|| blamed().collect(), |id| vec![id]);
+        if !borrowers.is_empty() {
+            let lender = lender(error, emission);
+            next.lenders.extend(borrowers.iter().filter_map(|id| Some((*id, lender.clone()?))));
+            next.not_kept.extend(borrowers);
             return;
         }
         if let Some(Inserted::Probe(id) | Inserted::Drop(id)) =
