@@ -48,13 +48,6 @@ pub struct Support {
     /// In words for the user.
     pub get: fn(url: &str, offset: u64, patience: Duration) -> Result<Answer, String>,
 
-    /// C = alpha A B + beta C, on this thread. Where beta is 0, C is not read.
-    ///
-    /// # Safety
-    ///
-    /// The matrices lie where the product says, and C overlaps neither A nor B.
-    pub multiply: unsafe fn(product: &Product),
-
     /// The places of the current backtrace, innermost first, in shared libraries whose names begin with `lib` and the
     /// prefix, and in source files whose names begin with the prefix.
     pub places: fn(prefix: &str) -> Vec<Place>,
@@ -218,34 +211,6 @@ pub enum Answer {
     },
     /// It has nothing from that byte on.
     NothingMore,
-}
-
-/// A product of matrices of 32-bit numbers. None of the sizes is 0.
-#[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "named as in its formula")]
-pub struct Product {
-    /// Of C and A.
-    pub rows: usize,
-    /// Of C and B.
-    pub columns: usize,
-    /// The columns of A and the rows of B.
-    pub inner: usize,
-    pub alpha: f32,
-    pub a: Matrix<*const f32>,
-    pub b: Matrix<*const f32>,
-    pub beta: f32,
-    pub c: Matrix<*mut f32>,
-}
-
-/// Where a matrix lies.
-#[derive(Debug, Clone, Copy)]
-pub struct Matrix<P> {
-    /// Its first element.
-    pub start: P,
-    /// How many elements it is from a row to the next.
-    pub row: isize,
-    /// And from a column to the next.
-    pub column: isize,
 }
 
 /// A line of source.

@@ -9,7 +9,6 @@ mod files;
 mod http;
 mod pdf;
 mod pixels;
-mod product;
 mod tokenizer;
 mod wav;
 
@@ -20,7 +19,6 @@ pub static OXTORCH_SUPPORT: Provided = &Support {
     train_bpe: tokenizer::train,
     read_tokenizer: tokenizer::read,
     get: http::get,
-    multiply: product::multiply,
     places: backtrace::places,
     pixels: pixels::draw,
     pdf: pdf::write,
