@@ -368,6 +368,27 @@ pub mod sys { unsafe extern "C" { pub safe fn quarter(number: i32) -> i32; pub s
 }
 
 #[test]
+fn a_crate_that_asks_for_the_zip_of_tch_writes_and_reads_archives() {
+    let code = r#"
+use std::io::{Cursor, Read, Write};
+pub fn through_an_archive(text: &str) -> zip::result::ZipResult<String> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(vec![]));
+    writer.start_file("a.txt", zip::write::FileOptions::default())?;
+    writer.write_all(text.as_bytes())?;
+    let mut archive = zip::ZipArchive::new(writer.finish()?)?;
+    let mut read = String::new();
+    archive.by_index(0)?.read_to_string(&mut read)?;
+    Ok(read)
+}"#;
+    let archives = Krate::new("zip", "archives", "[dependencies]\nzip = \"0.6\"", code);
+    in_session(|mut notebook| async move {
+        result(&mut notebook, &archives.dep()).await;
+        assert_eq!(result(&mut notebook, "archives::through_an_archive(\"hello\")?").await, "\"hello\"");
+        notebook.end().await;
+    });
+}
+
+#[test]
 fn what_crates_of_the_network_call_tokio_is_what_cells_do() {
     // A feature below tokio that the runtime has not asked for: these crates get a tokio of their own.
     let manifest = "[dependencies]\ntokio = { version = \"1\", features = [\"net\", \"rt\", \"io-util\", \"parking_lot\"] }\n\

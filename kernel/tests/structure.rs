@@ -53,9 +53,10 @@ fn built_from(folder: &str) -> BTreeSet<String> {
 #[test]
 fn the_map_of_packages_is_that_of_the_manifests() {
     let workspace = manifest("");
-    let members = workspace["workspace"]["members"].as_array().expect("members");
-    let real: BTreeMap<String, BTreeSet<String>> = members
-        .iter()
+    // What is excluded is a package as well, in place of one of the registry.
+    let packages = |list: &str| workspace["workspace"][list].as_array().expect("a list of folders").iter();
+    let real: BTreeMap<String, BTreeSet<String>> = packages("members")
+        .chain(packages("exclude"))
         .map(|member| member.as_str().expect("a folder").to_owned())
         .map(|it| (it.clone(), built_from(&it)))
         .collect();

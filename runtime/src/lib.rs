@@ -11,10 +11,6 @@ pub mod display;
 mod elements;
 mod error_macros;
 #[doc(hidden)]
-pub mod exported {
-    include!(concat!(env!("OUT_DIR"), "/exported.rs"));
-}
-#[doc(hidden)]
 pub mod host;
 pub mod io;
 mod lock;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tch::Tensor;
 use zip::result::ZipError;
-use zip::write::FileOptions;
+use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::FileError;
@@ -65,7 +65,7 @@ fn save(tensors: &[(&str, &Tensor)], path: &Path) -> Result<(), FileError> {
 
 fn archive(tensors: &[(&str, &Tensor)], types: &[&str], file: File) -> io::Result<()> {
     let mut archive = ZipWriter::new(BufWriter::new(file));
-    let options = FileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
     for ((name, tensor), type_name) in tensors.iter().zip(types) {
         archive.start_file(format!("{name}.npy"), options)?;
         write(tensor, type_name, &mut archive)?;

@@ -125,7 +125,7 @@ mod tests {
         let manifest = text("Cargo.toml");
         assert!(
             manifest.contains(
-                r#"members = ["runtime", "runtime/boundary", "runtime/exports", "runtime/protocol", "runtime/support", "runtime/tch"]"#
+                r#"members = ["runtime", "runtime/boundary", "runtime/protocol", "runtime/support", "runtime/tch"]"#
             ),
             "{manifest}"
         );

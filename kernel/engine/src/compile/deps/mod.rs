@@ -9,6 +9,7 @@
 //! another build of `tch`), what is new stands apart, with copies of its own of what differs. What the user has named
 //! is never there twice: that is refused.
 
+mod exports;
 pub(crate) mod failure;
 pub(crate) mod reactor;
 pub(crate) mod set;

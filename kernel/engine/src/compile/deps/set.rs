@@ -9,7 +9,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use oxtorch_exports::{ARCHIVE, EMPTY, exporting, functions_below};
 use oxtorch_setup::Runtime;
 use oxtorch_setup::build::library_name;
 use oxtorch_setup::metadata::package_name;
@@ -18,6 +17,7 @@ use oxtorch_system::home::{Home, HomeError, keep_others_from_writing, key, link,
 use serde::{Deserialize, Serialize};
 
 use crate::compile::deps::OFFERED;
+use crate::compile::deps::exports::{ARCHIVE, EMPTY, exporting, functions_below};
 use crate::compile::deps::failure::{Failure, untrusted};
 use crate::compile::deps::reactor::{Reactor, TOKIO};
 use crate::compile::deps::spec::Spec;

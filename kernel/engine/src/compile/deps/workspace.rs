@@ -5,9 +5,9 @@
 //! such a crate it is the one that the runtime was built from, and cargo finds it built in the runtime's build folder.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::time::UNIX_EPOCH;
 
 use oxtorch_setup::build::{Recipe, downloaded, is_metadata, waited_for};
 use oxtorch_setup::metadata::{
@@ -17,6 +17,7 @@ use oxtorch_setup::metadata::{
 use oxtorch_setup::{metadata, own_build, sources};
 use oxtorch_system::child::{Output, Stop, run_until};
 use oxtorch_system::home::trust;
+use parking_lot::Mutex;
 use toml_edit::{Array, DocumentMut};
 
 use crate::compile::deps::failure::{Failure, no_network, not_built, not_resolved, untrusted};
@@ -101,13 +102,13 @@ impl Workspace<'_> {
     pub fn lay_out(&self, specs: &[Spec], lock: Option<&str>) -> Result<(), Failure> {
         let sources = sources::all().map_err(|error| Failure::plain(error.to_string()))?;
         for source in sources {
-            // Of the code only that it is there: it decides nothing.
-            let is_code = ["/lib.rs", "/main.rs"].iter().any(|end| source.path.ends_with(end));
+            // Of the code only the roots, which cargo asks for. That is all of `zip`, which crates of the user may
+            // depend on; nothing compiles the other packages.
+            let is_root = ["/lib.rs", "/main.rs"].iter().any(|end| source.path.ends_with(end));
             let contents = match source.path.as_str() {
                 "Cargo.toml" => with_member(&source.contents)?,
                 "Cargo.lock" => lock.map_or(source.contents, |lock| lock.as_bytes().to_vec()),
-                path if path.ends_with("Cargo.toml") => source.contents,
-                _ if is_code => Vec::new(),
+                path if is_root || path.ends_with("Cargo.toml") => source.contents,
                 _ => continue,
             };
             self.write(&source.path, &contents)?;
@@ -121,11 +122,14 @@ impl Workspace<'_> {
         self.write(&format!("{FOLDER}/src/lib.rs"), b"")
     }
 
+    /// Writes a file that is older than all that was built. Otherwise cargo would build the runtime's `zip` again, and
+    /// `tch` with it: from sources in another folder, another crate comes of it.
     fn write(&self, path: &str, contents: &[u8]) -> Result<(), Failure> {
         let path = self.folder.join(path);
         let parent = path.parent().unwrap_or(self.folder);
         fs::create_dir_all(parent)
             .and_then(|()| fs::write(&path, contents))
+            .and_then(|()| File::options().write(true).open(&path)?.set_modified(UNIX_EPOCH))
             .map_err(Failure::io(format!("write {}", path.display())))
     }
 
@@ -186,7 +190,7 @@ impl Workspace<'_> {
         }
         let done = Mutex::new(HashSet::new());
         let output = run_until(&mut cargo, self.stop, |line| {
-            let mut done = done.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut done = done.lock();
             if let Some(artifact) = artifact(line) {
                 done.insert(artifact.package_id);
             } else if let Some((_, name)) = line.split_once(" Compiling ") {

@@ -14,7 +14,7 @@ use object::read::archive::ArchiveFile;
 use object::{BinaryFormat, Object, ObjectSymbol, SymbolKind, SymbolScope};
 
 /// The file name of the archive that the block names.
-pub const ARCHIVE: &str = "liboxtorch_nothing.a";
+pub(super) const ARCHIVE: &str = "liboxtorch_nothing.a";
 
 /// Its contents.
 pub const EMPTY: &str = "!<arch>\n";
