@@ -8,6 +8,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use crate::modes::no_grad;
+use crate::nn::seed;
 
 pub(crate) struct Reference(Value);
 
@@ -68,6 +69,20 @@ impl Reference {
         assert!(self.fits(pointer, actual, tolerance), "{pointer}: {actual} instead of {}", self.tensor(pointer));
     }
 
+    /// What a function draws after a seed, checked. Random numbers are the process's, and another test may draw some in
+    /// between: what is not as expected is drawn again a few times. What is drawn otherwise than in PyTorch never is.
+    #[track_caller]
+    pub(crate) fn drawn(&self, pointer: &str, of_seed: u64, draw: impl Fn() -> Tensor, tolerance: f64) -> Tensor {
+        let attempt = || {
+            seed(of_seed);
+            draw()
+        };
+        let drawn = (0..100).map(|_| attempt()).find(|drawn| self.fits(pointer, drawn, tolerance));
+        let drawn = drawn.unwrap_or_else(attempt);
+        self.check(pointer, &drawn, tolerance);
+        drawn
+    }
+
     /// Whether [`Reference::check`] has nothing to complain of.
     pub(crate) fn fits(&self, pointer: &str, actual: &Tensor, tolerance: f64) -> bool {
         let expected = self.tensor(pointer).to_kind(Kind::Double);
@@ -77,6 +92,7 @@ impl Reference {
         let actual = actual.to_device(Device::Cpu).to_kind(Kind::Double);
         let allowed = expected.abs().clamp_min(1.0) * tolerance;
         let near = (&actual - &expected).abs().le_tensor(&allowed).logical_or(&actual.eq_tensor(&expected));
+        let near = near.logical_or(&actual.isnan().logical_and(&expected.isnan()));
         near.all().int64_value(&[]) == 1
     }
 }
