@@ -8,6 +8,7 @@ pub mod cell;
 pub mod data;
 pub mod device;
 pub mod display;
+pub mod distributions;
 mod elements;
 mod error_macros;
 #[doc(hidden)]

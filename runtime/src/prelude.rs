@@ -14,6 +14,8 @@
 //! - Networks: [`summary`] for layers, shapes and parameters, [`seed`] for runs that repeat. Images are augmented by
 //!   [`data::augment`].
 //! - Reinforcement learning: [`rl`], and its trait [`Env`].
+//! - Probability: [`distributions`], such as `distributions::Normal`, with the methods of their trait
+//!   [`Distribution`](crate::distributions::Distribution) in scope.
 //! - Training: [`optim`] with schedules, parameter groups, gradient clipping and averaged weights. Language models:
 //!   [`text`].
 //! - The crates `tch` (with the [`IndexOp`] of this prelude), `anyhow`, `rand`, `ndarray`, `image`, `plotters` and
@@ -23,7 +25,7 @@
 pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{bail, ensure};
-pub use crate::{data, io, metrics, nn, optim, rl, text, train};
+pub use crate::{data, distributions, io, metrics, nn, optim, rl, text, train};
 pub use ::tch::index::{Ellipsis, IndexOp, NewAxis, Steps as _};
 pub use ::tch::{Device, Kind, Reduction, TchError, Tensor};
 pub use anyhow::{Context, Result, anyhow};
@@ -41,6 +43,7 @@ pub use crate::display::{
     DisplayHandle, Html, Latex, Markdown, MimeBundle, RichDisplay, clear_output, display, display_with_id,
     update_display,
 };
+pub use crate::distributions::Distribution as _;
 pub use crate::input::{input, password};
 pub use crate::modes::{no_grad, no_grad_guard};
 pub use crate::optim::Schedule;
