@@ -13,6 +13,7 @@
 
 mod chain;
 mod cross_entropy;
+mod gumbel_softmax;
 pub mod init;
 #[cfg(test)]
 mod initial_weights_tests;
@@ -29,6 +30,7 @@ pub(crate) use chain::check_probability;
 pub use chain::{Chain, ChainT};
 pub use cross_entropy::cross_entropy;
 pub(crate) use cross_entropy::rows;
+pub use gumbel_softmax::gumbel_softmax;
 pub use layers::attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
 pub use layers::conv::{
     ConvConfig, ConvConfigND, ConvTransposeConfig, conv, conv_transpose1d, conv_transpose2d, conv_transpose3d, conv1d,
