@@ -49,7 +49,7 @@ fn hidden(path: &[&str]) -> usize {
         ["oxtorch", "tch", _] | ["oxtorch", "tch", "nn", ..] => 2,
         ["oxtorch", "tch", ..] => 1,
         // The prelude has these modules, and their types are named from there.
-        ["oxtorch", "nn" | "optim", _] => 1,
+        ["oxtorch", "distributions" | "nn" | "optim", _] => 1,
         // Crates that the runtime passes on, and its own modules, whose types are in the prelude.
         ["oxtorch", "ndarray" | "image" | "plotters" | "rand" | "anyhow", _, ..] => 1,
         ["oxtorch", ..] | ["std" | "core" | "alloc", ..] => path.len() - 1,
