@@ -5,8 +5,12 @@
 use super::wrappers::{Function, functions, literal, name_in_tch, opaque};
 
 /// What the changed wrappers call, and what the runtime calls besides, for the compiler to read ahead of the source.
-pub(super) const HEADER: &str =
-    concat!(include_str!("arguments.h"), include_str!("broadcasts.h"), include_str!("autocast.h"));
+pub(super) const HEADER: &str = concat!(
+    include_str!("arguments.h"),
+    include_str!("broadcasts.h"),
+    include_str!("autocast.h"),
+    include_str!("fused.h")
+);
 
 /// What decides how the shim is compiled, besides its sources.
 pub(super) const METHOD: [&str; 3] = [HEADER, include_str!("arguments.rs"), include_str!("wrappers.rs")];
