@@ -26,7 +26,9 @@ pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, s
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{bail, ensure};
 pub use crate::{data, distributions, io, metrics, nn, optim, rl, text, train};
+// For the optimisers of `tch::nn`, which have a trait of their own.
 pub use ::tch::index::{Ellipsis, IndexOp, NewAxis, Steps as _};
+pub use ::tch::nn::OptimizerConfig as _;
 pub use ::tch::{Device, Kind, Reduction, TchError, Tensor};
 pub use anyhow::{Context, Result, anyhow};
 

@@ -34,6 +34,14 @@ pub enum StateDictError {
         /// Weights of another shape: the name, the shape there and here.
         shapes: Vec<(String, Vec<i64>, Vec<i64>)>,
     },
+    /// The state is that of another optimizer. None was taken.
+    #[error("{origin} does not fit the optimizer: {why}")]
+    Optimizer {
+        /// Where the state comes from.
+        origin: String,
+        /// What differs.
+        why: String,
+    },
 }
 
 fn listed(missing: &[String], unexpected: &[String], shapes: &[(String, Vec<i64>, Vec<i64>)]) -> String {
@@ -171,6 +179,11 @@ impl StateDict {
                 what: "weights: end it in .safetensors or .npz".to_owned(),
             }),
         }
+    }
+
+    /// Where the tensors come from, such as the path of a file.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The names in the order of the alphabet.

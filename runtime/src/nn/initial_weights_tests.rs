@@ -1,7 +1,7 @@
 //! Tests: with the same seed, layers begin with the weights of PyTorch's and learn as they do.
 //! `tests/reference/initial_weights.py` ran there.
 
-use tch::nn::{EmbeddingConfig, OptimizerConfig};
+use tch::nn::EmbeddingConfig;
 use tch::{Device, Kind, Tensor};
 
 use super::*;

@@ -2,7 +2,8 @@
 //!
 //! Layers begin with the weights that PyTorch's begin with, so that a network learns here as it does there:
 //! `nn::linear`, `nn::conv2d`, `nn::batch_norm2d`, `nn::lstm` and their kin stand before those of tch, whose weights
-//! are drawn wider. What a configuration says counts, and its default is PyTorch's; `tch::nn::linear` is tch's own.
+//! are drawn wider. What a configuration says counts, and its default is PyTorch's; `tch::nn::linear` is tch's own. So
+//! it is with the optimizers, which are those of [`optim`](crate::optim).
 //!
 //! ```
 //! use oxtorch::prelude::*;
@@ -26,6 +27,7 @@ mod store;
 pub mod summary;
 pub(crate) mod watch;
 
+pub use crate::optim::{Adam, AdamW, Optimizer, OptimizerConfig, RmsProp, Sgd, adam, adamw, rms_prop, sgd};
 pub(crate) use chain::check_probability;
 pub use chain::{Chain, ChainT};
 pub use cross_entropy::cross_entropy;

@@ -15,7 +15,7 @@ use crate::modes::no_grad;
 /// assert_eq!(optim::grad_norm(&vs), 6.0);
 /// ```
 pub fn grad_norm(vs: &VarStore) -> f64 {
-    total_norm(&gradients(vs))
+    total_norm(&gradients(&vs.trainable_variables()))
 }
 
 /// Scales all gradients so that their L2 norm together is at most `max`; returns the norm that they had, which is worth
@@ -33,14 +33,7 @@ pub fn grad_norm(vs: &VarStore) -> f64 {
 /// assert!((optim::grad_norm(&vs) - 1.0).abs() < 1e-5);
 /// ```
 pub fn clip_grad_norm(vs: &VarStore, max: f64) -> f64 {
-    let mut gradients = gradients(vs);
-    let norm = total_norm(&gradients);
-    let scale = max / (norm + 1e-6);
-    // Not `scale < 1.0`: where the norm is not a number the gradients become so too, as PyTorch's do.
-    if !matches!(scale.partial_cmp(&1.0), Some(std::cmp::Ordering::Greater | std::cmp::Ordering::Equal)) {
-        no_grad(|| gradients.iter_mut().for_each(|gradient| *gradient *= scale));
-    }
-    norm
+    scale(&gradients(&vs.trainable_variables()), max)
 }
 
 /// Cuts each element of each gradient to `-max` to `max`; as `torch.nn.utils.clip_grad_value_`.
@@ -54,13 +47,26 @@ pub fn clip_grad_norm(vs: &VarStore, max: f64) -> f64 {
 /// assert_eq!(w.grad().max().double_value(&[]), 0.5);
 /// ```
 pub fn clip_grad_value(vs: &VarStore, max: f64) {
-    for mut gradient in gradients(vs) {
-        let _ = no_grad(|| gradient.clamp_(-max, max));
-    }
+    cut(&gradients(&vs.trainable_variables()), max);
 }
 
-fn gradients(vs: &VarStore) -> Vec<Tensor> {
-    vs.trainable_variables().iter().map(Tensor::grad).filter(Tensor::defined).collect()
+pub(super) fn gradients(variables: &[Tensor]) -> Vec<Tensor> {
+    variables.iter().map(Tensor::grad).filter(Tensor::defined).collect()
+}
+
+/// Scales gradients whose norm together is greater than `max`; gives the norm that they had.
+pub(super) fn scale(gradients: &[Tensor], max: f64) -> f64 {
+    let norm = total_norm(gradients);
+    let scale = max / (norm + 1e-6);
+    // Not `scale < 1.0`: where the norm is not a number the gradients become so too, as PyTorch's do.
+    if !matches!(scale.partial_cmp(&1.0), Some(std::cmp::Ordering::Greater | std::cmp::Ordering::Equal)) {
+        no_grad(|| gradients.iter().for_each(|gradient| drop(gradient.shallow_clone().g_mul_scalar_(scale))));
+    }
+    norm
+}
+
+pub(super) fn cut(gradients: &[Tensor], max: f64) {
+    no_grad(|| gradients.iter().for_each(|gradient| drop(gradient.shallow_clone().clamp_(-max, max))));
 }
 
 fn total_norm(gradients: &[Tensor]) -> f64 {
@@ -70,13 +76,11 @@ fn total_norm(gradients: &[Tensor]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
-    use tch::nn::OptimizerConfig;
-
     use super::*;
     use crate::nn::{self, VarStore};
     use crate::optim::group_by;
     use crate::reference::Reference;
+    use tch::Device;
 
     fn reference() -> Reference {
         Reference::parse(include_str!("../../../tests/reference/optim.json"))

@@ -1,5 +1,7 @@
-//! What surrounds an optimiser: learning-rate schedules, parameter groups, gradient clipping, averaged weights. The
-//! optimisers themselves are those of [`nn`](crate::nn): `nn::Sgd`, `nn::Adam`, `nn::AdamW`, `nn::RmsProp`.
+//! Optimisers, and what surrounds them: learning-rate schedules, parameter groups, gradient clipping, averaged weights.
+//!
+//! [`Adam`], [`AdamW`], [`Sgd`] and [`RmsProp`] are in [`nn`](crate::nn) too. Adam, AdamW and SGD use libtorch's fused
+//! kernels. An [`Optimizer`] can be saved and loaded as weights are.
 //!
 //! ```
 //! use oxtorch::prelude::*;
@@ -17,15 +19,26 @@
 //! }
 //! ```
 
+mod algorithms;
 mod clip;
 mod ema;
 mod group;
+mod optimizer;
 mod plateau;
 mod schedule;
 
+pub use algorithms::adadelta::Adadelta;
+pub use algorithms::adagrad::Adagrad;
+pub use algorithms::adam::{Adam, AdamW, adam, adamw};
+pub use algorithms::lion::Lion;
+pub use algorithms::nadam::NAdam;
+pub use algorithms::radam::RAdam;
+pub use algorithms::rms_prop::{RmsProp, RmsProp as RMSprop, rms_prop};
+pub use algorithms::sgd::{Sgd, Sgd as SGD, sgd};
 pub use clip::{clip_grad_norm, clip_grad_value, grad_norm};
 pub use ema::Ema;
 pub use group::{group_by, parameters};
+pub use optimizer::{Algorithm, Boxed, Optimizer, OptimizerConfig, Parameter, Setting, State};
 pub use plateau::{Better, ReduceLROnPlateau};
 pub use schedule::{
     ConstantLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, ExponentialLR, LambdaLR, LinearLR, MultiStepLR,

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use tch::nn::{Optimizer, OptimizerConfig, VarStore, Variables};
+use tch::nn::{VarStore, Variables};
 use tch::{Device, Tensor};
 
 use super::checkpoint::Checkpoint;
 use super::stopping::Watch;
 use super::{History, LossScaler, TrainError};
-use crate::optim::{Better, Ema, ReduceLROnPlateau, Schedule};
+use crate::optim::{Better, Ema, Optimizer, OptimizerConfig, ReduceLROnPlateau, Schedule};
 use crate::{metrics, nn};
 
 mod run;
@@ -287,8 +287,9 @@ impl Trainer {
         self
     }
 
-    /// Writes the weights after each epoch into a folder, as `last.safetensors`, and those of the best epoch, as
-    /// `best.safetensors`. [`Trainer::resume`] goes on from there.
+    /// Writes the weights after each epoch into a folder, as `last.safetensors`, those of the best epoch, as
+    /// `best.safetensors`, and the state of the optimiser, as `optimizer.safetensors`. [`Trainer::resume`] goes on from
+    /// there.
     pub fn checkpoint(mut self, folder: impl Into<PathBuf>) -> Self {
         self.checkpoint = Some(Checkpoint(folder.into()));
         self
