@@ -23,6 +23,7 @@ mod algorithms;
 mod clip;
 mod ema;
 mod group;
+mod lbfgs;
 mod optimizer;
 mod plateau;
 mod schedule;
@@ -38,6 +39,7 @@ pub use algorithms::sgd::{Sgd, Sgd as SGD, sgd};
 pub use clip::{clip_grad_norm, clip_grad_value, grad_norm};
 pub use ema::Ema;
 pub use group::{group_by, parameters};
+pub use lbfgs::{LBFGS, LBFGSOptimizer};
 pub use optimizer::{Algorithm, Boxed, Optimizer, OptimizerConfig, Parameter, Setting, State};
 pub use plateau::{Better, ReduceLROnPlateau};
 pub use schedule::{
