@@ -1,5 +1,10 @@
 //! A learning rate that falls when what is watched no longer gets better.
 
+use super::optimizer::{Reader, Writer};
+use crate::io::{StateDict, StateDictError};
+
+const NAME: &str = "ReduceLROnPlateau";
+
 /// What counts as better.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Better {
@@ -108,6 +113,46 @@ impl ReduceLROnPlateau {
         self.lr
     }
 
+    /// Where it is, to be saved beside the weights and the state of the optimiser. Its settings are not in it.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let mut plateau = optim::ReduceLROnPlateau::new(0.1).patience(1);
+    /// plateau.step(2.0);
+    /// let state = plateau.state_dict();
+    /// let mut other = optim::ReduceLROnPlateau::new(0.1).patience(1);
+    /// other.load_state_dict(&state)?;
+    /// assert_eq!(other, plateau);
+    /// # anyhow::Ok(())
+    /// ```
+    pub fn state_dict(&self) -> StateDict {
+        let mut writer = Writer::new(NAME, 0);
+        let numbers = [
+            ("lr", self.lr),
+            // No number stands for none.
+            ("best", self.best.unwrap_or(f64::NAN)),
+            ("num_bad_epochs", self.bad_epochs as f64),
+            ("cooldown_counter", self.cooling as f64),
+        ];
+        numbers.into_iter().for_each(|(name, value)| writer.number(name, value));
+        writer.finish()
+    }
+
+    /// Goes on from where [`ReduceLROnPlateau::state_dict`] was taken.
+    ///
+    /// # Errors
+    ///
+    /// Where it is the state of something else.
+    pub fn load_state_dict(&mut self, dict: &StateDict) -> Result<(), StateDictError> {
+        let (reader, _) = Reader::of(dict, NAME)?;
+        let (lr, best) = (reader.number("lr")?, reader.number("best")?);
+        let (bad_epochs, cooling) = (reader.number("num_bad_epochs")?, reader.number("cooldown_counter")?);
+        self.lr = lr;
+        self.best = Some(best).filter(|best| !best.is_nan());
+        (self.bad_epochs, self.cooling) = (bad_epochs as usize, cooling as usize);
+        Ok(())
+    }
+
     /// The present rate.
     pub fn lr(&self) -> f64 {
         self.lr
@@ -131,7 +176,15 @@ mod tests {
         let reference = Reference::parse(include_str!("../../../tests/reference/optim.json"));
         let losses = reference.numbers("/plateau/losses");
         let check = |name: &str, mut plateau: ReduceLROnPlateau| {
-            let actual: Vec<f64> = losses.iter().map(|loss| plateau.step(*loss)).collect();
+            let fresh = plateau.clone();
+            let mut step = |loss: &f64| {
+                // Saved and taken up again after each step.
+                let state = plateau.state_dict();
+                plateau = fresh.clone();
+                plateau.load_state_dict(&state).expect("its own");
+                plateau.step(*loss)
+            };
+            let actual: Vec<f64> = losses.iter().map(&mut step).collect();
             let expected = reference.numbers(&format!("/plateau/{name}"));
             assert!(expected.iter().any(|lr| *lr < 0.1), "{name}");
             assert_eq!(actual.len(), expected.len());

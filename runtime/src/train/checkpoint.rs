@@ -1,4 +1,4 @@
-//! A training on disk: the weights of the last and of the best epoch, and the history.
+//! A training on disk: the weights of the last and of the best epoch, the state of the optimiser, and the history.
 
 use std::fs;
 use std::io;
@@ -10,6 +10,7 @@ use tch::Tensor;
 use super::{History, TrainError};
 use crate::io::StateDict;
 use crate::io::replace::replace_file;
+use crate::optim::Optimizer;
 
 /// The folder of a training.
 #[derive(Debug, Clone)]
@@ -26,6 +27,11 @@ impl Checkpoint {
         self.0.join("last.safetensors")
     }
 
+    /// The state of the optimiser after the last epoch.
+    pub(super) fn optimizer(&self) -> PathBuf {
+        self.0.join("optimizer.safetensors")
+    }
+
     fn state(&self) -> PathBuf {
         self.0.join("history.json")
     }
@@ -33,12 +39,14 @@ impl Checkpoint {
     pub(super) fn write(
         &self,
         variables: &[(String, Tensor)],
+        optimizer: &Optimizer,
         history: &History,
         steps: usize,
         is_best: bool,
     ) -> Result<(), TrainError> {
         fs::create_dir_all(&self.0).map_err(failed("written", &self.0))?;
         write_weights(variables, &self.last())?;
+        optimizer.save(self.optimizer())?;
         if is_best {
             write_weights(variables, &self.best())?;
         }

@@ -20,18 +20,22 @@ use crate::train::{
 };
 
 impl Trainer {
-    /// Takes weights, history and learning-rate schedule up from the folder of [`Trainer::checkpoint`], and says how
-    /// many epochs were done. Where there is nothing in it yet, it is 0. What the optimiser keeps for itself, such as a
-    /// momentum, begins anew: libtorch has no way to save it from here.
+    /// Takes weights, history, learning-rate schedule and the state of the optimiser, such as a momentum, up from the
+    /// folder of [`Trainer::checkpoint`], and says how many epochs were done. Where there is nothing in it yet, it is
+    /// 0.
     ///
     /// # Errors
     ///
-    /// Where no folder was given, or a file cannot be read or is of another network.
+    /// Where no folder was given, or a file cannot be read or is of another network or optimiser.
     pub fn resume(&mut self) -> Result<usize, TrainError> {
         let checkpoint = self.folder("history.json")?;
         if checkpoint.last().exists() {
             let (history, steps) = checkpoint.read()?;
             self.read(&checkpoint.last())?;
+            // A folder of an earlier version has none.
+            if checkpoint.optimizer().exists() {
+                self.optimizer.load(checkpoint.optimizer())?;
+            }
             (self.history, self.steps) = (history, steps);
             if let Some(epoch) = self.history.epochs().last() {
                 self.set_lr(epoch.lr);
@@ -211,7 +215,7 @@ impl Trainer {
                 self.watch.keep(self.variables.iter().map(|(_, variable)| variable));
             }
             if let Some(checkpoint) = &self.checkpoint {
-                checkpoint.write(&self.variables, &self.history, self.steps, is_best)?;
+                checkpoint.write(&self.variables, &self.optimizer, &self.history, self.steps, is_best)?;
             }
             if self.watch.is_over() {
                 report.stop("no more progress");

@@ -1,10 +1,9 @@
-use tch::nn::{self, Module};
 use tch::{Kind, Reduction};
 
 use super::*;
 use crate::data::{DataLoader, TensorDataset};
 use crate::modes::no_grad;
-use crate::nn::{Chain, seq};
+use crate::nn::{self, Chain, Module, VarStore, seq};
 use crate::optim::{CosineAnnealingLR, StepLR};
 use crate::reference::Reference;
 use crate::train::Outcome;
@@ -189,10 +188,10 @@ fn early_stopping_ends_the_training_and_brings_the_best_weights_back() {
 #[test]
 fn a_training_that_is_taken_up_goes_on_as_if_it_had_not_ended() {
     let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = nn::AdamW::default().wd(0.1);
     let train = |epochs: usize, resume: bool, folder: &std::path::Path| {
         let (case, net) = Case::new();
-        let mut trainer =
-            case.trainer(nn::Sgd::default(), 0.2).schedule_steps(CosineAnnealingLR::new(0.2, 24)).checkpoint(folder);
+        let mut trainer = case.trainer(config, 0.2).schedule_steps(CosineAnnealingLR::new(0.2, 24)).checkpoint(folder);
         let done = if resume { trainer.resume().expect("resumes") } else { 0 };
         let mut trainer = trainer.epochs(epochs - done);
         trainer.fit(&net, &case.loader("train", 16).shuffle(1), None).expect("trains");
@@ -205,6 +204,11 @@ fn a_training_that_is_taken_up_goes_on_as_if_it_had_not_ended() {
     // What is written as JSON may differ in the last digit.
     assert_eq!(parts.1.len(), whole.1.len());
     assert!(parts.1.iter().zip(&whole.1).all(|(part, whole)| (part - whole).abs() < 1e-12), "{:?}", parts.1);
+
+    let (case, _) = Case::new();
+    let mut other = case.trainer(nn::Sgd::default(), 0.2).checkpoint(folder.path().join("whole"));
+    let error = other.resume().expect_err("another optimiser").to_string();
+    assert!(error.contains("it is the state of AdamW, and this is SGD"), "{error}");
 }
 
 #[test]
