@@ -31,7 +31,7 @@ use crate::modes::no_grad;
 /// for _ in 0..5 {
 ///     optimizer.step(|| {
 ///         let (x, y) = (xy.get(0), xy.get(1));
-///         (1.0 - &x).square() + (y - x.square()).square() * 100.0 // Rosenbrock's valley.
+///         (&x - 1.0).square() + (y - x.square()).square() * 100.0 // Rosenbrock's valley.
 ///     });
 /// }
 /// assert!((xy - 1.0).abs().max().double_value(&[]) < 1e-3);
