@@ -4,6 +4,7 @@
 #![warn(missing_debug_implementations)]
 
 pub mod audio;
+pub mod autograd;
 pub mod cell;
 pub mod data;
 pub mod device;

@@ -24,8 +24,8 @@
 
 pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
+pub use crate::{autograd, data, distributions, io, metrics, nn, optim, rl, text, train};
 pub use crate::{bail, ensure};
-pub use crate::{data, distributions, io, metrics, nn, optim, rl, text, train};
 // For the optimisers of `tch::nn`, which have a trait of their own.
 pub use ::tch::index::{Ellipsis, IndexOp, NewAxis, Steps as _};
 pub use ::tch::nn::OptimizerConfig as _;
@@ -33,6 +33,7 @@ pub use ::tch::{Device, Kind, Reduction, TchError, Tensor};
 pub use anyhow::{Context, Result, anyhow};
 
 pub use crate::animation::Animation;
+pub use crate::autograd::TensorHooks as _;
 pub use crate::checkpoint::checkpoint;
 pub use crate::data::{
     DataLoader, Dataset, Standardize, Subset, TensorDataset, iris, k_fold, karate_club, mnist_10k, moby_dick, one_hot,

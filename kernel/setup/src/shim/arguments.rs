@@ -9,7 +9,8 @@ pub(super) const HEADER: &str = concat!(
     include_str!("arguments.h"),
     include_str!("broadcasts.h"),
     include_str!("autocast.h"),
-    include_str!("fused.h")
+    include_str!("fused.h"),
+    include_str!("autograd.h")
 );
 
 /// What decides how the shim is compiled, besides its sources.

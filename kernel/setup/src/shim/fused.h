@@ -11,11 +11,12 @@ namespace oxtorch {
 
 using Tensors = torch::Tensor *const *;
 
+// Null is a tensor that is not defined.
 inline std::vector<torch::Tensor> list(Tensors tensors, int count) {
   std::vector<torch::Tensor> list;
   if (!tensors) return list;
   list.reserve(count);
-  for (int i = 0; i < count; ++i) list.push_back(*tensors[i]);
+  for (int i = 0; i < count; ++i) list.push_back(tensors[i] ? *tensors[i] : torch::Tensor());
   return list;
 }
 
