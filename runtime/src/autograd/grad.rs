@@ -222,7 +222,7 @@ mod tests {
 
     fn message(run: impl FnOnce()) -> String {
         let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("it panics");
-        panic.downcast_ref::<String>().cloned().unwrap_or_default()
+        shim::text_of(&*panic)
     }
 
     fn weights() -> Tensor {

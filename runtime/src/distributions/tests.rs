@@ -183,7 +183,7 @@ fn more_axes_than_a_batch_has_are_refused() {
 /// Homework: fit a mixture of two Gaussians to points by gradient descent, then draw from it.
 #[test]
 fn a_mixture_learns_where_the_points_are() {
-    use crate::nn::{Adam, OptimizerConfig, VarStore};
+    use crate::nn::{Adam, VarStore};
     let options = (Kind::Float, Device::Cpu);
     let clusters =
         [[-2.0f32, 0.0], [3.0, 1.0]].map(|center| Tensor::randn([200, 2], options) * 0.5 + Tensor::from_slice(&center));

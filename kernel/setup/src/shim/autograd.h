@@ -52,10 +52,10 @@ class OwnedClosure : public torch::CustomClassHolder {
 // An output that was computed already, with a closure that computes the gradients of the inputs from that of the output, the
 // inputs and the output.
 struct Custom : torch::autograd::Function<Custom> {
-  // The output comes by its address, or it would count as an input.
-  static torch::Tensor forward(torch::autograd::AutogradContext *context, const std::vector<torch::Tensor> &inputs,
-                               const torch::Tensor *output, const c10::intrusive_ptr<OwnedClosure> &backward) {
-    std::vector<torch::Tensor> saved = inputs;
+  // libtorch takes tensors and `TensorList` for inputs. The output comes by its address, so it is none.
+  static torch::Tensor forward(torch::autograd::AutogradContext *context, torch::TensorList inputs, const torch::Tensor *output,
+                               const c10::intrusive_ptr<OwnedClosure> &backward) {
+    std::vector<torch::Tensor> saved = inputs.vec();
     saved.push_back(*output);
     context->save_for_backward(saved);
     context->saved_data["backward"] = c10::IValue::make_capsule(backward);
@@ -103,7 +103,8 @@ __attribute__((used)) inline void oxtorch_grad(const tensor *outputs, const tens
 __attribute__((used)) inline tensor oxtorch_custom(const tensor *inputs, int input_count, tensor output, oxtorch::Closure backward) {
   PROTECT(
       auto closure = c10::make_intrusive<oxtorch::OwnedClosure>(backward);
-      return new torch::Tensor(oxtorch::Custom::apply(oxtorch::list(inputs, input_count), output, closure));)
+      const std::vector<torch::Tensor> list = oxtorch::list(inputs, input_count);
+      return new torch::Tensor(oxtorch::Custom::apply(torch::TensorList(list), output, closure));)
   return nullptr;
 }
 
