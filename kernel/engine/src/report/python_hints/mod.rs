@@ -67,7 +67,7 @@ const FUNCTIONS: [(&str, &str); 17] = [
 const MODULES: [&str; 6] = ["torch", "np", "numpy", "F", "math", "plt"];
 
 /// Attributes and methods of other tensor libraries, and the ones here.
-const MEMBERS: [(&str, &str); 13] = [
+const MEMBERS: [(&str, &str); 12] = [
     ("shape", "`x.size()`"),
     ("dtype", "`x.kind()`"),
     ("item", "`x.double_value(&[])` or `x.int64_value(&[])`"),
@@ -77,11 +77,6 @@ const MEMBERS: [(&str, &str); 13] = [
     ("float", "`x.to_kind(Kind::Float)`"),
     ("cpu", "`x.to_device(Device::Cpu)`"),
     ("cuda", "`x.to_device(Device::cuda_if_available())`"),
-    (
-        "retain_grad",
-        "the gradient of an intermediate tensor is `Tensor::run_backward(&[&loss], &[&y], true, false)[0]`, with the tensors \
-         whose gradient you want in the second list",
-    ),
     ("append", "`list.push(x)`"),
     ("length", "`list.len()`"),
     ("size", "`list.len()`"),
