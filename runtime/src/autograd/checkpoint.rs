@@ -13,9 +13,9 @@ use crate::lock::lock;
 /// Runs a part of a network without keeping its activations; the backward pass computes them again.
 /// `torch.utils.checkpoint.checkpoint`.
 ///
-/// The function owns what it uses, since it is called again later. For layers there is [`checkpointed`]. Random numbers,
-/// as of dropout, are the same both times. Besides its argument it may use tensors that require gradients if they are
-/// leaves, as weights are; other ones are taken for constants.
+/// The function owns what it uses, since it is called again later. For layers there is [`checkpointed`]. Random
+/// numbers, as of dropout, are the same both times. Besides its argument it may use tensors that require gradients if
+/// they are leaves, as weights are. Those that were computed from others have to be its argument.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -17,10 +17,10 @@ pub struct Saved<const N: usize> {
 
 /// An operation with a backward pass of its own; `torch.autograd.Function`.
 ///
-/// `forward` computes the output from the inputs, and is not differentiated. `backward` gets the gradient of the output,
-/// and what the operation was computed from; it gives the gradients of the inputs, each of the shape of its input, as
-/// `[Tensor; N]`, or as `[Option<Tensor>; N]` if some have none. If it uses operations of tensors only, the operation can
-/// be differentiated twice.
+/// `forward` computes the output from the inputs, and is not differentiated. `backward` gets the gradient of the
+/// output, and what the operation was computed from; it gives the gradients of the inputs, each of the shape of its
+/// input, as `[Tensor; N]`, or as `[Option<Tensor>; N]` if some have none. If it uses operations of tensors only, the
+/// operation can be differentiated twice.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -39,12 +39,13 @@ pub struct Saved<const N: usize> {
 /// assert_eq!(x.grad(), Tensor::from_slice(&[-0.5f32, -0.5]));
 /// ```
 ///
-/// `backward` is kept with the graph: it owns what it uses (`move`). So are the inputs and the output, which must not be
-/// changed in place before the backward pass; libtorch refuses that.
+/// `backward` is kept with the graph: it owns what it uses (`move`). So are the inputs and the output, which must not
+/// be changed in place before the backward pass; libtorch refuses that.
 ///
 /// # Panics
 ///
-/// If `forward` does. If `backward` panics, or gives a gradient of another shape, the backward pass fails with a message.
+/// If `forward` does. If `backward` panics, or gives a gradient of another shape, the backward pass fails with a
+/// message.
 pub fn custom<const N: usize, G: Into<Option<Tensor>>>(
     inputs: [&Tensor; N],
     forward: impl FnOnce([&Tensor; N]) -> Tensor,

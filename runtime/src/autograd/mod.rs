@@ -1,6 +1,6 @@
 //! Gradients beyond `loss.backward()`, as `torch.autograd` has them.
 //!
-//! - [`grad`] and [`Grad`]: the gradients of chosen outputs by chosen inputs, also such that can be differentiated again.
+//! - [`grad`] and [`Grad`]: gradients of chosen outputs by chosen inputs, which can be differentiated again if asked.
 //! - [`custom`]: an operation with a backward pass of its own, for straight-through estimators or gradient reversal.
 //! - [`TensorHooks`]: `x.register_hook(..)` sees or changes a gradient on its way, `x.retain_grad()` keeps it.
 //! - [`jacobian`], [`hessian`], [`vjp`], [`jvp`]: derivatives of functions.
