@@ -56,7 +56,7 @@ pub use models::transformer::{
 pub use models::unet::{UNet, UNetBlock, UNetConfig, timestep_embedding, unet, unet_block};
 pub use seed::seed;
 pub use sequential::{Sequential, SequentialT, seq, seq_t};
-pub use store::{Entry, Path, VarStore};
+pub use store::{Entry, Path, VarStore, functional_call};
 pub(crate) use store::{by_name, forget_panics};
 pub use tch::nn::*;
 pub use watch::{Watched, WatchedT, watch, watch_t};

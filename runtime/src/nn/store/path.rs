@@ -9,6 +9,7 @@ use tch::nn::Init;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::entry::Entry;
+use super::given::Given;
 use super::remade_layers::{Layer, Made};
 use super::var_store::{SEPARATOR, VarStore, float_kinds, is_trainable};
 
@@ -22,6 +23,8 @@ pub struct Path<'a> {
     layers: Vec<Layer>,
     /// Of a path that `set_group` has returned, and of those below it.
     grouped: Option<Arc<Grouped>>,
+    /// What layers get instead of new variables.
+    given: Option<Arc<Given>>,
 }
 
 /// Whether anything was done with a path that has a group of its own.
@@ -48,8 +51,9 @@ impl Drop for Grouped {
 macro_rules! variables {
     ($($(#[$doc:meta])* $name:ident($($argument:ident: $ty:ty),*);)*) => {
         $($(#[$doc])*
-        pub fn $name(&self, name: &str, $($argument: $ty),*) -> Tensor {
-            self.add(name, self.empty_store().root().$name(NEW, $($argument),*), true)
+        pub fn $name(&self, name: &str, dims: &[i64], $($argument: $ty),*) -> Tensor {
+            let make = || self.add(name, self.empty_store().root().$name(NEW, dims, $($argument),*), true);
+            self.given(name, dims).unwrap_or_else(make)
         })*
     };
 }
@@ -72,7 +76,17 @@ const NEW: &str = "new";
 
 impl<'a> Path<'a> {
     pub(super) fn new(path: tch::nn::Path<'a>, store: &'a VarStore) -> Self {
-        Self { path, store, layers: Vec::new(), grouped: None }
+        Self { path, store, layers: Vec::new(), grouped: None, given: None }
+    }
+
+    /// The same place, with weights for the layers that are made there.
+    pub(super) fn with_weights(self, given: Arc<Given>) -> Self {
+        Self { given: Some(given), ..self }
+    }
+
+    /// The weight that is given instead of a variable.
+    fn given(&self, name: &str, size: &[i64]) -> Option<Tensor> {
+        self.given.as_ref().map(|given| given.take(&self.path.path(name), size))
     }
 
     /// A place below this one; the same as `path / name`.
@@ -141,6 +155,9 @@ impl<'a> Path<'a> {
              `.to_kind(Kind::Float)`",
             tensor.kind()
         );
+        if let Some(given) = self.given(name, &tensor.size()) {
+            return given;
+        }
         self.note_use();
         let full = self.path.path(name);
         let store = self.store;
@@ -175,25 +192,28 @@ impl<'a> Path<'a> {
 
     variables! {
         /// Makes a variable that is trained.
-        var(dims: &[i64], init: Init);
+        var(init: Init);
         /// Makes a variable of zeros.
-        zeros(dims: &[i64]);
+        zeros();
         /// Makes a variable of ones.
-        ones(dims: &[i64]);
+        ones();
         /// Makes a variable, normal with a mean of 0 and a deviation of 1.
-        randn_standard(dims: &[i64]);
+        randn_standard();
         /// Makes a variable, normal.
-        randn(dims: &[i64], mean: f64, stdev: f64);
+        randn(mean: f64, stdev: f64);
         /// Makes a variable, uniform.
-        uniform(dims: &[i64], lo: f64, up: f64);
+        uniform(lo: f64, up: f64);
         /// Makes a variable as [`init::kaiming_uniform_`](crate::nn::init::kaiming_uniform_) draws one for ReLU.
-        kaiming_uniform(dims: &[i64]);
+        kaiming_uniform();
         /// Makes a variable as [`init::kaiming_normal_`](crate::nn::init::kaiming_normal_) draws one for ReLU.
-        kaiming_normal(dims: &[i64]);
+        kaiming_normal();
         /// Makes a variable as [`init::orthogonal_`](crate::nn::init::orthogonal_) draws one.
-        orthogonal(dims: &[i64], gain: f64);
-        /// Makes a variable with the numbers of a tensor.
-        var_copy(tensor: &Tensor);
+        orthogonal(gain: f64);
+    }
+
+    /// Makes a variable with the numbers of a tensor.
+    pub fn var_copy(&self, name: &str, tensor: &Tensor) -> Tensor {
+        self.add(name, self.empty_store().root().var_copy(NEW, tensor), true)
     }
 
     fallible_variables! {

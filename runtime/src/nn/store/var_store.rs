@@ -109,6 +109,11 @@ impl VarStore {
         variables
     }
 
+    /// The variables that are trained, with their names, in the order of the names; `named_parameters()` of PyTorch.
+    pub fn named_parameters(&self) -> Vec<(String, Tensor)> {
+        by_name(self).into_iter().filter(|(_, variable)| variable.requires_grad()).collect()
+    }
+
     float_kinds!("that are there, and those that are going to be made,");
 
     fn set_float_kind(&mut self, kind: Kind) {
@@ -154,6 +159,45 @@ impl VarStore {
             for (name, mut variable) in variables {
                 if let Some(weight) = weights.get(&name) {
                     variable.copy_(weight);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Brings the variables nearer to those of another store, `w = w + tau (w' - w)`, statistics too: the soft update
+    /// of a target network, as in DDPG and SAC (T. Lillicrap et al., 2016, <https://arxiv.org/abs/1509.02971>). With a
+    /// `tau` of 1 they become those of the other store. Whole numbers, such as counts, become equal.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let (critic, mut target) = (nn::VarStore::new(device()), nn::VarStore::new(device()));
+    /// critic.root().ones("w", &[2]);
+    /// let w = target.root().zeros("w", &[2]);
+    /// target.soft_update(&critic, 0.25)?;
+    /// assert_eq!(w, Tensor::full([2], 0.25, (Kind::Float, device())));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`VarStore::copy`]. Then no variable is changed.
+    ///
+    /// # Panics
+    ///
+    /// Where `tau` is not between 0 and 1.
+    pub fn soft_update(&mut self, src: &tch::nn::VarStore, tau: f64) -> Result<(), TchError> {
+        assert!((0.0..=1.0).contains(&tau), "soft_update: tau is {tau}; it must be between 0 and 1");
+        let weights = StateDict::of(src);
+        weights.check(self.variables(), false).map_err(told)?;
+        no_grad(|| {
+            for (name, mut variable) in self.variables() {
+                match weights.get(&name) {
+                    Some(weight) if is_trainable(&variable) => {
+                        let weight = weight.to_device(variable.device()).to_kind(variable.kind());
+                        let _ = variable.lerp_(&weight, tau);
+                    }
+                    Some(weight) => variable.copy_(weight),
+                    None => {}
                 }
             }
         });
