@@ -5,6 +5,13 @@
 //! PyTorch's losses and of torchmetrics, **predictions first, targets second**, where scikit-learn has `y_true` first.
 //! Precision and recall of swapped arguments are each other.
 //!
+//! | for | |
+//! | --- | --- |
+//! | classes | [`accuracy`], [`top_k_accuracy`], [`precision`], [`recall`], [`f1_score`], [`ConfusionMatrix`] |
+//! | scores | [`roc_auc`] |
+//! | numbers | [`mae`], [`mse`], [`r2_score`] |
+//! | text | [`perplexity`], [`bleu`], [`chrf`], [`rouge_n`], [`rouge_l`], [`word_error_rate`], [`edit_distance`] |
+//!
 //! ```
 //! use oxtorch::prelude::*;
 //! let logits = Tensor::from_slice2(&[[2.0f32, 0.1], [0.3, 1.0], [0.9, 0.2]]);
@@ -25,7 +32,7 @@ mod regression;
 
 pub use classification::{accuracy, f1_score, precision, recall, top_k_accuracy};
 pub use confusion::{Average, ConfusionMatrix, confusion_matrix};
-pub use language::perplexity;
+pub use language::{Rouge, bleu, chrf, edit_distance, perplexity, rouge_l, rouge_n, word_error_rate};
 pub use mean::Mean;
 pub use ranking::roc_auc;
 pub use regression::{mae, mse, r2_score};

@@ -29,6 +29,11 @@ impl Reference {
         self.value(pointer).as_array().expect("a list").iter().map(number).collect()
     }
 
+    pub(crate) fn texts(&self, pointer: &str) -> Vec<String> {
+        let texts = self.value(pointer).as_array().expect("a list").iter();
+        texts.map(|text| text.as_str().expect("a text").to_owned()).collect()
+    }
+
     /// A tensor on the CPU, of the kind that it had there.
     pub(crate) fn tensor(&self, pointer: &str) -> Tensor {
         let integers = |name: &str| self.numbers(&format!("{pointer}/{name}")).into_iter().map(|n| n as i64).collect();

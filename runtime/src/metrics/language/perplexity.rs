@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn it_is_the_exponential_of_pytorchs_loss() {
-        let reference = Reference::parse(include_str!("../../../tests/reference/metrics.json"));
+        let reference = Reference::parse(include_str!("../../../../tests/reference/metrics.json"));
         let actual = perplexity(&reference.tensor("/perplexity/logits"), &reference.tensor("/perplexity/tokens"));
         let expected = reference.number("/perplexity/value");
         assert!((actual - expected).abs() < 1e-5 * expected, "{actual} instead of {expected}");
