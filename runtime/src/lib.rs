@@ -27,6 +27,7 @@ mod support;
 mod tests;
 pub mod text;
 pub mod train;
+pub mod vision;
 
 pub use display::{animation, font, picture, progress, table, tensor};
 pub use host::checkpoint::checkpoint;

@@ -27,6 +27,7 @@ mod write;
 pub use error::PlotError;
 pub use figures::Figures;
 pub use layout::colors::ColorMap;
+pub(crate) use layout::colors::of_class;
 pub use layout::legend::Legend;
 pub(crate) use layout::names::cut;
 pub use live::{Coordinate, LivePlot};

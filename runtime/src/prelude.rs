@@ -13,6 +13,7 @@
 //!   [`read_csv`], [`Dataset`], [`TensorDataset`]; and in batches: [`DataLoader`]. More in [`data`].
 //! - Networks: [`summary`] for layers, shapes and parameters, [`seed`] for runs that repeat. Images are augmented by
 //!   [`data::augment`].
+//! - Detection and segmentation: [`vision`] for boxes and masks, [`metrics`] for how good they are.
 //! - Reinforcement learning: [`rl`], and its trait [`Env`].
 //! - Probability: [`distributions`], such as `distributions::Normal`, with the methods of their trait
 //!   [`Distribution`](crate::distributions::Distribution) in scope.
@@ -24,7 +25,7 @@
 
 pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
-pub use crate::{autograd, data, distributions, io, metrics, nn, optim, rl, text, train};
+pub use crate::{autograd, data, distributions, io, metrics, nn, optim, rl, text, train, vision};
 pub use crate::{bail, ensure};
 // For the optimisers of `tch::nn`, which have a trait of their own.
 pub use ::tch::index::{Ellipsis, IndexOp, NewAxis, Steps as _};

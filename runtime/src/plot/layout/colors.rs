@@ -17,7 +17,7 @@ const SERIES: [Ink; 10] = [
 ];
 
 /// The color of a number: of a class, or of the place among the series.
-pub(in crate::plot) fn of_class(class: usize) -> Ink {
+pub(crate) fn of_class(class: usize) -> Ink {
     SERIES[class % SERIES.len()]
 }
 
