@@ -143,6 +143,12 @@ impl ConfusionMatrix {
         self.of_each(|right, support, predicted| share(2.0 * right, support + predicted))
     }
 
+    /// `TP / (TP + FP + FN)` of each class, its intersection over union (the Jaccard index); NaN for one that is
+    /// neither in the targets nor predicted.
+    pub fn iou(&self) -> Vec<f64> {
+        self.of_each(|right, support, predicted| right / (support + predicted - right))
+    }
+
     /// How many targets each class has.
     pub fn support(&self) -> Vec<u64> {
         let classes = self.names.len();

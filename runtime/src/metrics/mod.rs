@@ -10,6 +10,8 @@
 //! | classes | [`accuracy`], [`top_k_accuracy`], [`precision`], [`recall`], [`f1_score`], [`ConfusionMatrix`] |
 //! | scores | [`roc_auc`] |
 //! | numbers | [`mae`], [`mse`], [`r2_score`] |
+//! | pixels | [`mean_iou`] |
+//! | boxes | [`mean_average_precision`] |
 //! | text | [`perplexity`], [`bleu`], [`chrf`], [`rouge_n`], [`rouge_l`], [`word_error_rate`], [`edit_distance`] |
 //!
 //! ```
@@ -25,17 +27,21 @@
 
 mod classification;
 mod confusion;
+mod detection;
 mod language;
 mod mean;
 mod ranking;
 mod regression;
+mod segmentation;
 
 pub use classification::{accuracy, f1_score, precision, recall, top_k_accuracy};
 pub use confusion::{Average, ConfusionMatrix, confusion_matrix};
+pub use detection::{AveragePrecision, Detections, GroundTruths, mean_average_precision};
 pub use language::{Rouge, bleu, chrf, edit_distance, perplexity, rouge_l, rouge_n, word_error_rate};
 pub use mean::Mean;
 pub use ranking::roc_auc;
 pub use regression::{mae, mse, r2_score};
+pub use segmentation::{MeanIou, mean_iou};
 
 use tch::{Device, Kind, Tensor};
 

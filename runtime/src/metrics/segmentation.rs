@@ -1,0 +1,73 @@
+//! How well pixels are classified.
+
+use tch::Tensor;
+
+use super::{confusion_matrix, pairs};
+
+/// What [`mean_iou`] finds, from 0 to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeanIou {
+    /// Of each class; NaN for one that is neither in the targets nor predicted.
+    pub per_class: Vec<f64>,
+    /// Of the classes that are there; NaN where none is.
+    pub mean: f64,
+}
+
+/// Intersection over union of the pixels of each class, `TP / (TP + FP + FN)` over all images together, and the mean
+/// over the classes: the measure of semantic segmentation in PASCAL VOC and Cityscapes.
+///
+/// Scores `[N, C, H, W]` or classes `[N, H, W]` for targets `[N, H, W]` int64. Pixels whose target is `ignore_index` do
+/// not count: 255 in many data sets, -100 in PyTorch's losses. For more images than fit into memory, a
+/// [`ConfusionMatrix`](super::ConfusionMatrix) gathers batches and has an `iou()` too.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let predicted = Tensor::from_slice2(&[[0i64, 0, 1], [1, 1, 2]]).unsqueeze(0);
+/// let targets = Tensor::from_slice2(&[[0i64, 1, 1], [1, 255, 2]]).unsqueeze(0);
+/// let iou = metrics::mean_iou(&predicted, &targets, 3, 255);
+/// assert_eq!(iou.per_class, [1.0 / 2.0, 2.0 / 3.0, 1.0]);
+/// assert!((iou.mean - 13.0 / 18.0).abs() < 1e-9);
+/// ```
+///
+/// # Panics
+///
+/// Where there is not one prediction for each target, or one that counts is not in 0 to `num_classes`.
+#[track_caller]
+pub fn mean_iou(predictions: &Tensor, targets: &Tensor, num_classes: usize, ignore_index: i64) -> MeanIou {
+    let (predicted, targets) = pairs("mean_iou", predictions, targets);
+    let counted = targets.ne(ignore_index);
+    let matrix = confusion_matrix(&predicted.masked_select(&counted), &targets.masked_select(&counted), num_classes);
+    let per_class = matrix.iou();
+    let present: Vec<f64> = per_class.iter().copied().filter(|iou| !iou.is_nan()).collect();
+    MeanIou { mean: present.iter().sum::<f64>() / present.len() as f64, per_class }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+    use crate::reference::Reference;
+
+    #[test]
+    fn it_is_as_defined_over_the_pixels_that_count() {
+        let reference = Reference::parse(include_str!("../../../tests/reference/detection.json"));
+        let (scores, targets) = (reference.tensor("/pixels/scores"), reference.tensor("/pixels/targets"));
+        let classes = scores.argmax(1, false);
+        for predictions in [scores, classes] {
+            let iou = mean_iou(&predictions, &targets, 5, 255);
+            reference.check("/pixels/iou", &Tensor::from_slice(&iou.per_class), 1e-12);
+            assert!((iou.mean - reference.number("/pixels/mean")).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn targets_beyond_the_classes_are_named() {
+        let zeros = || Tensor::zeros([1, 2, 2], (Kind::Int64, Device::Cpu));
+        assert_eq!(mean_iou(&zeros(), &zeros(), 2, -100).mean, 1.0);
+        assert!(mean_iou(&zeros(), &zeros(), 2, 0).mean.is_nan());
+        let panic = std::panic::catch_unwind(|| mean_iou(&zeros(), &(zeros() + 255i64), 2, -100)).expect_err("a panic");
+        let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+        assert!(message.contains("a target of class 255; there are 2 classes"), "{message}");
+    }
+}
