@@ -2,6 +2,7 @@
 //!
 //! Images are float tensors `[C, H, W]` or batches `[N, C, H, W]`, with values from 0 to 1. The functions do the same
 //! to each image; the types, named as in `torchvision.transforms`, draw at random and are put together by [`Compose`].
+//! [`mixup`] and [`cutmix`] mix the images of a batch and their labels.
 //!
 //! ```
 //! use oxtorch::prelude::*;
@@ -22,6 +23,7 @@ mod compose;
 mod crop;
 mod erasing;
 mod flip;
+mod mix;
 mod normalize;
 mod resize;
 mod rotation;
@@ -31,6 +33,7 @@ pub use compose::{Compose, Transform};
 pub use crop::{CenterCrop, RandomCrop, center_crop, crop};
 pub use erasing::{RandomErasing, erase};
 pub use flip::{RandomHorizontalFlip, RandomVerticalFlip, hflip, vflip};
+pub use mix::{cutmix, mixup};
 pub use normalize::{Normalize, denormalize, normalize};
 pub use rand::rngs::StdRng;
 pub use resize::{RandomResizedCrop, Resize, resize};
