@@ -40,10 +40,15 @@ pub use layers::conv::{
 };
 pub use layers::dropout::{AlphaDropout, DropPath, Dropout, Dropout2d, alpha_dropout, drop_path, dropout, dropout2d};
 pub use layers::embedding::embedding;
+pub use layers::feed_forward::{SwiGLU, swiglu};
 pub use layers::graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalized_adjacency};
 pub use layers::linear::{Bilinear, LinearConfig, bilinear, linear};
-pub use layers::norm::{BatchNorm, BatchNormConfig, batch_norm1d, batch_norm2d, batch_norm3d, group_norm, layer_norm};
+pub use layers::norm::{
+    BatchNorm, BatchNormConfig, InstanceNorm, InstanceNormConfig, RMSNorm, RMSNormConfig, batch_norm1d, batch_norm2d,
+    batch_norm3d, group_norm, instance_norm1d, instance_norm2d, instance_norm3d, layer_norm, rms_norm,
+};
 pub use layers::position::{LearnedPositions, learned_positions, rotary, rotary_from, sinusoidal_positions};
+pub use layers::prelu::{PReLU, PReLUConfig, prelu};
 pub use layers::recurrent::{GRU, LSTM, PlainRNN, RNN, RNNConfig, gru, lstm, rnn};
 pub use layers::rnn_cell::{CellConfig, CellWeights, GRUCell, LSTMCell, RNNCell, gru_cell, lstm_cell, rnn_cell};
 pub use loss::{focal_loss, info_nce, kl_to_standard_normal, smoothed_cross_entropy, triplet_loss};

@@ -1,5 +1,5 @@
-//! Norms: `y = (x - mean) / sqrt(variance + eps) * weight + bias`, over a batch, a group of channels or a sample's last
-//! dimensions. As PyTorch's they begin with weights of 1 and biases of 0.
+//! Norms: `y = (x - mean) / sqrt(variance + eps) * weight + bias`, over a batch, a sample's channels, a group of these
+//! or a sample's last dimensions. As PyTorch's they begin with weights of 1 and biases of 0.
 
 use std::borrow::Borrow;
 
@@ -7,6 +7,14 @@ use tch::Tensor;
 use tch::nn::{GroupNorm, GroupNormConfig, Init, LayerNorm, LayerNormConfig, ModuleT};
 
 use crate::nn::Path;
+
+mod instance;
+mod rms;
+#[cfg(test)]
+mod tests;
+
+pub use instance::{InstanceNorm, InstanceNormConfig, instance_norm1d, instance_norm2d, instance_norm3d};
+pub use rms::{RMSNorm, RMSNormConfig, rms_norm};
 
 /// How a batch norm is made.
 #[derive(Debug, Clone, Copy)]
@@ -144,6 +152,8 @@ impl ModuleT for BatchNorm {
 /// let norm: nn::LayerNorm = nn::layer_norm(vs.root() / "norm", vec![16], Default::default());
 /// let y = norm.forward(&(Tensor::randn([2, 5, 16], (Kind::Float, device())) + 3.0));
 /// assert!(y.i((0, 0)).mean(Kind::Float).double_value(&[]).abs() < 1e-5);
+/// let config = nn::LayerNormConfig { eps: 1e-12, ..Default::default() };  // as BERT has it; the default is 1e-5
+/// let norm = nn::layer_norm(vs.root() / "bert_norm", vec![16], config);
 /// ```
 pub fn layer_norm<'a>(path: impl Borrow<Path<'a>>, normalized_shape: Vec<i64>, config: LayerNormConfig) -> LayerNorm {
     let (path, affine) = (&path.borrow().layer(), config.elementwise_affine);
