@@ -33,7 +33,9 @@ pub use chain::{Chain, ChainT};
 pub use cross_entropy::cross_entropy;
 pub(crate) use cross_entropy::rows;
 pub use gumbel_softmax::gumbel_softmax;
-pub use layers::attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
+pub use layers::attention::{
+    AttentionConfig, KvCache, LayerCache, Mask, MultiheadAttention, grouped_query_attention, multihead_attention,
+};
 pub use layers::conv::{
     ConvConfig, ConvConfigND, ConvTransposeConfig, conv, conv_transpose1d, conv_transpose2d, conv_transpose3d, conv1d,
     conv2d, conv3d, no_bias,
@@ -47,7 +49,7 @@ pub use layers::norm::{
     BatchNorm, BatchNormConfig, InstanceNorm, InstanceNormConfig, RMSNorm, RMSNormConfig, batch_norm1d, batch_norm2d,
     batch_norm3d, group_norm, instance_norm1d, instance_norm2d, instance_norm3d, layer_norm, rms_norm,
 };
-pub use layers::position::{LearnedPositions, learned_positions, rotary, rotary_from, sinusoidal_positions};
+pub use layers::position::{LearnedPositions, Rotary, learned_positions, rotary, rotary_from, sinusoidal_positions};
 pub use layers::prelu::{PReLU, PReLUConfig, prelu};
 pub use layers::recurrent::{GRU, LSTM, PlainRNN, RNN, RNNConfig, gru, lstm, rnn};
 pub use layers::rnn_cell::{CellConfig, CellWeights, GRUCell, LSTMCell, RNNCell, gru_cell, lstm_cell, rnn_cell};

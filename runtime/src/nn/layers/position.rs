@@ -21,7 +21,7 @@ use crate::nn::Path;
 ///
 /// Where `d_model` is odd.
 pub fn sinusoidal_positions(length: i64, d_model: i64, device: Device) -> Tensor {
-    let angles = angles(0, length, d_model, "sinusoidal_positions", device);
+    let angles = angles(&places(0, length, device), BASE, d_model, "sinusoidal_positions");
     Tensor::stack(&[angles.sin(), angles.cos()], -1).view([length, d_model]).to_kind(Kind::Float)
 }
 
@@ -40,7 +40,7 @@ pub fn sinusoidal_positions(length: i64, d_model: i64, device: Device) -> Tensor
 ///
 /// Where `d` is odd or there are fewer than two dimensions.
 pub fn rotary(xs: &Tensor) -> Tensor {
-    turned(xs, 0, "rotary")
+    Rotary::default().turned(xs, 0, "rotary")
 }
 
 /// As [`rotary`], for positions that begin at `offset`: where keys of earlier tokens are kept, it is how many those
@@ -59,30 +59,109 @@ pub fn rotary(xs: &Tensor) -> Tensor {
 /// As [`rotary`], and where `offset` is negative.
 pub fn rotary_from(xs: &Tensor, offset: i64) -> Tensor {
     assert!(offset >= 0, "rotary_from: an offset of {offset}; positions count from 0");
-    turned(xs, offset, "rotary_from")
+    Rotary::default().turned(xs, offset, "rotary_from")
 }
 
-fn turned(xs: &Tensor, offset: i64, what: &str) -> Tensor {
-    let size = xs.size();
-    let [.., length, d] = size.as_slice() else {
-        panic!("{what}: a tensor of {size:?}; it is [..., length, d]");
-    };
-    let angles = angles(offset, *length, *d, what, xs.device());
+/// [`rotary`] with a base of its own: `base^(-2i/d)` is by what the position is multiplied for the angle of pair `i`. A
+/// greater base, for longer texts, turns more slowly. Attention turns queries and keys by one where it is
+/// [made so](crate::nn::MultiheadAttention::with_rotary).
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let positions = nn::Rotary { base: 500_000.0 };  // as in Llama 3
+/// let q = Tensor::randn([2, 4, 10, 8], (Kind::Float, device()));
+/// let turned = positions.forward(&q);
+/// let places = Tensor::arange(10, (Kind::Int64, device()));
+/// assert!(positions.forward_at(&q, &places).allclose(&turned, 1e-5, 1e-6, false));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rotary {
+    /// Default 10000.
+    pub base: f64,
+}
+
+impl Default for Rotary {
+    fn default() -> Self {
+        Self { base: BASE }
+    }
+}
+
+impl Rotary {
+    /// As [`Module::forward`], for positions that begin at `offset`.
+    ///
+    /// # Panics
+    ///
+    /// As [`rotary`], and where `offset` is negative or the base is not positive.
+    pub fn forward_from(&self, xs: &Tensor, offset: i64) -> Tensor {
+        assert!(offset >= 0, "Rotary: an offset of {offset}; positions count from 0");
+        self.turned(xs, offset, "Rotary")
+    }
+
+    /// As [`Module::forward`], for given positions: `[length]` for all, or `[N, length]` for each sequence of
+    /// `[N, ..., length, d]`. They need not be whole numbers.
+    ///
+    /// # Panics
+    ///
+    /// As [`rotary`], and where there are not as many positions as vectors.
+    pub fn forward_at(&self, xs: &Tensor, positions: &Tensor) -> Tensor {
+        let (size, given) = (xs.size(), positions.size());
+        let shaped = match (size.as_slice(), given.as_slice()) {
+            ([.., length, _], [l]) if l == length => positions.shallow_clone(),
+            ([n, .., length, _], [of, l]) if (of, l) == (n, length) => {
+                let mut shape = vec![1; size.len() - 1];
+                (shape[0], shape[size.len() - 2]) = (*n, *length);
+                positions.reshape(&shape)
+            }
+            _ => panic!(
+                "Rotary: positions of {given:?} for a tensor of {size:?}; for [N, ..., length, d] they are [length] or \
+                 [N, length]"
+            ),
+        };
+        let d = size[size.len() - 1];
+        turned_by(xs, &angles(&shaped.to_device(xs.device()), self.base, d, "Rotary"))
+    }
+
+    fn turned(&self, xs: &Tensor, offset: i64, what: &str) -> Tensor {
+        let size = xs.size();
+        let [.., length, d] = size.as_slice() else {
+            panic!("{what}: a tensor of {size:?}; it is [..., length, d]");
+        };
+        turned_by(xs, &angles(&places(offset, *length, xs.device()), self.base, *d, what))
+    }
+}
+
+/// `[..., length, d]` to the same shape, for positions from 0.
+impl Module for Rotary {
+    fn forward(&self, xs: &Tensor) -> Tensor {
+        self.turned(xs, 0, "Rotary")
+    }
+}
+
+/// Pairs `[..., length, d]` by angles that are `[..., length, d / 2]`.
+fn turned_by(xs: &Tensor, angles: &Tensor) -> Tensor {
     let (sin, cos) = (angles.sin().to_kind(xs.kind()), angles.cos().to_kind(xs.kind()));
     let halves = xs.chunk(2, -1);
     let (a, b) = (&halves[0], &halves[1]);
     Tensor::cat(&[a * &cos - b * &sin, b * &cos + a * &sin], -1)
 }
 
-/// `t / 10000^(2i/d)` for each position `t` from `first` on, and each pair: `[length, d / 2]`, float64.
-fn angles(first: i64, length: i64, d: i64, what: &str, device: Device) -> Tensor {
+/// That of the papers.
+const BASE: f64 = 10000.0;
+
+/// The positions from `first` on.
+fn places(first: i64, length: i64, device: Device) -> Tensor {
+    Tensor::arange_start(first, first + length, (Kind::Double, device))
+}
+
+/// `t / base^(2i/d)` for each position `t` and each pair: `[...]` to `[..., d / 2]`, float64.
+fn angles(positions: &Tensor, base: f64, d: i64, what: &str) -> Tensor {
     assert!(
         d > 0 && d % 2 == 0,
         "{what}: vectors of {d} numbers; sines and cosines come in pairs, so give an even number"
     );
-    let times = Tensor::arange_start(first, first + length, (Kind::Double, device)).unsqueeze(1);
-    let exponents = Tensor::arange(d / 2, (Kind::Double, device)) * (-2.0 / d as f64 * 10000f64.ln());
-    times * exponents.exp()
+    assert!(base > 0.0, "{what}: a base of {base}; it is positive, and 10000 in most models");
+    let exponents = Tensor::arange(d / 2, (Kind::Double, positions.device())) * (-2.0 / d as f64 * base.ln());
+    positions.to_kind(Kind::Double).unsqueeze(-1) * exponents.exp()
 }
 
 /// A vector for each position, learned: `x + weight[:length]`, as in GPT-2.
@@ -152,6 +231,22 @@ mod tests {
         let reference = Reference::parse(include_str!("../../../../tests/reference/attention.json"));
         reference.check("/position/sinusoidal", &sinusoidal_positions(7, 6, Device::Cpu), 1e-6);
         reference.check("/position/rotated", &rotary(&reference.tensor("/position/input")), 1e-5);
+    }
+
+    #[test]
+    fn a_base_and_positions_may_be_given() {
+        let reference = Reference::parse(include_str!("../../../../tests/reference/grouped_attention.json"));
+        let (xs, slow) = (reference.tensor("/rotary/input"), Rotary { base: 500.0 });
+        reference.check("/rotary/base", &slow.forward(&xs), 1e-5);
+        reference.check("/rotary/offset", &slow.forward_from(&xs, 7), 1e-5);
+        reference.check("/rotary/one_each", &slow.forward_at(&xs, &reference.tensor("/rotary/places")), 1e-5);
+        let given = Tensor::from_slice(&[7i64, 8, 9]);
+        reference.check("/rotary/offset", &slow.forward_at(&xs, &given), 1e-5);
+        assert!(Rotary::default().forward(&xs).equal(&rotary(&xs)));
+        let panic =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| slow.forward_at(&xs, &given.narrow(0, 0, 2))))
+                .expect_err("a panic");
+        assert!(panic.downcast_ref::<String>().is_some_and(|text| text.contains("positions of [2] for a tensor of")));
     }
 
     #[test]

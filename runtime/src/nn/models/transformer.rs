@@ -7,7 +7,9 @@ use tch::Tensor;
 use tch::nn::{LayerNorm, LayerNormConfig, Linear, Module, ModuleT};
 
 use crate::nn::Path;
-use crate::nn::layers::attention::{AttentionConfig, Mask, MultiheadAttention, multihead_attention};
+use crate::nn::layers::attention::{
+    AttentionConfig, KvCache, LayerCache, Mask, MultiheadAttention, multihead_attention,
+};
 use crate::nn::layers::linear::linear;
 use crate::nn::layers::norm::layer_norm;
 
@@ -86,6 +88,10 @@ fn norm(path: Path, d_model: i64) -> LayerNorm {
     layer_norm(path, vec![d_model], LayerNormConfig::default())
 }
 
+fn normalized(norm: Option<&LayerNorm>, xs: Tensor) -> Tensor {
+    norm.map_or_else(|| xs.shallow_clone(), |norm| norm.forward(&xs))
+}
+
 fn attention(path: Path, d_model: i64, heads: i64, config: TransformerConfig) -> MultiheadAttention {
     multihead_attention(path, d_model, heads, AttentionConfig { dropout: config.dropout, bias: true })
 }
@@ -135,6 +141,17 @@ impl TransformerEncoderLayer {
         let xs = self.parts.residual(0, xs, train, |xs| self.self_attn.forward_masked(xs, xs, xs, mask, train));
         self.parts.feed_forward(&xs, train)
     }
+
+    /// New tokens `[N, L, d_model]` to the same shape, behind those of the cache; see
+    /// [`MultiheadAttention::forward_cached`].
+    ///
+    /// # Panics
+    ///
+    /// Where shapes do not fit, with the shapes.
+    pub fn forward_cached(&self, xs: &Tensor, mask: &Mask, cache: &mut LayerCache) -> Tensor {
+        let xs = self.parts.residual(0, xs, false, |xs| self.self_attn.forward_cached(xs, mask, cache));
+        self.parts.feed_forward(&xs, false)
+    }
 }
 
 impl ModuleT for TransformerEncoderLayer {
@@ -183,7 +200,33 @@ impl TransformerEncoder {
     /// `[N, L, d_model]` to the same shape; each layer has the mask.
     pub fn forward_masked(&self, xs: &Tensor, mask: &Mask, train: bool) -> Tensor {
         let xs = self.layers.iter().fold(xs.shallow_clone(), |xs, layer| layer.forward_masked(&xs, mask, train));
-        self.norm.as_ref().map_or(xs.shallow_clone(), |norm| norm.forward(&xs))
+        normalized(self.norm.as_ref(), xs)
+    }
+
+    /// New tokens `[N, L, d_model]` to the same shape, behind those of the cache, without dropout. With
+    /// [`Mask::causal`] it is what the whole sequence gives for its last `L` tokens.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let vs = nn::VarStore::new(device());
+    /// let config = nn::TransformerConfig { dim_feedforward: 64, norm_first: true, ..Default::default() };
+    /// let gpt = nn::transformer_encoder(vs.root(), 2, 16, 4, config);
+    /// let x = Tensor::randn([2, 5, 16], (Kind::Float, device()));
+    /// let whole = gpt.forward_masked(&x, &nn::Mask::causal(), false);
+    /// let mut cache = nn::KvCache::new(gpt.layers.len());
+    /// for t in 0..5 {
+    ///     let y = gpt.forward_cached(&x.i((.., t..t + 1)), &nn::Mask::causal(), &mut cache);
+    ///     assert!(y.allclose(&whole.i((.., t..t + 1)), 1e-4, 1e-5, false));
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the cache is of another number of layers, or shapes do not fit.
+    pub fn forward_cached(&self, xs: &Tensor, mask: &Mask, cache: &mut KvCache) -> Tensor {
+        let layers = self.layers.iter().zip(cache.of_layers(self.layers.len()));
+        let xs = layers.fold(xs.shallow_clone(), |xs, (layer, cache)| layer.forward_cached(&xs, mask, cache));
+        normalized(self.norm.as_ref(), xs)
     }
 }
 
@@ -249,11 +292,31 @@ impl TransformerDecoderLayer {
         memory_mask: &Mask,
         train: bool,
     ) -> Tensor {
-        let xs = self.parts.residual(0, target, train, |xs| self.self_attn.forward_masked(xs, xs, xs, mask, train));
-        let xs = self
-            .parts
-            .residual(1, &xs, train, |xs| self.multihead_attn.forward_masked(xs, memory, memory, memory_mask, train));
-        self.parts.feed_forward(&xs, train)
+        let attend = |xs: &Tensor| self.self_attn.forward_masked(xs, xs, xs, mask, train);
+        self.after_self_attention(&self.parts.residual(0, target, train, attend), memory, memory_mask, train)
+    }
+
+    /// As [`TransformerDecoderLayer::forward_masked`] without dropout, for new tokens of the target behind those of the
+    /// cache; see [`MultiheadAttention::forward_cached`].
+    ///
+    /// # Panics
+    ///
+    /// Where shapes do not fit, with the shapes.
+    pub fn forward_cached(
+        &self,
+        target: &Tensor,
+        memory: &Tensor,
+        mask: &Mask,
+        memory_mask: &Mask,
+        cache: &mut LayerCache,
+    ) -> Tensor {
+        let attend = |xs: &Tensor| self.self_attn.forward_cached(xs, mask, cache);
+        self.after_self_attention(&self.parts.residual(0, target, false, attend), memory, memory_mask, false)
+    }
+
+    fn after_self_attention(&self, xs: &Tensor, memory: &Tensor, memory_mask: &Mask, train: bool) -> Tensor {
+        let attend = |xs: &Tensor| self.multihead_attn.forward_masked(xs, memory, memory, memory_mask, train);
+        self.parts.feed_forward(&self.parts.residual(1, xs, train, attend), train)
     }
 }
 
@@ -307,7 +370,28 @@ impl TransformerDecoder {
         let layers = self.layers.iter();
         let xs = layers
             .fold(target.shallow_clone(), |xs, layer| layer.forward_masked(&xs, memory, mask, memory_mask, train));
-        self.norm.as_ref().map_or(xs.shallow_clone(), |norm| norm.forward(&xs))
+        normalized(self.norm.as_ref(), xs)
+    }
+
+    /// As [`TransformerDecoder::forward_masked`] without dropout, for new tokens of the target behind those of the
+    /// cache; see [`MultiheadAttention::forward_cached`].
+    ///
+    /// # Panics
+    ///
+    /// Where the cache is of another number of layers, or shapes do not fit.
+    pub fn forward_cached(
+        &self,
+        target: &Tensor,
+        memory: &Tensor,
+        mask: &Mask,
+        memory_mask: &Mask,
+        cache: &mut KvCache,
+    ) -> Tensor {
+        let layers = self.layers.iter().zip(cache.of_layers(self.layers.len()));
+        let xs = layers.fold(target.shallow_clone(), |xs, (layer, cache)| {
+            layer.forward_cached(&xs, memory, mask, memory_mask, cache)
+        });
+        normalized(self.norm.as_ref(), xs)
     }
 }
 
@@ -356,5 +440,42 @@ mod tests {
             let output = decoder.forward_masked(&target, &memory, &Mask::causal(), &memory_mask, false);
             reference.check(&format!("/transformer/{name}/decoder/output"), &output, 1e-5);
         }
+    }
+
+    #[test]
+    fn token_by_token_a_cache_gives_what_the_whole_sequence_gives() {
+        let random = |length: i64| Tensor::randn([3, length, 8], (tch::Kind::Float, Device::Cpu));
+        let (xs, memory, causal, none) = (random(6), random(4), Mask::causal(), Mask::none());
+        let near = |parts: &[Tensor], whole: &Tensor| Tensor::cat(parts, 1).allclose(whole, 1e-5, 1e-5, false);
+        for (name, config) in configs() {
+            let vs = VarStore::new(Device::Cpu);
+            let encoder = transformer_encoder(&vs.root() / "encoder", 3, 8, 2, config);
+            let decoder = transformer_decoder(&vs.root() / "decoder", 3, 8, 2, config);
+            let [mut of_encoder, mut of_decoder] = [KvCache::new(3), KvCache::new(3)];
+            let parts = [(0, 3), (3, 1), (4, 1), (5, 1)].map(|(from, length)| xs.narrow(1, from, length));
+            let encoded: Vec<_> =
+                parts.iter().map(|part| encoder.forward_cached(part, &causal, &mut of_encoder)).collect();
+            assert!(near(&encoded, &encoder.forward_masked(&xs, &causal, false)), "{name}");
+            let decoded: Vec<_> = parts
+                .iter()
+                .map(|part| decoder.forward_cached(part, &memory, &causal, &none, &mut of_decoder))
+                .collect();
+            assert!(near(&decoded, &decoder.forward_masked(&xs, &memory, &causal, &none, false)), "{name}");
+            assert_eq!((of_encoder.len(), of_decoder.len()), (6, 6));
+        }
+    }
+
+    #[test]
+    fn a_cache_of_another_number_of_layers_is_refused() {
+        let vs = VarStore::new(Device::Cpu);
+        let encoder = transformer_encoder(vs.root(), 2, 8, 2, TransformerConfig::default());
+        let xs = Tensor::zeros([1, 1, 8], (tch::Kind::Float, Device::Cpu));
+        let run = || encoder.forward_cached(&xs, &Mask::causal(), &mut KvCache::new(1));
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("a panic");
+        assert!(
+            panic
+                .downcast_ref::<String>()
+                .is_some_and(|text| text.contains("the network has 2: `nn::KvCache::new(2)`"))
+        );
     }
 }
