@@ -43,7 +43,11 @@ pub use layers::conv::{
 pub use layers::dropout::{AlphaDropout, DropPath, Dropout, Dropout2d, alpha_dropout, drop_path, dropout, dropout2d};
 pub use layers::embedding::embedding;
 pub use layers::feed_forward::{SwiGLU, swiglu};
-pub use layers::graph::{GraphAttention, GraphConv, adjacency, graph_attention, graph_conv, normalized_adjacency};
+pub use layers::graph::{
+    GATConfig, GATConv, GCNConfig, GCNConv, GINConfig, GINConv, GraphAttention, GraphConv, SAGEConfig, SAGEConv,
+    adjacency, gat_conv, gcn_conv, gin_conv, global_add_pool, global_mean_pool, graph_attention, graph_conv,
+    normalized_adjacency, sage_conv, to_undirected,
+};
 pub use layers::linear::{Bilinear, LinearConfig, bilinear, linear};
 pub use layers::norm::{
     BatchNorm, BatchNormConfig, InstanceNorm, InstanceNormConfig, RMSNorm, RMSNormConfig, batch_norm1d, batch_norm2d,

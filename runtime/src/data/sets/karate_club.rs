@@ -25,6 +25,11 @@ impl LabelledGraph {
         self.labels.numel() as i64
     }
 
+    /// `[2, 2 * E]`, int64: each edge in both directions, for layers such as [`gcn_conv`](crate::nn::gcn_conv).
+    pub fn edge_index(&self) -> Tensor {
+        crate::nn::to_undirected(&self.edges.tr())
+    }
+
     /// `[N, N]`, float32: 1 between neighbours.
     pub fn adjacency(&self) -> Tensor {
         crate::nn::adjacency(&self.edges, self.nodes())
@@ -61,5 +66,8 @@ mod tests {
         let club = karate_club();
         reference.check("/karate/adjacency", &club.adjacency(), 0.0);
         reference.check("/karate/factions", &club.labels, 0.0);
+        let (from, to) = (club.edge_index().get(0), club.edge_index().get(1));
+        let edges = club.adjacency().nonzero();
+        assert!(edges.select(1, 0).equal(&from) && edges.select(1, 1).equal(&to));
     }
 }

@@ -1,10 +1,10 @@
-//! Layers on graphs: what a node knows is mixed with what its neighbours know.
+//! Layers on graphs that are adjacency matrices.
 
 use std::borrow::Borrow;
 
-use tch::nn::Init;
 use tch::{Kind, Tensor};
 
+use super::xavier;
 use crate::elements::first_beyond;
 use crate::nn::Path;
 
@@ -168,11 +168,6 @@ impl GraphAttention {
     }
 }
 
-fn xavier(fan_in: i64, fan_out: i64) -> Init {
-    let bound = (6.0 / (fan_in + fan_out) as f64).sqrt();
-    Init::Uniform { lo: -bound, up: bound }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::nn::VarStore;
@@ -183,7 +178,7 @@ mod tests {
 
     #[test]
     fn convolution_and_attention_are_as_defined() {
-        let reference = Reference::parse(include_str!("../../../../tests/reference/layers.json"));
+        let reference = Reference::parse(include_str!("../../../../../tests/reference/layers.json"));
         let (edges, xs) = (reference.tensor("/graph/edges"), reference.tensor("/graph/input"));
         let matrix = adjacency(&edges, 5);
         assert!(matrix.equal(&adjacency(&edges.tr(), 5)));
