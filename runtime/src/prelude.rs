@@ -23,7 +23,7 @@
 //!   `tokio`, so that a cell can say `use tch::vision;`. `image` is both the crate (`image::open`) and the function
 //!   (`image(&x)`): Rust tells them apart.
 
-pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, seed};
+pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, RNNState as _, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
 pub use crate::{autograd, data, distributions, io, metrics, nn, optim, rl, text, train, vision};
 pub use crate::{bail, ensure};

@@ -55,7 +55,7 @@ pub use layers::norm::{
 };
 pub use layers::position::{LearnedPositions, Rotary, learned_positions, rotary, rotary_from, sinusoidal_positions};
 pub use layers::prelu::{PReLU, PReLUConfig, prelu};
-pub use layers::recurrent::{GRU, LSTM, PlainRNN, RNN, RNNConfig, gru, lstm, rnn};
+pub use layers::recurrent::{GRU, LSTM, PlainRNN, RNN, RNNConfig, RNNState, gru, lstm, rnn};
 pub use layers::rnn_cell::{CellConfig, CellWeights, GRUCell, LSTMCell, RNNCell, gru_cell, lstm_cell, rnn_cell};
 pub use loss::{focal_loss, info_nce, kl_to_standard_normal, smoothed_cross_entropy, triplet_loss};
 pub use models::resnet::{BasicBlock, Bottleneck, ResNet, ResNetBlock, ResNetConfig, basic_block, bottleneck, resnet};

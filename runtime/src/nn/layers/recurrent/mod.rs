@@ -15,6 +15,11 @@ use crate::nn::Path;
 use crate::nn::check_probability;
 use crate::nn::init::{PYTORCH_UNIFORM, in_layer_of};
 
+mod lengths;
+mod state;
+
+pub use state::RNNState;
+
 /// How a recurrent layer is made.
 ///
 /// ```
@@ -198,7 +203,8 @@ impl Layers {
         assert!(
             !(train && dropout > 0.0 && num_layers > 1),
             "{name}: it is made with a dropout of {dropout}, which is for training only: call seq_t(&xs, true) in training and \
-             seq_t(&xs, false) outside it (seq_init_t where there is a state to begin with)"
+             seq_t(&xs, false) outside it (seq_init_t where there is a state to begin with, \
+             seq_lengths_t where there are lengths)"
         );
         0.0
     }
@@ -283,6 +289,43 @@ pub trait RNN {
     fn seq_t(&self, xs: &Tensor, train: bool) -> (Tensor, Self::State) {
         self.seq_init_t(xs, &self.zero_state(self.batch(xs)), train)
     }
+
+    /// As [`RNN::seq`], for sequences of several lengths: sequence `i` has `lengths[i]` steps, and what it is filled up
+    /// with behind them is not read. Its outputs there are 0, its state is that at its own end, and a second network
+    /// reads from there. `lengths` is `[N]`, whole numbers, in any order and on any device. The outputs have as many
+    /// steps as `xs`.
+    ///
+    /// It gives what `pack_padded_sequence`, the layer and `pad_packed_sequence` give in PyTorch.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let vs = nn::VarStore::new(device());
+    /// let gru = nn::gru(vs.root(), 8, 32, Default::default());
+    /// let x = Tensor::randn([3, 10, 8], (Kind::Float, device()));
+    /// let (output, state) = gru.seq_lengths(&x, &Tensor::from_slice(&[10i64, 4, 7]));
+    /// assert_eq!(output.i((1, 4..)).abs().max().double_value(&[]), 0.0);
+    /// assert!(state.value().i((0, 1)).allclose(&output.i((1, 3)), 1e-5, 1e-6, false));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where there is dropout, as [`RNN::seq`], where there is not a length for each sequence, and where one is below 1
+    /// or above the steps there are.
+    fn seq_lengths(&self, xs: &Tensor, lengths: &Tensor) -> (Tensor, Self::State);
+
+    /// As [`RNN::seq_lengths`], and told whether this is training.
+    fn seq_lengths_t(&self, xs: &Tensor, lengths: &Tensor, train: bool) -> (Tensor, Self::State) {
+        self.seq_lengths_init_t(xs, lengths, &self.zero_state(self.batch(xs)), train)
+    }
+
+    /// As [`RNN::seq_lengths_t`], from a state on.
+    fn seq_lengths_init_t(
+        &self,
+        xs: &Tensor,
+        lengths: &Tensor,
+        state: &Self::State,
+        train: bool,
+    ) -> (Tensor, Self::State);
 
     /// How many sequences there are.
     #[doc(hidden)]
@@ -380,6 +423,23 @@ macro_rules! recurrent {
 
             fn seq_init_t(&self, xs: &Tensor, $from: &$state, train: bool) -> (Tensor, $state) {
                 let (output, $h, $c) = self.0.run(xs, &$states, self.0.dropout(train));
+                (output, $to)
+            }
+
+            fn seq_lengths(&self, xs: &Tensor, lengths: &Tensor) -> (Tensor, $state) {
+                let $from = &self.zero_state(self.batch(xs));
+                let (output, $h, $c) = self.0.run_lengths(xs, lengths, &$states, self.0.no_dropout());
+                (output, $to)
+            }
+
+            fn seq_lengths_init_t(
+                &self,
+                xs: &Tensor,
+                lengths: &Tensor,
+                $from: &$state,
+                train: bool,
+            ) -> (Tensor, $state) {
+                let (output, $h, $c) = self.0.run_lengths(xs, lengths, &$states, self.0.dropout(train));
                 (output, $to)
             }
 
