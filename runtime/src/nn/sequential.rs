@@ -112,6 +112,29 @@ macro_rules! sequential {
                 outputs
             }
 
+            /// The layer at an index, from 0, as what it is: `net[0]` of PyTorch. Functions such as `relu()` count.
+            ///
+            /// ```
+            /// use oxtorch::prelude::*;
+            /// let vs = nn::VarStore::new(device());
+            /// let net = nn::seq().add(nn::linear(vs.root() / "hidden", 4, 8, Default::default())).relu();
+            /// let hidden: &nn::Linear = net.layer(0);
+            /// assert_eq!(hidden.ws.size(), [8, 4]);
+            /// ```
+            ///
+            /// # Panics
+            ///
+            /// Where there is no such layer, or it is of another type.
+            #[track_caller]
+            pub fn layer<M: $module + 'static>(&self, index: usize) -> &M {
+                let Some(layer) = self.layers.get(index) else {
+                    panic!("layer: there is no layer {index} in a chain of {}; they count from 0", self.layers.len());
+                };
+                let any: &dyn Any = layer.as_ref();
+                let is = kind(any, layer.as_ref().type_name());
+                any.downcast_ref().unwrap_or_else(|| panic!("layer: layer {index} is {is}, not {}", type_name::<M>()))
+            }
+
             fn call(layer: &dyn $link, xs: &Tensor, $($train: bool)?) -> Tensor {
                 let any: &dyn Any = layer;
                 watch::call(any, kind(any, layer.type_name()), &mut || layer.$forward(xs, $($train)?))
@@ -206,6 +229,20 @@ mod tests {
         assert!(all[2].equal(&expected));
         assert_eq!(net.forward_all(&xs, Some(1)).len(), 1);
         assert!(seq().forward(&xs).equal(&xs) && seq_t().forward_t(&xs, true).equal(&xs));
+    }
+
+    #[test]
+    fn a_layer_is_found_by_its_index() {
+        let vs = VarStore::new(Device::Cpu);
+        let net = seq_t().add(linear(&vs.root() / "a", 3, 4, Default::default())).relu();
+        assert!(net.layer::<tch::nn::Linear>(0).ws.equal(&vs.variables()["a.weight"]));
+        let message = |index| {
+            let find = || drop(net.layer::<tch::nn::Linear>(index).ws.size());
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(find)).expect_err("a panic");
+            panic.downcast_ref::<String>().cloned().unwrap_or_default()
+        };
+        assert!(message(1).contains("layer 1 is ReLU, not tch::nn::linear::Linear"), "{}", message(1));
+        assert!(message(2).contains("no layer 2 in a chain of 2"));
     }
 
     #[test]
