@@ -2,8 +2,8 @@
 //! GIN.
 //!
 //! An `edge_index` is `[2, E]`, the sources above the targets; an edge carries from its source to its target, and an
-//! undirected graph has each edge twice, as [`to_undirected`](crate::nn::to_undirected) makes it. Several graphs are one: put their nodes one below the other, and add to each
-//! graph's edges how many nodes stand above its own.
+//! undirected graph has each edge twice, as [`to_undirected`](crate::nn::to_undirected) makes it. Several graphs are
+//! one: put their nodes one below the other, and add to each graph's edges how many nodes stand above its own.
 
 use std::borrow::Borrow;
 
