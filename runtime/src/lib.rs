@@ -22,6 +22,7 @@ pub mod optim;
 pub mod plot;
 pub mod prelude;
 pub mod rl;
+mod shim;
 mod support;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,15 @@
 //! What `kernel/setup/src/shim/autograd.h` defines, with tensors and closures of Rust.
 
-use std::any::Any;
-use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 
 use tch::{Device, TchError, Tensor};
 use torch_sys::C_tensor;
+
+use crate::cell::payload_text;
+use crate::shim::{length, pointer, pointers, succeeded};
 
 /// A closure as C++ owns it.
 #[repr(C)]
@@ -59,7 +61,7 @@ pub(super) fn grad(
     create_graph: bool,
 ) -> Result<Vec<Option<Tensor>>, TchError> {
     let gradients: Vec<_> = gradients.iter().map(|gradient| gradient.map_or(null_mut(), pointer)).collect();
-    let (outputs, inputs) = (pointers(outputs), pointers(inputs));
+    let (outputs, inputs) = (pointers(outputs.iter().copied()), pointers(inputs.iter().copied()));
     let mut results = vec![null_mut(); inputs.len()];
     // SAFETY: the lists are as long as they are said to be, and their tensors live for the call.
     unsafe {
@@ -79,7 +81,7 @@ pub(super) fn grad(
 
 /// An output that depends on the inputs by a closure, whose arguments are the inputs, the output and its gradient.
 pub(super) fn custom(inputs: &[&Tensor], output: &Tensor, backward: Box<Callback>) -> Result<Tensor, TchError> {
-    let inputs = pointers(inputs);
+    let inputs = pointers(inputs.iter().copied());
     // SAFETY: as in `grad`.
     let result = unsafe { oxtorch_custom(inputs.as_ptr(), length(&inputs), pointer(output), closure(backward)) };
     one(result)
@@ -137,18 +139,6 @@ fn number(device: Device) -> c_int {
     }
 }
 
-fn pointer(tensor: &Tensor) -> *mut C_tensor {
-    tensor.as_ptr().cast_mut()
-}
-
-fn pointers(tensors: &[&Tensor]) -> Vec<*mut C_tensor> {
-    tensors.iter().map(|tensor| pointer(tensor)).collect()
-}
-
-fn length<T>(list: &[T]) -> c_int {
-    c_int::try_from(list.len()).expect("nobody has so many tensors")
-}
-
 /// The tensor that C++ has given away, unless it failed.
 fn one(result: *mut C_tensor) -> Result<Tensor, TchError> {
     succeeded()?;
@@ -162,22 +152,6 @@ fn taken(results: Vec<*mut C_tensor>) -> Result<Vec<Option<Tensor>>, TchError> {
     // SAFETY: each is a tensor of its own, or null.
     let take = |result: *mut C_tensor| (!result.is_null()).then(|| unsafe { Tensor::from_ptr(result) });
     Ok(results.into_iter().map(take).collect())
-}
-
-/// What the last call on this thread failed with.
-fn succeeded() -> Result<(), TchError> {
-    // SAFETY: gives a text that is ours, or null.
-    let failure = unsafe { torch_sys::get_and_reset_last_err() };
-    if failure.is_null() {
-        return Ok(());
-    }
-    // SAFETY: it ends with a 0, and was allocated by C.
-    let message = unsafe {
-        let message = CStr::from_ptr(failure).to_string_lossy().into_owned();
-        libc::free(failure.cast());
-        message
-    };
-    Err(TchError::Torch(message))
 }
 
 fn closure(backward: Box<Callback>) -> Closure {
@@ -208,7 +182,8 @@ unsafe extern "C" fn call(
     // SAFETY: each is null or a tensor that lives for the call.
     let shared = |argument: &*mut C_tensor| (!argument.is_null()).then(|| unsafe { Tensor::clone_from_ptr(*argument) });
     let arguments = arguments.iter().map(shared).collect();
-    let given = catch_unwind(AssertUnwindSafe(|| backward(arguments))).unwrap_or_else(|panic| Err(text_of(&*panic)));
+    let given =
+        catch_unwind(AssertUnwindSafe(|| backward(arguments))).unwrap_or_else(|panic| Err(payload_text(&*panic)));
     match given {
         Ok(given) if given.len() == places.len() => {
             for (place, tensor) in places.iter_mut().zip(given) {
@@ -219,12 +194,6 @@ unsafe extern "C" fn call(
         Ok(given) => failed(&format!("it gave {} gradients for {} inputs", given.len(), places.len())),
         Err(why) => failed(&why),
     }
-}
-
-/// What a panic says.
-pub(super) fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("it panicked").to_owned()
 }
 
 /// A text that C frees.

@@ -29,7 +29,7 @@ pub(crate) use broadcasts::note_broadcasts;
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
 pub(crate) use notes::{note, note_each, take_back_each};
 pub use panic::unwinding_begins;
-pub(crate) use panic::{first_sentence, install_hook};
+pub(crate) use panic::{first_sentence, install_hook, payload_text};
 pub(crate) use show::show_bundle;
 pub use show::{NoMethod, Show, Shown, ViaDebug, ViaName, ViaRich};
 pub use stage::{Ending, Error, end_cell, of_any_error, stage};

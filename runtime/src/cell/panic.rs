@@ -111,7 +111,8 @@ pub(super) fn outcome(payload: Box<dyn Any + Send>) -> Outcome {
     Outcome::Panicked { message: first_sentence(&report.message), frames: report.frames }
 }
 
-fn payload_text(payload: &(dyn Any + Send)) -> String {
+/// What a panic says, if it says something.
+pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic with a value that is not text".to_owned())

@@ -150,15 +150,13 @@ static void training(const char *name, void *optimizer) {
 // Of a parameter of 2 with a gradient of 3.
 static void fused() {
   tensor adam = floats({2}, {1}), gradient = floats({3}, {1}), average = floats({0}, {1}), squares = floats({0}, {1}), steps = floats({0}, {});
-  char *error = get<char *(int, int, tensor *, tensor *, tensor *, tensor *, tensor *, tensor *, double, double, double, double, double)>(
-      "oxtorch_fused_adam")(1, 1, &adam, &gradient, &average, &squares, nullptr, &steps, 0.1, 0.9, 0.999, 0.5, 1e-8);
-  if (error) fail(std::string("fused AdamW: ") + error);
+  run<int, int, tensor *, tensor *, tensor *, tensor *, tensor *, tensor *, double, double, double, double, double>(
+      "oxtorch_fused_adam", 1, 1, &adam, &gradient, &average, &squares, nullptr, &steps, 0.1, 0.9, 0.999, 0.5, 1e-8);
   close_to("a fused step of AdamW", item(make<tensor, int>("atg_sum", adam, FLOAT)), 1.8);
   close_to("the count of steps", item(steps), 1);
   tensor sgd = floats({2}, {1}), buffer = floats({0}, {1});
-  error = get<char *(int, int, int, tensor *, tensor *, tensor *, double, double, double, double)>("oxtorch_fused_sgd")(
-      1, 0, 1, &sgd, &gradient, &buffer, 0.1, 0.9, 0.0, 0.5);
-  if (error) fail(std::string("fused SGD: ") + error);
+  run<int, int, int, tensor *, tensor *, tensor *, double, double, double, double>(
+      "oxtorch_fused_sgd", 1, 0, 1, &sgd, &gradient, &buffer, 0.1, 0.9, 0.0, 0.5);
   close_to("a fused step of SGD", item(make<tensor, int>("atg_sum", sgd, FLOAT)), 1.6);
 }
 

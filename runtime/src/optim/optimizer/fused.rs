@@ -1,13 +1,14 @@
 //! libtorch's fused kernels: a step of many parameters at once, which reads and writes each number once.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::c_int;
 
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
 use super::Parameter;
+use crate::shim::{length, pointers, succeeded};
 
-type Tensors = *const *const C_tensor;
+type Tensors = *const *mut C_tensor;
 
 // As `kernel/setup/src/shim/fused.h` defines them; the shim is loaded with the runtime.
 unsafe extern "C" {
@@ -25,7 +26,7 @@ unsafe extern "C" {
         beta2: f64,
         weight_decay: f64,
         eps: f64,
-    ) -> *mut c_char;
+    );
 
     fn oxtorch_fused_sgd(
         is_first: c_int,
@@ -38,7 +39,7 @@ unsafe extern "C" {
         momentum: f64,
         dampening: f64,
         weight_decay: f64,
-    ) -> *mut c_char;
+    );
 
     fn oxtorch_forget_gradients(count: c_int, params: Tensors);
 }
@@ -60,10 +61,10 @@ impl FusedAdam {
     pub(in crate::optim) fn step(self, parameters: &[Parameter<'_>], state: &[Vec<Tensor>]) {
         for batch in Batch::all(parameters, state) {
             let (values, grads) = (pointers(&batch.values), pointers(&batch.grads));
-            let kept: Vec<Vec<*const C_tensor>> = batch.state.iter().map(|all| pointers(all.iter().copied())).collect();
+            let kept: Vec<Vec<*mut C_tensor>> = batch.state.iter().map(|all| pointers(all.iter().copied())).collect();
             let largest = kept.get(3).map_or(std::ptr::null(), Vec::as_ptr);
             // SAFETY: each list has as many tensors as `count` says, which live in `batch`. The kernel checks the rest.
-            let error = unsafe {
+            unsafe {
                 oxtorch_fused_adam(
                     c_int::from(self.decoupled),
                     batch.count(),
@@ -78,9 +79,9 @@ impl FusedAdam {
                     self.beta2,
                     self.weight_decay,
                     self.eps,
-                )
-            };
-            refuse(error);
+                );
+            }
+            refuse_failure();
             batch.write_back();
         }
     }
@@ -104,7 +105,7 @@ impl FusedSgd {
             let (values, grads) = (pointers(&batch.values), pointers(&batch.grads));
             let buffers = batch.state.first().map(|all| pointers(all.iter().copied()));
             // SAFETY: each list has as many tensors as `count` says, which live in `batch`. The kernel checks the rest.
-            let error = unsafe {
+            unsafe {
                 oxtorch_fused_sgd(
                     c_int::from(is_first),
                     c_int::from(self.nesterov),
@@ -116,9 +117,9 @@ impl FusedSgd {
                     self.momentum,
                     self.dampening,
                     self.weight_decay,
-                )
-            };
-            refuse(error);
+                );
+            }
+            refuse_failure();
             batch.write_back();
         }
     }
@@ -127,9 +128,8 @@ impl FusedSgd {
 /// Has variables have no gradients.
 pub(in crate::optim) fn forget_gradients(variables: &[&Tensor]) {
     let variables = pointers(variables.iter().copied());
-    let count = c_int::try_from(variables.len()).expect("fewer than 2^31");
-    // SAFETY: the tensors live, and are as many as `count` says.
-    unsafe { oxtorch_forget_gradients(count, variables.as_ptr()) };
+    // SAFETY: the tensors live, and are as many as is said.
+    unsafe { oxtorch_forget_gradients(length(&variables), variables.as_ptr()) };
 }
 
 /// Parameters of one kind on one device, as the kernels take them together.
@@ -181,7 +181,7 @@ impl<'a> Batch<'a> {
     }
 
     fn count(&self) -> c_int {
-        c_int::try_from(self.values.len()).expect("fewer than 2^31")
+        length(&self.values)
     }
 
     fn write_back(self) {
@@ -198,19 +198,7 @@ pub(super) fn copy_in_order_of(order: &Tensor, tensor: &Tensor) -> Tensor {
     copy
 }
 
-fn pointers<'t>(tensors: impl IntoIterator<Item = &'t Tensor>) -> Vec<*const C_tensor> {
-    tensors.into_iter().map(Tensor::as_ptr).collect()
-}
-
 /// Panics with what libtorch says of a call that failed.
-fn refuse(error: *mut c_char) {
-    if !error.is_null() {
-        // SAFETY: the shim gives a C string of its own, to be freed.
-        let text = unsafe {
-            let text = CStr::from_ptr(error).to_string_lossy().into_owned();
-            libc::free(error.cast::<c_void>());
-            text
-        };
-        panic!("{text}");
-    }
+fn refuse_failure() {
+    succeeded().unwrap_or_else(|error| panic!("{error}"));
 }
