@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use tch::gradients::record_gradients;
+use tch::gradients::records_gradients;
 use tch::nn::{Module, ModuleT};
 use tch::{Device, Tensor, with_grad};
 
@@ -51,17 +51,11 @@ pub fn checkpoint(function: impl Fn(&Tensor) -> Tensor + Send + 'static, x: &Ten
         }
         let asked: Vec<&Tensor> = inputs.iter().filter(|input| input.requires_grad()).collect();
         let of = Grad::of(&y).grad_output(&gradient);
+        // The backward pass is to be differentiated.
         let of = if records_gradients() { of.create_graph() } else { of };
         let mut gradients = of.by_used(&asked).into_iter();
         Ok(inputs.iter().map(|input| if input.requires_grad() { gradients.next().flatten() } else { None }).collect())
     })
-}
-
-/// Whether the backward pass is to be differentiated.
-fn records_gradients() -> bool {
-    let records = record_gradients(true);
-    record_gradients(records);
-    records
 }
 
 /// Where the random numbers were that a function drew.

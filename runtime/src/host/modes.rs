@@ -9,7 +9,7 @@
 
 use std::ffi::c_int;
 
-use tch::gradients::record_gradients;
+use tch::gradients::{record_gradients, records_gradients};
 pub use tch::{no_grad, no_grad_guard};
 
 // SAFETY: as `kernel/setup/src/shim/autocast.h` defines them; the shim is loaded with the runtime. They read and change
@@ -64,14 +64,12 @@ pub(crate) struct Modes {
 impl Modes {
     /// Those that hold now, on this thread.
     pub(crate) fn now() -> Self {
-        let records_gradients = record_gradients(true);
-        record_gradients(records_gradients);
         // SAFETY: these change a number of this thread in libtorch, which is loaded with the runtime.
         let autocasts = unsafe {
             torch_sys::at_autocast_increment_nesting();
             torch_sys::at_autocast_decrement_nesting()
         };
-        Self { records_gradients, autocast: oxtorch_autocast(), autocasts }
+        Self { records_gradients: records_gradients(), autocast: oxtorch_autocast(), autocasts }
     }
 
     /// Has these hold again, on the thread that they are of.

@@ -126,6 +126,13 @@ pub fn settle(was_held: bool) {
     }
 }
 
+/// Whether the operations of this thread record gradients.
+pub fn records_gradients() -> bool {
+    let records = record_gradients(true);
+    record_gradients(records);
+    records
+}
+
 /// Has the operations of this thread record gradients or not; says whether they did.
 pub fn record_gradients(record: bool) -> bool {
     // SAFETY: changes a flag of this thread in libtorch, which is loaded with the runtime.
