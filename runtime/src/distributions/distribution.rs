@@ -31,7 +31,9 @@ pub trait Distribution: Debug {
     fn batch_shape(&self) -> Vec<i64>;
 
     /// The shape of one draw from one distribution.
-    fn event_shape(&self) -> Vec<i64>;
+    fn event_shape(&self) -> Vec<i64> {
+        Vec::new()
+    }
 
     /// Whether [`rsample`](Distribution::rsample) is there.
     fn has_rsample(&self) -> bool {

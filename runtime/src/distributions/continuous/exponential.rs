@@ -42,10 +42,6 @@ impl Distribution for Exponential {
         self.rate.size()
     }
 
-    fn event_shape(&self) -> Vec<i64> {
-        Vec::new()
-    }
-
     fn has_rsample(&self) -> bool {
         true
     }

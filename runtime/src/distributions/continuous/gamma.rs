@@ -57,10 +57,6 @@ impl Distribution for Gamma {
         self.rate.size()
     }
 
-    fn event_shape(&self) -> Vec<i64> {
-        Vec::new()
-    }
-
     fn has_rsample(&self) -> bool {
         true
     }

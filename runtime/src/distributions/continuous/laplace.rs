@@ -53,10 +53,6 @@ impl Distribution for Laplace {
         self.loc.size()
     }
 
-    fn event_shape(&self) -> Vec<i64> {
-        Vec::new()
-    }
-
     fn has_rsample(&self) -> bool {
         true
     }

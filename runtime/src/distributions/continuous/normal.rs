@@ -63,10 +63,6 @@ impl Distribution for Normal {
         self.loc.size()
     }
 
-    fn event_shape(&self) -> Vec<i64> {
-        Vec::new()
-    }
-
     fn has_rsample(&self) -> bool {
         true
     }

@@ -58,10 +58,6 @@ impl Distribution for Uniform {
         self.low.size()
     }
 
-    fn event_shape(&self) -> Vec<i64> {
-        Vec::new()
-    }
-
     fn has_rsample(&self) -> bool {
         true
     }

@@ -79,10 +79,6 @@ impl Distribution for Bernoulli {
         self.weights.given().size()
     }
 
-    fn event_shape(&self) -> Vec<i64> {
-        Vec::new()
-    }
-
     fn sample(&self, shape: &[i64]) -> Tensor {
         no_grad(|| self.probs().expand(extended(self, shape), false).bernoulli())
     }

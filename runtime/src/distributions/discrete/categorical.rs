@@ -118,10 +118,6 @@ impl Distribution for Categorical {
         shape
     }
 
-    fn event_shape(&self) -> Vec<i64> {
-        Vec::new()
-    }
-
     fn sample(&self, shape: &[i64]) -> Tensor {
         no_grad(|| {
             let rows = self.probs().reshape([-1, self.categories()]);

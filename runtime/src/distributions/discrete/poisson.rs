@@ -45,10 +45,6 @@ impl Distribution for Poisson {
         self.rate.size()
     }
 
-    fn event_shape(&self) -> Vec<i64> {
-        Vec::new()
-    }
-
     fn sample(&self, shape: &[i64]) -> Tensor {
         no_grad(|| self.rate.expand(extended(self, shape), false).poisson())
     }
