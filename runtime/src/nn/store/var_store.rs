@@ -152,13 +152,18 @@ impl VarStore {
     ///
     /// Where the other store lacks a variable, or has one of another shape. Then no variable is changed.
     pub fn copy(&mut self, src: &tch::nn::VarStore) -> Result<(), TchError> {
+        self.change_by(src, Tensor::copy_)
+    }
+
+    /// Changes each variable by that of the same name in another store.
+    fn change_by(&mut self, src: &tch::nn::VarStore, change: impl Fn(&mut Tensor, &Tensor)) -> Result<(), TchError> {
         let weights = StateDict::of(src);
         let variables = self.variables();
         weights.check(self.variables(), false).map_err(told)?;
         no_grad(|| {
             for (name, mut variable) in variables {
                 if let Some(weight) = weights.get(&name) {
-                    variable.copy_(weight);
+                    change(&mut variable, weight);
                 }
             }
         });
@@ -187,21 +192,14 @@ impl VarStore {
     /// Where `tau` is not between 0 and 1.
     pub fn soft_update(&mut self, src: &tch::nn::VarStore, tau: f64) -> Result<(), TchError> {
         assert!((0.0..=1.0).contains(&tau), "soft_update: tau is {tau}; it must be between 0 and 1");
-        let weights = StateDict::of(src);
-        weights.check(self.variables(), false).map_err(told)?;
-        no_grad(|| {
-            for (name, mut variable) in self.variables() {
-                match weights.get(&name) {
-                    Some(weight) if is_trainable(&variable) => {
-                        let weight = weight.to_device(variable.device()).to_kind(variable.kind());
-                        let _ = variable.lerp_(&weight, tau);
-                    }
-                    Some(weight) => variable.copy_(weight),
-                    None => {}
-                }
+        self.change_by(src, |variable, weight| {
+            if is_trainable(variable) {
+                let weight = weight.to_device(variable.device()).to_kind(variable.kind());
+                let _ = variable.lerp_(&weight, tau);
+            } else {
+                variable.copy_(weight);
             }
-        });
-        Ok(())
+        })
     }
 
     /// Has other variables be made from now on. tch sets that only together with what is there: of a store that is

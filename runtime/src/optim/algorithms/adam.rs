@@ -2,11 +2,10 @@
 
 use tch::Tensor;
 
+use super::{EXP_AVG, EXP_AVG_SQ};
 use crate::optim::optimizer::{FusedAdam, STEP, optimizer_config};
 use crate::optim::{Algorithm, Parameter, Setting};
 
-const EXP_AVG: &str = "exp_avg";
-const EXP_AVG_SQ: &str = "exp_avg_sq";
 const MAX_EXP_AVG_SQ: &str = "max_exp_avg_sq";
 
 optimizer_config! {

@@ -3,9 +3,7 @@
 use crate::optim::optimizer::optimizer_config;
 use crate::optim::{Algorithm, Parameter, Setting};
 
-use super::decayed;
-
-const EXP_AVG: &str = "exp_avg";
+use super::{EXP_AVG, decayed};
 
 optimizer_config! {
     /// Lion: steps of the learning rate in the direction of the sign of a momentum, which keeps half as much as Adam

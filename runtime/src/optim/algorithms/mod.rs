@@ -13,6 +13,12 @@ pub(super) mod tests;
 
 use tch::Tensor;
 
+use super::optimizer::State;
+
+/// What PyTorch calls the running averages of the gradients and of their squares.
+const EXP_AVG: &str = "exp_avg";
+const EXP_AVG_SQ: &str = "exp_avg_sq";
+
 /// The gradient with a weight decay that is part of it, as of an L2 penalty: `g + wd * p`.
 fn coupled(grad: &Tensor, value: &Tensor, weight_decay: f64) -> Tensor {
     if weight_decay == 0.0 { grad.shallow_clone() } else { grad + value * weight_decay }
@@ -22,6 +28,15 @@ fn coupled(grad: &Tensor, value: &Tensor, weight_decay: f64) -> Tensor {
 fn average_squares(average: &mut Tensor, x: &Tensor, decay: f64) {
     *average *= decay;
     *average += x.square() * (1.0 - decay);
+}
+
+/// The running averages of the gradients and of their squares, with this gradient in them.
+fn averages(state: &mut State, value: &Tensor, grad: &Tensor, beta1: f64, beta2: f64) -> (Tensor, Tensor) {
+    let mut mean = state.zeros_like(EXP_AVG, value);
+    let _ = mean.lerp_(grad, 1.0 - beta1);
+    let mut squares = state.zeros_like(EXP_AVG_SQ, value);
+    average_squares(&mut squares, grad, beta2);
+    (mean, squares)
 }
 
 /// The gradient after a weight decay, which is part of it or is taken from the parameter.

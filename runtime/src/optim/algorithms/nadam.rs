@@ -5,10 +5,8 @@ use tch::Device;
 use crate::optim::optimizer::{STEP, optimizer_config};
 use crate::optim::{Algorithm, Parameter, Setting};
 
-use super::{average_squares, decayed};
+use super::{EXP_AVG, EXP_AVG_SQ, averages, decayed};
 
-const EXP_AVG: &str = "exp_avg";
-const EXP_AVG_SQ: &str = "exp_avg_sq";
 const MU_PRODUCT: &str = "mu_product";
 
 optimizer_config! {
@@ -58,10 +56,7 @@ impl Algorithm for NAdam {
         for Parameter { value, grad, state } in parameters {
             let step = state.count();
             let grad = decayed(grad, value, lr, self.wd, self.decoupled_weight_decay);
-            let mut mean = state.zeros_like(EXP_AVG, value);
-            let _ = mean.lerp_(&grad, 1.0 - beta1);
-            let mut squares = state.zeros_like(EXP_AVG_SQ, value);
-            average_squares(&mut squares, &grad, beta2);
+            let (mean, squares) = averages(state, value, &grad, beta1, beta2);
             let mut product = state.number(MU_PRODUCT, 1.0, Device::Cpu);
             product *= mu(step);
             let product = product.double_value(&[]);

@@ -3,10 +3,7 @@
 use crate::optim::optimizer::{STEP, optimizer_config};
 use crate::optim::{Algorithm, Parameter, Setting};
 
-use super::{average_squares, decayed};
-
-const EXP_AVG: &str = "exp_avg";
-const EXP_AVG_SQ: &str = "exp_avg_sq";
+use super::{EXP_AVG, EXP_AVG_SQ, averages, decayed};
 
 optimizer_config! {
     /// Adam that needs no warm-up: while too few gradients were seen to know their variance, it steps as SGD with
@@ -65,10 +62,7 @@ impl Algorithm for RAdam {
         for Parameter { value, grad, state } in parameters {
             let step = state.count();
             let grad = decayed(grad, value, lr, self.wd, self.decoupled_weight_decay);
-            let mut mean = state.zeros_like(EXP_AVG, value);
-            let _ = mean.lerp_(&grad, 1.0 - beta1);
-            let mut squares = state.zeros_like(EXP_AVG_SQ, value);
-            average_squares(&mut squares, &grad, beta2);
+            let (mean, squares) = averages(state, value, &grad, beta1, beta2);
             let update = mean * (lr / (1.0 - beta1.powf(step)));
             *value -= match self.rectification(step) {
                 Some(factor) => update / (squares.sqrt() + eps) * factor,

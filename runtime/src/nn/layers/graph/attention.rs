@@ -6,7 +6,7 @@ use tch::Tensor;
 use tch::nn::{Linear, Module};
 
 use super::edges::Edges;
-use super::xavier;
+use super::{with_bias, xavier};
 use crate::nn::layers::linear::{LinearConfig, linear};
 use crate::nn::{Path, check_probability};
 
@@ -96,7 +96,7 @@ impl GATConv {
         let messages = hidden.index_select(0, &edges.source) * weights.unsqueeze(2);
         let sums = edges.sum_at_targets(&messages.flatten(1, 2)).view_as(&hidden);
         let output = if self.config.concat { sums.flatten(1, 2) } else { sums.mean_dim(1i64, false, sums.kind()) };
-        self.bias.as_ref().map_or_else(|| output.shallow_clone(), |bias| &output + bias)
+        with_bias(output, self.bias.as_ref())
     }
 
     /// How much each edge carries: the edges with the loops, `[2, E]`, and for each the weights of the heads,

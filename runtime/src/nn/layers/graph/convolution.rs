@@ -11,7 +11,7 @@ use tch::Tensor;
 use tch::nn::{Init, Linear, Module};
 
 use super::edges::{Edges, mean_by};
-use super::xavier;
+use super::{with_bias, xavier};
 use crate::nn::Path;
 use crate::nn::layers::linear::{LinearConfig, linear};
 
@@ -98,7 +98,7 @@ impl GCNConv {
         let weights = if self.config.normalize { normalized(&edges, &weights) } else { weights };
         let messages = edges.at_sources(&self.lin.forward(xs)) * weights.unsqueeze(1);
         let sums = edges.sum_at_targets(&messages);
-        self.bias.as_ref().map_or_else(|| sums.shallow_clone(), |bias| &sums + bias)
+        with_bias(sums, self.bias.as_ref())
     }
 }
 

@@ -10,6 +10,7 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
+use tch::Tensor;
 use tch::nn::Init;
 
 pub use attention::{GATConfig, GATConv, gat_conv};
@@ -21,4 +22,11 @@ pub use pool::{global_add_pool, global_mean_pool};
 fn xavier(fan_in: i64, fan_out: i64) -> Init {
     let bound = (6.0 / (fan_in + fan_out) as f64).sqrt();
     Init::Uniform { lo: -bound, up: bound }
+}
+
+fn with_bias(output: Tensor, bias: Option<&Tensor>) -> Tensor {
+    match bias {
+        Some(bias) => output + bias,
+        None => output,
+    }
 }
