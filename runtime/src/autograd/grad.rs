@@ -214,16 +214,10 @@ impl<'a> Grad<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
     use tch::{Device, Kind};
 
     use super::*;
-
-    fn message(run: impl FnOnce()) -> String {
-        let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("it panics");
-        shim::text_of(&*panic)
-    }
+    use crate::tests::panic_message;
 
     fn weights() -> Tensor {
         Tensor::from_slice(&[1.0f64, -2.0, 3.0]).set_requires_grad(true)
@@ -265,19 +259,19 @@ mod tests {
         let [dx, none] = Grad::of(&x.sum(None)).by_used([&x, &other]);
         assert_eq!(dx, Some(Tensor::ones([3], (Kind::Double, Device::Cpu))));
         assert!(none.is_none());
-        assert!(message(|| drop(grad(&x.sum(None), [&x, &other]))).contains("input 1"));
+        assert!(panic_message(|| grad(&x.sum(None), [&x, &other])).contains("input 1"));
     }
 
     #[test]
     fn what_cannot_be_differentiated_says_why() {
         let x = weights();
-        assert!(message(|| drop(grad(&(&x * 2.0), &x))).contains("the shape [3]"));
-        assert!(message(|| drop(grad(&x.sum(None), &x.detach()))).contains("set_requires_grad"));
-        assert!(message(|| drop(grad(&x.detach().sum(None), &x))).contains("no_grad"));
+        assert!(panic_message(|| grad(&(&x * 2.0), &x)).contains("the shape [3]"));
+        assert!(panic_message(|| grad(&x.sum(None), &x.detach())).contains("set_requires_grad"));
+        assert!(panic_message(|| grad(&x.detach().sum(None), &x)).contains("no_grad"));
         let v = Tensor::ones([2], (Kind::Double, Device::Cpu));
-        assert!(message(|| drop(Grad::of(&(&x * 2.0)).grad_output(&v).by(&x))).contains("must have its shape"));
+        assert!(panic_message(|| Grad::of(&(&x * 2.0)).grad_output(&v).by(&x)).contains("must have its shape"));
         let y = (&x * &x).sum(None);
         let _ = grad(&y, &x);
-        assert!(message(|| drop(grad(&y, &x))).contains("second time"), "the graph is gone");
+        assert!(panic_message(|| grad(&y, &x)).contains("second time"), "the graph is gone");
     }
 }

@@ -8,6 +8,7 @@ use super::{
     Categorical, Distribution, Independent, KlDivergence, MixtureSameFamily, MultivariateNormal, Normal, kl_divergence,
 };
 use crate::reference::Reference;
+use crate::tests::panic_message;
 
 fn reference() -> Reference {
     Reference::parse(include_str!("../../../tests/reference/distributions.json"))
@@ -134,15 +135,6 @@ fn numbers_take_kind_and_device_of_the_tensor_beside_them() {
 
 #[test]
 fn what_is_wrong_with_parameters_is_said() {
-    let message = |run: &dyn Fn()| {
-        let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("a panic");
-        panic.downcast_ref::<String>().expect("a message").clone()
-    };
-    let message = |loc: &Tensor, scale: &Tensor| {
-        message(&|| {
-            let _ = Normal::new(loc, scale);
-        })
-    };
     let numbers = |numbers: &[f64]| Tensor::from_slice(numbers);
     let cases = [
         (
@@ -155,7 +147,7 @@ fn what_is_wrong_with_parameters_is_said() {
         (Tensor::from(1i64), numbers(&[1.0]), "`loc` is of Int64; parameters are floats"),
     ];
     for (loc, scale, expected) in cases {
-        let message = message(&loc, &scale);
+        let message = panic_message(|| Normal::new(&loc, &scale));
         assert!(message.starts_with("Normal: ") && message.contains(expected), "{message}");
     }
 }

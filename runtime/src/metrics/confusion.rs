@@ -196,6 +196,7 @@ mod tests {
     use super::*;
     use crate::display::RichDisplay;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     fn reference() -> (Reference, ConfusionMatrix) {
         let reference = Reference::parse(include_str!("../../../tests/reference/metrics.json"));
@@ -241,8 +242,7 @@ mod tests {
     #[test]
     fn what_is_no_class_is_named() {
         let run = || confusion_matrix(&Tensor::from_slice(&[0i64, 3]), &Tensor::from_slice(&[0i64, 1]), 3);
-        let panic = std::panic::catch_unwind(run).expect_err("a panic");
-        let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+        let message = panic_message(run);
         assert!(message.contains("a prediction of class 3; there are 3 classes"), "{message}");
     }
 }

@@ -234,6 +234,7 @@ mod tests {
 
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     fn images(reference: &Reference) -> (Vec<Detections>, Vec<GroundTruths>) {
         let count = reference.value("/images").as_object().expect("images by number").len();
@@ -295,9 +296,7 @@ mod tests {
                 labels: Tensor::zeros([0], options),
             });
             let detections: Vec<_> = detections.take(images).collect();
-            let run = std::panic::AssertUnwindSafe(|| mean_average_precision(&detections, &truths));
-            let panic = std::panic::catch_unwind(run).expect_err("a panic");
-            panic.downcast_ref::<String>().cloned().unwrap_or_default()
+            panic_message(|| mean_average_precision(&detections, &truths))
         };
         assert!(message(&[2, 4], 2, 2).contains("detections in 2 images for ground truths in 1"));
         assert!(message(&[2, 5], 2, 1).contains("ground truths with boxes of [2, 5]"));

@@ -71,6 +71,7 @@ fn mean_of(what: &str, predictions: &Tensor, targets: &Tensor, of: fn(f64) -> f6
 mod tests {
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     #[test]
     fn errors_are_scikit_learns() {
@@ -92,8 +93,7 @@ mod tests {
     #[test]
     fn a_column_against_a_row_is_refused() {
         let run = || mse(&Tensor::from_slice(&[1.0, 2.0]).view([2, 1]), &Tensor::from_slice(&[1.0, 2.0]));
-        let panic = std::panic::catch_unwind(run).expect_err("a panic");
-        let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+        let message = panic_message(run);
         assert!(message.contains("[2, 1] for targets of [2]"), "{message}");
     }
 }

@@ -48,6 +48,7 @@ mod tests {
 
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     #[test]
     fn it_is_as_defined_over_the_pixels_that_count() {
@@ -66,8 +67,7 @@ mod tests {
         let zeros = || Tensor::zeros([1, 2, 2], (Kind::Int64, Device::Cpu));
         assert_eq!(mean_iou(&zeros(), &zeros(), 2, -100).mean, 1.0);
         assert!(mean_iou(&zeros(), &zeros(), 2, 0).mean.is_nan());
-        let panic = std::panic::catch_unwind(|| mean_iou(&zeros(), &(zeros() + 255i64), 2, -100)).expect_err("a panic");
-        let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+        let message = panic_message(|| mean_iou(&zeros(), &(zeros() + 255i64), 2, -100));
         assert!(message.contains("a target of class 255; there are 2 classes"), "{message}");
     }
 }

@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::*;
 use crate::reference::Reference;
+use crate::tests::panic_message;
 
 fn reference() -> Reference {
     Reference::parse(include_str!("../../../tests/reference/initial_weights.json"))
@@ -224,8 +225,7 @@ fn dropout_between_recurrent_layers_is_for_training_and_is_never_a_guess() {
         assert!(off.equal(again));
         assert!(!on.equal(other) && !on.equal(off));
     }
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lstm.seq(&xs))).expect_err("a panic");
-    let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+    let text = panic_message(|| lstm.seq(&xs));
     assert!(text.contains("a dropout of 0.5") && text.contains("seq_t(&xs, false)"), "{text}");
     // Where it cannot matter, nothing need be said.
     let never = RNNConfig { train: false, ..config };
@@ -251,22 +251,19 @@ fn sequences_may_come_time_first() {
 #[test]
 fn what_cannot_be_is_refused() {
     let vs = VarStore::new(Device::Cpu);
-    let message = |run: &dyn Fn()| {
-        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("a panic");
-        panic.downcast_ref::<String>().cloned().unwrap_or_default()
-    };
     let norm = batch_norm1d(vs.root() / "norm", 3, Default::default());
     let one = Tensor::ones([1, 3], (Kind::Float, Device::Cpu));
-    let text = message(&|| drop(norm.forward_t(&one, true)));
+    let text = panic_message(|| drop(norm.forward_t(&one, true)));
     assert!(text.contains("more than 1 value of each channel, and [1, 3] has one"), "{text}");
     assert_eq!(norm.forward_t(&one, false).size(), [1, 3]);
     assert_eq!(norm.forward_t(&one.view([1, 3, 1]).repeat([1, 1, 2]), true).size(), [1, 3, 2]);
-    let text = message(&|| drop(norm.forward_t(&Tensor::ones([2, 4], (Kind::Float, Device::Cpu)), true)));
+    let text = panic_message(|| drop(norm.forward_t(&Tensor::ones([2, 4], (Kind::Float, Device::Cpu)), true)));
     assert!(text.contains("[2, 4], with 4 channels; it takes [N, C] or [N, C, L] with C = 3"), "{text}");
-    let text = message(&|| drop(conv2d(vs.root(), 3, 8, 3, ConvConfig { groups: 2, ..Default::default() })));
+    let text = panic_message(|| drop(conv2d(vs.root(), 3, 8, 3, ConvConfig { groups: 2, ..Default::default() })));
     assert!(text.contains("3 and 8 channels cannot be divided into 2 groups"), "{text}");
-    let text = message(&|| drop(embedding(vs.root(), 5, 3, EmbeddingConfig { padding_idx: 5, ..Default::default() })));
+    let text =
+        panic_message(|| drop(embedding(vs.root(), 5, 3, EmbeddingConfig { padding_idx: 5, ..Default::default() })));
     assert!(text.contains("a padding_idx of 5 for 5 rows"), "{text}");
-    let text = message(&|| drop(lstm(vs.root(), 3, 2, RNNConfig { num_layers: 0, ..Default::default() })));
+    let text = panic_message(|| drop(lstm(vs.root(), 3, 2, RNNConfig { num_layers: 0, ..Default::default() })));
     assert!(text.contains("lstm: 0 layers"), "{text}");
 }

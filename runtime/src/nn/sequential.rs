@@ -212,6 +212,7 @@ mod tests {
 
     use super::*;
     use crate::nn::{Chain, ChainT, linear};
+    use crate::tests::panic_message;
 
     #[test]
     fn a_chain_gives_what_its_layers_give_one_after_the_other() {
@@ -238,8 +239,7 @@ mod tests {
         assert!(net.layer::<tch::nn::Linear>(0).ws.equal(&vs.variables()["a.weight"]));
         let message = |index| {
             let find = || drop(net.layer::<tch::nn::Linear>(index).ws.size());
-            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(find)).expect_err("a panic");
-            panic.downcast_ref::<String>().cloned().unwrap_or_default()
+            panic_message(find)
         };
         assert!(message(1).contains("layer 1 is ReLU, not tch::nn::linear::Linear"), "{}", message(1));
         assert!(message(2).contains("no layer 2 in a chain of 2"));

@@ -156,6 +156,7 @@ mod tests {
     use super::BoundingBoxFormat::{Cxcywh, Xywh, Xyxy};
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     #[test]
     fn formats_become_each_other_as_in_torchvision() {
@@ -188,8 +189,7 @@ mod tests {
         assert_eq!(clip_boxes_to_image(&none, [5, 5]).size(), [0, 4]);
         assert_eq!(remove_small_boxes(&none, 1.0).size(), [0]);
         assert_eq!((box_area(&none).size(), box_area(&none).kind()), (vec![0], Kind::Double));
-        let panic = std::panic::catch_unwind(|| box_area(&Tensor::from_slice(&[0f32, 0.0, 1.0, 1.0])));
-        let message = panic.expect_err("a panic").downcast_ref::<String>().cloned().unwrap_or_default();
+        let message = panic_message(|| box_area(&Tensor::from_slice(&[0f32, 0.0, 1.0, 1.0])));
         assert!(message.contains("box_area: boxes of [4]; they are [N, 4]"), "{message}");
     }
 }

@@ -192,6 +192,7 @@ mod tests {
 
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     #[test]
     fn lines_lie_within_the_box_and_the_image() {
@@ -235,9 +236,7 @@ mod tests {
     fn what_cannot_be_drawn_is_said() {
         let message = |image: &[i64], boxes: [f32; 4], style: BoxStyle| {
             let (image, boxes) = (Tensor::zeros(image, (Kind::Float, Device::Cpu)), Tensor::from_slice2(&[boxes]));
-            let drawn = std::panic::AssertUnwindSafe(|| draw_bounding_boxes(&image, &boxes, style));
-            let panic = std::panic::catch_unwind(drawn).expect_err("a panic");
-            panic.downcast_ref::<String>().cloned().unwrap_or_default()
+            panic_message(|| draw_bounding_boxes(&image, &boxes, style))
         };
         let fits = [0.0, 0.0, 2.0, 2.0];
         assert!(message(&[2, 3, 4, 4], fits, BoxStyle::new()).contains("an image of [2, 3, 4, 4]"));

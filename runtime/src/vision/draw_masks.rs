@@ -69,6 +69,7 @@ mod tests {
 
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     #[test]
     fn masks_are_mixed_into_the_image() {
@@ -95,9 +96,7 @@ mod tests {
     fn what_is_no_mask_is_said() {
         let message = |masks: Tensor, colors: &[[u8; 3]]| {
             let photo = Tensor::zeros([3, 2, 2], (Kind::Float, Device::Cpu));
-            let drawn = std::panic::AssertUnwindSafe(|| draw_segmentation_masks(&photo, &masks, 0.5, colors));
-            let panic = std::panic::catch_unwind(drawn).expect_err("a panic");
-            panic.downcast_ref::<String>().cloned().unwrap_or_default()
+            panic_message(|| draw_segmentation_masks(&photo, &masks, 0.5, colors))
         };
         let masks = |size: &[i64], kind| Tensor::zeros(size, (kind, Device::Cpu));
         assert!(message(masks(&[2, 3], Kind::Bool), &[]).contains("masks of [2, 3] for an image of [2, 2]"));

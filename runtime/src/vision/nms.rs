@@ -81,6 +81,7 @@ mod tests {
 
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     #[test]
     fn boxes_remain_as_defined() {
@@ -111,10 +112,9 @@ mod tests {
 
     #[test]
     fn scores_that_do_not_fit_the_boxes_are_said() {
-        let panic = std::panic::catch_unwind(|| {
+        let message = panic_message(|| {
             nms(&Tensor::ones([2, 4], (Kind::Float, Device::Cpu)), &Tensor::from_slice(&[0.5f32]), 0.5)
         });
-        let message = panic.expect_err("a panic").downcast_ref::<String>().cloned().unwrap_or_default();
         assert!(message.contains("nms: scores of [1] for 2 boxes; each box needs one"), "{message}");
     }
 }

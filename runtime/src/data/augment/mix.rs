@@ -109,6 +109,7 @@ fn pasted(images: &Tensor, center: [i64; 2], weight: f64) -> (Tensor, f64) {
 mod tests {
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     fn reference() -> (Reference, Tensor) {
         let reference = Reference::parse(include_str!("../../../../tests/reference/mixing.json"));
@@ -148,9 +149,7 @@ mod tests {
     fn what_is_no_batch_is_said() {
         let message = |size: &[i64], kind, alpha| {
             let (images, labels) = (Tensor::zeros(size, (kind, Device::Cpu)), Tensor::from_slice(&[0i64, 1]));
-            let run = std::panic::AssertUnwindSafe(|| mixup(&images, &labels, 2, alpha));
-            let panic = std::panic::catch_unwind(run).expect_err("a panic");
-            panic.downcast_ref::<String>().cloned().unwrap_or_default()
+            panic_message(|| mixup(&images, &labels, 2, alpha))
         };
         assert!(message(&[3, 4, 4], Kind::Float, 0.2).contains("images [3, 4, 4] of Float"));
         assert!(message(&[2, 1, 4, 4], Kind::Uint8, 0.2).contains("in floating point"));

@@ -65,6 +65,7 @@ fn nearest_length<T>(prediction: &[T], references: &[Vec<T>]) -> usize {
 mod tests {
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     fn words(text: &str) -> Vec<&str> {
         text.split_whitespace().collect()
@@ -100,10 +101,7 @@ mod tests {
 
     #[test]
     fn a_prediction_without_references_is_said() {
-        let message = |references: &[Vec<Vec<u8>>]| {
-            let panic = std::panic::catch_unwind(|| bleu(&[vec![1u8]], references)).expect_err("a panic");
-            panic.downcast_ref::<String>().cloned().unwrap_or_default()
-        };
+        let message = |references: &[Vec<Vec<u8>>]| panic_message(|| bleu(&[vec![1u8]], references));
         assert!(message(&[vec![]]).contains("no reference for prediction 0"));
         assert!(message(&[]).contains("bleu: 1 predictions for 0 references"));
     }

@@ -402,6 +402,7 @@ mod tests {
 
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     fn configs() -> [(&'static str, TransformerConfig); 2] {
         let plain = TransformerConfig { dim_feedforward: 12, dropout: 0.0, ..Default::default() };
@@ -471,11 +472,6 @@ mod tests {
         let encoder = transformer_encoder(vs.root(), 2, 8, 2, TransformerConfig::default());
         let xs = Tensor::zeros([1, 1, 8], (tch::Kind::Float, Device::Cpu));
         let run = || encoder.forward_cached(&xs, &Mask::causal(), &mut KvCache::new(1));
-        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("a panic");
-        assert!(
-            panic
-                .downcast_ref::<String>()
-                .is_some_and(|text| text.contains("the network has 2: `nn::KvCache::new(2)`"))
-        );
+        assert!(panic_message(run).contains("the network has 2: `nn::KvCache::new(2)`"));
     }
 }

@@ -107,25 +107,19 @@ pub fn functional_call<N, W: Borrow<Tensor>>(
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
     use tch::nn::{Module, ModuleT};
     use tch::{Device, Kind};
 
     use super::*;
     use crate::autograd::grad;
     use crate::nn;
+    use crate::tests::panic_message;
 
     fn net(path: &Path<'_>) -> nn::SequentialT {
         nn::seq_t()
             .add(nn::linear(path / "in", 3, 4, Default::default()))
             .add(nn::batch_norm1d(path / "norm", 4, Default::default()))
             .add(nn::linear(path / "out", 4, 2, Default::default()))
-    }
-
-    fn message(run: impl FnOnce()) -> String {
-        let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("it panics");
-        panic.downcast_ref::<String>().cloned().unwrap_or_default()
     }
 
     #[test]
@@ -167,18 +161,18 @@ mod tests {
         let vs = VarStore::new(Device::Cpu);
         net(&vs.root());
         let named = |name: &str, size: i64| vec![(name.to_owned(), Tensor::zeros([size], (Kind::Float, Device::Cpu)))];
-        let call = |weights: Vec<(String, Tensor)>| message(|| drop(nn::functional_call(&vs, &weights, net)));
+        let call = |weights: Vec<(String, Tensor)>| panic_message(|| drop(nn::functional_call(&vs, &weights, net)));
         assert!(call(named("other.bias", 4)).contains("no variable \"other.bias\""));
         assert!(call(named("in.bias", 3)).contains("[3]"));
         let none: [(String, Tensor); 0] = [];
         let more = |path: &Path<'_>| nn::linear(path / "more", 3, 4, Default::default());
-        assert!(message(|| drop(nn::functional_call(&vs, &none, more))).contains("\"more.weight\""));
+        assert!(panic_message(|| drop(nn::functional_call(&vs, &none, more))).contains("\"more.weight\""));
         let theirs = |path: &Path<'_>| {
             tch::nn::linear(path / "in", 3, 4, Default::default())
                 .forward(&Tensor::zeros([1, 3], (Kind::Float, Device::Cpu)))
         };
-        assert!(message(|| drop(nn::functional_call(&vs, &none, theirs))).contains("tch::nn"));
+        assert!(panic_message(|| drop(nn::functional_call(&vs, &none, theirs))).contains("tch::nn"));
         let half = |path: &Path<'_>| nn::linear(path / "in", 3, 4, Default::default());
-        assert!(message(|| drop(nn::functional_call(&vs, &named("out.bias", 2), half))).contains("out.bias"));
+        assert!(panic_message(|| drop(nn::functional_call(&vs, &named("out.bias", 2), half))).contains("out.bias"));
     }
 }

@@ -244,6 +244,7 @@ mod tests {
     use tch::{Device, Kind};
 
     use super::*;
+    use crate::tests::panic_message;
 
     fn tokens(size: [i64; 4]) -> Tensor {
         Tensor::randn(size, (Kind::Float, Device::Cpu))
@@ -272,18 +273,14 @@ mod tests {
 
     #[test]
     fn what_does_not_go_together_is_named() {
-        let message = |run: &mut dyn FnMut()| {
-            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("a panic");
-            panic.downcast_ref::<String>().cloned().unwrap_or_default()
-        };
         let mut cache = KvCache::new(1);
         let _ = cache[0].append(&tokens([2, 3, 4, 5]), &tokens([2, 3, 4, 5]));
         let other_batch = tokens([1, 3, 1, 5]);
-        let text = message(&mut || drop(cache[0].append(&other_batch, &other_batch)));
+        let text = panic_message(|| drop(cache[0].append(&other_batch, &other_batch)));
         assert!(text.contains("keys of [1, 3, 1, 5] after those of [2, 3, 4, 5]"), "{text}");
-        let text = message(&mut || drop(cache[0].append(&other_batch, &tokens([1, 3, 2, 5]))));
+        let text = panic_message(|| drop(cache[0].append(&other_batch, &tokens([1, 3, 2, 5]))));
         assert!(text.contains("the same N, heads and new"), "{text}");
-        let text = message(&mut || drop(cache[1].clone()));
+        let text = panic_message(|| drop(cache[1].clone()));
         assert!(text.contains("there is no layer 1; it is made for 1"), "{text}");
     }
 }

@@ -6,6 +6,7 @@ use tch::{Device, Kind};
 use super::*;
 use crate::nn::{Path, RMSNorm, SwiGLU, rms_norm, swiglu};
 use crate::reference::Reference;
+use crate::tests::panic_message;
 
 fn case() -> (Reference, VarStore, MultiheadAttention) {
     let reference = Reference::parse(include_str!("../../../../../tests/reference/attention.json"));
@@ -44,18 +45,14 @@ fn outputs_weights_and_gradients_are_pytorchs() {
 fn what_does_not_fit_is_named() {
     let (reference, _, attention) = case();
     let query = reference.tensor("/attention/query");
-    let message = |run: &dyn Fn()| {
-        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("a panic");
-        panic.downcast_ref::<String>().cloned().unwrap_or_default()
-    };
     let narrow = query.narrow(2, 0, 4);
-    let text = message(&|| drop(attention.forward(&narrow)));
+    let text = panic_message(|| drop(attention.forward(&narrow)));
     assert!(text.contains("the query is [2, 4, 4]; it is [batch, length, 8] here"), "{text}");
     let mask = Mask::none().attention(&Tensor::zeros([3, 3], (Kind::Bool, Device::Cpu)));
-    let text = message(&|| drop(attention.forward_masked(&query, &query, &query, &mask, false)));
+    let text = panic_message(|| drop(attention.forward_masked(&query, &query, &query, &mask, false)));
     assert!(text.contains("a mask of [3, 3]") && text.contains("[4, 4] or [4, 4, 4]"), "{text}");
     let mask = Mask::none().padding(&Tensor::zeros([2, 5], (Kind::Bool, Device::Cpu)));
-    let text = message(&|| drop(attention.forward_masked(&query, &query, &query, &mask, false)));
+    let text = panic_message(|| drop(attention.forward_masked(&query, &query, &query, &mask, false)));
     assert!(text.contains("[N, S] = [2, 4]"), "{text}");
 }
 
@@ -78,8 +75,7 @@ fn a_query_sees_the_keys_of_a_cache() {
     let (_, weights) = attention.weights(&xs.narrow(1, 0, 2), &xs, &xs, &Mask::causal_at(0));
     assert_eq!(weights.select(2, 0).select(2, 0).min().double_value(&[]), 1.0);
     let few = || attention.forward_masked(&xs, &xs.narrow(1, 0, 3), &xs.narrow(1, 0, 3), &Mask::causal(), false);
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(few)).expect_err("a panic");
-    let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+    let text = panic_message(few);
     assert!(text.contains("4 queries and 3 keys") && text.contains("causal_at(0)"), "{text}");
 }
 
@@ -189,8 +185,7 @@ fn heads_that_do_not_divide_are_refused() {
             let made = grouped_query_attention(vs.root(), width, heads, num_kv_heads, Default::default());
             drop(made.with_rotary(Rotary::default()));
         };
-        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(make)).expect_err("a panic");
-        panic.downcast_ref::<String>().cloned().unwrap_or_default()
+        panic_message(make)
     };
     assert!(refused(4, 3, 16).contains("4 heads cannot share 3 heads of keys and values evenly"));
     assert!(refused(3, 1, 16).contains("16 numbers cannot be divided among 3 heads"));

@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 use super::*;
 use crate::nn::{Chain, VarStore, linear, seq};
 use crate::reference::Reference;
+use crate::tests::panic_message;
 
 fn reference() -> Reference {
     Reference::parse(include_str!("../../../../../tests/reference/edge_graphs.json"))
@@ -170,17 +171,13 @@ fn edges_that_cannot_be_are_named() {
     let vs = VarStore::new(Device::Cpu);
     let layer = gcn_conv(vs.root(), 3, 4, GCNConfig::default());
     let xs = Tensor::ones([5, 3], (Kind::Float, Device::Cpu));
-    let message = |run: &dyn Fn() -> Tensor| {
-        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("a panic");
-        panic.downcast_ref::<String>().cloned().unwrap_or_default()
-    };
     let pairs = Tensor::from_slice2(&[[0i64, 1], [1, 2], [2, 7]]);
-    let text = message(&|| layer.forward_edges(&xs, &pairs));
+    let text = panic_message(|| layer.forward_edges(&xs, &pairs));
     assert!(text.contains("an edge_index of [3, 2]; it is [2, edges]"), "{text}");
-    let text = message(&|| layer.forward_edges(&xs, &pairs.tr()));
+    let text = panic_message(|| layer.forward_edges(&xs, &pairs.tr()));
     assert!(text.contains("an edge names node 7; there are 5"), "{text}");
-    let text = message(&|| layer.forward_weighted(&xs, &pairs.narrow(0, 0, 2).tr(), &xs.narrow(1, 0, 1)));
+    let text = panic_message(|| layer.forward_weighted(&xs, &pairs.narrow(0, 0, 2).tr(), &xs.narrow(1, 0, 1)));
     assert!(text.contains("weights of [5, 1] for 2 edges"), "{text}");
-    let text = message(&|| global_add_pool(&xs, &pairs.select(1, 0), 2));
+    let text = panic_message(|| global_add_pool(&xs, &pairs.select(1, 0), 2));
     assert!(text.contains("graphs of [3] for nodes of [5, 3]"), "{text}");
 }

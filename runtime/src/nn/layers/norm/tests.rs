@@ -6,14 +6,10 @@ use tch::{Device, Kind, Tensor};
 use super::*;
 use crate::nn::VarStore;
 use crate::reference::Reference;
+use crate::tests::panic_message;
 
 fn reference() -> Reference {
     Reference::parse(include_str!("../../../../../tests/reference/norms.json"))
-}
-
-fn message(run: impl FnOnce() -> Tensor) -> String {
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("a panic");
-    panic.downcast_ref::<String>().cloned().unwrap_or_default()
 }
 
 #[test]
@@ -36,7 +32,7 @@ fn rms_norms_are_pytorchs() {
     let bare = rms_norm(vs.root(), vec![4], RMSNormConfig { elementwise_affine: false, ..Default::default() });
     reference.check("/rms/bare", &bare.forward(&reference.tensor("/rms/input")), 1e-5);
     assert!(vs.variables().is_empty());
-    let text = message(|| bare.forward(&Tensor::ones([4, 3], (Kind::Float, Device::Cpu))));
+    let text = panic_message(|| bare.forward(&Tensor::ones([4, 3], (Kind::Float, Device::Cpu))));
     assert!(text.contains("a tensor of [4, 3]; its last dimensions are [4] here"), "{text}");
 }
 
@@ -85,8 +81,8 @@ fn what_an_instance_norm_cannot_take_is_named() {
     let vs = VarStore::new(Device::Cpu);
     let norm = instance_norm2d(vs.root(), 3, Default::default());
     let ones = |size: &[i64]| Tensor::ones(size, (Kind::Float, Device::Cpu));
-    let text = message(|| norm.forward_t(&ones(&[2, 4, 5, 5]), true));
+    let text = panic_message(|| norm.forward_t(&ones(&[2, 4, 5, 5]), true));
     assert!(text.contains("[2, 4, 5, 5]; it takes [N, C, H, W] or [C, H, W] with C = 3"), "{text}");
-    assert!(message(|| norm.forward_t(&ones(&[3, 5]), true)).contains("it takes"));
-    assert!(message(|| norm.forward_t(&ones(&[2, 3, 1, 1]), false)).contains("more than 1 value"));
+    assert!(panic_message(|| norm.forward_t(&ones(&[3, 5]), true)).contains("it takes"));
+    assert!(panic_message(|| norm.forward_t(&ones(&[2, 3, 1, 1]), false)).contains("more than 1 value"));
 }

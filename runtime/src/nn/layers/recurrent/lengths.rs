@@ -87,6 +87,7 @@ mod tests {
     use super::super::*;
     use crate::nn::VarStore;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
     use tch::Kind;
 
     fn reference() -> Reference {
@@ -155,8 +156,7 @@ mod tests {
         let xs = Tensor::zeros([2, 5, 3], (Kind::Float, Device::Cpu));
         let message = |lengths: &[i64]| {
             let run = || drop(layer.seq_lengths(&xs, &Tensor::from_slice(lengths)));
-            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("a panic");
-            panic.downcast_ref::<String>().cloned().unwrap_or_default()
+            panic_message(run)
         };
         assert!(message(&[5, 0]).contains("a length of 0 in a batch of 5 steps"));
         assert!(message(&[6, 1]).contains("a length of 6 in a batch of 5 steps"));
