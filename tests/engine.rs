@@ -16,6 +16,7 @@ use session::Notebook;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    fix_threads();
     let trials = scenario::files()
         .into_iter()
         .map(|path| {
@@ -26,6 +27,13 @@ fn main() -> ExitCode {
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// What a busy machine makes of the number of threads is not to show in what `:vars` says.
+fn fix_threads() {
+    let processors = std::thread::available_parallelism().map_or(1, Into::into);
+    // SAFETY: this is the only thread yet.
+    unsafe { std::env::set_var("OXTORCH_THREADS", processors.to_string()) };
 }
 
 fn read(path: &Path) -> Result<Scenario, Failed> {

@@ -1076,3 +1076,40 @@ fn a_session_whose_compiled_cells_are_gone_says_so() {
     assert_eq!(outputs[2][0]["ename"], "CellsGone", "{stderr}");
     assert!(stderr.contains("restart the kernel"), "{stderr}");
 }
+
+#[test]
+fn operations_use_fewer_threads_beside_busy_processes() {
+    notebook_test(|mut notebook| async move {
+        let shown = notebook
+            .run(
+                r#"
+use oxtorch::device::num_threads;
+use std::process::Command;
+let all = num_threads();
+let busy = Command::new("sh").args(["-c", "ulimit -t 100; while :; do :; done"]).spawn();
+let mut busy: Vec<_> = std::iter::once(busy)
+    .chain((1..all).map(|_| Command::new("sh").args(["-c", "ulimit -t 100; while :; do :; done"]).spawn()))
+    .collect::<std::io::Result<_>>()?;
+while num_threads() > 1 {
+    std::thread::sleep(std::time::Duration::from_millis(10));
+}
+all
+"#,
+            )
+            .await;
+        let all: usize = shown.text().and_then(|all| all.parse().ok()).unwrap_or_else(|| panic!("{shown:?}"));
+        if all == 1 {
+            println!("skipped: operations have one thread here at any time");
+            return;
+        }
+        let shown = notebook.run(":vars").await;
+        let expected = format!("Operations on the CPU use 1 of {all} threads");
+        assert!(shown.text().is_some_and(|text| text.contains(&expected)), "{shown:?}");
+
+        let shown = notebook.run("oxtorch::device::set_num_threads(all);\n:vars").await;
+        let text = shown.text().unwrap_or_else(|| panic!("{shown:?}"));
+        assert!(!text.contains("Operations"), "a number that is set stays: {text}");
+        notebook.run("for other in &mut busy { other.kill()?; other.wait()?; }").await;
+        notebook.end().await;
+    });
+}

@@ -173,6 +173,9 @@ pub struct Done {
     /// What the cell was asked to say of variables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub described: Vec<Described>,
+    /// Where operations use fewer threads than they could: how many, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<String>,
     /// What the cell measured, for `%timeit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
@@ -312,6 +315,7 @@ mod tests {
             cost: Cost { wall: Duration::from_millis(3), ..Cost::default() },
             dir: Some("/home".into()),
             described: vec![Described { name: "net".into(), what: "8 bytes".into(), device: None }],
+            threads: Some("1 of 2".into()),
             timing: Some(Timing { loops: 10, runs: vec![Duration::from_micros(7)] }),
             notes: vec!["the name belongs to the new layer".into()],
         }));

@@ -171,6 +171,7 @@ pub(crate) fn end() -> Done {
         run: 0,
         cost: Cost::default(),
         dir: None,
+        threads: None,
     }
 }
 

@@ -247,6 +247,7 @@ mod tests {
                 cost: Cost::default(),
                 dir: None,
                 described,
+                threads: None,
                 timing: None,
                 notes,
             }))

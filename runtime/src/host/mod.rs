@@ -23,6 +23,7 @@ use oxtorch_protocol::{CONTROL_FD, Cost, Done, FromHost, Outcome, Ready, Run, Su
 use tch::gradients;
 
 use crate::cell;
+use crate::device::threads::choice;
 
 pub(crate) mod channel;
 pub mod checkpoint;
@@ -185,6 +186,7 @@ fn sigint(how: libc::c_int) {
 
 fn run_cells(queue: Receiver<Job>) {
     sigint(libc::SIG_UNBLOCK);
+    checkpoint::run_cells_here();
     cell::install_hook();
     cell::note_broadcasts();
     let notes: Vec<String> = crate::device::load_cuda().into_iter().chain(crate::device::threads::settle()).collect();
@@ -205,8 +207,10 @@ fn run_cells(queue: Receiver<Job>) {
             Job::Surroundings(surroundings) => surround(surroundings),
             Job::Run(run) => {
                 cell::begin();
+                choice::begin_cell();
                 let before = Spent::until_now();
                 let done = run_cell(&mut libraries, &mut spare, &run);
+                choice::end_cell();
                 let cost = before.cost();
                 if channel::is_fork() {
                     end_fork(&done.outcome);
@@ -215,7 +219,13 @@ fn run_cells(queue: Receiver<Job>) {
                     flush::flush_all();
                 }
                 let dir = std::env::current_dir().ok();
-                channel::send(&FromHost::Done(Box::new(Done { run: run.id, cost, dir, ..done })));
+                channel::send(&FromHost::Done(Box::new(Done {
+                    run: run.id,
+                    cost,
+                    dir,
+                    threads: choice::reason(),
+                    ..done
+                })));
             }
             Job::End => {
                 cell::drop_all(|text| tell(Some(text)));

@@ -49,6 +49,8 @@ pub struct NativeEngine {
     /// Where `%cd -` goes.
     pub(crate) previous_dir: Option<PathBuf>,
     pub(crate) spent: Spent,
+    /// Where operations of the last cell used fewer threads than they could: how many, and why.
+    pub(crate) fewer_threads: Option<String>,
     /// The number of the cell that came last, which a host that ends by itself has survived.
     last_cell: u32,
     pub(crate) analyzer: Analyzer,
@@ -129,6 +131,7 @@ impl NativeEngine {
             surroundings,
             previous_dir: None,
             spent: Spent::default(),
+            fewer_threads: None,
             last_cell: 0,
         })
     }
@@ -212,6 +215,7 @@ impl NativeEngine {
         let forget = self.state.commit_variables(&ready, &kept, text.number());
         self.forget(forget);
         self.spent.add(&done.cost);
+        self.fewer_threads = done.threads;
         if matches!(done.outcome, Outcome::Interrupted) {
             self.speculation.end();
         }

@@ -62,6 +62,7 @@ impl NativeEngine {
         if !lost.is_empty() {
             parts.push(Shown::text(format!("Gone:\n{}", lost.join("\n"))));
         }
+        parts.extend(self.fewer_threads.as_deref().map(Shown::text));
         show(call, Shown::stacked(parts)).await;
         Ok(())
     }

@@ -3,6 +3,9 @@
 use std::env;
 use std::thread::available_parallelism;
 
+pub(crate) mod choice;
+mod load;
+
 const VARIABLE: &str = "OXTORCH_THREADS";
 /// More threads than any machine that this is for has processors. libtorch starts each of them, and ends the process
 /// where the system has no more.
@@ -24,9 +27,13 @@ pub fn num_threads() -> usize {
     usize::try_from(tch::get_num_threads()).unwrap_or(1)
 }
 
-/// Uses so many threads from here on, as `torch.set_num_threads`. At the start they are as many as the processors that
-/// this process may use, also where a container allows it less than the machine has; the environment variable
-/// `OXTORCH_THREADS` says otherwise. Few help small networks, and a shared server.
+/// Uses so many threads from here on, as `torch.set_num_threads`.
+///
+/// Before the first call, and without the environment variable `OXTORCH_THREADS`, they are as many as the processors
+/// that this process may use, also where a container allows it less than the machine has. While other processes keep
+/// processors busy for seconds, they are fewer, since threads that wait for each other make small networks many times
+/// slower there; `:vars` says so. The last digits of a result may depend on the number of threads: a number that is set
+/// stays.
 ///
 /// # Panics
 ///
@@ -37,6 +44,11 @@ pub fn set_num_threads(threads: usize) {
         threads <= MOST,
         "set_num_threads: {threads} threads are more than any machine can use; give at most {MOST}"
     );
+    choice::stop();
+    use_threads(threads);
+}
+
+fn use_threads(threads: usize) {
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
 }
 
@@ -47,7 +59,10 @@ pub(crate) fn settle() -> Option<String> {
     let allowed = available_parallelism().map_or(usize::MAX, Into::into);
     match wanted(&asked, is_decided, allowed, num_threads()) {
         Ok(threads) => {
-            threads.into_iter().for_each(set_num_threads);
+            threads.into_iter().for_each(use_threads);
+            if asked.trim().is_empty() && !is_decided {
+                choice::start(num_threads());
+            }
             None
         }
         Err(complaint) => Some(complaint),
