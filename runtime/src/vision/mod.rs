@@ -32,6 +32,7 @@ mod boxes;
 mod canvas;
 mod draw_boxes;
 mod draw_masks;
+mod focal_loss;
 mod iou;
 mod nms;
 
@@ -39,6 +40,7 @@ pub(crate) use boxes::corners;
 pub use boxes::{BoundingBoxFormat, box_area, box_convert, clip_boxes_to_image, remove_small_boxes};
 pub use draw_boxes::{BoxStyle, draw_bounding_boxes};
 pub use draw_masks::draw_segmentation_masks;
+pub use focal_loss::sigmoid_focal_loss;
 pub(crate) use iou::iou;
 pub use iou::{box_iou, generalized_box_iou};
 pub use nms::{batched_nms, nms};
