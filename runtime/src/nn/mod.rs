@@ -25,6 +25,7 @@ mod seed;
 mod sequential;
 mod store;
 pub mod summary;
+pub mod utils;
 pub(crate) mod watch;
 
 pub use crate::optim::{Adam, AdamW, Optimizer, OptimizerConfig, RmsProp, Sgd, adam, adamw, rms_prop, sgd};

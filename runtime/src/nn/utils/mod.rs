@@ -1,0 +1,3 @@
+//! What PyTorch has in `torch.nn.utils`.
+
+pub mod rnn;
