@@ -3,9 +3,9 @@
 use tch::{Device, Tensor};
 use thiserror::Error;
 
-use super::dataset::shuffled;
+use super::split::shuffled;
 
-/// Images and what each of them shows: `digits()`, for one.
+/// Images and what each of them shows: `digits()`, for one. A clone shares the tensors.
 #[derive(Debug)]
 pub struct LabelledImages {
     /// `[N, channels, height, width]`, float32 in 0 to 1.
@@ -32,6 +32,12 @@ pub enum SplitError {
         /// All samples.
         total: usize,
     },
+}
+
+impl Clone for LabelledImages {
+    fn clone(&self) -> Self {
+        self.map(Tensor::shallow_clone)
+    }
 }
 
 impl LabelledImages {

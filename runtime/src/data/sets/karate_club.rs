@@ -8,7 +8,7 @@ static EDGES: &str = include_str!("../../../data/karate_club.csv");
 const FACTIONS: [i64; 34] =
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
 
-/// A graph with a class for each node.
+/// A graph with a class for each node. A clone shares the tensors.
 #[derive(Debug)]
 pub struct LabelledGraph {
     /// `[E, 2]`, int64: each pair of neighbours once.
@@ -17,6 +17,13 @@ pub struct LabelledGraph {
     pub labels: Tensor,
     /// The names of the classes, by index.
     pub classes: Vec<String>,
+}
+
+impl Clone for LabelledGraph {
+    fn clone(&self) -> Self {
+        let (edges, labels) = (self.edges.shallow_clone(), self.labels.shallow_clone());
+        Self { edges, labels, classes: self.classes.clone() }
+    }
 }
 
 impl LabelledGraph {

@@ -43,7 +43,7 @@ pub fn mnist_10k() -> LabelledImages {
     }
 }
 
-/// A table of numbers with a class for each row.
+/// A table of numbers with a class for each row. A clone shares the tensors.
 #[derive(Debug)]
 pub struct LabelledTable {
     /// `[N, features]`, float32.
@@ -54,6 +54,17 @@ pub struct LabelledTable {
     pub feature_names: Vec<String>,
     /// The names of the classes, by index.
     pub classes: Vec<String>,
+}
+
+impl Clone for LabelledTable {
+    fn clone(&self) -> Self {
+        Self {
+            features: self.features.shallow_clone(),
+            labels: self.labels.shallow_clone(),
+            feature_names: self.feature_names.clone(),
+            classes: self.classes.clone(),
+        }
+    }
 }
 
 /// 150 irises of three kinds, 50 of each: length and width of sepals and petals in centimetres (R. A. Fisher, The use
@@ -96,7 +107,7 @@ pub fn moby_dick() -> &'static str {
 ///
 /// ```
 /// use oxtorch::prelude::*;
-/// assert!(data::names().contains(&"Olivia"));
+/// assert!(names().contains(&"Olivia"));
 /// ```
 pub fn names() -> Vec<&'static str> {
     static TEXT: OnceLock<String> = OnceLock::new();
