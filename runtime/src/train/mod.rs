@@ -35,7 +35,7 @@ pub use anomaly::{Anomaly, check_finite, detect_anomaly};
 pub use error::TrainError;
 pub(crate) use history::VALIDATION;
 pub use history::{Epoch, History};
-pub use loader::Loader;
+pub use loader::{BATCH_SIZE, Loader};
 pub use precision::{LossScaler, autocast};
 pub use trainer::Trainer;
 pub use work::{Evaluation, Outcome};

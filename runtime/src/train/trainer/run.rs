@@ -82,6 +82,19 @@ impl Trainer {
 
     /// Runs the epochs on inputs and targets. Returns the history, which a cell that ends with this call shows.
     ///
+    /// The batches come from a [`DataLoader`](crate::data::DataLoader), or from a data set: then they have
+    /// [`BATCH_SIZE`](crate::train::BATCH_SIZE) samples, 32, which are mixed anew for each epoch of training.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let (train, test) = digits().split(0.2, 42)?;
+    /// let vs = nn::VarStore::new(device());
+    /// let net = nn::seq().flatten().add(nn::linear(vs.root(), 64, 10, Default::default()));
+    /// let mut trainer = Trainer::new(&vs, nn::Adam::default(), 1e-2)?.epochs(2);
+    /// trainer.fit(&net, &train, Some(&test))?;
+    /// assert!(trainer.evaluate(&net, &test)?.get("accuracy").is_some_and(|accuracy| accuracy > 0.8));
+    /// ```
+    ///
     /// # Errors
     ///
     /// Where the loss is no longer finite, a batch cannot be read, there is none, or a checkpoint cannot be written.
