@@ -8,7 +8,7 @@
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
 //!   [`Figure`], [`Figures`] and [`LivePlot`] for plots, [`Animation`] for films, [`table`] for tables, [`progress()`]
 //!   and [`progress_bar`] for loops that take a while, [`json!`] for charts of Vega-Lite and Plotly, [`input`].
-//! - Data that is there: [`digits()`], [`mnist_10k`], [`iris`], [`karate_club`], [`moby_dick`]; that is downloaded:
+//! - Data that is there: [`digits()`], [`mnist_10k`], [`iris`], [`karate_club`], [`moby_dick`], [`names`]; that is downloaded:
 //!   [`mnist`], [`fashion_mnist`], [`cifar10`], [`cifar100`]; of one's own: [`image_folder`], [`load_image`],
 //!   [`read_csv`], [`Dataset`], [`TensorDataset`]; and in batches: [`DataLoader`]. More in [`data`].
 //! - Networks: [`summary`] for layers, shapes and parameters, [`seed`] for runs that repeat. Images are augmented by
@@ -37,8 +37,8 @@ pub use crate::animation::Animation;
 pub use crate::autograd::TensorHooks as _;
 pub use crate::checkpoint::checkpoint;
 pub use crate::data::{
-    DataLoader, Dataset, Standardize, Subset, TensorDataset, iris, k_fold, karate_club, mnist_10k, moby_dick, one_hot,
-    random_split,
+    DataLoader, Dataset, Standardize, Subset, TensorDataset, WeightedRandomSampler, iris, k_fold, karate_club,
+    mnist_10k, moby_dick, names, one_hot, random_split, stratified_k_fold, stratified_split, train_test_split,
 };
 pub use crate::data::{Digits, LabelledImages, digits};
 pub use crate::data::{Split, cifar10, cifar100, fashion_mnist, image_folder, load_image, mnist, read_csv};
