@@ -1,5 +1,6 @@
-//! Text for language models: tokenizers, windows to train on, and the next token.
+//! Text for language models: tokenizers, windows to train on, and the tokens that come next.
 
+mod beam_search;
 mod bpe;
 mod character;
 mod encoding;
@@ -8,6 +9,7 @@ mod tokenizer;
 mod windows;
 mod word;
 
+pub use beam_search::{BeamSearchConfig, Hypothesis, beam_search};
 pub use bpe::{BpeConfig, BpeTokenizer};
 pub use character::CharTokenizer;
 pub use encoding::{EncodeConfig, EncodedBatch, Encoding, Input, Padding};

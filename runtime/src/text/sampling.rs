@@ -99,7 +99,48 @@ impl Sampler {
     ///
     /// Where the logits are no vector, are empty, hold a NaN, or leave no token: all are -inf.
     pub fn sample(&self, logits: &Tensor, before: &[i64]) -> i64 {
-        let probabilities = self.distribution(logits, before);
+        self.draw(&self.distribution(logits, before))
+    }
+
+    /// The tokens to come after a batch of texts, `[B]` int64 on the device of the logits: each row of the logits
+    /// `[B, V]` draws for itself, the first one first, as [`Sampler::sample`] does. `before` are the texts so far,
+    /// `[B, T]` int64, for the repetition penalty.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let sampler = text::Sampler::new(42).temperature(0.8).top_k(3);
+    /// let mut tokens = Tensor::zeros([2, 1], (Kind::Int64, device()));
+    /// for _ in 0..4 {
+    ///     let logits = Tensor::randn([2, 10], (Kind::Float, device()));
+    ///     let next = sampler.sample_batch(&logits, &tokens);
+    ///     tokens = Tensor::cat(&[tokens, next.unsqueeze(1)], 1);
+    /// }
+    /// assert_eq!(tokens.size(), [2, 5]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the logits are no matrix, or there is not one text for each of its rows; else as [`Sampler::sample`].
+    pub fn sample_batch(&self, logits: &Tensor, before: &Tensor) -> Tensor {
+        let (size, texts) = (logits.size(), before.size());
+        assert!(
+            size.len() == 2,
+            "sample_batch: logits of {size:?}; they are [B, V]: take the last position of each sequence"
+        );
+        assert!(
+            texts.len() == 2 && texts[0] == size[0],
+            "sample_batch: texts of {texts:?} for logits of {size:?}; they are [B, T], one for each row of the logits"
+        );
+        let before: Vec<i64> = elements(before);
+        let row = |at: i64| {
+            let length = texts[1] as usize;
+            self.sample(&logits.get(at), &before[at as usize * length..][..length])
+        };
+        let tokens: Vec<i64> = (0..size[0]).map(row).collect();
+        Tensor::from_slice(&tokens).to_device(logits.device())
+    }
+
+    fn draw(&self, probabilities: &[f64]) -> i64 {
         let mut left: f64 = lock(&self.random).random();
         for (token, probability) in probabilities.iter().enumerate() {
             left -= probability;
@@ -124,7 +165,8 @@ impl Sampler {
         let size = logits.size();
         assert!(
             size.len() == 1 && size[0] > 0,
-            "sampling: logits of {size:?}; they are [V], one number for each token: take the last position of a sequence"
+            "sampling: logits of {size:?}; they are [V], one number for each token: take the last position of a sequence, and \
+             `sample_batch` for a batch"
         );
         let mut logits = elements::<f64>(logits);
         assert!(!logits.iter().any(|logit| logit.is_nan()), "sampling: a logit is NaN; look at the loss of the model");
@@ -175,6 +217,7 @@ mod tests {
 
     use super::*;
     use crate::reference::Reference;
+    use crate::tests::panic_message;
 
     #[test]
     fn what_is_kept_is_what_pytorch_keeps() {
@@ -213,20 +256,32 @@ mod tests {
     }
 
     #[test]
+    fn each_row_of_a_batch_draws_as_it_does_alone() {
+        let logits = Tensor::randn([6, 9], (Kind::Float, Device::Cpu));
+        let texts = Tensor::from_slice2(&[[0i64, 1], [2, 2], [3, 4], [5, 6], [7, 8], [0, 0]]);
+        let sampler = || Sampler::new(5).temperature(0.9).top_k(5).top_p(0.9).repetition_penalty(2.0);
+        let (together, alone) = (sampler(), sampler());
+        for _ in 0..3 {
+            let drawn = together.sample_batch(&logits, &texts);
+            let rows = (0..6).map(|row| alone.sample(&logits.get(row), &elements::<i64>(&texts.get(row))));
+            assert_eq!(drawn, Tensor::from_slice(&rows.collect::<Vec<i64>>()));
+        }
+        assert_eq!(Sampler::greedy().sample_batch(&logits, &texts.narrow(1, 0, 0)), logits.argmax(1, false));
+        assert_eq!(sampler().sample_batch(&logits.narrow(0, 0, 0), &texts.narrow(0, 0, 0)).size(), [0]);
+        let message = panic_message(|| sampler().sample_batch(&logits, &texts.narrow(0, 0, 2)));
+        assert!(message.contains("texts of [2, 2] for logits of [6, 9]"), "{message}");
+        assert!(panic_message(|| sampler().sample_batch(&logits.get(0), &texts)).contains("they are [B, V]"));
+    }
+
+    #[test]
     fn what_cannot_be_drawn_from_is_said() {
-        let message = |logits: Tensor| {
-            let run = std::panic::AssertUnwindSafe(|| Sampler::new(0).sample(&logits, &[]));
-            std::panic::catch_unwind(run).expect_err("a panic").downcast_ref::<String>().cloned().unwrap_or_default()
-        };
-        assert!(message(Tensor::zeros([2, 5], (Kind::Float, Device::Cpu))).contains("logits of [2, 5]"));
-        let nan = std::panic::AssertUnwindSafe(|| Sampler::new(0).sample(&Tensor::from_slice(&[f64::NAN, 1.0]), &[]));
-        let panic = std::panic::catch_unwind(nan).expect_err("a panic");
-        assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("NaN")));
+        let says = |sampler: Sampler, logits: &Tensor| panic_message(|| sampler.sample(logits, &[]));
+        let matrix = says(Sampler::new(0), &Tensor::zeros([2, 5], (Kind::Float, Device::Cpu)));
+        assert!(matrix.contains("logits of [2, 5]") && matrix.contains("sample_batch"), "{matrix}");
+        assert!(says(Sampler::new(0), &Tensor::from_slice(&[f64::NAN, 1.0])).contains("NaN"));
         let masked = Tensor::full([3], f64::NEG_INFINITY, (Kind::Float, Device::Cpu));
         for sampler in [Sampler::new(0), Sampler::greedy(), Sampler::new(0).top_p(0.5)] {
-            let none = std::panic::AssertUnwindSafe(|| sampler.sample(&masked, &[]));
-            let panic = std::panic::catch_unwind(none).expect_err("a panic");
-            assert!(panic.downcast_ref::<&str>().is_some_and(|text| text.contains("all logits are -inf")));
+            assert!(says(sampler, &masked).contains("all logits are -inf"));
         }
     }
 }
