@@ -204,7 +204,14 @@ TRAININGS = [
     Training("lstm", "a step of training: LSTM cell written out, batch 32", 1 / 1.5, 0.5),
     Training("cnn", "a step of training: CNN, batch 64 of 28 x 28 pixels", 1.0),
     Training("transformer", "a step of training: transformer, 2 layers of 64, batch 16 of 32 tokens", 1.0),
+    Training("gpt", "a step of training: GPT of 10 million parameters, batch 4 of 64 tokens", 1.0),
+    Training("adamw", "a step of the optimizer: AdamW, 10 million parameters", 1.0),
+    Training("sgd", "a step of the optimizer: SGD with momentum, 10 million parameters", 1.0),
+    Training("weights", "loading: 1 GB of weights from safetensors", 1.2, 1.2),
     Training("loader_tensors", "a batch of the DataLoader: 64 images as they are", 1.0),
     Training("loader", "a batch of the DataLoader: 64 images one by one", 1.0),
     Training("loader_ahead", "a batch of the DataLoader: the same read ahead (2 workers of PyTorch's)", 1.0),
 ]
+
+# Trainings whose time depends on the number of threads, in tests/bench/threads.
+THREADS = {"gcn": "GCN", "mlp": "MLP", "cnn": "CNN"}

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -203,6 +204,47 @@ def measure_training(run):
                 run.note(report.MEMORY(training.name), session.peer, sum(session.memory()))
 
 
+def write_weights(path):
+    """16 tensors of random numbers, 1 GB in bfloat16, as safetensors has them."""
+    numbers = 2**25
+    header = {
+        str(index): {"dtype": "BF16", "shape": [numbers], "data_offsets": [index * 2 * numbers, (index + 1) * 2 * numbers]}
+        for index in range(16)
+    }
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _ in header:
+            file.write(random.randbytes(2 * numbers))
+
+
+def measure_threads(run):
+    """The number of threads that Oxtorch chooses, against one and all of them, on an idle machine and a busy one.
+
+    What a session makes in its second cell counts: by then the number is settled.
+    """
+    peer = run.peers["oxtorch"]
+    fixed = {"one": "oxtorch::device::set_num_threads(1);", "all": f"oxtorch::device::set_num_threads({os.cpu_count()});"}
+    for busy, others in [("idle", 0), ("beside 2 busy loops", 2)]:
+        loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(others)]
+        try:
+            for key, title in cells.THREADS.items():
+                first, train = notebook_cells(FOLDER / "threads" / f"{key}.rs")
+                with ExitStack() as stack:
+                    sessions = {}
+                    for number in ["chosen", *fixed]:
+                        sessions[number] = stack.enter_context(Session(peer, FOLDER))
+                        sessions[number].run(fixed.get(number, "") + first)
+                    for _ in range(min(run.options.rounds, 3)):
+                        for number, session in sessions.items():
+                            session.run(train)
+                            run.note(report.THREADS(title, busy, number), peer, 1 / float(session.printed(train)))
+        finally:
+            for loop in loops:
+                loop.kill()
+                loop.wait()
+
+
 def measure_many(run):
     """Sessions of item cells: each calls the first of them, as most code does, or the one before, the worst case."""
     counts = {"oxtorch": run.options.items, "ipykernel": run.options.items, "evcxr": run.options.evcxr_items}
@@ -230,6 +272,7 @@ MEASUREMENTS = [
     measure_seen,
     measure_quickstart,
     measure_training,
+    measure_threads,
     measure_many,
 ]
 
@@ -275,6 +318,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="oxtorch-bench-") as prefix:
         options.evcxr_folder = str(Path(prefix) / "evcxr")
         os.mkdir(options.evcxr_folder)
+        os.environ["WEIGHTS"] = str(Path(prefix) / "weights.safetensors")
+        write_weights(os.environ["WEIGHTS"])
         peers = peers_of(options, prefix)
         register(peers, prefix)
         run = Run(peers, options)

@@ -17,7 +17,7 @@ const EVCXR: &str = "0.22.0";
 
 /// What the notebook in Python needs. Without a GPU as well, torch's Python side needs all that its wheel depends on,
 /// so the set-up's libtorch does not serve for it.
-const PACKAGES: [&str; 3] = ["matplotlib>=3.10", "numpy>=2", "torch==2.13.0"];
+const PACKAGES: [&str; 4] = ["matplotlib>=3.10", "numpy>=2", "safetensors>=0.6", "torch==2.13.0"];
 
 fn main() -> ExitCode {
     match compare() {

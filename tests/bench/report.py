@@ -22,6 +22,7 @@ MEMORY = "memory with {}".format
 PEAK = "memory at its peak with {}".format
 LINES = f"cell: {cells.LINES.name}"
 LINES_STALLED = f"{LINES}, beside a frontend that reads nothing"
+THREADS = "a step of training: {}, {}, {} threads".format
 SEEN = "cell seen in an earlier session"
 
 
@@ -89,6 +90,16 @@ def targets(run):
         both = ours(LINES_STALLED), ours(LINES)
         return both[0] / both[1] if all(both) else None
 
+    def chosen(title, busy):
+        steps = [ours(THREADS(title, busy, number)) for number in ("chosen", "one", "all")]
+        return steps[0] / min(steps[1:]) if all(steps) else None
+
+    threads = [
+        check(f"the threads that are chosen take at most 1.1 of the better of one and all: {title}, {busy}",
+              chosen(title, busy), 1.1, times)
+        for busy in ("idle", "beside 2 busy loops")
+        for title in cells.THREADS.values()
+    ]  # fmt: skip
     trainings = []
     for training in cells.TRAININGS:
         aimed = f"at most {training.limit:.2f} of PyTorch's time: {training.name}"
@@ -107,6 +118,7 @@ def targets(run):
         check("a cell seen before takes 25 ms or less", ours(SEEN), 0.025, ms),
         check("restart and run all takes at most as long as ipykernel", ratio(QUICKSTART, "ipykernel"), 1.0, times),
         *trainings,
+        *threads,
         check("Tab offers a name of the session in 50 ms or less", ours(TAB(cells.TYPED[0].name)), 0.050, ms),
         check("Tab offers what rust-analyzer knows in 150 ms or less", ours(TAB(cells.TYPED[2].name)), 0.150, ms),
         check("a frontend that reads nothing costs a cell 10 % at most", stalled(), 1.1, times),
@@ -194,6 +206,10 @@ NOTES = """
   or the same data and transform, in both (`tests/bench/training`), the same version of libtorch and as many threads. The memory is
   that of all processes of the kernel when it is done, and at its peak: the most that was seen in looks 10 ms apart, from the
   first cell to the end of the first training, the compiler's processes included.
+- *loading*: until the tensors of the file are there; both map it into memory, so that its numbers are read when they are used.
+- *threads*: a training with the number of threads that Oxtorch chooses, with one, and with one for each processor, while
+  nothing else runs and beside two processes that only compute. The number is settled when the measured cell begins; it
+  takes Oxtorch two seconds at most to see that the machine has become busy.
 - *item cells*: each defines a function that calls the first of them; *chained* ones call the one before. rustc then reads
   all crates below anew for each cell.
 - *memory*: proportional set sizes, in which a page that processes share counts once in all. Oxtorch's kernel runs no
