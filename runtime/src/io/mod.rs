@@ -38,9 +38,11 @@
 
 mod error;
 mod images;
+mod mapped;
 mod npy;
 mod npz;
 pub(crate) mod replace;
+mod safetensors;
 mod script;
 mod state_dict;
 

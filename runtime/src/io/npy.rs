@@ -174,7 +174,7 @@ impl Header {
 }
 
 /// Unsigned numbers that were read as signed ones.
-fn widened(tensor: &Tensor, bytes: usize) -> io::Result<Tensor> {
+pub(super) fn widened(tensor: &Tensor, bytes: usize) -> io::Result<Tensor> {
     let kind = match bytes {
         2 => Kind::Int,
         4 => Kind::Int64,

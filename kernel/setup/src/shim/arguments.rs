@@ -10,7 +10,8 @@ pub(super) const HEADER: &str = concat!(
     include_str!("broadcasts.h"),
     include_str!("autocast.h"),
     include_str!("fused.h"),
-    include_str!("autograd.h")
+    include_str!("autograd.h"),
+    include_str!("memory.h")
 );
 
 /// What decides how the shim is compiled, besides its sources.

@@ -160,6 +160,24 @@ static void fused() {
   close_to("a fused step of SGD", item(make<tensor, int>("atg_sum", sgd, FLOAT)), 1.6);
 }
 
+static int released = 0;
+
+static void release(void *) { released++; }
+
+// Memory stays as long as the last tensor over it.
+static void memory() {
+  float values[] = {1, 2, 3, 4};
+  int64_t shape[] = {2, 2};
+  tensor plain = call<tensor, void *, int64_t *, size_t, int64_t *, size_t, int, int>("at_tensor_of_blob", values, shape, 2, nullptr, 0, FLOAT, -1);
+  tensor kept = call<tensor, tensor, void *, void (*)(void *)>("oxtorch_keep_memory", plain, values, release);
+  tensor row = make<tensor, int64_t, int64_t>("atg_select", kept, 0, 1);
+  run<tensor>("at_free", kept);
+  close_to("memory that is not libtorch's", item(make<tensor, int>("atg_sum", row, FLOAT)), 7);
+  if (released != 0) fail("memory is released while a tensor needs it");
+  run<tensor>("at_free", row);
+  if (released != 1) fail("memory is not released");
+}
+
 static void network() {
   std::vector<float> pixels(2 * 8 * 8, 1), kernel(4 * 3 * 3, 1);
   tensor weight = parameter(kernel, {4, 1, 3, 3}), bias = parameter({0, 0, 0, 0}, {4});
@@ -215,6 +233,7 @@ int main(int count, char **arguments) {
   training("Adam", call<void *, double, double, double, double, double, bool>("ato_adam", 0.1, 0.9, 0.999, 0.0, 1e-8, false));
   training("AdamW", call<void *, double, double, double, double, double, bool>("ato_adamw", 0.1, 0.9, 0.999, 0.0, 1e-8, false));
   fused();
+  memory();
   network();
   files(arguments[3]);
   return 0;

@@ -13,7 +13,7 @@ use tch::nn::VarStore;
 
 pub use self::error::{Loaded, StateDictError};
 pub use self::load::load_state_dict;
-use super::{FileError, load_npz, save_npz};
+use super::{FileError, load_npz, safetensors, save_npz};
 use crate::io::replace::replace_file;
 
 /// Tensors by name.
@@ -47,9 +47,14 @@ impl StateDict {
         Self::new("the other network", variables.into_iter().map(|(name, tensor)| (name, tensor.detach())))
     }
 
-    /// The tensors of a file, `.safetensors`, `.npz` or `.pt`, on the CPU. Of what `torch.save` writes only
-    /// `torch.save(dict(model.state_dict()), "x.pt")` can be read; the `state_dict` itself is a pickle of a type of
-    /// Python's.
+    /// The tensors of a file, on the CPU:
+    ///
+    /// - `.safetensors`: they lie in the file, which is mapped into memory, and the system reads what is looked at: a
+    ///   large file is there at once. To change a tensor does not change the file. Other programs must not write to the
+    ///   file or shorten it meanwhile; they may remove or replace it, as [`StateDict::save`] does.
+    /// - `.npz` of NumPy.
+    /// - `.pt`, `.pth`, `.bin`: of what `torch.save` writes only `torch.save(dict(model.state_dict()), "x.pt")` can be
+    ///   read; the `state_dict` itself is a pickle of a type of Python's.
     ///
     /// # Errors
     ///
@@ -73,7 +78,7 @@ impl StateDict {
         std::fs::metadata(path).map_err(FileError::reading(path))?;
         let tensors = match ending(path) {
             "npz" => load_npz(path)?,
-            "safetensors" => Tensor::read_safetensors(path).map_err(|error| FileError::refused(path, &error))?,
+            "safetensors" => safetensors::read(path)?,
             // Of pickles libtorch reads plain dictionaries of tensors alone; with these endings a store of variables
             // may have written as well.
             "pt" | "pth" | "bin" => Tensor::loadz_multi(path).or_else(|_| Tensor::load_multi(path)).map_err(|_| {

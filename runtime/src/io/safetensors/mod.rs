@@ -1,0 +1,32 @@
+//! Hugging Face's format of tensors by name, `.safetensors`: the file is mapped into memory, and its tensors lie there.
+
+mod header;
+
+use std::io;
+use std::path::Path;
+
+use tch::Tensor;
+
+use self::header::Entry;
+use super::FileError;
+use super::mapped::Mapped;
+use super::npy::widened;
+
+/// The tensors of a file by name.
+pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>, FileError> {
+    let file = Mapped::open(path)?;
+    let entries = header::entries(file.bytes()).map_err(|what| FileError::damaged(path, what))?;
+    entries.into_iter().map(|entry| tensor(&file, entry).map_err(FileError::reading(path))).collect()
+}
+
+fn tensor(file: &Mapped, entry: Entry) -> io::Result<(String, Tensor)> {
+    let tensor = file.tensor(entry.place, &entry.shape, entry.numbers.kind).map_err(io::Error::other)?;
+    let tensor = match entry.numbers.is_unsigned {
+        true => widened(&tensor, entry.numbers.kind.elt_size_in_bytes())?,
+        false => tensor,
+    };
+    Ok((entry.name, tensor))
+}
+
+#[cfg(test)]
+mod tests;
