@@ -3,6 +3,7 @@
 mod edit;
 mod error;
 mod load;
+mod shards;
 
 use std::collections::{BTreeMap, btree_map};
 use std::fmt;
@@ -52,6 +53,7 @@ impl StateDict {
     /// - `.safetensors`: they lie in the file, which is mapped into memory, and the system reads what is looked at: a
     ///   large file is there at once. To change a tensor does not change the file. Other programs must not write to the
     ///   file or shorten it meanwhile; they may remove or replace it, as [`StateDict::save`] does.
+    /// - `.index.json`: Hugging Face's list of the `.safetensors` files that the weights of a large network are in.
     /// - `.npz` of NumPy.
     /// - `.pt`, `.pth`, `.bin`: of what `torch.save` writes only `torch.save(dict(model.state_dict()), "x.pt")` can be
     ///   read; the `state_dict` itself is a pickle of a type of Python's.
@@ -61,7 +63,7 @@ impl StateDict {
     /// Where the file cannot be read or is of another format.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, FileError> {
         Self::read_with(path.as_ref(), |path| {
-            Err(FileError::damaged(path, "does not end in .safetensors, .npz or .pt"))
+            Err(FileError::damaged(path, "does not end in .safetensors, .index.json, .npz or .pt"))
         })
     }
 
@@ -79,6 +81,7 @@ impl StateDict {
         let tensors = match ending(path) {
             "npz" => load_npz(path)?,
             "safetensors" => safetensors::read(path)?,
+            "json" => shards::read(path)?,
             // Of pickles libtorch reads plain dictionaries of tensors alone; with these endings a store of variables
             // may have written as well.
             "pt" | "pth" | "bin" => Tensor::loadz_multi(path).or_else(|_| Tensor::load_multi(path)).map_err(|_| {

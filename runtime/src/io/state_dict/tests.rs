@@ -164,3 +164,37 @@ fn what_cannot_be_edited_says_why() {
         assert!(said.contains(part), "{part} in {said}");
     }
 }
+
+#[test]
+fn an_index_gathers_its_files() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    dict(&[("a", &[2]), ("more", &[1])]).save(at("m-1.safetensors")).expect("writes");
+    dict(&[("b", &[3])]).save(at("m-2.safetensors")).expect("writes");
+    let read = |map: &str| {
+        std::fs::write(at("m.safetensors.index.json"), format!("{{\"metadata\": {{}}, {map}}}")).expect("writes");
+        StateDict::read(at("m.safetensors.index.json"))
+    };
+    let whole = read(r#""weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}"#).expect("reads");
+    assert_eq!(
+        whole.iter().map(|(name, tensor)| (name.as_str(), tensor.numel())).collect::<Vec<_>>(),
+        [("a", 2), ("b", 3)]
+    );
+    let refused = [
+        (
+            r#""weight_map": {"a": "m-3.safetensors", "b": "m-4.safetensors"}"#,
+            "not beside it: m-3.safetensors, m-4.safetensors",
+        ),
+        (r#""weight_map": {"c": "m-1.safetensors"}"#, "\"c\" is in m-1.safetensors, where it is not"),
+        (r#""weight_map": {"a": "../m-1.safetensors"}"#, "\"a\" is in \"../m-1.safetensors\", which is no name"),
+        (r#""weight_map": {"a": "/m-1.safetensors"}"#, "no name of a file of weights beside it"),
+        (r#""weight_map": {"a": "m.safetensors.index.json"}"#, "no name of a file of weights beside it"),
+        (r#""weight_map": {"a": 1}"#, "\"a\" is in 1"),
+        (r#""weights": {}"#, "it has no weight_map"),
+        (r#"""#, "is no JSON"),
+    ];
+    for (map, part) in refused {
+        let error = read(map).expect_err(part).to_string();
+        assert!(error.contains(part) && error.contains("index.json"), "{part} in {error}");
+    }
+}
