@@ -69,6 +69,6 @@ pub use models::unet::{UNet, UNetBlock, UNetConfig, timestep_embedding, unet, un
 pub use seed::seed;
 pub use sequential::{Sequential, SequentialT, seq, seq_t};
 pub use store::{Entry, Path, VarStore, functional_call};
-pub(crate) use store::{by_name, forget_panics};
+pub(crate) use store::{by_name, forget_panics, is_trainable};
 pub use tch::nn::*;
 pub use watch::{Watched, WatchedT, watch, watch_t};

@@ -8,6 +8,7 @@ use tch::nn::VarStore;
 
 use super::{Loaded, StateDict, StateDictError};
 use crate::modes::no_grad;
+use crate::nn::is_trainable;
 
 /// What PyTorch's batch norms count and libtorch's do not need.
 const COUNTER: &str = "num_batches_tracked";
@@ -49,6 +50,35 @@ impl StateDict {
     /// Where a shape differs. Then no variable is changed.
     pub fn load_partial(&self, vs: &VarStore) -> Result<Loaded, StateDictError> {
         self.set(&mut vs.variables().into_iter().collect(), |variable, weight| variable.copy_(weight))
+    }
+
+    /// Has the variables of a store be these tensors, of which no copy is made: PyTorch's `assign=True`, for networks
+    /// that fill the memory. The variables take the kind of the weights; on another device than the store's are copies.
+    /// What trains the variables changes these tensors too, and no file.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// # let made = nn::VarStore::with_kind(Device::Cpu, Kind::BFloat16);
+    /// # let _layer = nn::linear(made.root() / "fc", 4, 2, Default::default());
+    /// # io::StateDict::of(&made).save("assigned.safetensors")?;
+    /// let vs = nn::VarStore::with_kind(device(), Kind::BFloat16);
+    /// let layer = nn::linear(vs.root() / "fc", 4, 2, Default::default());
+    /// io::StateDict::read("assigned.safetensors")?.assign(&vs)?;
+    /// # assert_eq!(layer.ws.to_device(Device::Cpu), made.variables()["fc.weight"]);
+    /// # std::fs::remove_file("assigned.safetensors")?;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where a name or a shape differs. Then no variable is changed.
+    pub fn assign(&self, vs: &VarStore) -> Result<(), StateDictError> {
+        self.set_all(vs.variables(), |variable, weight| {
+            if variable.requires_grad() && !is_trainable(weight) {
+                variable.copy_(weight);
+            } else {
+                variable.set_data(&weight.detach().to_device(variable.device()));
+            }
+        })
     }
 
     /// Sets all variables, to which all of the weights belong.

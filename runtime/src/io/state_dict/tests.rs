@@ -119,6 +119,54 @@ fn files_of_both_formats_read_back() {
     assert!(again.get("x").is_some_and(|x| x.equal(&strided)));
 }
 
+#[test]
+fn variables_become_the_tensors_themselves() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("w.safetensors");
+    let made = VarStore::with_kind(Device::Cpu, Kind::BFloat16);
+    let trained = nn::linear(made.root() / "fc", 4, 2, Default::default());
+    StateDict::of(&made).insert("count", Tensor::from(3i64)).save(&path).expect("writes");
+    let dict = StateDict::read(&path).expect("reads");
+    let vs = VarStore::new(Device::Cpu);
+    let layer = nn::linear(vs.root() / "fc", 4, 2, Default::default());
+    let count = vs.root().zeros_no_train("count", &[]);
+    dict.assign(&vs).expect("fits");
+    assert_eq!(layer.ws.data_ptr(), dict.get("fc.weight").expect("is there").data_ptr());
+    assert_eq!((layer.ws.kind(), layer.ws.requires_grad(), layer.ws.is_leaf()), (Kind::BFloat16, true, true));
+    assert_eq!((count.kind(), count.int64_value(&[])), (Kind::Int64, 3));
+    assert_eq!(layer.ws, trained.ws);
+    // They train, and the file stays.
+    let mut optimizer = nn::Sgd::default().build(&vs, 0.5).expect("has variables");
+    let x = Tensor::ones([1, 4], (Kind::BFloat16, Device::Cpu));
+    optimizer.backward_step(&layer.forward(&x).sum(Kind::BFloat16));
+    assert_ne!(layer.ws, trained.ws);
+    assert_eq!(StateDict::read(&path).expect("reads").get("fc.weight"), Some(&trained.ws));
+    let (other, before) = (network(4), network(4).variables()["a.weight"].data_ptr());
+    assert!(dict.assign(&other).expect_err("another network").to_string().contains("missing: a.bias"));
+    assert_ne!(other.variables()["a.weight"].data_ptr(), before);
+}
+
+#[test]
+fn whole_numbers_are_copied_into_variables_that_are_trained() {
+    let vs = VarStore::new(Device::Cpu);
+    let w = vs.root().zeros("w", &[2]);
+    let dict: StateDict = [("w", Tensor::from_slice(&[1i64, 2]))].into_iter().collect();
+    dict.assign(&vs).expect("fits");
+    assert_eq!((w.kind(), w.double_value(&[1])), (Kind::Float, 2.0));
+}
+
+#[test]
+fn layers_of_a_store_of_bfloat16_are_never_float32() {
+    let vs = VarStore::with_kind(Device::Cpu, Kind::BFloat16);
+    let root = vs.root();
+    let _ = nn::lstm(&root / "lstm", 3, 2, Default::default());
+    let _ = nn::batch_norm2d(&root / "norm", 2, Default::default());
+    let _ = nn::embedding(&root / "embedding", 3, 2, Default::default());
+    let _ = transformer_encoder_layer(&root / "transformer", 8, 2, TransformerConfig::default());
+    let kinds = vs.variables().into_iter().filter(|(_, variable)| variable.kind() != Kind::BFloat16);
+    assert_eq!(kinds.map(|(name, _)| name).collect::<Vec<_>>(), [""; 0]);
+}
+
 fn dict(tensors: &[(&str, &[i64])]) -> StateDict {
     let counted = |size: &[i64]| Tensor::arange(size.iter().product::<i64>(), (Kind::Float, Device::Cpu)).view(size);
     tensors.iter().map(|(name, size)| (*name, counted(size))).collect()

@@ -10,4 +10,4 @@ pub use entry::Entry;
 pub use given::functional_call;
 pub use path::Path;
 pub use var_store::VarStore;
-pub(crate) use var_store::{by_name, forget_panics};
+pub(crate) use var_store::{by_name, forget_panics, is_trainable};

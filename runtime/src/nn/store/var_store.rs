@@ -77,6 +77,21 @@ impl VarStore {
         tch::nn::VarStore::new(device).into()
     }
 
+    /// An empty store, whose variables are going to be of a kind of floating-point numbers, such as `Kind::BFloat16`:
+    /// a large network is never there in float32. The same as `vs.set_kind(kind)` ahead of the first layer.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let vs = nn::VarStore::with_kind(device(), Kind::BFloat16);
+    /// let layer = nn::linear(vs.root() / "fc", 4, 2, Default::default());
+    /// assert_eq!(layer.ws.kind(), Kind::BFloat16);
+    /// ```
+    pub fn with_kind(device: Device, kind: Kind) -> Self {
+        let mut store = tch::nn::VarStore::new(device);
+        store.set_kind(kind);
+        store.into()
+    }
+
     /// The variables of several stores in one, each store's names behind a prefix of its own.
     ///
     /// # Errors
@@ -292,7 +307,7 @@ impl VarStore {
     }
 }
 
-pub(super) fn is_trainable(tensor: &Tensor) -> bool {
+pub(crate) fn is_trainable(tensor: &Tensor) -> bool {
     tensor.is_floating_point() || tensor.is_complex()
 }
 
