@@ -1,5 +1,5 @@
-//! Tensors and weights in files, and how they come from Python: safetensors, NumPy's `.npy` and `.npz`, TorchScript;
-//! and what a network in PyTorch learned, by the names of its `state_dict`.
+//! Tensors and weights in files, and how they come from Python: safetensors, NumPy's `.npy` and `.npz`, TorchScript,
+//! llama.cpp's GGUF; and what a network in PyTorch learned, by the names of its `state_dict`.
 //!
 //! In Python:
 //!
@@ -37,6 +37,7 @@
 //! [`StateDict::rename`] brings other names together.
 
 mod error;
+mod gguf;
 mod images;
 mod mapped;
 mod npy;
@@ -47,6 +48,7 @@ mod script;
 mod state_dict;
 
 pub use error::FileError;
+pub use gguf::Gguf;
 pub use images::{image_to_tensor, tensor_to_image};
 pub use npy::{load_npy, save_npy};
 pub use npz::{load_npz, save_npz};

@@ -14,7 +14,7 @@ use tch::nn::VarStore;
 
 pub use self::error::{Loaded, StateDictError};
 pub use self::load::load_state_dict;
-use super::{FileError, load_npz, safetensors, save_npz};
+use super::{FileError, Gguf, load_npz, safetensors, save_npz};
 use crate::io::replace::replace_file;
 
 /// Tensors by name.
@@ -54,6 +54,7 @@ impl StateDict {
     ///   large file is there at once. To change a tensor does not change the file. Other programs must not write to the
     ///   file or shorten it meanwhile; they may remove or replace it, as [`StateDict::save`] does.
     /// - `.index.json`: Hugging Face's list of the `.safetensors` files that the weights of a large network are in.
+    /// - `.gguf`: llama.cpp's, as float32 where the numbers are quantised; see [`Gguf`].
     /// - `.npz` of NumPy.
     /// - `.pt`, `.pth`, `.bin`: of what `torch.save` writes only `torch.save(dict(model.state_dict()), "x.pt")` can be
     ///   read; the `state_dict` itself is a pickle of a type of Python's.
@@ -63,7 +64,7 @@ impl StateDict {
     /// Where the file cannot be read or is of another format.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, FileError> {
         Self::read_with(path.as_ref(), |path| {
-            Err(FileError::damaged(path, "does not end in .safetensors, .index.json, .npz or .pt"))
+            Err(FileError::damaged(path, "does not end in .safetensors, .index.json, .gguf, .npz or .pt"))
         })
     }
 
@@ -82,6 +83,7 @@ impl StateDict {
             "npz" => load_npz(path)?,
             "safetensors" => safetensors::read(path)?,
             "json" => shards::read(path)?,
+            "gguf" => Gguf::open(path)?.tensors()?,
             // Of pickles libtorch reads plain dictionaries of tensors alone; with these endings a store of variables
             // may have written as well.
             "pt" | "pth" | "bin" => Tensor::loadz_multi(path).or_else(|_| Tensor::load_multi(path)).map_err(|_| {
