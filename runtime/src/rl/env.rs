@@ -15,11 +15,34 @@ use tch::Tensor;
 /// let step = env.step(2);
 /// assert_eq!((step.observation, step.reward, step.done()), (1, 0.0, false));
 /// ```
+///
+/// An environment of one's own says what `reset` and `step` do. What else there is has a default; a limit of steps
+/// comes from [`TimeLimit`].
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// /// From 3 to either end of 0 to 6, of which the right one is worth 1.
+/// struct Corridor { at: usize }
+/// impl Env for Corridor {
+///     type Observation = usize;
+///     type Action = usize;
+///     fn reset(&mut self, _seed: u64) -> usize { self.at = 3; self.at }
+///     fn step(&mut self, action: usize) -> rl::Step<usize> {
+///         self.at = if action == 1 { self.at + 1 } else { self.at - 1 };
+///         let reward = if self.at == 6 { 1.0 } else { 0.0 };
+///         rl::Step::new(self.at, reward, self.at == 0 || self.at == 6)
+///     }
+/// }
+/// let mut env = rl::TimeLimit::new(Corridor { at: 3 }, 50);
+/// env.reset(0);
+/// let last = [1, 1, 1].map(|action| env.step(action))[2];
+/// assert_eq!((last.reward, last.terminated, last.truncated), (1.0, true, false));
+/// ```
 pub trait Env {
     /// `usize` for states of a table, a float32 tensor for others.
     type Observation;
-    /// `usize` for one of a few actions, `f64` for a force.
-    type Action: Copy;
+    /// `usize` for one of a few actions, `f64` for a force, an array for several numbers.
+    type Action;
 
     /// Starts an episode and gives its first observation. The same seed and actions give the same episode.
     fn reset(&mut self, seed: u64) -> Self::Observation;
@@ -32,13 +55,56 @@ pub trait Env {
     fn step(&mut self, action: Self::Action) -> Step<Self::Observation>;
 
     /// What observations there are.
-    fn observation_space(&self) -> Space;
+    ///
+    /// # Panics
+    ///
+    /// Where an environment of one's own does not say it.
+    fn observation_space(&self) -> Space {
+        unsaid::<Self>("which observations there are", "observation_space(&self) -> rl::Space", "Space::Discrete(7)")
+    }
 
     /// What actions there are.
-    fn action_space(&self) -> Space;
+    ///
+    /// # Panics
+    ///
+    /// Where an environment of one's own does not say it.
+    fn action_space(&self) -> Space {
+        unsaid::<Self>("which actions there are", "action_space(&self) -> rl::Space", "Space::Discrete(2)")
+    }
+
+    /// The names of the actions, for figures and tables: their numbers, where an environment has no others. None for
+    /// actions that are not of a few.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// assert_eq!(rl::frozen_lake(true).action_names(), ["left", "down", "right", "up"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where neither these nor the actions are known, as in [`Env::action_space`].
+    fn action_names(&self) -> Vec<String> {
+        match self.action_space() {
+            Space::Discrete(count) => (0..count).map(|action| action.to_string()).collect(),
+            _ => Vec::new(),
+        }
+    }
 
     /// A picture of the present state, uint8 `[3, H, W]`, for [`image()`](crate::picture::image()).
-    fn render(&self) -> Tensor;
+    ///
+    /// # Panics
+    ///
+    /// Where an environment of one's own draws none.
+    fn render(&self) -> Tensor {
+        unsaid::<Self>("how it looks", "render(&self) -> Tensor", "a tensor uint8 [3, H, W]")
+    }
+}
+
+#[track_caller]
+fn unsaid<E: ?Sized>(what: &str, function: &str, example: &str) -> ! {
+    let path = std::any::type_name::<E>();
+    let name = path.rsplit("::").next().unwrap_or(path);
+    panic!("{name} does not say {what}: write `fn {function}` in its `impl Env`, such as {example}")
 }
 
 /// What an action led to.
@@ -55,6 +121,17 @@ pub struct Step<O> {
 }
 
 impl<O> Step<O> {
+    /// A step of an episode that no limit cuts off.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let step = rl::Step::new(3usize, -1.0, false);
+    /// assert_eq!((step.observation, step.reward, step.done()), (3, -1.0, false));
+    /// ```
+    pub fn new(observation: O, reward: f64, terminated: bool) -> Self {
+        Self { observation, reward, terminated, truncated: false }
+    }
+
     /// Whether the episode is over, in either way.
     pub fn done(&self) -> bool {
         self.terminated || self.truncated
@@ -79,15 +156,19 @@ pub enum Space {
         /// The highest value of each element.
         high: Vec<f64>,
     },
+    /// Several of these together.
+    Tuple(Vec<Space>),
 }
 
 impl Space {
-    /// The number of discrete values, or of a vector's elements: the inputs or outputs of a network.
+    /// The number of discrete values, or of a vector's elements: the inputs or outputs of a network. Of a tuple, those
+    /// of its parts together.
     #[expect(clippy::len_without_is_empty, reason = "no space is empty")]
     pub fn len(&self) -> usize {
         match self {
             Self::Discrete(count) => *count,
             Self::Box { low, .. } => low.len(),
+            Self::Tuple(parts) => parts.iter().map(Self::len).sum(),
         }
     }
 }
@@ -154,6 +235,10 @@ impl<E: Env> Env for TimeLimit<E> {
         self.env.action_space()
     }
 
+    fn action_names(&self) -> Vec<String> {
+        self.env.action_names()
+    }
+
     fn render(&self) -> Tensor {
         self.env.render()
     }
@@ -212,6 +297,10 @@ impl Episode {
         self.over = terminated;
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
     pub(super) fn uniform(&mut self, low: f64, high: f64) -> f64 {
         self.rng.random_range(low..high)
     }
@@ -219,6 +308,11 @@ impl Episode {
     pub(super) fn index(&mut self, count: usize) -> usize {
         self.rng.random_range(0..count)
     }
+}
+
+/// Names of actions.
+pub(super) fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 pub(super) fn floats(values: &[f64]) -> Tensor {
@@ -297,5 +391,41 @@ mod tests {
         let mut env = rl::cart_pole();
         let _ = env.reset(0);
         env.step(2);
+    }
+
+    /// An environment that says no more than it has to.
+    struct Silent;
+
+    impl Env for Silent {
+        type Action = [f64; 2];
+        type Observation = usize;
+
+        fn reset(&mut self, seed: u64) -> usize {
+            seed as usize
+        }
+
+        fn step(&mut self, [first, second]: [f64; 2]) -> Step<usize> {
+            Step::new(1, first + second, true)
+        }
+    }
+
+    #[test]
+    fn an_environment_of_ones_own_need_not_say_more_than_reset_and_step() {
+        let mut env = TimeLimit::new(Silent, 1);
+        assert_eq!(env.reset(5), 5);
+        assert_eq!(env.step([0.5, 1.0]), Step { observation: 1, reward: 1.5, terminated: true, truncated: true });
+        let said = |run: fn(&TimeLimit<Silent>)| crate::tests::panic_message(|| run(&TimeLimit::new(Silent, 1)));
+        assert!(said(|env| drop(env.render())).starts_with("Silent does not say how it looks: write `fn render"));
+        assert!(said(|env| drop(env.action_space())).contains("which actions there are: write `fn action_space"));
+        assert!(said(|env| drop(env.action_names())).contains("which actions there are"));
+        assert!(said(|env| drop(env.observation_space())).contains("which observations there are"));
+    }
+
+    #[test]
+    fn actions_have_names() {
+        assert_eq!(rl::cart_pole().action_names(), ["left", "right"]);
+        assert_eq!(rl::cliff_walking(false).action_names(), ["up", "right", "down", "left"]);
+        assert_eq!(rl::TicTacToe::new(rl::Opponent::Human).action_names().len(), 9);
+        assert!(rl::pendulum().action_names().is_empty());
     }
 }

@@ -11,6 +11,8 @@
 //! | [`grid_world`] | a map of one's own with walls | `usize`, the cell | `usize`, 0 to 3 |
 //! | [`TicTacToe`] | against an opponent, or for two | `usize`, the board | `usize`, 0 to 8 |
 //!
+//! One of your own implements [`Env`].
+//!
 //! States of a table are `usize`, so that they index an array; others are float32 tensors, so that they go into a
 //! network.
 //!
@@ -30,24 +32,26 @@
 //! ```
 
 mod canvas;
-mod cart_pole;
+mod classic_control;
 mod env;
-mod grid;
-mod mountain_car;
-mod pendulum;
+mod games;
 mod replay;
 mod returns;
 #[cfg(test)]
 mod tests;
-mod tic_tac_toe;
+mod toy_text;
 mod vec_env;
 
-pub use cart_pole::{CartPole, cart_pole};
+pub use classic_control::{
+    CartPole, MountainCar, MountainCarContinuous, Pendulum, cart_pole, mountain_car,
+    mountain_car_continuous, pendulum,
+};
 pub use env::{Env, Space, Step, TimeLimit};
-pub use grid::{Grid, Outcome, cliff_walking, frozen_lake, frozen_lake_8x8, frozen_lake_map, grid_world};
-pub use mountain_car::{MountainCar, MountainCarContinuous, mountain_car, mountain_car_continuous};
-pub use pendulum::{Pendulum, pendulum};
-pub use replay::{Batch, ReplayBuffer};
+pub use games::{Opponent, TicTacToe};
+pub use replay::{Batch, IntoAction, PrioritizedBatch, PrioritizedReplayBuffer, ReplayBuffer};
 pub use returns::{advantages, discounted_returns, linear_epsilon};
-pub use tic_tac_toe::{Opponent, TicTacToe};
+pub use toy_text::{
+    Grid, Outcome, cliff_walking, frozen_lake, frozen_lake_8x8,
+    frozen_lake_map, grid_world,
+};
 pub use vec_env::{VecEnv, VecStep};

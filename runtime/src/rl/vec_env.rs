@@ -34,7 +34,7 @@ pub struct VecStep {
     pub truncated: Vec<bool>,
 }
 
-impl<E: Env<Observation = Tensor>> VecEnv<E> {
+impl<E: Env<Observation = Tensor, Action: Clone>> VecEnv<E> {
     /// `count` copies, each made by `make`.
     ///
     /// # Panics
@@ -63,7 +63,7 @@ impl<E: Env<Observation = Tensor>> VecEnv<E> {
         let (mut now, mut last) = (Vec::new(), Vec::new());
         let (mut rewards, mut terminated, mut truncated) = (Vec::new(), Vec::new(), Vec::new());
         for (env, action) in self.envs.iter_mut().zip(actions) {
-            let step = env.step(*action);
+            let step = env.step(action.clone());
             now.push(if step.done() {
                 self.next_seed = self.next_seed.wrapping_add(1);
                 env.reset(self.next_seed.wrapping_sub(1))

@@ -4,8 +4,8 @@ use std::f64::consts::PI;
 
 use tch::Tensor;
 
-use super::canvas::{Canvas, INK, RED, SKY};
-use super::env::{Env, Episode, Space, Step, TimeLimit, floats};
+use crate::rl::canvas::{Canvas, INK, RED, SKY};
+use crate::rl::env::{Env, Episode, Space, Step, TimeLimit, floats};
 
 const MAX_TORQUE: f64 = 2.0;
 const MAX_SPEED: f64 = 8.0;

@@ -2,21 +2,11 @@
 
 use tch::Tensor;
 
-use super::canvas::{BLUE, Canvas, INK, RED, SKY};
-use super::env::{Env, Episode, Space, Step, floats};
+use super::Opponent;
+use crate::rl::canvas::{BLUE, Canvas, INK, RED, SKY};
+use crate::rl::env::{Env, Episode, Space, Step, floats};
 
 const LINES: [[usize; 3]; 8] = [[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 4, 8], [2, 4, 6]];
-
-/// Who answers the agent's moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opponent {
-    /// Any legal move.
-    Random,
-    /// A best move by minimax, so that it never loses.
-    Perfect,
-    /// Nobody: each step is the move of the player whose turn it is.
-    Human,
-}
 
 /// Tic-tac-toe. Cells 0 to 8 are numbered row by row; the agent has the crosses and begins.
 ///
@@ -72,7 +62,7 @@ impl TicTacToe {
     /// assert_eq!(game.best_move(), Some(2));
     /// ```
     pub fn best_move(&self) -> Option<usize> {
-        minimax(&mut self.board.clone(), self.turn).1
+        minimax(&mut self.board.clone(), self.turn, 9).1
     }
 
     fn state(&self) -> usize {
@@ -98,14 +88,18 @@ fn winner(board: &[i8; 9]) -> i8 {
 }
 
 /// What the board is worth to the player whose turn it is: 1 won, 0 drawn, -1 lost; and the first move that gets it.
-fn minimax(board: &mut [i8; 9], turn: i8) -> (i8, Option<usize>) {
+/// What does not end within `depth` moves counts as drawn.
+fn minimax(board: &mut [i8; 9], turn: i8, depth: usize) -> (i8, Option<usize>) {
     if winner(board) != 0 {
         return (-1, None);
+    }
+    if depth == 0 {
+        return (0, None);
     }
     let mut best = (0, None);
     for cell in empty(board) {
         board[cell] = turn;
-        let value = -minimax(board, -turn).0;
+        let value = -minimax(board, -turn, depth - 1).0;
         board[cell] = 0;
         if best.1.is_none() || value > best.0 {
             best = (value, Some(cell));
@@ -136,6 +130,7 @@ impl Env for TicTacToe {
             _ if over => None,
             Opponent::Human => None,
             Opponent::Perfect => self.best_move(),
+            Opponent::Search(depth) => minimax(&mut self.board.clone(), self.turn, depth.max(1)).1,
             Opponent::Random => {
                 let moves = self.legal_moves();
                 Some(moves[self.episode.index(moves.len())])

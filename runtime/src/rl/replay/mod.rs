@@ -4,7 +4,15 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tch::{Device, Tensor};
 
-use crate::elements::elements;
+mod action;
+mod prioritized;
+mod rows;
+mod transitions;
+mod tree;
+
+pub use action::IntoAction;
+pub use prioritized::{PrioritizedBatch, PrioritizedReplayBuffer};
+use transitions::Transitions;
 
 /// The last transitions, up to a capacity, in memory of one piece (Lin, "Self-improving reactive agents", 1992).
 ///
@@ -21,17 +29,19 @@ use crate::elements::elements;
 /// let batch = memory.sample(4, Device::Cpu);
 /// assert_eq!((batch.states.size(), batch.actions.size()), (vec![4, 4], vec![4, 1]));
 /// ```
+///
+/// Actions may be of any shape and dtype (see [`IntoAction`]):
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let mut memory = rl::ReplayBuffer::new(1000, 0);
+/// let state = Tensor::zeros([3], (Kind::Float, Device::Cpu));
+/// memory.push(&state, [0.5, -1.0], 0.0, &state, false);
+/// assert_eq!(memory.sample(8, Device::Cpu).actions.size(), [8, 2]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct ReplayBuffer {
-    capacity: usize,
-    shape: Vec<i64>,
-    states: Vec<f32>,
-    next_states: Vec<f32>,
-    actions: Vec<i64>,
-    rewards: Vec<f32>,
-    dones: Vec<f32>,
-    /// Where the next one goes once the buffer is full.
-    oldest: usize,
+    transitions: Transitions,
     rng: StdRng,
 }
 
@@ -40,7 +50,8 @@ pub struct ReplayBuffer {
 pub struct Batch {
     /// float32 `[N, ...]`.
     pub states: Tensor,
-    /// int64 `[N, 1]`, for `gather` of the values `[N, actions]`.
+    /// int64 `[N, 1]` where an action is one of a few, for `gather` of the values `[N, actions]`; else `[N, ...]` (see
+    /// [`IntoAction`]).
     pub actions: Tensor,
     /// float32 `[N]`.
     pub rewards: Tensor,
@@ -57,55 +68,28 @@ impl ReplayBuffer {
     ///
     /// Where the capacity is 0.
     pub fn new(capacity: usize, seed: u64) -> Self {
-        assert!(capacity > 0, "a buffer of capacity 0 keeps nothing");
-        Self {
-            capacity,
-            shape: Vec::new(),
-            states: Vec::new(),
-            next_states: Vec::new(),
-            actions: Vec::new(),
-            rewards: Vec::new(),
-            dones: Vec::new(),
-            oldest: 0,
-            rng: StdRng::seed_from_u64(seed),
-        }
+        Self { transitions: Transitions::new(capacity), rng: StdRng::seed_from_u64(seed) }
     }
 
     /// How many transitions there are.
     pub fn len(&self) -> usize {
-        self.actions.len()
+        self.transitions.len()
     }
 
     /// Whether there is none yet.
     pub fn is_empty(&self) -> bool {
-        self.actions.is_empty()
+        self.len() == 0
     }
 
-    /// Keeps a transition, in place of the oldest where the buffer is full. `done` says that nothing follows: give
-    /// `step.terminated`, for an episode that was only cut off goes on in truth.
+    /// Keeps a transition, in place of the oldest where the buffer is full. States are kept in float32. `done` says
+    /// that nothing follows: give `step.terminated`, for an episode that was only cut off goes on in truth.
     ///
     /// # Panics
     ///
-    /// Where a state is of another shape than the first.
-    pub fn push(&mut self, state: &Tensor, action: usize, reward: f64, next_state: &Tensor, done: bool) {
-        if self.is_empty() {
-            self.shape = state.size();
-        }
-        for tensor in [state, next_state] {
-            let shape = tensor.size();
-            assert!(shape == self.shape, "a state of {shape:?} in a buffer of states of {:?}", self.shape);
-        }
-        let (state, next_state) = (elements(state), elements(next_state));
-        let mut at = self.len();
-        if at == self.capacity {
-            at = self.oldest;
-            self.oldest = (at + 1) % self.capacity;
-        }
-        put(&mut self.states, at, &state);
-        put(&mut self.next_states, at, &next_state);
-        put(&mut self.actions, at, &[action as i64]);
-        put(&mut self.rewards, at, &[reward as f32]);
-        put(&mut self.dones, at, &[f32::from(u8::from(done))]);
+    /// Where a state or an action is of another shape or kind than the first.
+    #[track_caller]
+    pub fn push(&mut self, state: &Tensor, action: impl IntoAction, reward: f64, next_state: &Tensor, done: bool) {
+        self.transitions.push(state, action, reward, next_state, done);
     }
 
     /// Draws `count` transitions, each with the same probability, on a device. One may be drawn twice.
@@ -114,34 +98,10 @@ impl ReplayBuffer {
     ///
     /// Where the buffer is empty, or `count` is 0.
     pub fn sample(&mut self, count: usize, device: Device) -> Batch {
-        assert!(!self.is_empty(), "nothing to draw from: push transitions first");
-        assert!(count > 0, "a batch of 0 transitions");
-        let drawn: Vec<usize> = (0..count).map(|_| self.rng.random_range(0..self.actions.len())).collect();
-        let size = self.states.len() / self.actions.len();
-        let mut shape = self.shape.clone();
-        shape.insert(0, count as i64);
-        let states = |from: &[f32]| {
-            let rows: Vec<f32> = drawn.iter().flat_map(|at| &from[at * size..(at + 1) * size]).copied().collect();
-            Tensor::from_slice(&rows).reshape(&shape).to_device(device)
-        };
-        let floats =
-            |from: &[f32]| Tensor::from_slice(&drawn.iter().map(|at| from[*at]).collect::<Vec<_>>()).to_device(device);
-        let actions: Vec<i64> = drawn.iter().map(|at| self.actions[*at]).collect();
-        Batch {
-            states: states(&self.states),
-            actions: Tensor::from_slice(&actions).unsqueeze(1).to_device(device),
-            rewards: floats(&self.rewards),
-            next_states: states(&self.next_states),
-            dones: floats(&self.dones),
-        }
+        self.transitions.check_draw(count);
+        let drawn: Vec<usize> = (0..count).map(|_| self.rng.random_range(0..self.transitions.len())).collect();
+        self.transitions.gather(&drawn, device)
     }
-}
-
-/// Writes a row in place of that number, or behind the last one.
-fn put<T: Copy>(rows: &mut Vec<T>, at: usize, row: &[T]) {
-    let start = at * row.len();
-    let end = rows.len().min(start + row.len());
-    rows.splice(start..end, row.iter().copied());
 }
 
 #[cfg(test)]
@@ -195,5 +155,35 @@ mod tests {
     #[should_panic(expected = "push transitions first")]
     fn nothing_is_drawn_from_nothing() {
         ReplayBuffer::new(3, 0).sample(1, Device::Cpu);
+    }
+
+    #[test]
+    fn actions_have_any_shape_and_kind() {
+        fn batch(action: impl IntoAction) -> Tensor {
+            let mut memory = ReplayBuffer::new(3, 0);
+            let state = Tensor::from_slice(&[0f32; 3]);
+            memory.push(&state, action, 0.0, &state, false);
+            memory.sample(2, Device::Cpu).actions
+        }
+        let of = |actions: Tensor| (actions.size(), actions.kind());
+        assert_eq!(of(batch(1)), (vec![2, 1], Kind::Int64));
+        assert_eq!(of(batch(0.5)), (vec![2, 1], Kind::Float));
+        assert_eq!(of(batch([0usize, 2, 1])), (vec![2, 3], Kind::Int64));
+        assert_eq!(batch([0.5, -1.0]), Tensor::from_slice2(&[[0.5f32, -1.0], [0.5, -1.0]]));
+        assert_eq!(of(batch(Tensor::from(0.5))), (vec![2, 1], Kind::Double));
+        let agents = Tensor::arange(6, (Kind::Half, Device::Cpu)).view([2, 3]);
+        assert_eq!(batch(&agents), Tensor::stack(&[&agents, &agents], 0));
+    }
+
+    #[test]
+    fn actions_are_alike() {
+        let push = |first: f64, second: Tensor| {
+            let (mut memory, state) = (ReplayBuffer::new(3, 0), Tensor::from_slice(&[0f32; 3]));
+            memory.push(&state, first, 0.0, &state, false);
+            memory.push(&state, second, 0.0, &state, false);
+        };
+        let said = |second: Tensor| crate::tests::panic_message(|| push(0.5, second));
+        assert_eq!(said(Tensor::from_slice(&[1f32, 2.0])), "an action of [2] in a buffer of actions of [1]");
+        assert_eq!(said(Tensor::from_slice(&[1i64])), "an action of Int64 in a buffer of actions of Float");
     }
 }

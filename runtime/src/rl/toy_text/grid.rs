@@ -3,8 +3,9 @@
 use anyhow::{Result, ensure};
 use tch::Tensor;
 
-use super::canvas::{BLUE, Canvas, Color, INK};
-use super::env::{Env, Episode, Space, Step, TimeLimit};
+use super::Outcome;
+use crate::rl::canvas::{BLUE, Canvas, Color, INK};
+use crate::rl::env::{Env, Episode, Space, Step, TimeLimit, names};
 
 const CELL: f64 = 56.0;
 const ICE: Color = [226, 238, 247];
@@ -19,19 +20,6 @@ const CLIFF_MOVES: [(i64, i64); 4] = [(-1, 0), (0, 1), (1, 0), (0, -1)];
 const MAP_4X4: [&str; 4] = ["SFFF", "FHFH", "FFFH", "HFFG"];
 const MAP_8X8: [&str; 8] =
     ["SFFFFFFF", "FFFFFFFF", "FFFHFFFF", "FFFFFHFF", "FFFHFFFF", "FHHFFFHF", "FHFFHFHF", "FFFHFFFG"];
-
-/// What an action in a state may lead to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
-    /// How likely it is.
-    pub probability: f64,
-    /// The cell that is come to.
-    pub state: usize,
-    /// What it is worth.
-    pub reward: f64,
-    /// Whether the episode ends there.
-    pub terminated: bool,
-}
 
 /// A world of cells, numbered row by row from 0, with four actions.
 #[derive(Debug, Clone)]
@@ -309,19 +297,10 @@ impl Env for Grid {
 
     fn step(&mut self, action: usize) -> Step<usize> {
         self.episode.check_action(action, 4);
-        let mut left = self.episode.uniform(0.0, 1.0);
-        let outcomes = &self.table[self.state][action];
-        let mut chosen = outcomes[outcomes.len() - 1];
-        for outcome in outcomes {
-            left -= outcome.probability;
-            if left < 0.0 {
-                chosen = *outcome;
-                break;
-            }
-        }
+        let chosen = Outcome::drawn(&self.table[self.state][action], &mut self.episode);
         self.state = chosen.state;
         self.episode.end_if(chosen.terminated);
-        Step { observation: chosen.state, reward: chosen.reward, terminated: chosen.terminated, truncated: false }
+        chosen.into()
     }
 
     fn observation_space(&self) -> Space {
@@ -330,6 +309,16 @@ impl Env for Grid {
 
     fn action_space(&self) -> Space {
         Space::Discrete(4)
+    }
+
+    fn action_names(&self) -> Vec<String> {
+        let name = |step: (i64, i64)| match step {
+            (0, -1) => "left",
+            (0, 1) => "right",
+            (-1, 0) => "up",
+            _ => "down",
+        };
+        names(&self.moves.map(name))
     }
 
     fn render(&self) -> Tensor {

@@ -2,8 +2,8 @@
 
 use tch::Tensor;
 
-use super::canvas::{BLUE, Canvas, INK, SKY, WOOD};
-use super::env::{Env, Episode, Space, Step, TimeLimit, floats};
+use crate::rl::canvas::{BLUE, Canvas, INK, SKY, WOOD};
+use crate::rl::env::{Env, Episode, Space, Step, TimeLimit, floats, names};
 
 const GRAVITY: f64 = 9.8;
 const POLE_MASS: f64 = 0.1;
@@ -86,6 +86,10 @@ impl Env for CartPole {
 
     fn action_space(&self) -> Space {
         Space::Discrete(2)
+    }
+
+    fn action_names(&self) -> Vec<String> {
+        names(&["left", "right"])
     }
 
     fn render(&self) -> Tensor {

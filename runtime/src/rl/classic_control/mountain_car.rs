@@ -2,8 +2,8 @@
 
 use tch::Tensor;
 
-use super::canvas::{BLUE, Canvas, INK, SKY};
-use super::env::{Env, Episode, Space, Step, TimeLimit, floats};
+use crate::rl::canvas::{BLUE, Canvas, INK, SKY};
+use crate::rl::env::{Env, Episode, Space, Step, TimeLimit, floats, names};
 
 const LEFT_END: f64 = -1.2;
 const RIGHT_END: f64 = 0.6;
@@ -132,6 +132,10 @@ impl Env for MountainCar {
 
     fn action_space(&self) -> Space {
         Space::Discrete(3)
+    }
+
+    fn action_names(&self) -> Vec<String> {
+        names(&["left", "none", "right"])
     }
 
     fn render(&self) -> Tensor {
