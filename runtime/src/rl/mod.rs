@@ -6,8 +6,11 @@
 //! | [`mountain_car`] | MountainCar-v0 | tensor `[2]` | `usize`, 0 to 2 |
 //! | [`mountain_car_continuous`] | MountainCarContinuous-v0 | tensor `[2]` | `f64` in -1 to 1 |
 //! | [`pendulum`] | Pendulum-v1 | tensor `[3]` | `f64` in -2 to 2 |
+//! | [`acrobot`] | Acrobot-v1 | tensor `[6]` | `usize`, 0 to 2 |
 //! | [`frozen_lake`], [`frozen_lake_8x8`], [`frozen_lake_map`] | FrozenLake-v1 | `usize`, the cell | `usize`, 0 to 3 |
 //! | [`cliff_walking`] | CliffWalking-v1 | `usize`, the cell | `usize`, 0 to 3 |
+//! | [`taxi`] | Taxi-v4 | `usize`, below 500 | `usize`, 0 to 5 |
+//! | [`blackjack`] | Blackjack-v1 | `(sum, dealer, ace)`, each `usize` | `usize`, 0 or 1 |
 //! | [`grid_world`] | a map of one's own with walls | `usize`, the cell | `usize`, 0 to 3 |
 //! | [`TicTacToe`] | against an opponent, or for two | `usize`, the board | `usize`, 0 to 8 |
 //!
@@ -43,7 +46,7 @@ mod toy_text;
 mod vec_env;
 
 pub use classic_control::{
-    CartPole, MountainCar, MountainCarContinuous, Pendulum, cart_pole, mountain_car,
+    Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum, acrobot, cart_pole, mountain_car,
     mountain_car_continuous, pendulum,
 };
 pub use env::{Env, Space, Step, TimeLimit};
@@ -51,7 +54,7 @@ pub use games::{Opponent, TicTacToe};
 pub use replay::{Batch, IntoAction, PrioritizedBatch, PrioritizedReplayBuffer, ReplayBuffer};
 pub use returns::{advantages, discounted_returns, linear_epsilon};
 pub use toy_text::{
-    Grid, Outcome, cliff_walking, frozen_lake, frozen_lake_8x8,
-    frozen_lake_map, grid_world,
+    Blackjack, BlackjackRules, Grid, Outcome, Taxi, blackjack, cliff_walking, frozen_lake, frozen_lake_8x8,
+    frozen_lake_map, grid_world, taxi,
 };
 pub use vec_env::{VecEnv, VecStep};
