@@ -13,6 +13,7 @@
 //! | [`blackjack`] | Blackjack-v1 | `(sum, dealer, ace)`, each `usize` | `usize`, 0 or 1 |
 //! | [`grid_world`] | a map of one's own with walls | `usize`, the cell | `usize`, 0 to 3 |
 //! | [`TicTacToe`] | against an opponent, or for two | `usize`, the board | `usize`, 0 to 8 |
+//! | [`ConnectFour`] | against an opponent, or for two | tensor `[2, rows, columns]` | `usize`, the column |
 //!
 //! One of your own implements [`Env`].
 //!
@@ -50,7 +51,7 @@ pub use classic_control::{
     mountain_car_continuous, pendulum,
 };
 pub use env::{Env, Space, Step, TimeLimit};
-pub use games::{Opponent, TicTacToe};
+pub use games::{ConnectFour, FourBoard, Opponent, TicTacToe};
 pub use replay::{Batch, IntoAction, PrioritizedBatch, PrioritizedReplayBuffer, ReplayBuffer};
 pub use returns::{advantages, discounted_returns, linear_epsilon};
 pub use toy_text::{

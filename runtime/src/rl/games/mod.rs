@@ -1,7 +1,11 @@
 //! Games for two, against an opponent or for both.
 
+mod connect_four;
+mod four_board;
 mod tic_tac_toe;
 
+pub use connect_four::ConnectFour;
+pub use four_board::FourBoard;
 pub use tic_tac_toe::TicTacToe;
 
 /// Who answers the agent's moves.
