@@ -28,8 +28,10 @@ pub use asynchronous::{enter_as_well, enter_tokio, stage_async};
 pub(crate) use broadcasts::note_broadcasts;
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
 pub(crate) use notes::{note, note_each, take_back_each};
+#[cfg(test)]
+pub(crate) use panic::panic_places;
 pub use panic::unwinding_begins;
-pub(crate) use panic::{first_sentence, install_hook, payload_text};
+pub(crate) use panic::{first_sentence, install_hook, panicked_within, payload_text};
 pub(crate) use show::show_bundle;
 pub use show::{NoMethod, Show, Shown, ViaDebug, ViaName, ViaRich};
 pub use stage::{Ending, Error, end_cell, of_any_error, stage};

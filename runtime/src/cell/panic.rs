@@ -28,6 +28,18 @@ thread_local! {
     /// Where what unwinds began, where no hook of ours has reported it.
     static RAISED: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
     static IS_CELL_THREAD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// What the panic that unwinds came from, the innermost first.
+    static PLACES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Adds to the message of a panic that unwinds what it has left: a line such as `in layer 2 (Linear) of Sequential`.
+pub(crate) fn panicked_within(place: String) {
+    PLACES.with_borrow_mut(|places| places.push(place));
+}
+
+/// What [`panicked_within`] was told since it was asked last.
+pub(crate) fn panic_places() -> Vec<String> {
+    PLACES.take()
 }
 
 /// Makes panics on this thread part of the cell's outcome; those on other threads are printed, in two lines.
@@ -51,6 +63,7 @@ pub(crate) fn install_hook() {
 /// To be called where unwinding begins: a panic that the user's own hook was told of, in place of ours, has its place
 /// too.
 pub fn unwinding_begins() {
+    PLACES.take();
     if IS_CELL_THREAD.get() {
         RAISED.set(if IS_REPORTED.take() { Vec::new() } else { user_frames() });
     }
@@ -100,6 +113,7 @@ fn user_frames() -> Vec<Frame> {
 
 /// What became of a stage that unwound with this payload.
 pub(super) fn outcome(payload: Box<dyn Any + Send>) -> Outcome {
+    let places = panic_places();
     if payload.is::<Interrupt>() {
         return Outcome::Interrupted;
     }
@@ -108,7 +122,8 @@ pub(super) fn outcome(payload: Box<dyn Any + Send>) -> Outcome {
     // it began.
     let reported = REPORT.take().filter(|report| report.message == message);
     let report = reported.unwrap_or(Report { message, frames: raised });
-    Outcome::Panicked { message: first_sentence(&report.message), frames: report.frames }
+    let message = [vec![first_sentence(&report.message)], places].concat().join("\n");
+    Outcome::Panicked { message, frames: report.frames }
 }
 
 /// What a panic says, if it says something.

@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::sequential::{Sequential, SequentialT};
 
+pub(super) type Function = Box<dyn Fn(&Tensor) -> Tensor + Send>;
 /// A function that is told whether this is training.
 pub(super) type FunctionT = Box<dyn Fn(&Tensor, bool) -> Tensor + Send>;
 
@@ -138,19 +139,19 @@ pub trait ChainT: Chain {
 
 impl Chain for Sequential {
     fn then_named(self, name: &'static str, function: Box<dyn Fn(&Tensor) -> Tensor + Send>) -> Self {
-        self.add_named(name, function)
+        self.add_function(name, function)
     }
 }
 
 impl Chain for SequentialT {
     fn then_named(self, name: &'static str, function: Box<dyn Fn(&Tensor) -> Tensor + Send>) -> Self {
-        self.add_named(name, function)
+        self.add_function(name, function)
     }
 }
 
 impl ChainT for SequentialT {
     fn then_named_t(self, name: &'static str, function: FunctionT) -> Self {
-        self.add_named_t(name, function)
+        self.add_function_t(name, function)
     }
 }
 

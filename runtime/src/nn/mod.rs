@@ -67,7 +67,7 @@ pub use models::transformer::{
 };
 pub use models::unet::{UNet, UNetBlock, UNetConfig, timestep_embedding, unet, unet_block};
 pub use seed::seed;
-pub use sequential::{Sequential, SequentialT, seq, seq_t};
+pub use sequential::{LayerKey, Sequential, SequentialT, Shared, seq, seq_t, shared};
 pub use store::{Entry, Path, VarStore, functional_call};
 pub(crate) use store::{by_name, forget_panics, is_trainable};
 pub use tch::nn::*;

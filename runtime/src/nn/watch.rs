@@ -48,10 +48,12 @@ pub(crate) fn calls(run: impl FnOnce()) -> Vec<Call> {
     CALLS.take()
 }
 
+/// Layers around another one, whose call they note.
+const NOTE_THEMSELVES: [&str; 2] = ["::watch::Watched", "::shared::Shared"];
+
 /// Runs a layer, and notes its call where calls are noted.
 pub(crate) fn call(layer: &dyn Any, kind: &str, forward: &mut dyn FnMut() -> Tensor) -> Tensor {
-    // What is watched itself notes its own call.
-    if !WATCHING.get() || kind.contains("::watch::Watched") {
+    if !WATCHING.get() || NOTE_THEMSELVES.iter().any(|path| kind.contains(path)) {
         return forward();
     }
     let depth = DEPTH.get();
