@@ -54,6 +54,9 @@ pub use layers::norm::{
     BatchNorm, BatchNormConfig, InstanceNorm, InstanceNormConfig, RMSNorm, RMSNormConfig, batch_norm1d, batch_norm2d,
     batch_norm3d, group_norm, instance_norm1d, instance_norm2d, instance_norm3d, layer_norm, rms_norm,
 };
+pub use layers::parametrizations::{
+    SpectralNorm, SpectralNormConfig, WeightNorm, WeightNormConfig, Weighted, spectral_norm, weight_norm,
+};
 pub use layers::position::{LearnedPositions, Rotary, learned_positions, rotary, rotary_from, sinusoidal_positions};
 pub use layers::prelu::{PReLU, PReLUConfig, prelu};
 pub use layers::recurrent::{GRU, LSTM, PlainRNN, RNN, RNNConfig, RNNState, gru, lstm, rnn};

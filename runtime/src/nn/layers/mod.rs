@@ -8,6 +8,7 @@ pub(super) mod feed_forward;
 pub(super) mod graph;
 pub(super) mod linear;
 pub(super) mod norm;
+pub(super) mod parametrizations;
 pub(super) mod position;
 pub(super) mod prelu;
 pub(super) mod recurrent;

@@ -89,6 +89,11 @@ impl<'a> Path<'a> {
         self.given.as_ref().map(|given| given.take(&self.path.path(name), size))
     }
 
+    /// Whether layers get weights here that are there already, instead of new ones.
+    pub(crate) fn has_given_weights(&self) -> bool {
+        self.given.is_some()
+    }
+
     /// A place below this one; the same as `path / name`.
     ///
     /// # Panics
