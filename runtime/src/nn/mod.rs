@@ -62,7 +62,10 @@ pub use layers::prelu::{PReLU, PReLUConfig, prelu};
 pub use layers::recurrent::{GRU, LSTM, PlainRNN, RNN, RNNConfig, RNNState, gru, lstm, rnn};
 pub use layers::rnn_cell::{CellConfig, CellWeights, GRUCell, LSTMCell, RNNCell, gru_cell, lstm_cell, rnn_cell};
 pub use loss::{focal_loss, info_nce, kl_to_standard_normal, smoothed_cross_entropy, triplet_loss};
-pub use models::resnet::{BasicBlock, Bottleneck, ResNet, ResNetBlock, ResNetConfig, basic_block, bottleneck, resnet};
+pub use models::resnet::{
+    BasicBlock, Bottleneck, ResNet, ResNetBlock, ResNetConfig, basic_block, bottleneck, resnet, resnet18, resnet34,
+    resnet50, resnet101, resnet152,
+};
 pub use models::transformer::{
     Activation, TransformerConfig, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder,
     TransformerEncoderLayer, transformer_decoder, transformer_decoder_layer, transformer_encoder,

@@ -1,8 +1,7 @@
 //! Residual networks: each block learns what to add to its input (K. He et al., Deep residual learning for image
 //! recognition, 2016). Variables are named as torchvision names them.
 //!
-//! The networks for large images, with weights to download, are in `tch::vision::resnet`; this is the kind for small
-//! ones.
+//! [`resnet`] makes the kind for small images, [`resnet18`] and its kin those for large ones.
 
 use std::borrow::Borrow;
 
@@ -10,6 +9,7 @@ use tch::Tensor;
 use tch::nn::{Conv2D, Linear, Module, ModuleT};
 
 use crate::nn::Path;
+use crate::nn::init::{FanInOut, NonLinearity, kaiming_normal_};
 use crate::nn::layers::conv::{ConvConfig, conv2d};
 use crate::nn::layers::linear::{LinearConfig, linear};
 use crate::nn::layers::norm::{BatchNorm, batch_norm2d};
@@ -31,6 +31,12 @@ impl ConvNorm {
             conv: watch(conv2d(path / names[0], from, to, size, config)),
             norm: watch_t(batch_norm2d(path / names[1], to, Default::default())),
         }
+    }
+}
+
+impl ConvNorm {
+    fn weight(&self) -> Tensor {
+        self.conv.ws.shallow_clone()
     }
 }
 
@@ -80,6 +86,13 @@ pub fn basic_block<'a>(path: impl Borrow<Path<'a>>, in_channels: i64, out_channe
     }
 }
 
+impl BasicBlock {
+    /// Of the convolutions, as PyTorch goes over them.
+    fn weights(&self) -> Vec<Tensor> {
+        [&self.first, &self.second].into_iter().chain(&self.shortcut).map(ConvNorm::weight).collect()
+    }
+}
+
 /// `[N, in_channels, H, W]` to `[N, out_channels, H / stride, W / stride]`.
 impl ModuleT for BasicBlock {
     fn forward_t(&self, xs: &Tensor, train: bool) -> Tensor {
@@ -118,6 +131,13 @@ pub fn bottleneck<'a>(path: impl Borrow<Path<'a>>, in_channels: i64, width: i64,
     }
 }
 
+impl Bottleneck {
+    /// Of the convolutions, as PyTorch goes over them.
+    fn weights(&self) -> Vec<Tensor> {
+        [&self.first, &self.second, &self.third].into_iter().chain(&self.shortcut).map(ConvNorm::weight).collect()
+    }
+}
+
 /// `[N, in_channels, H, W]` to `[N, 4 * width, H / stride, W / stride]`.
 impl ModuleT for Bottleneck {
     fn forward_t(&self, xs: &Tensor, train: bool) -> Tensor {
@@ -153,8 +173,9 @@ impl Default for ResNetConfig {
     }
 }
 
-/// A residual network for small images: a convolution of 3 by 3, stages of blocks of which each but the first halves
-/// the image, the mean of each channel, and a linear layer.
+/// A residual network: a convolution, stages of blocks of which each but the first halves the image, the mean of each
+/// channel, and a linear layer. [`resnet`] makes those for small images, whose first convolution is of 3 by 3;
+/// [`resnet18`] and its kin begin with one of 7 by 7, and a pool, which make an image of 224 by 224 one of 56 by 56.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -166,6 +187,8 @@ impl Default for ResNetConfig {
 #[derive(Debug)]
 pub struct ResNet {
     stem: ConvNorm,
+    /// Whether a pool follows the first convolution.
+    is_pooled: bool,
     stages: Vec<SequentialT>,
     fc: Watched<Linear>,
 }
@@ -183,28 +206,96 @@ pub fn resnet<'a>(path: impl Borrow<Path<'a>>, in_channels: i64, classes: i64, c
         "resnet: widths {widths:?} and blocks {blocks:?}; each stage needs one of each"
     );
     let stem = ConvNorm::new(path, ["conv1", "bn1"], [in_channels, widths[0]], 3, 1);
-    let mut channels = widths[0];
-    let mut stages = Vec::new();
-    for (stage, (width, blocks)) in widths.iter().zip(&blocks).enumerate() {
+    let (stages, channels, _) = stages(path, widths[0], &widths, &blocks, block);
+    ResNet {
+        stem,
+        is_pooled: false,
+        stages,
+        fc: watch(linear(path / "fc", channels, classes, LinearConfig::default())),
+    }
+}
+
+/// Stages of blocks, the channels that they give, and the weights of their convolutions.
+fn stages(
+    path: &Path,
+    mut channels: i64,
+    widths: &[i64],
+    blocks: &[i64],
+    block: ResNetBlock,
+) -> (Vec<SequentialT>, i64, Vec<Tensor>) {
+    let (mut stages, mut weights) = (Vec::new(), Vec::new());
+    for (stage, (width, blocks)) in widths.iter().zip(blocks).enumerate() {
         let path = path / format!("layer{}", stage + 1);
         let mut layers = seq_t();
         for index in 0..*blocks {
             let stride = if stage > 0 && index == 0 { 2 } else { 1 };
             let path = &path / index;
-            (layers, channels) = match block {
-                ResNetBlock::Basic => (layers.add(basic_block(path, channels, *width, stride)), *width),
-                ResNetBlock::Bottleneck => (layers.add(bottleneck(path, channels, *width, stride)), 4 * width),
-            };
+            match block {
+                ResNetBlock::Basic => {
+                    let block = basic_block(path, channels, *width, stride);
+                    channels = *width;
+                    weights.extend(block.weights());
+                    layers = layers.add(block);
+                }
+                ResNetBlock::Bottleneck => {
+                    let block = bottleneck(path, channels, *width, stride);
+                    channels = 4 * width;
+                    weights.extend(block.weights());
+                    layers = layers.add(block);
+                }
+            }
         }
         stages.push(layers);
     }
-    ResNet { stem, stages, fc: watch(linear(path / "fc", channels, classes, LinearConfig::default())) }
+    (stages, channels, weights)
+}
+
+macro_rules! large {
+    ($($make:ident, $name:literal, $block:ident, $blocks:expr;)*) => {
+        $(#[doc = concat!("Makes ", $name, " for colored images `[N, 3, H, W]`, of 224 by 224 or another size, with")]
+        /// the names and initial weights of torchvision's, whose `state_dict` it loads: with 1000 `classes` one of
+        /// ImageNet, and by `vs.load_partial` one that was saved without `fc`.
+        ///
+        /// ```
+        /// use oxtorch::prelude::*;
+        /// let vs = nn::VarStore::new(device());
+        #[doc = concat!("let net = nn::", stringify!($make), "(vs.root(), 10);")]
+        /// let x = Tensor::zeros([1, 3, 64, 64], (Kind::Float, device()));
+        /// assert_eq!(net.forward_t(&x, false).size(), [1, 10]);
+        /// assert_eq!(vs.variables()["layer1.0.conv1.weight"].size()[0], 64);
+        /// ```
+        pub fn $make<'a>(path: impl Borrow<Path<'a>>, classes: i64) -> ResNet {
+            large(&path.borrow().layer(), classes, $blocks, ResNetBlock::$block)
+        })*
+    };
+}
+
+large! {
+    resnet18, "ResNet-18", Basic, [2, 2, 2, 2];
+    resnet34, "ResNet-34", Basic, [3, 4, 6, 3];
+    resnet50, "ResNet-50", Bottleneck, [3, 4, 6, 3];
+    resnet101, "ResNet-101", Bottleneck, [3, 4, 23, 3];
+    resnet152, "ResNet-152", Bottleneck, [3, 8, 36, 3];
+}
+
+fn large(path: &Path, classes: i64, blocks: [i64; 4], block: ResNetBlock) -> ResNet {
+    let stem = ConvNorm::new(path, ["conv1", "bn1"], [3, 64], 7, 2);
+    let (stages, channels, weights) = stages(path, 64, &[64, 128, 256, 512], &blocks, block);
+    let fc = watch(linear(path / "fc", channels, classes, LinearConfig::default()));
+    // torchvision draws the convolutions anew when all layers are there; so a seed gives the same numbers.
+    if !path.has_given_weights() {
+        for weight in [stem.weight()].iter().chain(&weights) {
+            kaiming_normal_(weight, FanInOut::FanOut, NonLinearity::ReLU);
+        }
+    }
+    ResNet { stem, is_pooled: true, stages, fc }
 }
 
 impl ResNet {
     /// What the linear layer is given: `[N, in_channels, H, W]` to `[N, channels]`.
     pub fn features(&self, xs: &Tensor, train: bool) -> Tensor {
         let xs = self.stem.forward_t(xs, train).relu();
+        let xs = if self.is_pooled { xs.max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false) } else { xs };
         let xs = self
             .stages
             .iter()
@@ -246,6 +337,41 @@ mod tests {
             reference.check(&at("gradient"), &vs.variables()["conv1.weight"].grad(), 1e-3);
             reference.check(&at("running_mean"), &vs.variables()["layer2.0.bn2.running_mean"], 1e-4);
         }
+    }
+
+    #[test]
+    fn large_networks_have_the_names_of_torchvision() {
+        let reference = Reference::parse(include_str!("../../../../tests/reference/resnets.json"));
+        for name in ["resnet18", "resnet34", "resnet50"] {
+            let vs = VarStore::new(Device::Cpu);
+            let _net = match name {
+                "resnet18" => resnet18(vs.root(), 10),
+                "resnet34" => resnet34(vs.root(), 10),
+                _ => resnet50(vs.root(), 10),
+            };
+            let sizes = vs.variables().into_iter().map(|(name, variable)| format!("{name} {:?}", variable.size()));
+            let mut sizes: Vec<String> = sizes.collect();
+            sizes.sort();
+            assert_eq!(sizes, reference.texts(&format!("/names/{name}")), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_large_network_is_torchvisions_after_the_same_seed() {
+        let reference = Reference::parse(include_str!("../../../../tests/reference/resnets.json"));
+        let input = reference.tensor("/input");
+        let made = || {
+            let vs = VarStore::new(Device::Cpu);
+            let net = resnet18(vs.root(), 10);
+            (vs, net)
+        };
+        let _ = reference.drawn("/eval", 4, || made().1.forward_t(&input, false), 1e-4);
+        let _ = reference.drawn("/train", 4, || made().1.forward_t(&input, true), 1e-3);
+        let (vs, net) = made();
+        let mut other = VarStore::new(Device::Cpu);
+        let loaded = resnet18(other.root(), 10);
+        other.copy(&vs).expect("the same network");
+        assert!(loaded.forward_t(&input, false).equal(&net.forward_t(&input, false)));
     }
 
     #[test]
