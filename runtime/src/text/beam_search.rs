@@ -137,8 +137,8 @@ fn candidates(next: &Tensor, texts: &Tensor, searches: &[Search], beams: usize) 
     let vocabulary = match next.size()[..] {
         [given, vocabulary] if given == rows && vocabulary > 0 => vocabulary,
         ref size => panic!(
-            "beam_search: log-probabilities of {size:?} for texts of {:?}; they are [{rows}, V], of the next token alone: \
-             take the last position of a sequence",
+            "beam_search: log-probabilities of {size:?} for texts of {:?}; they are [{rows}, V], of the next token \
+             alone: take the last position of a sequence",
             texts.size()
         ),
     };

@@ -165,8 +165,8 @@ impl Sampler {
         let size = logits.size();
         assert!(
             size.len() == 1 && size[0] > 0,
-            "sampling: logits of {size:?}; they are [V], one number for each token: take the last position of a sequence, and \
-             `sample_batch` for a batch"
+            "sampling: logits of {size:?}; they are [V], one number for each token: take the last position of a \
+             sequence, and `sample_batch` for a batch"
         );
         let mut logits = elements::<f64>(logits);
         assert!(!logits.iter().any(|logit| logit.is_nan()), "sampling: a logit is NaN; look at the loss of the model");
