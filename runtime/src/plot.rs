@@ -31,7 +31,7 @@ pub(crate) use layout::colors::of_class;
 pub use layout::legend::Legend;
 pub(crate) use layout::names::cut;
 pub use live::{Coordinate, LivePlot};
-pub use marks::histogram;
+pub use marks::{Graph, GraphLayout, histogram};
 pub use numbers::{Grid, Matrix, Numbers};
 pub(crate) use write::scene;
 
@@ -61,6 +61,11 @@ pub struct Figure {
     bins: Option<usize>,
     density: bool,
     heat: HeatStyle,
+    /// The values of contours, where they were chosen.
+    levels: Vec<f64>,
+    z_label: String,
+    /// From where a surface is seen, in degrees: above the plane, and around it.
+    view: Option<(f64, f64)>,
     legend: Legend,
     size: Option<(u32, u32)>,
     /// What was wrong with something that was added.

@@ -1,6 +1,6 @@
 //! Lays a figure out: how much room names and labels take, where the plot lies in between, and all its shapes.
 
-use super::marks::{Frame, Heat, Layer, Picture, Shared, square_cell};
+use super::marks::{Frame, Heat, Layer, Shared, square_cell};
 use super::write::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text, centered};
 use super::{Figure, PlotError};
 use crate::font;
@@ -33,8 +33,9 @@ pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Resu
     };
     let layers: Vec<(&Layer, Ink)> = figure.layers.iter().zip(figure.layers.iter().map(ink)).collect();
     let entries = Entries::of(figure, &layers);
-    if let Some(picture) = figure.marks::<Picture>().next() {
-        return Ok(picture.draw(figure, &within, &layers, &entries));
+    let alone = figure.layers.iter().find_map(|layer| layer.mark.alone(figure, &within, &layers, &entries));
+    if let Some(shapes) = alone {
+        return Ok(shapes);
     }
     let panel = Panel::of(figure, within);
     let outside = if figure.legend == Legend::Outside && !entries.is_empty() { entries.room() } else { 0.0 };
@@ -43,14 +44,15 @@ pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Resu
     if entries.is_empty() {
         return Ok(panel.shapes(&plan, data, Vec::new()));
     }
-    if let Some(at) = entries.place(figure.legend, &plan.plot, &data) {
+    let plot = if figure.legend == Legend::Outside { panel.with_bar(plan.plot) } else { plan.plot };
+    if let Some(at) = entries.place(figure.legend, &plot, &data) {
         return Ok(panel.shapes(&plan, data, entries.shapes(&at)));
     }
     // No corner is free: beside the plot, if that leaves enough of it.
     if plan.plot.width() - entries.room() > 0.6 * plan.plot.width() {
         let plan = panel.plan(entries.room());
         let data = panel.data(&plan, &layers);
-        let legend = entries.place(Legend::Outside, &plan.plot, &[]).map(|at| entries.shapes(&at));
+        let legend = entries.place(Legend::Outside, &panel.with_bar(plan.plot), &[]).map(|at| entries.shapes(&at));
         return Ok(panel.shapes(&plan, data, legend.unwrap_or_default()));
     }
     let legend = entries.least(&plan.plot, &data).map(|at| entries.shapes(&at));
@@ -117,7 +119,9 @@ impl<'a> Panel<'a> {
                 (if stands && lowest == 0.0 { 0.0 } else { low }, if stands && highest == 0.0 { 0.0 } else { high })
             }
         };
-        let bar = heat.filter(|_| !figure.heat.without_bar).map(|_| Axis::linear(shared.heat_range, 6, false));
+        let is_colored = figure.layers.iter().any(|layer| !layer.mark.colored().is_empty());
+        let has_bar = (heat.is_some() || is_colored) && !figure.heat.without_bar;
+        let bar = has_bar.then(|| Axis::linear(shared.heat_range, 6, false));
         Self {
             figure,
             within,
@@ -125,7 +129,7 @@ impl<'a> Panel<'a> {
             y_range,
             stands,
             whole_x: points.iter().all(|(x, _)| !x.is_finite() || x.fract() == 0.0),
-            cells: heat.filter(|heat| heat.over.is_none()).map(|heat| (heat.grid.rows, heat.grid.columns)),
+            cells: heat.filter(|heat| heat.over(figure).is_none()).map(|heat| (heat.grid.rows, heat.grid.columns)),
             bar,
             shared,
         }
@@ -174,13 +178,21 @@ impl<'a> Panel<'a> {
         if self.cells.is_some() { axis.reversed() } else { axis }
     }
 
+    fn bar_room(&self) -> f64 {
+        self.bar.as_ref().map_or(0.0, |axis| color_bar::room(axis, self.figure))
+    }
+
+    /// The plot with the bar of colors beside it.
+    fn with_bar(&self, plot: Rect) -> Rect {
+        Rect { right: plot.right + self.bar_room(), ..plot }
+    }
+
     /// With that much room left on the right.
     fn plan(&self, right: f64) -> Plan {
         let figure = self.figure;
         let within = &self.within;
         let top = within.top + if figure.title.is_empty() { 12.0 } else { 36.0 };
-        let bar = self.bar.as_ref().map_or(0.0, |axis| color_bar::room(axis, figure));
-        let right = within.right - 18.0 - right - bar;
+        let right = within.right - 18.0 - right - self.bar_room();
         let x_label = if figure.x_label.is_empty() { 8.0 } else { 28.0 };
         let y_label = if figure.y_label.is_empty() { 10.0 } else { 30.0 };
         let mut names = TICK + 9.0;
@@ -322,6 +334,19 @@ mod tests {
     fn plan_of(figure: &Figure) -> Plan {
         let (width, height) = figure.pixels();
         Panel::of(figure, Rect::new(0.0, 0.0, f64::from(width), f64::from(height))).plan(0.0)
+    }
+
+    #[test]
+    fn a_legend_outside_stands_beyond_the_bar_of_colors() {
+        let values = [[0.0, 1.0], [1.0, 2.0]];
+        let figure = Figure::new().contour(&[0, 1], &[0, 1], &values).line_xy("path", &[0.0, 1.0], &[0.0, 1.0]);
+        let svg = figure.legend(Legend::Outside).svg().expect("draws");
+        let x = |text: &str| {
+            let before = svg.split(&format!(">{text}</text>")).next()?;
+            before.rsplit("<text").next()?.split("x=\"").nth(1)?.split('"').next()?.parse::<f64>().ok()
+        };
+        let (path, number) = (x("path").expect("a legend"), x("1.5").expect("a number of the bar"));
+        assert!(path > number + 20.0, "{path} {number}");
     }
 
     #[test]

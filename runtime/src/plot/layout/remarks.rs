@@ -2,7 +2,7 @@
 //! have. It says so.
 
 use super::super::Figure;
-use super::super::marks::{Bars, Frame, Heat, Histogram};
+use super::super::marks::{Bars, Contours, Frame, Heat, Histogram, Picture, Surface};
 use super::super::write::scene::{Anchor, Ink, Rect, Shape, Text, centered};
 use super::names::fitted;
 
@@ -77,17 +77,22 @@ impl Figure {
             }
         }
         let (has_heat, has_bars, has_histogram) = (self.has::<Heat>(), self.has::<Bars>(), self.has::<Histogram>());
+        let (has_contours, has_surface) = (self.has::<Contours>(), self.has::<Surface>());
+        let has_colors = has_heat || has_contours;
         let has_classes = self.layers.iter().any(|layer| layer.mark.class().is_some());
         let heat = &self.heat;
         let settings = [
             (self.bins.is_some() && !has_histogram, "bins", "a histogram"),
             (self.density && !has_histogram, "density", "a histogram"),
             (!self.class_names.is_empty() && !has_classes, "class_names", "points by class"),
-            (heat.annotated && !has_heat && !has_bars, "annotate", "a heat map or bars"),
-            (heat.map.is_some() && !has_heat, "colors", "a heat map"),
-            (heat.range.is_some() && !has_heat, "color_range", "a heat map"),
-            (!heat.bar_label.is_empty() && !has_heat, "color_label", "a heat map"),
-            (heat.without_bar && !has_heat, "without_color_bar", "a heat map"),
+            (heat.annotated && !has_colors && !has_bars, "annotate", "a heat map, contours or bars"),
+            (heat.map.is_some() && !has_colors && !has_surface, "colors", "a heat map, contours or a surface"),
+            (heat.range.is_some() && !has_colors && !has_surface, "color_range", "a heat map, contours or a surface"),
+            (!heat.bar_label.is_empty() && !has_colors, "color_label", "a heat map or contours"),
+            (heat.without_bar && !has_colors, "without_color_bar", "a heat map or contours"),
+            (heat.extent.is_some() && !has_heat && !self.has::<Picture>(), "extent", "a heat map or a picture"),
+            (!self.levels.is_empty() && !has_contours, "levels", "contours"),
+            (!self.z_label.is_empty() && !has_surface, "z_label", "a surface"),
             (heat.shares && !has_heat, "shares", "a heat map"),
         ];
         // A figure that is still empty is there to be filled.

@@ -52,7 +52,7 @@ fn written(at: Point, text: &str, anchor: Anchor) -> Text {
 }
 
 /// Text that can be read also where data lie below it.
-fn readable(text: Text) -> impl Iterator<Item = Shape> {
+pub(super) fn readable(text: Text) -> impl Iterator<Item = Shape> {
     let (start, middle) = (text.at.0 + text.start(), text.at.1 - 0.365 * SIZE);
     let at = Rect::new(start - 2.0, middle - 0.62 * SIZE, start + text.width + 2.0, middle + 0.62 * SIZE);
     let ground = (!text.text.is_empty()).then_some(Shape::Rect { at, ink: Ink::WHITE.mix(0.65) });

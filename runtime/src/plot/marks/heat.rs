@@ -33,6 +33,8 @@ pub(in crate::plot) struct HeatStyle {
     pub(in crate::plot) shares: bool,
     pub(in crate::plot) without_bar: bool,
     pub(in crate::plot) bar_label: String,
+    /// The area that a matrix covers: y from its last to its first row.
+    pub(in crate::plot) extent: Option<Span>,
 }
 
 impl HeatStyle {
@@ -154,6 +156,28 @@ impl Figure {
         self
     }
 
+    /// The area that a heat map or a [`picture`](Figure::picture) covers, in units of the axes, as Matplotlib's
+    /// `extent`: its columns go from `left` to `right`, its rows from `top`, where row 0 is, to `bottom`. With it a
+    /// picture has axes.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let potential = Tensor::rand([40, 60], (Kind::Float, Device::Cpu));
+    /// let figure = Figure::new().heat_map(&potential).extent(-3.0, 3.0, -2.0, 2.0).x_label("x [m]").y_label("y [m]");
+    /// assert!(figure.png().is_ok());
+    /// ```
+    pub fn extent(self, left: f64, right: f64, bottom: f64, top: f64) -> Self {
+        self.attempt(|figure| {
+            for (low, high) in [(left, right), (bottom.min(top), bottom.max(top))] {
+                if !(low < high && (high - low).is_finite()) {
+                    return Err(PlotError::Range { low, high });
+                }
+            }
+            figure.heat.extent = Some(Span { x: (left, right), y: (bottom, top) });
+            Ok(())
+        })
+    }
+
     fn add_confusion(&mut self, grid: Grid, names: Vec<String>) -> Result<(), PlotError> {
         let (rows, columns, count) = (grid.rows, grid.columns, names.len());
         if (rows, columns) != (count, count) {
@@ -233,7 +257,7 @@ pub(in crate::plot) fn range(figure: &Figure) -> (f64, f64) {
     if style.shares {
         return (0.0, 1.0);
     }
-    let (low, high) = around(figure.marks::<Heat>().flat_map(|heat| heat.grid.values.iter().copied()), 0.0);
+    let (low, high) = around(figure.layers.iter().flat_map(|layer| layer.mark.colored().iter().copied()), 0.0);
     // Counts begin at 0.
     let low = if style.color_map() == ColorMap::Blues && low > 0.0 { 0.0 } else { low };
     style.color_map().range((low, high))
@@ -253,7 +277,7 @@ impl Mark for Heat {
                 "two matrices in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side",
             ));
         }
-        if self.over.is_some() {
+        if self.over(figure).is_some() {
             return Ok(());
         }
         names_fit("x", &figure.x_names, "columns", self.grid.columns)?;
@@ -264,8 +288,12 @@ impl Mark for Heat {
         Axes { filled: true, ..Axes::default() }
     }
 
-    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
-        self.span().corners()
+    fn outline(&self, figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        self.span(figure).corners()
+    }
+
+    fn colored(&self) -> &[f64] {
+        &self.grid.values
     }
 
     fn shapes(&self, frame: &Frame<'_>, _label: &str, _ink: Ink) -> Vec<Shape> {
@@ -275,13 +303,15 @@ impl Mark for Heat {
             return Vec::new();
         }
         let color = |value: f64| style.color_map().color((value - range.0) / (range.1 - range.0));
-        if self.over.is_some() || grid.values.len() > MOST_RECTANGLES {
+        let over = self.over(frame.figure);
+        if over.is_some() || grid.values.len() > MOST_RECTANGLES {
             let (columns, rows) = (grid.columns as u32, grid.rows as u32);
+            let is_turned = self.over.is_some() || over.is_some_and(|over| over.y.1 < over.y.0);
             let pixels = picture(columns, rows, |x, y| {
-                let row = if self.over.is_some() { rows - 1 - y } else { y };
+                let row = if is_turned { rows - 1 - y } else { y };
                 color(grid.at(row as usize, x as usize)).rgb
             });
-            return vec![field(frame, &Arc::new(pixels), self.span())];
+            return vec![field(frame, &Arc::new(pixels), self.span(frame.figure))];
         }
         let mut shapes = Vec::new();
         let cells = (0..grid.rows).flat_map(|row| (0..grid.columns).map(move |column| (row, column)));
@@ -311,7 +341,10 @@ impl Mark for Heat {
     }
 
     fn natural_size(&self, figure: &Figure) -> Option<(u32, u32)> {
-        let Heat { grid, over: None } = self else { return None };
+        let grid = &self.grid;
+        if self.over(figure).is_some() {
+            return None;
+        }
         if square_cell((grid.rows, grid.columns), (1.0, 1.0)).is_none() {
             return Some(super::super::SIZE);
         }
@@ -326,10 +359,15 @@ impl Mark for Heat {
 }
 
 impl Heat {
+    /// The area that it covers, unless its cells stand at the whole numbers.
+    pub(in crate::plot) fn over(&self, figure: &Figure) -> Option<Span> {
+        self.over.or(figure.heat.extent)
+    }
+
     /// A cell reaches half a unit around its place.
-    fn span(&self) -> Span {
+    fn span(&self, figure: &Figure) -> Span {
         let ends = |cells: usize| (-0.5, cells.max(1) as f64 - 0.5);
-        self.over.unwrap_or_else(|| Span { x: ends(self.grid.columns), y: ends(self.grid.rows) })
+        self.over(figure).unwrap_or_else(|| Span { x: ends(self.grid.columns), y: ends(self.grid.rows) })
     }
 }
 
@@ -424,6 +462,24 @@ mod tests {
         let matrix = vec![vec![0.5; 100]; 100];
         let svg = Figure::new().heat_map(&matrix).svg().expect("draws");
         assert!(svg.contains("<image") && svg.len() < 60_000, "{} bytes", svg.len());
+    }
+
+    #[test]
+    fn an_extent_gives_a_matrix_and_a_picture_axes() {
+        let matrix = [[0.0, 1.0], [2.0, 3.0]];
+        let svg = |figure: Figure| figure.svg().expect("draws");
+        let heat = svg(Figure::new().heat_map(&matrix).extent(-30.0, 30.0, 0.0, 200.0));
+        assert!(heat.contains(">-20</text>") && heat.contains(">150</text>") && heat.contains("<image"), "{heat}");
+        let turned = svg(Figure::new().heat_map(&matrix).extent(-30.0, 30.0, 200.0, 0.0));
+        assert_ne!(heat, turned);
+        let tensor = tch::Tensor::zeros([10, 20], (tch::Kind::Float, tch::Device::Cpu));
+        let picture = crate::picture::image(&tensor).expect("a picture");
+        let placed = Figure::new().picture(&picture).extent(0.0, 5.0, -1.0, 1.0).line_xy("", &[1.0], &[0.0]);
+        assert!(svg(placed).contains(">0.5</text>"));
+        let error = Figure::new().heat_map(&matrix).extent(1.0, 1.0, 0.0, 1.0).svg().expect_err("no figure");
+        assert!(error.to_string().contains("from 1 to 1"), "{error}");
+        let idle = Figure::new().line("", &[1.0, 2.0]).extent(0.0, 1.0, 0.0, 1.0);
+        assert!(idle.remarks()[0].contains("`extent` has no effect without"));
     }
 
     #[test]

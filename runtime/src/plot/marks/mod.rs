@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::layout::axis::Axis;
-use super::layout::legend::Swatch;
+use super::layout::legend::{Entries, Swatch};
 use super::layout::remarks::LeftOut;
 use super::write::scene::{Ink, Point, Rect, Shape};
 use super::{Figure, PlotError};
@@ -16,17 +16,21 @@ mod audio;
 mod bars;
 mod boundary;
 mod boxes;
+mod graph;
 mod heat;
 mod histogram;
 mod lines;
 mod picture;
+mod plane;
 
 pub(super) use bars::Bars;
+pub use graph::{Graph, GraphLayout};
 pub(super) use heat::{Heat, HeatStyle, square_cell};
 pub(super) use histogram::Histogram;
 pub use histogram::histogram;
 pub(super) use lines::{Series, Style};
 pub(super) use picture::Picture;
+pub(super) use plane::{Contours, Surface};
 
 /// What a figure has to know of something that it shows: how far it reaches and how it is drawn.
 pub(crate) trait Mark: Any + fmt::Debug + Send + Sync {
@@ -53,6 +57,22 @@ pub(crate) trait Mark: Any + fmt::Debug + Send + Sync {
 
     /// The class that all of it is of, which then decides its color; else its label does.
     fn class(&self) -> Option<usize> {
+        None
+    }
+
+    /// The values that it shows as colors of the color map.
+    fn colored(&self) -> &[f64] {
+        &[]
+    }
+
+    /// The whole figure within a rectangle, if it has no axes beside this.
+    fn alone(
+        &self,
+        _figure: &Figure,
+        _within: &Rect,
+        _layers: &[(&Layer, Ink)],
+        _entries: &Entries,
+    ) -> Option<Vec<Shape>> {
         None
     }
 

@@ -7,7 +7,8 @@ use super::super::layout::data;
 use super::super::layout::legend::{Entries, Legend};
 use super::super::layout::names::labels;
 use super::super::write::scene::{Ink, Pixels, Point, Rect, Shape};
-use super::{Figure, Frame, Layer, Mark, PlotError, Shared};
+use super::heat::field;
+use super::{Axes, Figure, Frame, Layer, Mark, PlotError, Shared, Span};
 use crate::picture::Image;
 
 /// The room that a title takes.
@@ -58,25 +59,41 @@ impl Mark for Picture {
                 "two pictures in one figure: the second would cover the first; `Figures::row([a, b])` puts two figures side by side",
             ));
         }
+        if figure.heat.extent.is_some() {
+            return Ok(());
+        }
         let has_ranges = figure.x_range.is_some() || figure.y_range.is_some();
         let has_names = !(figure.x_names.is_empty() && figure.y_names.is_empty());
         if figure.log_x || figure.log_y || has_ranges || has_names {
             return Err(PlotError::counts(
-                "a picture has no axes: what is drawn onto it is placed by its pixels, from the upper left corner",
+                "a picture has no axes, unless `extent` gives it some: what is drawn onto it is placed by its pixels, from \
+                 the upper left corner",
             ));
         }
         Ok(())
     }
 
-    fn outline(&self, _figure: &Figure, _shared: &Shared) -> Vec<Point> {
-        Vec::new()
+    fn axes(&self) -> Axes {
+        Axes { filled: true, ..Axes::default() }
     }
 
-    fn shapes(&self, _frame: &Frame<'_>, _label: &str, _ink: Ink) -> Vec<Shape> {
-        Vec::new()
+    fn outline(&self, figure: &Figure, _shared: &Shared) -> Vec<Point> {
+        figure.heat.extent.map(Span::corners).unwrap_or_default()
+    }
+
+    fn shapes(&self, frame: &Frame<'_>, _label: &str, _ink: Ink) -> Vec<Shape> {
+        let over = frame.figure.heat.extent;
+        over.map(|over| field(frame, &self.turned(over), over)).into_iter().collect()
+    }
+
+    fn alone(&self, figure: &Figure, within: &Rect, layers: &[(&Layer, Ink)], entries: &Entries) -> Option<Vec<Shape>> {
+        figure.heat.extent.is_none().then(|| self.draw(figure, within, layers, entries))
     }
 
     fn natural_size(&self, figure: &Figure) -> Option<(u32, u32)> {
+        if figure.heat.extent.is_some() {
+            return None;
+        }
         let [left, top, bottom] = around(figure);
         let (width, height) = (self.pixels.width + left as u32, self.pixels.height + (top + bottom) as u32);
         Some((width.clamp(160, 4000), height.clamp(120, 4000)))
@@ -90,14 +107,18 @@ fn around(figure: &Figure) -> [f64; 3] {
 }
 
 impl Picture {
+    /// The pixels with the upper row at the greater y.
+    fn turned(&self, over: Span) -> Arc<Pixels> {
+        if over.y.0 < over.y.1 {
+            return Arc::clone(&self.pixels);
+        }
+        let rows = self.pixels.rgba.chunks(4 * self.pixels.width as usize);
+        let rgba = rows.rev().flatten().copied().collect();
+        Pixels { rgba, ..*self.pixels }.into()
+    }
+
     /// The figure as this picture with what lies on it.
-    pub(in crate::plot) fn draw(
-        &self,
-        figure: &Figure,
-        within: &Rect,
-        layers: &[(&Layer, Ink)],
-        entries: &Entries,
-    ) -> Vec<Shape> {
+    fn draw(&self, figure: &Figure, within: &Rect, layers: &[(&Layer, Ink)], entries: &Entries) -> Vec<Shape> {
         let [left, top, bottom] = around(figure);
         let room = Rect::new(within.left + left, within.top + top, within.right, within.bottom - bottom);
         let at = place(&self.pixels, &room);
