@@ -18,6 +18,7 @@ mod gumbel_softmax;
 pub mod init;
 #[cfg(test)]
 mod initial_weights_tests;
+mod interpolate;
 mod layers;
 mod loss;
 mod models;
@@ -34,6 +35,7 @@ pub use chain::{Chain, ChainT};
 pub use cross_entropy::cross_entropy;
 pub(crate) use cross_entropy::rows;
 pub use gumbel_softmax::gumbel_softmax;
+pub use interpolate::{InterpolateConfig, InterpolateMode, interpolate};
 pub use layers::attention::{
     AttentionConfig, KvCache, LayerCache, Mask, MultiheadAttention, grouped_query_attention, multihead_attention,
 };
