@@ -39,11 +39,11 @@ fn is_gray(what: &str, images: &Tensor) -> bool {
 }
 
 /// `factor * image + (1 - factor) * other`, cut to 0 to 1.
-fn blend(images: &Tensor, other: &Tensor, factor: f64) -> Tensor {
+pub(super) fn blend(images: &Tensor, other: &Tensor, factor: f64) -> Tensor {
     (images * factor + other * (1.0 - factor)).clamp(0.0, 1.0)
 }
 
-fn check_factor(what: &str, factor: f64) {
+pub(super) fn check_factor(what: &str, factor: f64) {
     assert!(factor >= 0.0, "{what}: a factor of {factor}; it must not be negative, and 1 changes nothing");
 }
 

@@ -18,6 +18,8 @@
 //! }
 //! ```
 
+mod affine;
+mod auto;
 mod color;
 mod compose;
 mod crop;
@@ -27,7 +29,10 @@ mod mix;
 mod normalize;
 mod resize;
 mod rotation;
+mod sharpness;
 
+pub use affine::{AffineConfig, InterpolationMode, RandomAffine, affine};
+pub use auto::{RandAugment, autocontrast, equalize, posterize, solarize};
 pub use color::{ColorJitter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, rgb_to_grayscale};
 pub use compose::{Compose, Transform};
 pub use crop::{CenterCrop, RandomCrop, center_crop, crop};
@@ -38,6 +43,7 @@ pub use normalize::{Normalize, denormalize, normalize};
 pub use rand::rngs::StdRng;
 pub use resize::{RandomResizedCrop, Resize, resize};
 pub use rotation::{RandomRotation, rotate};
+pub use sharpness::{GaussianBlur, adjust_sharpness, gaussian_blur};
 
 use tch::Tensor;
 
