@@ -10,7 +10,7 @@
 //! | classes | [`accuracy`], [`top_k_accuracy`], [`precision`], [`recall`], [`f1_score`], [`ConfusionMatrix`] |
 //! | scores | [`roc_auc`] |
 //! | numbers | [`mae`], [`mse`], [`r2_score`] |
-//! | pixels | [`mean_iou`] |
+//! | pixels | [`mean_iou`], [`pixel_accuracy`], [`mean_class_accuracy`] |
 //! | boxes | [`mean_average_precision`] |
 //! | text | [`perplexity`], [`bleu`], [`chrf`], [`rouge_n`], [`rouge_l`], [`word_error_rate`], [`edit_distance`] |
 //!
@@ -41,7 +41,7 @@ pub use language::{Rouge, bleu, chrf, edit_distance, perplexity, rouge_l, rouge_
 pub use mean::Mean;
 pub use ranking::roc_auc;
 pub use regression::{mae, mse, r2_score};
-pub use segmentation::{MeanIou, mean_iou};
+pub use segmentation::{MeanIou, mean_class_accuracy, mean_iou, pixel_accuracy};
 
 use tch::{Device, Kind, Tensor};
 
