@@ -29,6 +29,7 @@ pub use build::{Recipe, metadata, own_build, sources};
 use contents::Look;
 pub use error::SetupError;
 use error::Unusable;
+pub use libtorch::python::{errors as pip_errors, find as find_python};
 use libtorch::{Libtorch, python};
 pub use oxtorch_system::child::end_children;
 use oxtorch_system::child::{Output, run};

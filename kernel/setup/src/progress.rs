@@ -1,6 +1,8 @@
 //! How set-up tells the user what it does: a bar in a terminal, lines everywhere else.
 
+use std::fs;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -37,7 +39,7 @@ pub trait Progress: Send + Sync {
 }
 
 /// Tells how many bytes have arrived while `work` runs.
-pub(crate) fn count_bytes<T>(
+pub fn count_bytes<T>(
     progress: &dyn Progress,
     every: Duration,
     arrived: impl Fn() -> u64 + Sync,
@@ -56,6 +58,19 @@ pub(crate) fn count_bytes<T>(
         watcher.thread().unpark();
         result
     })
+}
+
+/// The bytes of the files in a folder that may change meanwhile.
+pub fn bytes_in(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => bytes_in(&entry.path()),
+            Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |found| found.len()),
+            _ => 0,
+        })
+        .sum()
 }
 
 /// The right kind of progress for standard error.

@@ -12,3 +12,4 @@ pub mod processes;
 pub mod programs;
 pub mod signals;
 pub mod terminal;
+pub mod transfer;

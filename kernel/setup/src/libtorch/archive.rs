@@ -4,13 +4,11 @@
 //! certificate.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
-use oxtorch_system::child::command;
 use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full};
-use oxtorch_system::programs::find_program;
+use oxtorch_system::transfer::transfer;
 
 use crate::error::{SetupError, Unusable};
 use crate::libtorch::VERSION;
@@ -78,13 +76,13 @@ fn download(
     progress: &dyn Progress,
     disk_full: impl Fn() -> SetupError,
 ) -> Result<(), Unusable> {
-    let (program, transfer) =
-        transfer_program().ok_or_else(|| "there is neither curl nor wget to download it".to_owned())?;
     let mut why = String::new();
     for _ in 0..TRIES {
         let before = length(part);
-        let transfer = || run_tool(&mut transfer(&program, url, part), |_| ());
-        let output = count_bytes(progress, Duration::from_millis(500), || length(part), transfer)?;
+        let mut transfer =
+            transfer(url, part).ok_or_else(|| "there is neither curl nor wget to download it".to_owned())?;
+        let work = || run_tool(&mut transfer, |_| ());
+        let output = count_bytes(progress, Duration::from_millis(500), || length(part), work)?;
         if output.status.success() {
             return Ok(());
         }
@@ -102,42 +100,6 @@ fn download(
         }
     }
     Err(why.into())
-}
-
-type Transfer = fn(&Path, &str, &Path) -> Command;
-
-fn transfer_program() -> Option<(PathBuf, Transfer)> {
-    fn curl(program: &Path, url: &str, part: &Path) -> Command {
-        let mut curl = command(program);
-        curl.args([
-            "--fail",
-            "--location",
-            "--silent",
-            "--show-error",
-            "--connect-timeout",
-            "30",
-            "--speed-time",
-            "60",
-        ]);
-        if url.starts_with("https:") {
-            // Nor where it is sent on to.
-            curl.args(["--proto", "=https"]);
-        }
-        curl.args(["--speed-limit", "1000", "--continue-at", "-", "--output"]).arg(part).arg(url);
-        curl
-    }
-    fn wget(program: &Path, url: &str, part: &Path) -> Command {
-        let mut wget = command(program);
-        if url.starts_with("https:") {
-            // wget would follow to an address that is not encrypted.
-            wget.arg("--max-redirect=0");
-        }
-        wget.args(["--no-verbose", "--continue", "--tries=1", "--timeout=60", "-O"]).arg(part).arg(url);
-        wget
-    }
-    find_program(["curl"])
-        .map(|program| (program, curl as Transfer))
-        .or_else(|| Some((find_program(["wget"])?, wget as Transfer)))
 }
 
 fn length(file: &Path) -> u64 {
@@ -200,7 +162,7 @@ mod tests {
     type Tried = (tempfile::TempDir, Result<(), Unusable>);
 
     fn try_install(site: &str) -> Option<Tried> {
-        if transfer_program().is_none() || name(false).is_none() {
+        if transfer(site, Path::new("/")).is_none() || name(false).is_none() {
             eprintln!("skipped: there is no curl or wget here, or no archive for this platform");
             return None;
         }

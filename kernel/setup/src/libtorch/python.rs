@@ -9,7 +9,7 @@ use oxtorch_system::home::HomeError;
 use oxtorch_system::programs::{find_program, is_executable};
 
 use crate::error::{SetupError, Unusable};
-use crate::progress::{Progress, Update, count_bytes};
+use crate::progress::{Progress, Update, bytes_in, count_bytes};
 use crate::run_tool;
 
 /// The wheels that libtorch is in and what it links, in pip's format, each with the sums that it must have. On a
@@ -19,7 +19,7 @@ const WHEELS: &str = include_str!("python/wheels.txt");
 const WHEELS_FOR_GPU: &str = include_str!("python/wheels-cuda.txt");
 
 /// The Python that the user's shell would run.
-pub(crate) fn find() -> Option<PathBuf> {
+pub fn find() -> Option<PathBuf> {
     let environment = ["VIRTUAL_ENV", "CONDA_PREFIX"].iter().find_map(|name| {
         let python = PathBuf::from(std::env::var_os(name)?).join("bin").join("python3");
         is_executable(&python).then_some(python)
@@ -127,21 +127,8 @@ fn pip(
     count_bytes(progress, Duration::from_secs(1), arrived, || run_tool(&mut pip, told))
 }
 
-/// The bytes of the files in a folder that may change meanwhile.
-fn bytes_in(folder: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.file_type() {
-            Ok(kind) if kind.is_dir() => bytes_in(&entry.path()),
-            Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |found| found.len()),
-            _ => 0,
-        })
-        .sum()
-}
-
 /// What pip says went wrong: its error lines, or how it ended.
-fn errors(output: &Output) -> String {
+pub fn errors(output: &Output) -> String {
     let text = output.all();
     let network = text.lines().find_map(|line| {
         let reason = ["NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ProxyError", "SSLError"];
