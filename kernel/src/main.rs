@@ -11,6 +11,7 @@
 
 mod arguments;
 mod cli;
+mod data;
 
 use std::process::ExitCode;
 
