@@ -214,19 +214,22 @@ fn kept_paths<'a>(folder: &Path, mut own: impl Iterator<Item = &'a PathBuf>) -> 
     KEPT_VARIABLES.into_iter().filter(move |name| is_own || *name != CACHE)
 }
 
-/// Adds the folders that the kernelspec names to those that programs are searched in, behind them.
+/// Adds folders to those that programs are searched in, behind them: those that the kernelspec names, and this program's
+/// own. Frontends start kernels without the user's search path, and cells call `!oxtorch` as well.
 pub fn extend_search_path() {
-    let Some(more) = std::env::var_os(SEARCH_PATH).filter(|more| !more.is_empty()) else { return };
+    let named = std::env::var_os(SEARCH_PATH).unwrap_or_default();
+    let own = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    let more = std::env::split_paths(&named).chain(own);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let Some(extended) = extended(&path, &more) else { return };
+    let Some(extended) = extended(&path, more) else { return };
     // SAFETY: this is called first of all, by the one thread that does anything: nobody reads the environment.
     unsafe { std::env::set_var("PATH", extended) };
 }
 
-/// A search path with the folders of another one behind its own, each once.
-fn extended(path: &OsStr, more: &OsStr) -> Option<OsString> {
+/// A search path with more folders behind its own, each once.
+fn extended(path: &OsStr, more: impl IntoIterator<Item = PathBuf>) -> Option<OsString> {
     let mut folders: Vec<PathBuf> = Vec::new();
-    for folder in std::env::split_paths(path).chain(std::env::split_paths(more)) {
+    for folder in std::env::split_paths(path).chain(more) {
         if !folder.as_os_str().is_empty() && !folders.contains(&folder) {
             folders.push(folder);
         }
@@ -324,7 +327,7 @@ mod tests {
 
     #[test]
     fn folders_are_searched_behind_those_of_the_path() {
-        let extended = |path: &str, more: &str| extended(path.as_ref(), more.as_ref());
+        let extended = |path: &str, more: &str| extended(path.as_ref(), std::env::split_paths(more));
         assert_eq!(
             extended("/usr/bin:/bin", "/opt/rust/bin:/usr/bin").as_deref(),
             Some("/usr/bin:/bin:/opt/rust/bin".as_ref())

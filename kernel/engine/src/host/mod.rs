@@ -41,7 +41,7 @@ use crate::host::messages::{Messages, Requests};
 pub use crate::host::rewrite::{Outlet, Rewritten};
 use crate::host::rewrite::{Rewrite, rewritten};
 use crate::host::shell_group::Group;
-pub use crate::host::start::set_variables;
+pub use crate::host::start::{name_own_place, set_variables};
 use crate::host::text::Text;
 
 /// How much a pipe can hold: what was written ahead of a message is at most this.

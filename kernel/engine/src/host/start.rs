@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use oxtorch_protocol::Surroundings;
 use oxtorch_session::Stream;
-use oxtorch_setup::Runtime;
+use oxtorch_setup::{Recipe, Runtime};
 use oxtorch_system::signals;
 use rustix::process::Pid;
 use tokio::net::UnixStream;
@@ -54,10 +54,7 @@ impl Host {
             command.env(SPINS.0, SPINS.1);
         }
         command.envs(ALLOCATOR.into_iter().filter(|(name, _)| !is_set(name)));
-        if let Some(own) = runtime.recipe.apart() {
-            // Downloads of cells go where all that sessions write goes.
-            command.env("OXTORCH_CACHE", own.root());
-        }
+        name_own_place(&mut command, &runtime.recipe);
         // Some variables are read as libtorch loads, so they are there from the start.
         set_variables(&mut command, surroundings);
         let (stdout, stdout_writer) = io::pipe()?;
@@ -99,6 +96,13 @@ impl Host {
             host.surround(surroundings);
         }
         Ok(host)
+    }
+}
+
+/// Tells a process where all that sessions write goes, if that is not the home: its downloads go there as well.
+pub fn name_own_place(command: &mut Command, recipe: &Recipe) {
+    if let Some(own) = recipe.apart() {
+        command.env("OXTORCH_CACHE", own.root());
     }
 }
 

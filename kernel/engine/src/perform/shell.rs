@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::cell::{Execution, NativeEngine};
 use crate::commands::Shell;
 use crate::crate_names::rewriting;
-use crate::host::{Outlet, set_variables};
+use crate::host::{Outlet, name_own_place, set_variables};
 use crate::report::errors::{command_error, internal, interrupted};
 
 /// For programs that would wait for a terminal's user, or hold back what they print from a pipe.
@@ -20,6 +20,7 @@ impl NativeEngine {
         let Shell { program, script, strict } = shell;
         let mut command = Command::new(program);
         command.arg("-c").arg(&script).current_dir(self.current_dir()?).envs(VARIABLES);
+        name_own_place(&mut command, &self.compiler.rustc().runtime().recipe);
         set_variables(&mut command, &self.surroundings);
         let rewrite = rewriting(&self.compiler.sources);
         let outlet = Outlet { events: call.events, rewrite: &rewrite };
