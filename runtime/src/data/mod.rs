@@ -17,7 +17,7 @@ mod subset;
 mod tensor_dataset;
 
 pub use dataset::{Dataset, IntoDataset, Lent, Whole};
-pub use download::{DownloadError, Source, data_folder, download};
+pub use download::{DownloadError, Source, data_folder, download, fetched};
 pub use files::*;
 pub(crate) use files::{bytes_of, tensor_of};
 pub use labelled_images::{LabelledImages, SplitError};

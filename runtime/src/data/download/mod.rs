@@ -27,11 +27,13 @@ use thiserror::Error;
 use crate::checkpoint::checkpoint;
 
 mod cache;
+mod fetched;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
 pub(crate) use cache::Cache;
+pub use fetched::fetched;
 
 /// A file on the internet: its name here, where to get it, and what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +87,14 @@ pub enum DownloadError {
         /// Why it failed.
         source: io::Error,
     },
+    /// What `oxtorch data fetch` fetches is not there.
+    #[error("{}", not_fetched(name, places))]
+    NotFetched {
+        /// As it was asked for.
+        name: String,
+        /// Where it was looked for.
+        places: Vec<PathBuf>,
+    },
     /// The name leads out of the data folder.
     #[error(
         "{0:?} cannot be the name of a downloaded file: it must be a path below the data folder, like `MNIST/images.gz`"
@@ -109,6 +119,17 @@ fn unreachable(name: &str, tries: &[(String, String)], place: &Path) -> String {
          folder of your choice, and set OXTORCH_DATA to that folder.",
         place.display()
     );
+    text
+}
+
+fn not_fetched(name: &str, places: &[PathBuf]) -> String {
+    let mut text = format!(
+        "{name} has not been fetched. In a cell, `!oxtorch data fetch {name}` does it, and `!oxtorch data list` shows what there is \
+         (in a terminal without `!`). It was looked for at"
+    );
+    for place in places {
+        let _ = write!(text, "\n  {}", place.display());
+    }
     text
 }
 
