@@ -1,4 +1,4 @@
-//! Image files as tensors, and back. The formats are PNG, JPEG and GIF.
+//! Image files as tensors, and back. The formats are PNG, JPEG, GIF and PNM (PGM, PPM).
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::io::replace::replace_file;
 use crate::modes::no_grad;
 
 /// The endings of the files that can be read.
-pub(super) const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "gif"];
+pub(super) const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "gif", "pgm", "ppm", "pnm"];
 
 /// Why an image file could not be read or written.
 #[derive(Debug, Error)]
@@ -53,7 +53,7 @@ pub enum ImageFileError {
     #[error("{} has no folder in it: an image folder has one for each class, with the images of that class", .0.display())]
     NoClasses(PathBuf),
     /// A class has no image.
-    #[error("{} holds no image: files of the class {class:?} have to end in .png, .jpg, .jpeg or .gif", path.display())]
+    #[error("{} holds no image: files of the class {class:?} have to end in .png, .jpg, .jpeg, .gif, .pgm, .ppm or .pnm", path.display())]
     EmptyClass {
         /// The folder of the class.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum ImageFileError {
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or is no image in PNG, JPEG or GIF.
+/// Where the file cannot be read or is no image in PNG, JPEG, GIF or PNM.
 pub fn load_image(path: impl AsRef<Path>) -> Result<Tensor, ImageFileError> {
     load(path.as_ref(), None, false)
 }
@@ -136,7 +136,8 @@ fn open(path: &Path) -> image::ImageResult<DynamicImage> {
     ImageReader::open(path)?.with_guessed_format()?.decode()
 }
 
-/// Writes a tensor as an image file, whose ending names the format: `.png`, `.jpg`, `.jpeg` or `.gif`.
+/// Writes a tensor as an image file, whose ending names the format: `.png`, `.jpg`, `.jpeg`, `.gif`, `.pgm`
+/// (gray) or `.ppm`.
 ///
 /// The tensor is `[H, W]` or `[1, H, W]` (grey) or `[3, H, W]`. Floating point is clamped to 0 to 1, as `save_image` of
 /// torchvision does; uint8 is taken as it is. For a grid, or values of another range, use
@@ -195,6 +196,22 @@ mod tests {
 
     use super::*;
     use crate::reference::Reference;
+
+    #[test]
+    fn portable_maps_are_read_as_pillow_reads_them_and_written() {
+        let reference = Reference::parse(include_str!("../../../../tests/reference/package_files.json"));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["pgm", "ppm"] {
+            let file = reference.value(&format!("/{name}/file")).as_str().expect("base64");
+            let path = folder.path().join(format!("picture.{name}"));
+            fs::write(&path, BASE64_STANDARD.decode(file).expect("base64")).expect("writes");
+            let image = load_image(&path).expect("an image");
+            reference.check(&format!("/{name}/pixels"), &(&image * 255.0).round().to_kind(Kind::Uint8), 0.0);
+            let channels = if name == "pgm" { 1 } else { 3 };
+            save_image(&image.narrow(0, 0, channels), &path).expect("saves");
+            assert_eq!(load_image(&path).expect("an image"), image);
+        }
+    }
 
     #[test]
     fn images_are_read_and_resized_as_torchvision_does() {
