@@ -8,9 +8,10 @@
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
 //!   [`Figure`], [`Figures`] and [`LivePlot`] for plots, [`Animation`] for films, [`table`] for tables, [`progress()`]
 //!   and [`progress_bar`] for loops that take a while, [`json!`] for charts of Vega-Lite and Plotly, [`input`].
-//! - Data that is there: [`digits()`], [`mnist_10k`], [`iris`], [`karate_club`], [`moby_dick`], [`names`]; that is downloaded:
-//!   [`mnist`], [`fashion_mnist`], [`cifar10`], [`cifar100`]; of one's own: [`image_folder`], [`load_image`],
-//!   [`read_csv`], [`Dataset`], [`TensorDataset`]; and in batches: [`DataLoader`]. More in [`data`].
+//! - Data that is there: [`digits()`], [`mnist_10k`], [`iris`], [`karate_club`], [`moby_dick`], [`names`]; that is
+//!   downloaded: [`mnist`], [`fashion_mnist`], [`cifar10`], [`cifar100`]; of one's own: [`image_folder`],
+//!   [`load_image`], [`read_csv`], [`Dataset`], [`TensorDataset`]; divided: [`random_split`], [`train_test_split`],
+//!   [`k_fold`]; and in batches: [`DataLoader`]. More in [`data`].
 //! - Networks: [`summary`] for layers, shapes and parameters, [`seed`] for runs that repeat. Images are augmented by
 //!   [`data::augment`].
 //! - Detection and segmentation: [`vision`] for boxes and masks, [`metrics`] for how good they are.

@@ -110,8 +110,8 @@ behind_a_pointer!(Arc Box Rc);
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no data set that can be taken",
     label = "neither a `Dataset` nor a reference to one that has `Clone`",
-    note = "what is given as `&set` is cloned: give `set` itself, write `#[derive(Clone)]`, or lend an `Rc`: `let set = \
-            std::rc::Rc::new(set);` and `&set`"
+    note = "what is given as `&set` is cloned: give `set` itself, write `#[derive(Clone)]`, or lend an `Rc`: `let set \
+            = std::rc::Rc::new(set);` and `&set`"
 )]
 pub trait IntoDataset<By> {
     /// What is kept.

@@ -26,8 +26,9 @@ impl Sample for Tensor {
     fn stack(samples: &[Self]) -> Result<Self> {
         if let Some(other) = samples.iter().find(|sample| sample.size() != samples[0].size()) {
             anyhow::bail!(
-                "samples of {:?} and {:?} cannot form a batch: crop, resize or pad them to one shape, or make batches with a \
-                 function, such as `nn::utils::rnn::pad_sequence`, by `DataLoader::with_collate(set, 64, |samples| ..)`",
+                "samples of {:?} and {:?} cannot form a batch: crop, resize or pad them to one shape, or make batches \
+                 with a function, such as `nn::utils::rnn::pad_sequence`, by `DataLoader::with_collate(set, 64, \
+                 |samples| ..)`",
                 samples[0].size(),
                 other.size()
             );

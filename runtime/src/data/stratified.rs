@@ -18,8 +18,8 @@ use crate::elements::elements;
 ///
 /// ```
 /// use oxtorch::prelude::*;
-/// let iris = iris();
-/// let (train, test) = train_test_split(&iris, 0.2, Some(&iris.labels), 42)?;
+/// let flowers = iris();
+/// let (train, test) = train_test_split(&flowers, 0.2, Some(&flowers.labels), 42)?;
 /// let (_, labels) = test.batch(&(0..30).collect::<Vec<_>>())?;
 /// assert_eq!(labels.bincount(None::<Tensor>, 3), Tensor::from_slice(&[10i64, 10, 10]));
 /// let train = DataLoader::new(train, 16).shuffle(42);
@@ -37,13 +37,13 @@ pub fn train_test_split<D: Dataset + Clone, By>(
 ) -> Result<(Subset<D>, Subset<D>)> {
     let dataset = dataset.into_dataset();
     let len = dataset.len();
-    // A cast from float saturates: what is below 0 or not a number gives 0. What multiplies to a whole number but for the
-    // last digit is that number.
+    // A cast from float saturates: what is below 0 or not a number gives 0. What multiplies to a whole number but for
+    // the last digit is that number.
     let test = ((len as f64 * test_size - 1e-9).ceil() as usize).min(len);
     ensure!(
         test > 0 && test < len && test_size < 1.0,
-        "a test size of {test_size} leaves {} of {len} samples to train on and {test} to test on; give a fraction between \
-         0 and 1",
+        "a test size of {test_size} leaves {} of {len} samples to train on and {test} to test on; give a fraction \
+         between 0 and 1",
         len - test
     );
     let bounds = [0, len - test, len];
@@ -81,8 +81,8 @@ pub fn stratified_split(labels: &Tensor, fractions: &[f64], seed: u64) -> Result
     stratified(labels, &bounds(labels.numel(), fractions)?, seed)
 }
 
-/// As [`k_fold`](super::k_fold), with the classes in the proportions of the whole in each fold. `labels` is the class of
-/// each sample, int64 `[N]`. scikit-learn's `StratifiedKFold`.
+/// As [`k_fold`](super::k_fold), with the classes in the proportions of the whole in each fold. `labels` is the class
+/// of each sample, int64 `[N]`. scikit-learn's `StratifiedKFold`.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -184,9 +184,9 @@ impl<D: Dataset + 'static, B: 'static> DataLoader<D, B> {
     ///
     /// ```
     /// use oxtorch::prelude::*;
-    /// let digits = digits();
-    /// let sampler = data::StratifiedSampler::new(&digits.labels, 42);
-    /// for (_, labels) in &DataLoader::new(&digits, 100).sampler(sampler).drop_last() {
+    /// let all = digits();
+    /// let sampler = data::StratifiedSampler::new(&all.labels, 42);
+    /// for (_, labels) in &DataLoader::new(&all, 100).sampler(sampler).drop_last() {
     ///     assert!(labels.bincount(None::<Tensor>, 10).min().int64_value(&[]) >= 8);
     /// }
     /// ```

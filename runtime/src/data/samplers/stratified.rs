@@ -13,7 +13,7 @@ use crate::data::stratified::classes_of;
 ///
 /// ```
 /// use oxtorch::prelude::*;
-/// let labels = Tensor::cat(&[Tensor::zeros([90], (Kind::Int64, Device::Cpu)), Tensor::ones([10], (Kind::Int64, Device::Cpu))], 0);
+/// let labels = Tensor::arange(100, (Kind::Int64, Device::Cpu)).ge(90).to_kind(Kind::Int64);
 /// let sampler = data::StratifiedSampler::new(&labels, 42);
 /// for batch in &DataLoader::new(TensorDataset::of(&labels)?, 20).sampler(sampler) {
 ///     assert!((1..=3).contains(&batch.sum(Kind::Int64).int64_value(&[])));

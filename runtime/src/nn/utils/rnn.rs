@@ -1,5 +1,5 @@
-//! Sequences of several lengths as one tensor, and back: what PyTorch has in `torch.nn.utils.rnn`. Recurrent layers read
-//! such a tensor by `seq_lengths`, without packing it.
+//! Sequences of several lengths as one tensor, and back: what PyTorch has in `torch.nn.utils.rnn`. Recurrent layers
+//! read such a tensor by `seq_lengths`, without packing it.
 
 use std::borrow::Borrow;
 
@@ -7,9 +7,9 @@ use tch::{Device, Kind, Tensor};
 
 use crate::elements::elements;
 
-/// Sequences `[Lᵢ, ...]` as one tensor, filled up to the longest with `padding_value`: `[B, T, ...]` with `batch_first`,
-/// else `[T, B, ...]`. `padding_side` is `"right"`, where the filling goes behind each sequence, or `"left"`, where it
-/// goes ahead of it, as texts need it that a language model goes on with.
+/// Sequences `[Lᵢ, ...]` as one tensor, filled up to the longest with `padding_value`: `[B, T, ...]` with
+/// `batch_first`, else `[T, B, ...]`. `padding_side` is `"right"`, where the filling goes behind each sequence, or
+/// `"left"`, where it goes ahead of it, as texts need it that a language model goes on with.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -34,7 +34,8 @@ use crate::elements::elements;
 /// let loader = DataLoader::with_collate(Texts, 3, |samples: Vec<(Tensor, Tensor)>| {
 ///     let lengths: Vec<i64> = samples.iter().map(|(tokens, _)| tokens.size()[0]).collect();
 ///     let (tokens, labels): (Vec<Tensor>, Vec<Tensor>) = samples.into_iter().unzip();
-///     (nn::utils::rnn::pad_sequence(&tokens, true, 0.0, "right"), Tensor::from_slice(&lengths), Tensor::stack(&labels, 0))
+///     let tokens = nn::utils::rnn::pad_sequence(&tokens, true, 0.0, "right");
+///     (tokens, Tensor::from_slice(&lengths), Tensor::stack(&labels, 0))
 /// });
 /// for (tokens, lengths, labels) in &loader {
 ///     assert_eq!((tokens.size()[0], lengths.size(), labels.size()), (3, vec![3], vec![3]));
