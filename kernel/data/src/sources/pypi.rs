@@ -16,10 +16,13 @@ const PYTHON: [&str; 6] = ["--python-version", "3.12", "--implementation", "cp",
 
 /// Gets an archive of sources with pip's own settings and session. `pip download` would run the code in it, to learn
 /// what the package depends on.
+///
+/// That the index cannot be reached, pip tells as a message for its developers.
 const SOURCES: &str = "
-import sys
+import logging, sys
 from pip._internal.commands import create_command
 package, file, place = sys.argv[1:]
+logging.basicConfig(level=logging.DEBUG)
 command = create_command('download')
 options, _ = command.parse_args([])
 with command.main_context():
