@@ -14,7 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::thread::JoinHandleExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,9 @@ const CELL_STACK_BYTES: usize = 256 << 20;
 /// How long the variables may take to be dropped at the end. What a file still lacks is written at once; a destructor
 /// may wait for a thread that never ends.
 const LAST_DROPS: Duration = Duration::from_millis(1500);
+
+/// How long no cell runs before memory goes back to the system: the next one may want what the last one had.
+const REST: Duration = Duration::from_secs(1);
 
 /// Work for the cell thread.
 enum Job {
@@ -201,7 +204,7 @@ fn run_cells(queue: Receiver<Job>) {
     let mut libraries = HashMap::new();
     let mut spare = Spare::default();
     spare.fill();
-    for job in queue {
+    while let Some(job) = next_job(&queue) {
         match job {
             Job::Forget(names) => cell::forget_all(&names),
             Job::Surroundings(surroundings) => surround(surroundings),
@@ -233,6 +236,27 @@ fn run_cells(queue: Receiver<Job>) {
                 end();
             }
         }
+    }
+}
+
+/// The next job, unless the kernel is gone.
+fn next_job(queue: &Receiver<Job>) -> Option<Job> {
+    match queue.recv_timeout(REST) {
+        Err(RecvTimeoutError::Timeout) => {
+            give_memory_back();
+            queue.recv().ok()
+        }
+        job => job.ok(),
+    }
+}
+
+/// The allocator keeps what was freed for the next call, and looks only then whether it has it for long: without one,
+/// tensors that were dropped would take memory from other programs.
+fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

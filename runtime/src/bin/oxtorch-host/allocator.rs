@@ -112,6 +112,14 @@ unsafe extern "C" fn malloc_usable_size(block: *mut c_void) -> usize {
     unsafe { mimalloc::mi_usable_size(block) }
 }
 
+/// Gives what is free back to the system, as far as no thread keeps it for itself.
+#[unsafe(no_mangle)]
+extern "C" fn malloc_trim(_keep: usize) -> c_int {
+    // SAFETY: it may be called at any time.
+    unsafe { mimalloc::mi_collect(true) };
+    1
+}
+
 fn page() -> usize {
     // SAFETY: only asks the system.
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
