@@ -636,6 +636,34 @@ impl Writers {
     }
 }
 
+/// How much memory a process has, in bytes.
+#[cfg(target_os = "linux")]
+fn memory_of(process: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+    1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_of_tensors_that_were_dropped_goes_back_while_no_cell_runs() {
+    const BYTES: u64 = 1 << 29;
+    notebook_test(async |mut notebook| {
+        let code = format!("{PRINT_HOST}\nlet big = Tensor::ones([{BYTES}], (Kind::Uint8, Device::Cpu));");
+        let shown = notebook.run(&code).await;
+        let host = shown.stdout.split(' ').nth(1).expect("a process id").to_owned();
+        let full = memory_of(&host);
+        let shown = notebook.run("drop(big);").await;
+        assert_eq!(shown.ending(), "ok", "{shown:?}");
+        let begin = Instant::now();
+        while memory_of(&host) > full - BYTES * 9 / 10 {
+            assert!(begin.elapsed() < Duration::from_secs(60), "{} of {full} bytes are left", memory_of(&host));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        notebook.end().await;
+    });
+}
+
 #[test]
 fn what_cells_have_started_ends_with_the_session() {
     notebook_test(async |mut notebook| {
