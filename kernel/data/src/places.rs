@@ -53,8 +53,8 @@ impl Places {
         self.folders().map(|folder| folder.join(&entry.name)).find(|folder| is_of(folder, entry))
     }
 
-    /// The folder in which the data's folder is made: `OXTORCH_DATA` if it can be written, else that of the downloads of
-    /// sessions.
+    /// The folder in which the data's folder is made: `OXTORCH_DATA` if it can be written, else that of the downloads
+    /// of sessions.
     pub(crate) fn target(&self) -> PathBuf {
         let named = self.named.as_ref().filter(|folder| may_be_written(folder));
         named.cloned().unwrap_or_else(|| self.home.own().root().join("data"))

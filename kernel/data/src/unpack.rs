@@ -167,7 +167,8 @@ impl<'a> Unpacking<'a> {
     }
 }
 
-/// Where a text of the license goes. No folder of its own: what reads a folder of pictures takes each folder for a class.
+/// Where a text of the license goes. It has no folder of its own: what reads a folder of pictures takes each folder for
+/// a class.
 fn license_path(name: &str) -> PathBuf {
     let base = name.rsplit('/').next().unwrap_or_default();
     if base.starts_with(LICENSE) { base.into() } else { format!("{LICENSE}-{base}").into() }

@@ -214,8 +214,8 @@ fn kept_paths<'a>(folder: &Path, mut own: impl Iterator<Item = &'a PathBuf>) -> 
     KEPT_VARIABLES.into_iter().filter(move |name| is_own || *name != CACHE)
 }
 
-/// Adds folders to those that programs are searched in, behind them: those that the kernelspec names, and this program's
-/// own. Frontends start kernels without the user's search path, and cells call `!oxtorch` as well.
+/// Adds folders to those that programs are searched in, behind them: those that the kernelspec names, and this
+/// program's own. Frontends start kernels without the user's search path, and cells call `!oxtorch` as well.
 pub fn extend_search_path() {
     let named = std::env::var_os(SEARCH_PATH).unwrap_or_default();
     let own = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));

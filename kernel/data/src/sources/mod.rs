@@ -1,4 +1,5 @@
-//! The clients of the package registries, each in a file: they know the mirrors, proxies and keys that the user has set.
+//! The clients of the package registries, each in a file: they know the mirrors, proxies and keys that the user has
+//! set.
 
 mod debian;
 mod npm;

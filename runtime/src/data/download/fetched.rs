@@ -7,11 +7,11 @@ use super::{Cache, DownloadError};
 /// The file beside such data that says where they are from. The command writes it last.
 const ORIGIN: &str = "SOURCE.txt";
 
-/// The folder of a data set or of weights that `oxtorch data fetch NAME` has fetched. `oxtorch data list` shows the names,
-/// and `SOURCE.txt` in the folder the license.
+/// The folder of a data set or of weights that `oxtorch data fetch NAME` has fetched. `oxtorch data list` shows the
+/// names, and `SOURCE.txt` in the folder the license.
 ///
-/// It is looked for where downloads are (see [`data_folder`](super::data_folder)): in the folder that `OXTORCH_DATA` names,
-/// then in an installation that many share, then among the user's own.
+/// It is looked for where downloads are (see [`data_folder`](super::data_folder)): in the folder that `OXTORCH_DATA`
+/// names, then in an installation that many share, then among the user's own.
 ///
 /// In a notebook, a cell `!oxtorch data fetch orl` gets 400 pictures of 40 faces, and the next one reads them:
 ///

@@ -13,8 +13,8 @@ const MAGIC: u32 = 0x9504_12de;
 /// What stands between a message and the context ahead of it.
 const CONTEXT: char = '\u{4}';
 
-/// The messages in a `.mo` file with their translations, in the file's order, which is that of the messages. Of messages
-/// with a plural these are the singular and the first form; contexts and the file's head are left out.
+/// The messages in a `.mo` file with their translations, in the file's order, which is that of the messages. Of
+/// messages with a plural these are the singular and the first form; contexts and the file's head are left out.
 ///
 /// ```no_run
 /// use oxtorch::prelude::*;

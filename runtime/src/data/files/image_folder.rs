@@ -20,8 +20,8 @@ pub struct ImageFolder {
 }
 
 /// The images below a folder: each folder in it is a class, in the order of their names, and all images in and below
-/// that folder belong to it. Files that do not end in `.png`, `.jpg`, `.jpeg`, `.gif`, `.pgm`, `.ppm` or `.pnm` are passed
-/// over.
+/// that folder belong to it. Files that do not end in `.png`, `.jpg`, `.jpeg`, `.gif`, `.pgm`, `.ppm` or `.pnm` are
+/// passed over.
 ///
 /// ```
 /// use oxtorch::prelude::*;

@@ -14,7 +14,7 @@ use super::{DatasetError, packed};
 /// Series of one or several channels, which need not be of one length, and their classes.
 #[derive(Debug)]
 pub struct TimeSeries {
-    /// Each is `[length, channels]`, float32, on the CPU. A value that is missing is NaN. (aeon has the channels first.)
+    /// Each is `[length, channels]`, float32, on the CPU. A missing value is NaN. (aeon has the channels first.)
     pub series: Vec<Tensor>,
     /// The class of each: `[N]` int64, on the CPU; `[0]` if the file has no classes.
     pub labels: Tensor,
