@@ -62,7 +62,8 @@ impl TimeSeries {
 /// std::fs::write("steps.ts", text)?;
 /// let steps = read_ts("steps.ts")?;
 /// assert_eq!(steps.series[0], Tensor::from_slice2(&[[1.0f32, 0.0], [2.0, 0.0], [3.0, 1.0]]));
-/// assert_eq!((steps.labels, steps.classes), (Tensor::from_slice(&[0i64, 1]), vec!["up".to_owned(), "down".to_owned()]));
+/// assert_eq!(steps.classes, ["up", "down"]);
+/// assert_eq!(steps.labels, Tensor::from_slice(&[0i64, 1]));
 /// # std::fs::remove_file("steps.ts")?;
 /// # anyhow::Ok(())
 /// ```
