@@ -58,4 +58,4 @@ pub use toy_text::{
     Blackjack, BlackjackRules, Grid, Outcome, Taxi, blackjack, cliff_walking, frozen_lake, frozen_lake_8x8,
     frozen_lake_map, grid_world, taxi,
 };
-pub use vec_env::{VecEnv, VecStep};
+pub use vec_env::{Actions, VecEnv, VecStep};
