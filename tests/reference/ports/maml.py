@@ -1,4 +1,5 @@
-"""Model-agnostic meta-learning of sinusoids (C. Finn et al., 2017). `tests/cells/port_maml.cells` is the same in cells."""
+"""Model-agnostic meta-learning of sinusoids (C. Finn et al., 2017). `tests/cells/port_maml.cells` is the same in
+cells."""
 
 import math
 import sys

@@ -1,5 +1,5 @@
-"""Proximal policy optimization of CartPole (J. Schulman et al., 2017), as in CleanRL. `tests/cells/port_ppo.cells` is the
-same in cells."""
+"""Proximal policy optimization of CartPole (J. Schulman et al., 2017), as in CleanRL. `tests/cells/port_ppo.cells` is
+the same in cells."""
 
 import sys
 

@@ -1,5 +1,5 @@
-"""Soft actor-critic for the pendulum (T. Haarnoja et al., 2018), as in CleanRL. `tests/cells/port_sac.cells` is the same
-in cells."""
+"""Soft actor-critic for the pendulum (T. Haarnoja et al., 2018), as in CleanRL. `tests/cells/port_sac.cells` is the
+same in cells."""
 
 import math
 import sys
