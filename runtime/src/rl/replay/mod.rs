@@ -4,6 +4,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tch::{Device, Tensor};
 
+use crate::elements::{elements, first_beyond};
+
 mod action;
 mod prioritized;
 mod rows;
@@ -102,6 +104,20 @@ impl ReplayBuffer {
         let drawn: Vec<usize> = (0..count).map(|_| self.rng.random_range(0..self.transitions.len())).collect();
         self.transitions.gather(&drawn, device)
     }
+
+    /// The transitions of these rows, int64 `[N]`, which count from 0 to [`len`](Self::len) - 1 in no order of time:
+    /// for a draw of one's own, such as `Tensor::randint(memory.len() as i64, [64], (Kind::Int64, device()))`.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such row.
+    pub fn get(&self, rows: &Tensor, device: Device) -> Batch {
+        if let Some(row) = first_beyond(rows, self.len() as i64) {
+            panic!("there is no row {row} in a buffer of {} transitions, which count from 0", self.len());
+        }
+        let rows: Vec<usize> = elements::<i64>(rows).into_iter().map(|row| row as usize).collect();
+        self.transitions.gather(&rows, device)
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +152,16 @@ mod tests {
         assert!(batch.next_states.equal(&(&batch.states + 1.0)));
         assert!(batch.actions.squeeze().to_kind(Kind::Float).equal(rewards));
         assert!(batch.dones.equal(&(1.0 - rewards.remainder(2.0))));
+    }
+
+    #[test]
+    fn rows_are_those_that_are_asked_for() {
+        let memory = filled(4, 6);
+        let batch = memory.get(&Tensor::from_slice(&[3i64, 0, 0]), Device::Cpu);
+        assert_eq!(batch.rewards, Tensor::from_slice(&[3f32, 4.0, 4.0]));
+        assert_eq!(batch.actions, Tensor::from_slice(&[3i64, 4, 4]).unsqueeze(1));
+        let message = crate::tests::panic_message(|| memory.get(&Tensor::from_slice(&[0i64, 4]), Device::Cpu));
+        assert!(message.contains("no row 4 in a buffer of 4"), "{message}");
     }
 
     #[test]
