@@ -87,6 +87,7 @@ impl StateDict {
     /// Where there is no tensor of a name, where their shapes differ in another dimension, or where another tensor has
     /// the new name.
     pub fn concat<S: Borrow<str>>(mut self, names: &[S], to: &str, dim: i64) -> Self {
+        names.iter().for_each(|name| self.expect(name.borrow()));
         let tensors: Vec<Tensor> = names.iter().map(|name| self.take(name.borrow())).collect();
         assert!(
             !self.tensors.contains_key(to),
@@ -117,12 +118,18 @@ impl StateDict {
 
     /// A tensor, which is no longer there.
     fn take(&mut self, name: &str) -> Tensor {
+        self.expect(name);
+        self.tensors.remove(name).expect("it is there")
+    }
+
+    /// Panics where there is no tensor of a name.
+    fn expect(&self, name: &str) {
         /// So many names tell how they are built.
         const MOST: usize = 10;
-        self.tensors.remove(name).unwrap_or_else(|| {
+        if !self.tensors.contains_key(name) {
             let names: Vec<String> = self.names().take(MOST).map(|name| format!("{name:?}")).collect();
             let more = if self.len() > MOST { ", ..." } else { "" };
             panic!("StateDict: there is no tensor {name:?} in {}, which has {}{more}", self.origin, names.join(", "))
-        })
+        }
     }
 }

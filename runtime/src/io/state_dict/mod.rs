@@ -52,7 +52,8 @@ impl StateDict {
     ///
     /// - `.safetensors`: they lie in the file, which is mapped into memory, and the system reads what is looked at: a
     ///   large file is there at once. To change a tensor does not change the file. Other programs must not write to the
-    ///   file or shorten it meanwhile; they may remove or replace it, as [`StateDict::save`] does.
+    ///   file or shorten it meanwhile; they may remove or replace it, as [`StateDict::save`] does. Float8 is read, and
+    ///   libtorch computes with it once it is cast: [`StateDict::to_kind`].
     /// - `.index.json`: Hugging Face's list of the `.safetensors` files that the weights of a large network are in.
     /// - `.gguf`: llama.cpp's, as float32 where the numbers are quantised; see [`Gguf`].
     /// - `.npz` of NumPy.

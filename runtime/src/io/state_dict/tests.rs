@@ -204,6 +204,10 @@ fn what_cannot_be_edited_says_why() {
             refused(&|dict| dict.concat(&["a", "b"], "c", 0)),
             "\"a\" [2, 3], \"b\" [2, 2] cannot be joined along dimension 0",
         ),
+        (
+            refused(&|dict| dict.concat(&["a", "c"], "d", 0)),
+            "no tensor \"c\" in the state dict, which has \"a\", \"b\"",
+        ),
         (refused(&|dict| dict.concat(&["a"], "b", 0)), "there is a tensor \"b\" already"),
         (refused(&|dict| dict.to_kind(Kind::Int)), "Int has no floating-point numbers"),
         (refused(&|dict| dict.rename("a", "b")), "would both be \"b\""),
