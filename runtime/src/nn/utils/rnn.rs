@@ -3,7 +3,7 @@
 
 use std::borrow::Borrow;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::elements::elements;
 
@@ -115,6 +115,8 @@ pub fn length_mask(lengths: &Tensor, max_length: Option<i64>) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use tch::Device;
+
     use super::*;
     use crate::reference::Reference;
     use crate::tests::panic_message;

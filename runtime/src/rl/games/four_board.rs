@@ -64,7 +64,7 @@ impl FourBoard {
 
     /// The player whose turn it is: 1, who began, or -1.
     pub fn turn(&self) -> i8 {
-        if self.moves % 2 == 0 { 1 } else { -1 }
+        if self.moves.is_multiple_of(2) { 1 } else { -1 }
     }
 
     /// Whether a stone can be put into a column. It says nothing about whether the game is over.
@@ -185,7 +185,7 @@ impl FourBoard {
             }
         }
         let (asked, mut best) = (low, -WIN);
-        for column in self.from_the_middle() {
+        for column in self.middle_first() {
             let mut next = *self;
             next.put(column);
             best = best.max(-next.search(depth - 1, -high, -low, seen));
@@ -218,7 +218,7 @@ impl FourBoard {
     }
 
     /// The open columns, those in the middle first: more lines go through them.
-    fn from_the_middle(&self) -> impl Iterator<Item = usize> {
+    fn middle_first(&self) -> impl Iterator<Item = usize> {
         let (board, columns) = (*self, self.columns());
         let middle = (columns - 1) / 2;
         let nth = move |at: usize| if at % 2 == 1 { middle + at.div_ceil(2) } else { middle - at / 2 };
@@ -319,7 +319,7 @@ mod tests {
         let (rows, columns) = (board.rows() as i64, board.columns() as i64);
         let owner = |row: i64, column: i64| {
             let is_in = (0..rows).contains(&row) && (0..columns).contains(&column);
-            is_in.then(|| board.cell(row as usize, column as usize)).unwrap_or(0)
+            if is_in { board.cell(row as usize, column as usize) } else { 0 }
         };
         let starts = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
         starts.into_iter().any(|(row, column)| {
