@@ -65,11 +65,24 @@ list!([&Tensor]);
 list!(Vec<Tensor>);
 list!(Vec<&Tensor>);
 
+/// Tensors with their names, as [`VarStore::named_parameters`](crate::nn::VarStore::named_parameters) gives them.
+impl Tensors for &Vec<(String, Tensor)> {
+    type Of<T> = Vec<T>;
+
+    fn tensors(&self) -> Vec<&Tensor> {
+        self.iter().map(|(_, tensor)| tensor).collect()
+    }
+
+    fn in_form<T>(&self, each: Vec<T>) -> Vec<T> {
+        each
+    }
+}
+
 /// The gradients of one number by tensors; `torch.autograd.grad(output, inputs)`. Nothing is added to the `grad()` of
 /// any tensor. For more there is [`Grad`].
 ///
-/// The inputs are one tensor, an array or a list, and the gradients come in the same form. Each has the shape of its
-/// input.
+/// The inputs are one tensor, an array or a list, and the gradients come in the same form; those of a list of tensors
+/// with names come without them. Each has the shape of its input.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -231,7 +244,9 @@ mod tests {
         assert_eq!(grad(&output(), &a), da);
         assert_eq!(grad(&output(), [&a, &b]), [da.copy(), db.copy()]);
         assert_eq!(grad(&output(), &[&a, &b][..]), [da.copy(), db.copy()]);
-        assert_eq!(grad(&output(), &vec![a.shallow_clone(), b.shallow_clone()]), [da, db]);
+        assert_eq!(grad(&output(), &vec![a.shallow_clone(), b.shallow_clone()]), [da.copy(), db.copy()]);
+        let named = vec![("a".to_owned(), a.shallow_clone()), ("b".to_owned(), b.shallow_clone())];
+        assert_eq!(grad(&output(), &named), [da, db]);
         assert!(!a.grad().defined(), "nothing is accumulated");
     }
 

@@ -64,8 +64,7 @@ impl Given {
 /// // A step of MAML (C. Finn et al., 2017, <https://arxiv.org/abs/1703.03400>).
 /// let weights = vs.named_parameters();
 /// let loss = model.forward(&x).square().mean(Kind::Float);
-/// let tensors: Vec<&Tensor> = weights.iter().map(|(_, weight)| weight).collect();
-/// let gradients = autograd::Grad::of(&loss).create_graph().by(&tensors);
+/// let gradients = autograd::Grad::of(&loss).create_graph().by(&weights);
 /// let steps = weights.iter().zip(gradients);
 /// let adapted: Vec<_> = steps.map(|((name, weight), gradient)| (name.clone(), weight - gradient * 0.01)).collect();
 /// let fast = nn::functional_call(&vs, &adapted, net);
