@@ -259,7 +259,7 @@ macro_rules! large {
         /// ```
         /// use oxtorch::prelude::*;
         /// let vs = nn::VarStore::new(device());
-        #[doc = concat!("let net = nn::", stringify!($make), "(vs.root(), 10);")]
+        /// let net = nn::resnet18(vs.root(), 10);
         /// let x = Tensor::zeros([1, 3, 64, 64], (Kind::Float, device()));
         /// assert_eq!(net.forward_t(&x, false).size(), [1, 10]);
         /// assert_eq!(vs.variables()["layer1.0.conv1.weight"].size()[0], 64);
