@@ -5,7 +5,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-/// Divides the indices of `len` samples at random into parts of the given fractions: for [`Subset`] or `index_select`.
+/// Divides the indices of `len` samples at random into parts of the given fractions: for [`Subset`](super::Subset) or
+/// `index_select`.
 /// The same seed gives the same parts.
 ///
 /// ```

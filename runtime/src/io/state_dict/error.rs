@@ -53,7 +53,7 @@ fn listed(missing: &[String], unexpected: &[String], shapes: &[(String, Vec<i64>
     text
 }
 
-/// What [`StateDict::load_partial`] could not bring together.
+/// What [`StateDict::load_partial`](super::StateDict::load_partial) could not bring together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     /// Variables that have no weights, and stay as they were.
