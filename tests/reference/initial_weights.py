@@ -25,6 +25,10 @@ layers = {
     "gru_without_bias": lambda: nn.GRU(3, 4, bias=False),
     "rnn": lambda: nn.RNN(3, 4),
     "lstm_cell": lambda: nn.LSTMCell(3, 4),
+    "multihead_attention": lambda: nn.MultiheadAttention(4, 2),
+    "multihead_attention_without_bias": lambda: nn.MultiheadAttention(4, 2, bias=False),
+    "transformer_encoder_layer": lambda: nn.TransformerEncoderLayer(4, 2, 6),
+    "transformer_decoder_layer": lambda: nn.TransformerDecoderLayer(4, 2, 6),
 }
 
 large = {

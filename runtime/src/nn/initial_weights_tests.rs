@@ -34,7 +34,7 @@ fn alone<T>(make: impl FnOnce(&Path) -> T) -> (VarStore, T) {
 fn each_layer_draws_what_pytorchs_draws() {
     let reference = reference();
     type Make = fn(&Path);
-    let layers: [(&str, Make); 18] = [
+    let layers: [(&str, Make); 22] = [
         ("linear", |p| drop(linear(p, 5, 4, Default::default()))),
         ("linear_without_bias", |p| drop(linear(p, 5, 4, LinearConfig { bias: false, ..Default::default() }))),
         ("bilinear", |p| drop(bilinear(p, [3, 4], 2, Default::default()))),
@@ -55,6 +55,16 @@ fn each_layer_draws_what_pytorchs_draws() {
         ("gru_without_bias", |p| drop(gru(p, 3, 4, RNNConfig { has_biases: false, ..Default::default() }))),
         ("rnn", |p| drop(rnn(p, 3, 4, Default::default()))),
         ("lstm_cell", |p| drop(lstm_cell(p, 3, 4, Default::default()))),
+        ("multihead_attention", |p| drop(multihead_attention(p, 4, 2, Default::default()))),
+        ("multihead_attention_without_bias", |p| {
+            drop(multihead_attention(p, 4, 2, AttentionConfig { bias: false, ..Default::default() }));
+        }),
+        ("transformer_encoder_layer", |p| {
+            drop(transformer_encoder_layer(p, 4, 2, TransformerConfig { dim_feedforward: 6, ..Default::default() }));
+        }),
+        ("transformer_decoder_layer", |p| {
+            drop(transformer_decoder_layer(p, 4, 2, TransformerConfig { dim_feedforward: 6, ..Default::default() }));
+        }),
     ];
     for (name, make) in layers {
         let at = |variable: &str| format!("/layers/{name}/{variable}");

@@ -9,6 +9,7 @@ use tch::nn::{Init, Linear, Module};
 use super::linear::{LinearConfig, linear};
 use super::position::Rotary;
 use crate::nn::Path;
+use crate::nn::init::zeros_;
 
 mod cache;
 mod mask;
@@ -122,12 +123,16 @@ fn attention(
         "{what}: {heads} heads cannot share {num_kv_heads} heads of keys and values evenly; choose a divisor of {heads}"
     );
     let rows = embed_dim + 2 * num_kv_heads * (embed_dim / heads);
+    // PyTorch draws in this order, also a bias that it sets to 0 then; so a seed gives the same numbers.
+    let out = LinearConfig { bias: config.bias, ..Default::default() };
+    let out_proj = linear(path / "out_proj", embed_dim, embed_dim, out);
+    if !path.has_given_weights() {
+        out_proj.bs.iter().for_each(zeros_);
+    }
     // Xavier's bound for the stacked matrix, as PyTorch has it.
     let bound = (6.0 / (rows + embed_dim) as f64).sqrt();
     let in_proj_weight = path.var("in_proj_weight", &[rows, embed_dim], Init::Uniform { lo: -bound, up: bound });
     let in_proj_bias = config.bias.then(|| path.zeros("in_proj_bias", &[rows]));
-    let out = LinearConfig { bias: config.bias, bs_init: Some(Init::Const(0.0)), ..Default::default() };
-    let out_proj = linear(path / "out_proj", embed_dim, embed_dim, out);
     let dropout = config.dropout;
     MultiheadAttention { in_proj_weight, in_proj_bias, out_proj, heads, num_kv_heads, rotary: None, dropout }
 }
