@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use tch::Tensor;
 
 use super::compose::Transform;
-use super::sides;
+use super::{check_floats, sides};
 
 /// How the values between pixels are found: torchvision's `InterpolationMode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,6 +66,7 @@ impl Default for AffineConfig {
 /// Where the scale is not positive.
 pub fn affine(images: &Tensor, config: &AffineConfig) -> Tensor {
     let [height, width] = sides("affine", images);
+    check_floats("affine", images);
     assert!(config.scale > 0.0, "affine: a scale of {}; it must be positive, and 1 changes nothing", config.scale);
     let (size, sides) = (images.size(), [width as f64, height as f64]);
     let [a, b, c, d, e, f] = config.origin(sides);

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use tch::Tensor;
 
 use super::compose::Transform;
-use super::sides;
+use super::{check_floats, sides};
 
 /// `0.2989 * red + 0.587 * green + 0.114 * blue`: `[..., 3, H, W]` to `[..., 1, H, W]`. One channel stays as it is.
 ///
@@ -30,6 +30,7 @@ pub fn rgb_to_grayscale(images: &Tensor) -> Tensor {
 
 fn is_gray(what: &str, images: &Tensor) -> bool {
     let _ = sides(what, images);
+    check_floats(what, images);
     let size = images.size();
     match size[size.len() - 3] {
         1 => true,
@@ -61,6 +62,7 @@ pub(super) fn check_factor(what: &str, factor: f64) {
 pub fn adjust_brightness(images: &Tensor, factor: f64) -> Tensor {
     check_factor("adjust_brightness", factor);
     let _ = sides("adjust_brightness", images);
+    check_floats("adjust_brightness", images);
     (images * factor).clamp(0.0, 1.0)
 }
 

@@ -47,10 +47,53 @@ pub use sharpness::{GaussianBlur, adjust_sharpness, gaussian_blur};
 
 use tch::Tensor;
 
+/// An error if images are not of floats: their numbers would be cut off.
+#[track_caller]
+fn check_floats(what: &str, images: &Tensor) {
+    assert!(
+        images.is_floating_point(),
+        "{what}: images of {:?}; give floats from 0 to 1: `images.to_kind(Kind::Float) / 255` makes them of bytes",
+        images.kind()
+    );
+}
+
 /// Height and width of images.
 fn sides(what: &str, images: &Tensor) -> [i64; 2] {
     match images.size()[..] {
         [.., _, height, width] => [height, width],
         ref size => panic!("{what}: a tensor of {size:?}; images are [C, H, W], or [N, C, H, W] in a batch"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+    use crate::tests::panic_message;
+
+    #[test]
+    fn images_of_bytes_are_refused_where_floats_are_computed() {
+        let bytes = Tensor::ones([3, 4, 4], (Kind::Uint8, Device::Cpu));
+        type Change = fn(&Tensor) -> Tensor;
+        let changes: [(&str, Change); 13] = [
+            ("adjust_brightness", |x| adjust_brightness(x, 0.5)),
+            ("adjust_contrast", |x| adjust_contrast(x, 0.5)),
+            ("adjust_saturation", |x| adjust_saturation(x, 0.5)),
+            ("adjust_hue", |x| adjust_hue(x, 0.1)),
+            ("rgb_to_grayscale", rgb_to_grayscale),
+            ("gaussian_blur", |x| gaussian_blur(x, 3, 1.0)),
+            ("adjust_sharpness", |x| adjust_sharpness(x, 2.0)),
+            ("posterize", |x| posterize(x, 4)),
+            ("solarize", |x| solarize(x, 0.5)),
+            ("autocontrast", autocontrast),
+            ("equalize", equalize),
+            ("affine", |x| affine(x, &AffineConfig::default())),
+            ("normalize", |x| normalize(x, &[0.0; 3], &[1.0; 3])),
+        ];
+        for (name, change) in changes {
+            let message = panic_message(|| change(&bytes));
+            assert!(message.contains("images of Uint8; give floats"), "{name}: {message}");
+        }
     }
 }

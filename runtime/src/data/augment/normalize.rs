@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use tch::{Kind, Tensor};
 
 use super::compose::Transform;
-use super::sides;
+use super::{check_floats, sides};
 
 /// `(x - mean) / std` for each channel.
 ///
@@ -19,6 +19,7 @@ use super::sides;
 ///
 /// Where there are not as many numbers as channels, or a deviation is 0.
 pub fn normalize(images: &Tensor, mean: &[f64], std: &[f64]) -> Tensor {
+    check_floats("normalize", images);
     let (mean, std) = channels("normalize", images, mean, std);
     (images - mean) / std
 }

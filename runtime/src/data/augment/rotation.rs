@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use tch::Tensor;
 
 use super::compose::Transform;
-use super::sides;
+use super::{check_floats, sides};
 
 /// Turns images counter-clockwise by an angle in degrees, with bilinear interpolation; what comes from outside is
 /// `fill`. As torchvision's `rotate`, without growing the image.
@@ -18,6 +18,7 @@ use super::sides;
 /// ```
 pub fn rotate(images: &Tensor, degrees: f64, fill: f64) -> Tensor {
     let [height, width] = sides("rotate", images);
+    check_floats("rotate", images);
     let size = images.size();
     let (sin, cos) = degrees.to_radians().sin_cos();
     // Where each place of the output comes from, in coordinates that run from -1 to 1 both ways.

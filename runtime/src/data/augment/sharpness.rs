@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::color::{blend, check_factor};
 use super::compose::Transform;
-use super::sides;
+use super::{check_floats, sides};
 
 /// Blurs images by a Gaussian with a deviation of `sigma` pixels, cut to `kernel_size` pixels along each side; the rim
 /// is mirrored. As torchvision's `gaussian_blur`.
@@ -24,6 +24,7 @@ use super::sides;
 /// is not positive.
 pub fn gaussian_blur(images: &Tensor, kernel_size: i64, sigma: f64) -> Tensor {
     let [height, width] = sides("gaussian_blur", images);
+    check_floats("gaussian_blur", images);
     assert!(
         kernel_size > 0 && kernel_size % 2 == 1 && kernel_size / 2 < height.min(width),
         "gaussian_blur: a kernel of {kernel_size} pixels for images of {height} by {width}; it is odd, and below twice \
@@ -56,6 +57,7 @@ pub fn gaussian_blur(images: &Tensor, kernel_size: i64, sigma: f64) -> Tensor {
 pub fn adjust_sharpness(images: &Tensor, factor: f64) -> Tensor {
     check_factor("adjust_sharpness", factor);
     let [height, width] = sides("adjust_sharpness", images);
+    check_floats("adjust_sharpness", images);
     if height <= 2 || width <= 2 {
         return images.shallow_clone();
     }

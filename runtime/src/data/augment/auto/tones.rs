@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::data::augment::sides;
+use crate::data::augment::{check_floats, sides};
 
 /// Keeps so many bits of each value.
 ///
@@ -17,6 +17,7 @@ use crate::data::augment::sides;
 /// Where there are not 0 to 8 bits.
 pub fn posterize(images: &Tensor, bits: u32) -> Tensor {
     assert!(bits <= 8, "posterize: {bits} bits; values have 0 to 8");
+    check_floats("posterize", images);
     let levels = f64::from(1u32 << bits);
     (images * levels).floor().clamp(0.0, levels - 1.0) / levels
 }
@@ -29,6 +30,7 @@ pub fn posterize(images: &Tensor, bits: u32) -> Tensor {
 /// assert_eq!(data::augment::solarize(&image, 0.5), Tensor::from_slice(&[0.25f32, 0.25]).view([1, 1, 2]));
 /// ```
 pub fn solarize(images: &Tensor, threshold: f64) -> Tensor {
+    check_floats("solarize", images);
     images.where_self(&images.lt(threshold), &(1.0 - images))
 }
 
@@ -41,6 +43,7 @@ pub fn solarize(images: &Tensor, threshold: f64) -> Tensor {
 /// ```
 pub fn autocontrast(images: &Tensor) -> Tensor {
     let _ = sides("autocontrast", images);
+    check_floats("autocontrast", images);
     let (low, high) = (images.amin([-2i64, -1].as_slice(), true), images.amax([-2i64, -1].as_slice(), true));
     let range = &high - &low;
     // A channel of one value stays as it is.
@@ -59,6 +62,7 @@ pub fn autocontrast(images: &Tensor) -> Tensor {
 /// ```
 pub fn equalize(images: &Tensor) -> Tensor {
     let [height, width] = sides("equalize", images);
+    check_floats("equalize", images);
     let bytes = (images * (256.0 - 1e-3)).to_kind(Kind::Uint8).to_kind(Kind::Int64).reshape([-1, height * width]);
     let counts = Tensor::zeros([bytes.size()[0], 256], (Kind::Int64, images.device()));
     let counts = counts.scatter_add(1, &bytes, &bytes.ones_like());
