@@ -28,7 +28,8 @@ use crate::elements::elements;
 ///
 /// # Errors
 ///
-/// Where one part would be empty, there is not one label for each sample, or a class has only one sample.
+/// Where one part would be empty, there is not one label for each sample, or a class has only one sample. Also where a
+/// part has fewer samples than there are classes.
 pub fn train_test_split<D: Dataset + Clone, By>(
     dataset: impl IntoDataset<By, Set = D>,
     test_size: f64,
@@ -50,10 +51,17 @@ pub fn train_test_split<D: Dataset + Clone, By>(
     let mut both = match stratify {
         None => parts(&shuffled(len, seed), &bounds),
         Some(labels) => {
+            check_labels(labels)?;
             ensure!(
                 labels.size() == [len as i64],
                 "labels of {:?} for {len} samples: give one for each, [{len}]",
                 labels.size()
+            );
+            let classes = classes_of(labels).len();
+            ensure!(
+                test.min(len - test) >= classes,
+                "{} samples to train on and {test} to test on cannot have all {classes} classes: give another fraction",
+                len - test
             );
             stratified(labels, &bounds, seed)?
         }
@@ -78,6 +86,7 @@ pub fn train_test_split<D: Dataset + Clone, By>(
 ///
 /// Where the fractions do not sum to 1, or a class has only one sample.
 pub fn stratified_split(labels: &Tensor, fractions: &[f64], seed: u64) -> Result<Vec<Vec<usize>>> {
+    check_labels(labels)?;
     stratified(labels, &bounds(labels.numel(), fractions)?, seed)
 }
 
@@ -97,6 +106,7 @@ pub fn stratified_split(labels: &Tensor, fractions: &[f64], seed: u64) -> Result
 ///
 /// Where there are fewer than 2 folds, or more than samples.
 pub fn stratified_k_fold(labels: &Tensor, folds: usize, seed: u64) -> Result<Vec<(Vec<usize>, Vec<usize>)>> {
+    check_labels(labels)?;
     check_folds(labels.numel(), folds)?;
     // Dealt out like cards, class after class.
     let cards = classes_by_chance(labels, &mut StdRng::seed_from_u64(seed)).concat();
@@ -108,6 +118,17 @@ pub fn stratified_k_fold(labels: &Tensor, folds: usize, seed: u64) -> Result<Vec
         (train, test)
     };
     Ok((0..folds).map(round).collect())
+}
+
+/// An error if labels are not the numbers of classes.
+pub(super) fn check_labels(labels: &Tensor) -> Result<()> {
+    ensure!(
+        labels.dim() == 1 && !labels.is_floating_point(),
+        "labels of {:?} {:?}; they are the class of each sample, integers [N]: of one-hot rows, `argmax(1, false)`",
+        labels.size(),
+        labels.kind()
+    );
+    Ok(())
 }
 
 /// The samples of each class, in the order of the classes.
@@ -157,6 +178,8 @@ fn shares(counts: &[usize], size: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
     use crate::data::{digits, iris};
     use crate::reference::Reference;
@@ -172,6 +195,22 @@ mod tests {
         let mut all = parts.concat();
         all.sort_unstable();
         all
+    }
+
+    #[test]
+    fn labels_that_are_no_classes_are_refused() {
+        let classes = Tensor::from_slice(&[0i64, 1, 2, 0, 1, 2]);
+        for labels in [classes.one_hot(3), classes.to_kind(Kind::Float) / 3, Tensor::from_slice(&[f64::NAN, 1.0])] {
+            let said =
+                [stratified_k_fold(&labels, 2, 0).map(drop), stratified_split(&labels, &[0.5, 0.5], 0).map(drop)];
+            for said in said {
+                let said = said.expect_err("no classes").to_string();
+                assert!(said.contains("they are the class of each sample"), "{said}");
+            }
+        }
+        let set = crate::data::TensorDataset::of(&classes).expect("rows");
+        let said = train_test_split(&set, 0.2, Some(&classes), 0).map(drop).expect_err("two samples for three classes");
+        assert!(said.to_string().contains("cannot have all 3 classes"), "{said}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use tch::Tensor;
 
 use super::Sampler;
-use crate::data::stratified::classes_of;
+use crate::data::stratified::{check_labels, classes_of};
 
 /// All samples, each once in an epoch, in an order in which the classes are spread evenly: each batch has about as many
 /// of a class as the whole set has in proportion.
@@ -28,7 +28,14 @@ pub struct StratifiedSampler {
 
 impl StratifiedSampler {
     /// The class of each sample, int64 `[N]`.
+    ///
+    /// # Panics
+    ///
+    /// Where they are no integers `[N]`.
     pub fn new(labels: &Tensor, seed: u64) -> Self {
+        if let Err(error) = check_labels(labels) {
+            panic!("StratifiedSampler: {error}");
+        }
         Self { classes: classes_of(labels), seed }
     }
 }
