@@ -252,8 +252,10 @@ impl<E> Deref for TimeLimit<E> {
     }
 }
 
+/// What is changed by hand, as by `set_state`, begins an episode.
 impl<E> DerefMut for TimeLimit<E> {
     fn deref_mut(&mut self) -> &mut E {
+        self.steps = 0;
         &mut self.env
     }
 }

@@ -74,6 +74,12 @@ impl<A: Clone> Actions<A> for Vec<A> {
 impl Actions<usize> for Tensor {
     #[track_caller]
     fn list(&self) -> Vec<usize> {
+        assert!(
+            !self.is_floating_point(),
+            "actions of {:?} are none of a few: draw some, as by `Categorical::from_logits(&logits).sample([])`, or take \
+             `argmax(-1, false)`",
+            self.kind()
+        );
         let number = |action| usize::try_from(action).unwrap_or_else(|_| panic!("there is no action {action}"));
         elements::<i64>(self).into_iter().map(number).collect()
     }
@@ -151,6 +157,23 @@ impl<E: Env<Observation = Tensor>> VecEnv<E> {
 mod tests {
     use super::*;
     use crate::rl::{CartPole, TimeLimit};
+
+    #[test]
+    fn probabilities_are_no_actions() {
+        let mut envs = VecEnv::new(2, CartPole::new);
+        let _ = envs.reset(0);
+        let message = crate::tests::panic_message(|| envs.step(&Tensor::from_slice(&[0.9f32, 0.1])));
+        assert!(message.contains("actions of Float are none of a few"), "{message}");
+    }
+
+    #[test]
+    fn a_state_that_is_set_begins_an_episode() {
+        let mut env = TimeLimit::new(CartPole::new(), 2);
+        let _ = env.reset(0);
+        let _ = (env.step(0), env.step(0));
+        env.set_state([0.0; 4]);
+        assert_eq!([env.step(0), env.step(1)].map(|step| step.truncated), [false, true]);
+    }
 
     #[test]
     fn an_episode_that_is_over_is_followed_by_the_next() {

@@ -84,8 +84,9 @@ impl FourBoard {
     ///
     /// # Panics
     ///
-    /// Where there is no such column, or it is full.
+    /// Where there is no such column, or it is full, or somebody has won.
     pub fn play(&mut self, column: usize) {
+        assert!(self.winner().is_none(), "the game is over: player {} has won", -self.turn());
         let columns = self.columns();
         assert!(column < columns, "there is no column {column}: columns count from 0 to {}", columns - 1);
         assert!(self.is_open(column), "column {column} is full: the legal moves are {:?}", self.legal_moves());
@@ -326,6 +327,15 @@ mod tests {
             let ways = [(0, 1), (1, 0), (1, 1), (1, -1)];
             ways.iter().any(|(down, right)| (0..4).all(|at| owner(row + at * down, column + at * right) == player))
         })
+    }
+
+    #[test]
+    fn nobody_plays_on_once_a_player_has_won() {
+        let mut board = FourBoard::new(6, 7);
+        [0, 1, 0, 1, 0, 1, 0].into_iter().for_each(|column| board.play(column));
+        let message = crate::tests::panic_message(|| board.play(5));
+        assert_eq!(message, "the game is over: player 1 has won");
+        assert_eq!(board.winner(), Some(1));
     }
 
     #[test]
