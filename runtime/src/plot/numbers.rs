@@ -12,6 +12,11 @@ use crate::elements::elements;
 pub trait Numbers {
     /// The numbers as `f64`.
     fn numbers(&self) -> Vec<f64>;
+
+    /// Of a matrix, how many rows it has.
+    fn rows(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// What holds a matrix to plot: a tensor of two dimensions, an array or vector of rows, an array of `ndarray`. A tensor
@@ -75,6 +80,10 @@ impl<A: Coordinate, S: Data<Elem = A>, D: Dimension> Numbers for ArrayBase<S, D>
     fn numbers(&self) -> Vec<f64> {
         self.iter().map(Coordinate::coordinate).collect()
     }
+
+    fn rows(&self) -> Option<usize> {
+        (self.ndim() == 2).then(|| self.shape()[0])
+    }
 }
 
 impl<A: Coordinate, S: Data<Elem = A>> Matrix for ArrayBase<S, Ix2> {
@@ -87,11 +96,19 @@ impl Numbers for Tensor {
     fn numbers(&self) -> Vec<f64> {
         elements(self)
     }
+
+    fn rows(&self) -> Option<usize> {
+        (self.dim() == 2).then(|| self.size()[0] as usize)
+    }
 }
 
 impl<T: Numbers + ?Sized> Numbers for &T {
     fn numbers(&self) -> Vec<f64> {
         (**self).numbers()
+    }
+
+    fn rows(&self) -> Option<usize> {
+        (**self).rows()
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn draw(figure: &Figure, within: Rect, palette: &mut Palette) -> Resu
     let layers: Vec<(&Layer, Ink)> = figure.layers.iter().zip(figure.layers.iter().map(ink)).collect();
     let entries = Entries::of(figure, &layers);
     let alone = figure.layers.iter().find_map(|layer| layer.mark.alone(figure, &within, &layers, &entries));
-    if let Some(shapes) = alone {
+    if let Some(mut shapes) = alone {
+        shapes.extend(remarks::shapes(figure, &within));
         return Ok(shapes);
     }
     let panel = Panel::of(figure, within);
@@ -310,7 +311,7 @@ impl<'a> Panel<'a> {
 /// What the marks draw, with remarks on what they do not show.
 pub(super) fn data(frame: &Frame<'_>, layers: &[(&Layer, Ink)]) -> Vec<Shape> {
     let drawn = layers.iter().flat_map(|(layer, ink)| layer.mark.shapes(frame, &layer.label, *ink));
-    drawn.chain(remarks::shapes(frame)).collect()
+    drawn.chain(remarks::shapes(frame.figure, &frame.at)).collect()
 }
 
 /// A tick with each name on an axis of that length, and how far apart these are.

@@ -2,7 +2,7 @@
 //! have. It says so.
 
 use super::super::Figure;
-use super::super::marks::{Bars, Contours, Frame, Heat, Histogram, Picture, Surface};
+use super::super::marks::{Bars, Contours, Heat, Histogram, Picture, Surface};
 use super::super::write::scene::{Anchor, Ink, Rect, Shape, Text, centered};
 use super::names::fitted;
 
@@ -98,6 +98,9 @@ impl Figure {
         // A figure that is still empty is there to be filled.
         let settings = settings.iter().filter(|(is_idle, ..)| *is_idle && !self.layers.is_empty());
         remarks.extend(settings.map(|(_, setting, what)| format!("`{setting}` has no effect without {what}")));
+        if heat.annotated && heat.extent.is_some() && has_heat && !has_contours {
+            remarks.push("`annotate` has no effect on a heat map beside `extent`".to_owned());
+        }
         remarks
     }
 
@@ -108,9 +111,9 @@ impl Figure {
     }
 }
 
-/// The remarks at the bottom of a plot.
-pub(in crate::plot) fn shapes(frame: &Frame<'_>) -> Vec<Shape> {
-    let mut remarks = frame.figure.remarks();
+/// The remarks at the bottom of a plot, or of a figure that has none.
+pub(in crate::plot) fn shapes(figure: &Figure, at: &Rect) -> Vec<Shape> {
+    let mut remarks = figure.remarks();
     if remarks.len() > MOST {
         let more = remarks.len() - (MOST - 1);
         remarks.truncate(MOST - 1);
@@ -118,8 +121,8 @@ pub(in crate::plot) fn shapes(frame: &Frame<'_>) -> Vec<Shape> {
     }
     let mut shapes = Vec::new();
     for (line, remark) in remarks.iter().rev().enumerate() {
-        let (x, y) = (frame.at.left + 6.0, frame.at.bottom - 10.0 - 14.0 * line as f64);
-        let text = centered((x, y), fitted(remark, SIZE, frame.at.width()), SIZE, Anchor::Start);
+        let (x, y) = (at.left + 6.0, at.bottom - 10.0 - 14.0 * line as f64);
+        let text = centered((x, y), fitted(remark, SIZE, at.width()), SIZE, Anchor::Start);
         let ground = Rect::new(x - 2.0, y - 7.0, x + text.width + 2.0, y + 7.0);
         shapes.push(Shape::Rect { at: ground, ink: Ink::WHITE.mix(0.75) });
         shapes.push(Text { ink: Ink::new(150, 60, 30), ..text }.into());
@@ -148,6 +151,7 @@ mod tests {
             (Figure::new().bar("b", &["x", "y"], &[NAN, 1.0]), "1 of 2 values of \"b\" is NaN or infinite"),
             (Figure::new().histogram("h", &[NAN, NAN]), "all 2 values of \"h\" are NaN or infinite"),
             (Figure::new().boxes(&["x"], &[vec![1.0, NAN, 2.0]]), "1 of 3 values is NaN or infinite"),
+            (Figure::new().surface(&[0, 1], &[0, 1], &[[NAN; 2]; 2]), "all 4 values are NaN or infinite"),
             (Figure::new().heat_map(&[[NAN, 1.0]]), "1 of 2 values is NaN or infinite"),
             (Figure::new().hline("best", NAN), "the only value of \"best\" is NaN or infinite"),
             (

@@ -36,11 +36,18 @@ impl Figure {
         us: &(impl Numbers + ?Sized),
         vs: &(impl Numbers + ?Sized),
     ) -> Self {
+        let rows = [us.rows(), vs.rows()];
         let (xs, ys, us, vs) = (xs.numbers(), ys.numbers(), us.numbers(), vs.numbers());
         self.attempt(|figure| {
             let points: Vec<Point> = if xs.len() == us.len() && ys.len() == us.len() {
                 xs.into_iter().zip(ys).collect()
             } else {
+                if let Some(rows) = rows.into_iter().flatten().find(|rows| *rows != ys.len()) {
+                    let (x, y) = (xs.len(), ys.len());
+                    return Err(PlotError::counts(format!(
+                        "quiver: {rows} rows of lengths for {x} x values and {y} y values: they are [y, x], [{y}, {x}] here"
+                    )));
+                }
                 ys.iter().flat_map(|y| xs.iter().map(|x| (*x, *y))).collect()
             };
             if us.len() != vs.len() || points.len() != us.len() {
@@ -119,7 +126,21 @@ pub(in crate::plot::marks) fn arrow(from: Point, (right, down): (f64, f64), ink:
 
 #[cfg(test)]
 mod tests {
+    use tch::{Device, Kind, Tensor};
+
     use super::*;
+
+    #[test]
+    fn lengths_over_a_grid_are_rows_of_y() {
+        let (xs, ys) = ([0, 1, 2], [0, 1]);
+        let lengths = |shape: [i64; 2]| Tensor::ones(shape, (Kind::Float, Device::Cpu));
+        let drawn = |us: [i64; 2], vs| Figure::new().quiver("", &xs, &ys, &lengths(us), &lengths(vs)).png();
+        assert!(drawn([2, 3], [2, 3]).is_ok());
+        for (us, vs) in [([3, 2], [3, 2]), ([2, 3], [3, 2])] {
+            let error = drawn(us, vs).expect_err("the rows are those of y").to_string();
+            assert!(error.contains("3 rows of lengths") && error.contains("[2, 3] here"), "{error}");
+        }
+    }
 
     #[test]
     fn an_arrow_ends_in_a_head_that_points_where_it_goes() {
