@@ -60,6 +60,9 @@ pub enum TrainError {
     /// There is nothing to train on.
     #[error("there is no batch: the data set is empty, or smaller than one batch with `drop_last`")]
     Empty,
+    /// There is nothing to validate with, so nothing was trained.
+    #[error("there is no batch to validate with: give `None`, or a data set that is not empty")]
+    EmptyValidation,
     /// What is watched is not measured.
     #[error("an epoch does not measure {name:?}, only {known}")]
     NoSuchValue {

@@ -94,6 +94,9 @@ pub(super) trait Work {
     /// How many batches there are to train on.
     fn batches(&self) -> usize;
 
+    /// Whether there is something to validate with, but no batch of it.
+    fn lacks_validation(&self) -> bool;
+
     /// Begins an epoch of training, by its number from 0.
     fn begin(&mut self, epoch: u64);
 
@@ -117,6 +120,10 @@ pub(super) struct Batches<'a, S> {
 impl<S> Work for Batches<'_, S> {
     fn batches(&self) -> usize {
         self.train.batches()
+    }
+
+    fn lacks_validation(&self) -> bool {
+        self.validation.is_some_and(|loader| loader.batches() == 0)
     }
 
     fn begin(&mut self, epoch: u64) {

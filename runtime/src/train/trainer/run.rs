@@ -204,6 +204,9 @@ impl Trainer {
         if batches == 0 {
             return Err(TrainError::Empty);
         }
+        if work.lacks_validation() {
+            return Err(TrainError::EmptyValidation);
+        }
         self.is_still_of_the_store()?;
         self.watch.begin();
         self.average(false);

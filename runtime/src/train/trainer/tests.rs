@@ -269,6 +269,15 @@ fn outputs_come_in_the_order_of_the_inputs() {
 }
 
 #[test]
+fn nothing_is_trained_if_there_is_nothing_to_validate_with() {
+    let (case, net) = Case::new();
+    let mut trainer = case.trainer(nn::Sgd::default(), 0.1);
+    let (train, empty) = (case.loader("train", 16), case.loader("train", 10_000).drop_last());
+    assert!(matches!(trainer.fit(&net, &train, Some(&empty)), Err(TrainError::EmptyValidation)));
+    assert_eq!(trainer.steps, 0);
+}
+
+#[test]
 fn what_is_watched_must_be_measured() {
     let (case, net) = Case::new();
     let mut trainer = case
