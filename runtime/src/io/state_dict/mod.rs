@@ -51,8 +51,9 @@ impl StateDict {
     /// The tensors of a file, on the CPU:
     ///
     /// - `.safetensors`: they lie in the file, which is mapped into memory, and the system reads what is looked at: a
-    ///   large file is there at once. To change a tensor does not change the file. Other programs must not write to the
-    ///   file or shorten it meanwhile; they may remove or replace it, as [`StateDict::save`] does. Float8 is read, and
+    ///   large file is there at once. To change a tensor does not change the file. Nothing may write to the file or
+    ///   shorten it meanwhile, as `cp` and `Tensor::write_safetensors` do; it may be removed or replaced, as
+    ///   [`StateDict::save`] does. Float8 is read, and
     ///   libtorch computes with it once it is cast: [`StateDict::to_kind`].
     /// - `.index.json`: Hugging Face's list of the `.safetensors` files that the weights of a large network are in.
     /// - `.gguf`: llama.cpp's, as float32 where the numbers are quantised; see [`Gguf`].
@@ -79,7 +80,9 @@ impl StateDict {
         path: &Path,
         other: impl FnOnce(&Path) -> Result<Vec<(String, Tensor)>, FileError>,
     ) -> Result<Self, FileError> {
-        std::fs::metadata(path).map_err(FileError::reading(path))?;
+        if std::fs::metadata(path).map_err(FileError::reading(path))?.is_dir() {
+            return Err(FileError::damaged(path, "is a folder: give the file of weights in it"));
+        }
         let tensors = match ending(path) {
             "npz" => load_npz(path)?,
             "safetensors" => safetensors::read(path)?,

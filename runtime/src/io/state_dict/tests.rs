@@ -250,3 +250,14 @@ fn an_index_gathers_its_files() {
         assert!(error.contains(part) && error.contains("index.json"), "{part} in {error}");
     }
 }
+
+#[test]
+fn a_folder_is_no_file_of_weights() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for ending in ["pt", "bin", "safetensors", "npz", "gguf"] {
+        let path = folder.path().join(format!("weights.{ending}"));
+        std::fs::create_dir(&path).expect("makes a folder");
+        let error = StateDict::read(&path).expect_err("no file").to_string();
+        assert!(error.contains("is a folder: give the file of weights in it"), "{error}");
+    }
+}
