@@ -117,11 +117,13 @@ const HELP: [(&[&str], &str); 51] = [
     ),
     (
         &["must have the same dtype, but got"],
-        "`.to_kind(Kind::Float)` converts the input: networks compute in Float, `Tensor::from_slice(&[1.0])` is Double",
+        "an input needs the kind of the weights: `x.to_kind(Kind::Float)`, unless the network was made in another kind; \
+         `Tensor::from_slice(&[1.0])` is Double",
     ),
     (
         &["Input type", "should be the same"],
-        "`.to_kind(Kind::Float)` converts the input to Float, like the weights; also divide images of bytes by 255",
+        "an input needs the kind of the weights: `x.to_kind(Kind::Float)`, unless the network was made in another kind; also \
+         divide images of bytes by 255",
     ),
     (
         &["could not infer output dtype"],
