@@ -56,7 +56,7 @@ pub fn autocontrast(images: &Tensor) -> Tensor {
 ///
 /// ```
 /// use oxtorch::prelude::*;
-/// let dark = Tensor::rand([1, 32, 32], (Kind::Float, Device::Cpu)) * 0.2;
+/// let dark = Tensor::rand([1, 128, 128], (Kind::Float, Device::Cpu)) * 0.2;
 /// let equal = data::augment::equalize(&dark);
 /// assert!((equal.mean(Kind::Float).double_value(&[]) - 0.5).abs() < 0.1);
 /// ```
