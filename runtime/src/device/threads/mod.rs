@@ -48,6 +48,23 @@ pub fn set_num_threads(threads: usize) {
     use_threads(threads);
 }
 
+/// Does something whose operations are so small that to wake other threads takes longer than they do.
+pub(crate) fn on_one_thread<T>(run: impl FnOnce() -> T) -> T {
+    struct PutBack(usize);
+    impl Drop for PutBack {
+        fn drop(&mut self) {
+            use_threads(self.0);
+        }
+    }
+    let threads = num_threads();
+    if threads == 1 {
+        return run();
+    }
+    let _put_back = PutBack(threads);
+    use_threads(1);
+    run()
+}
+
 fn use_threads(threads: usize) {
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
 }

@@ -6,9 +6,14 @@ use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
 use super::Parameter;
+use crate::device::threads::on_one_thread;
 use crate::shim::{length, pointers, succeeded};
 
 type Tensors = *const *mut C_tensor;
+
+/// The kernels share out each tensor among the threads. Below so many elements that takes longer than the step: waking
+/// another thread takes some 9 µs, and Adam 0.7 ns an element.
+const SMALL: usize = 1 << 15;
 
 // As `kernel/setup/src/shim/fused.h` defines them; the shim is loaded with the runtime.
 unsafe extern "C" {
@@ -64,7 +69,7 @@ impl FusedAdam {
             let kept: Vec<Vec<*mut C_tensor>> = batch.state.iter().map(|all| pointers(all.iter().copied())).collect();
             let largest = kept.get(3).map_or(std::ptr::null(), Vec::as_ptr);
             // SAFETY: each list has as many tensors as `count` says, which live in `batch`. The kernel checks the rest.
-            unsafe {
+            batch.run(|| unsafe {
                 oxtorch_fused_adam(
                     c_int::from(self.decoupled),
                     batch.count(),
@@ -80,7 +85,7 @@ impl FusedAdam {
                     self.weight_decay,
                     self.eps,
                 );
-            }
+            });
             refuse_failure();
             batch.write_back();
         }
@@ -105,7 +110,7 @@ impl FusedSgd {
             let (values, grads) = (pointers(&batch.values), pointers(&batch.grads));
             let buffers = batch.state.first().map(|all| pointers(all.iter().copied()));
             // SAFETY: each list has as many tensors as `count` says, which live in `batch`. The kernel checks the rest.
-            unsafe {
+            batch.run(|| unsafe {
                 oxtorch_fused_sgd(
                     c_int::from(is_first),
                     c_int::from(self.nesterov),
@@ -118,7 +123,7 @@ impl FusedSgd {
                     self.dampening,
                     self.weight_decay,
                 );
-            }
+            });
             refuse_failure();
             batch.write_back();
         }
@@ -132,9 +137,9 @@ pub(in crate::optim) fn forget_gradients(variables: &[&Tensor]) {
     unsafe { oxtorch_forget_gradients(length(&variables), variables.as_ptr()) };
 }
 
-/// Parameters of one kind on one device, as the kernels take them together.
+/// Parameters of one kind on one device, as the kernels take them together: the small ones and the large ones apart.
 struct Batch<'a> {
-    place: (Device, Kind),
+    place: (Device, Kind, bool),
     values: Vec<Tensor>,
     grads: Vec<Tensor>,
     /// For each name of the state, the tensors of all parameters.
@@ -147,7 +152,9 @@ impl<'a> Batch<'a> {
     fn all(parameters: &[Parameter<'_>], state: &'a [Vec<Tensor>]) -> Vec<Self> {
         let mut batches: Vec<Self> = Vec::new();
         for (parameter, state) in parameters.iter().zip(state) {
-            let place = (parameter.value.device(), parameter.value.kind());
+            let value = &parameter.value;
+            let is_small = value.device() == Device::Cpu && value.numel() < SMALL;
+            let place = (value.device(), value.kind(), is_small);
             let at = batches.iter().position(|batch| batch.place == place).unwrap_or_else(|| {
                 let state = vec![Vec::new(); state.len()];
                 batches.push(Self { place, values: Vec::new(), grads: Vec::new(), state, copied: Vec::new() });
@@ -178,6 +185,14 @@ impl<'a> Batch<'a> {
         self.values.push(arranged_value);
         self.grads.push(arranged(&parameter.grad));
         self.state.iter_mut().zip(state).for_each(|(all, tensor)| all.push(tensor));
+    }
+
+    /// Calls a kernel on as many threads as suit the tensors.
+    fn run(&self, kernel: impl FnOnce()) {
+        match self.place {
+            (_, _, true) => on_one_thread(kernel),
+            _ => kernel(),
+        }
     }
 
     fn count(&self) -> c_int {
