@@ -190,8 +190,10 @@ def measure_training(run):
             for key, suffix in [("oxtorch", ".rs"), ("ipykernel", ".py")]:
                 session = stack.enter_context(Session(run.peers[key], FOLDER))
                 *before, train = notebook_cells(FOLDER / "training" / f"{training.key}{suffix}")
-                # So that no earlier run has compiled the cells.
-                new = f"let _run = {run.next_number()};\n" if suffix == ".rs" else ""
+                # So that no earlier run has compiled the cells; and with as many threads as PyTorch, since the peer
+                # that trained just now would count for what keeps the machine busy.
+                threads = f"oxtorch::device::set_num_threads({os.cpu_count()});\n"
+                new = f"{threads}let _run = {run.next_number()};\n" if suffix == ".rs" else ""
                 with Peak(session) as peak:
                     for code in [*(new + code for code in before), train]:
                         session.run(code)
@@ -212,6 +214,8 @@ def write_weights(path):
         for index in range(16)
     }
     text = json.dumps(header).encode()
+    # As safetensors has it: numbers begin at a multiple of 8 bytes, and so need not be copied.
+    text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for _ in header:
