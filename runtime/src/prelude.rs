@@ -55,7 +55,7 @@ pub use crate::optim::Schedule;
 pub use crate::picture::{Image, image, show_image};
 pub use crate::plot::{Figure, Figures, LivePlot};
 pub use crate::progress::{Progress, ProgressBar, progress, progress_bar};
-pub use crate::rl::Env;
+pub use crate::rl::{Env, SetState};
 pub use crate::summary::summary;
 pub use crate::table::{Table, table};
 pub use crate::text::Tokenizer as _;

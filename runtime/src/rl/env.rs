@@ -100,6 +100,26 @@ pub trait Env {
     }
 }
 
+/// An environment that can begin an episode in a state of one's own, in place of one that [`Env::reset`] draws.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let mut env = rl::cart_pole();
+/// env.set_state([0.0, 0.0, 0.1, 0.0]);
+/// assert!(!env.step(1).done());
+/// ```
+pub trait SetState {
+    /// What a state consists of.
+    type State;
+
+    /// Begins an episode in a state.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such state.
+    fn set_state(&mut self, state: Self::State);
+}
+
 #[track_caller]
 fn unsaid<E: ?Sized>(what: &str, function: &str, example: &str) -> ! {
     let path = std::any::type_name::<E>();
@@ -244,6 +264,15 @@ impl<E: Env> Env for TimeLimit<E> {
     }
 }
 
+impl<E: SetState> SetState for TimeLimit<E> {
+    type State = E::State;
+
+    fn set_state(&mut self, state: E::State) {
+        self.steps = 0;
+        self.env.set_state(state);
+    }
+}
+
 impl<E> Deref for TimeLimit<E> {
     type Target = E;
 
@@ -252,10 +281,8 @@ impl<E> Deref for TimeLimit<E> {
     }
 }
 
-/// What is changed by hand, as by `set_state`, begins an episode.
 impl<E> DerefMut for TimeLimit<E> {
     fn deref_mut(&mut self) -> &mut E {
-        self.steps = 0;
         &mut self.env
     }
 }
@@ -398,6 +425,10 @@ mod tests {
     /// An environment that says no more than it has to.
     struct Silent;
 
+    impl Silent {
+        fn turn(&mut self) {}
+    }
+
     impl Env for Silent {
         type Action = [f64; 2];
         type Observation = usize;
@@ -421,6 +452,14 @@ mod tests {
         assert!(said(|env| drop(env.action_space())).contains("which actions there are: write `fn action_space"));
         assert!(said(|env| drop(env.action_names())).contains("which actions there are"));
         assert!(said(|env| drop(env.observation_space())).contains("which observations there are"));
+    }
+
+    #[test]
+    fn what_is_changed_within_an_episode_leaves_its_limit() {
+        let mut env = TimeLimit::new(Silent, 1);
+        let _ = (env.reset(0), env.step([0.0, 0.0]));
+        env.turn();
+        assert!(crate::tests::panic_message(|| env.step([0.0, 0.0])).contains("truncated after 1 steps"));
     }
 
     #[test]

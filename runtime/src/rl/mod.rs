@@ -50,7 +50,7 @@ pub use classic_control::{
     Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum, acrobot, cart_pole, mountain_car,
     mountain_car_continuous, pendulum,
 };
-pub use env::{Env, Space, Step, TimeLimit};
+pub use env::{Env, SetState, Space, Step, TimeLimit};
 pub use games::{ConnectFour, FourBoard, Opponent, TicTacToe};
 pub use replay::{Batch, IntoAction, PrioritizedBatch, PrioritizedReplayBuffer, ReplayBuffer};
 pub use returns::{advantages, discounted_returns, linear_epsilon};

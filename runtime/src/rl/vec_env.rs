@@ -156,7 +156,7 @@ impl<E: Env<Observation = Tensor>> VecEnv<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rl::{CartPole, TimeLimit};
+    use crate::rl::{CartPole, SetState, TimeLimit};
 
     #[test]
     fn probabilities_are_no_actions() {

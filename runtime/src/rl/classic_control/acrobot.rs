@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use tch::Tensor;
 
 use crate::rl::canvas::{BLUE, Canvas, GREEN, INK, SKY, WOOD};
-use crate::rl::env::{Env, Episode, Space, Step, TimeLimit, floats, names};
+use crate::rl::env::{Env, Episode, SetState, Space, Step, TimeLimit, floats, names};
 
 /// Links of a length and a mass of 1, whose centre is in their middle and whose moment of inertia is 1.
 const HALF: f64 = 0.5;
@@ -47,12 +47,6 @@ impl Acrobot {
         Self { state: [0.0; 4], episode: Episode::none() }
     }
 
-    /// Begins an episode in a state of one's own: two angles and their velocities.
-    pub fn set_state(&mut self, state: [f64; 4]) {
-        self.episode.begin(0);
-        self.state = state;
-    }
-
     fn observation(&self) -> Tensor {
         let [first, second, turn, bend] = self.state;
         floats(&[first.cos(), first.sin(), second.cos(), second.sin(), turn, bend])
@@ -84,6 +78,16 @@ fn moved(state: [f64; 4], torque: f64) -> [f64; 4] {
 /// The same angle in -π to π.
 fn wrapped(angle: f64) -> f64 {
     if (-PI..=PI).contains(&angle) { angle } else { (angle + PI).rem_euclid(2.0 * PI) - PI }
+}
+
+/// The state is two angles and their velocities.
+impl SetState for Acrobot {
+    type State = [f64; 4];
+
+    fn set_state(&mut self, state: [f64; 4]) {
+        self.episode.begin(0);
+        self.state = state;
+    }
 }
 
 impl Env for Acrobot {

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use crate::rl::canvas::{BLUE, Canvas, INK, SKY, WOOD};
-use crate::rl::env::{Env, Episode, Space, Step, TimeLimit, floats, names};
+use crate::rl::env::{Env, Episode, SetState, Space, Step, TimeLimit, floats, names};
 
 const GRAVITY: f64 = 9.8;
 const POLE_MASS: f64 = 0.1;
@@ -46,9 +46,13 @@ impl CartPole {
     pub fn new() -> Self {
         Self { state: [0.0; 4], episode: Episode::none() }
     }
+}
 
-    /// Begins an episode in a state of one's own: position, velocity, angle, angular velocity.
-    pub fn set_state(&mut self, state: [f64; 4]) {
+/// The state is position, velocity, angle, angular velocity.
+impl SetState for CartPole {
+    type State = [f64; 4];
+
+    fn set_state(&mut self, state: [f64; 4]) {
         self.episode.begin(0);
         self.state = state;
     }

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use crate::rl::canvas::{BLUE, Canvas, INK, SKY};
-use crate::rl::env::{Env, Episode, Space, Step, TimeLimit, floats, names};
+use crate::rl::env::{Env, Episode, SetState, Space, Step, TimeLimit, floats, names};
 
 const LEFT_END: f64 = -1.2;
 const RIGHT_END: f64 = 0.6;
@@ -63,9 +63,13 @@ macro_rules! car {
             pub fn new() -> Self {
                 Self { state: [-0.5, 0.0], episode: Episode::none() }
             }
+        }
 
-            /// Begins an episode in a state of one's own: position and velocity.
-            pub fn set_state(&mut self, state: [f64; 2]) {
+        /// The state is position and velocity.
+        impl SetState for $name {
+            type State = [f64; 2];
+
+            fn set_state(&mut self, state: [f64; 2]) {
                 self.episode.begin(0);
                 self.state = state;
             }

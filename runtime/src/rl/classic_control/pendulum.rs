@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use tch::Tensor;
 
 use crate::rl::canvas::{Canvas, INK, RED, SKY};
-use crate::rl::env::{Env, Episode, Space, Step, TimeLimit, floats};
+use crate::rl::env::{Env, Episode, SetState, Space, Step, TimeLimit, floats};
 
 const MAX_TORQUE: f64 = 2.0;
 const MAX_SPEED: f64 = 8.0;
@@ -42,15 +42,19 @@ impl Pendulum {
         Self { state: [0.0; 2], episode: Episode::none() }
     }
 
-    /// Begins an episode in a state of one's own: angle and angular velocity.
-    pub fn set_state(&mut self, state: [f64; 2]) {
-        self.episode.begin(0);
-        self.state = state;
-    }
-
     fn observation(&self) -> Tensor {
         let [angle, turn] = self.state;
         floats(&[angle.cos(), angle.sin(), turn])
+    }
+}
+
+/// The state is angle and angular velocity.
+impl SetState for Pendulum {
+    type State = [f64; 2];
+
+    fn set_state(&mut self, state: [f64; 2]) {
+        self.episode.begin(0);
+        self.state = state;
     }
 }
 

@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::Outcome;
 use crate::rl::canvas::{BLUE, Canvas, Color, GREEN, INK, RED, WOOD};
-use crate::rl::env::{Env, Episode, Space, Step, TimeLimit, names};
+use crate::rl::env::{Env, Episode, SetState, Space, Step, TimeLimit, names};
 
 const SIDE: usize = 5;
 const STATES: usize = SIDE * SIDE * 5 * 4;
@@ -91,17 +91,6 @@ impl Taxi {
         [state / 100, state / 20 % 5, state / 4 % 5, state % 4]
     }
 
-    /// Begins an episode in a state of one's own.
-    ///
-    /// # Panics
-    ///
-    /// Where there is no such state.
-    pub fn set_state(&mut self, state: usize) {
-        let _ = Self::decode(state);
-        self.episode.begin(0);
-        self.state = state;
-    }
-
     /// What an action in a state may lead to, as Gymnasium's `env.unwrapped.P[state][action]`: for planning.
     ///
     /// # Panics
@@ -174,6 +163,17 @@ fn outcomes(state: usize, action: usize, rainy: bool) -> Vec<Outcome> {
             Some(place) if passenger == IN_TAXI => sure(place, -1.0, false),
             _ => sure(passenger, -10.0, false),
         },
+    }
+}
+
+/// The state is its number; see [`Taxi::encode`].
+impl SetState for Taxi {
+    type State = usize;
+
+    fn set_state(&mut self, state: usize) {
+        let _ = Self::decode(state);
+        self.episode.begin(0);
+        self.state = state;
     }
 }
 
