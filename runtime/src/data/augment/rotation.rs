@@ -4,6 +4,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use tch::Tensor;
 
+use super::affine::{AffineConfig, InterpolationMode, affine};
 use super::compose::Transform;
 use super::{check_floats, sides};
 
@@ -17,20 +18,10 @@ use super::{check_floats, sides};
 /// assert!(turned.allclose(&image.rot90(1, [1i64, 2]), 1e-5, 1e-5, false));
 /// ```
 pub fn rotate(images: &Tensor, degrees: f64, fill: f64) -> Tensor {
-    let [height, width] = sides("rotate", images);
+    let _ = sides("rotate", images);
     check_floats("rotate", images);
-    let size = images.size();
-    let (sin, cos) = degrees.to_radians().sin_cos();
-    // Where each place of the output comes from, in coordinates that run from -1 to 1 both ways.
-    let aspect = height as f64 / width as f64;
-    let theta = Tensor::from_slice(&[cos, -sin * aspect, 0.0, sin / aspect, cos, 0.0]).view([1, 2, 3]);
-    let theta = theta.to_kind(images.kind()).to_device(images.device());
-    // All that stands ahead of height and width is turned in the same way: one image of so many channels.
-    let flat = images.reshape([1, -1, height, width]);
-    let grid = Tensor::affine_grid_generator(&theta, flat.size(), false);
-    let (bilinear, zeros) = (0, 0);
-    let turned = (flat - fill).grid_sampler(&grid, bilinear, zeros, false) + fill;
-    turned.reshape(&size)
+    let interpolation = InterpolationMode::Bilinear;
+    affine(images, &AffineConfig { angle: -degrees, interpolation, fill, ..Default::default() })
 }
 
 /// Turns each image by an angle of its own.
