@@ -10,6 +10,7 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 use super::{DatasetError, packed};
+use crate::nn::utils::rnn::pad_sequence;
 
 /// Series of one or several channels, which need not be of one length, and their classes.
 #[derive(Debug)]
@@ -42,14 +43,7 @@ impl TimeSeries {
     /// If there is no series.
     pub fn padded(&self) -> (Tensor, Tensor) {
         let lengths: Vec<i64> = self.series.iter().map(|series| series.size()[0]).collect();
-        let longest = lengths.iter().copied().max().expect("there is no series to pad");
-        let padded: Vec<Tensor> = self
-            .series
-            .iter()
-            .zip(&lengths)
-            .map(|(series, length)| series.constant_pad_nd([0, 0, 0, longest - length]))
-            .collect();
-        (Tensor::stack(&padded, 0), Tensor::from_slice(&lengths))
+        (pad_sequence(&self.series, true, 0.0, "right"), Tensor::from_slice(&lengths))
     }
 }
 
