@@ -117,7 +117,7 @@ impl Gguf {
         let end = start.checked_add(bytes).filter(|end| *end <= self.file.len());
         let end =
             end.ok_or_else(|| wrong("that ends behind the file: it was not written or copied in full".to_owned()))?;
-        Ok(known.tensor(&self.file, *start..end, shape)?)
+        known.tensor(&self.file, *start..end, shape).map_err(|error| FileError::refused(&self.path, &error))
     }
 }
 

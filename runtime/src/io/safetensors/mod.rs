@@ -2,7 +2,6 @@
 
 mod header;
 
-use std::io;
 use std::path::Path;
 
 use tch::Tensor;
@@ -16,13 +15,14 @@ use super::npy::widened;
 pub(super) fn read(path: &Path) -> Result<Vec<(String, Tensor)>, FileError> {
     let file = Mapped::open(path)?;
     let entries = header::entries(file.bytes()).map_err(|what| FileError::damaged(path, what))?;
-    entries.into_iter().map(|entry| tensor(&file, entry).map_err(FileError::reading(path))).collect()
+    entries.into_iter().map(|entry| tensor(path, &file, entry)).collect()
 }
 
-fn tensor(file: &Mapped, entry: Entry) -> io::Result<(String, Tensor)> {
-    let tensor = file.tensor(entry.place, &entry.shape, entry.numbers.kind).map_err(io::Error::other)?;
+fn tensor(path: &Path, file: &Mapped, entry: Entry) -> Result<(String, Tensor), FileError> {
+    let kind = entry.numbers.kind;
+    let tensor = file.tensor(entry.place, &entry.shape, kind).map_err(|error| FileError::refused(path, &error))?;
     let tensor = match entry.numbers.is_unsigned {
-        true => widened(&tensor, entry.numbers.kind.elt_size_in_bytes())?,
+        true => widened(&tensor, kind.elt_size_in_bytes()).map_err(FileError::reading(path))?,
         false => tensor,
     };
     Ok((entry.name, tensor))
