@@ -7,6 +7,7 @@
 //! A thread of its own looks at the machine from time to time. The thread that runs cells takes the number up when a
 //! cell begins, and at a checkpoint in a long one: libtorch keeps the number for each thread.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread;
@@ -32,11 +33,12 @@ static CELL_BEGINS: Condvar = Condvar::new();
 
 /// Begins to watch the machine, and to use at most `most` threads.
 pub(super) fn start(most: usize) {
-    let Some(machine) = Machine::look().filter(|_| most > 1) else { return };
-    SUGGESTED.store(most, Ordering::Relaxed);
-    IS_FOLLOWED.store(true, Ordering::Relaxed);
-    // Where the system has no thread for it, all processors are used, as without this module.
-    let _ = thread::Builder::new().name("threads".into()).spawn(move || watch(&machine, most));
+    if most > 1 {
+        SUGGESTED.store(most, Ordering::Relaxed);
+        IS_FOLLOWED.store(true, Ordering::Relaxed);
+        // Where the system has no thread for it, all processors are used, as without this module.
+        let _ = thread::Builder::new().name("threads".into()).spawn(move || watch(most));
+    }
 }
 
 /// Leaves the number as it is from here on.
@@ -69,12 +71,14 @@ fn take_up() {
     }
 }
 
-fn watch(machine: &Machine, most: usize) {
+/// Looks at the machine as long as the system tells.
+fn watch(most: usize) -> Option<Infallible> {
+    let machine = Machine::look()?;
     let mut judge = Judge { most, processors: machine.processors(), quota: machine.quota, last: most };
-    let Some(mut earlier) = machine.sample() else { return };
+    let mut earlier = machine.sample()?;
     loop {
         wait_until_due(&earlier);
-        let Some(now) = machine.sample() else { return };
+        let now = machine.sample()?;
         let others = now.others_since(&earlier);
         earlier = now;
         suggest(judge.threads(&others), most, &others);

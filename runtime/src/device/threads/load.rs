@@ -54,14 +54,13 @@ impl Machine {
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         // SAFETY: asks the system for numbers.
         let (ticks, niceness) = unsafe { (libc::sysconf(libc::_SC_CLK_TCK), libc::getpriority(libc::PRIO_PROCESS, 0)) };
-        let machine = Self {
+        Some(Self {
             processors,
             quota: is_limited.then_some(allowed),
             limiting: is_limited.then(|| limiting_group(Path::new("/sys/fs/cgroup"), &groups)).flatten(),
             ticks_per_second: u32::try_from(ticks).ok().filter(|ticks| *ticks > 0)?.into(),
             is_polite: niceness > 0,
-        };
-        machine.sample().map(|_| machine)
+        })
     }
 
     pub(super) fn processors(&self) -> usize {
