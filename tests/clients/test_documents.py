@@ -58,3 +58,13 @@ def test_the_translation_is_whole():
     # Names in code that one has and the other lacks.
     ours, theirs = (set(re.findall(r"`[^`\n]+`", path.read_text())) for path in (english, chinese))
     assert ours ^ theirs == set()
+
+
+def test_both_codes_of_the_nanogpt_page_are_those_that_run():
+    page = (REPOSITORY / "docs/NANOGPT.md").read_text()
+    programs = {"python": "tests/reference/ports/nanogpt.py", "rust": "tests/cells/port_nanogpt.cells"}
+    for language, program in programs.items():
+        text = (REPOSITORY / program).read_text()
+        blocks = re.findall(f"```{language}\n(.*?)\n```", page, re.DOTALL)
+        assert len(blocks) >= 10
+        assert [block for block in blocks if block not in text] == []
