@@ -36,6 +36,7 @@ pub fn readable(text: &str) -> String {
         Some(if is_file { len + ".rs".len() } else { len })
     });
     let readable = readable.replace("oxtorch::tch::", "tch::").replace("oxtorch::prelude::", "");
+    let readable = readable.replace(ALIAS, "type of ");
     // Where two crates have a name, rustc writes the path even of what every program has in scope.
     PRELUDE.iter().fold(readable, |text, (path, name)| text.replace(path, name))
 }
@@ -140,6 +141,9 @@ const RUN: &str = "::__oxtorch_run";
 
 /// What the name of the module begins with that a module in a file of its own is declared in.
 pub const FILE: &str = "__oxtorch_file_";
+
+/// What the name of an alias of a type begins with that has no name; that of the variable follows.
+pub const ALIAS: &str = "__oxtorch_type_of_";
 
 /// How much of what follows the name of a crate is ours: the function around its statements, which hold what they
 /// declare, and the module that one in a file of its own is declared in.

@@ -182,7 +182,7 @@ impl Session {
             for binding in bindings {
                 let declared = Place { cell: Arc::clone(&statement.fragment.cell), range: binding.range.clone() };
                 let ty = format!("::{home}::T");
-                let variable = Variable { mutable: binding.mutable, ty, declared, moved_home: false };
+                let variable = Variable { mutable: binding.mutable, ty, spelled: None, declared, moved_home: false };
                 self.live.insert(binding.name.clone(), variable);
             }
         }

@@ -31,7 +31,7 @@ impl NativeEngine {
         }
         // The type of a variable may be the session's own, or of a library.
         let variable = self.state.variables.live.get(&wanted.name).filter(|_| wanted.owner.is_none());
-        let ty = variable.map(|variable| readable_type(&variable.ty));
+        let ty = variable.map(|variable| readable_type(variable.spelled()));
         let declared = ty.as_ref().map(|ty| format!("let {name}: {ty}"));
         let wanted = ty.as_deref().map_or(wanted, |ty| Wanted::parse(head(ty)));
         let found = match declared.as_ref().and_then(|_| of_session(&self.state, &wanted)) {

@@ -108,7 +108,7 @@ impl NativeEngine {
     /// `Tensor::matmul` of `weights.matmul`; the last name alone where it is not known what it is of.
     fn of_type(&self, owner: &str, rest: &str) -> String {
         let variable = self.state.variables.live.get(owner);
-        let ty = variable.and_then(|variable| type_name(&variable.ty));
+        let ty = variable.and_then(|variable| type_name(variable.spelled()));
         match ty {
             Some(ty) if !rest.contains('.') => format!("{ty}::{rest}"),
             _ => rest.rsplit('.').next().unwrap_or(rest).to_owned(),

@@ -27,8 +27,9 @@ use crate::compile::rustc::{Compiled, Crate, Rustc};
 use crate::compile::state::State;
 use crate::crate_names::Sources;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::emit::repair::{learn, probed_types};
-use crate::emit::{self, Decisions, Emission, Input, VariableId};
+use crate::emit::repair::{answers, learn, probed_types};
+use crate::emit::{self, CellVariable, Decisions, Emission, Input, VariableId};
+use crate::plan::opaque::Naming;
 use crate::plan::scope::CrateName;
 use crate::plan::variables::{Unnamed, named};
 use crate::plan::{Plan, expand};
@@ -81,9 +82,36 @@ impl Draft {
 
     /// The types of the new variables, from what rustc said when it compiled this.
     fn types(&self, diagnostics: &[Diagnostic]) -> BTreeMap<VariableId, Result<String, Unnamed>> {
-        let local: Vec<String> = self.plan.items().flat_map(|item| item.names.iter().cloned()).collect();
+        let local = self.local();
         let probed = probed_types(diagnostics, &self.emission, &self.file()).into_iter();
-        probed.map(|(id, ty)| (id, named(&ty, &local, &self.name))).collect()
+        let types = probed.map(|(id, ty)| match self.decisions.naming.get(&id) {
+            Some(Naming::Named(aliased)) => (id, aliased.from_outside(&self.name).ok_or(Unnamed::Untold)),
+            _ => (id, named(&ty, &local, &self.name)),
+        });
+        types.collect()
+    }
+
+    /// What gives a name to types that have none, where that is not decided yet; from what rustc said when it compiled
+    /// this.
+    fn named_types(&self, diagnostics: &[Diagnostic]) -> Option<Decisions> {
+        let local = self.local();
+        let (emission, file) = (&self.emission, self.file());
+        let answers = answers(diagnostics, emission, &file);
+        let mut next = self.decisions.clone();
+        for (id, message) in probed_types(diagnostics, emission, &file) {
+            let is_open = matches!(next.naming.get(&id), None | Some(Naming::Asked(_)));
+            if is_open && named(&message, &local, &self.name).is_err() {
+                let CellVariable { name, mutable, .. } = &emission.variables[id];
+                let answer = emission.questions.get(&id).copied().zip(answers.get(&id).map(String::as_str));
+                next.naming.insert(id, Naming::of(name, *mutable, &message, answer, &local));
+            }
+        }
+        (next != self.decisions).then_some(next)
+    }
+
+    /// The names of the items in it.
+    fn local(&self) -> Vec<String> {
+        self.plan.items().flat_map(|item| item.names.iter().cloned()).collect()
     }
 
     fn ready(self, types: BTreeMap<VariableId, Result<String, Unnamed>>, library: bool) -> CompiledCell {
@@ -210,13 +238,18 @@ impl Compiler {
                 depth: next.emission.stages.len(),
                 opt_level: state.opt_level(cell),
                 full_paths: true,
+                features: &next.emission.features,
                 links: state.dependencies.links_for_rustc(),
                 externs: &next.externs,
-                purpose,
+                purpose: if next.emission.questions.is_empty() { purpose } else { Purpose::Check },
             };
             let compiled = self.call(krate).await?;
             if compiled.library.is_some() {
-                return Ok((next, compiled));
+                match next.named_types(&compiled.diagnostics).filter(|_| purpose != Purpose::Check) {
+                    Some(decisions) => next = writer.draft(decisions),
+                    None => return Ok((next, compiled)),
+                }
+                continue;
             }
             let errors: Vec<&Diagnostic> =
                 compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
@@ -322,6 +355,7 @@ impl Compiler {
             depth: 0,
             opt_level: 0,
             full_paths: false,
+            features: &BTreeSet::new(),
             links: &links,
             externs: &[],
             purpose: Purpose::Check,

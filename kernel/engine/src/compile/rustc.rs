@@ -66,6 +66,8 @@ pub struct Crate<'a> {
     pub opt_level: u8,
     /// Whether types are named in full, as code needs them, or as a reader likes them.
     pub full_paths: bool,
+    /// The unstable features that what is ours in it needs.
+    pub features: &'a BTreeSet<&'static str>,
     /// The crates that the session has asked for.
     pub links: &'a Links,
     /// Further crates that it names.
@@ -273,11 +275,12 @@ impl Rustc {
         }
         if krate.full_paths {
             // A long type would be cut in the middle to fit a terminal.
-            command
-                .env("RUSTC_BOOTSTRAP", krate.name)
-                .args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"])
-                // That is for us: a cell may use what is stable.
-                .arg("-Zallow-features=");
+            command.args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"]);
+        }
+        if krate.full_paths || !krate.features.is_empty() {
+            // That is for us: a cell may use what is stable.
+            let features: Vec<&str> = krate.features.iter().copied().collect();
+            command.env("RUSTC_BOOTSTRAP", krate.name).arg(format!("-Zallow-features={}", features.join(",")));
         }
         ending_when_dropped(command)
     }
@@ -307,12 +310,14 @@ fn remap(dir: &Path) -> OsString {
 
 /// The parts of the engine that decide what is learnt of a crate and kept with it. Another version of them must not
 /// read what this one has kept.
-const LEARNING: [&str; 7] = [
+const LEARNING: [&str; 9] = [
     include_str!("../crate_names.rs"),
     include_str!("../diagnostic.rs"),
     include_str!("mod.rs"),
+    include_str!("../emit/emission.rs"),
     include_str!("../emit/repair.rs"),
     include_str!("rustc.rs"),
+    include_str!("../plan/opaque.rs"),
     include_str!("../plan/variables.rs"),
     include_str!("../source/words.rs"),
 ];

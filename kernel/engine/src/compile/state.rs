@@ -7,7 +7,7 @@ use crate::compile::CompiledCell;
 use crate::compile::deps::Dependencies;
 use crate::emit::VariableId;
 use crate::plan::scope::Scope;
-use crate::plan::variables::{Gone, Unnamed, Variable, Variables};
+use crate::plan::variables::{Gone, Unnamed, Variables};
 use crate::report::hints::Known;
 use crate::source::identifiers::Names;
 use crate::source::macro_items::ItemMacros;
@@ -117,6 +117,7 @@ impl State {
         let decisions = &ready.lessons.decisions;
         let mut forget = Vec::new();
         let mut kept = Names::new();
+        self.variables.learn_aliases(decisions.naming.values(), &ready.name);
         for id in kept_ids {
             let Some(variable) = ready.emission.variables.get(*id) else { continue };
             let stored = match &variable.taken {
@@ -129,8 +130,7 @@ impl State {
             };
             match stored {
                 Ok(ty) => {
-                    let (mutable, declared) = (variable.mutable, variable.declared.clone());
-                    self.variables.keep(&variable.name, Variable { mutable, ty, declared, moved_home: false });
+                    self.variables.keep(&variable.name, variable.mutable, ty, variable.declared.clone());
                     kept.insert(variable.name.clone());
                 }
                 Err(ty) => {
@@ -152,9 +152,11 @@ impl State {
                 self.variables.lose(name, number, Gone::Moved);
             } else if decisions.not_kept.contains(&id) {
                 let why = match decisions.lenders.get(&id) {
-                    Some(lender) if self.is_in_store(lender, &kept) => {
-                        Gone::BorrowsFrom { lender: lender.clone(), made_by: short_statement(&variable.declared) }
-                    }
+                    Some(lender) if self.is_in_store(lender, &kept) => Gone::BorrowsFrom {
+                        lender: lender.clone(),
+                        made_by: short_statement(&variable.declared),
+                        is_closure: variable.is_closure(),
+                    },
                     _ => Gone::Borrows,
                 };
                 self.variables.lose(name, number, why);

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::opaque::{Naming, Question};
 use crate::plan::variables::Variable;
 use crate::source::fragment::{Edit, Fragment};
-use crate::source::identifiers::Names;
+use crate::source::identifiers::{Names, mentions};
 use crate::source::instrument::impl_trait;
-use crate::source::parse::UseLeaf;
+use crate::source::parse::{LetValue, UseLeaf};
 use crate::source::source_map::{CrateSource, Place};
 
 /// Identifies a variable within its cell: first those taken, then the bindings in order.
@@ -27,10 +28,19 @@ pub struct CellVariable {
     pub declared: Place,
     /// What the store knows of it, for one that is taken.
     pub taken: Option<Variable>,
+    /// What the code says of its value.
+    pub(super) value: LetValue,
     /// The statement that declares it, for one that is not.
     pub(super) statement: usize,
     /// The last statement that means this variable by its name.
     pub(super) last_read: usize,
+}
+
+impl CellVariable {
+    /// Whether its value is a closure, as far as the code says so.
+    pub fn is_closure(&self) -> bool {
+        matches!(self.value, LetValue::Closure(_))
+    }
 }
 
 /// Something that we wrote into the crate, and that a diagnostic may be about.
@@ -40,6 +50,10 @@ pub enum Inserted {
     Take(VariableId),
     /// The check that a new variable is one and borrows nothing, which also tells its type.
     Probe(VariableId),
+    /// The line that has what a closure captures be there once more; the closure is this new variable.
+    Share(VariableId),
+    /// The alias that names the type of a new variable.
+    Alias(VariableId),
     /// The line that puts a variable into the store.
     Put(VariableId),
     /// The drop of a new variable that is not kept.
@@ -94,6 +108,13 @@ pub struct Decisions {
     /// Macros that name variables are defined once more where these are in scope: in the function that runs the cell.
     #[serde(default)]
     pub local_macros: bool,
+    /// Closures that borrow would not be kept, so they get what they capture for themselves; with the variable that
+    /// rustc named as borrowed.
+    #[serde(default)]
+    pub sharing: BTreeMap<VariableId, Option<String>>,
+    /// What new variables are of whose types have no name.
+    #[serde(default)]
+    pub naming: BTreeMap<VariableId, Naming>,
     /// Names in patterns that bind nothing: constants, unit structs and variants in scope.
     pub paths: Names,
 }
@@ -126,6 +147,11 @@ impl Displayed {
     }
 }
 
+/// What a closure calls, while it is made, a variable that it captures.
+pub(super) fn shared(name: &str) -> String {
+    format!("__oxtorch_shared_{name}")
+}
+
 /// What decides how a value is shown.
 pub(super) const SHOW_TRAITS: &str = "use ::oxtorch::cell::{ViaDebug as _, ViaName as _, ViaRich as _};";
 
@@ -146,6 +172,10 @@ pub struct Emission {
     pub stages: Vec<Stage>,
     /// The trailing expression, where its value is shown.
     pub tail: Option<Range<usize>>,
+    /// What rustc is asked about types in it. If there is anything, it is compiled for the answers alone.
+    pub questions: BTreeMap<VariableId, Question>,
+    /// The unstable features that what is ours in it needs.
+    pub features: BTreeSet<&'static str>,
     /// The user's items and statements in it.
     pub(super) fragments: Vec<Fragment>,
 }
@@ -229,11 +259,33 @@ impl Emission {
         self.variables.iter().any(|variable| variable.name == name && own(variable))
     }
 
+    /// The variables that a closure, the value of a new variable, mentions.
+    pub fn captured(&self, id: VariableId) -> Vec<String> {
+        let CellVariable { value: LetValue::Closure(closure), statement, declared, .. } = &self.variables[id] else {
+            return Vec::new();
+        };
+        let text = &declared.cell.text[closure.range.clone()];
+        let mut names = text.parse().map(mentions).unwrap_or_default();
+        names.retain(|name| !closure.arguments.contains(name) && self.visible(name, *statement).is_some());
+        names.into_iter().collect()
+    }
+
+    /// Whether nothing but a closure itself can tell whether it has what it captures for itself.
+    pub fn may_share(&self, id: VariableId) -> bool {
+        let CellVariable { value, statement, .. } = &self.variables[id];
+        let is_fixed = |name: &String| self.visible(name, *statement).is_some_and(|it| !self.variables[it].mutable);
+        matches!(value, LetValue::Closure(closure) if !closure.is_move) && self.captured(id).iter().all(is_fixed)
+    }
+
     /// The variable that a stage means by a name that it has from outside.
     pub fn captured_by(&self, name: &str, stage: usize) -> Option<VariableId> {
-        let start = self.stages[stage].statements.start;
-        let visible =
-            |variable: &CellVariable| variable.name == name && (variable.taken.is_some() || variable.statement < start);
-        self.variables.iter().rposition(visible)
+        self.visible(name, self.stages[stage].statements.start)
+    }
+
+    /// The variable that a statement means by a name that it does not declare itself.
+    fn visible(&self, name: &str, statement: usize) -> Option<VariableId> {
+        let is_ahead =
+            |other: &CellVariable| other.name == name && (other.taken.is_some() || other.statement < statement);
+        self.variables.iter().rposition(is_ahead)
     }
 }

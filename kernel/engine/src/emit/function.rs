@@ -1,14 +1,16 @@
 //! Writes the function that runs a cell: its variables, its stages, and what shows its value.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::emit::emission::{CellVariable, Inserted, SHOW_TRAITS, VariableId};
+use crate::emit::emission::{CellVariable, Inserted, SHOW_TRAITS, VariableId, shared};
 use crate::emit::stages::stages;
 use crate::emit::{Emitter, RUN_SYMBOL};
+use crate::plan::opaque::{ALIAS_FEATURE, Aliased, Naming, Question};
 use crate::source::fragment::Fragment;
 use crate::source::identifiers::raw;
 use crate::source::instrument::CHECKPOINT;
-use crate::source::parse::{Item, ItemKind, Statement, StatementKind};
+use crate::source::parse::{Item, ItemKind, LetValue, Statement, StatementKind};
 
 /// What becomes of the variables of a stage once the later stages are over.
 struct Ending {
@@ -26,6 +28,11 @@ impl Emitter<'_> {
         // By a macro: what the user forbids, `#![forbid(unsafe_code)]`, is not about what a macro of another crate
         // writes.
         self.glue(&format!("::oxtorch::export_run!({RUN_SYMBOL:?}, crate::__oxtorch_run); "));
+        let aliases: Vec<String> =
+            self.named().flat_map(|(_, aliased)| &aliased.aliases).map(|alias| alias.name.clone()).collect();
+        if !aliases.is_empty() {
+            self.glue(&format!("#[define_opaque({})] ", aliases.join(", ")));
+        }
         self.glue(&format!("pub fn __oxtorch_run() {{ {SHOW_TRAITS} "));
         if self.input.cell.asynchronous {
             self.glue("::oxtorch::cell::enter_tokio(); ");
@@ -41,6 +48,62 @@ impl Emitter<'_> {
         self.stages();
         taken.rev().for_each(|id| self.put(id, 0));
         self.glue(" }\n");
+    }
+
+    /// Has rustc allow the unstable features that questions and aliases need.
+    pub(super) fn features(&mut self) {
+        let questions = (0..self.out.variables.len()).filter_map(|id| self.question(id));
+        let mut features: BTreeSet<&str> = questions.flat_map(Question::features).copied().collect();
+        features.extend(self.named().next().map(|_| ALIAS_FEATURE));
+        for feature in &features {
+            self.glue(&format!("#![feature({feature})] "));
+        }
+        self.out.features = features;
+    }
+
+    /// Writes the aliases that name the types of variables, and the functions that ask about types.
+    pub(super) fn type_helpers(&mut self) {
+        let aliases: Vec<_> = self.named().map(|(id, aliased)| (id, aliased.aliases.clone())).collect();
+        for (id, aliases) in aliases {
+            for alias in aliases {
+                self.marked(&format!("pub type {} = {};\n", alias.name, alias.bounds()), Inserted::Alias(id));
+            }
+        }
+        for question in self.out.questions.values().copied().collect::<BTreeSet<_>>() {
+            self.glue(question.definition());
+            self.glue("\n");
+        }
+    }
+
+    /// The variables whose types are written by aliases.
+    fn named(&self) -> impl Iterator<Item = (VariableId, &Aliased)> {
+        self.input.decisions.naming.keys().filter_map(|id| Some((*id, self.aliased(*id)?)))
+    }
+
+    /// How the type of a variable is written by aliases, if it is put into the store.
+    fn aliased(&self, id: VariableId) -> Option<&Aliased> {
+        match self.input.decisions.naming.get(&id) {
+            Some(Naming::Named(aliased)) if !self.is_lost(id) => Some(aliased),
+            _ => None,
+        }
+    }
+
+    /// Whether no later cell gets a variable.
+    fn is_lost(&self, id: VariableId) -> bool {
+        let decisions = self.input.decisions;
+        let is_passed = decisions.passed.iter().any(|(passed, _)| *passed == id);
+        is_passed || decisions.moved.contains(&id) || decisions.not_kept.contains(&id)
+    }
+
+    /// What to ask about the type of a variable.
+    fn question(&self, id: VariableId) -> Option<Question> {
+        match (self.input.decisions.naming.get(&id), &self.out.variables[id].value) {
+            _ if self.is_lost(id) => None,
+            (Some(Naming::Asked(question)), _) => Some(*question),
+            (Some(Naming::Named(_) | Naming::Nameless), _) | (None, LetValue::Other) => None,
+            (None, LetValue::Closure(_)) => Some(Question::Signature),
+            (None, LetValue::Future) => Some(Question::Output),
+        }
     }
 
     fn take(&mut self, id: VariableId) {
@@ -200,7 +263,11 @@ impl Emitter<'_> {
             }
             let name = self.name(*id);
             // Only a variable has an address: E0745 says that the name is a constant's or a variant's.
-            let probe = format!("::core::mem::drop(&raw const {name}); ::oxtorch::cell::probe(&{name});");
+            let mut probe = format!("::core::mem::drop(&raw const {name}); ::oxtorch::cell::probe(&{name});");
+            if let Some(question) = self.question(*id) {
+                probe += &format!(" {}(&{name});", question.function());
+                self.out.questions.insert(*id, question);
+            }
             self.marked(&probe, Inserted::Probe(*id));
             self.glue(" ");
         }
@@ -227,6 +294,14 @@ impl Emitter<'_> {
 
     fn statement(&mut self, statement: &Statement) {
         self.out.source.align(&statement.fragment);
+        let sharing = self.input.decisions.sharing.keys().copied();
+        let here = |id: &VariableId| {
+            let declared = &self.out.variables[*id].declared;
+            declared.range.start >= statement.fragment.range.start && declared.range.end <= statement.fragment.range.end
+        };
+        for id in sharing.filter(here).collect::<Vec<_>>() {
+            self.share_captured(id);
+        }
         match statement.kind {
             StatementKind::Tail { behind_attributes } if !self.input.decisions.tail_without_value => {
                 self.shown(&statement.fragment, behind_attributes);
@@ -236,6 +311,16 @@ impl Emitter<'_> {
             }
         }
         self.glue(if matches!(statement.kind, StatementKind::Tail { .. }) { ";\n" } else { "\n" });
+    }
+
+    /// Has what a closure captures be there once more, for the closure alone.
+    fn share_captured(&mut self, id: VariableId) {
+        for name in self.out.captured(id) {
+            let (copy, name) = (shared(&name), raw(&name));
+            let share =
+                format!("let {copy} = {{ {SHARE_TRAITS} (&&::oxtorch::cell::Shared(&{name})).oxtorch_share() }}; ");
+            self.marked(&share, Inserted::Share(id));
+        }
     }
 
     /// Writes the trailing expression and what shows its value. Attributes belong to the whole of it: a statement may
@@ -266,7 +351,9 @@ impl Emitter<'_> {
         }
         let CellVariable { name, taken, .. } = self.out.variables[id].clone();
         let put = if taken.is_some() { "put_back" } else { "put" };
-        self.marked(&format!("::oxtorch::cell::{put}({name:?}, {id}, {}); ", raw(&name)), Inserted::Put(id));
+        // Of the type that the alias says it is of.
+        let ty = self.aliased(id).map(|aliased| format!("::<{}>", aliased.ty())).unwrap_or_default();
+        self.marked(&format!("::oxtorch::cell::{put}{ty}({name:?}, {id}, {}); ", raw(&name)), Inserted::Put(id));
         self.glue("\n");
     }
 
@@ -281,6 +368,9 @@ impl Emitter<'_> {
 fn back(id: VariableId) -> String {
     format!("__oxtorch_{id}")
 }
+
+/// What decides how a value is shared.
+const SHARE_TRAITS: &str = "use ::oxtorch::cell::{ViaCopy as _, ViaShare as _};";
 
 /// Stands for the method `evcxr_display` of a type that has none; one that a trait of the user's gives a type comes
 /// first, for this is a method of references to it. It is in scope around a cell's value alone, for elsewhere a method

@@ -22,7 +22,9 @@ mod stages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
+use self::emission::shared;
 pub use self::emission::{CellVariable, Decisions, Emission, Inserted, VariableId};
 use self::stages::cell_variables;
 use crate::crate_names::hashed_name;
@@ -32,7 +34,7 @@ use crate::plan::variables::Variable;
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, raw};
 use crate::source::instrument::impl_trait;
-use crate::source::parse::{Item, ItemKind, ParsedCell, UseLeaf};
+use crate::source::parse::{Item, ItemKind, LetValue, ParsedCell, UseLeaf};
 
 /// The function that runs a cell, as the host finds it.
 pub const RUN_SYMBOL: &str = "oxtorch_run";
@@ -74,6 +76,7 @@ pub fn emit(input: Input<'_>) -> Emission {
         emitter.run_function();
     }
     emitter.moved_items(|kind| kind != ItemKind::Macro);
+    emitter.type_helpers();
     emitter.out.crates = crates_in(&emitter.out.source.text);
     emitter.out
 }
@@ -96,7 +99,8 @@ impl Emitter<'_> {
     /// Writes an item or statement of the user's.
     fn fragment(&mut self, fragment: &Fragment) -> Range<usize> {
         let displayed = &self.input.decisions.displayed;
-        let edits: Vec<Edit> = displayed.iter().filter_map(|value| value.edits(fragment)).flatten().collect();
+        let mut edits: Vec<Edit> = displayed.iter().filter_map(|value| value.edits(fragment)).flatten().collect();
+        edits.extend(self.sharing_edits(fragment));
         let given = fragment;
         let mut fragment = given.clone();
         for (_, at) in self.input.decisions.capturing.iter().filter(|(of, _)| of == given.text()) {
@@ -109,6 +113,29 @@ impl Emitter<'_> {
         let range = self.out.source.fragment(&fragment);
         self.out.fragments.push(fragment);
         range
+    }
+
+    /// The edits that have closures take what was made for them.
+    fn sharing_edits(&self, fragment: &Fragment) -> Vec<Edit> {
+        let edit = |at: usize, insert: String| Edit { at, replaces: 0, insert };
+        let mut edits = Vec::new();
+        for id in self.input.decisions.sharing.keys() {
+            let CellVariable { value: LetValue::Closure(closure), declared, .. } = &self.out.variables[*id] else {
+                continue;
+            };
+            let range = &fragment.range;
+            if !Arc::ptr_eq(&declared.cell, &fragment.cell)
+                || closure.range.start < range.start
+                || closure.range.end > range.end
+            {
+                continue;
+            }
+            let names = self.out.captured(*id);
+            let own: Vec<String> = names.iter().map(|name| format!("let {} = {}; ", raw(name), shared(name))).collect();
+            edits.push(edit(closure.range.start, format!("{{ {}move ", own.concat())));
+            edits.push(edit(closure.range.end, " }".to_owned()));
+        }
+        edits
     }
 
     fn glue(&mut self, text: &str) {
@@ -126,6 +153,7 @@ impl Emitter<'_> {
             // A comment, `//! ...`, would take in what follows.
             self.glue(if attribute.text().starts_with("//") { "\n" } else { " " });
         }
+        self.features();
         self.glue(
             "#![allow(unused, nonstandard_style, private_interfaces, private_bounds, uncommon_codepoints, static_mut_refs, \
              dropping_copy_types)] \

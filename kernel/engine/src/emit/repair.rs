@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Span, quoted};
 use crate::emit::{CellVariable, Decisions, Emission, Inserted, VariableId};
+use crate::plan::opaque::Naming;
 use crate::source::identifiers::Names;
 
 /// A move out of a place that was moved, or never assigned, or is borrowed.
@@ -62,6 +63,8 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
             ended: BTreeSet::new(),
             passed: BTreeSet::new(),
             dropped: BTreeSet::new(),
+            naming: BTreeMap::new(),
+            sharing: BTreeMap::new(),
             ..next
         };
     }
@@ -144,6 +147,20 @@ fn learn_one(
         }
         return;
     }
+    let share = marks.iter().find_map(|marked| match marked.mark {
+        Inserted::Share(id) => Some(*id),
+        _ => None,
+    });
+    if let Some(id) = share {
+        let lender = next.sharing.remove(&id).flatten();
+        next.lenders.extend(lender.map(|lender| (id, lender)));
+        next.not_kept.insert(id);
+        return;
+    }
+    if let Some(id) = without_name(marks, before, code) {
+        next.naming.insert(id, next.naming.get(&id).map_or(Naming::Nameless, |naming| naming.weaker(error)));
+        return;
+    }
     let in_take = primary(|mark| matches!(mark, Inserted::Take(_)));
     // A borrow error whose primary place is the variable itself is about what the user does with it.
     if let Some(Inserted::Take(id)) = in_take
@@ -187,6 +204,13 @@ fn learn_one(
         let borrowers = borrower.map_or_else(|| blamed().collect(), |id| vec![id]);
         if !borrowers.is_empty() {
             let lender = lender(error, emission);
+            if let [id] = borrowers[..]
+                && emission.may_share(id)
+                && !before.sharing.contains_key(&id)
+            {
+                next.sharing.insert(id, lender);
+                return;
+            }
             next.lenders.extend(borrowers.iter().filter_map(|id| Some((*id, lender.clone()?))));
             next.not_kept.extend(borrowers);
             return;
@@ -237,6 +261,17 @@ fn learn_one(
         let first = if before.together.is_none() { in_stage() } else { None };
         join(first.unwrap_or(0), next);
     }
+}
+
+/// The variable whose type does not do what its alias says, or has no answer to what was asked.
+fn without_name(marks: &[Marked<'_>], before: &Decisions, code: &str) -> Option<VariableId> {
+    let is_borrow = MOVED.contains(&code) || BORROWED.contains(&code);
+    marks.iter().find_map(|marked| match marked.mark {
+        Inserted::Alias(id) => Some(*id),
+        Inserted::Put(id) if !is_borrow && matches!(before.naming.get(id), Some(Naming::Named(_))) => Some(*id),
+        Inserted::Probe(id) if code == "E0277" => Some(*id),
+        _ => None,
+    })
 }
 
 /// Whether rustc finds nothing that says what the error of a `Result` is.
@@ -331,6 +366,22 @@ pub fn probed_types(diagnostics: &[Diagnostic], emission: &Emission, file: &str)
         }
     }
     types
+}
+
+/// What rustc has answered about the types of variables.
+pub fn answers(diagnostics: &[Diagnostic], emission: &Emission, file: &str) -> BTreeMap<VariableId, String> {
+    let mut answers = BTreeMap::new();
+    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.code() == "unused_results") {
+        // "unused result of type `std::marker::PhantomData<...>`"
+        let told = diagnostic.message.split_once('`').and_then(|(_, rest)| rest.rsplit_once('`'));
+        let Some((ty, _)) = told.filter(|(ty, _)| ty.starts_with("std::marker::PhantomData<")) else { continue };
+        for marked in marks_of(diagnostic, emission, file) {
+            if let Inserted::Probe(id) = marked.mark {
+                answers.insert(*id, ty.to_owned());
+            }
+        }
+    }
+    answers
 }
 
 /// The names that the errors say do not exist.

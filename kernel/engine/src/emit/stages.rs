@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::emit::Input;
 use crate::emit::emission::{CellVariable, Stage};
-use crate::source::parse::{Binding, Statement, StatementKind};
+use crate::source::parse::{Binding, LetValue, Statement, StatementKind};
 use crate::source::source_map::Place;
 
 /// The variables that a cell takes, then those that it declares, each with the last statement that reads it and not a
@@ -23,17 +23,31 @@ pub(super) fn cell_variables(input: &Input<'_>) -> Vec<CellVariable> {
                 && !taken.iter().any(|other| other.name == *name)
                 && !input.decisions.not_taken.contains(name)
             {
-                let (mutable, declared) = (variable.mutable, variable.declared.clone());
-                let (name, variable) = (name.clone(), Some(variable.clone()));
-                taken.push(CellVariable { name, mutable, declared, taken: variable, statement: 0, last_read: 0 });
+                taken.push(CellVariable {
+                    name: name.clone(),
+                    mutable: variable.mutable,
+                    declared: variable.declared.clone(),
+                    taken: Some(variable.clone()),
+                    value: LetValue::Other,
+                    statement: 0,
+                    last_read: 0,
+                });
             }
         }
-        if let StatementKind::Let { bindings, .. } = &statement.kind {
+        if let StatementKind::Let { bindings, value, .. } = &statement.kind {
             let bindings = bindings.iter().filter(|binding| !input.decisions.paths.contains(&binding.name));
             for Binding { name, mutable, range } in bindings.cloned() {
                 visible.insert(name.clone(), new.len());
                 let declared = Place { cell: statement.fragment.cell.clone(), range };
-                new.push(CellVariable { name, mutable, declared, taken: None, statement: index, last_read: index });
+                new.push(CellVariable {
+                    name,
+                    mutable,
+                    declared,
+                    taken: None,
+                    value: value.clone(),
+                    statement: index,
+                    last_read: index,
+                });
             }
         }
     }

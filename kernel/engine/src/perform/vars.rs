@@ -42,7 +42,7 @@ impl NativeEngine {
                 let described = described.get(name.as_str());
                 [
                     name.clone(),
-                    readable_type(&variable.ty),
+                    readable_type(variable.spelled()),
                     described.map_or_else(String::new, |described| described.what.clone()),
                     described.and_then(|described| described.device.clone()).unwrap_or_default(),
                     format!("[{}]", variable.declared.cell.number()),

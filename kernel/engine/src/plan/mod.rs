@@ -11,6 +11,7 @@
 //! A name too many costs the compilation of what did not need it; one too few would leave old code in force.
 
 pub(crate) mod expand;
+pub(crate) mod opaque;
 pub(crate) mod prelude;
 #[cfg(test)]
 pub(crate) mod random_programs;

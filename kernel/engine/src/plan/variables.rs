@@ -8,10 +8,14 @@ use syn::visit_mut::VisitMut;
 
 use crate::crate_names::{FILE, readable};
 use crate::plan::Plan;
+use crate::plan::opaque::{self, Aliases, Naming};
 use crate::plan::scope::CrateName;
 use crate::source::nesting::parsed;
 use crate::source::source_map::Place;
 use crate::source::words::first_name;
+
+/// How code names the crate that it is in.
+pub const OWN: &str = "crate";
 
 /// A variable in the host's store.
 #[derive(Debug, Clone)]
@@ -20,10 +24,19 @@ pub struct Variable {
     pub mutable: bool,
     /// Its type, with every path absolute, as code.
     pub ty: String,
+    /// See [`opaque::spelled`].
+    pub spelled: Option<String>,
     /// Where it was declared.
     pub declared: Place,
     /// Whether its type has moved to a new home since it was stored.
     pub moved_home: bool,
+}
+
+impl Variable {
+    /// Its type as a reader understands it.
+    pub fn spelled(&self) -> &str {
+        self.spelled.as_deref().unwrap_or(&self.ty)
+    }
 }
 
 /// Why a name that a cell declared is not there for later cells.
@@ -37,6 +50,8 @@ pub enum Gone {
         lender: String,
         /// The statement that makes the borrow, where it is short.
         made_by: Option<String>,
+        /// Whether it is a closure.
+        is_closure: bool,
     },
     /// Its type has no name that another cell could write.
     Unnamed(Unnamed),
@@ -146,13 +161,19 @@ impl Loss {
                 "was not kept by cell [{cell}]: it borrows from a value that ended with the cell. Keep an owned value \
                  instead, for example from `.clone()`, `.to_vec()` or `.to_string()`"
             ),
-            Gone::BorrowsFrom { lender, made_by } => {
+            Gone::BorrowsFrom { lender, made_by, is_closure } => {
                 let made = match made_by {
                     Some(statement) => format!("Write `{statement}` again in the cell that uses it"),
-                    None => "Make it again in the cell that uses it, or keep an owned value".to_owned(),
+                    None => "Make it again in the cell that uses it".to_owned(),
+                };
+                let or = match (is_closure, made_by) {
+                    (true, _) => format!(", or define a `fn` that gets `{lender}` as an argument"),
+                    (false, None) => ", or keep an owned value".to_owned(),
+                    (false, Some(_)) => String::new(),
                 };
                 format!(
-                    "was not kept by cell [{cell}]: it borrows from `{lender}`, and a borrow ends with its cell. {made}"
+                    "was not kept by cell [{cell}]: it borrows from `{lender}`, and a borrow ends with its cell. \
+                     {made}{or}"
                 )
             }
             Gone::Unnamed(ty) => format!(
@@ -182,13 +203,24 @@ pub struct Variables {
     pub live: BTreeMap<String, Variable>,
     /// Declared once, and not there now.
     pub lost: BTreeMap<String, Loss>,
+    /// The aliases in types.
+    aliases: Aliases,
 }
 
 impl Variables {
-    /// Puts down that a variable is in the store.
-    pub fn keep(&mut self, name: &str, variable: Variable) {
+    /// Puts down that a variable is in the store, with its type as code of other crates.
+    pub fn keep(&mut self, name: &str, mutable: bool, ty: String, declared: Place) {
+        let spelled = opaque::spelled(&ty, &self.aliases);
         self.lost.remove(name);
-        self.live.insert(name.to_owned(), variable);
+        self.live.insert(name.to_owned(), Variable { mutable, ty, spelled, declared, moved_home: false });
+    }
+
+    /// Puts down the aliases that a crate names types by.
+    pub fn learn_aliases<'a>(&mut self, namings: impl Iterator<Item = &'a Naming>, home: &CrateName) {
+        for naming in namings {
+            let Naming::Named(aliased) = naming else { continue };
+            self.aliases.extend(aliased.aliases.iter().filter_map(|alias| alias.from_outside(home)));
+        }
     }
 
     /// Puts down that a variable is not, or no longer, in the store.
@@ -202,8 +234,10 @@ impl Variables {
     pub fn rehome(&mut self, plan: &Plan, home: Option<&CrateName>, cell: u32) -> Vec<(String, String)> {
         let mut dropped = Vec::new();
         for (name, variable) in &mut self.live {
-            let followed = parsed(&variable.ty, |mut ty: syn::Type| {
-                let mut rehome = Rehome { plan, home, depth: 0, changed: None, moved: false };
+            // What an alias stands for stays with the crate that says so.
+            let follows = variable.spelled.is_none();
+            let followed = parsed(variable.spelled(), |mut ty: syn::Type| {
+                let mut rehome = Rehome { plan, home, follows, depth: 0, changed: None, moved: false };
                 rehome.visit_type_mut(&mut ty);
                 match rehome.changed {
                     Some(changed) => Err(changed),
@@ -238,6 +272,8 @@ impl Variables {
 struct Rehome<'a> {
     plan: &'a Plan,
     home: Option<&'a CrateName>,
+    /// Whether the type can be written with the new homes in it.
+    follows: bool,
     /// In how many other types' arguments the path stands.
     depth: usize,
     changed: Option<String>,
@@ -253,7 +289,7 @@ impl VisitMut for Rehome<'_> {
         {
             // `Peekable<Counter>` holds the `Item` of a counter, the counter itself does not.
             let held = self.depth > 0 && self.plan.associated.contains(&name);
-            if held || self.plan.changed.contains(&name) {
+            if held || !self.follows || self.plan.changed.contains(&name) {
                 self.changed = Some(name);
             } else {
                 let span = krate.ident.span();
@@ -275,24 +311,42 @@ impl VisitMut for Rehome<'_> {
 ///
 /// rustc writes items of the crate itself without a path, so `local` says which those are.
 pub fn named(message: &str, local: &[String], home: &CrateName) -> Result<String, Unnamed> {
+    absolute(message, local, home, Opaque::Nameless).ok_or_else(|| Unnamed::of(message))
+}
+
+/// What `impl Trait` is in a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opaque {
+    /// A part that has no name, and so has the whole.
+    Nameless,
+    /// A part as any other.
+    Allowed,
+}
+
+/// A type as rustc names it in a message, with every path absolute; `home` is how code names the crate itself.
+pub fn absolute(message: &str, local: &[String], home: &str, opaque: Opaque) -> Option<String> {
     let named = parsed(message, |mut ty: syn::Type| {
-        let mut absolute = Absolute { local, home, nameable: true };
+        let mut absolute = Absolute { local, home, opaque, nameable: true };
         absolute.visit_type_mut(&mut ty);
         absolute.nameable.then(|| quote::ToTokens::to_token_stream(&ty).to_string())
     });
-    named.flatten().ok_or_else(|| Unnamed::of(message))
+    named.flatten()
 }
 
 struct Absolute<'a> {
     local: &'a [String],
-    home: &'a CrateName,
+    home: &'a str,
+    opaque: Opaque,
     nameable: bool,
 }
 
 impl VisitMut for Absolute<'_> {
     fn visit_type_mut(&mut self, ty: &mut syn::Type) {
-        self.nameable &=
-            !matches!(ty, syn::Type::ImplTrait(_) | syn::Type::Infer(_) | syn::Type::Macro(_) | syn::Type::Verbatim(_));
+        self.nameable &= match ty {
+            syn::Type::ImplTrait(_) => self.opaque == Opaque::Allowed,
+            syn::Type::Infer(_) | syn::Type::Macro(_) | syn::Type::Verbatim(_) => false,
+            _ => true,
+        };
         if let syn::Type::Never(_) = ty {
             // As an argument of another type, `!` has no name in stable Rust; the runtime has one for it.
             *ty = syn::parse_quote!(::oxtorch::cell::Never);
@@ -313,7 +367,7 @@ impl VisitMut for Absolute<'_> {
             if self.local.contains(&name) {
                 let home = syn::Ident::new(self.home, first.ident.span());
                 path.segments.insert(0, home.into());
-                path.leading_colon = Some(Default::default());
+                path.leading_colon = (self.home != OWN).then(Default::default);
             } else if path.segments.len() > 1 {
                 path.leading_colon = Some(Default::default());
             }

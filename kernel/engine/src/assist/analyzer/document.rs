@@ -41,7 +41,7 @@ impl Document {
         text += "async fn __oxtorch_cell(";
         for (name, variable) in &state.variables.live {
             let mutable = if variable.mutable { "mut " } else { "" };
-            text += &format!("{mutable}{}: {}, ", raw(name), at_home(&variable.ty));
+            text += &format!("{mutable}{}: {}, ", raw(name), at_home(variable.spelled()));
         }
         text += ") -> ::oxtorch::anyhow::Result<()> {\n";
         let start = text.len();

@@ -172,7 +172,7 @@ fn files(folder: &Path, prefix: &str, found: &mut Candidates) {
 
 fn names(state: &State, cell: &str, prefix: &str, found: &mut Candidates) {
     for (name, variable) in &state.variables.live {
-        found.put(name, Kind::Instance, &readable_type(&variable.ty));
+        found.put(name, Kind::Instance, &readable_type(variable.spelled()));
     }
     for item in state.scope.items() {
         let text = signature(item.fragment.text()).map(|signature| signature.text).unwrap_or_default();
@@ -227,7 +227,7 @@ fn members(state: &State, docs: &Path, names: &[&str], prefix: &str, found: &mut
         members_of_anything(state, prefix, found);
         return false;
     };
-    let mut ty = variable.ty.clone();
+    let mut ty = variable.spelled().to_owned();
     for field in fields {
         let fields = fields_of(state, &ty);
         let Some((_, inner)) = fields.into_iter().find(|(name, _)| name == field) else { return false };

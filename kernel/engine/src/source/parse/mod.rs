@@ -5,7 +5,8 @@ mod parsed;
 use std::sync::Arc;
 
 pub use parsed::{
-    Binding, Impl, ImplHead, Item, ItemKind, ParseError, ParsedCell, Statement, StatementKind, UseDeclaration, UseLeaf,
+    Binding, Impl, ImplHead, Item, ItemKind, LetValue, ParseError, ParsedCell, Statement, StatementKind,
+    UseDeclaration, UseLeaf,
 };
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -232,7 +233,8 @@ impl Sorter<'_> {
                 // One that is not compiled must not fix an earlier one of its name.
                 let conditional = local.attrs.iter().any(|attribute| attribute.path().is_ident("cfg"));
                 bindings.0.iter_mut().for_each(|binding| binding.mutable |= conditional);
-                StatementKind::Let { bindings: bindings.0, deferred: local.init.is_none() }
+                let (deferred, value) = (local.init.is_none(), LetValue::of(local));
+                StatementKind::Let { bindings: bindings.0, deferred, value }
             }
             Stmt::Expr(expr, None) if is_last && has_value(expr) => tail(statement),
             Stmt::Macro(it) if is_last && it.semi_token.is_none() => tail(statement),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use quote::ToTokens;
 use serde::{Deserialize, Serialize};
+use syn::spanned::Spanned;
 
 use crate::source::fragment::{CellText, Edit, Fragment};
 use crate::source::identifiers::{Names, mentions, unraw};
@@ -248,6 +249,8 @@ pub enum StatementKind {
         bindings: Vec<Binding>,
         /// Whether it is assigned later, `let x;`.
         deferred: bool,
+        /// What its one variable is, as far as the code says so.
+        value: LetValue,
     },
     /// The trailing expression, whose value is shown.
     Tail {
@@ -256,6 +259,44 @@ pub enum StatementKind {
     },
     /// Anything else.
     Other,
+}
+
+/// The value of a `let` of one variable, without a type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LetValue {
+    /// `|x| x + 1`
+    Closure(Closure),
+    /// `async { 1 }`
+    Future,
+    /// Anything else.
+    Other,
+}
+
+/// A closure as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closure {
+    /// Where in the cell's text.
+    pub range: Range<usize>,
+    /// Whether it takes what it captures.
+    pub is_move: bool,
+    /// The names in its arguments.
+    pub arguments: Names,
+}
+
+impl LetValue {
+    /// What a `let` says of its value.
+    pub fn of(local: &syn::Local) -> Self {
+        let (syn::Pat::Ident(_), Some(init)) = (&local.pat, &local.init) else { return Self::Other };
+        match &*init.expr {
+            syn::Expr::Closure(it) if it.asyncness.is_none() => Self::Closure(Closure {
+                range: it.span().byte_range(),
+                is_move: it.capture.is_some(),
+                arguments: it.inputs.iter().flat_map(|argument| mentions(argument.to_token_stream())).collect(),
+            }),
+            syn::Expr::Async(_) => Self::Future,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A name in a `let` pattern: a variable, unless it is that of a constant, a unit struct or a variant in scope, `None`
