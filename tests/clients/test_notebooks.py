@@ -14,7 +14,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 QUICKSTART = REPOSITORY / "notebooks/quickstart.ipynb"
 CNN = REPOSITORY / "notebooks/cnn.ipynb"
-TUTORIAL = sorted((REPOSITORY / "notebooks/tutorial").glob("*.ipynb"))
+# In the words of Keras, and the parts of the tutorial.
+LESSONS = [REPOSITORY / "notebooks/keras.ipynb", *sorted((REPOSITORY / "notebooks/tutorial").glob("*.ipynb"))]
 
 
 def notebook_of(*cells):
@@ -78,8 +79,8 @@ def pictures(notebook):
     return shown
 
 
-@pytest.mark.parametrize("path", TUTORIAL, ids=[path.stem for path in TUTORIAL])
-def test_a_part_of_the_tutorial_runs_as_it_is_stored(path, tmp_path):
+@pytest.mark.parametrize("path", LESSONS, ids=[path.stem for path in LESSONS])
+def test_a_lesson_runs_as_it_is_stored(path, tmp_path):
     ran = tmp_path / "ran.ipynb"
     done = oxtorch_run(path, "-o", ran)
     assert done.returncode == 0, done.stderr
