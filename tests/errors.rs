@@ -18,8 +18,8 @@ use session::{Notebook, Shown, without_colors};
 const CELL: &str = "=== ";
 /// Cells of this name are what the case is about; they must run.
 const GIVEN: &str = "given";
-/// Ahead of the name of a case whose snapshot shows the colors.
-const COLORED: &str = "[colored] ";
+/// Ahead of the name of a case whose snapshot shows the styles.
+const STYLED: &str = "[styled] ";
 /// Ahead of the name of a case that is interrupted once it has printed `ready`.
 const INTERRUPTED: &str = "[interrupted] ";
 /// A report has fewer lines than this, so that a reader sees all of it at once.
@@ -71,7 +71,7 @@ fn file_stem(path: &Path) -> String {
 /// A cell of a file, and the name of its case.
 struct Cell {
     name: String,
-    colored: bool,
+    styled: bool,
     interrupted: bool,
     code: String,
 }
@@ -82,12 +82,12 @@ fn cells(text: &str) -> Result<Vec<Cell>, String> {
     let mut names = BTreeSet::new();
     for (index, line) in text.lines().enumerate() {
         if let Some(name) = line.strip_prefix(CELL) {
-            let (colored, interrupted) = (name.starts_with(COLORED), name.starts_with(INTERRUPTED));
-            let name = name.trim_start_matches(COLORED).trim_start_matches(INTERRUPTED).to_owned();
+            let (styled, interrupted) = (name.starts_with(STYLED), name.starts_with(INTERRUPTED));
+            let name = name.trim_start_matches(STYLED).trim_start_matches(INTERRUPTED).to_owned();
             if name != GIVEN && !names.insert(name.clone()) {
                 return Err(format!("{}: there are two cases `{name}`", index + 1));
             }
-            cells.push(Cell { name, colored, interrupted, code: String::new() });
+            cells.push(Cell { name, styled, interrupted, code: String::new() });
         } else if let Some(cell) = cells.last_mut() {
             cell.code.push_str(line);
             cell.code.push('\n');
@@ -157,9 +157,9 @@ fn complaints_about(cell: &Cell, shown: &Shown) -> Vec<String> {
     if cell.name == GIVEN {
         complaints.push("it should run".to_owned());
     }
-    let colored = shown.error.as_ref().is_some_and(|error| error.traceback.concat().contains("\x1b["));
-    if !colored {
-        complaints.push("there are no colors".to_owned());
+    let styled = shown.error.as_ref().is_some_and(|error| error.traceback.concat().contains("\x1b[1m"));
+    if !styled {
+        complaints.push("nothing is bold".to_owned());
     }
     if report.lines().count() >= MOST_LINES {
         complaints.push(format!("{} lines are too many", report.lines().count()));
@@ -187,7 +187,7 @@ fn compare(name: &str, cell: &Cell, shown: &Shown) {
     }
     if let Some(error) = &shown.error {
         let report = error.traceback.join("\n");
-        let report = if cell.colored { report.replace('\x1b', "␛") } else { without_colors(&report) };
+        let report = if cell.styled { report.replace('\x1b', "␛") } else { without_colors(&report) };
         text.push_str(&format!("{}: {}\n\n{report}", error.kind, error.evalue));
     }
     let mut settings = insta::Settings::clone_current();

@@ -3,6 +3,7 @@
 With OXTORCH_SCREENSHOTS naming a folder, pictures of what was seen are put there.
 """
 
+import json
 import os
 import re
 import shutil
@@ -25,6 +26,43 @@ from playwright.sync_api import expect, sync_playwright  # noqa: E402
 # A cell that has not answered by then never will.
 PATIENCE = 60_000
 
+# What WCAG 2 asks of text.
+READABLE = 4.5
+
+# Each piece of text below an element, with its color and the backgrounds behind it, the nearest first.
+PIECES = """
+element => {
+    const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    const pieces = [];
+    while (texts.nextNode()) {
+        const text = texts.currentNode.textContent.trim();
+        const parents = [];
+        for (let at = texts.currentNode.parentElement; at; at = at.parentElement) parents.push(at);
+        const styles = parents.map(parent => getComputedStyle(parent));
+        if (text) pieces.push([text, styles[0].color, styles.map(style => style.backgroundColor)]);
+    }
+    return pieces;
+}
+"""
+
+# Where on the screen the first appearances of some texts in an element begin.
+PLACES = """
+(element, wanted) => wanted.map(text => {
+    const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    let from = element.textContent.indexOf(text);
+    while (texts.nextNode()) {
+        const length = texts.currentNode.textContent.length;
+        if (from < length) break;
+        from -= length;
+    }
+    const range = document.createRange();
+    range.setStart(texts.currentNode, from);
+    range.setEnd(texts.currentNode, from + 1);
+    const {left, top, height} = range.getBoundingClientRect();
+    return {left, top, height};
+})
+"""
+
 TRAINING = """\
 let vs = nn::VarStore::new(device());
 let net = nn::seq().add_fn(|x| x.flat_view()).add(nn::linear(vs.root(), 64, 10, Default::default()));
@@ -40,9 +78,10 @@ for (_, bar) in progress(0..20_000).describe("training").with_bar() {
 class Lab:
     """A notebook in JupyterLab in a browser."""
 
-    def __init__(self, page, address):
+    def __init__(self, page, address, settings):
         self.page = page
         self.address = address
+        self.settings = settings
 
     def shoot(self, name):
         """Takes a picture for whoever wants to look."""
@@ -55,6 +94,10 @@ class Lab:
         self.page.goto(f"{self.address}/lab?reset")
         self.page.locator(".jp-LauncherCard", has_text="Rust (Oxtorch)").first.click(timeout=PATIENCE)
         self.ready()
+
+    def theme(self, name):
+        """The theme of all pages that are opened from now on."""
+        (self.settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": name}))
 
     def ready(self):
         expect(self.page.locator(".jp-Notebook:visible")).to_be_visible(timeout=PATIENCE)
@@ -120,7 +163,7 @@ def server(tmp_path_factory):
             log.seek(0)
             assert process.poll() is None and time.monotonic() < until, log.read()
             time.sleep(0.1)
-        yield address, root / "work"
+        yield address, root / "work", settings
     finally:
         process.terminate()
         process.wait(timeout=60)
@@ -148,10 +191,10 @@ def browser():
 
 @pytest.fixture
 def lab(server, browser):
-    address, _ = server
+    address, _, settings = server
     page = browser.new_page(viewport={"width": 1100, "height": 800}, device_scale_factor=1)
     page.set_default_timeout(PATIENCE)
-    yield Lab(page, address)
+    yield Lab(page, address, settings)
     page.close()
 
 
@@ -192,7 +235,7 @@ def test_a_notebook_as_a_student_writes_it(lab, server):
     lab.shoot("lab-error")
 
     lab.page.keyboard.press("Control+s")
-    _, folder = server
+    _, folder, _ = server
     notebook = folder / "homework.ipynb"
     # The first time it asks for a name.
     lab.page.locator(".jp-Dialog input[type=text]").fill("homework.ipynb")
@@ -274,3 +317,67 @@ def test_input(lab):
     field.press("Enter")
     lab.runs_as(0, 1)
     expect(lab.output(0)).to_contain_text('"Ada"')
+
+
+def color(css):
+    """Red, green, blue and opacity, each from 0 to 1."""
+    numbers = [float(number) for number in re.findall(r"[\d.]+", css)]
+    return [*(number / 255 for number in numbers[:3]), *(numbers[3:] or [1.0])]
+
+
+def over(front, back):
+    """What is seen of a color on another one, which is opaque."""
+    return [*(front[3] * above + (1 - front[3]) * below for above, below in zip(front[:3], back[:3])), 1.0]
+
+
+def contrast(text, backgrounds):
+    """By WCAG 2: from 1 to 21."""
+    seen = [1.0, 1.0, 1.0, 1.0]
+    for background in reversed(backgrounds):
+        seen = over(color(background), seen)
+
+    def luminance(shown):
+        linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in shown[:3]]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05
+
+    one, other = luminance(seen), luminance(over(color(text), seen))
+    return max(one, other) / min(one, other)
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_all_of_an_error_can_be_read(lab, theme):
+    lab.theme(theme)
+    lab.launch()
+    # A label, a second one, a suggestion that adds and takes away, and a panic with help.
+    cells = ["let count: i32 = String::new();", "let list = vec![1];\ndrop(list);\nlist.len()", "let a = 1;\na = 2;"]
+    cells += ["let x = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));\nx.matmul(&x)"]
+    for number, code in enumerate(cells):
+        lab.run(number, code)
+        lab.runs_as(number, number + 1)
+        report = lab.output(number).locator("pre").first
+        pieces = report.evaluate(PIECES)
+        assert any("-->" in text for text, _, _ in pieces) and any("^" in text for text, _, _ in pieces), pieces
+        weak = [(text, contrast(ink, grounds)) for text, ink, grounds in pieces if contrast(ink, grounds) < READABLE]
+        assert not weak, weak
+    lab.shoot(f"lab-errors-{theme.split()[-1].lower()}")
+    lab.theme("JupyterLab Light")
+
+
+def test_an_underline_is_below_its_word_also_of_a_long_line(lab):
+    # As a laptop shows it, with the list of files open.
+    lab.page.set_viewport_size({"width": 1366, "height": 768})
+    lab.launch()
+    beginning = "let total = " + " + ".join(f"first_number_{number}" for number in range(8))
+    names = "".join(f"let first_number_{number} = {number};\n" for number in range(8))
+    cells = ["let wrong: i32 = Tensor::new();", f"{names}{beginning} + wrong_name + 1 + 2 + 3;"]
+    for number, (code, word) in enumerate(zip(cells, ["Tensor::new()", "wrong_name"])):
+        lab.run(number, code)
+        lab.runs_as(number, number + 1)
+        report = lab.output(number).locator("pre").first
+        code = re.compile(r" *\d+ \|.*" + re.escape(word))
+        line = next(line for line in report.text_content().splitlines() if code.match(line))
+        code_line, underline = report.evaluate(PLACES, [line[line.index(word) :], "^" * len(word)])
+        assert abs(code_line["left"] - underline["left"]) < 1, report.text_content()
+        assert 0 < underline["top"] - code_line["top"] < 2 * code_line["height"], report.text_content()
+        assert max(map(len, report.text_content().splitlines())) <= 100, report.text_content()
+    lab.shoot("lab-long-line")

@@ -263,5 +263,5 @@ fn timed_out(timeout: Duration, error: &CellError) -> CellError {
 }
 
 fn plain_error(kind: ErrorKind, evalue: &str) -> CellError {
-    CellError { kind, evalue: evalue.into(), traceback: vec![format!("\u{1b}[1;31m{kind}\u{1b}[0m: {evalue}")] }
+    CellError { kind, evalue: evalue.into(), traceback: vec![format!("\u{1b}[1m{kind}\u{1b}[0m: {evalue}")] }
 }

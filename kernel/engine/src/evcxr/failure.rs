@@ -6,6 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
 use evcxr::{CompilationError, Error};
 use oxtorch_session::{CellError, ErrorKind};
 
+use crate::report::layout::wrapped;
 use crate::report::render::Report;
 
 /// More errors than this are seldom read, and the first is usually the cause.
@@ -13,9 +14,9 @@ const MAX_ERRORS: usize = 4;
 
 /// A failure with a message and notes that stand for themselves.
 pub fn plain(kind: ErrorKind, level: &'static str, message: &str, notes: &[String]) -> CellError {
-    let mut group = Group::with_title(Level::ERROR.with_name(level).primary_title(message.to_owned()));
+    let mut group = Group::with_title(Level::ERROR.with_name(level).primary_title(wrapped(message)));
     for note in notes {
-        group = group.element(Level::NOTE.message(note.clone()));
+        group = group.element(Level::NOTE.message(wrapped(note)));
     }
     cell_error(kind, message, &[group])
 }
@@ -40,7 +41,7 @@ fn compile_errors(errors: &[CompilationError], code: &str, number: u32) -> CellE
 }
 
 fn draw(error: &CompilationError, code: &str, number: u32) -> Group<'static> {
-    let mut title = Level::ERROR.primary_title(error.message());
+    let mut title = Level::ERROR.primary_title(wrapped(&error.message()));
     if let Some(code) = error.code() {
         title = title.id(code.to_owned());
     }
@@ -62,7 +63,7 @@ fn draw(error: &CompilationError, code: &str, number: u32) -> Group<'static> {
         group = group.element(snippet);
     }
     for help in error.help().into_iter().chain(error.evcxr_extra_hint().map(str::to_owned)) {
-        group = group.element(Level::HELP.message(help.lines().next().unwrap_or_default().to_owned()));
+        group = group.element(Level::HELP.message(wrapped(help.lines().next().unwrap_or_default())));
     }
     group
 }

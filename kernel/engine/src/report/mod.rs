@@ -3,8 +3,10 @@
 pub(crate) mod brackets;
 pub(crate) mod errors;
 pub(crate) mod hints;
+pub(crate) mod layout;
 pub(crate) mod python_hints;
 pub(crate) mod render;
 pub(crate) mod runtime_hints;
 pub(crate) mod type_names;
 pub(crate) mod underline;
+mod window;

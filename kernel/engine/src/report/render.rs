@@ -1,18 +1,21 @@
 //! Draws rustc's diagnostics and panics on the user's own text.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Snippet, Title};
 use oxtorch_session::{CellError, ErrorKind};
 
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, Span, quoted};
 use crate::report::brackets::Unbalanced;
 use crate::report::hints::Advice;
+use crate::report::layout::{drawn, wrapped};
 use crate::report::runtime_hints;
 use crate::report::underline::extent;
+use crate::report::window::around;
 use crate::source::files;
 use crate::source::fragment::CellText;
 use crate::source::source_map::{CrateSource, Place};
@@ -29,7 +32,7 @@ const MORE_LINES: usize = 2;
 /// More alternatives than this (of traits to import, say) are noise.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// A report in lines, with ANSI colors, and its first line without.
+/// A report in lines, with ANSI styles, and its first line without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// What went wrong.
@@ -41,8 +44,7 @@ pub struct Report {
 impl Report {
     /// What is drawn, in lines.
     pub fn drawn(summary: String, groups: &[Group<'_>]) -> Self {
-        let lines = Renderer::styled().render(groups).lines().map(str::to_owned).collect();
-        Self { summary, lines }
+        Self { summary, lines: drawn(groups) }
     }
 
     /// The error of a cell that this is the report of.
@@ -138,7 +140,7 @@ enum Detail {
 fn draw(error: &Diagnostic, source: &CrateSource, file: &str, advice: &Advice, detail: Detail) -> String {
     let here = |text: &str| without_folder(&readable(text), source);
     let message = here(&error.message);
-    let mut title = level(&error.level).primary_title(message);
+    let mut title = level(&error.level).primary_title(wrapped(&message));
     let code = error.code().to_owned();
     if !code.is_empty() {
         title = title.id(code);
@@ -153,16 +155,16 @@ fn draw(error: &Diagnostic, source: &CrateSource, file: &str, advice: &Advice, d
             let places = snippets(&child.spans, source, file);
             // A note about a place in the standard library or the runtime says nothing to the user.
             if child.spans.is_empty() && !says_nothing(&message) {
-                main = main.element(level(&child.level).message(message));
+                main = main.element(level(&child.level).message(wrapped(&message)));
             } else if !places.is_empty() && detail == Detail::All {
-                notes.push(Group::with_title(level(&child.level).secondary_title(message)).elements(places));
+                notes.push(Group::with_title(level(&child.level).secondary_title(wrapped(&message))).elements(places));
             }
         } else if !advice.hides_suggestions {
             suggestions.extend(suggestion(&message, &suggested, source, file));
         }
     }
     for help in &advice.help {
-        main = main.element(Level::HELP.message(help.clone()));
+        main = main.element(Level::HELP.message(wrapped(help)));
     }
     if detail != Detail::All {
         suggestions.truncate(1);
@@ -170,12 +172,11 @@ fn draw(error: &Diagnostic, source: &CrateSource, file: &str, advice: &Advice, d
     let mut groups = vec![main];
     groups.extend(notes);
     if let Some(patch) = &advice.patch {
-        let change = Patch::new(patch.place.range.clone(), patch.replacement.clone());
-        let title = Level::HELP.secondary_title(patch.message.clone());
-        groups.push(Group::with_title(title).element(snippet(&patch.place.cell).patch(change)));
+        let change = (patch.place.range.clone(), patch.replacement.clone());
+        groups.push(Group::with_title(help(&patch.message)).element(changed(&patch.place.cell, vec![change])));
     }
     groups.extend(suggestions);
-    Renderer::styled().render(&groups)
+    drawn(&groups).join("\n")
 }
 
 /// Paths of files as the user has them: from the folder that the notebook works in.
@@ -241,7 +242,12 @@ fn in_a_file(span: &Span, source: &CrateSource) -> Option<Snippet<'static, Annot
 }
 
 fn snippet<T: Clone>(cell: &CellText) -> Snippet<'static, T> {
-    Snippet::source(cell.shown.clone()).path(format!("cell [{}]", cell.number()))
+    source(cell.shown.clone(), cell)
+}
+
+/// What of a cell is drawn.
+fn source<T: Clone>(text: String, cell: &CellText) -> Snippet<'static, T> {
+    Snippet::source(text).path(format!("cell [{}]", cell.number()))
 }
 
 /// A suggestion, as a patch where it changes the user's text and as text where it adds a `use`.
@@ -252,9 +258,7 @@ fn suggestion(message: &str, spans: &[&Span], source: &CrateSource, file: &str) 
     if !imports.is_empty() {
         imports.dedup();
         imports.truncate(MAX_SUGGESTIONS);
-        return Some(Group::with_title(
-            Level::HELP.secondary_title(format!("{message}: `{}`", imports.join("` or `"))),
-        ));
+        return Some(Group::with_title(help(&format!("{message}: `{}`", imports.join("` or `")))));
     }
     let mut patches: Vec<(Place, String)> = Vec::new();
     for span in spans {
@@ -268,14 +272,26 @@ fn suggestion(message: &str, spans: &[&Span], source: &CrateSource, file: &str) 
     let first = patches[0].0.range.clone();
     let alternatives = patches.iter().skip(1).any(|(place, _)| place.range == first && !first.is_empty());
     patches.truncate(if alternatives { 1 } else { patches.len() });
-    let patches = patches.into_iter().map(|(place, code)| Patch::new(place.range, readable(&code)));
-    Some(Group::with_title(Level::HELP.secondary_title(message.to_owned())).element(snippet(&cell).patches(patches)))
+    let changes = patches.into_iter().map(|(place, code)| (place.range, readable(&code))).collect();
+    Some(Group::with_title(help(message)).element(changed(&cell, changes)))
+}
+
+fn help(message: &str) -> Title<'static> {
+    Level::HELP.secondary_title(wrapped(message))
+}
+
+/// A cell with changes to places of it.
+fn changed(cell: &CellText, changes: Vec<(Range<usize>, String)>) -> Snippet<'static, Patch<'static>> {
+    let (places, replacements): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+    let window = around(&cell.shown, places);
+    let patches = window.places.into_iter().zip(replacements).map(|(place, code)| Patch::new(place, code));
+    source(window.text, cell).patches(patches)
 }
 
 /// Draws a panic or another failure at run time, on the line where it happened.
 pub fn failure(kind: &'static str, message: &str, places: &[Place], notes: &[String]) -> Report {
     let summary = message.lines().next().unwrap_or("").to_owned();
-    let mut main = Group::with_title(Level::ERROR.with_name(kind).primary_title(message.to_owned()));
+    let mut main = Group::with_title(Level::ERROR.with_name(kind).primary_title(wrapped(message)));
     let mut callers = None;
     if let Some((first, frames)) = places.split_first() {
         let at = extent(first, message);
@@ -288,10 +304,10 @@ pub fn failure(kind: &'static str, message: &str, places: &[Place], notes: &[Str
         });
     }
     for note in notes {
-        main = main.element(Level::NOTE.message(note.clone()));
+        main = main.element(Level::NOTE.message(wrapped(note)));
     }
     if let Some(help) = runtime_hints::help(message) {
-        main = main.element(Level::HELP.message(help));
+        main = main.element(Level::HELP.message(wrapped(help)));
     }
     Report::drawn(summary, &std::iter::once(main).chain(callers).collect::<Vec<_>>())
 }
@@ -303,7 +319,7 @@ pub fn unbalanced_text(cell: &CellText, found: &Unbalanced) -> Report {
     if let Some((range, label)) = &found.other {
         annotations.push(AnnotationKind::Context.span(range.clone()).label(label.clone()));
     }
-    let title = Level::ERROR.primary_title(found.message.clone());
+    let title = Level::ERROR.primary_title(wrapped(&found.message));
     let group = Group::with_title(title).element(snippet(cell).annotations(annotations));
     Report::drawn(found.message.clone(), &[group])
 }

@@ -136,7 +136,7 @@ impl<E: Engine> Startup<E> {
 
 fn setup_error(reason: &str) -> CellError {
     let mut traceback: Vec<String> =
-        format!("\u{1b}[1;31mOxtorch is not set up\u{1b}[0m: {reason}").lines().map(str::to_string).collect();
+        format!("\u{1b}[1mOxtorch is not set up\u{1b}[0m: {reason}").lines().map(str::to_string).collect();
     traceback.push("Run `oxtorch doctor` in a terminal to see what is missing, then restart the kernel.".into());
     CellError { kind: ErrorKind::Setup, evalue: reason.lines().next().unwrap_or_default().to_string(), traceback }
 }
