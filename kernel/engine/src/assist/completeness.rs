@@ -51,18 +51,24 @@ fn is_complete_code(code: &str) -> Completeness {
     if !open.is_empty() {
         return incomplete(open.len());
     }
+    // Where a statement could go on, an empty line ends it.
+    let could_go_on = if ends_with_an_empty_line(code) { Completeness::Complete } else { incomplete(0) };
     let parsed = read(Block::parse_within, code, |parsed| match parsed {
         Ok(_) => Completeness::Complete,
-        Err(error) if error.to_string().starts_with("unexpected end of input") => incomplete(0),
+        Err(error) if error.to_string().starts_with("unexpected end of input") => could_go_on.clone(),
         // Two statements in a row lack a semicolon between them; at the very end one may still be typed.
         Err(_) => Completeness::Invalid,
     });
     let ended = || read(Block::parse_within, &format!("{code}\n;"), |parsed| parsed.is_ok()) == Ok(true);
     if parsed == Ok(Completeness::Invalid) && ended() {
-        return incomplete(0);
+        return could_go_on;
     }
     // What is wrong is said when it runs.
     parsed.unwrap_or(Completeness::Complete)
+}
+
+fn ends_with_an_empty_line(code: &str) -> bool {
+    code.rsplit_once('\n').is_some_and(|(_, last)| last.trim().is_empty())
 }
 
 fn incomplete(depth: usize) -> Completeness {
@@ -111,6 +117,16 @@ mod tests {
         check("let x = 5", Completeness::Incomplete { indent: String::new() });
         check("use std::fmt", Completeness::Incomplete { indent: String::new() });
         check("let x = 5 // five", Completeness::Incomplete { indent: String::new() });
+    }
+
+    #[test]
+    fn an_empty_line_ends_a_statement_but_no_block() {
+        check("let x = 5\n", Completeness::Complete);
+        check("let x =\n    ", Completeness::Complete);
+        check("let x = 5\n+ 1", Completeness::Incomplete { indent: String::new() });
+        check("for i in 0..3 {\n", Completeness::Incomplete { indent: "    ".into() });
+        check("for i in 0..3 {\n    println!(\"{i}\");\n}", Completeness::Complete);
+        check("let s = \"abc\n", Completeness::Incomplete { indent: String::new() });
     }
 
     #[test]
