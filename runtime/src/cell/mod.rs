@@ -35,7 +35,7 @@ pub use panic::unwinding_begins;
 pub(crate) use panic::{first_sentence, install_hook, panicked_within, payload_text};
 pub use share::{Share, Shared, ViaCopy, ViaShare};
 pub(crate) use show::show_bundle;
-pub use show::{NoMethod, Show, Shown, ViaDebug, ViaName, ViaRich};
+pub use show::{NoMethod, Show, Shown, ViaDebug, ViaModule, ViaName, ViaRich, ViaTensors};
 pub use stage::{Ending, Error, end_cell, of_any_error, stage};
 pub(crate) use stage::{begin, end, record_panic, run};
 pub use store::{Never, Returns, TypeOf, carry, forget, probe, put, put_back, take, type_of};

@@ -1,11 +1,12 @@
 //! Shows the value of a cell's trailing expression, in the richest form that its type has.
 //!
-//! The kernel writes `(&&&Show(value)).oxtorch_show(|| value.evcxr_display())`. Method lookup tries `&&&Show` first,
-//! then strips one reference after the other, so the first of these that the type satisfies is called: [`ViaRich`],
-//! [`ViaDebug`], [`ViaName`]. This decides in one compile, without specialisation.
+//! The kernel writes `(&&&&&Show(value)).oxtorch_show(|| value.evcxr_display())`. Method lookup tries `&&&&&Show`
+//! first, then strips one reference after the other, so the first of these that the type satisfies is called:
+//! [`ViaRich`], [`ViaTensors`], [`ViaModule`], [`ViaDebug`], [`ViaName`]. This decides in one compile, without
+//! specialisation.
 //!
 //! Where `display` is given a value whose type has no [`RichDisplay`], the kernel writes
-//! `(&&&Show(value)).oxtorch_bundle()` in its place, which is decided in the same way.
+//! `(&&&&&Show(value)).oxtorch_bundle()` in its place, which is decided in the same way.
 //!
 //! Notebooks written for evcxr give types a method `evcxr_display`, which prints what to show. Where a type has one it
 //! wins over a trait's that the kernel declares around the value, and the closure's type tells which of both was
@@ -15,9 +16,11 @@ use std::fmt::{self, Debug};
 
 use oxtorch_protocol::{Display, DisplayKind, FromHost};
 
+use tch::nn::ModuleT;
+
 use super::long_text::shortened;
 use crate::checkpoint::checkpoint;
-use crate::display::{MimeBundle, RichDisplay};
+use crate::display::{HoldsTensors, MimeBundle, RichDisplay, network};
 use crate::host::channel;
 
 /// A reference to the value to show.
@@ -61,13 +64,55 @@ pub trait ViaRich {
     fn oxtorch_bundle(&self) -> MimeBundle;
 }
 
-impl<T: RichDisplay + ?Sized> ViaRich for &&Show<'_, T> {
+impl<T: RichDisplay + ?Sized> ViaRich for &&&&Show<'_, T> {
     fn oxtorch_show<S: Shown>(&self, _: impl FnOnce() -> S) {
         show_bundle(self.0.mime_bundle());
     }
 
     fn oxtorch_bundle(&self) -> MimeBundle {
         self.0.mime_bundle()
+    }
+}
+
+/// Shows lists and tuples with each tensor as it is shown alone.
+pub trait ViaTensors {
+    /// Sends the value as the cell's result.
+    fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S);
+
+    /// The value for `display`.
+    fn oxtorch_bundle(&self) -> MimeBundle;
+}
+
+impl<T: HoldsTensors + ?Sized> ViaTensors for &&&Show<'_, T> {
+    fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S) {
+        if !by_evcxr().is_shown() {
+            show_bundle(self.oxtorch_bundle());
+        }
+    }
+
+    fn oxtorch_bundle(&self) -> MimeBundle {
+        if T::HOLDS_TENSORS { MimeBundle::text(self.0.text()) } else { bundle(format_args!("{:?}", self.0)) }
+    }
+}
+
+/// Shows a layer or a network by the layers that it consists of.
+pub trait ViaModule {
+    /// Sends the value as the cell's result.
+    fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S);
+
+    /// The value for `display`.
+    fn oxtorch_bundle(&self) -> MimeBundle;
+}
+
+impl<T: ModuleT + ?Sized> ViaModule for &&Show<'_, T> {
+    fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S) {
+        if !by_evcxr().is_shown() {
+            show_bundle(self.oxtorch_bundle());
+        }
+    }
+
+    fn oxtorch_bundle(&self) -> MimeBundle {
+        network::of_module(&self.0).unwrap_or_else(|| bundle(format_args!("{:?}", self.0)))
     }
 }
 
@@ -84,12 +129,12 @@ impl<T: Debug + ?Sized> ViaDebug for &Show<'_, T> {
     fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S) {
         // `TypeId` would ask for `'static`, and the value of a cell may borrow.
         if std::any::type_name::<T>() != "()" && !by_evcxr().is_shown() {
-            show_text(format_args!("{:?}", self.0));
+            show_bundle(self.oxtorch_bundle());
         }
     }
 
     fn oxtorch_bundle(&self) -> MimeBundle {
-        bundle(format_args!("{:?}", self.0))
+        debug_bundle(&self.0)
     }
 }
 
@@ -140,6 +185,13 @@ fn without_our_names(name: &str) -> String {
 /// Not generic, and so compiled once and not into every cell.
 fn show_text(text: fmt::Arguments<'_>) {
     show_bundle(bundle(text));
+}
+
+/// The `Debug` form, or the layers of what is a network by it: one that is not called as a `Module`.
+fn debug_bundle(value: &dyn Debug) -> MimeBundle {
+    let text = shortened(format_args!("{value:?}"));
+    let network = if network::may_be_in(&text) { network::of_value(value) } else { None };
+    network.unwrap_or_else(|| MimeBundle::text(text))
 }
 
 /// Text that may be far too long.

@@ -34,11 +34,15 @@ mod confusion;
 pub mod font;
 mod history;
 pub(crate) mod live;
+pub(crate) mod network;
 pub mod picture;
 pub(crate) mod player;
 pub mod progress;
 pub mod table;
 pub mod tensor;
+mod tensors;
+
+pub use tensors::HoldsTensors;
 
 const TEXT: &str = "text/plain";
 
@@ -83,7 +87,12 @@ impl MimeBundle {
 
     /// The bytes of a PNG file.
     pub fn png(png: &[u8]) -> Self {
-        Self::text("<PNG image>").with("image/png", BASE64.encode(png))
+        Self::text("<PNG image>").with_png(png)
+    }
+
+    /// Adds the bytes of a PNG file.
+    pub(crate) fn with_png(self, png: &[u8]) -> Self {
+        self.with("image/png", BASE64.encode(png))
     }
 
     /// An SVG document.

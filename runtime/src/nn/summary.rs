@@ -19,10 +19,10 @@ use std::fmt;
 
 use tch::nn::{ModuleT, VarStore};
 use tch::{Device, Kind, Tensor};
-use unicode_width::UnicodeWidthStr;
 
-use crate::display::table::writer::{aligned, html_cell, html_table, thousands};
-use crate::display::{MimeBundle, RichDisplay, escape_html};
+use crate::display::table::layers::{LayerTable, Row};
+use crate::display::table::writer::thousands;
+use crate::display::{MimeBundle, RichDisplay};
 use crate::modes::no_grad;
 use crate::nn::by_name;
 use crate::nn::watch::{self, Call};
@@ -56,9 +56,6 @@ enum Role {
     /// It is no parameter: the statistics of a batch norm.
     Buffer,
 }
-
-/// Depth, layer, shapes, parameters.
-type Row = (usize, [String; 3]);
 
 /// Shows the variables of a network, layer by layer, with the number of parameters in all, of those that are trained,
 /// and their size. [`Summary::forward`] adds what each layer gives.
@@ -225,8 +222,9 @@ impl Summary {
         self.variables.iter().map(|variable| variable.bytes).sum()
     }
 
-    fn head(&self) -> [&'static str; 3] {
-        ["Layer", if self.rows.is_some() { "Output shape" } else { "Variables" }, "Parameters"]
+    fn table(&self) -> LayerTable {
+        let head = ["Layer", if self.rows.is_some() { "Output shape" } else { "Variables" }, "Parameters"];
+        LayerTable { head, rows: self.lines(), totals: self.totals() }
     }
 
     fn lines(&self) -> Vec<Row> {
@@ -288,37 +286,14 @@ fn common_path<'a>(paths: impl IntoIterator<Item = &'a str>) -> String {
 
 impl RichDisplay for Summary {
     fn mime_bundle(&self) -> MimeBundle {
-        MimeBundle::html(self.html()).with("text/plain", self.to_string())
-    }
-}
-
-impl Summary {
-    fn html(&self) -> String {
-        let row = |tag: &str, depth: usize, [layer, shapes, parameters]: [&str; 3]| {
-            let indented = format!("left; padding-left: {}em", 0.5 + 1.2 * depth as f64);
-            let cells = [(&*indented, layer), ("left", shapes), ("right", parameters)];
-            format!("<tr>{}</tr>", cells.map(|(style, text)| html_cell(tag, style, text)).concat())
-        };
-        let body: String =
-            self.lines().iter().map(|(depth, cells)| row("td", *depth, cells.each_ref().map(String::as_str))).collect();
-        let totals: Vec<String> = self.totals().iter().map(|total| escape_html(total)).collect();
-        let table = html_table(&row("th", 0, self.head()), &body);
-        format!("{table}<div>{}</div>", totals.join("<br>"))
+        self.table().mime_bundle()
     }
 }
 
 /// The aligned text.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = vec![self.head().map(str::to_owned).to_vec()];
-        lines.extend(self.lines().into_iter().map(|(depth, [layer, shapes, parameters])| {
-            vec![format!("{}{layer}", "  ".repeat(depth)), shapes, parameters]
-        }));
-        let lines = aligned(&lines, &[false, false, true]);
-        let rule = "-".repeat(lines[0].width());
-        writeln!(f, "{}\n{rule}", lines[0])?;
-        lines[1..].iter().try_for_each(|line| writeln!(f, "{line}"))?;
-        write!(f, "{rule}\n{}", self.totals().join("\n"))
+        self.table().fmt(f)
     }
 }
 

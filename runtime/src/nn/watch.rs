@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::fmt::{self, Debug};
 use std::ops::{Deref, DerefMut};
 
 use tch::Tensor;
@@ -127,8 +128,14 @@ fn weights(layer: &dyn Any) -> Vec<Tensor> {
 /// summary(&vs).forward(&net, [1, 1, 8, 8])
 /// # ;
 /// ```
-#[derive(Debug)]
 pub struct Watched<M>(M);
+
+/// The layer's own.
+impl<M: Debug> Debug for Watched<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// Has [`summary`](crate::summary::summary) show the output of a layer that stands in a struct of one's own. Layers of
 /// `nn::seq()` and `nn::seq_t()` are shown without it.
@@ -166,8 +173,14 @@ impl<M: Module + 'static> Module for Watched<M> {
 /// let x = Tensor::randn([2, 3, 4, 4], (Kind::Float, device()));
 /// assert_eq!(norm.forward_t(&x, true).size(), [2, 3, 4, 4]);
 /// ```
-#[derive(Debug)]
 pub struct WatchedT<M>(M);
+
+/// The layer's own.
+impl<M: Debug> Debug for WatchedT<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// [`watch`] for a layer with a training mode, such as a batch norm.
 pub fn watch_t<M>(layer: M) -> WatchedT<M> {

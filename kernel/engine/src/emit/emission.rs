@@ -142,7 +142,7 @@ impl Displayed {
             (false, _) => ("&", ""),
         };
         let edit = |at: usize, insert: String| Edit { at: fragment.range.start + at, replaces: 0, insert };
-        let head = format!("{borrow}{{ {SHOW_TRAITS} (&&&::oxtorch::cell::Show({of}");
+        let head = format!("{borrow}{{ {SHOW_TRAITS} (&&&&&::oxtorch::cell::Show({of}");
         Some([edit(self.start, head), edit(self.end, ")).oxtorch_bundle() }".to_owned())])
     }
 }
@@ -153,7 +153,8 @@ pub(super) fn shared(name: &str) -> String {
 }
 
 /// What decides how a value is shown.
-pub(super) const SHOW_TRAITS: &str = "use ::oxtorch::cell::{ViaDebug as _, ViaName as _, ViaRich as _};";
+pub(super) const SHOW_TRAITS: &str =
+    "use ::oxtorch::cell::{ViaDebug as _, ViaModule as _, ViaName as _, ViaRich as _, ViaTensors as _};";
 
 /// A crate ready to compile.
 #[derive(Debug, Default)]

@@ -337,7 +337,7 @@ impl Emitter<'_> {
         self.marked(if self.input.decisions.tail_of_any_error { "\n)" } else { "\n" }, Inserted::Show);
         self.marked(&format!(") {{ __oxtorch_value => {{ {VIA_EVCXR} "), Inserted::Show);
         self.marked(
-            "(&&&::oxtorch::cell::Show(__oxtorch_value)).oxtorch_show(|| __oxtorch_value.evcxr_display()) } }",
+            "(&&&&&::oxtorch::cell::Show(__oxtorch_value)).oxtorch_show(|| __oxtorch_value.evcxr_display()) } }",
             Inserted::Show,
         );
     }

@@ -28,6 +28,7 @@ use crate::display::{MimeBundle, RichDisplay, debug_as_shown};
 use crate::modes::no_grad;
 
 mod cells;
+pub(crate) mod layers;
 mod record;
 mod structure;
 pub(crate) mod writer;

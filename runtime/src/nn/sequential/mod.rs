@@ -25,7 +25,7 @@ struct Named<F: ?Sized> {
 
 impl<F: ?Sized> Debug for Named<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        write!(f, "{}()", self.name)
     }
 }
 
@@ -85,7 +85,6 @@ macro_rules! sequential {
         }
 
         $(#[$doc])*
-        #[derive(Debug)]
         pub struct $chain {
             layers: Vec<Box<dyn $link>>,
             /// Of each layer; empty for one without.
@@ -215,6 +214,17 @@ macro_rules! sequential {
                 let _place =
                     Place { chain: stringify!($chain), index, name: &self.names[index], kind: layer.kind(), input: xs };
                 watch::call(layer, layer.kind(), &mut || layer.$forward(xs, $($train)?))
+            }
+        }
+
+        /// Each layer with its name, or its index.
+        impl Debug for $chain {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut chain = f.debug_struct(stringify!($chain));
+                for (index, (layer, name)) in self.layers.iter().zip(&self.names).enumerate() {
+                    chain.field(if name.is_empty() { index.to_string() } else { name.clone() }.as_str(), layer);
+                }
+                chain.finish()
             }
         }
 

@@ -1,6 +1,7 @@
 //! One layer in several places.
 
 use std::any::type_name;
+use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex};
 
 use tch::Tensor;
@@ -32,8 +33,14 @@ use crate::nn::watch;
 /// assert_eq!(out.forward(&tokens.forward(&x)).size(), [2, 20]);
 /// assert_eq!(vs.variables().len(), 1);
 /// ```
-#[derive(Debug)]
 pub struct Shared<M>(Arc<Mutex<M>>);
+
+/// The layer's own.
+impl<M: Debug> Debug for Shared<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        lock(&self.0).fmt(f)
+    }
+}
 
 /// Makes a layer one that can stand in several places.
 pub fn shared<M>(layer: M) -> Shared<M> {

@@ -1,5 +1,6 @@
 //! Layers whose weight is computed from other variables: `torch.nn.utils.parametrizations`.
 
+use std::fmt::{self, Debug};
 use std::sync::Mutex;
 
 use tch::Tensor;
@@ -68,9 +69,14 @@ impl Weighted for Embedding {
     }
 }
 
-/// A layer that runs with another weight each time.
-#[derive(Debug)]
+/// A layer that runs with another weight each time, and has none in between: so it keeps no graph alive.
 struct Reweighted<L>(Mutex<L>);
+
+impl<L: Debug> Debug for Reweighted<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        lock(&self.0).fmt(f)
+    }
+}
 
 impl<L: Weighted> Reweighted<L> {
     /// Makes the layer, with its bias at the path. What its weight begins with is returned beside it, and no variable.
@@ -81,7 +87,7 @@ impl<L: Weighted> Reweighted<L> {
         if let Some(bias) = layer.bias_mut() {
             *bias = path.add("bias", bias.detach(), true);
         }
-        let weight = layer.weight_mut().detach();
+        let weight = std::mem::replace(layer.weight_mut(), Tensor::new()).detach();
         (Self(Mutex::new(layer)), weight)
     }
 
@@ -89,9 +95,7 @@ impl<L: Weighted> Reweighted<L> {
         let mut layer = lock(&self.0);
         *layer.weight_mut() = weight;
         let output = forward(&layer);
-        // The layer keeps no graph alive.
-        let weight = layer.weight_mut().detach();
-        *layer.weight_mut() = weight;
+        *layer.weight_mut() = Tensor::new();
         output
     }
 }
