@@ -22,6 +22,7 @@ mod layout;
 mod live;
 mod marks;
 mod numbers;
+mod theme;
 mod write;
 
 pub use error::PlotError;
@@ -33,6 +34,7 @@ pub(crate) use layout::names::cut;
 pub use live::{Coordinate, LivePlot};
 pub use marks::{Graph, GraphLayout, histogram};
 pub use numbers::{Grid, Matrix, Numbers};
+pub use theme::{Theme, theme};
 pub(crate) use write::scene;
 
 use layout::colors::Palette;
@@ -68,6 +70,8 @@ pub struct Figure {
     view: Option<(f64, f64)>,
     legend: Legend,
     size: Option<(u32, u32)>,
+    /// Where it is not that of all figures.
+    theme: Option<Theme>,
     /// What was wrong with something that was added.
     fault: Option<PlotError>,
 }
@@ -145,6 +149,24 @@ impl Figure {
         self
     }
 
+    /// The colors of page, text and lines. By default what [`plot::theme`](theme()) has set for all figures.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// use oxtorch::plot::Theme;
+    /// let figure = Figure::new().line("loss", &[3.0, 1.0]).theme(Theme::Dark);
+    /// assert!(figure.svg()?.contains("fill=\"#111111\""));
+    /// # anyhow::Ok(())
+    /// ```
+    pub fn theme(mut self, theme: Theme) -> Self {
+        self.theme = Some(theme);
+        self
+    }
+
+    pub(crate) fn theme_or_usual(&self) -> Theme {
+        self.theme.unwrap_or_else(Theme::usual)
+    }
+
     /// The figure as an SVG document.
     ///
     /// # Errors
@@ -211,7 +233,8 @@ impl Figure {
     pub(crate) fn scene(&self) -> Result<Scene, PlotError> {
         let (width, height) = self.pixels();
         let within = Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
-        Ok(scene::scene((width, height), layout::draw(self, within, &mut Palette::default())?))
+        let shapes = layout::draw(self, within, &mut Palette::default())?;
+        Ok(self.theme_or_usual().scene((width, height), shapes))
     }
 
     fn check(&self) -> Result<(), PlotError> {

@@ -9,19 +9,31 @@ pub struct Ink {
     pub rgb: [u8; 3],
     /// From 0, invisible, to 1.
     pub opacity: f64,
+    /// Whether it is a color of the page, which is another in a dark theme, and not one of the data.
+    pub is_page: bool,
 }
 
 impl Ink {
     /// The page.
-    pub const WHITE: Self = Self::new(255, 255, 255);
+    pub const WHITE: Self = Self::of_page(255, 255, 255);
     /// Text and axes.
-    pub const TEXT: Self = Self::new(60, 60, 60);
+    pub const TEXT: Self = Self::of_page(60, 60, 60);
     /// The grid behind the data.
-    pub const GRID: Self = Self::new(228, 228, 228);
+    pub const GRID: Self = Self::of_page(228, 228, 228);
 
     /// All of a color.
     pub const fn new(red: u8, green: u8, blue: u8) -> Self {
-        Self { rgb: [red, green, blue], opacity: 1.0 }
+        Self { rgb: [red, green, blue], opacity: 1.0, is_page: false }
+    }
+
+    /// All of a color of the page.
+    pub const fn of_page(red: u8, green: u8, blue: u8) -> Self {
+        Self { is_page: true, ..Self::new(red, green, blue) }
+    }
+
+    /// The same color in each theme: what is on data has to differ from these.
+    pub const fn on_data(self) -> Self {
+        Self { is_page: false, ..self }
     }
 
     /// As much of the color as that.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::layout::colors::Palette;
 use super::layout::{self, names::title_of};
 use super::scene::{self, Rect, Scene};
-use super::{Figure, PlotError, write};
+use super::{Figure, PlotError, Theme, write};
 use crate::display::{MimeBundle, RichDisplay};
 
 /// A figure that chooses no size takes this much of a page with others.
@@ -31,6 +31,7 @@ pub struct Figures {
     columns: usize,
     title: String,
     size: Option<(u32, u32)>,
+    theme: Option<Theme>,
 }
 
 impl Figures {
@@ -61,6 +62,12 @@ impl Figures {
     /// The size of all together in pixels. By default that of the figures, 400 by 290 for one that chooses none.
     pub fn size(mut self, width: u32, height: u32) -> Self {
         self.size = Some((width.clamp(160, 8000), height.clamp(120, 8000)));
+        self
+    }
+
+    /// As [`Figure::theme`], for all of them. By default the theme of the first one.
+    pub fn theme(mut self, theme: Theme) -> Self {
+        self.theme = Some(theme);
         self
     }
 
@@ -140,7 +147,8 @@ impl Figures {
             shapes.extend(layout::draw(figure, Rect::new(left, top, left + width, top + height), &mut palette)?);
         }
         shapes.extend(title_of(&self.title, f64::from(width) / 2.0, 20.0, f64::from(width)));
-        Ok(scene::scene((width, height), shapes))
+        let theme = self.theme.or_else(|| self.figures.first()?.theme);
+        Ok(theme.unwrap_or_else(Theme::usual).scene((width, height), shapes))
     }
 }
 

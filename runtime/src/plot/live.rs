@@ -135,7 +135,7 @@ impl RichDisplay for LivePlot {
             canvas.catch_up();
             return MimeBundle::empty();
         }
-        canvas.bundle()
+        canvas.whole_bundle()
     }
 }
 
@@ -169,20 +169,31 @@ impl Canvas {
     }
 
     fn draw(&mut self, now: Instant) {
-        let bundle = self.bundle();
-        match &self.handle {
-            Some(handle) => handle.update(&bundle),
-            None => self.handle = Some(display(&bundle)),
-        }
-        self.is_behind = false;
+        self.show(&self.bundle());
         self.pace.shown(now, now.elapsed());
     }
 
-    /// As SVG: it is drawn in a tenth of the time that a PNG takes.
+    fn show(&mut self, bundle: &MimeBundle) {
+        match &self.handle {
+            Some(handle) => handle.update(bundle),
+            None => self.handle = Some(display(bundle)),
+        }
+        self.is_behind = false;
+    }
+
+    /// As SVG while it grows: it is drawn in a tenth of the time that a PNG takes.
     fn bundle(&self) -> MimeBundle {
         match self.figure.svg() {
             Ok(svg) => MimeBundle::svg(svg).with("text/plain", self.text()),
             Err(error) => MimeBundle::text(error.to_string()),
+        }
+    }
+
+    /// As SVG and PNG: what shows a notebook later may show no SVG, as GitHub does.
+    fn whole_bundle(&self) -> MimeBundle {
+        match self.figure.png() {
+            Ok(png) => self.bundle().with_png(&png),
+            Err(_) => self.bundle(),
         }
     }
 
@@ -205,7 +216,9 @@ impl Canvas {
 
 impl Live for Canvas {
     fn settle(&mut self) {
-        self.catch_up();
+        if self.is_behind || self.handle.is_some() {
+            self.show(&self.whole_bundle());
+        }
         self.handle = None;
         self.is_registered = false;
         self.pace = Pace::new(INTERVAL);
@@ -257,5 +270,8 @@ mod tests {
         live::settle();
         assert!(!lock(&plot.0).is_behind && lock(&plot.0).handle.is_none());
         assert_eq!(plot.mime_bundle().plain(), "<live plot: 3.0000 at 2>");
+        let kept = plot.mime_bundle();
+        assert!(kept.get("image/svg+xml").is_some() && kept.get("image/png").is_some(), "{kept:?}");
+        assert!(lock(&plot.0).bundle().get("image/png").is_none(), "a PNG takes too long while it grows");
     }
 }

@@ -125,7 +125,7 @@ pub(in crate::plot) fn shapes(figure: &Figure, at: &Rect) -> Vec<Shape> {
         let text = centered((x, y), fitted(remark, SIZE, at.width()), SIZE, Anchor::Start);
         let ground = Rect::new(x - 2.0, y - 7.0, x + text.width + 2.0, y + 7.0);
         shapes.push(Shape::Rect { at: ground, ink: Ink::WHITE.mix(0.75) });
-        shapes.push(Text { ink: Ink::new(150, 60, 30), ..text }.into());
+        shapes.push(Text { ink: Ink::of_page(150, 60, 30), ..text }.into());
     }
     shapes
 }

@@ -5,7 +5,7 @@ use super::super::write::scene::{Anchor, Ink, Point, Rect, Shape, Stroke, Text, 
 use super::{Figure, Frame, LeftOut, Mark, Shared};
 
 const SIZE: f64 = 11.5;
-const GUIDE: Ink = Ink::new(110, 110, 110);
+const GUIDE: Ink = Ink::of_page(110, 110, 110);
 
 /// A line across the plot.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use super::annotations::readable;
 use super::plane::arrow;
 use super::{Figure, Frame, Layer, Mark, PlotError, Shared};
 
-const EDGE: Ink = Ink::new(170, 170, 170);
+const EDGE: Ink = Ink::of_page(170, 170, 170);
 const SIZE: f64 = 11.0;
 /// How many pairs of nodes the spring layout moves at most.
 const MOST_PAIRS: usize = 200_000_000;
@@ -274,7 +274,7 @@ impl Nodes {
 fn label_of(at: Point, label: &str, radius: f64) -> Vec<Shape> {
     let inside = centered(at, label, SIZE, Anchor::Middle);
     if inside.width < 2.0 * radius - 2.0 {
-        return vec![Text { ink: Ink::WHITE, ..inside }.into()];
+        return vec![Text { ink: Ink::WHITE.on_data(), ..inside }.into()];
     }
     readable(centered((at.0 + radius + 4.0, at.1), label, SIZE, Anchor::Start)).collect()
 }

@@ -330,7 +330,7 @@ impl Mark for Heat {
                 let text = written[row * grid.columns + column].clone();
                 let middle = ((at.left + at.right) / 2.0, (at.top + at.bottom) / 2.0);
                 let letters = if ink.brightness() < 0.55 { Ink::WHITE } else { Ink::TEXT };
-                shapes.push(Text { ink: letters, ..centered(middle, text, size, Anchor::Middle) }.into());
+                shapes.push(Text { ink: letters.on_data(), ..centered(middle, text, size, Anchor::Middle) }.into());
             }
         }
         shapes

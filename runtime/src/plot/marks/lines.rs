@@ -266,7 +266,7 @@ fn dots(frame: &Frame<'_>, points: impl Iterator<Item = Point>, ink: Ink) -> Vec
     visible
         .flat_map(|at| {
             // On a colored ground a white rim tells a point from it.
-            let rim = over_a_field.then_some(Shape::Dot { at, radius: DOT + 1.0, ink: Ink::WHITE });
+            let rim = over_a_field.then_some(Shape::Dot { at, radius: DOT + 1.0, ink: Ink::WHITE.on_data() });
             let ink = ink.mix(if over_a_field { 1.0 } else { 0.75 });
             rim.into_iter().chain([Shape::Dot { at, radius: DOT, ink }])
         })

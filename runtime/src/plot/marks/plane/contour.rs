@@ -11,6 +11,8 @@ use super::super::{Axes, Figure, Frame, LeftOut, Mark, PlotError, Shared, Span};
 use super::Lattice;
 use super::isolines::isolines;
 
+/// Lines over filled areas.
+const OVER_AREAS: Ink = Ink::TEXT.on_data();
 /// About how many levels there are where none were chosen.
 const LEVELS: usize = 9;
 /// How fine areas are drawn, in pixels of their own.
@@ -115,7 +117,7 @@ impl Mark for Contours {
         }
         let is_over_areas = frame.figure.marks::<Self>().any(|contours| contours.is_filled);
         let map = frame.figure.heat.color_map();
-        let ink = |level| if is_over_areas { Ink::TEXT } else { map.color(share(level)) };
+        let ink = |level| if is_over_areas { OVER_AREAS } else { map.color(share(level)) };
         levels.iter().flat_map(|level| self.lines(frame, *level, ink(*level))).collect()
     }
 
@@ -131,7 +133,7 @@ impl Contours {
         let longest = lines.iter().max_by(|a, b| length(a).total_cmp(&length(b)));
         let at =
             longest.filter(|line| frame.figure.heat.annotated && length(line) > 60.0).map(|line| line[line.len() / 2]);
-        let stroke = Stroke::new(ink, if ink == Ink::TEXT { 0.9 } else { 1.5 });
+        let stroke = Stroke::new(ink, if ink == OVER_AREAS { 0.9 } else { 1.5 });
         let label = at.map(|at| readable(centered(at, format!("{level}"), SIZE, Anchor::Middle)));
         let lines = lines.iter().map(|line| Shape::Line { points: line.clone(), stroke });
         lines.collect::<Vec<_>>().into_iter().chain(label.into_iter().flatten()).collect()
@@ -142,9 +144,10 @@ impl Contours {
         let (low, high) = range(frame.figure);
         let ends = [vec![low.min(levels[0])], levels.to_vec(), vec![high.max(levels[levels.len() - 1])]].concat();
         let map = frame.figure.heat.color_map();
+        let page = frame.figure.theme_or_usual().ink(Ink::WHITE);
         let color = |value: f64| {
             if !value.is_finite() {
-                return Ink::WHITE.rgb;
+                return page.rgb;
             }
             let above = levels.partition_point(|level| *level <= value);
             map.color(share((ends[above] + ends[above + 1]) / 2.0)).rgb

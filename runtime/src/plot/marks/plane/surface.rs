@@ -18,7 +18,7 @@ const HALF: [f64; 3] = [1.0, 1.0, 0.75];
 const BESIDE: f64 = 16.0;
 /// A number on an axis takes that much of it, in pixels.
 const ROOM: f64 = 26.0;
-const PANE: Ink = Ink::new(246, 246, 246);
+const PANE: Ink = Ink::of_page(246, 246, 246);
 
 type Place = [f64; 3];
 
