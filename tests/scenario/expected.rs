@@ -57,7 +57,7 @@ impl Text {
         {
             complaints.push(format!("{place} differs (- expected, + shown):\n{}", diff(whole, shown)));
         }
-        let lacking: Vec<_> = self.parts.iter().filter(|part| !shown.contains(part.as_str())).collect();
+        let lacking: Vec<_> = self.parts.iter().filter(|part| !contains(shown, part)).collect();
         for part in &lacking {
             complaints.push(format!("{place} lacks: {part}"));
         }
@@ -68,7 +68,7 @@ impl Text {
 
     fn update(&mut self, shown: &str) {
         let shown = shown.trim_end_matches('\n');
-        self.parts.retain(|part| shown.contains(part.as_str()));
+        self.parts.retain(|part| contains(shown, part));
         self.whole = (self.parts.is_empty() && !shown.is_empty()).then(|| shown.to_owned());
     }
 
@@ -212,6 +212,12 @@ impl fmt::Display for Expected {
         self.absent.iter().try_for_each(|text| writeln!(formatter, "report! {text}"))?;
         self.report_limit.iter().try_for_each(|limit| writeln!(formatter, "report< {limit}"))
     }
+}
+
+/// Whether a text says something, wherever its lines are broken.
+fn contains(text: &str, part: &str) -> bool {
+    let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.contains(part) || in_one_line(text).contains(&in_one_line(part))
 }
 
 /// Names that only the machine should see: hashes of cells, folders of the engine.
