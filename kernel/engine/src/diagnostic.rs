@@ -71,6 +71,15 @@ pub fn quoted(message: &str) -> impl Iterator<Item = &str> {
     message.split('`').skip(1).step_by(2)
 }
 
+/// The types of numbers.
+pub const NUMBERS: [&str; 13] =
+    ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize", "isize", "f32", "f64", "i128"];
+
+/// Whether a type is one of a number, which a literal may not have yet.
+pub fn is_number(ty: &str) -> bool {
+    NUMBERS.contains(&ty) || matches!(ty, "{integer}" | "{float}")
+}
+
 impl Diagnostic {
     /// The place that it is about.
     pub fn primary(&self) -> Option<&Span> {

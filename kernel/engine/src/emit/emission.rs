@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::ptr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::plan::variables::Variable;
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, mentions};
 use crate::source::instrument::impl_trait;
+use crate::source::instrument::numbers::{Found, Untyped, left_of_operators};
 use crate::source::parse::{LetValue, UseLeaf};
 use crate::source::source_map::{CrateSource, Place};
 
@@ -117,6 +119,40 @@ pub struct Decisions {
     pub naming: BTreeMap<VariableId, Naming>,
     /// Names in patterns that bind nothing: constants, unit structs and variants in scope.
     pub paths: Names,
+    /// Numbers that are given a type: operators on their right have several results else.
+    #[serde(default)]
+    pub typed: BTreeSet<Number>,
+    /// Numbers that stay as they are, as a type did not help.
+    #[serde(default)]
+    pub untyped: BTreeSet<Number>,
+}
+
+/// A number without a type, on the left of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Number {
+    /// The user's text of the item or statement that it stands in.
+    fragment: String,
+    /// Where in it the number ends.
+    end: usize,
+    /// What to put there.
+    suffix: String,
+}
+
+impl Number {
+    /// The edit that gives it its type.
+    pub(super) fn edit(&self, fragment: &Fragment) -> Option<Edit> {
+        let at = fragment.range.start + self.end;
+        (fragment.text() == self.fragment).then(|| Edit { at, replaces: 0, insert: self.suffix.clone() })
+    }
+}
+
+/// Numbers whose type rustc may have missed.
+#[derive(Debug, Default)]
+pub struct Numbers {
+    /// Those that decide what rustc could not infer.
+    pub deciding: BTreeSet<Number>,
+    /// Those that rustc would probably ask for next.
+    pub likely: BTreeSet<Number>,
 }
 
 /// An argument of `display`, which takes types with a display of their own.
@@ -223,6 +259,39 @@ impl Emission {
                 && place.range.end <= fragment.range.end
         };
         Some((self.fragments.iter().find(holds)?, place))
+    }
+
+    /// The numbers that what stands at a place in the crate's text depends on.
+    pub fn numbers(&self, range: Range<usize>) -> Numbers {
+        let Some((around, place)) = self.fragment(range) else { return Numbers::default() };
+        // One text, since a statement may depend on what others declare.
+        let (mut text, mut starts, mut asked) = (String::new(), Vec::new(), 0..0);
+        for fragment in &self.fragments {
+            let start = text.len();
+            if ptr::eq(fragment, around) {
+                let moved = |at: usize| start + at - fragment.range.start;
+                asked = moved(place.range.start)..moved(place.range.end);
+            }
+            starts.push(start);
+            text.push_str(fragment.text());
+            // The last statement has no semicolon, and may end with a comment.
+            text.push_str("\n;\n");
+        }
+        let number = |untyped: Untyped| {
+            let index = starts.partition_point(|start| *start < untyped.end) - 1;
+            let fragment = self.fragments[index].text().to_owned();
+            Number { fragment, end: untyped.end - starts[index], suffix: untyped.suffix.to_owned() }
+        };
+        let Found { deciding, likely } = left_of_operators(&text, asked);
+        Numbers {
+            deciding: deciding.into_iter().map(number).collect(),
+            likely: likely.into_iter().map(number).collect(),
+        }
+    }
+
+    /// Whether a place in the crate's text is of what shows the trailing expression.
+    pub fn shows_at(&self, place: usize) -> bool {
+        self.marks.iter().any(|(range, mark)| *mark == Inserted::Show && range.contains(&place))
     }
 
     /// The new variables that the user's statement at a place in the crate's text declares.

@@ -25,7 +25,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use self::emission::shared;
-pub use self::emission::{CellVariable, Decisions, Emission, Inserted, VariableId};
+pub use self::emission::{CellVariable, Decisions, Emission, Inserted, Number, VariableId};
 use self::stages::cell_variables;
 use crate::crate_names::hashed_name;
 use crate::plan::Plan;
@@ -98,12 +98,13 @@ struct Emitter<'a> {
 impl Emitter<'_> {
     /// Writes an item or statement of the user's.
     fn fragment(&mut self, fragment: &Fragment) -> Range<usize> {
-        let displayed = &self.input.decisions.displayed;
-        let mut edits: Vec<Edit> = displayed.iter().filter_map(|value| value.edits(fragment)).flatten().collect();
-        edits.extend(self.sharing_edits(fragment));
+        let decisions = self.input.decisions;
+        let displayed = decisions.displayed.iter().filter_map(|value| value.edits(fragment)).flatten();
+        let typed = decisions.typed.iter().filter_map(|number| number.edit(fragment));
+        let edits: Vec<Edit> = displayed.chain(typed).chain(self.sharing_edits(fragment)).collect();
         let given = fragment;
         let mut fragment = given.clone();
-        for (_, at) in self.input.decisions.capturing.iter().filter(|(of, _)| of == given.text()) {
+        for (_, at) in decisions.capturing.iter().filter(|(of, _)| of == given.text()) {
             fragment.edits.retain(|edit| edit.at != given.range.start + at || !impl_trait::is_one(edit));
         }
         if !edits.is_empty() {

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::diagnostic::{Diagnostic, Span, quoted};
-use crate::emit::{CellVariable, Decisions, Emission, Inserted, VariableId};
+use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
+use crate::emit::{CellVariable, Decisions, Emission, Inserted, Number, VariableId};
 use crate::plan::opaque::Naming;
 use crate::source::identifiers::Names;
 
@@ -21,6 +21,10 @@ const UNINFERRED: [&str; 3] = ["E0282", "E0283", "E0284"];
 
 /// What the errors of one try ask for: the decisions for the next; `None` when all of them are the user's own.
 pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions: &Decisions) -> Option<Decisions> {
+    let typed = type_numbers(errors, emission, file, decisions);
+    if typed.is_some() {
+        return typed;
+    }
     let mut next = decisions.clone();
     // "aborting due to 2 previous errors" has no place.
     for error in errors.iter().filter(|error| !error.spans.is_empty()) {
@@ -69,6 +73,47 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
         };
     }
     (next != *decisions).then_some(next)
+}
+
+/// Gives numbers on the left of an operator a type where rustc lacks one, and takes it back where that did not help.
+fn type_numbers(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions: &Decisions) -> Option<Decisions> {
+    let mut next = decisions.clone();
+    let (mut wrong, mut any_unfit) = (BTreeSet::new(), false);
+    for error in errors {
+        let unfit = is_about_numbers(error) && !decisions.typed.is_empty();
+        let Some(place) = error.range_in(file).filter(|_| unfit || UNINFERRED.contains(&error.code())) else {
+            continue;
+        };
+        // That a value cannot be shown is told of what shows it.
+        let shown = emission.tail.clone().filter(|_| emission.shows_at(place.start));
+        let numbers = emission.numbers(shown.unwrap_or(place));
+        let is_new = |number: &&Number| !decisions.typed.contains(number) && !decisions.untyped.contains(number);
+        if !unfit && numbers.deciding.iter().any(|number| is_new(&number)) {
+            next.typed.extend(numbers.deciding.iter().chain(&numbers.likely).filter(is_new).cloned());
+        } else {
+            wrong.extend(decisions.typed.intersection(&numbers.deciding).cloned());
+        }
+        any_unfit |= unfit;
+    }
+    // What does not fit may be far from the number.
+    if wrong.is_empty() && any_unfit {
+        wrong.clone_from(&decisions.typed);
+    }
+    next.typed.retain(|number| !wrong.contains(number));
+    next.untyped.extend(wrong);
+    (next != *decisions).then_some(next)
+}
+
+/// Whether an error is that two types of numbers differ, one of which may be a type that we gave a number.
+fn is_about_numbers(error: &Diagnostic) -> bool {
+    // "cannot multiply `f64` by `&f32`"; "mismatched types", and at the place "expected `f32`, found `f64`".
+    let texts: Vec<&str> = match error.code() {
+        "E0277" => vec![&error.message],
+        "E0308" => error.labels().collect(),
+        _ => return false,
+    };
+    let types: Vec<&str> = texts.into_iter().flat_map(quoted).map(|ty| ty.trim_start_matches('&')).collect();
+    types.iter().all(|ty| is_number(ty)) && types.iter().any(|ty| matches!(*ty, "f64" | "i64"))
 }
 
 /// Whether a macro names a variable that is not in scope where the macro is defined.

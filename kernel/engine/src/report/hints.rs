@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::crate_names::readable;
-use crate::diagnostic::{Diagnostic, quoted};
+use crate::diagnostic::{Diagnostic, NUMBERS, is_number, quoted};
 use crate::emit::repair::unresolved_names;
 use crate::plan::scope::Scope;
 use crate::plan::variables::Variables;
@@ -279,17 +279,11 @@ fn derives(wanted: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-const NUMBERS: [&str; 13] =
-    ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize", "isize", "f32", "f64", "i128"];
-
 /// Help with types that rustc has no words for.
 fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
     let message = readable(&error.message);
     let quoted: Vec<&str> = quoted(&message).collect();
-    let is_number = |ty: &str| {
-        let ty = ty.trim_start_matches('&');
-        NUMBERS.contains(&ty) || ty == "{integer}" || ty == "{float}"
-    };
+    let is_number = |ty: &str| is_number(ty.trim_start_matches('&'));
     let text = place.and_then(|place| place.cell.text.get(place.range.clone())).unwrap_or("");
     match (error.code(), &quoted[..]) {
         ("E0432" | "E0433", [krate]) if tells_of(error, "unlinked crate") && !offers_import(error) => Some(

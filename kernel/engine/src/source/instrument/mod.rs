@@ -3,6 +3,7 @@
 
 pub(crate) mod impl_trait;
 mod long_running;
+pub(crate) mod numbers;
 mod publish;
 #[cfg(test)]
 mod tests;
