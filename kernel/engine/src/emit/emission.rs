@@ -52,8 +52,9 @@ pub enum Inserted {
     Take(VariableId),
     /// The check that a new variable is one and borrows nothing, which also tells its type.
     Probe(VariableId),
-    /// The line that has what a closure captures be there once more; the closure is this new variable.
-    Share(VariableId),
+    /// The line that has what a closure captures be there once more: the closure is this new variable, and what it
+    /// captures is the variable of this name.
+    Share(VariableId, String),
     /// The alias that names the type of a new variable.
     Alias(VariableId),
     /// The line that puts a variable into the store.
@@ -110,10 +111,9 @@ pub struct Decisions {
     /// Macros that name variables are defined once more where these are in scope: in the function that runs the cell.
     #[serde(default)]
     pub local_macros: bool,
-    /// Closures that borrow would not be kept, so they get what they capture for themselves; with the variable that
-    /// rustc named as borrowed.
+    /// Closures that borrow would not be kept, so they get what they capture for themselves.
     #[serde(default)]
-    pub sharing: BTreeMap<VariableId, Option<String>>,
+    pub sharing: BTreeSet<VariableId>,
     /// What new variables are of whose types have no name.
     #[serde(default)]
     pub naming: BTreeMap<VariableId, Naming>,

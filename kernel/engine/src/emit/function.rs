@@ -294,7 +294,7 @@ impl Emitter<'_> {
 
     fn statement(&mut self, statement: &Statement) {
         self.out.source.align(&statement.fragment);
-        let sharing = self.input.decisions.sharing.keys().copied();
+        let sharing = self.input.decisions.sharing.iter().copied();
         let here = |id: &VariableId| {
             let declared = &self.out.variables[*id].declared;
             declared.range.start >= statement.fragment.range.start && declared.range.end <= statement.fragment.range.end
@@ -316,10 +316,10 @@ impl Emitter<'_> {
     /// Has what a closure captures be there once more, for the closure alone.
     fn share_captured(&mut self, id: VariableId) {
         for name in self.out.captured(id) {
-            let (copy, name) = (shared(&name), raw(&name));
+            let (copy, variable) = (shared(&name), raw(&name));
             let share =
-                format!("let {copy} = {{ {SHARE_TRAITS} (&&::oxtorch::cell::Shared(&{name})).oxtorch_share() }}; ");
-            self.marked(&share, Inserted::Share(id));
+                format!("let {copy} = {{ {SHARE_TRAITS} (&&::oxtorch::cell::Shared(&{variable})).oxtorch_share() }}; ");
+            self.marked(&share, Inserted::Share(id, name));
         }
     }
 

@@ -120,7 +120,7 @@ impl Emitter<'_> {
     fn sharing_edits(&self, fragment: &Fragment) -> Vec<Edit> {
         let edit = |at: usize, insert: String| Edit { at, replaces: 0, insert };
         let mut edits = Vec::new();
-        for id in self.input.decisions.sharing.keys() {
+        for id in &self.input.decisions.sharing {
             let CellVariable { value: LetValue::Closure(closure), declared, .. } = &self.out.variables[*id] else {
                 continue;
             };

@@ -68,7 +68,7 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
             passed: BTreeSet::new(),
             dropped: BTreeSet::new(),
             naming: BTreeMap::new(),
-            sharing: BTreeMap::new(),
+            sharing: BTreeSet::new(),
             ..next
         };
     }
@@ -193,12 +193,12 @@ fn learn_one(
         return;
     }
     let share = marks.iter().find_map(|marked| match marked.mark {
-        Inserted::Share(id) => Some(*id),
+        Inserted::Share(id, name) => Some((*id, name)),
         _ => None,
     });
-    if let Some(id) = share {
-        let lender = next.sharing.remove(&id).flatten();
-        next.lenders.extend(lender.map(|lender| (id, lender)));
+    if let Some((id, name)) = share {
+        next.sharing.remove(&id);
+        next.lenders.insert(id, name.clone());
         next.not_kept.insert(id);
         return;
     }
@@ -251,9 +251,9 @@ fn learn_one(
             let lender = lender(error, emission);
             if let [id] = borrowers[..]
                 && emission.may_share(id)
-                && !before.sharing.contains_key(&id)
+                && !before.sharing.contains(&id)
             {
-                next.sharing.insert(id, lender);
+                next.sharing.insert(id);
                 return;
             }
             next.lenders.extend(borrowers.iter().filter_map(|id| Some((*id, lender.clone()?))));
