@@ -1,9 +1,9 @@
 //! Names for types that have none of their own, those of closures above all.
 //!
 //! Another crate can name the type of a closure by an alias, `pub type T = impl Fn(f64) -> f64;`, if a function of the
-//! first crate says which type that is. The alias says what can be done with its values; they are of the type itself, so
-//! nothing is boxed. rustc tells what to write: the bounds of what a function returns by `impl Trait` in the name of the
-//! type, the signature of a closure when it is asked.
+//! first crate says which type that is. The alias says what can be done with its values; they are of the type itself,
+//! so nothing is boxed. rustc tells what to write: the bounds of what a function returns by `impl Trait` in the name of
+//! its type, the signature of a closure when it is asked.
 
 use std::collections::BTreeMap;
 
