@@ -154,8 +154,9 @@ impl Part {
     fn is_layer(&self) -> bool {
         let is_setting = self.name.contains("Config") || self.name.is_empty();
         match self.bracket {
-            Some(Bracket::Brace) => !is_setting,
-            Some(_) => !is_setting && !(self.tensors().is_empty() && self.layers().is_empty()),
+            Some(_) if is_setting => false,
+            Some(Bracket::Brace) => true,
+            Some(_) => self.tensors().len() + self.layers().len() > 0,
             None => self.name.ends_with("()") || ["func", "funcT"].contains(&self.name.as_str()),
         }
     }
