@@ -154,7 +154,8 @@ fn draw(error: &Diagnostic, source: &CrateSource, file: &str, advice: &Advice, d
         if suggested.is_empty() {
             let places = snippets(&child.spans, source, file);
             // A note about a place in the standard library or the runtime says nothing to the user.
-            if child.spans.is_empty() && !says_nothing(&message) {
+            let misleads = advice.hides_suggestions && message.starts_with("you might be missing a crate named");
+            if child.spans.is_empty() && !says_nothing(&message) && !misleads {
                 main = main.element(level(&child.level).message(wrapped(&message)));
             } else if !places.is_empty() && detail == Detail::All {
                 notes.push(Group::with_title(level(&child.level).secondary_title(wrapped(&message))).elements(places));

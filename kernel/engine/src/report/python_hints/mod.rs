@@ -4,10 +4,12 @@ pub(crate) mod indexing;
 
 use std::ops::Range;
 
+use crate::crate_names::readable;
 use crate::diagnostic::Diagnostic;
+use crate::names;
 use crate::report::hints::Advice;
 use crate::source::source_map::{CrateSource, Place};
-use crate::source::words::first_name;
+use crate::source::words::{first_name, in_name};
 
 const BLOCK: &str = "a block is in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
 
@@ -63,28 +65,17 @@ const FUNCTIONS: [(&str, &str); 17] = [
     ("isinstance", "a value has one type, which the compiler knows; an `enum` stands for one of several"),
 ];
 
-/// Modules of Python's.
-const MODULES: [&str; 6] = ["torch", "np", "numpy", "F", "math", "plt"];
-
-/// Attributes and methods of other tensor libraries, and the ones here.
-const MEMBERS: [(&str, &str); 12] = [
-    ("shape", "`x.size()`"),
-    ("dtype", "`x.kind()`"),
-    ("item", "`x.double_value(&[])` or `x.int64_value(&[])`"),
-    ("numpy", "`Vec::<f32>::try_from(&x.flatten(0, -1))?`"),
-    ("tolist", "`Vec::<f32>::try_from(&x)?`"),
-    ("long", "`x.to_kind(Kind::Int64)`"),
-    ("float", "`x.to_kind(Kind::Float)`"),
-    ("cpu", "`x.to_device(Device::Cpu)`"),
-    ("cuda", "`x.to_device(Device::cuda_if_available())`"),
-    ("append", "`list.push(x)`"),
-    ("length", "`list.len()`"),
-    ("size", "`list.len()`"),
-];
+/// Attributes and methods of lists, and the ones here. Those of tensors are in the table of names.
+const MEMBERS: [(&str, &str); 3] = [("append", "`list.push(x)`"), ("length", "`list.len()`"), ("size", "`list.len()`")];
 
 /// Whether a name is one of Python's, so that it is no slip for another.
 pub fn knows(name: &str) -> bool {
-    MODULES.contains(&name) || FUNCTIONS.iter().any(|(function, _)| *function == name)
+    is_module(name) || FUNCTIONS.iter().any(|(function, _)| *function == name)
+}
+
+/// Whether a name is that of a module of Python's.
+fn is_module(name: &str) -> bool {
+    name == "math" || names::is_foreign(name)
 }
 
 /// Help for an error in a cell that cannot be parsed.
@@ -98,13 +89,9 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
     let text = place.cell.text.as_str();
     let spot = Spot::new(text, place.range.clone());
     match error.code() {
-        "E0423" | "E0425" => of_a_name(error, &spot, text),
-        "E0599" | "E0609" | "E0615" => {
-            let advice =
-                MEMBERS.iter().find(|(name, _)| *name == spot.word).map(|(_, rust)| Advice::instead(write(rust)));
-            // `size` is the name of a tensor's shape, and no habit there.
-            advice.filter(|_| spot.word != "size" || error.message.contains("Vec<"))
-        }
+        "E0412" | "E0432" | "E0433" => of_another_library(&spot).or_else(|| of_module_elsewhere(&spot)),
+        "E0423" | "E0425" => of_another_library(&spot).or_else(|| of_a_name(error, &spot, text)),
+        "E0599" | "E0609" | "E0615" => of_a_member(error, &spot),
         "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => {
             Some(Advice::instead("a power is `x.powi(3)` for a float, `x.pow(3)` for an integer"))
         }
@@ -139,6 +126,15 @@ impl<'a> Spot<'a> {
         Self { word, before, after, line, first: first_name(line.trim_start()) }
     }
 
+    /// The path that the text is a part of, as Rust or Python writes one.
+    fn path(&self) -> &'a str {
+        let in_path = |char: char| in_name(char) || matches!(char, ':' | '.');
+        let line = self.line;
+        let from = self.before.trim_end_matches(in_path).len();
+        let behind = self.after.trim_start_matches(in_path).len();
+        line[from..line.len() - behind].trim_matches([':', '.'])
+    }
+
     /// Whether a plain `=` follows.
     fn is_assigned(&self) -> bool {
         begins_with_assignment(self.after, "")
@@ -149,6 +145,44 @@ impl<'a> Spot<'a> {
         let open = self.before.matches('(').count();
         open > self.before.matches(')').count()
     }
+}
+
+/// Help for a path that other libraries have, such as `torch.cat` and `nn::CrossEntropyLoss::new`.
+fn of_another_library(spot: &Spot<'_>) -> Option<Advice> {
+    let mut path = spot.path();
+    // In a cell that cannot be parsed, nothing is in scope.
+    if names::SHARED.contains(&spot.word) {
+        return None;
+    }
+    while path.contains(['.', ':']) {
+        if let Some(entry) = names::find(path) {
+            return Some(Advice::instead(entry.told(path)));
+        }
+        path = path[..path.rfind(['.', ':'])?].trim_end_matches(':');
+    }
+    None
+}
+
+/// Help for a path into another library that the table has no name for.
+fn of_module_elsewhere(spot: &Spot<'_>) -> Option<Advice> {
+    let path = spot.path();
+    let root = path.split([':', '.']).next().unwrap_or(path);
+    names::is_foreign(path).then(|| {
+        Advice::instead(format!(
+            "`{root}` is a library of Python's. What it has is here without `use`, by other names: `:doc {root}` lists them, and \
+             `:find WORDS` finds one by words"
+        ))
+    })
+}
+
+/// Help for a method or an attribute that something has in Python.
+fn of_a_member(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
+    if readable(&error.message).replace("tch::", "").contains("`Tensor`") {
+        let entry = names::find(&format!("torch.Tensor.{}", spot.word))?;
+        return Some(Advice::instead(entry.told(spot.word)));
+    }
+    let (_, rust) = MEMBERS.iter().find(|(name, _)| *name == spot.word)?;
+    error.message.contains("Vec<").then(|| Advice::instead(write(rust)))
 }
 
 /// Code alone reads better with a verb.
@@ -175,7 +209,7 @@ fn of_a_name(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> 
         return Some(Advice::instead(format!(
             "a new variable begins with `let`: `let {name} = ...;`, or `let mut {name} = ...;` to change it later"
         )));
-    } else if spot.after.starts_with('.') && MODULES.contains(&name) {
+    } else if spot.after.starts_with('.') && is_module(name) {
         "tensors are made by `Tensor::zeros`, `Tensor::randn`, `Tensor::from_slice`...; layers are in `nn`; numbers have methods, \
          as in `x.sqrt()`"
     } else {
@@ -253,6 +287,20 @@ mod tests {
         let spot = spot("let a = 1;\n  train(lr=0.1);\n", "lr");
         assert_eq!((spot.before, spot.after, spot.first), ("  train(", "=0.1);", "train"));
         assert!(spot.is_assigned() && spot.in_arguments());
+    }
+
+    #[test]
+    fn a_path_of_another_library_names_ours() {
+        let help = |text: &str, word: &str| of_another_library(&spot(text, word)).map(|advice| advice.help.concat());
+        let told = help("let loss = torch::nn::CrossEntropyLoss::new();", "torch").expect("is known");
+        assert!(told.starts_with("`torch::nn::CrossEntropyLoss` is here `nn::cross_entropy("), "{told}");
+        let told = help("let p = F::softmax(&x, 1);", "F").expect("is known");
+        assert!(told.starts_with("`F::softmax` is here `x.softmax("), "{told}");
+        let told = help("nn::BCELoss()", "BCELoss").expect("is known");
+        assert!(told.contains("binary_cross_entropy"), "{told}");
+        assert!(help("torch.cat([a, b])", "torch").expect("is known").contains("Tensor::cat"));
+        assert_eq!(help("let y = cat(&x);", "cat"), None);
+        assert_eq!(help("serde::json::x()", "serde"), None);
     }
 
     #[test]
