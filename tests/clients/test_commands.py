@@ -111,6 +111,16 @@ def test_variables_are_a_table_in_text_and_html(shared_kernel):
     assert "<td" in data["text/html"] and "[2, 3] float32" in data["text/html"]
 
 
+def test_documentation_and_help_are_markdown_in_a_notebook(shared_kernel):
+    def shown(code):
+        return shared_kernel.run(code).of("execute_result")[0]["data"]
+
+    markdown = shown(":doc nn::linear")["text/markdown"]
+    assert markdown.startswith("```rust\npub fn linear<") and "let layer: nn::Linear" in markdown
+    assert "use oxtorch::prelude" not in markdown
+    assert "| `%pwd` |" in shown(":help")["text/markdown"]
+
+
 def test_a_frontend_learns_that_a_command_is_complete(shared_kernel):
     def status(code):
         shared_kernel.client.is_complete(code)

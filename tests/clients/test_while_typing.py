@@ -141,6 +141,18 @@ def test_methods_of_tensors_and_names_of_tch_are_found(completing):
     assert "fn linear<" in inspect(completing, "nn::lin|ear(vs.root(), 2, 2, Default::default())")
 
 
+def test_documentation_is_text_and_markdown(completing):
+    code = "let x = digits();"
+    content = answer(completing, completing.client.inspect(code, code.index("digits"), 0))
+    assert content["data"]["text/plain"].startswith("pub fn digits() -> Digits\n\n")
+    assert content["data"]["text/markdown"].startswith("```rust\npub fn digits() -> Digits\n```\n\n")
+
+
+def test_a_name_of_pytorch_is_answered_with_ours(completing):
+    shown = inspect(completing, "let loss = torch::nn::CrossEntropy|Loss();")
+    assert shown.startswith("`torch::nn::CrossEntropyLoss` is here `nn::cross_entropy(&logits, &labels)`")
+
+
 def test_the_source_comes_with_more_detail(completing):
     assert "1.0 / epoch as f64" not in inspect(completing, "learning_|rate")
     assert "1.0 / epoch as f64" in inspect(completing, "learning_|rate", detail_level=1)

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::{CellError, Completeness, Completion, Event, Interrupter};
+use super::{CellError, Completeness, Completion, Documentation, Event, Interrupter};
 
 /// One cell to run.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +47,8 @@ pub trait Engine: Send + 'static {
         std::future::ready(Completion::none(cursor))
     }
 
-    /// What is known of the name at the byte `cursor`, as text, with its source if that is wanted and known; nothing,
-    /// for an engine that cannot tell.
+    /// What is known of the name at the byte `cursor`, with its source if that is wanted and known; nothing, for an
+    /// engine that cannot tell.
     ///
     /// # Panics
     ///
@@ -58,7 +58,7 @@ pub trait Engine: Send + 'static {
         _code: &str,
         _cursor: usize,
         _with_source: bool,
-    ) -> impl Future<Output = Option<String>> + Send {
+    ) -> impl Future<Output = Option<Documentation>> + Send {
         std::future::ready(None)
     }
 

@@ -20,4 +20,4 @@ pub use engine::{AHEAD, CellRequest, Engine};
 pub use error::{CellError, ErrorKind};
 pub use event::{Event, ProgressLine, Stream, note_display};
 pub use interrupt::{Interrupt, Interrupter};
-pub use question::{Candidate, CandidateKind, Completeness, Completion};
+pub use question::{Candidate, CandidateKind, Completeness, Completion, Documentation};

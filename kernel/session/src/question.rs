@@ -79,3 +79,12 @@ impl CandidateKind {
         }
     }
 }
+
+/// What is known of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Documentation {
+    /// For a terminal.
+    pub plain: String,
+    /// For a notebook.
+    pub markdown: String,
+}

@@ -6,15 +6,19 @@ use std::sync::Arc;
 
 use oxtorch_session::CellError;
 
+use crate::assist::library::in_python::in_python;
+use crate::assist::markdown::{Part, of_rustdoc};
 use crate::assist::runtime_index::{self, Found, Wanted};
 use crate::assist::signature::{Signature, of_impl, signature};
 use crate::assist::standard_library;
 use crate::cell::NativeEngine;
 use crate::compile::state::State;
+use crate::names::{self, Entry, tensor_methods};
 use crate::report::errors::{command_error, internal, interrupted};
 use crate::report::type_names::readable_type;
 use crate::source::fragment::Fragment;
 use crate::source::parse::Impl;
+use crate::source::words::words;
 
 /// More methods than this are counted and not listed.
 const MOST_MEMBERS: usize = 60;
@@ -24,36 +28,62 @@ const SEARCH: &str = "https://doc.rust-lang.org/std/?search=";
 
 impl NativeEngine {
     /// The documentation of a name.
-    pub(crate) async fn documentation(&self, name: &str) -> Result<String, CellError> {
+    pub(crate) async fn documentation(&self, name: &str) -> Result<Vec<Part>, CellError> {
         let wanted = Wanted::parse(name);
         if let Some(found) = of_session(&self.state, &wanted) {
             return Ok(found);
         }
+        if let Some(entry) = names::find(name).filter(|_| self.is_of_another_library(name)) {
+            return self.of_another_library(name, entry).await;
+        }
+        let module = names::of_module(name);
+        if !module.is_empty() && self.is_of_another_library(name) {
+            return Ok(of_module_elsewhere(name, &module));
+        }
         // The type of a variable may be the session's own, or of a library.
         let variable = self.state.variables.live.get(&wanted.name).filter(|_| wanted.owner.is_none());
         let ty = variable.map(|variable| readable_type(variable.spelled()));
-        let declared = ty.as_ref().map(|ty| format!("let {name}: {ty}"));
+        let declared = ty.as_ref().map(|ty| Part::Code(format!("let {name}: {ty}")));
         let wanted = ty.as_deref().map_or(wanted, |ty| Wanted::parse(head(ty)));
         let found = match declared.as_ref().and_then(|_| of_session(&self.state, &wanted)) {
             Some(found) => Some(found),
             None => self.of_libraries(wanted).await?,
         };
-        let parts: Vec<String> = declared.into_iter().chain(found).collect();
+        let parts: Vec<Part> = declared.into_iter().chain(found.into_iter().flatten()).collect();
         if !parts.is_empty() {
-            return Ok(parts.join("\n\n"));
+            return Ok(parts);
+        }
+        if let Some(entry) = names::find(name) {
+            return self.of_another_library(name, entry).await;
         }
         let (wanted, session) = (name.to_owned(), names_of_session(&self.state));
         let nearest = self.off_thread(move |_| runtime_index::nearest(&wanted, session)).await?;
         let mut notes = Vec::from_iter(nearest.map(|nearest| format!("did you mean `{nearest}`?")));
+        notes.push(format!("`:find {}` looks for words in names and documentation", words_of(name)));
         notes.push(format!("the standard library can be searched at {SEARCH}{name}"));
         Err(command_error(&format!("there is no documentation of `{name}` here"), &notes))
     }
 
-    async fn of_libraries(&self, wanted: Wanted) -> Result<Option<String>, CellError> {
+    /// Whether a path begins with `torch`, `np` or the like, which nothing of the session is called.
+    fn is_of_another_library(&self, path: &str) -> bool {
+        let root = path.split([':', '.']).next().unwrap_or(path);
+        names::is_foreign(path) && !self.state.knows(root)
+    }
+
+    /// What to write for a name of another library, and the documentation of that.
+    async fn of_another_library(&self, name: &str, entry: &Entry) -> Result<Vec<Part>, CellError> {
+        let mut parts = vec![Part::Text(entry.told(name))];
+        if let Some(ours) = &entry.ours {
+            parts.extend(self.of_libraries(Wanted::parse(ours)).await?.into_iter().flatten());
+        }
+        Ok(parts)
+    }
+
+    async fn of_libraries(&self, wanted: Wanted) -> Result<Option<Vec<Part>>, CellError> {
         self.off_thread(move |docs| {
-            let standard = || standard_library::find(&docs, &wanted);
+            let standard = || standard_library::find(&docs, &wanted).map(|found| of_standard(&found));
             if wanted.is_standard() {
-                let search = || format!("{}\n\n{SEARCH}{}", wanted.path, wanted.name);
+                let search = || vec![Part::Place(wanted.path.clone()), Part::Place(format!("{SEARCH}{}", wanted.name))];
                 return standard().or_else(|| Some(search()));
             }
             runtime_index::find(&wanted).map(|found| shown(&wanted, found)).or_else(standard)
@@ -68,7 +98,7 @@ impl NativeEngine {
     }
 
     /// Reads many files, on a thread of its own. Gets the folder of the standard library's pages.
-    async fn off_thread<T: Send + 'static>(
+    pub(crate) async fn off_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce(PathBuf) -> T + Send + 'static,
     ) -> Result<T, CellError> {
@@ -94,37 +124,75 @@ fn names_of_session(state: &State) -> Vec<String> {
 }
 
 /// An item of the session, or a method of one.
-fn of_session(state: &State, wanted: &Wanted) -> Option<String> {
+fn of_session(state: &State, wanted: &Wanted) -> Option<Vec<Part>> {
     if let Some(owner) = &wanted.owner {
         return state.scope.impls_of(owner).find_map(|block| member(block, &wanted.name));
     }
     let fragment = &state.scope.find(&wanted.name)?.item.fragment;
     let blocks = state.scope.impls_of(&wanted.name);
     let methods: Vec<String> = blocks.flat_map(|block| block.members.iter().map(|(name, _)| name.clone())).collect();
-    Some(told(signature(fragment.text())?, listed(&wanted.name, methods), defined_in(fragment)))
+    let told = told(signature(fragment.text())?).chain(listed(&wanted.name, methods));
+    Some(told.chain([defined_in(fragment)]).collect())
 }
 
-fn member(block: &Arc<Impl>, name: &str) -> Option<String> {
+fn member(block: &Arc<Impl>, name: &str) -> Option<Vec<Part>> {
     let members = of_impl(block.fragment.text());
     let (_, signature) = members.into_iter().find(|(other, _)| other == name)?;
-    Some(told(signature, None, defined_in(&block.fragment)))
+    Some(told(signature).chain([defined_in(&block.fragment)]).collect())
 }
 
-fn defined_in(fragment: &Fragment) -> String {
-    format!("Defined in cell [{}].", fragment.cell.number())
+fn defined_in(fragment: &Fragment) -> Part {
+    Part::Text(format!("Defined in cell [{}].", fragment.cell.number()))
 }
 
-fn shown(wanted: &Wanted, Found { signature, place, members }: Found) -> String {
-    told(signature, listed(&wanted.name, members), place)
+/// What was found in the libraries.
+fn shown(wanted: &Wanted, found: Found) -> Vec<Part> {
+    let Found { signature, place, path, members, contents, also } = found;
+    let method = tensor_methods::find(&place);
+    let described =
+        method.into_iter().flat_map(|method| [Part::Text(method.about.clone()), Part::Code(method.example.clone())]);
+    let contents = (!contents.is_empty()).then_some(Part::List(contents));
+    let quoted = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let also: Vec<&str> = also.iter().map(String::as_str).collect();
+    let also = (!also.is_empty()).then(|| Part::Text(format!("Also: {}", quoted(&also))));
+    let python = in_python(&path);
+    let python = (!python.is_empty()).then(|| Part::Text(format!("In Python: {}", quoted(python))));
+    told(signature)
+        .chain(described)
+        .chain(contents)
+        .chain(listed(&wanted.name, members))
+        .chain(also)
+        .chain(python)
+        .chain([Part::Place(place)])
+        .collect()
 }
 
-/// All that is known of a name.
-fn told(Signature { text, doc }: Signature, methods: Option<String>, place: String) -> String {
-    let doc = Some(doc).filter(|doc| !doc.is_empty());
-    [Some(text), doc, methods, Some(place)].into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+/// A module of another library: what to write for each of its names.
+fn of_module_elsewhere(name: &str, entries: &[&Entry]) -> Vec<Part> {
+    let row = |entry: &&Entry| {
+        let written = entry.write.as_deref().or(entry.ours.as_deref()).map(|code| format!("`{code}`"));
+        (entry.name().to_owned(), written.or(entry.note.clone()).unwrap_or_default())
+    };
+    vec![Part::Text(format!("What `{name}` has is here:")), Part::List(entries.iter().map(row).collect())]
 }
 
-fn listed(owner: &str, mut names: Vec<String>) -> Option<String> {
+/// A signature and its documentation.
+fn told(Signature { text, doc }: Signature) -> impl Iterator<Item = Part> {
+    let doc = Some(doc).filter(|doc| !doc.is_empty()).map(|doc| Part::Text(of_rustdoc(&doc)));
+    std::iter::once(Part::Code(text)).chain(doc)
+}
+
+/// What a page of the standard library says: its declaration, a paragraph, the address.
+fn of_standard(found: &str) -> Vec<Part> {
+    let part = |(at, text): (usize, &str)| match (text.starts_with("https://"), at) {
+        (true, _) => Part::Place(text.to_owned()),
+        (false, 0) => Part::Code(text.to_owned()),
+        (false, _) => Part::Text(text.to_owned()),
+    };
+    found.split("\n\n").enumerate().map(part).collect()
+}
+
+fn listed(owner: &str, mut names: Vec<String>) -> Option<Part> {
     names.sort();
     names.dedup();
     match names.len() {
@@ -132,4 +200,10 @@ fn listed(owner: &str, mut names: Vec<String>) -> Option<String> {
         count if count > MOST_MEMBERS => Some(format!("{count} methods; `:doc {owner}::NAME` documents one.")),
         _ => Some(format!("Methods: {}", names.join(", "))),
     }
+    .map(Part::Text)
+}
+
+/// `cross entropy loss` of `nn.CrossEntropyLoss`.
+fn words_of(name: &str) -> String {
+    words(name.rsplit([':', '.']).next().unwrap_or(name)).join(" ")
 }

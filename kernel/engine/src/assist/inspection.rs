@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use oxtorch_session::{CellRequest, Engine};
+use oxtorch_session::{CellRequest, Documentation, Engine};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::assist::completion::type_name;
+use crate::assist::markdown::{Part, documentation};
 use crate::cell::{Execution, NativeEngine};
 use crate::host::Host;
 use crate::source::identifiers::Names;
@@ -21,34 +22,35 @@ impl NativeEngine {
     ///
     /// What the session and the libraries tell of a name comes first. Of what a name is where only the types around it
     /// tell, rust-analyzer knows more.
-    pub(crate) async fn inspection(&mut self, cell: &str, cursor: usize, with_source: bool) -> Option<String> {
+    pub(crate) async fn inspection(&mut self, cell: &str, cursor: usize, with_source: bool) -> Option<Documentation> {
         let path = name_at(cell, cursor).map(str::to_owned);
         let known = path.as_deref().filter(|path| self.knows_path(path));
-        let mut text = match known {
+        let mut parts = match known {
             Some(path) => self.own_help(path).await,
             None => None,
         };
-        if text.is_none()
+        if parts.is_none()
             && let Some((analyzer, document)) = self.analyzer_for(cell, cursor)
         {
             let patience = Self::patience(path.as_deref().is_some_and(|path| path.contains("::")));
-            text = if is_on_name(cell, cursor) {
+            let text = if is_on_name(cell, cursor) {
                 self.within(patience, analyzer.name(&document)).await
             } else {
                 self.within(patience, analyzer.call(&document)).await
             };
+            parts = text.map(|text| vec![Part::Verbatim(text)]);
         }
-        if text.is_none() && known.is_none() {
-            text = self.own_help(path.as_deref()?).await;
+        if parts.is_none() && known.is_none() {
+            parts = self.own_help(path.as_deref()?).await;
         }
-        let mut parts = vec![text?];
+        let mut parts = parts?;
         let variable = path.as_deref().filter(|path| self.state.variables.live.contains_key(*path));
         if let Some(name) = variable {
-            parts.extend(self.value_of(name).await);
+            parts.extend(self.value_of(name).await.map(Part::Verbatim));
         } else if with_source {
-            parts.extend(self.source(path.as_deref(), cell, cursor).await);
+            parts.extend(self.source(path.as_deref(), cell, cursor).await.map(Part::Code));
         }
-        Some(parts.join("\n\n"))
+        Some(documentation(&parts))
     }
 
     /// Whether it is known what the name belongs to.
@@ -59,7 +61,7 @@ impl NativeEngine {
         }
     }
 
-    async fn own_help(&self, path: &str) -> Option<String> {
+    async fn own_help(&self, path: &str) -> Option<Vec<Part>> {
         let path = match path.split_once('.') {
             Some((owner, rest)) => self.of_type(owner, rest),
             None => path.to_owned(),

@@ -5,6 +5,8 @@ pub(crate) mod completeness;
 pub(crate) mod completion;
 pub(crate) mod doc;
 pub(crate) mod inspection;
+pub(crate) mod library;
+pub(crate) mod markdown;
 pub(crate) mod runtime_index;
 pub(crate) mod signature;
 pub(crate) mod standard_library;

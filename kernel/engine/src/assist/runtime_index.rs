@@ -2,13 +2,15 @@
 //! build the runtime.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use oxtorch_session::CandidateKind as Kind;
 use oxtorch_setup::sources;
+use quote::ToTokens;
 use syn::{ImplItem, Item};
 
+use crate::assist::library::public_names::{self, Target};
+use crate::assist::library::{external, macro_made};
 use crate::assist::signature::{Signature, doc, of_item, of_member, of_trait_member, one_line};
 use crate::source::items::{member_name, name_of, named};
 use crate::source::nesting::parsed;
@@ -46,24 +48,101 @@ pub(super) struct Found {
     pub signature: Signature,
     /// Where it belongs.
     pub place: String,
+    /// A path by which cells reach it.
+    pub path: String,
     /// The methods of a type or trait.
     pub members: Vec<String>,
+    /// The names in a module, each with the first sentence of its documentation.
+    pub contents: Vec<(String, String)>,
+    /// Other items of that name, by their paths.
+    pub also: Vec<String>,
+}
+
+impl Found {
+    pub fn new(signature: Signature, place: impl Into<String>) -> Self {
+        let (place, path) = (place.into(), String::new());
+        Self { signature, place, path, members: Vec::new(), contents: Vec::new(), also: Vec::new() }
+    }
 }
 
 /// A file of a library.
 #[derive(Debug)]
-struct File {
-    /// `tch::nn::linear`.
-    module: String,
+pub(super) struct File {
+    /// `torch::nn::linear`, where `torch` is the crate `tch` without what we put in its place.
+    pub module: String,
     /// The module that offers what is public in it, `tch::nn`: modules that are not public themselves are left out.
-    place: String,
-    text: String,
+    pub place: String,
+    /// With what the file's macros write behind it.
+    pub text: String,
 }
 
-/// Looks a name up in all libraries.
+/// Looks a name up in all libraries: where a cell's path leads, else by what it is called.
 pub(super) fn find(wanted: &Wanted) -> Option<Found> {
-    let files: Vec<&File> = files().filter(|file| file.text.contains(&wanted.name)).collect();
-    // What belongs to the module or type that was named comes first; what belongs nowhere in particular last.
+    let (mut path, mut also) = (wanted.path.clone(), Vec::new());
+    let target = public_names::find(&wanted.path).or_else(|| {
+        let mut named = public_names::all().iter().filter(|public| public.name() == wanted.path);
+        let first = named.next()?;
+        also = named.filter(|other| other.item != first.item).map(|other| other.path.clone()).collect();
+        path.clone_from(&first.path);
+        public_names::find(&first.path)
+    });
+    let found = match target {
+        Some(Target::Module(module)) => public_names::of_module(&module),
+        Some(Target::Item { module, name }) => {
+            let file = files().find(|file| file.module == module)?;
+            let mut found = in_file(file, &Wanted { path: name.clone(), name: name.clone(), owner: None })?.1;
+            if found.signature.text.contains(&format!("struct {name}")) {
+                found.members = methods_of_item(file, &name);
+            }
+            found
+        }
+        Some(Target::Elsewhere(path)) => external::find(&path)?,
+        None => member(wanted).or_else(|| search(wanted, "")).or_else(|| generated("Tensor", &wanted.path))?,
+    };
+    Some(Found { path, also, ..found })
+}
+
+/// The methods of a type: where another one has its name, those in its own file.
+fn methods_of_item(file: &File, name: &str) -> Vec<String> {
+    let declares = |file: &&File| file.text.contains(&format!("\npub struct {name} "));
+    if files().filter(declares).count() < 2 {
+        return methods_of(name).iter().map(|(method, _)| method.clone()).collect();
+    }
+    methods(&file.text).into_iter().filter(|(ty, _)| ty == name).map(|(_, (method, _))| method).collect()
+}
+
+/// A member of what a path leads to, also one that it has by a trait.
+fn member(wanted: &Wanted) -> Option<Found> {
+    let owner = wanted.owner.as_ref()?;
+    let path = wanted.path.strip_suffix(&wanted.name)?.trim_end_matches([':', '.']);
+    let (module, owner) = match public_names::find(path) {
+        Some(Target::Item { module, name }) => (module, name),
+        _ => (String::new(), owner.clone()),
+    };
+    let of =
+        |owner: &str| Wanted { path: wanted.path.clone(), name: wanted.name.clone(), owner: Some(owner.to_owned()) };
+    search(&of(&owner), &module).or_else(|| generated(&owner, &wanted.name)).or_else(|| {
+        let has = |name: &str| trait_methods_of(name).any(|(method, _)| method == wanted.name);
+        traits_of(&owner).find(|name| has(name)).and_then(|name| search(&of(name), ""))
+    })
+}
+
+/// A method of which nothing but its signature is known, as of the wrappers that `tch` generates.
+fn generated(owner: &str, name: &str) -> Option<Found> {
+    let (_, text) = methods_of(owner).iter().find(|(other, _)| other == name)?;
+    Some(Found::new(Signature { text: text.clone(), doc: String::new() }, format!("{owner}::{name}")))
+}
+
+/// What is called so: in the module or of the type that is wanted first, what belongs nowhere in particular last. Of
+/// two types of one name, the one whose module is `near`.
+fn search(wanted: &Wanted, near: &str) -> Option<Found> {
+    // To parse a file takes longer than to see that there is nothing of that name in it.
+    const DECLARE: [&str; 9] = ["const", "enum", "fn", "macro_rules!", "mod", "static", "struct", "trait", "type"];
+    let declared = DECLARE.map(|word| format!("{word} {}", wanted.name));
+    let whole = wanted.owner.as_ref().map(|owner| format!("enum {owner}"));
+    let may_have = |file: &&File| declared.iter().chain(&whole).any(|text| file.text.contains(text));
+    let mut files: Vec<&File> = files().filter(|file| !file.module.contains("generated")).filter(may_have).collect();
+    files.sort_by_key(|file| file.module != near);
     let mut best: Option<(u8, Found)> = None;
     for &file in &files {
         if let Some((rank, found)) = in_file(file, wanted)
@@ -75,15 +154,11 @@ pub(super) fn find(wanted: &Wanted) -> Option<Found> {
             break;
         }
     }
-    let (_, mut found) = best?;
-    if found.members.is_empty() && found.signature.text.contains(&format!("struct {}", wanted.name)) {
-        found.members = methods_of(&wanted.name).iter().map(|(name, _)| name.clone()).collect();
-    }
-    Some(found)
+    best.map(|(_, found)| found)
 }
 
 /// All files, the runtime's first. They are read once: whoever types asks for them again and again.
-fn files() -> impl Iterator<Item = &'static File> {
+pub(super) fn files() -> impl Iterator<Item = &'static File> {
     static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
         let read: Vec<(String, String)> = runtime().chain(tch()).collect();
         let inner = read.iter().flat_map(|(module, text)| {
@@ -93,9 +168,11 @@ fn files() -> impl Iterator<Item = &'static File> {
         let place = |module: &str| {
             let ends = module.match_indices("::").map(|(end, _)| end).chain([module.len()]);
             let parts = module.split("::").zip(ends).filter(|(_, end)| !inner.contains(&module[..*end]));
-            parts.map(|(part, _)| part).collect::<Vec<_>>().join("::")
+            public_names::as_written(&parts.map(|(part, _)| part).collect::<Vec<_>>().join("::"))
         };
-        read.into_iter().map(|(module, text)| File { place: place(&module), module, text }).collect()
+        let macros: HashMap<String, String> = read.iter().flat_map(|(_, text)| macro_made::definitions(text)).collect();
+        let whole = |text: String| text.clone() + &macro_made::made(&text, &macros);
+        read.into_iter().map(|(module, text)| File { place: place(&module), module, text: whole(text) }).collect()
     });
     FILES.iter()
 }
@@ -106,15 +183,17 @@ fn private_module(line: &str) -> Option<&str> {
     (before.is_empty() || before.starts_with("pub(")).then_some(name)
 }
 
-/// Modules, and what is written there.
+/// Modules, and what is written there: of the runtime, and of the crate that stands in front of `tch`.
 fn runtime() -> impl Iterator<Item = (String, String)> {
+    const ROOTS: [(&str, &str); 2] = [("runtime/src/", "oxtorch"), ("runtime/tch/src/", "tch")];
     let sources = sources::all().unwrap_or_default().into_iter();
     sources.filter_map(|source| {
-        let path = source.path.strip_prefix("runtime/src/")?.strip_suffix(".rs")?;
+        let (rest, root) = ROOTS.iter().find_map(|(folder, root)| Some((source.path.strip_prefix(folder)?, root)))?;
+        let path = rest.strip_suffix(".rs")?;
         let hidden = ["bin/", "cell/", "host/mod", "host/channel", "tests/"].iter().any(|it| path.starts_with(it));
         let module = match path {
-            "lib" => "oxtorch".to_owned(),
-            _ => format!("oxtorch::{}", path.trim_end_matches("/mod").replace('/', "::")),
+            "lib" => (*root).to_owned(),
+            _ => format!("{root}::{}", path.trim_end_matches("/mod").replace('/', "::")),
         };
         Some((module, String::from_utf8(source.contents).ok()?)).filter(|_| !hidden)
     })
@@ -122,51 +201,14 @@ fn runtime() -> impl Iterator<Item = (String, String)> {
 
 /// The generated wrappers come last: they are long.
 fn tch() -> impl Iterator<Item = (String, String)> {
-    let mut paths = Vec::new();
-    if let Some(root) = tch_sources() {
-        collect(&root, &root, &mut paths);
-    }
-    paths.sort_by_key(|(_, path)| (path.to_string_lossy().contains("generated"), path.clone()));
-    paths.into_iter().filter_map(|(module, path)| Some((module, std::fs::read_to_string(path).ok()?)))
-}
-
-fn tch_sources() -> Option<PathBuf> {
-    let version = sources::crate_version("tch")?;
-    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(dirs::home_dir()?.join(".cargo")))?;
-    let registries = std::fs::read_dir(cargo.join("registry/src")).ok()?;
-    let folders = registries.flatten().map(|registry| registry.path().join(format!("tch-{version}/src")));
-    folders.into_iter().find(|folder| folder.is_dir())
-}
-
-fn collect(root: &Path, folder: &Path, paths: &mut Vec<(String, PathBuf)>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            collect(root, &path, paths);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let relative = path.strip_prefix(root).unwrap_or(&path).with_extension("");
-            let module = relative.to_string_lossy().replace('/', "::");
-            let module = module.trim_end_matches("::mod").trim_start_matches("wrappers::");
-            let module = if module == "lib" { "tch".to_owned() } else { format!("tch::{module}") };
-            paths.push((module, path));
-        }
-    }
+    let mut read = external::modules("tch", "torch");
+    read.sort_by_key(|(module, _)| (module.contains("generated"), module.clone()));
+    read.into_iter()
 }
 
 /// The name in one file, and how well it fits: 0 is best.
-fn in_file(file: &File, wanted: &Wanted) -> Option<(u8, Found)> {
-    let found = parsed(&file.text, |parsed: syn::File| {
-        in_items(file, &parsed.items, wanted).or_else(|| {
-            // The file is the module itself.
-            let is_module = file.place == file.module && file.module.rsplit("::").next() == Some(&wanted.name);
-            let doc = doc(&parsed.attrs);
-            (is_module && !doc.is_empty()).then(|| {
-                let signature = Signature { text: format!("mod {}", wanted.name), doc };
-                (2, Found { signature, place: file.module.clone(), members: Vec::new() })
-            })
-        })
-    });
-    found.flatten()
+pub(super) fn in_file(file: &File, wanted: &Wanted) -> Option<(u8, Found)> {
+    parsed(&file.text, |parsed: syn::File| in_items(file, &parsed.items, wanted)).flatten()
 }
 
 fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)> {
@@ -186,7 +228,7 @@ fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)>
                 _ => Vec::new(),
             };
             let place = format!("{}::{}", file.place, wanted.name);
-            return Some((0, Found { signature, place, members }));
+            return Some((0, Found { members, ..Found::new(signature, place) }));
         }
     }
     for item in items {
@@ -200,16 +242,26 @@ fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)>
                 let mut members = it.items.iter().filter_map(|member| of_trait_member(&file.text, member));
                 (Some(it.ident.to_string()), members.find(|(name, _)| *name == wanted.name))
             }
+            Item::Enum(it) => (Some(it.ident.to_string()), variant(it, &wanted.name)),
             _ => continue,
         };
         if let (Some(owner), Some((name, signature))) = (owner, member)
             && wanted.owner.as_ref().is_none_or(|wanted| *wanted == owner)
         {
             let rank = if wanted.owner.is_some() { 0 } else { 1 };
-            return Some((rank, Found { signature, place: format!("{owner}::{name}"), members: Vec::new() }));
+            return Some((rank, Found::new(signature, format!("{owner}::{name}"))));
         }
     }
     None
+}
+
+/// A variant of an enum, with the documentation of the whole where it has none of its own.
+fn variant(it: &syn::ItemEnum, name: &str) -> Option<(String, Signature)> {
+    let variant = it.variants.iter().find(|variant| variant.ident == *name)?;
+    let own = Some(doc(&variant.attrs)).filter(|doc| !doc.is_empty());
+    let fields = variant.fields.to_token_stream().to_string().replace("( ", "(").replace(" )", ")");
+    let text = format!("{}::{name}{}", it.ident, fields.replace(" ,", ","));
+    Some((name.to_owned(), Signature { text, doc: own.unwrap_or_else(|| doc(&it.attrs)) }))
 }
 
 fn is_public(item: &Item) -> bool {
@@ -224,7 +276,7 @@ fn has_private_fields(item: &Item) -> bool {
     it.fields.iter().any(|field| !matches!(field.vis, syn::Visibility::Public(_)))
 }
 
-fn self_name(block: &syn::ItemImpl) -> Option<String> {
+pub(super) fn self_name(block: &syn::ItemImpl) -> Option<String> {
     match &*block.self_ty {
         syn::Type::Path(it) => it.path.segments.last().map(|segment| segment.ident.to_string()),
         _ => None,
@@ -293,6 +345,17 @@ pub(crate) fn members(ty: &str) -> Vec<Method> {
 
 /// What a type of any library does by the traits of these libraries: as a layer, or as something with an index.
 pub(crate) fn trait_members(ty: &str) -> Vec<Method> {
+    traits_of(ty).flat_map(trait_methods_of).collect()
+}
+
+/// The functions that the traits of that name declare.
+fn trait_methods_of(name: &str) -> impl Iterator<Item = Method> {
+    let head = format!("pub trait {name}");
+    files().filter(move |file| file.text.contains(&head)).flat_map(move |file| trait_methods(&file.text, name))
+}
+
+/// The traits of these libraries that a type implements.
+fn traits_of(ty: &str) -> impl Iterator<Item = &'static str> {
     static TRAITS: LazyLock<HashMap<String, BTreeSet<String>>> = LazyLock::new(|| {
         let mut traits = HashMap::<_, BTreeSet<_>>::new();
         for (ty, name) in files().flat_map(|file| implemented(&file.text)) {
@@ -300,8 +363,7 @@ pub(crate) fn trait_members(ty: &str) -> Vec<Method> {
         }
         traits
     });
-    let traits = TRAITS.get(ty).into_iter().flatten();
-    traits.flat_map(|name| files().flat_map(move |file| trait_methods(&file.text, name))).collect()
+    TRAITS.get(ty).into_iter().flatten().map(String::as_str)
 }
 
 /// Whether a method of a tensor is a variant of another one: gives an error in place of a panic, writes into a given

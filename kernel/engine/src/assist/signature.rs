@@ -1,5 +1,6 @@
 //! What an item looks like from outside: its head without its body, and its documentation.
 
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, ImplItem, Item, ItemMod, Lit, Meta, MetaNameValue, TraitItem};
@@ -68,18 +69,30 @@ pub(super) fn of_trait_member(source: &str, member: &TraitItem) -> Option<(Strin
     Some((it.sig.ident.to_string(), Signature { text, doc: doc(&it.attrs) }))
 }
 
-/// The text of doc comments and `#[doc = "..."]`.
+/// The text of doc comments and `#[doc = "..."]`, also of such as a macro puts together.
 pub(super) fn doc(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(MetaNameValue { path, value: Expr::Lit(ExprLit { lit: Lit::Str(text), .. }), .. })
-            if path.is_ident("doc") =>
-        {
-            Some(text.value())
-        }
+        Meta::NameValue(MetaNameValue { path, value, .. }) if path.is_ident("doc") => match value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+            Expr::Macro(it) if it.mac.path.is_ident("concat") => Some(joined(&it.mac.tokens)),
+            _ => None,
+        },
         _ => None,
     });
     let lines: Vec<String> = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
     lines.join("\n").trim().to_owned()
+}
+
+/// The text of the literals in the arguments of `concat!`.
+fn joined(tokens: &TokenStream) -> String {
+    let literals = tokens.clone().into_iter().filter_map(|token| match token {
+        TokenTree::Literal(it) => Some(match Lit::new(it) {
+            Lit::Str(text) => text.value(),
+            other => other.to_token_stream().to_string(),
+        }),
+        _ => None,
+    });
+    literals.collect()
 }
 
 /// Text in which every run of white space is a blank.
@@ -110,6 +123,7 @@ mod tests {
         check("const N: usize = 3;", "const N: usize", "");
         check("macro_rules! twice { ($x:expr) => { $x } }", "macro_rules! twice", "");
         check("#[derive(Debug)]\nenum Kind { A, B }", "enum Kind { A, B }", "");
+        check("#[doc = concat!(\"Of \", \"[N]\", '.')]\nfn f() {}", "fn f()", "Of [N]'.'");
         check("mod inner { pub fn f() {} }", "mod inner", "");
     }
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use oxtorch_protocol::{Cost, Described, Outcome, Run, Surroundings, Timing};
-use oxtorch_session::{CellError, CellRequest, Completeness, Completion, Engine, Event, Interrupt, Interrupter};
+use oxtorch_session::{
+    CellError, CellRequest, Completeness, Completion, Documentation, Engine, Event, Interrupt, Interrupter,
+};
 use oxtorch_setup::Runtime;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
@@ -298,7 +300,7 @@ impl Engine for NativeEngine {
         found
     }
 
-    async fn inspect(&mut self, code: &str, cursor: usize, with_source: bool) -> Option<String> {
+    async fn inspect(&mut self, code: &str, cursor: usize, with_source: bool) -> Option<Documentation> {
         *self.phase.lock() = Phase::compiling();
         let found = self.inspection(code, cursor, with_source).await;
         *self.phase.lock() = Phase::Idle;

@@ -14,9 +14,10 @@ pub(crate) mod vars;
 use std::fmt::Write;
 
 use oxtorch_protocol::{Display, DisplayKind};
-use oxtorch_session::{CellError, Event, Stream};
+use oxtorch_session::{CellError, Documentation, Event, Stream};
 use serde_json::{Map, Value};
 
+use crate::assist::markdown::documentation;
 use crate::cell::{Execution, NativeEngine};
 use crate::commands::{Command, Segment};
 use crate::report::errors::command_error;
@@ -28,7 +29,7 @@ impl NativeEngine {
             Command::Help(topic) => show(call, help::help(topic.as_deref())?).await,
             Command::Vars => self.show_variables(call).await?,
             Command::Items => show(call, items::items(&self.state)).await,
-            Command::Doc(name) => show(call, Shown::text(self.documentation(&name).await?)).await,
+            Command::Doc(name) => show(call, documentation(&self.documentation(&name).await?).into()).await,
             Command::Type(code) => show(call, Shown::text(self.type_of(code, call).await?)).await,
             Command::Time(body) => self.time(body, call).await?,
             Command::Timeit(timeit) => self.timeit(timeit, call).await?,
@@ -88,18 +89,26 @@ struct Shown {
     text: String,
     /// For a notebook, where that says more.
     html: Option<String>,
+    /// For a notebook, in place of HTML.
+    markdown: Option<String>,
+}
+
+impl From<Documentation> for Shown {
+    fn from(Documentation { plain, markdown }: Documentation) -> Self {
+        Self { text: plain, html: None, markdown: Some(markdown) }
+    }
 }
 
 impl Shown {
     fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), html: None }
+        Self { text: text.into(), ..Self::default() }
     }
 
     /// Several things, one below the other.
     fn stacked(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Self::default();
         let mut html = String::new();
-        for Self { text, html: richer } in parts {
+        for Self { text, html: richer, .. } in parts {
             if !all.text.is_empty() {
                 all.text.push_str("\n\n");
             }
@@ -116,9 +125,10 @@ impl Shown {
 }
 
 /// Shows something as the value of the cell.
-async fn show(call: Execution<'_>, Shown { text, html }: Shown) {
+async fn show(call: Execution<'_>, Shown { text, html, markdown }: Shown) {
     let mut data = Map::from_iter([("text/plain".to_owned(), Value::from(text))]);
     data.extend(html.map(|html| ("text/html".to_owned(), Value::from(html))));
+    data.extend(markdown.map(|markdown| ("text/markdown".to_owned(), Value::from(markdown))));
     let display = Display { kind: DisplayKind::Result, data, metadata: Map::new(), display_id: None };
     // A front that no longer listens has nobody to show it to.
     let _ = call.events.send(Event::Display(display)).await;

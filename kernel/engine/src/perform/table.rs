@@ -24,7 +24,7 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Sh
     };
     let mut text = vec![line(&head), line(&widths.map(|width| "-".repeat(width)).each_ref().map(String::as_str))];
     text.extend(rows.iter().map(|row| line(&row.each_ref().map(String::as_str))));
-    Shown { text: text.join("\n"), html: Some(html(head, rows)) }
+    Shown { html: Some(html(head, rows)), ..Shown::text(text.join("\n")) }
 }
 
 fn html<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {

@@ -56,3 +56,44 @@ pub fn in_name(char: char) -> bool {
 pub fn first_name(text: &str) -> &str {
     &text[..text.find(|char| !in_name(char)).unwrap_or(text.len())]
 }
+
+/// The words of a name, in small letters: `conv`, `transpose`, `2d` of `ConvTranspose2d` and of `conv_transpose2d`.
+pub fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut previous = '_';
+    let mut chars = name.chars().peekable();
+    while let Some(char) = chars.next() {
+        let ends_capitals = previous.is_uppercase() && chars.peek().is_some_and(|next| next.is_lowercase());
+        let begins = !previous.is_alphanumeric()
+            || (char.is_uppercase() && (!previous.is_uppercase() || ends_capitals))
+            || (char.is_ascii_digit() && previous.is_alphabetic());
+        if !char.is_alphanumeric() {
+            previous = char;
+            continue;
+        }
+        if begins {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut() {
+            word.extend(char.to_lowercase());
+        }
+        previous = char;
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_words_however_it_is_written() {
+        let check = |name: &str, expected: &[&str]| assert_eq!(words(name), expected, "{name}");
+        check("ConvTranspose2d", &["conv", "transpose", "2d"]);
+        check("conv_transpose2d", &["conv", "transpose", "2d"]);
+        check("nn::LSTMCell", &["nn", "lstm", "cell"]);
+        check("ReduceLROnPlateau", &["reduce", "lr", "on", "plateau"]);
+        check("CIFAR10", &["cifar", "10"]);
+        check("a loss", &["a", "loss"]);
+    }
+}

@@ -6,7 +6,7 @@ use jupyter_protocol::{
     ShutdownReply, UnknownMessage,
 };
 use oxtorch_session::formats::{RUST_VERSION, language_info};
-use oxtorch_session::{Completeness, Completion};
+use oxtorch_session::{Completeness, Completion, Documentation};
 use serde_json::json;
 
 use crate::kernel::usage::Usage;
@@ -118,9 +118,10 @@ pub(crate) fn complete(code: &str, found: Completion) -> CompleteReply {
 }
 
 /// What is known of a name, in the protocol's terms.
-pub(crate) fn inspect(found: Option<String>) -> InspectReply {
-    let Some(text) = found else { return InspectReply::default() };
-    InspectReply { found: true, data: Media::new(vec![MediaType::Plain(text)]), ..InspectReply::default() }
+pub(crate) fn inspect(found: Option<Documentation>) -> InspectReply {
+    let Some(Documentation { plain, markdown }) = found else { return InspectReply::default() };
+    let data = Media::new(vec![MediaType::Plain(plain), MediaType::Markdown(markdown)]);
+    InspectReply { found: true, data, ..InspectReply::default() }
 }
 
 fn connect(connection: &ConnectionInfo) -> UnknownMessage {

@@ -1,0 +1,7 @@
+//! The sources of the runtime and of the crates below it as a reader of documentation needs them: which names cells can
+//! write, what macros make, what other crates say.
+
+pub(super) mod external;
+pub(super) mod in_python;
+pub(super) mod macro_made;
+pub(super) mod public_names;
