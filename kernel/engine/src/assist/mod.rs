@@ -4,6 +4,7 @@ pub(crate) mod analyzer;
 pub(crate) mod completeness;
 pub(crate) mod completion;
 pub(crate) mod doc;
+pub(crate) mod find;
 pub(crate) mod inspection;
 pub(crate) mod library;
 pub(crate) mod markdown;

@@ -45,7 +45,7 @@ const fn entry(names: &'static [&'static str], usage: &'static str, about: &'sta
 }
 
 /// All commands, in the order in which they are listed.
-pub const CATALOGUE: [Entry; 19] = [
+pub const CATALOGUE: [Entry; 20] = [
     entry(&["help", "lsmagic", "quickref", "magic"], ":help", "this list"),
     entry(
         &["vars", "whos", "who", "who_ls", "variables"],
@@ -56,7 +56,12 @@ pub const CATALOGUE: [Entry; 19] = [
     entry(
         &["doc", "pdoc", "pinfo", "docs"],
         ":doc NAME",
-        "signature and documentation of a name: yours, the prelude's, `tch`'s or the standard library's",
+        "signature and documentation of a name: yours, the prelude's, `tch`'s, the standard library's, or PyTorch's",
+    ),
+    entry(
+        &["find", "apropos", "psearch", "search"],
+        ":find WORDS",
+        "names by words: of ours, of what PyTorch and others call them, of what they do",
     ),
     entry(&["type", "whatis"], ":type EXPRESSION", "the type of an expression, without running it"),
     entry(

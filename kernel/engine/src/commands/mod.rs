@@ -19,6 +19,8 @@ pub enum Command {
     Items,
     /// Document a name or a path.
     Doc(String),
+    /// Find names by words.
+    Find(String),
     /// Say the type of an expression: the cell, with blanks in place of all but that.
     Type(String),
     /// Say how long something takes.

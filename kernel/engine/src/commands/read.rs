@@ -89,6 +89,7 @@ impl Line<'_> {
             ("reset", [] | ["-f"]) => Command::Reset { keep_items: false },
             ("reset", ["vars" | "variables"]) => Command::Reset { keep_items: true },
             ("doc", [name]) => doc(name),
+            ("find", [_, ..]) => Command::Find(self.plain().to_owned()),
             ("opt", []) => Command::Opt(None),
             ("opt", ["auto"]) => Command::Opt(Some(Optimise::Auto)),
             ("opt", [level @ ("0" | "1" | "2" | "3")]) => Command::Opt(level.parse().ok().map(Optimise::Level)),
@@ -304,6 +305,7 @@ mod tests {
         assert_eq!(one(":opt 3"), Command::Opt(Some(Optimise::Level(3))));
         assert_eq!(one("?Tensor"), Command::Doc("Tensor".into()));
         assert_eq!(one(":doc println!"), Command::Doc("println".into()));
+        assert_eq!(one("%find conv transpose // 2d"), Command::Find("conv transpose".into()));
         assert_eq!(one(":help %env"), Command::Help(Some("env".into())));
         assert!(matches!(one("%matplotlib inline"), Command::Remark(..)));
         assert!(matches!(one(":quit"), Command::Remark(..)));

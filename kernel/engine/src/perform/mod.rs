@@ -1,6 +1,7 @@
 //! What the commands of a cell do, one idea a file.
 
 pub(crate) mod dependencies;
+pub(crate) mod find;
 pub(crate) mod help;
 pub(crate) mod items;
 pub(crate) mod places;
@@ -30,6 +31,7 @@ impl NativeEngine {
             Command::Vars => self.show_variables(call).await?,
             Command::Items => show(call, items::items(&self.state)).await,
             Command::Doc(name) => show(call, documentation(&self.documentation(&name).await?).into()).await,
+            Command::Find(words) => show(call, self.find(words).await?).await,
             Command::Type(code) => show(call, Shown::text(self.type_of(code, call).await?)).await,
             Command::Time(body) => self.time(body, call).await?,
             Command::Timeit(timeit) => self.timeit(timeit, call).await?,
