@@ -1,5 +1,6 @@
 //! Runs the examples in the runtime's documentation as a reader would: each as a cell, those of one file in one
-//! session.
+//! session. So it does with the examples of the methods of tensors, and it compiles what the tables of names say to
+//! write.
 //!
 //! Cargo does not run the documentation tests of a library that is a `dylib` alone. Here they meet the kernel as well.
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use oxtorch_engine::names::{self, tensor_methods};
 
 use session::Notebook;
 
@@ -22,7 +24,7 @@ struct Example {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src");
-    let trials: Vec<_> = sources(&root)
+    let mut trials: Vec<_> = sources(&root)
         .into_iter()
         .filter_map(|path| {
             let text = std::fs::read_to_string(&path).expect("a listed file can be read");
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
         })
         .collect();
     assert!(!trials.is_empty(), "no example below {}", root.display());
+    trials.push(Trial::test("the methods of tensors", || run_cell(&methods_of_tensors())));
+    trials.push(Trial::test("what is written for names of other libraries", || run_cell(&written_for_names())));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -100,4 +104,48 @@ fn run(name: &str, examples: &[Example]) -> Result<(), Failed> {
         complaints
     });
     if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n\n").into()) }
+}
+
+/// All examples of methods of tensors, in one cell: a cell takes longer than an example.
+fn methods_of_tensors() -> String {
+    let examples = tensor_methods::all().iter().enumerate();
+    let function = |(index, method): (usize, &tensor_methods::Method)| {
+        format!("fn example_{index}() -> Result<()> {{\n{}\nOk(())\n}}\n", method.example)
+    };
+    let calls = tensor_methods::all()
+        .iter()
+        .enumerate()
+        .map(|(index, method)| format!("example_{index}().context(\"{}\")?;\n", method.name));
+    examples.map(function).chain(calls).collect()
+}
+
+/// What the tables of names say to write, each in a function that has their variables. Nobody calls these: functions
+/// with a parameter of their own are checked and not compiled to the end.
+fn written_for_names() -> String {
+    let variables = || names::GIVEN.iter().flat_map(|(ty, variables)| variables.iter().map(move |name| (*name, *ty)));
+    let fields: String = variables().map(|(name, ty)| format!("{name}: {ty}, ")).collect();
+    let bindings: String = variables().map(|(name, _)| format!("mut {name}, ")).collect();
+    let written = names::all().iter().filter_map(|entry| Some((entry.foreign.as_str(), entry.write.as_deref()?)));
+    let more = "let loader = DataLoader::new(TensorDataset::new(&x, &y)?, 2);";
+    let functions = written.enumerate().map(|(index, (foreign, code))| {
+        format!(
+            "// {foreign}\nfn entry_{index}<Unused>(given: Given) -> Result<()> {{ let Given {{ {bindings} }} = given; {more} \
+             {code}; Ok(()) }}\n"
+        )
+    });
+    format!(
+        "#[allow(unused)]\nmod written {{\nuse oxtorch::prelude::*;\nstruct Given {{ {fields} }}\n{}}}\n",
+        functions.collect::<String>()
+    )
+}
+
+fn run_cell(code: &str) -> Result<(), Failed> {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = tokio.block_on(async {
+        let mut notebook = Notebook::start().await;
+        let report = notebook.run(code).await.report();
+        notebook.end().await;
+        report
+    });
+    report.map_or(Ok(()), |report| Err(report.into()))
 }

@@ -8,6 +8,8 @@ pub(crate) mod find;
 pub(crate) mod inspection;
 pub(crate) mod library;
 pub(crate) mod markdown;
+#[cfg(test)]
+mod pages;
 pub(crate) mod runtime_index;
 pub(crate) mod signature;
 pub(crate) mod standard_library;
