@@ -8,10 +8,12 @@ pub(crate) mod find;
 pub(crate) mod inspection;
 pub(crate) mod library;
 pub(crate) mod markdown;
+pub(crate) mod members;
 #[cfg(test)]
 mod pages;
 pub(crate) mod runtime_index;
 pub(crate) mod signature;
+pub(crate) mod standard;
 pub(crate) mod standard_library;
 
 use std::sync::Arc;
