@@ -1,6 +1,8 @@
 //! Finds names in the sources of the runtime, which this program carries, and of `tch`, which cargo has fetched to
 //! build the runtime.
 
+pub(crate) mod declarations;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -14,7 +16,7 @@ use crate::assist::library::{external, macro_made};
 use crate::assist::signature::{Signature, doc, of_item, of_member, of_trait_member, one_line};
 use crate::source::items::{member_name, name_of, named};
 use crate::source::nesting::parsed;
-use crate::source::words::{self, in_name};
+use crate::source::words::{self, first_name, in_name};
 
 /// The name that documentation is wanted of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +124,7 @@ fn member(wanted: &Wanted) -> Option<Found> {
     let of =
         |owner: &str| Wanted { path: wanted.path.clone(), name: wanted.name.clone(), owner: Some(owner.to_owned()) };
     search(&of(&owner), &module).or_else(|| generated(&owner, &wanted.name)).or_else(|| {
-        let has = |name: &str| trait_methods_of(name).any(|(method, _)| method == wanted.name);
+        let has = |name: &str| trait_functions(name).iter().any(|(method, _)| *method == wanted.name);
         traits_of(&owner).find(|name| has(name)).and_then(|name| search(&of(name), ""))
     })
 }
@@ -284,7 +286,7 @@ pub(super) fn self_name(block: &syn::ItemImpl) -> Option<String> {
 }
 
 /// A name, and its signature.
-type Method = (String, String);
+pub(crate) type Method = (String, String);
 
 /// The public functions of each type in its own impls, in all files.
 fn methods_of(ty: &str) -> &'static [Method] {
@@ -306,29 +308,31 @@ fn methods(text: &str) -> Vec<(String, Method)> {
         if head.contains(" for ") || head.ends_with('}') {
             continue;
         }
-        let subject = head.split('{').next().unwrap_or(head).rsplit(' ').find(|word| !word.is_empty()).unwrap_or("");
-        let ty = subject.split('<').next().unwrap_or(subject);
-        let found = functions(&mut lines, "    pub fn ", &['{']).into_iter();
+        let ty = subject(head.trim_start_matches("impl"));
+        let found = functions(&mut lines, &["    pub fn ", "    pub const "], &['{']).into_iter();
         methods.extend(found.map(|method| (ty.to_owned(), method)));
     }
     methods
 }
 
-/// The functions whose lines begin so, up to the end of the block that the lines are in. The head of each, which may
-/// take several lines, ends with one of these characters.
-fn functions<'a>(lines: &mut impl Iterator<Item = &'a str>, begins: &str, ends: &[char]) -> Vec<Method> {
+/// The functions and constants whose lines begin so, up to the end of the block that the lines are in. The head of
+/// each function, which may take several lines, ends with one of these characters.
+fn functions<'a>(lines: &mut impl Iterator<Item = &'a str>, begins: &[&str], ends: &[char]) -> Vec<Method> {
     let mut functions = Vec::new();
     let mut head = String::new();
     for line in lines.take_while(|line| !line.starts_with('}')) {
-        if head.is_empty() && !line.starts_with(begins) {
+        if head.is_empty() && !begins.iter().any(|begin| line.starts_with(begin)) {
             continue;
         }
         head.push_str(line);
         head.push(' ');
-        if let Some((whole, _)) = head.split_once(ends) {
+        let declared = head.trim_start();
+        let is_constant = declared.starts_with("pub const ") && !declared.starts_with("pub const fn ");
+        if let Some((whole, _)) = head.split_once(if is_constant { &['='] } else { ends }) {
             let whole = one_line(whole);
-            let rest = whole.trim_start_matches(begins.trim_start());
-            functions.push((rest.split(['(', '<']).next().unwrap_or(rest).to_owned(), whole));
+            let rest =
+                ["pub ", "const ", "fn "].iter().fold(&*whole, |rest, word| rest.strip_prefix(word).unwrap_or(rest));
+            functions.push((first_name(rest).to_owned(), whole));
             head.clear();
         }
     }
@@ -343,19 +347,18 @@ pub(crate) fn members(ty: &str) -> Vec<Method> {
     members
 }
 
-/// What a type of any library does by the traits of these libraries: as a layer, or as something with an index.
-pub(crate) fn trait_members(ty: &str) -> Vec<Method> {
-    traits_of(ty).flat_map(trait_methods_of).collect()
+/// The signature of a function of a type.
+pub(crate) fn member(ty: &str, name: &str) -> Option<&'static str> {
+    methods_of(ty).iter().find(|(other, _)| other == name).map(|(_, signature)| signature.as_str())
 }
 
-/// The functions that the traits of that name declare.
-fn trait_methods_of(name: &str) -> impl Iterator<Item = Method> {
-    let head = format!("pub trait {name}");
-    files().filter(move |file| file.text.contains(&head)).flat_map(move |file| trait_methods(&file.text, name))
+/// Whether a type is of these libraries.
+pub(crate) fn has(ty: &str) -> bool {
+    !methods_of(ty).is_empty() || !declarations::variants(ty).is_empty()
 }
 
-/// The traits of these libraries that a type implements.
-fn traits_of(ty: &str) -> impl Iterator<Item = &'static str> {
+/// The traits that a type of any library has in these libraries.
+pub(crate) fn traits_of(ty: &str) -> impl Iterator<Item = &'static str> {
     static TRAITS: LazyLock<HashMap<String, BTreeSet<String>>> = LazyLock::new(|| {
         let mut traits = HashMap::<_, BTreeSet<_>>::new();
         for (ty, name) in files().flat_map(|file| implemented(&file.text)) {
@@ -366,6 +369,23 @@ fn traits_of(ty: &str) -> impl Iterator<Item = &'static str> {
     TRAITS.get(ty).into_iter().flatten().map(String::as_str)
 }
 
+/// What a type does by these traits: as a layer, or as something with an index.
+pub(crate) fn trait_members(ty: &str) -> Vec<Method> {
+    traits_of(ty).flat_map(trait_functions).cloned().collect()
+}
+
+/// The functions of a trait of these libraries, with their signatures.
+pub(crate) fn trait_functions(name: &str) -> &'static [Method] {
+    static TRAITS: LazyLock<HashMap<String, Vec<Method>>> = LazyLock::new(|| {
+        let mut traits = HashMap::<_, Vec<_>>::new();
+        for (name, methods) in files().flat_map(|file| traits_in(&file.text)) {
+            traits.entry(name).or_default().extend(methods);
+        }
+        traits
+    });
+    TRAITS.get(name).map(Vec::as_slice).unwrap_or_default()
+}
+
 /// Whether a method of a tensor is a variant of another one: gives an error in place of a panic, writes into a given
 /// tensor, or is libtorch's own.
 pub(crate) fn is_variant(name: &str) -> bool {
@@ -374,38 +394,43 @@ pub(crate) fn is_variant(name: &str) -> bool {
 
 /// The types for which a file implements traits, and those.
 fn implemented(text: &str) -> Vec<(String, String)> {
-    let name = |text: &str| text.split(['<', ' ', '{']).next().unwrap_or(text).rsplit("::").next().map(str::to_owned);
     let implemented = text.lines().filter_map(|line| {
-        let (head, subject) = line.strip_prefix("impl")?.split_once(" for ")?;
-        let subject = name(subject.trim_start_matches(['&', '(']))?;
-        // `<A: Index> IndexOp<A>`
-        let head = head.strip_prefix('<').map_or(head, behind_brackets);
-        Some((subject, name(head.trim())?))
+        let (head, of) = line.strip_prefix("impl")?.split_once(" for ")?;
+        Some((subject(of.trim_start_matches(['&', '('])).to_owned(), subject(head).to_owned()))
     });
     implemented.collect()
 }
 
+/// The name that follows the parameters of an impl: `IndexOp` of `<A: Index> super::IndexOp<A>`.
+fn subject(head: &str) -> &str {
+    let head = head.strip_prefix('<').map_or(head, behind_brackets).trim_start();
+    let path = head.split(['<', ' ', '{']).next().unwrap_or(head);
+    path.rsplit("::").next().unwrap_or(path)
+}
+
 /// What stands behind the `>` that closes a bracket which is open already.
 fn behind_brackets(text: &str) -> &str {
-    let mut open = 1;
+    let (mut open, mut before) = (1, ' ');
     let end = text.find(|char| {
         match char {
             '<' => open += 1,
-            '>' => open -= 1,
+            '>' if before != '-' => open -= 1,
             _ => {}
         }
+        before = char;
         open == 0
     });
     end.map_or("", |end| &text[end + 1..])
 }
 
-/// The functions that a trait of the libraries declares, with their signatures.
-fn trait_methods(text: &str, name: &str) -> Vec<Method> {
-    let is_head = |line: &str| {
-        let rest = line.strip_prefix("pub trait ").and_then(|rest| rest.strip_prefix(name));
-        rest.is_some_and(|rest| rest.starts_with([' ', '<', ':', '{']))
-    };
-    functions(&mut text.lines().skip_while(|line| !is_head(line)).skip(1), "    fn ", &['{', ';'])
+/// The public traits that a file declares, each with its functions and their signatures.
+fn traits_in(text: &str) -> Vec<(String, Vec<Method>)> {
+    let heads = text.match_indices("pub trait ").filter(|(at, _)| *at == 0 || text[..*at].ends_with('\n'));
+    let declared = heads.map(|(at, word)| {
+        let rest = &text[at + word.len()..];
+        (first_name(rest).to_owned(), functions(&mut rest.lines().skip(1), &["    fn "], &['{', ';']))
+    });
+    declared.collect()
 }
 
 /// The public names in the modules of that name; with what each is.
@@ -422,6 +447,7 @@ pub(crate) fn names_in(module: &str) -> Vec<(String, Kind)> {
             };
             names.push((name.to_owned(), kind));
         }
+        names.extend(declarations::exports(&file.text));
     }
     names
 }
@@ -467,11 +493,25 @@ mod tests {
         let text = "pub trait Module: Send {\n    /// Doc.\n    fn forward(&self, x: &Tensor) -> Tensor;\n    fn \
                     twice<T>(\n        &self,\n    ) -> T {\n        todo!()\n    }\n}\npub trait Other {\n    fn f();\n}\n\
                     impl super::Module for Linear {\n}\nimpl<A: Into<B>> IndexOp<A> for Tensor {\n}\nimpl Tensor {\n}\n";
+        assert_eq!(subject("<D: Dataset, F: Fn(f64) -> f64> DataLoader<D, F> {"), "DataLoader");
         let pair = |ty: &str, name: &str| (ty.to_owned(), name.to_owned());
         assert_eq!(implemented(text), [pair("Linear", "Module"), pair("Tensor", "IndexOp")]);
-        let methods = trait_methods(text, "Module");
+        let traits = traits_in(text);
+        assert_eq!((traits.len(), traits[0].0.as_str()), (2, "Module"));
+        let methods = &traits[0].1;
         assert_eq!(methods[0], ("forward".to_owned(), "fn forward(&self, x: &Tensor) -> Tensor".to_owned()));
         assert_eq!((methods.len(), methods[1].0.as_str()), (2, "twice"));
+    }
+
+    #[test]
+    fn functions_and_constants_of_types_are_read_from_their_text() {
+        let text = "impl<D: Dataset> Loader<D> {\n    pub const MOST: usize = 3;\n    pub fn new(\n        set: impl Into<Set = D>,\n    \
+                    ) -> Self {\n    }\n    fn own() {}\n    pub const fn len(&self) -> usize {\n    }\n}\n";
+        let found: Vec<String> =
+            methods(text).into_iter().map(|(ty, (name, whole))| format!("{ty} {name} {whole}")).collect();
+        let constant = "Loader MOST pub const MOST: usize";
+        let function = "Loader new pub fn new(set: impl Into<Set = D>) -> Self";
+        assert_eq!(found, [constant, function, "Loader len pub const fn len(&self) -> usize"]);
     }
 
     #[test]

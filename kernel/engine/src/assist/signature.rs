@@ -69,6 +69,22 @@ pub(super) fn of_trait_member(source: &str, member: &TraitItem) -> Option<(Strin
     Some((it.sig.ident.to_string(), Signature { text, doc: doc(&it.attrs) }))
 }
 
+/// A variant of an enum with its fields: `Cuda(usize)`.
+pub(super) fn of_variant(source: &str, variant: &syn::Variant) -> String {
+    let code = |field: &syn::Field| source.get(field.ty.span().byte_range()).unwrap_or("_").to_owned();
+    let name = &variant.ident;
+    let fields: Vec<String> = match &variant.fields {
+        syn::Fields::Unit => return name.to_string(),
+        syn::Fields::Unnamed(fields) => fields.unnamed.iter().map(code).collect(),
+        syn::Fields::Named(fields) => {
+            let named = |field: &syn::Field| Some(format!("{}: {}", field.ident.as_ref()?, code(field)));
+            let fields: Vec<String> = fields.named.iter().filter_map(named).collect();
+            return one_line(&format!("{name} {{ {} }}", fields.join(", ")));
+        }
+    };
+    one_line(&format!("{name}({})", fields.join(", ")))
+}
+
 /// The text of doc comments and `#[doc = "..."]`, also of such as a macro puts together.
 pub(super) fn doc(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
