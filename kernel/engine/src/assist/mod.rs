@@ -15,6 +15,7 @@ pub(crate) mod runtime_index;
 pub(crate) mod signature;
 pub(crate) mod standard;
 pub(crate) mod standard_library;
+pub(crate) mod types;
 
 use std::sync::Arc;
 use std::time::Duration;
