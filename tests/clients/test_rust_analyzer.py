@@ -21,6 +21,8 @@ let values = vec![1.0, 2.0];
 let net = Net { inner: vec![None] };"""
 # rust-analyzer reads the standard library and `tch` first.
 WARM = 120
+# A type that only rust-analyzer tells.
+PATH = 'match std::path::Path::new("a") { path => path.file_st'
 # Behind this the session has nothing certain to offer.
 UNKNOWN = "f(1).matm"
 
@@ -59,7 +61,7 @@ def warm():
         pytest.skip("no rust-analyzer with the sources of the standard library")
     kernel = Kernel()
     assert kernel.run(SESSION).ok
-    until(lambda: "map" in complete(kernel, "values.iter().")[0]["matches"], WARM)
+    until(lambda: "file_stem" in complete(kernel, PATH)[0]["matches"], WARM)
     yield kernel
     kernel.stop()
 

@@ -1,10 +1,11 @@
 """Tab and Shift-Tab: what the kernel knows without a language server."""
 
 import os
+import re
 
 import pytest
 from asking import answer, complete, inspect
-from conftest import Kernel
+from conftest import REPOSITORY, Kernel
 
 SESSION = [
     """/// A small network.
@@ -98,6 +99,53 @@ def test_the_prelude_and_keywords(completing):
     assert "VarStore" in complete(completing, "nn::varst")[0]["matches"]
 
 
+def test_variants_of_enums_come_first(completing):
+    assert complete(completing, "let k = (Kind::")[0]["matches"][:3] == ["Float", "Int64", "Double"]
+    _, typed = complete(completing, "Device::Cu")
+    assert typed["Cuda"]["signature"] == "Cuda(usize)"
+    assert "Kaiming" in complete(completing, "nn::Init::Ka")[0]["matches"]
+    assert complete(completing, "Reduction::")[0]["matches"][:3] == ["Mean", "Sum", "None"]
+
+
+def test_an_expression_has_the_methods_of_its_type(completing):
+    matches = complete(completing, "let v = vec![1.0];\nv.iter().ma")[0]["matches"]
+    assert matches[0] == "map" and "matmul" not in matches
+    matches = complete(completing, "let y = weights.relu().sum(Kind::Float);\ny.ma")[0]["matches"]
+    assert matches[0] == "matmul" and "map" not in matches
+    assert "sqrt" in complete(completing, "learning_rate(1).sq")[0]["matches"]
+    matches = complete(completing, "let layer = nn::linear(vs.root(), 2, 2, Default::default());\nlayer.for")[0]["matches"]
+    assert matches == ["forward"]
+    assert "map" in complete(completing, "what_is_this(1).ma")[0]["matches"]
+
+
+def test_the_standard_library_needs_no_component(completing):
+    assert complete(completing, "std::collections::HashM")[0]["matches"] == ["HashMap"]
+    assert complete(completing, "use std::")[0]["matches"][0] == "collections"
+
+
+# Cells ahead of what is typed in the first column of the page's table.
+AHEAD = """let x = Tensor::ones([2], (Kind::Float, Device::Cpu));
+let v: Vec<f64> = vec![1.0];
+let text = String::new();
+let counts: HashMap<String, usize> = HashMap::new();
+"""
+PAGE = REPOSITORY / "docs/COMPLETION.md"
+ROW = re.compile(r"^\| `(\S+)` \| .*\|$", re.MULTILINE)
+
+
+def test_the_first_offers_are_those_of_the_page(completing):
+    def row(found):
+        offers = complete(completing, AHEAD + found[1])[0]["matches"][:10]
+        return f"| `{found[1]}` | {', '.join(f'`{offer}`' for offer in offers)} |"
+
+    page = PAGE.read_text()
+    written = ROW.sub(row, page)
+    if os.environ.get("OXTORCH_UPDATE"):
+        PAGE.write_text(written)
+    assert len(ROW.findall(page)) > 20
+    assert written == PAGE.read_text()
+
+
 def test_commands_and_files(completing, tmp_path):
     assert complete(completing, ":va")[0]["matches"] == ["vars"]
     (tmp_path / "train.csv").touch()
@@ -151,6 +199,22 @@ def test_documentation_is_text_and_markdown(completing):
 def test_a_name_of_pytorch_is_answered_with_ours(completing):
     shown = inspect(completing, "let loss = torch::nn::CrossEntropy|Loss();")
     assert shown.startswith("`torch::nn::CrossEntropyLoss` is here `nn::cross_entropy(&logits, &labels)`")
+
+
+def test_calls_within_macros_are_explained(completing):
+    assert "fn sum(&self" in inspect(completing, 'println!("{:?}", weights.sum(|')
+    assert "fn zeros(" in inspect(completing, "vec![Tensor::ze|]")
+    assert "fn size(&self)" in inspect(completing, "assert!(weights.size(|) == [2]);")
+    assert "assert" in inspect(completing, "assert!(|")
+    assert "fn linear<" in inspect(completing, "nn::linear(vs.root(), &[|")
+
+
+def test_an_expression_is_explained_by_its_type(completing):
+    assert "fn map<" in inspect(completing, "let v = vec![1];\nv.iter().map(|")
+    assert "fn push(&mut self, value: T)" in inspect(completing, "let mut v = Vec::new();\nv.pu|sh(1)")
+    assert "fn relu(&self)" in inspect(completing, "let y = weights.exp();\ny.relu(|)")
+    assert inspect(completing, "let half = weights.numel() / 2;\nhal|f") == "let half: usize"
+    assert inspect(completing, "Mode::Tr|ain").startswith("enum Mode")
 
 
 def test_the_source_comes_with_more_detail(completing):

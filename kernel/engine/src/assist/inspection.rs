@@ -6,12 +6,17 @@ use oxtorch_session::{CellRequest, Documentation, Engine};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::assist::completion::type_name;
+use ra_ap_rustc_lexer::TokenKind;
+
+use crate::assist::completion::{self, behind::COMMON};
 use crate::assist::markdown::{Part, documentation};
+use crate::assist::types::definitions::Definitions;
+use crate::assist::types::receiver::{expression_at_end, expression_of, significant};
+use crate::assist::types::{Found, Place, Type};
 use crate::cell::{Execution, NativeEngine};
 use crate::host::Host;
 use crate::source::identifiers::Names;
-use crate::source::words::{first_name, in_name};
+use crate::source::words::{closes, closing, first_name, in_name};
 
 /// A value that does not describe itself within this time is left out.
 const LOOK: Duration = Duration::from_secs(1);
@@ -23,16 +28,17 @@ impl NativeEngine {
     /// What the session and the libraries tell of a name comes first. Of what a name is where only the types around it
     /// tell, rust-analyzer knows more.
     pub(crate) async fn inspection(&mut self, cell: &str, cursor: usize, with_source: bool) -> Option<Documentation> {
-        let path = name_at(cell, cursor).map(str::to_owned);
-        let known = path.as_deref().filter(|path| self.knows_path(path));
-        let mut parts = match known {
-            Some(path) => self.own_help(path).await,
-            None => None,
+        let name = name_at(cell, cursor);
+        let known = name.filter(|name| self.knows_path(name));
+        let target = name.map(|name| self.target(cell, name));
+        let mut parts = match &target {
+            Some(target) if known.is_some() => self.documented(target).await,
+            _ => None,
         };
         if parts.is_none()
             && let Some((analyzer, document)) = self.analyzer_for(cell, cursor)
         {
-            let patience = Self::patience(path.as_deref().is_some_and(|path| path.contains("::")));
+            let patience = Self::patience(name.is_some_and(|name| name.contains("::")));
             let text = if is_on_name(cell, cursor) {
                 self.within(patience, analyzer.name(&document)).await
             } else {
@@ -40,15 +46,18 @@ impl NativeEngine {
             };
             parts = text.map(|text| vec![Part::Verbatim(text)]);
         }
-        if parts.is_none() && known.is_none() {
-            parts = self.own_help(path.as_deref()?).await;
+        if parts.is_none() {
+            parts = self.own_help(target.as_ref()?).await;
+        }
+        if parts.is_none() {
+            parts = self.help_of_likeliest(cell, cursor).await;
         }
         let mut parts = parts?;
-        let variable = path.as_deref().filter(|path| self.state.variables.live.contains_key(*path));
+        let variable = name.filter(|name| self.state.variables.live.contains_key(*name));
         if let Some(name) = variable {
             parts.extend(self.value_of(name).await.map(Part::Verbatim));
         } else if with_source {
-            parts.extend(self.source(path.as_deref(), cell, cursor).await.map(Part::Code));
+            parts.extend(self.source(name, cell, cursor).await.map(Part::Code));
         }
         Some(documentation(&parts))
     }
@@ -61,12 +70,51 @@ impl NativeEngine {
         }
     }
 
-    async fn own_help(&self, path: &str) -> Option<Vec<Part>> {
-        let path = match path.split_once('.') {
-            Some((owner, rest)) => self.of_type(owner, rest),
-            None => path.to_owned(),
-        };
-        self.documentation(&path).await.ok()
+    /// What is asked for by a name, or by what stands behind the last dot of an expression.
+    fn target(&self, cell: &str, expression: &str) -> Target {
+        let definitions = Definitions::new(&self.state, cell);
+        let place = Place::new(&definitions, ahead_of(cell, expression));
+        match parted(expression) {
+            Some((receiver, name)) => Target::of_method(place, receiver, name),
+            None => Target::of_path(place, expression),
+        }
+    }
+
+    /// Its documentation, or else its declaration.
+    async fn own_help(&self, target: &Target) -> Option<Vec<Part>> {
+        match self.documented(target).await {
+            Some(parts) => Some(parts),
+            None => self.declared(target).await,
+        }
+    }
+
+    async fn documented(&self, target: &Target) -> Option<Vec<Part>> {
+        if let Some(declaration) = &target.local {
+            return Some(vec![Part::Code(declaration.clone())]);
+        }
+        let parts = self.documentation(&target.path).await.ok()?;
+        Some(parts).filter(|parts| !target.is_without_page(parts))
+    }
+
+    /// Its declaration; of a name of the standard library also where its page is.
+    async fn declared(&self, target: &Target) -> Option<Vec<Part>> {
+        let declaration = target.declaration.clone().filter(|text| !text.is_empty())?;
+        let told = if target.is_standard { self.documentation(&target.path).await.ok() } else { None };
+        let address = told.filter(|parts| target.is_without_page(parts)).into_iter().flatten().skip(1);
+        Some(std::iter::once(Part::Code(declaration)).chain(address).collect())
+    }
+
+    /// Of a name that is typed in part, what is known of the one that Tab offers first.
+    async fn help_of_likeliest(&self, cell: &str, cursor: usize) -> Option<Vec<Part>> {
+        let dir = self.current_dir().unwrap_or_default();
+        let own = completion::complete(&self.state, &dir, cell, cursor);
+        let typed = own.typed();
+        let completion = own.with(Vec::new());
+        let first = completion.candidates.first().filter(|_| typed > 0)?;
+        let whole = format!("{}{}", &cell[..completion.range.start], first.text);
+        let path = expression_at_end(&whole);
+        (path.contains("::") || path.contains('.')).then_some(())?;
+        self.own_help(&self.target(&whole, path)).await
     }
 
     /// The source of the session's own items, and with rust-analyzer of everything.
@@ -106,16 +154,63 @@ impl NativeEngine {
         let device = described.device.map(|device| format!(" on {device}")).unwrap_or_default();
         Some(format!("{}{device}", described.what))
     }
+}
 
-    /// `Tensor::matmul` of `weights.matmul`; the last name alone where it is not known what it is of.
-    fn of_type(&self, owner: &str, rest: &str) -> String {
-        let variable = self.state.variables.live.get(owner);
-        let ty = variable.and_then(|variable| type_name(variable.spelled()));
-        match ty {
-            Some(ty) if !rest.contains('.') => format!("{ty}::{rest}"),
-            _ => rest.rsplit('.').next().unwrap_or(rest).to_owned(),
-        }
+/// A name that is asked for.
+struct Target {
+    /// What it is documented under.
+    path: String,
+    /// Of a name that the cell itself declares, the declaration.
+    local: Option<String>,
+    declaration: Option<String>,
+    is_standard: bool,
+}
+
+impl Target {
+    fn of_method(place: Place, receiver: &str, name: &str) -> Self {
+        let ty = place.type_of(receiver);
+        // Where the type is not known, the method is most likely one of a common type.
+        let common = || COMMON.iter().find_map(|ty| place.member(&Type::simple(ty), name));
+        let found = if ty.is_known() { place.member(&ty, name) } else { common() };
+        Self::of(found.as_ref().map(|found| format!("{}::{name}", found.owner)), found, name)
     }
+
+    fn of_path(place: Place, path: &str) -> Self {
+        let found = place.declared(path);
+        let known = match &found {
+            // A variant is explained with its enum.
+            Some(found) if found.member.is_variant() && !found.is_standard => Some(found.owner.clone()),
+            Some(found) if found.is_standard && !path.contains("::") => None,
+            _ => Some(path.to_owned()),
+        };
+        Self { local: place.declaration(path), ..Self::of(known, found, path) }
+    }
+
+    fn of(path: Option<String>, found: Option<Found>, name: &str) -> Self {
+        let is_standard = path.is_some() && found.as_ref().is_some_and(|found| found.is_standard);
+        let path = path.unwrap_or_else(|| name.to_owned());
+        let root = if is_standard && !path.starts_with("std::") { "std::" } else { "" };
+        let declaration = found.map(|found| found.member.signature);
+        Self { path: format!("{root}{path}"), local: None, declaration, is_standard }
+    }
+
+    /// Whether a documentation says nothing but where the page would be.
+    fn is_without_page(&self, parts: &[Part]) -> bool {
+        self.is_standard && parts.first() == Some(&Part::Place(self.path.clone()))
+    }
+}
+
+/// The receiver and the name of `x.relu().sum`; `None` where there is no dot outside of brackets.
+fn parted(expression: &str) -> Option<(&str, &str)> {
+    let found = significant(expression);
+    let dot = found.len().checked_sub(2).filter(|dot| found[*dot].0 == TokenKind::Dot)?;
+    Some((&expression[..found[dot].1.start], &expression[found[dot + 1].1.clone()]))
+}
+
+/// The cell up to the place where a part of it begins.
+fn ahead_of<'a>(cell: &'a str, part: &str) -> &'a str {
+    let start = part.as_ptr().addr().checked_sub(cell.as_ptr().addr());
+    start.and_then(|start| cell.get(..start)).unwrap_or_default()
 }
 
 /// Whether the cursor is at a name, and not between parentheses.
@@ -123,30 +218,33 @@ fn is_on_name(cell: &str, cursor: usize) -> bool {
     cell[..cursor].ends_with(in_name) || cell[cursor..].starts_with(in_name)
 }
 
-/// `nn::linear` at any of its characters, and between its parentheses.
+/// `nn::linear` or `x.relu().sum` at any of the last name's characters, and between the brackets of its call.
 fn name_at(cell: &str, cursor: usize) -> Option<&str> {
-    let path = path_before(&cell[..cursor + first_name(&cell[cursor..]).len()]);
-    if path.ends_with(in_name) {
-        return Some(path);
+    let text = &cell[..cursor + first_name(&cell[cursor..]).len()];
+    if text.ends_with(in_name) {
+        return Some(expression_at_end(text)).filter(|name| !name.is_empty());
     }
+    let found = significant(&cell[..cursor]);
     let mut closed = 0;
-    let open = cell[..cursor].rfind(|char| {
-        match char {
-            ')' => closed += 1,
-            '(' if closed == 0 => return true,
-            '(' => closed -= 1,
-            _ => {}
+    let mut open = found.len();
+    while let Some(at) = open.checked_sub(1) {
+        open = at;
+        let kind = found[at].0;
+        if closes(kind) {
+            closed += 1;
+        } else if closing(kind).is_some() && closed > 0 {
+            closed -= 1;
+        } else if closing(kind).is_some() {
+            let is_macro = at > 0 && found[at - 1].0 == TokenKind::Bang;
+            let callee = expression_of(cell, &found[..at - usize::from(is_macro)]);
+            match kind {
+                _ if callee.ends_with(in_name) && (is_macro || kind == TokenKind::OpenParen) => return Some(callee),
+                TokenKind::OpenBrace => return None,
+                _ => {}
+            }
         }
-        false
-    })?;
-    let callee = cell[..open].trim_end_matches('!');
-    Some(path_before(callee)).filter(|path| path.ends_with(in_name))
-}
-
-/// The path or chain of names at the end of a text.
-fn path_before(text: &str) -> &str {
-    let ahead = text.trim_end_matches(|char| in_name(char) || matches!(char, ':' | '.'));
-    text[ahead.len()..].trim_start_matches(['.', ':'])
+    }
+    None
 }
 
 #[cfg(test)]
@@ -167,7 +265,7 @@ mod tests {
         check("nn::lin|ear(vs)", Some("nn::linear"));
         check("n|n::linear(vs)", Some("nn"));
         check("x.matmul|(&y)", Some("x.matmul"));
-        check("f(x).relu|()", Some("relu"));
+        check("f(x).relu|()", Some("f(x).relu"));
         check("变|量 + 1", Some("变量"));
     }
 
@@ -177,7 +275,11 @@ mod tests {
         check("scale(f(1), |)", Some("scale"));
         check("x.matmul(&|)", Some("x.matmul"));
         check("println!(|)", Some("println"));
-        check("1 + |", None);
-        check("|", None);
+        check("println!(\"{})\", x.sum(|", Some("x.sum"));
+        check("assert!(x.size(|), [2]);", Some("x.size"));
+        check("vec![|", Some("vec"));
+        check("vec![Tensor::ze|]", Some("Tensor::ze"));
+        check("nn::linear(vs.root(), &[|", Some("nn::linear"));
+        check("if ok { f(); |", None);
     }
 }

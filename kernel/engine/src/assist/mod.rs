@@ -34,7 +34,7 @@ impl NativeEngine {
     /// What could stand at the byte `cursor` of a cell.
     pub(super) async fn completion(&mut self, cell: &str, cursor: usize) -> Completion {
         let dir = self.current_dir().unwrap_or_default();
-        let own = completion::complete(&self.state, &self.standard_pages(), &dir, cell, cursor);
+        let own = completion::complete(&self.state, &dir, cell, cursor);
         let Some((analyzer, document)) = self.analyzer_for(cell, cursor).filter(|_| own.is_code) else {
             return own.with(Vec::new());
         };

@@ -99,7 +99,7 @@ pub(super) fn find(wanted: &Wanted) -> Option<Found> {
             found
         }
         Some(Target::Elsewhere(path)) => external::find(&path)?,
-        None => member(wanted).or_else(|| search(wanted, "")).or_else(|| generated("Tensor", &wanted.path))?,
+        None => found_member(wanted).or_else(|| search(wanted, "")).or_else(|| generated("Tensor", &wanted.path))?,
     };
     Some(Found { path, also, ..found })
 }
@@ -114,7 +114,7 @@ fn methods_of_item(file: &File, name: &str) -> Vec<String> {
 }
 
 /// A member of what a path leads to, also one that it has by a trait.
-fn member(wanted: &Wanted) -> Option<Found> {
+fn found_member(wanted: &Wanted) -> Option<Found> {
     let owner = wanted.owner.as_ref()?;
     let path = wanted.path.strip_suffix(&wanted.name)?.trim_end_matches([':', '.']);
     let (module, owner) = match public_names::find(path) {

@@ -3,8 +3,6 @@
 use std::path::Path;
 
 use crate::assist::runtime_index::Wanted;
-use crate::assist::signature::one_line;
-use crate::source::words::in_name;
 
 /// Where the pages are for everybody.
 const ONLINE: &str = "https://doc.rust-lang.org/std/";
@@ -33,28 +31,6 @@ pub(super) fn find(docs: &Path, wanted: &Wanted) -> Option<String> {
     let paragraph = between(part, "<div class=\"docblock\">", "</div>").and_then(|block| between(block, "<p>", "</p>"));
     let parts = [declaration.map(plain), paragraph.map(plain), Some(format!("{ONLINE}{href}{fragment}"))];
     Some(parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n"))
-}
-
-/// The methods on the page of a type, with their signatures, in the page's order; without those that no stable compiler
-/// takes.
-pub(crate) fn methods(docs: &Path, ty: &str) -> Vec<(String, String)> {
-    // Lower case names are those of the language itself: `f64`, `str`.
-    let wanted = Wanted::parse(ty);
-    let read = |page: &str| std::fs::read_to_string(docs.join(page)).ok();
-    let primitive = read(&format!("primitive.{}.html", wanted.name));
-    let html = primitive.or_else(|| read(&page(&read("all.html")?, &wanted, &wanted.name)?)).unwrap_or_default();
-    let mut methods: Vec<(String, String)> = Vec::new();
-    for part in ["id=\"method.", "id=\"tymethod."].into_iter().flat_map(|id| html.split(id).skip(1)) {
-        let name = part.split('"').next().unwrap_or_default();
-        // `method.from-1` is one more of that name.
-        let is_name = name.chars().all(in_name);
-        let Some(declaration) = between(part, "<h4 class=\"code-header\">", "</h4>").map(plain) else { continue };
-        let is_unstable = part.contains("class=\"stab unstable\"");
-        if is_name && !is_unstable && !methods.iter().any(|(other, _)| other == name) {
-            methods.push((name.to_owned(), one_line(&declaration)));
-        }
-    }
-    methods
 }
 
 /// The page of a name: of several the one whose path was asked for, else the one nearest to the root.
@@ -123,8 +99,6 @@ mod tests {
         let find = |path: &str| find(folder.path(), &Wanted::parse(path)).expect("is there");
         let address = format!("{ONLINE}vec/struct.Vec.html");
         assert_eq!(find("Vec"), format!("pub struct Vec<T>\n\nA growable array.\n\n{address}"));
-        let methods = methods(folder.path(), "Vec");
-        assert_eq!(methods, [("push".to_owned(), "pub fn push(&mut self)".to_owned())]);
         assert_eq!(find("Vec::push"), format!("pub fn push(&mut self)\n\nAppends.\n\n{address}#method.push"));
     }
 }

@@ -1,8 +1,8 @@
 //! What the cursor stands in, by the text ahead of it.
 
-use std::ops::Range;
+use ra_ap_rustc_lexer::{Base, LiteralKind, TokenKind};
 
-use ra_ap_rustc_lexer::{LiteralKind, TokenKind};
+use crate::assist::types::receiver::{Token, angle, expression_of, significant};
 
 use crate::commands::catalogue::{self, Argument, Entry};
 use crate::commands::{End, end_of};
@@ -10,15 +10,15 @@ use crate::source::words::{in_name, tokens};
 
 /// What could stand at the cursor.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Context<'a> {
+pub(crate) enum Context<'a> {
     /// The name of a command.
     Command,
     /// A file or folder in this folder, as written: ends in `/` or is empty.
     File(&'a str),
-    /// A field or method of a variable, or of its fields; of something else where there are no names.
-    Member(Vec<&'a str>),
-    /// What a type or module of this name holds; of something else where it is empty, as in `Vec::<f64>::`.
-    Path(&'a str),
+    /// A field or method of this expression; it is empty where no expression can be made out.
+    Member(&'a str),
+    /// What the type or module of this path holds; of something else where it is empty, as in `<T as Trait>::`.
+    Path(Vec<&'a str>),
     /// Any name.
     Name,
     /// Nothing that is known already: a comment, a number, a name that is just being made.
@@ -27,6 +27,9 @@ pub(super) enum Context<'a> {
 
 /// Words behind which a new name stands.
 const MAKE_NAMES: [&str; 9] = ["let", "mut", "fn", "struct", "enum", "trait", "mod", "type", "macro_rules"];
+
+/// That of a field of a tuple.
+const NUMBER: LiteralKind = LiteralKind::Int { base: Base::Decimal, empty_int: false };
 
 /// What the end of the text stands in, and what of it is typed already. `is_name` says which names the session knows.
 pub(super) fn at_end_of<'a>(text: &'a str, is_name: &dyn Fn(&str) -> bool) -> (Context<'a>, &'a str) {
@@ -56,52 +59,85 @@ pub(super) fn at_end_of<'a>(text: &'a str, is_name: &dyn Fn(&str) -> bool) -> (C
 }
 
 fn in_code(text: &str) -> (Context<'_>, &str) {
-    let mut tokens: Vec<(TokenKind, Range<usize>)> = tokens(text).collect();
+    let mut found = significant(text);
     let end = &text[text.len()..];
     let mut prefix = end;
-    if let Some((kind, range)) = tokens.last() {
-        match kind {
-            TokenKind::LineComment { .. } | TokenKind::BlockComment { terminated: false, .. } => {
-                return (Context::Nothing, end);
-            }
-            TokenKind::Literal { kind, .. } => return in_literal(*kind, &text[range.clone()], end),
-            TokenKind::Lifetime { .. } => return (Context::Nothing, end),
-            TokenKind::Ident | TokenKind::RawIdent => {
-                prefix = &text[range.clone()];
-                tokens.pop();
-            }
-            _ => {}
+    match tokens(text).last() {
+        Some((TokenKind::LineComment { .. } | TokenKind::BlockComment { terminated: false, .. }, _)) => {
+            return (Context::Nothing, end);
         }
+        // The dot of `pair.0.` is read as that of a number.
+        Some((TokenKind::Literal { kind: LiteralKind::Float { .. }, .. }, range)) if is_field(&found) => {
+            found.pop();
+            found.push((TokenKind::Literal { kind: NUMBER, suffix_start: 0 }, range.start..range.end - 1));
+            found.push((TokenKind::Dot, range.end - 1..range.end));
+        }
+        Some((TokenKind::Literal { kind, .. }, range)) => return in_literal(kind, &text[range], end),
+        Some((TokenKind::Lifetime { .. }, _)) => return (Context::Nothing, end),
+        Some((TokenKind::Ident | TokenKind::RawIdent, range)) => {
+            prefix = &text[range];
+            found.pop();
+        }
+        _ => {}
     }
-    tokens.retain(|(kind, _)| *kind != TokenKind::Whitespace);
-    let name = |back: usize| {
-        let (kind, range) = tokens.get(tokens.len().checked_sub(back)?)?;
-        (*kind == TokenKind::Ident).then(|| &text[range.clone()])
-    };
-    let kind = |back: usize| tokens.len().checked_sub(back).map(|at| tokens[at].0);
+    let kind = |back: usize| found.len().checked_sub(back).map(|at| found[at].0);
+    let word = |back: usize| found.len().checked_sub(back).map_or("", |at| &text[found[at].1.clone()]);
     let context = match (kind(2), kind(1)) {
         (Some(TokenKind::Dot), Some(TokenKind::Dot)) => Context::Name,
-        (_, Some(TokenKind::Dot)) => {
-            let mut names = Vec::new();
-            let mut back = 2;
-            while let Some(found) = name(back) {
-                names.insert(0, found);
-                if kind(back + 1) != Some(TokenKind::Dot) {
-                    break;
-                }
-                back += 2;
-            }
-            // `f(x).y.` begins with no name.
-            if name(back).is_none() || kind(back + 1) == Some(TokenKind::Colon) {
-                names.clear();
-            }
-            Context::Member(names)
-        }
-        (Some(TokenKind::Colon), Some(TokenKind::Colon)) => Context::Path(name(3).unwrap_or_default()),
-        _ if name(1).is_some_and(|word| MAKE_NAMES.contains(&word)) => Context::Nothing,
+        (_, Some(TokenKind::Dot)) => Context::Member(expression_of(text, &found[..found.len() - 1])),
+        (Some(TokenKind::Colon), Some(TokenKind::Colon)) => Context::Path(path_of(text, &found)),
+        _ if MAKE_NAMES.contains(&word(1)) => Context::Nothing,
+        (_, Some(TokenKind::Comma | TokenKind::OpenBrace)) => in_braces(text, &found),
         _ => Context::Name,
     };
     (context, prefix)
+}
+
+/// Whether a dot stands ahead of the last token.
+fn is_field(found: &[Token]) -> bool {
+    let before = found.len().checked_sub(2).map(|at| found[at].0);
+    let last = found.last();
+    before == Some(TokenKind::Dot)
+        && last.is_some_and(|(_, range)| range.len() > 1)
+        && matches!(last, Some((TokenKind::Literal { .. }, _)))
+}
+
+fn is_path(found: &[Token]) -> bool {
+    found.len() >= 2 && found[found.len() - 2..].iter().all(|(kind, _)| *kind == TokenKind::Colon)
+}
+
+/// The names of the path that ends in two colons here.
+fn path_of<'a>(text: &'a str, found: &[Token]) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    let mut end = found.len();
+    while end >= 3 && is_path(&found[..end]) {
+        let mut last = end - 3;
+        if found[last].0 == TokenKind::Gt {
+            // `Vec::<f64>::`
+            match angle(found, last) {
+                Some(open) if open >= 3 => last = open - 3,
+                _ => return Vec::new(),
+            }
+        }
+        if found[last].0 != TokenKind::Ident {
+            return Vec::new();
+        }
+        names.insert(0, &text[found[last].1.clone()]);
+        end = last;
+    }
+    names
+}
+
+/// What is imported by `use path::{a, b` is in that path; in other braces and behind other commas stand any names.
+fn in_braces<'a>(text: &'a str, found: &[Token]) -> Context<'a> {
+    let is_list = |kind| matches!(kind, TokenKind::Ident | TokenKind::Comma);
+    let open = found.iter().rposition(|(kind, _)| !is_list(*kind));
+    match open {
+        Some(open) if found[open].0 == TokenKind::OpenBrace && is_path(&found[..open]) => {
+            Context::Path(path_of(text, &found[..open]))
+        }
+        _ => Context::Name,
+    }
 }
 
 /// A string that is still open may be a path, or name a variable in braces.
@@ -140,15 +176,25 @@ mod tests {
     fn names_members_and_paths_are_told_apart() {
         check("let y = me", Context::Name, "me");
         check("", Context::Name, "");
-        check("a + b.le", Context::Member(vec!["b"]), "le");
-        check("net.conv1.", Context::Member(vec!["net", "conv1"]), "");
-        check("net\n    .conv1\n    .", Context::Member(vec!["net", "conv1"]), "");
-        check("f(x).y.z", Context::Member(vec![]), "z");
-        check("v[0].", Context::Member(vec![]), "");
-        check("nn::lin", Context::Path("nn"), "lin");
-        check("tch::nn::", Context::Path("nn"), "");
+        check("a + b.le", Context::Member("b"), "le");
+        check("net.conv1.", Context::Member("net.conv1"), "");
+        check("net\n    .conv1\n    .", Context::Member("net\n    .conv1"), "");
+        check("f(x).y.z", Context::Member("f(x).y"), "z");
+        check("v[0].", Context::Member("v[0]"), "");
+        check("nn::lin", Context::Path(vec!["nn"]), "lin");
+        check("tch::nn::", Context::Path(vec!["tch", "nn"]), "");
         check("0..n", Context::Name, "n");
-        check("x.0.a", Context::Member(vec![]), "a");
+        check("x.0.a", Context::Member("x.0"), "a");
+        check("x.0.", Context::Member("x.0"), "");
+        check("f(1.", Context::Nothing, "");
+    }
+
+    #[test]
+    fn what_is_imported_from_a_path_is_in_it() {
+        check("use std::collections::{HashMap, Ha", Context::Path(vec!["std", "collections"]), "Ha");
+        check("use std::{", Context::Path(vec!["std"]), "");
+        check("if ok {\n    le", Context::Name, "le");
+        check("f(a, b", Context::Name, "b");
     }
 
     #[test]
@@ -165,7 +211,7 @@ mod tests {
         check("open(\"", Context::File(""), "");
         check("println!(\"{los", Context::Name, "los");
         check("println!(\"{loss} in da", Context::File(""), "{loss} in da");
-        check("f(\"done\").", Context::Member(vec![]), "");
+        check("f(\"done\").", Context::Member("f(\"done\")"), "");
     }
 
     #[test]
@@ -173,8 +219,8 @@ mod tests {
         check("fn f(done: bool) -> bool {\n    !do", Context::Name, "do");
         check("let x\n    : Vec", Context::Name, "Vec");
         check("let y = 7\n    % mod", Context::Name, "mod");
-        check("!flag.is", Context::Member(vec!["flag"]), "is");
-        check("Vec::<f64>::wi", Context::Path(""), "wi");
+        check("!flag.is", Context::Member("flag"), "is");
+        check("Vec::<f64>::wi", Context::Path(vec!["Vec"]), "wi");
     }
 
     #[test]
@@ -182,13 +228,13 @@ mod tests {
         check(":va", Context::Command, "va");
         check("%%ti", Context::Command, "ti");
         check("x;\n%tim", Context::Command, "tim");
-        check(":doc nn::li", Context::Path("nn"), "li");
+        check(":doc nn::li", Context::Path(vec!["nn"]), "li");
         check("%cd ../no", Context::File("../"), "no");
         check("!cat da", Context::File(""), "da");
         check("!it's\nle", Context::Name, "le");
-        check(":whatis b.le", Context::Member(vec!["b"]), "le");
+        check(":whatis b.le", Context::Member("b"), "le");
         check("?Tens", Context::Name, "Tens");
-        check("%%time\n// first\nx.", Context::Member(vec!["x"]), "");
+        check("%%time\n// first\nx.", Context::Member("x"), "");
         check("%%timeit\n:va", Context::Command, "va");
         check("%%bash\ncat da", Context::File(""), "da");
     }

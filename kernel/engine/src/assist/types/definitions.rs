@@ -73,7 +73,7 @@ impl<'a> Definitions<'a> {
     pub(super) fn value(&self, name: &str) -> Option<Type> {
         let bound = Bindings::new();
         if let Some(variable) = self.state.variables.live.get(name) {
-            return Some(Type::of_code(&variable.ty, &bound));
+            return Some(Type::of_code(variable.spelled(), &bound));
         }
         parsed(self.item(name)?, |item: Item| match item {
             Item::Const(it) => Some(Type::of_code(&it.ty.to_token_stream().to_string(), &bound)),

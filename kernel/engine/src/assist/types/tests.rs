@@ -125,7 +125,10 @@ fn variables_of_the_session_have_their_types_unless_the_cell_declares_them_anew(
     let mut state = State::default();
     let declared = Declared { cell: CellText::new(1, ""), range: 0..0 };
     let ty = "::std::vec::Vec<::std::string::String>".to_owned();
-    state.variables.live.insert("names".into(), Variable { mutable: false, ty, declared, moved_home: false });
+    state
+        .variables
+        .live
+        .insert("names".into(), Variable { mutable: false, ty, spelled: None, declared, moved_home: false });
     let of = |cell: &str| {
         let definitions = Definitions::new(&state, cell);
         Place::new(&definitions, cell).type_of("names")
