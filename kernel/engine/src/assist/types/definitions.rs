@@ -1,5 +1,8 @@
 //! The items that the session knows and those of the cell being typed, which come first.
 
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
 use quote::ToTokens;
 use ra_ap_rustc_lexer::TokenKind;
 use syn::Item;
@@ -18,6 +21,9 @@ pub(crate) struct Definitions<'a> {
     pub state: &'a State,
     items: Vec<(String, &'a str)>,
     impls: Vec<(ImplHead, &'a str)>,
+    /// What names of the cell are at a place that is so far into it. Each is looked for once: a name may be used often
+    /// in the declaration of another one, which may be used often in that of a third.
+    pub(super) locals: Mutex<HashMap<(String, usize), Option<Type>>>,
 }
 
 /// What an impl gives a type.
@@ -30,7 +36,7 @@ pub(super) struct Given {
 impl<'a> Definitions<'a> {
     /// Those of the session, and those of a cell that can be read: whole items outside of what is being typed.
     pub fn new(state: &'a State, cell: &'a str) -> Self {
-        let mut found = Self { state, items: Vec::new(), impls: Vec::new() };
+        let mut found = Self { state, items: Vec::new(), impls: Vec::new(), locals: Mutex::default() };
         for text in pieces(cell).into_iter().filter(|text| may_be_item(text)) {
             let read = parsed(text, |item: Item| match &item {
                 Item::Impl(block) => Some(Err(ImplHead::of(block))),

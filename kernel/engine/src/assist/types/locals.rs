@@ -52,13 +52,24 @@ impl Cell<'_> {
 }
 
 impl Place<'_> {
-    /// `let half: usize` of a name that the cell declares, where its type is known.
+    /// `let half: usize` of a name that the cell declares; without the type where that is not known.
     pub(crate) fn declaration(self, name: &str) -> Option<String> {
-        self.local(name).filter(Type::is_known).map(|ty| format!("let {name}: {ty}"))
+        let ty = self.local(name)?;
+        Some(if ty.is_known() { format!("let {name}: {ty}") } else { format!("let {name}") })
     }
 
     /// The type of a name that the cell declares; `None` where it does not. `self` is the type of the impl around.
     pub(super) fn local(self, name: &str) -> Option<Type> {
+        let key = (name.to_owned(), self.before.len());
+        let known = self.definitions.locals.lock().get(&key).cloned();
+        known.unwrap_or_else(|| {
+            let found = self.find_local(name);
+            self.definitions.locals.lock().insert(key, found.clone());
+            found
+        })
+    }
+
+    fn find_local(self, name: &str) -> Option<Type> {
         let cell = Cell { text: self.before, found: significant(self.before) };
         let mut at = cell.found.len();
         // Where the closed blocks begin that were passed: what is declared for them ends with them.

@@ -26,7 +26,7 @@ use crate::source::nesting::parsed;
 const POINTERS: [&str; 3] = ["Arc", "Box", "Rc"];
 
 /// How deeply one type is looked for within another.
-const DEEPEST: usize = 24;
+const DEEPEST: usize = 120;
 
 /// A type without references and smart pointers.
 #[derive(Debug, Clone, PartialEq, Eq)]

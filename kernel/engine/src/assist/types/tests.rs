@@ -92,6 +92,16 @@ fn a_cell_tells_the_types_of_its_own_names() {
 }
 
 #[test]
+fn names_that_are_used_often_are_looked_for_once() {
+    let mut cell = "let x0 = 1.5;\n".to_owned();
+    for n in 1..16 {
+        let before = n - 1;
+        cell += &format!("let x{n} = (x{before} + x{before} * x{before} - x{before} / x{before}).sqrt();\n");
+    }
+    check(&cell, "x15", "f64");
+}
+
+#[test]
 fn what_a_closed_block_declared_is_gone() {
     check("{ let a = 1; }\n", "a", "_");
     check("let a = 'x';\n{ let a = 1; }\n", "a", "char");
