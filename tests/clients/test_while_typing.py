@@ -210,10 +210,12 @@ def test_calls_within_macros_are_explained(completing):
 
 
 def test_an_expression_is_explained_by_its_type(completing):
+    assert "HashMap" in inspect(completing, "std::collections::HashM|ap")
     assert "fn map<" in inspect(completing, "let v = vec![1];\nv.iter().map(|")
     assert "fn push(&mut self, value: T)" in inspect(completing, "let mut v = Vec::new();\nv.pu|sh(1)")
     assert "fn relu(&self)" in inspect(completing, "let y = weights.exp();\ny.relu(|)")
     assert inspect(completing, "let half = weights.numel() / 2;\nhal|f") == "let half: usize"
+    assert inspect(completing, "let total = what_is_this(1);\ntot|al") == "let total"
     assert inspect(completing, "Mode::Tr|ain").startswith("enum Mode")
 
 

@@ -10,6 +10,7 @@ use ra_ap_rustc_lexer::TokenKind;
 
 use crate::assist::completion::{self, behind::COMMON};
 use crate::assist::markdown::{Part, documentation};
+use crate::assist::standard;
 use crate::assist::types::definitions::Definitions;
 use crate::assist::types::receiver::{expression_at_end, expression_of, significant};
 use crate::assist::types::{Found, Place, Type};
@@ -177,9 +178,10 @@ impl Target {
 
     fn of_path(place: Place, path: &str) -> Self {
         let found = place.declared(path);
+        let is_of_type = |found: &Found| !found.is_standard || standard::find(&found.owner).is_some();
         let known = match &found {
             // A variant is explained with its enum.
-            Some(found) if found.member.is_variant() && !found.is_standard => Some(found.owner.clone()),
+            Some(found) if found.member.is_variant() && is_of_type(found) => Some(found.owner.clone()),
             Some(found) if found.is_standard && !path.contains("::") => None,
             _ => Some(path.to_owned()),
         };
