@@ -24,6 +24,8 @@ const STYLED: &str = "[styled] ";
 const INTERRUPTED: &str = "[interrupted] ";
 /// A report has fewer lines than this, so that a reader sees all of it at once.
 const MOST_LINES: usize = 25;
+/// A cell shows that many columns; it breaks longer lines, and then underlines are not below their words.
+const MOST_COLUMNS: usize = 100;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -164,6 +166,9 @@ fn complaints_about(cell: &Cell, shown: &Shown) -> Vec<String> {
     if report.lines().count() >= MOST_LINES {
         complaints.push(format!("{} lines are too many", report.lines().count()));
     }
+    complaints.extend(
+        report.lines().filter(|line| line.chars().count() > MOST_COLUMNS).map(|line| format!("too long: {line}")),
+    );
     let told = format!("{report}\n{}{}", shown.notes, shown.stderr);
     for own in ["__oxtorch", "oxtorch_", "/tmp/", "/rustc/", "/.cargo/", "frame #"] {
         if told.contains(own) {
