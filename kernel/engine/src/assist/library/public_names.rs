@@ -231,7 +231,11 @@ pub(crate) fn find(path: &str) -> Option<Target> {
     let start = match first.as_str() {
         "oxtorch" | "crate" => Target::Module(ROOT.to_owned()),
         "tch" => Target::Module("tch".to_owned()),
-        _ => member(PRELUDE, first, &mut HashSet::new()).or_else(|| member(ROOT, first, &mut HashSet::new()))?,
+        _ => {
+            let mut candidates = meanings(PRELUDE, first, &mut HashSet::new());
+            candidates.extend(meanings(ROOT, first, &mut HashSet::new()));
+            chosen(candidates, !rest.is_empty())?
+        }
     };
     follow(start, rest, &mut HashSet::new())
 }
@@ -267,7 +271,7 @@ fn resolve(module: &str, path: &[String], seen: &mut HashSet<(String, String)>) 
         "self" => Target::Module(module.to_owned()),
         "super" => Target::Module(module.rsplit_once("::")?.0.to_owned()),
         ROOT | "tch" | "torch" => Target::Module(first.clone()),
-        name => match member(module, name, seen) {
+        name => match chosen(meanings(module, name, seen), !rest.is_empty()) {
             Some(target) => target,
             None => return Some(Target::Elsewhere(path.to_vec())),
         },
@@ -280,12 +284,7 @@ fn follow(start: Target, rest: &[String], seen: &mut HashSet<(String, String)>) 
     for (at, name) in rest.iter().enumerate() {
         target = match target {
             Target::Module(module) if name == "super" => Target::Module(module.rsplit_once("::")?.0.to_owned()),
-            Target::Module(module) => {
-                let mut candidates = meanings(&module, name, seen);
-                let is_way = |target: &Target| matches!(target, Target::Module(_));
-                let way = candidates.iter().position(is_way).filter(|_| at + 1 < rest.len());
-                (!candidates.is_empty()).then(|| candidates.swap_remove(way.unwrap_or(0)))?
-            }
+            Target::Module(module) => chosen(meanings(&module, name, seen), at + 1 < rest.len())?,
             Target::Elsewhere(mut path) => {
                 path.push(name.clone());
                 Target::Elsewhere(path)
@@ -294,6 +293,12 @@ fn follow(start: Target, rest: &[String], seen: &mut HashSet<(String, String)>) 
         };
     }
     Some(target)
+}
+
+/// What is meant of all that a name leads to: a module, where a path goes on behind it.
+fn chosen(mut candidates: Vec<Target>, goes_on: bool) -> Option<Target> {
+    let way = candidates.iter().position(|target| goes_on && matches!(target, Target::Module(_)));
+    (!candidates.is_empty()).then(|| candidates.swap_remove(way.unwrap_or(0)))
 }
 
 /// What a name leads to that is in a module, be it public or not.
@@ -442,6 +447,8 @@ mod tests {
         assert_eq!(place("nn::seq_t"), "oxtorch::nn::sequential seq_t");
         assert_eq!(place("nn::conv2d"), "oxtorch::nn::layers::conv conv2d");
         assert_eq!(place("rl::Outcome"), "oxtorch::rl::toy_text::outcome Outcome");
+        assert_eq!(place("rl::CartPole"), "oxtorch::rl::classic_control::cart_pole CartPole");
+        assert_eq!(place("Digits"), "oxtorch::data::sets::digits Digits");
         assert_eq!(place("train::Outcome"), "oxtorch::train::work Outcome");
         assert_eq!(place("nn::Sgd"), "oxtorch::optim::algorithms::sgd Sgd");
         assert_eq!(place("Kind"), "torch::wrappers::kind Kind");
