@@ -133,7 +133,7 @@ impl<'a> Known<'a> {
     fn meant(&self, error: &Diagnostic, place: &Place) -> Option<Advice> {
         let name = quoted(&error.message).next()?;
         let is_name = error.message.starts_with("cannot find") && error.message.ends_with("in this scope");
-        if !is_name || python_hints::knows(name) {
+        if !is_name || python_hints::knows(place) {
             return None;
         }
         let what = error.message.strip_prefix("cannot find ")?.split('`').next()?;
@@ -314,11 +314,6 @@ fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
         )),
         ("E0061", _) if suggestions(error).any(|code| code.contains("dtype")) => {
             Some(Advice::help("`dtype` is the kind of the result, as in `x.sum(Kind::Float)`"))
-        }
-        ("E0369" | "E0308", _) if ["<", ">", "<=", ">=", "=="].contains(&text) && tells_of(error, "Tensor") => {
-            Some(Advice::help(
-                "`x.gt(0.0)` compares each element; for a single one, compare its number, `x.double_value(&[])`",
-            ))
         }
         _ if is_clone_of_tensor(error, text) => Some(Advice::instead(COPIES)),
         ("E0599", _) if text == "clone" && message.contains("nn::") => Some(Advice::instead(

@@ -154,8 +154,8 @@ fn draw(error: &Diagnostic, source: &CrateSource, file: &str, advice: &Advice, d
         if suggested.is_empty() {
             let places = snippets(&child.spans, source, file);
             // A note about a place in the standard library or the runtime says nothing to the user.
-            let misleads = advice.hides_suggestions && message.starts_with("you might be missing a crate named");
-            if child.spans.is_empty() && !says_nothing(&message) && !misleads {
+            let leads_astray = advice.hides_suggestions && suggests(&message);
+            if child.spans.is_empty() && !says_nothing(&message) && !leads_astray {
                 main = main.element(level(&child.level).message(wrapped(&message)));
             } else if !places.is_empty() && detail == Detail::All {
                 notes.push(Group::with_title(level(&child.level).secondary_title(wrapped(&message))).elements(places));
@@ -186,6 +186,12 @@ fn without_folder(text: &str, source: &CrateSource) -> String {
         Some(folder) => text.replace(&format!("{}/", folder.display()), ""),
         None => text.to_owned(),
     }
+}
+
+/// Whether a note without a place suggests something.
+fn suggests(message: &str) -> bool {
+    let beginnings = ["you might be missing a crate", "items from traits can only be used", "methods are immutable"];
+    beginnings.iter().any(|beginning| message.starts_with(beginning))
 }
 
 /// Whether a note helps nobody.

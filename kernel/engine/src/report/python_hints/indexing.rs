@@ -85,7 +85,7 @@ fn assigned(after: &str) -> Option<(Option<char>, String)> {
 }
 
 /// The variable or field that a text ends with.
-fn base(before: &str) -> &str {
+pub(super) fn base(before: &str) -> &str {
     let ahead = before.trim_end_matches(|char| in_name(char) || char == '.');
     let name = before[ahead.len()..].trim_matches('.');
     if name.is_empty() { "x" } else { name }

@@ -1,81 +1,25 @@
 //! Help for what somebody writes who comes from Python.
 
+mod calls;
 pub(crate) mod indexing;
+mod members;
+mod names;
+mod operators;
+mod syntax;
 
 use std::ops::Range;
 
 use crate::crate_names::readable;
 use crate::diagnostic::Diagnostic;
-use crate::names;
+use crate::names as foreign;
 use crate::report::hints::Advice;
 use crate::source::source_map::{CrateSource, Place};
 use crate::source::words::{first_name, in_name};
 
-const BLOCK: &str = "a block is in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
-
-/// What a line that is not Rust begins with, and the Rust for it.
-const STATEMENTS: [(&str, &str); 12] = [
-    (
-        "def",
-        "a function declares the types of its arguments and result, and its body is in braces: `fn square(x: f64) -> \
-         f64 { x * x }`",
-    ),
-    ("import", IMPORT),
-    ("from", IMPORT),
-    (
-        "class",
-        "write `struct Net { lr: f64 }` for the data, and `impl Net { fn new() -> Self { ... } }` for the methods",
-    ),
-    ("elif", "write `else if`"),
-    ("try", EXCEPTIONS),
-    ("except", EXCEPTIONS),
-    ("raise", EXCEPTIONS),
-    (
-        "with",
-        "a value is dropped with its block: `{ let file = ...; }`; for `torch.no_grad()` write `no_grad(|| { ... })`",
-    ),
-    ("pass", "an empty block is `{}`"),
-    ("del", "write `drop(x)`"),
-    ("print", "write `println!(\"{x}\")`"),
-];
-
-const IMPORT: &str = "`use` imports names, like `use std::collections::HashMap;`. Tensors and networks are already there: `Tensor`, \
-                      `nn`, `Kind`, `Device`";
-
-const EXCEPTIONS: &str = "Rust has no exceptions: what can fail returns a `Result`. `?` passes an error on, `match` handles it, `bail!` makes one";
-
-/// Functions of Python's, and the Rust for them.
-const FUNCTIONS: [(&str, &str); 17] = [
-    ("range", "a range is `0..10`; `(0..10).step_by(2)` goes in steps, `(0..10).rev()` backwards"),
-    ("enumerate", "`list.iter().enumerate()`"),
-    ("zip", "`a.iter().zip(&b)`"),
-    ("sum", "`list.iter().sum::<f64>()`"),
-    ("max", "`a.max(b)`; for a list `list.iter().max()`"),
-    ("min", "`a.min(b)`; for a list `list.iter().min()`"),
-    ("abs", "`x.abs()`"),
-    ("sqrt", "`x.sqrt()`"),
-    ("exp", "`x.exp()`"),
-    ("round", "`x.round()`"),
-    ("sorted", "`list.sort()` sorts in place"),
-    ("str", "`x.to_string()`, or `format!(\"{x}\")`"),
-    ("int", "`x as i64`; for text `text.parse::<i64>()?`"),
-    ("float", "`x as f64`; for text `text.parse::<f64>()?`"),
-    ("list", "`vec![1, 2]`; for an iterator `.collect::<Vec<_>>()`"),
-    ("open", "`std::fs::read_to_string(path)?`"),
-    ("isinstance", "a value has one type, which the compiler knows; an `enum` stands for one of several"),
-];
-
-/// Attributes and methods of lists, and the ones here. Those of tensors are in the table of names.
-const MEMBERS: [(&str, &str); 3] = [("append", "`list.push(x)`"), ("length", "`list.len()`"), ("size", "`list.len()`")];
-
 /// Whether a name is one of Python's, so that it is no slip for another.
-pub fn knows(name: &str) -> bool {
-    is_module(name) || FUNCTIONS.iter().any(|(function, _)| *function == name)
-}
-
-/// Whether a name is that of a module of Python's.
-fn is_module(name: &str) -> bool {
-    name == "math" || names::is_foreign(name)
+pub fn knows(place: &Place) -> bool {
+    let spot = Spot::new(&place.cell.text, place.range.clone());
+    names::meant(&spot).is_some() || foreign::is_foreign(spot.word)
 }
 
 /// Help for an error in a cell that cannot be parsed.
@@ -89,19 +33,25 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
     let text = place.cell.text.as_str();
     let spot = Spot::new(text, place.range.clone());
     match error.code() {
-        "E0412" | "E0432" | "E0433" => of_another_library(&spot).or_else(|| of_module_elsewhere(&spot)),
-        "E0423" | "E0425" => of_another_library(&spot).or_else(|| of_a_name(error, &spot, text)),
-        "E0599" | "E0609" | "E0615" => of_a_member(error, &spot),
-        "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => {
-            Some(Advice::instead("a power is `x.powi(3)` for a float, `x.pow(3)` for an integer"))
+        "E0412" | "E0423" | "E0424" | "E0425" | "E0432" | "E0433" => of_another_library(&spot)
+            .or_else(|| names::advice(error, &spot, text))
+            .or_else(|| of_module_elsewhere(&spot)),
+        "E0599" | "E0609" | "E0610" | "E0615" => {
+            members::advice(error, &spot).or_else(|| of_a_member_elsewhere(error, &spot))
         }
+        "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => Some(Advice::instead(POWER)),
         "E0369" if spot.before.trim_end().ends_with(']') && error.message.starts_with("cannot multiply `[") => {
             Some(Advice::instead("a list of equal values is `vec![0; 10]`"))
         }
-        "" => of_syntax(error, &spot),
-        _ => indexing::of_a_part(error, &spot),
+        "" => syntax::advice(error, &spot),
+        _ => {
+            let advice = indexing::of_a_part(error, &spot).or_else(|| calls::advice(error, &spot));
+            advice.or_else(|| operators::advice(error, &spot))
+        }
     }
 }
+
+const POWER: &str = "a power is `x.powi(3)` for a float, `x.pow(3)` for an integer, `x.square()` or `x.pow_tensor_scalar(3)` for a tensor";
 
 /// The surroundings of an error.
 pub(super) struct Spot<'a> {
@@ -151,11 +101,11 @@ impl<'a> Spot<'a> {
 fn of_another_library(spot: &Spot<'_>) -> Option<Advice> {
     let mut path = spot.path();
     // In a cell that cannot be parsed, nothing is in scope.
-    if names::SHARED.contains(&spot.word) {
+    if foreign::SHARED.contains(&spot.word) {
         return None;
     }
     while path.contains(['.', ':']) {
-        if let Some(entry) = names::find(path) {
+        if let Some(entry) = foreign::find(path) {
             return Some(Advice::instead(entry.told(path)));
         }
         path = path[..path.rfind(['.', ':'])?].trim_end_matches(':');
@@ -167,7 +117,7 @@ fn of_another_library(spot: &Spot<'_>) -> Option<Advice> {
 fn of_module_elsewhere(spot: &Spot<'_>) -> Option<Advice> {
     let path = spot.path();
     let root = path.split([':', '.']).next().unwrap_or(path);
-    names::is_foreign(path).then(|| {
+    foreign::is_foreign(path).then(|| {
         Advice::instead(format!(
             "`{root}` is a library of Python's. What it has is here without `use`, by other names: `:doc {root}` lists them, and \
              `:find WORDS` finds one by words"
@@ -175,19 +125,21 @@ fn of_module_elsewhere(spot: &Spot<'_>) -> Option<Advice> {
     })
 }
 
-/// Help for a method or an attribute that something has in Python.
-fn of_a_member(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
-    if readable(&error.message).replace("tch::", "").contains("`Tensor`") {
-        let entry = names::find(&format!("torch.Tensor.{}", spot.word))?;
-        return Some(Advice::instead(entry.told(spot.word)));
-    }
-    let (_, rust) = MEMBERS.iter().find(|(name, _)| *name == spot.word)?;
-    error.message.contains("Vec<").then(|| Advice::instead(write(rust)))
+/// Help for a method or an attribute that tensors have elsewhere.
+fn of_a_member_elsewhere(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
+    let is_tensor = readable(&error.message).replace("tch::", "").contains("`Tensor`");
+    let entry = is_tensor.then(|| foreign::find(&format!("torch.Tensor.{}", spot.word)))??;
+    Some(Advice::instead(entry.told(spot.word)))
 }
 
-/// Code alone reads better with a verb.
+/// Code alone reads better with a verb; what is said of it has one already.
 fn write(rust: &str) -> String {
-    if rust.starts_with('`') { format!("write {rust}") } else { rust.to_owned() }
+    let behind =
+        rust.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(_, behind)| first_name(behind.trim_start()));
+    match behind {
+        Some("" | "or" | "for" | "of" | "in" | "with" | "and" | "which") => format!("write {rust}"),
+        _ => rust.to_owned(),
+    }
 }
 
 /// Whether a line is `name = ...`.
@@ -196,88 +148,11 @@ fn begins_with_assignment(line: &str, name: &str) -> bool {
     rest.and_then(|rest| rest.strip_prefix('=')).is_some_and(|rest| !rest.starts_with(['=', '>']))
 }
 
-fn of_a_name(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> {
-    let name = spot.word;
-    let assigned_above = || text.lines().any(|line| begins_with_assignment(line, name));
-    let text = if name == "print" {
-        "write `println!(\"{x}\")`, or `println!(\"{x:?}\")` for values with no text form"
-    } else if !error.message.starts_with("cannot find") {
-        return None;
-    } else if spot.is_assigned() && spot.in_arguments() {
-        "arguments have no names: write their values in the order of the function's parameters"
-    } else if spot.is_assigned() || assigned_above() {
-        return Some(Advice::instead(format!(
-            "a new variable begins with `let`: `let {name} = ...;`, or `let mut {name} = ...;` to change it later"
-        )));
-    } else if spot.after.starts_with('.') && is_module(name) {
-        "tensors are made by `Tensor::zeros`, `Tensor::randn`, `Tensor::from_slice`...; layers are in `nn`; numbers have methods, \
-         as in `x.sqrt()`"
-    } else {
-        let called = spot.after.trim_start().starts_with('(');
-        let (_, rust) = FUNCTIONS.iter().find(|(function, _)| called && *function == name)?;
-        return Some(Advice::instead(write(rust)));
-    };
-    Some(Advice::instead(text))
-}
-
-fn of_syntax(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
-    let message = error.message.as_str();
-    let line = spot.line.trim_start();
-    // `print!(...)` and `from = 3` are Rust.
-    let rest = line.strip_prefix(spot.first).unwrap_or("");
-    let is_statement = match rest.trim_start().chars().next() {
-        None | Some(':') => true,
-        Some(next) => rest.starts_with(' ') && (next.is_alphanumeric() || "_\"'".contains(next)),
-    };
-    let statement = STATEMENTS.iter().find(|(word, _)| is_statement && *word == spot.first);
-    let follows = |word: &str| spot.before.split_whitespace().any(|other| other == word);
-    let behind = spot.after.trim_start();
-    let text = if spot.word == "@" {
-        "a matrix product is `x.matmul(&w)`"
-    } else if message == "prefix `f` is unknown" {
-        "write `format!(\"x is {x}\")`; `println!(\"x is {x}\")` formats it directly"
-    } else if spot.word == "gen" && spot.before.ends_with('.') {
-        "`gen` is a keyword since 2024. A random number is `rng.random()`, in a range `rng.random_range(0..10)`"
-    } else if line.starts_with('#') && !line.starts_with("#[") && !line.starts_with("#!") {
-        "a comment begins with `//`"
-    } else if let Some((_, rust)) = statement {
-        rust
-    } else if follows("elif") {
-        "write `else if`"
-    } else if follows("lambda") {
-        "a function without a name is a closure: `|x| x * x`"
-    } else if spot.word == "is" {
-        "`x.is_none()` and `x.is_some()` test an `Option`; `==` compares"
-    } else if let Some(advice) = indexing::of_python(spot) {
-        return Some(advice);
-    } else if message.contains("found `:`") && spot.word == ":" {
-        of_colon(spot)?
-    } else if message.starts_with("expected `;`") && behind.starts_with("//") && behind.len() < 8 {
-        return Some(Advice::help("`//` begins a comment; `/` between integers divides without a remainder"));
-    } else {
-        return None;
-    };
-    Some(Advice::instead(text))
-}
-
-/// Help for a colon that has no place in Rust.
-fn of_colon(spot: &Spot<'_>) -> Option<&'static str> {
-    if spot.after.trim().is_empty() && ["for", "while", "if", "else"].contains(&spot.first) {
-        return Some(BLOCK);
-    }
-    let opened = spot.before.rfind(['[', '{'])?;
-    Some(if spot.before[opened..].starts_with('[') {
-        "a part of a list is `&list[1..]`, `&list[..3]` or `&list[1..3]`; of a tensor `x.i(1..3)`"
-    } else {
-        "a dictionary is `std::collections::HashMap::from([(\"lr\", 0.1)])`; for a fixed set of names define a `struct`"
-    })
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn spot<'a>(text: &'a str, word: &str) -> Spot<'a> {
+    pub(super) fn spot<'a>(text: &'a str, word: &str) -> Spot<'a> {
         let at = text.find(word).expect("the word is in the text");
         Spot::new(text, at..at + word.len())
     }
@@ -304,17 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rust_is_no_habit() {
-        let error = Diagnostic {
-            message: "expected `,`, found `x`".into(),
-            code: None,
-            level: "error".into(),
-            spans: Vec::new(),
-            children: Vec::new(),
-        };
-        let advised = |text: &str| of_syntax(&error, &spot(text, "x")).is_some();
-        assert!(!advised("print!(\"{}\" x)") && !advised("from = 3 x") && !advised("#[derive x]"));
-        assert!(advised("import x") && advised("print x") && advised("# x"));
+    fn code_alone_gets_a_verb() {
+        assert_eq!(write("`x.exp()`; of a number too"), "write `x.exp()`; of a number too");
+        assert_eq!(write("`x.exp()` of a tensor"), "write `x.exp()` of a tensor");
+        assert_eq!(write("`x.max()` is over all"), "`x.max()` is over all");
     }
 
     #[test]

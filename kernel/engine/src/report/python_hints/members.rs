@@ -1,0 +1,156 @@
+//! Fields and methods of Python's libraries, and the ones here.
+
+use crate::crate_names::readable;
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::report::hints::Advice;
+use crate::report::python_hints::{Spot, write};
+
+/// A name, and what to write for it.
+type Names = &'static [(&'static str, &'static str)];
+
+const NUMBER: &str = "`x.double_value(&[])` or `x.int64_value(&[])`";
+const POWER: &str = "`x.square()`, or `x.pow_tensor_scalar(3)` for any number; `x.pow(&y)` has a tensor as exponent";
+const TRANSPOSE: &str = "`x.tr()` transposes a matrix, `x.transpose(0, 1)` swaps two dimensions";
+const TO_DEVICE: &str = "`x.to_device(device())`; for a network `nn::VarStore::new(device())` has its weights there";
+const TO_INT64: &str = "`x.to_kind(Kind::Int64)`";
+const WEIGHTS: &str = "the `VarStore` has the weights: `vs.trainable_variables()`, `vs.variables()` with their names, `vs.save(path)?` and \
+                       `vs.load(path)?`";
+const MODE: &str = "a network has no mode: `net.forward_t(&x, true)` trains (with dropout), `net.forward_t(&x, false)` \
+                    evaluates; `no_grad(|| ...)` around it saves memory";
+
+const TENSOR: Names = &[
+    ("shape", "`x.size()`; one of them is `x.size()[0]`"),
+    ("dtype", "`x.kind()`"),
+    ("ndim", "`x.dim()`"),
+    ("nelement", "`x.numel()`"),
+    ("item", NUMBER),
+    ("numpy", "`Vec::<f32>::try_from(&x.flatten(0, -1))?`"),
+    ("tolist", "`Vec::<f32>::try_from(&x)?`"),
+    ("T", TRANSPOSE),
+    ("t", TRANSPOSE),
+    ("H", TRANSPOSE),
+    ("mT", "`x.transpose(-2, -1)`"),
+    ("long", TO_INT64),
+    ("int", "`x.to_kind(Kind::Int)`"),
+    ("float", "`x.to_kind(Kind::Float)`"),
+    ("double", "`x.to_kind(Kind::Double)`"),
+    ("half", "`x.to_kind(Kind::Half)`"),
+    ("bool", "`x.to_kind(Kind::Bool)`"),
+    ("type", "`x.kind()`; `x.to_kind(Kind::Float)` converts"),
+    ("astype", "`x.to_kind(Kind::Float)`"),
+    ("cpu", "`x.to_device(Device::Cpu)`"),
+    ("cuda", TO_DEVICE),
+    ("powf", POWER),
+    ("powi", POWER),
+    ("requires_grad_", "`let x = x.set_requires_grad(true);`"),
+    ("requires_grad", "`let x = x.set_requires_grad(true);`; `x.requires_grad()` tells whether it is so"),
+    ("unique", "`let (values, _, _) = x.unique_dim(0, true, false, false);`"),
+    ("add", "`&x + &y`"),
+    ("sub", "`&x - &y`"),
+    ("mul", "`&x * &y`"),
+    ("div", "`&x / &y`"),
+    ("ne", "`x.ne(0.5)` with a number, `x.ne_tensor(&y)` with a tensor"),
+    ("len", "`x.size()[0]`"),
+    ("iter", "`x.unbind(0)` is a list of the rows, as in `for row in x.unbind(0) { ... }`"),
+    ("into_iter", "`x.unbind(0)` is a list of the rows, as in `for row in x.unbind(0) { ... }`"),
+    ("copy_from", "`x.copy_(&y)`"),
+    ("masked_fill_", "`x.masked_fill_(&mask, 0.0)`"),
+];
+
+/// What is called on the type itself, as in `Tensor::tensor([1.0])`.
+const TENSOR_TYPE: Names = &[
+    ("tensor", FROM_LIST),
+    ("new", FROM_LIST),
+    ("from", FROM_LIST),
+    ("array", FROM_LIST),
+    ("from_numpy", FROM_LIST),
+    ("manual_seed", "`seed(1)`"),
+    ("no_grad", "`no_grad(|| { ... })`"),
+    ("save", "`vs.save(path)?` for a network, `x.save(path)?` for a tensor"),
+    ("randperm", "`Tensor::randperm(10, (Kind::Int64, Device::Cpu))`"),
+];
+const FROM_LIST: &str =
+    "`Tensor::from_slice(&[1.0_f32, 2.0])`; for rows `Tensor::from_slice2(&[[1.0_f32, 2.0], [3.0, 4.0]])`";
+
+const LIST: Names = &[
+    ("append", "`list.push(x)`"),
+    ("add", "`list.push(x)`"),
+    ("length", "`list.len()`"),
+    ("size", "`list.len()`"),
+    ("shape", "`list.len()`"),
+    ("count", "`list.iter().filter(|x| **x == 3).count()`"),
+    ("index", "`list.iter().position(|x| *x == 3)`, which is an `Option`"),
+    ("map", "`list.iter().map(|x| x * 2).collect::<Vec<_>>()`"),
+    ("filter", "`list.iter().filter(|x| **x > 2).collect::<Vec<_>>()`"),
+    ("sum", "`list.iter().sum::<f64>()`"),
+    ("mean", "`list.iter().sum::<f64>() / list.len() as f64`"),
+    ("max", "`list.iter().max()`; of floats `list.iter().copied().fold(f64::MIN, f64::max)`"),
+    ("min", "`list.iter().min()`; of floats `list.iter().copied().fold(f64::MAX, f64::min)`"),
+    ("enumerate", "`list.iter().enumerate()`"),
+    ("zip", "`a.iter().zip(&b)`"),
+    ("copy", "`list.clone()`"),
+    ("to_list", "`list.clone()`"),
+    ("sorted", "`list.sort()` sorts in place"),
+    ("items", "`list.iter()`"),
+];
+
+const TEXT: Names = &[
+    ("upper", "`text.to_uppercase()`"),
+    ("lower", "`text.to_lowercase()`"),
+    ("strip", "`text.trim()`"),
+    ("lstrip", "`text.trim_start()`"),
+    ("rstrip", "`text.trim_end()`"),
+    ("startswith", "`text.starts_with(\"a\")`"),
+    ("endswith", "`text.ends_with(\"a\")`"),
+    ("format", "`format!(\"{x} and {y:.3}\")`"),
+    ("join", "`words.join(\", \")`: the list has the method"),
+    ("splitlines", "`text.lines()`"),
+    ("isdigit", "`text.chars().all(|c| c.is_ascii_digit())`"),
+    ("isalpha", "`text.chars().all(char::is_alphabetic)`"),
+    ("count", "`text.matches(\"a\").count()`"),
+    ("title", "Rust's `str` has `to_uppercase()` and `to_lowercase()` alone"),
+    ("encode", "`text.as_bytes()`"),
+    ("append", "`text.push_str(\"more\")`"),
+    ("length", "`text.len()` is in bytes, `text.chars().count()` in characters"),
+];
+
+const MAP: Names = &[
+    ("items", "`map.iter()`, or `for (key, value) in &map { ... }`"),
+    ("has_key", "`map.contains_key(\"a\")`"),
+    ("update", "`map.extend(other)`"),
+    ("pop", "`map.remove(\"a\")`"),
+    ("setdefault", "`map.entry(key).or_insert(value)`"),
+];
+
+/// Of whatever a user may call a model.
+const ANY: Names = &[
+    ("parameters", WEIGHTS),
+    ("state_dict", WEIGHTS),
+    ("load_state_dict", WEIGHTS),
+    ("named_parameters", WEIGHTS),
+    ("train", MODE),
+    ("eval", MODE),
+    ("cuda", TO_DEVICE),
+    ("to", TO_DEVICE),
+    ("zero_grad", "`opt.zero_grad()`; `opt.backward_step(&loss)` does that, the gradients and the step"),
+    ("param_groups", "`opt.set_lr(1e-4)` sets the rate, `opt.set_lr_group(0, 1e-4)` that of a group"),
+    ("append", "`list.push(x)`"),
+];
+
+/// Help for a field or a method that is not there.
+pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
+    let message = readable(&error.message);
+    let ty = quoted(&message).last()?.trim_start_matches(['&', ' ']).trim_start_matches("mut ");
+    let name = spot.word.trim_end_matches("()");
+    let is_of_type = error.message.starts_with("no function or associated item");
+    let own = match ty {
+        _ if ty.ends_with("Tensor") && is_of_type => TENSOR_TYPE,
+        _ if ty.ends_with("Tensor") => TENSOR,
+        _ if ty.starts_with(['[']) || ty.contains("Vec<") || ty.ends_with("Vec") => LIST,
+        "String" | "str" | "&'static str" | "'static str" => TEXT,
+        _ if ty.contains("Map<") => MAP,
+        _ => &[],
+    };
+    let (_, rust) = own.iter().chain(ANY).find(|(other, _)| *other == name)?;
+    Some(Advice::instead(write(rust)))
+}

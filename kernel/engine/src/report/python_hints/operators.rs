@@ -1,0 +1,147 @@
+//! Operators and conditions that Python has for tensors, lists and texts.
+
+use crate::crate_names::readable;
+use crate::diagnostic::{Diagnostic, is_number, quoted};
+use crate::report::hints::Advice;
+use crate::report::python_hints::indexing::base;
+use crate::report::python_hints::{Spot, names, write};
+use crate::source::words::in_name;
+
+/// Comparisons, and the methods of tensors for them.
+const COMPARISONS: [(&str, &str); 6] =
+    [(">=", "ge"), ("<=", "le"), ("==", "eq"), ("!=", "ne"), (">", "gt"), ("<", "lt")];
+
+const ONE_NUMBER: &str =
+    "write `x.double_value(&[])` or `x.int64_value(&[])` for the number in a tensor of one element";
+
+/// Help for an operator between values that do not have it.
+pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
+    if let Some(advice) = comparison(error, spot) {
+        return Some(advice);
+    }
+    let message = readable(&error.message);
+    let types: Vec<&str> = quoted(&message).map(|ty| ty.trim_start_matches('&')).collect();
+    let is_tensor = |ty: &&str| ty.ends_with("Tensor");
+    let is_list = |ty: &str| ty.starts_with("Vec<") || ty.starts_with('[');
+    let text = match (error.code(), &types[..]) {
+        ("E0277" | "E0369", [left, ..]) if message.starts_with("cannot calculate the remainder") && is_tensor(left) => {
+            "write `x.remainder(2)`, or `x.remainder_tensor(&y)`"
+        }
+        ("E0369", [types]) if message.starts_with("no implementation for `") && types.contains("Tensor") => LOGIC,
+        ("E0600", [_, ty]) if is_tensor(ty) => LOGIC,
+        ("E0277", [added, number]) if message.contains("-assign") && is_tensor(added) && is_number(number) => {
+            "add up the number in the tensor, which has no graph: `total += loss.double_value(&[]);`"
+        }
+        ("E0277", [ty]) if message.ends_with("is not an iterator") && is_tensor(ty) => {
+            "`x.unbind(0)` is a list of the rows: `for row in x.unbind(0) { ... }`; a part is `x.i(0)`"
+        }
+        ("E0308", _) => return mismatch(error),
+        ("E0369", [left, right]) if message.starts_with("cannot multiply") && *left == "str" && is_number(right) => {
+            "write `\"ab\".repeat(3)`"
+        }
+        ("E0369", [right, left]) if message.starts_with("cannot add") && *left == "str" && is_number(right) => {
+            "write `format!(\"{text}{n}\")`"
+        }
+        ("E0369", [right, left]) if message.starts_with("cannot add") && is_list(left) && is_list(right) => {
+            "two lists are joined by `[a, b].concat()`; `a.extend(b)` changes the first. Of numbers to compute with make a \
+             tensor: `Tensor::from_slice(&a) + Tensor::from_slice(&b)`"
+        }
+        ("E0369", [left, other]) if message.starts_with("cannot ") && is_list(left) && is_number(other) => {
+            "a list has no arithmetic: `list.iter().map(|x| x * 2.0).collect::<Vec<_>>()`, or make it a tensor, \
+             `Tensor::from_slice(&list) * 2.0`"
+        }
+        ("E0277", ["str" | "String", index]) if message.contains("cannot be indexed by") && is_number(index) => {
+            "a letter of a text is `text.chars().nth(0)`, which is an `Option`; a part, in bytes, `&text[0..3]`"
+        }
+        ("E0594", [ty, ..]) if message.contains("in an index of") && ty.contains("Map<") => {
+            "a key is set by `map.insert(\"lr\", 0.2);`, and `map` has to be `mut`"
+        }
+        ("E0618", _) if names::meant(spot).is_some() => {
+            return names::meant(spot).map(|rust| Advice::instead(write(rust)));
+        }
+        ("E0618", [ty]) if is_list(ty) || is_tensor(ty) || is_number(ty) || ty.contains("Map<") => return None,
+        // `None()` is no variable.
+        ("E0618", _)
+            if spot.after.starts_with('(') && spot.word.chars().all(|char| in_name(char) && !char.is_uppercase()) =>
+        {
+            "a network, or a layer, is called by a method: `net.forward(&x)`"
+        }
+        _ => return None,
+    };
+    Some(Advice::instead(text))
+}
+
+const LOGIC: &str = "`x.logical_and(&y)`, `x.logical_or(&y)` and `x.logical_not()` are for each element; `x.any()` and `x.all()` over all";
+
+/// `x > 0.5` of a tensor.
+fn comparison(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
+    let is_of_tensors = error.labels().any(|label| readable(label).contains("Tensor"));
+    if !matches!(error.code(), "E0369" | "E0308") || !is_of_tensors {
+        return None;
+    }
+    // rustc points at the operator, or at what is on its right.
+    let at_operator = COMPARISONS.iter().find(|(operator, _)| *operator == spot.word);
+    let (left, (operator, method), right) = match at_operator {
+        Some(found) => (spot.before, found, operand(spot.after)),
+        None => {
+            let before = spot.before.trim_end();
+            let found = COMPARISONS.iter().find(|(operator, _)| before.ends_with(operator))?;
+            (before.strip_suffix(found.0)?, found, spot.word)
+        }
+    };
+    let left = base(left.trim_end());
+    let is_of_numbers = right.trim_start_matches('-').starts_with(|char: char| char.is_ascii_digit());
+    let compared = if is_of_numbers {
+        format!("{left}.{method}({right})")
+    } else {
+        format!("{left}.{method}_tensor(&{})", right.trim_start_matches('&'))
+    };
+    Some(Advice::instead(format!(
+        "`{compared}` compares each element; for a single one, compare its number, `{left}.double_value(&[]) {operator} ...`"
+    )))
+}
+
+/// The number or variable that a text begins with.
+fn operand(after: &str) -> &str {
+    let after = after.trim_start();
+    let end = after.find(|char| !(in_name(char) || "&-.".contains(char))).unwrap_or(after.len());
+    &after[..end]
+}
+
+/// A tensor where a number or a condition is to be, or the other way round.
+fn mismatch(error: &Diagnostic) -> Option<Advice> {
+    let expected_and_found = |label: &str| {
+        let label = readable(label);
+        let (expected, found) = label.strip_prefix("expected `")?.split_once("`, found ")?;
+        Some((expected.to_owned(), found.to_owned()))
+    };
+    let (expected, found) = error.labels().find_map(expected_and_found)?;
+    let found = found.trim_matches('`').trim_start_matches('&');
+    let is_tensor = |ty: &str| ty.trim_start_matches('&').ends_with("Tensor");
+    Some(match expected.as_str() {
+        "bool" if found == "integer" || is_number(found) => {
+            Advice::instead("a condition is a `bool`: `n != 0`, `!list.is_empty()`, `x.is_some()`")
+        }
+        "bool" if is_tensor(found) => Advice::instead(
+            "a condition is a `bool`: `bool::try_from(x.any())?` for a tensor of one element, or compare its number, \
+             `x.double_value(&[]) > 0.5`",
+        ),
+        number if is_number(number) && is_tensor(found) => Advice::instead(ONE_NUMBER),
+        "Tensor" if matches!(found, "integer" | "floating-point number") || is_number(found) => {
+            Advice::instead("a tensor of one number is `Tensor::from(0.5)`")
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_right_side_of_an_operator_is_a_number_or_a_variable() {
+        assert_eq!(operand(" 0.5 { f() }"), "0.5");
+        assert_eq!(operand(" &y;"), "&y");
+        assert_eq!(operand(" -1.0)"), "-1.0");
+    }
+}
