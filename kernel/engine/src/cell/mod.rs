@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use oxtorch_protocol::{Cost, Described, Outcome, Run, Surroundings, Timing};
 use oxtorch_session::{
-    CellError, CellRequest, Completeness, Completion, Documentation, Engine, Event, Interrupt, Interrupter,
+    CellError, CellRequest, Completeness, Completion, Documentation, Engine, ErrorKind, Event, Interrupt, Interrupter,
 };
 use oxtorch_setup::Runtime;
 use parking_lot::Mutex;
@@ -193,6 +193,9 @@ impl NativeEngine {
             }
         };
         self.spent.compiling += start.elapsed();
+        if compiled.as_ref().is_err_and(|error| error.kind == ErrorKind::Compile) {
+            self.state.fail(text);
+        }
         let (cell, ready) = compiled?;
         self.state.scope.renumber(text);
         if !ready.library {

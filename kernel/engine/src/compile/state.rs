@@ -9,10 +9,12 @@ use crate::emit::VariableId;
 use crate::plan::scope::Scope;
 use crate::plan::variables::{Gone, Unnamed, Variables};
 use crate::report::hints::Known;
+use crate::source::fragment::CellText;
 use crate::source::identifiers::Names;
 use crate::source::macro_items::ItemMacros;
 use crate::source::parse::ParsedCell;
 use crate::source::source_map::Place;
+use crate::source::words::declared_names;
 
 /// The longest statement that is quoted, in bytes.
 const LONGEST_QUOTE: usize = 80;
@@ -26,6 +28,8 @@ pub(crate) struct State {
     pub variables: Variables,
     /// Items that no longer fit what a later cell redefined: the cell that they were in, and the one that redefined.
     pub stale: BTreeMap<String, (u32, u32)>,
+    /// Names that cells would define which did not compile: the last such cell.
+    pub failed: BTreeMap<String, u32>,
     /// Crates of other people.
     pub dependencies: Dependencies,
     /// How cells are optimised.
@@ -63,6 +67,11 @@ impl State {
         if cell.measured { level.max(2) } else { level }
     }
 
+    /// Puts down what a cell would have defined that did not compile.
+    pub fn fail(&mut self, text: &CellText) {
+        self.failed.extend(declared_names(&text.text).into_iter().map(|name| (name, text.number())));
+    }
+
     /// Makes the items of a compiled cell the session's, whatever becomes of its statements.
     pub fn commit_items(&mut self, ready: &CompiledCell, cell: &ParsedCell, number: u32) -> Committed {
         let mut notes = Vec::new();
@@ -93,6 +102,10 @@ impl State {
         self.dependencies.remember_use(&ready.emission.source.text);
         for name in ready.plan.items().flat_map(|item| &item.names) {
             self.stale.remove(name);
+            self.failed.remove(name);
+        }
+        for variable in &ready.emission.variables {
+            self.failed.remove(&variable.name);
         }
         let dropped = self.variables.rehome(&ready.plan, Some(&ready.name), number);
         // Who runs the cell that makes it again is not told to.
@@ -176,7 +189,7 @@ impl State {
 
     /// What the errors of a later cell can be explained by.
     pub fn known(&self) -> Known<'_> {
-        Known { scope: &self.scope, variables: &self.variables, stale: &self.stale }
+        Known { scope: &self.scope, variables: &self.variables, stale: &self.stale, failed: &self.failed }
     }
 
     /// Whether a variable is there once a cell is over that keeps these.

@@ -13,7 +13,7 @@ use crate::plan::variables::Variables;
 use crate::report::python_hints;
 use crate::source::parse::ItemKind;
 use crate::source::source_map::{CrateSource, Place};
-use crate::source::words::in_name;
+use crate::source::words::{declared_names, in_name};
 
 /// What is added to a diagnostic of rustc's.
 #[derive(Debug, Default)]
@@ -58,6 +58,8 @@ pub struct Known<'a> {
     pub variables: &'a Variables,
     /// Items that no longer fit: the cell that they were in, and the one that redefined what they use.
     pub stale: &'a BTreeMap<String, (u32, u32)>,
+    /// Names that cells would define which did not compile.
+    pub failed: &'a BTreeMap<String, u32>,
 }
 
 impl<'a> Known<'a> {
@@ -66,7 +68,9 @@ impl<'a> Known<'a> {
         let place = error.range_in(file).and_then(|range| source.place(range));
         let place = place.as_ref();
         let why = self.loss(error).or_else(|| self.function_in_place(error, place));
-        let why = why.or_else(|| self.constant_in_pattern(error, place?)).map(Advice::instead);
+        let why = why.or_else(|| self.constant_in_pattern(error, place?));
+        let why = why.or_else(|| self.not_captured(error, place?)).or_else(|| self.failure(error, place?));
+        let why = why.map(Advice::instead);
         why.or_else(|| self.meant(error, place?))
             .or_else(|| python_hints::advice(error, place?))
             .or_else(|| self.derive(error))
@@ -94,6 +98,43 @@ impl<'a> Known<'a> {
         let loss = self.variables.lost.get(name)?;
         let is_as_old = self.scope.find(name).is_some_and(|live| live.item.fragment.cell.number() <= loss.cell);
         is_as_old.then(|| loss.explain(name))
+    }
+
+    /// Why a `fn` does not find a variable.
+    fn not_captured(&self, error: &Diagnostic, place: &Place) -> Option<String> {
+        let text = &place.cell.text;
+        let outer = error.code() == "E0434";
+        let is_value = error.code() == "E0425" && error.message.starts_with("cannot find value");
+        let name = if outer { text.get(place.range.clone()) } else { quoted(&error.message).next() }?;
+        let in_function = outer || (is_value && text[..place.range.start].contains("fn "));
+        if !in_function {
+            return None;
+        }
+        let live = self.variables.live.get(name);
+        let (whose, ty) = match live {
+            Some(variable) => {
+                (format!("`{name}` of cell [{}]", variable.declared.cell.number()), argument_type(&variable.ty))
+            }
+            None if outer || declared_names(text).contains(name) => (format!("`{name}`"), None),
+            None => return None,
+        };
+        let argument = ty.map_or_else(|| "as an argument".to_owned(), |ty| format!("as an argument, `{name}: {ty}`"));
+        Some(format!(
+            "a `fn` does not see variables such as {whose}: pass it {argument}; or write a closure, `let f = |x| ...;`, which \
+             sees them; a `const` is seen everywhere"
+        ))
+    }
+
+    /// The cell that would define a name, had it compiled.
+    fn failure(&self, error: &Diagnostic, place: &Place) -> Option<String> {
+        let is_a_name = error.message.ends_with("in this scope") || error.code() == "E0423";
+        if !is_a_name || python_hints::is_assigned(place) {
+            return None;
+        }
+        let own = declared_names(&place.cell.text);
+        let names = unresolved_names(&[error]).into_iter().filter(|name| !own.contains(name));
+        let (name, cell) = names.into_iter().find_map(|name| self.failed.get(&name).map(|cell| (name, cell)))?;
+        Some(format!("cell [{cell}] would define `{name}`, but it did not compile. Correct it and run it again"))
     }
 
     fn why_gone(&self, name: &str) -> Option<String> {
@@ -206,6 +247,14 @@ impl<'a> Known<'a> {
         };
         Some(Advice { patch: Some(patch), ..Advice::default() })
     }
+}
+
+/// The type of an argument that a variable can be passed as, where that is short.
+fn argument_type(ty: &str) -> Option<&str> {
+    if is_number(ty) || ty == "bool" {
+        return Some(ty);
+    }
+    (ty.ends_with("Tensor") && !ty.contains('<')).then_some("&Tensor")
 }
 
 /// Whether a name of the session can stand where rustc looked for a `value`, a `type`, a `macro`...

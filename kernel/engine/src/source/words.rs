@@ -1,5 +1,6 @@
 //! A text by its tokens, as Rust's lexer has them, and by its names.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use proc_macro2::{Delimiter, Group};
@@ -46,6 +47,35 @@ pub fn nearest<'a, T>(name: &str, named: impl Iterator<Item = (&'a str, T)>) -> 
     let (distance, nearest) = measured.min_by_key(|(distance, _)| *distance)?;
     (distance <= (name.chars().count() / 3).clamp(1, 3)).then_some(nearest)
 }
+
+/// The names that the `let`s and items at the top level of a text define, whether or not it can be parsed.
+pub fn declared_names(text: &str) -> BTreeSet<String> {
+    let (mut names, mut depth) = (BTreeSet::new(), 0usize);
+    // Within the pattern of a `let`, up to its type or value; or behind the word that begins an item.
+    let (mut in_pattern, mut begins_item) = (false, false);
+    for (kind, range) in tokens(text) {
+        let word = &text[range];
+        match kind {
+            TokenKind::Eq | TokenKind::Colon | TokenKind::Semi => in_pattern = false,
+            _ if closing(kind).is_some() && !in_pattern => depth += 1,
+            _ if closes(kind) && !in_pattern => depth = depth.saturating_sub(1),
+            TokenKind::Ident | TokenKind::RawIdent if depth == 0 => {
+                let is_word = WORDS_OF_ITEMS.contains(&word) || matches!(word, "let" | "mut" | "ref");
+                if (in_pattern || begins_item) && !is_word {
+                    names.insert(word.trim_start_matches("r#").to_owned());
+                }
+                in_pattern |= word == "let";
+                begins_item = is_word && !in_pattern;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// The words that the name of an item follows.
+const WORDS_OF_ITEMS: [&str; 10] =
+    ["fn", "struct", "enum", "union", "trait", "const", "static", "mod", "type", "macro_rules"];
 
 /// Whether a character may stand in a name.
 pub fn in_name(char: char) -> bool {
@@ -95,5 +125,14 @@ mod tests {
         check("ReduceLROnPlateau", &["reduce", "lr", "on", "plateau"]);
         check("CIFAR10", &["cifar", "10"]);
         check("a loss", &["a", "loss"]);
+    }
+
+    #[test]
+    fn the_names_that_a_text_would_define_are_found() {
+        let names = |text: &str| declared_names(text).into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(names("let mut a = f(b); let (c, d): (i64, i64) = g(;"), "a c d");
+        assert_eq!(names("pub fn train(x: f64) { let inner = 1; } struct Net { lr: f64 }"), "Net train");
+        assert_eq!(names("macro_rules! square { ($x:expr) => { let y = $x; } } const N: i64 = 3"), "N square");
+        assert_eq!(names("let x = \"let y = 1\"; // let z = 1"), "x");
     }
 }

@@ -22,6 +22,11 @@ pub fn knows(place: &Place) -> bool {
     names::meant(&spot).is_some() || foreign::is_foreign(spot.word)
 }
 
+/// Whether a plain `=` follows a name: that of a new variable, or of an argument.
+pub fn is_assigned(place: &Place) -> bool {
+    Spot::new(&place.cell.text, place.range.clone()).is_assigned()
+}
+
 /// Help for an error in a cell that cannot be parsed.
 pub fn of(error: &Diagnostic, source: &CrateSource, file: &str) -> Advice {
     let place = error.range_in(file).and_then(|range| source.place(range));
