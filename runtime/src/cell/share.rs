@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_tensor_is_shared_as_another_handle_of_it() {
         let tensor = Tensor::from_slice(&[1.0, 2.0]);
-        let shared = (&&Shared(&tensor)).oxtorch_share();
+        let shared = Shared(&tensor).oxtorch_share();
         let _ = tensor.shallow_clone().fill_(5.0);
         assert_eq!(Vec::<f64>::try_from(shared).expect("numbers"), [5.0, 5.0]);
     }
@@ -200,14 +200,14 @@ mod tests {
     fn what_is_copied_or_holds_what_is_shared_is_shared() {
         #[derive(Debug, Clone, Copy, PartialEq)]
         struct Point(f64);
-        assert_eq!((&&Shared(&Point(1.5))).oxtorch_share(), Point(1.5));
+        assert_eq!((&Shared(&Point(1.5))).oxtorch_share(), Point(1.5));
         let stoi: HashMap<char, (i64, String)> = HashMap::from([('a', (1, "one".to_owned()))]);
-        assert_eq!((&&Shared(&stoi)).oxtorch_share(), stoi);
+        assert_eq!(Shared(&stoi).oxtorch_share(), stoi);
         let held = Rc::new(std::cell::Cell::new(1));
-        let shared = (&&Shared(&vec![Rc::clone(&held)])).oxtorch_share();
+        let shared = Shared(&vec![Rc::clone(&held)]).oxtorch_share();
         held.set(2);
         assert_eq!(shared[0].get(), 2);
         let numbers = BTreeMap::from([(1_u8, Some([0.5_f32; 2]))]);
-        assert_eq!((&&Shared(&numbers)).oxtorch_share(), numbers);
+        assert_eq!(Shared(&numbers).oxtorch_share(), numbers);
     }
 }

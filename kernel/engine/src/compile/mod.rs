@@ -85,7 +85,7 @@ impl Draft {
         let local = self.local();
         let probed = probed_types(diagnostics, &self.emission, &self.file()).into_iter();
         let types = probed.map(|(id, ty)| match self.decisions.naming.get(&id) {
-            Some(Naming::Named(aliased)) => (id, aliased.from_outside(&self.name).ok_or(Unnamed::Untold)),
+            Some(Naming::Named(aliased)) => (id, aliased.for_others(&self.name).ok_or(Unnamed::Untold)),
             _ => (id, named(&ty, &local, &self.name)),
         });
         types.collect()

@@ -139,7 +139,7 @@ impl Alias {
     }
 
     /// What others call it, and what it stands for, as code of other crates.
-    pub fn from_outside(&self, home: &CrateName) -> Option<(String, String)> {
+    pub fn for_others(&self, home: &CrateName) -> Option<(String, String)> {
         Some((format!("{home}::{}", self.name), outside(&self.bounds(), home)?))
     }
 
@@ -213,7 +213,7 @@ impl Aliased {
     }
 
     /// The type, as code of other crates.
-    pub fn from_outside(&self, home: &CrateName) -> Option<String> {
+    pub fn for_others(&self, home: &CrateName) -> Option<String> {
         outside(&self.ty, home)
     }
 }
@@ -361,8 +361,8 @@ mod tests {
     fn named(message: &str, answer: Option<(Question, &str)>) -> Option<(String, String)> {
         let Naming::Named(aliased) = Naming::of("f", false, message, answer, &["Net".to_owned()]) else { return None };
         let home = "cell_a".to_owned();
-        let aliases = aliased.aliases.iter().filter_map(|alias| alias.from_outside(&home)).collect();
-        let ty = aliased.from_outside(&home)?;
+        let aliases = aliased.aliases.iter().filter_map(|alias| alias.for_others(&home)).collect();
+        let ty = aliased.for_others(&home)?;
         let spelled = spelled(&ty, &aliases)?;
         Some((ty, spelled))
     }

@@ -219,7 +219,7 @@ impl Variables {
     pub fn learn_aliases<'a>(&mut self, namings: impl Iterator<Item = &'a Naming>, home: &CrateName) {
         for naming in namings {
             let Naming::Named(aliased) = naming else { continue };
-            self.aliases.extend(aliased.aliases.iter().filter_map(|alias| alias.from_outside(home)));
+            self.aliases.extend(aliased.aliases.iter().filter_map(|alias| alias.for_others(home)));
         }
     }
 

@@ -105,8 +105,10 @@ impl<'a> Spot<'a> {
 /// Help for a path that other libraries have, such as `torch.cat` and `nn::CrossEntropyLoss::new`.
 fn of_another_library(spot: &Spot<'_>) -> Option<Advice> {
     let mut path = spot.path();
-    // In a cell that cannot be parsed, nothing is in scope.
-    if foreign::SHARED.contains(&spot.word) {
+    let root = path.split(['.', ':']).next().unwrap_or(path);
+    // In a cell that cannot be parsed, nothing is in scope, and `nn` alone says nothing.
+    let is_shared = foreign::SHARED.contains(&root);
+    if foreign::SHARED.contains(&spot.word) || !(is_shared || foreign::is_foreign(root)) {
         return None;
     }
     while path.contains(['.', ':']) {
