@@ -85,9 +85,10 @@ pub trait ViaTensors {
 
 impl<T: HoldsTensors + ?Sized> ViaTensors for &&&Show<'_, T> {
     fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S) {
-        if !by_evcxr().is_shown() {
-            show_bundle(self.oxtorch_bundle());
+        if by_evcxr().is_shown() {
+            return;
         }
+        if T::HOLDS_TENSORS { show_string(self.0.text()) } else { show_text(format_args!("{:?}", self.0)) }
     }
 
     fn oxtorch_bundle(&self) -> MimeBundle {
@@ -129,7 +130,7 @@ impl<T: Debug + ?Sized> ViaDebug for &Show<'_, T> {
     fn oxtorch_show<S: Shown>(&self, by_evcxr: impl FnOnce() -> S) {
         // `TypeId` would ask for `'static`, and the value of a cell may borrow.
         if std::any::type_name::<T>() != "()" && !by_evcxr().is_shown() {
-            show_bundle(self.oxtorch_bundle());
+            show_debug(&self.0);
         }
     }
 
@@ -185,6 +186,17 @@ fn without_our_names(name: &str) -> String {
 /// Not generic, and so compiled once and not into every cell.
 fn show_text(text: fmt::Arguments<'_>) {
     show_bundle(bundle(text));
+}
+
+// A bundle stays within functions that are compiled once: a cell that only passed one on would have code to drop it,
+// which takes rustc a quarter of the time of a trivial cell.
+
+fn show_string(text: String) {
+    show_bundle(MimeBundle::text(text));
+}
+
+fn show_debug(value: &dyn Debug) {
+    show_bundle(debug_bundle(value));
 }
 
 /// The `Debug` form, or the layers of what is a network by it: one that is not called as a `Module`.
