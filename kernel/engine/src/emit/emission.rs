@@ -296,12 +296,16 @@ impl Emission {
 
     /// The new variables that the user's statement at a place in the crate's text declares.
     pub fn declared_at(&self, range: Range<usize>) -> Vec<VariableId> {
-        let Some((statement, _)) = self.fragment(range) else { return Vec::new() };
+        self.fragment(range).map(|(statement, _)| self.declared_by(statement).collect()).unwrap_or_default()
+    }
+
+    /// The new variables that a statement of the user's declares.
+    pub(super) fn declared_by(&self, statement: &Fragment) -> impl Iterator<Item = VariableId> {
         let is_declared = |variable: &CellVariable| {
             let Place { cell, range } = &variable.declared;
             variable.taken.is_none() && Arc::ptr_eq(cell, &statement.cell) && statement.range.contains(&range.start)
         };
-        (0..self.variables.len()).filter(|id| is_declared(&self.variables[*id])).collect()
+        (0..self.variables.len()).filter(move |id| is_declared(&self.variables[*id]))
     }
 
     /// The stage that declares a variable.

@@ -294,12 +294,7 @@ impl Emitter<'_> {
 
     fn statement(&mut self, statement: &Statement) {
         self.out.source.align(&statement.fragment);
-        let sharing = self.input.decisions.sharing.iter().copied();
-        let here = |id: &VariableId| {
-            let declared = &self.out.variables[*id].declared;
-            declared.range.start >= statement.fragment.range.start && declared.range.end <= statement.fragment.range.end
-        };
-        for id in sharing.filter(here).collect::<Vec<_>>() {
+        for id in self.sharing_in(&statement.fragment) {
             self.share_captured(id);
         }
         match statement.kind {

@@ -22,7 +22,6 @@ mod stages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
 use self::emission::shared;
 pub use self::emission::{CellVariable, Decisions, Emission, Inserted, Number, VariableId};
@@ -120,23 +119,24 @@ impl Emitter<'_> {
     fn sharing_edits(&self, fragment: &Fragment) -> Vec<Edit> {
         let edit = |at: usize, insert: String| Edit { at, replaces: 0, insert };
         let mut edits = Vec::new();
-        for id in &self.input.decisions.sharing {
-            let CellVariable { value: LetValue::Closure(closure), declared, .. } = &self.out.variables[*id] else {
-                continue;
-            };
-            let range = &fragment.range;
-            if !Arc::ptr_eq(&declared.cell, &fragment.cell)
-                || closure.range.start < range.start
-                || closure.range.end > range.end
-            {
-                continue;
-            }
-            let names = self.out.captured(*id);
+        for id in self.sharing_in(fragment) {
+            let LetValue::Closure(closure) = &self.out.variables[id].value else { continue };
+            let names = self.out.captured(id);
             let own: Vec<String> = names.iter().map(|name| format!("let {} = {}; ", raw(name), shared(name))).collect();
             edits.push(edit(closure.range.start, format!("{{ {}move ", own.concat())));
             edits.push(edit(closure.range.end, " }".to_owned()));
         }
         edits
+    }
+
+    /// The closures in an item or statement that get what they capture for themselves.
+    fn sharing_in(&self, fragment: &Fragment) -> Vec<VariableId> {
+        let sharing = &self.input.decisions.sharing;
+        // Most cells have none, and need not be looked through.
+        if sharing.is_empty() {
+            return Vec::new();
+        }
+        self.out.declared_by(fragment).filter(|id| sharing.contains(id)).collect()
     }
 
     fn glue(&mut self, text: &str) {

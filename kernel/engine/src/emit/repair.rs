@@ -193,12 +193,12 @@ fn learn_one(
         return;
     }
     let share = marks.iter().find_map(|marked| match marked.mark {
-        Inserted::Share(id, name) => Some((*id, name)),
+        Inserted::Share(id, name) => Some((*id, name.clone())),
         _ => None,
     });
-    if let Some((id, name)) = share {
+    if let Some((id, name)) = taken_by_closure(error, emission, file, before).or(share) {
         next.sharing.remove(&id);
-        next.lenders.insert(id, name.clone());
+        next.lenders.insert(id, name);
         next.not_kept.insert(id);
         return;
     }
@@ -396,6 +396,21 @@ fn dropped_too_late(error: &Diagnostic, emission: &Emission) -> Option<VariableI
     // "borrow might be used here, when `guard` is dropped and runs the destructor for type `...`"
     let (name, _) = error.labels().find_map(|label| label.split_once("when `")?.1.split_once("` is dropped"))?;
     emission.variable(name)
+}
+
+/// A closure that was to get what it captures for itself, and a variable that it took instead: the text of the closure
+/// does not mention it, but a macro that it calls does.
+fn taken_by_closure(
+    error: &Diagnostic,
+    emission: &Emission,
+    file: &str,
+    before: &Decisions,
+) -> Option<(VariableId, String)> {
+    let takes = |span: &&Span| span.label.as_deref().is_some_and(|label| label.starts_with("value moved into closure"));
+    let places = error.spans.iter().filter(takes).filter_map(|span| span.range_in(file));
+    let mut closures = places.flat_map(|place| emission.declared_at(place));
+    let id = closures.find(|id| before.sharing.contains(id))?;
+    Some((id, lender(error, emission)?))
 }
 
 /// The types that the lint has told, by variable.
