@@ -9,12 +9,11 @@ use std::sync::LazyLock;
 
 use oxtorch_session::CandidateKind as Kind;
 use oxtorch_setup::sources;
-use quote::ToTokens;
 use syn::{ImplItem, Item};
 
 use crate::assist::library::public_names::{self, Target};
 use crate::assist::library::{external, macro_made};
-use crate::assist::signature::{Signature, doc, of_item, of_member, of_trait_member};
+use crate::assist::signature::{Signature, doc, of_item, of_member, of_trait_member, of_variant};
 use crate::source::items::{member_name, name_of, named};
 use crate::source::nesting::parsed;
 use crate::source::words::{self, in_name};
@@ -248,7 +247,7 @@ fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)>
                 let mut members = it.items.iter().filter_map(|member| of_trait_member(&file.text, member));
                 (Some(it.ident.to_string()), members.find(|(name, _)| *name == wanted.name))
             }
-            Item::Enum(it) => (Some(it.ident.to_string()), variant(it, &wanted.name)),
+            Item::Enum(it) => (Some(it.ident.to_string()), variant(&file.text, it, &wanted.name)),
             _ => continue,
         };
         if let (Some(owner), Some((name, signature))) = (owner, member)
@@ -262,11 +261,10 @@ fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)>
 }
 
 /// A variant of an enum, with the documentation of the whole where it has none of its own.
-fn variant(it: &syn::ItemEnum, name: &str) -> Option<(String, Signature)> {
+fn variant(source: &str, it: &syn::ItemEnum, name: &str) -> Option<(String, Signature)> {
     let variant = it.variants.iter().find(|variant| variant.ident == *name)?;
     let own = Some(doc(&variant.attrs)).filter(|doc| !doc.is_empty());
-    let fields = variant.fields.to_token_stream().to_string().replace("( ", "(").replace(" )", ")");
-    let text = format!("{}::{name}{}", it.ident, fields.replace(" ,", ","));
+    let text = format!("{}::{}", it.ident, of_variant(source, variant));
     Some((name.to_owned(), Signature { text, doc: own.unwrap_or_else(|| doc(&it.attrs)) }))
 }
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use oxtorch_session::CandidateKind as Kind;
 
+use super::methods::by_name;
 use super::{Method, files};
 use crate::assist::signature::{of_variant, one_line};
 use crate::source::nesting::parsed;
@@ -13,13 +14,7 @@ use crate::source::words::first_name;
 
 /// The variants of the enums of that name, each as it is declared.
 pub(crate) fn variants(name: &str) -> &'static [String] {
-    static VARIANTS: LazyLock<HashMap<String, Vec<String>>> = LazyLock::new(|| {
-        let mut all = HashMap::<_, Vec<_>>::new();
-        for (name, variants) in files().flat_map(|file| enums(&file.text)) {
-            all.entry(name).or_default().extend(variants);
-        }
-        all
-    });
+    static VARIANTS: LazyLock<HashMap<String, Vec<String>>> = LazyLock::new(|| by_name(enums));
     VARIANTS.get(name).map(Vec::as_slice).unwrap_or_default()
 }
 

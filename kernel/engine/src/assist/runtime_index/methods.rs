@@ -11,15 +11,19 @@ use crate::source::words::first_name;
 /// A name, and its signature.
 pub(crate) type Method = (String, String);
 
+/// What all files have, by its name; `read` reads it from the text of one.
+pub(super) fn by_name<T>(read: impl Fn(&str) -> Vec<(String, Vec<T>)>) -> HashMap<String, Vec<T>> {
+    let mut all = HashMap::<_, Vec<_>>::new();
+    for (name, found) in files().flat_map(|file| read(&file.text)) {
+        all.entry(name).or_default().extend(found);
+    }
+    all
+}
+
 /// The public functions of each type in its own impls, in all files.
 pub(super) fn methods_of(ty: &str) -> &'static [Method] {
-    static METHODS: LazyLock<HashMap<String, Vec<Method>>> = LazyLock::new(|| {
-        let mut all = HashMap::<_, Vec<_>>::new();
-        for (ty, method) in files().flat_map(|file| methods_in(&file.text)) {
-            all.entry(ty).or_default().push(method);
-        }
-        all
-    });
+    static METHODS: LazyLock<HashMap<String, Vec<Method>>> =
+        LazyLock::new(|| by_name(|text| methods_in(text).into_iter().map(|(ty, method)| (ty, vec![method])).collect()));
     METHODS.get(ty).map(Vec::as_slice).unwrap_or_default()
 }
 
@@ -99,13 +103,7 @@ pub(crate) fn trait_members(ty: &str) -> Vec<Method> {
 
 /// The functions of a trait of these libraries, with their signatures.
 pub(crate) fn trait_functions(name: &str) -> &'static [Method] {
-    static TRAITS: LazyLock<HashMap<String, Vec<Method>>> = LazyLock::new(|| {
-        let mut traits = HashMap::<_, Vec<_>>::new();
-        for (name, methods) in files().flat_map(|file| traits_in(&file.text)) {
-            traits.entry(name).or_default().extend(methods);
-        }
-        traits
-    });
+    static TRAITS: LazyLock<HashMap<String, Vec<Method>>> = LazyLock::new(|| by_name(traits_in));
     TRAITS.get(name).map(Vec::as_slice).unwrap_or_default()
 }
 
