@@ -38,10 +38,19 @@ inline void describe(std::ostream &out, const torch::Tensor &tensor) {
 // More of them than this say nothing more.
 constexpr int most_of_a_list = 8;
 
-// The message of an error with a line ahead of the stack that libtorch adds: `in add(self: Float [2, 3], other: Float [4])`.
+// The message of an error without the stack of C++ functions that libtorch adds.
+inline std::string without_stack(const char *message) {
+  std::string text(message);
+  size_t end = std::min(text.size(), std::min(text.find("\nException raised from"), text.find("\nframe #0")));
+  // libtorch ends some of its messages with a newline, or with several.
+  while (end > 0 && text[end - 1] == '\n') --end;
+  return text.substr(0, end);
+}
+
+// That message with a line behind it: `in add(self: Float [2, 3], other: Float [4])`.
 inline std::string with_arguments(const char *message, const char *function, std::initializer_list<Argument> arguments) {
   std::ostringstream line;
-  line << "\nin " << function << '(';
+  line << without_stack(message) << "\nin " << function << '(';
   const char *separator = "";
   for (const Argument &argument : arguments) {
     if (!argument.is_list && (!*argument.tensors || !(*argument.tensors)->defined())) continue;
@@ -59,17 +68,22 @@ inline std::string with_arguments(const char *message, const char *function, std
     if (argument.is_list) line << ']';
   }
   line << ')';
-  std::string text(message);
-  size_t end = std::min(text.size(), std::min(text.find("\nException raised from"), text.find("\nframe #0")));
-  // libtorch ends some of its messages with a newline, or with several.
-  while (end > 0 && text[end - 1] == '\n') --end;
-  return text.insert(end, line.str());
+  return line.str();
 }
 
 // A copy for the Rust side, which frees it. What cannot be said besides is left out.
 inline char *report(const std::exception &error, const char *function, std::initializer_list<Argument> arguments) noexcept {
   try {
     return strdup(with_arguments(error.what(), function, arguments).c_str());
+  } catch (...) {
+    return strdup(error.what());
+  }
+}
+
+// The same for a function that takes no tensors.
+inline char *report(const std::exception &error) noexcept {
+  try {
+    return strdup(without_stack(error.what()).c_str());
   } catch (...) {
     return strdup(error.what());
   }

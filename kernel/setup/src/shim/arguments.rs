@@ -36,20 +36,22 @@ const PAIRING_LOSSES: [(&str, bool); 10] = [
 /// What such a loss pairs.
 const PAIRED: [&str; 5] = ["self", "input", "input1", "input2", "target"];
 
-/// The source with `PROTECT( ... )` written out in each wrapper that takes tensors, line by line as it was.
+/// The source with `PROTECT( ... )` written out in each wrapper, line by line as it was.
 pub(super) fn report_arguments(source: &str) -> String {
     let mut reporting = String::with_capacity(2 * source.len());
     let mut done = 0;
     for function in functions(source).iter().filter(|function| function.is_wrapper()) {
         let tensors = tensors(&source[function.whole.start..function.body.start]);
-        let Some((from, to)) = protected(source, function).filter(|_| !tensors.is_empty()) else { continue };
+        let Some((from, to)) = protected(source, function) else { continue };
         let name = literal(name_in_tch(function.name).trim_start_matches("at_").trim_end_matches('_'));
         reporting += &source[done..from];
         reporting += "try {";
         reporting += &source[from + PROTECT.len()..to];
         reporting += &watch_broadcast(function.name, &source[function.whole.start..function.body.start]);
-        reporting += "} catch (const std::exception &error) { torch_last_err = oxtorch::report(error, ";
-        reporting += &format!("{name}, {{{}}}); }}", tensors.join(", "));
+        let arguments =
+            if tensors.is_empty() { String::new() } else { format!(", {name}, {{{}}}", tensors.join(", ")) };
+        reporting += "} catch (const std::exception &error) { torch_last_err = oxtorch::report(error";
+        reporting += &format!("{arguments}); }}");
         done = to + 1;
     }
     reporting + &source[done..]
@@ -174,9 +176,9 @@ void atg_cat(tensor *out__, tensor *tensors_data, int tensors_len, int64_t dim) 
 }
 
 void atg_arange(tensor *out__, scalar end) {
-  PROTECT(
+  try {
     out__[0] = arange(*end);
-  )
+  } catch (const std::exception &error) { torch_last_err = oxtorch::report(error); }
 }
 
 void atg_mse_loss_out(tensor *out__, tensor out, tensor self, tensor target, int64_t reduction) {
