@@ -18,6 +18,7 @@ mod broadcasts;
 mod describe;
 mod long_text;
 mod notes;
+mod number;
 mod panic;
 mod share;
 mod show;
@@ -29,6 +30,7 @@ pub use asynchronous::{enter_as_well, enter_tokio, stage_async};
 pub(crate) use broadcasts::note_broadcasts;
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
 pub(crate) use notes::{note, note_each, take_back_each};
+pub use number::{AsItIs, Number, Written};
 #[cfg(test)]
 pub(crate) use panic::panic_places;
 pub use panic::unwinding_begins;

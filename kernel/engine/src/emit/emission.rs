@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::handed_on::HandedOn;
 use crate::plan::opaque::{Naming, Question};
 use crate::plan::variables::Variable;
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, mentions};
-use crate::source::instrument::impl_trait;
 use crate::source::instrument::numbers::{Found, Untyped, left_of_operators};
+use crate::source::instrument::{format, impl_trait};
 use crate::source::parse::{LetValue, UseLeaf};
 use crate::source::source_map::{CrateSource, Place};
 
@@ -43,6 +44,11 @@ impl CellVariable {
     pub fn is_closure(&self) -> bool {
         matches!(self.value, LetValue::Closure(_))
     }
+
+    /// Whether the cell that declares it does nothing with it.
+    pub fn is_unread(&self) -> bool {
+        self.last_read <= self.statement
+    }
 }
 
 /// Something that we wrote into the crate, and that a diagnostic may be about.
@@ -55,6 +61,8 @@ pub enum Inserted {
     /// The line that has what a closure captures be there once more: the closure is this new variable, and what it
     /// captures is the variable of this name.
     Share(VariableId, String),
+    /// The same for a closure that a statement hands on.
+    HandOn(HandedOn),
     /// The alias that names the type of a new variable.
     Alias(VariableId),
     /// The line that puts a variable into the store.
@@ -114,9 +122,18 @@ pub struct Decisions {
     /// Closures that borrow would not be kept, so they get what they capture for themselves.
     #[serde(default)]
     pub sharing: BTreeSet<VariableId>,
+    /// So do closures that are handed on.
+    #[serde(default)]
+    pub handed_on: BTreeSet<HandedOn>,
+    /// Closures that are handed on as they were written: what they capture cannot be had once more.
+    #[serde(default)]
+    pub handed_on_as_written: BTreeSet<HandedOn>,
     /// What new variables are of whose types have no name.
     #[serde(default)]
     pub naming: BTreeMap<VariableId, Naming>,
+    /// Text is formatted as the user wrote it, also where that writes tensors on several lines.
+    #[serde(default)]
+    pub text_as_written: bool,
     /// Names in patterns that bind nothing: constants, unit structs and variants in scope.
     pub paths: Names,
     /// Numbers that are given a type: operators on their right have several results else.
@@ -250,8 +267,13 @@ impl Emission {
         Some((fragment.text().to_owned(), last - fragment.range.start))
     }
 
+    /// Whether it has text in which tensors are written as numbers.
+    pub fn writes_numbers(&self) -> bool {
+        self.fragments.iter().any(|fragment| fragment.edits.iter().any(format::is_one))
+    }
+
     /// The item or statement that a place in the crate's text is of, and where in the user's text that is.
-    fn fragment(&self, range: Range<usize>) -> Option<(&Fragment, Place)> {
+    pub(super) fn fragment(&self, range: Range<usize>) -> Option<(&Fragment, Place)> {
         let place = self.source.place(range)?;
         let holds = |fragment: &&Fragment| {
             Arc::ptr_eq(&fragment.cell, &place.cell)

@@ -295,7 +295,15 @@ impl Emitter<'_> {
     fn statement(&mut self, statement: &Statement) {
         self.out.source.align(&statement.fragment);
         for id in self.sharing_in(&statement.fragment) {
-            self.share_captured(id);
+            for name in self.out.captured(id) {
+                self.share(&name, &shared(&name), Inserted::Share(id, name.clone()));
+            }
+        }
+        let decisions = self.input.decisions;
+        for closure in decisions.handed_on.iter().filter(|closure| closure.is_in(&statement.fragment)) {
+            for name in &closure.names {
+                self.share(name, &closure.own(name), Inserted::HandOn(closure.clone()));
+            }
         }
         match statement.kind {
             StatementKind::Tail { behind_attributes } if !self.input.decisions.tail_without_value => {
@@ -308,14 +316,12 @@ impl Emitter<'_> {
         self.glue(if matches!(statement.kind, StatementKind::Tail { .. }) { ";\n" } else { "\n" });
     }
 
-    /// Has what a closure captures be there once more, for the closure alone.
-    fn share_captured(&mut self, id: VariableId) {
-        for name in self.out.captured(id) {
-            let (copy, variable) = (shared(&name), raw(&name));
-            let share =
-                format!("let {copy} = {{ {SHARE_TRAITS} (&&::oxtorch::cell::Shared(&{variable})).oxtorch_share() }}; ");
-            self.marked(&share, Inserted::Share(id, name));
-        }
+    /// Has a variable that a closure captures be there once more, for the closure alone, under a name of ours.
+    fn share(&mut self, name: &str, own: &str, mark: Inserted) {
+        let variable = raw(name);
+        let share =
+            format!("let {own} = {{ {SHARE_TRAITS} (&&::oxtorch::cell::Shared(&{variable})).oxtorch_share() }}; ");
+        self.marked(&share, mark);
     }
 
     /// Writes the trailing expression and what shows its value. Attributes belong to the whole of it: a statement may

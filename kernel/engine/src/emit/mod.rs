@@ -17,6 +17,7 @@
 
 mod emission;
 mod function;
+mod handed_on;
 pub(crate) mod repair;
 mod stages;
 
@@ -32,7 +33,7 @@ use crate::plan::scope::Import;
 use crate::plan::variables::Variable;
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, raw};
-use crate::source::instrument::impl_trait;
+use crate::source::instrument::{format, impl_trait};
 use crate::source::parse::{Item, ItemKind, LetValue, ParsedCell, UseLeaf};
 
 /// The function that runs a cell, as the host finds it.
@@ -100,11 +101,15 @@ impl Emitter<'_> {
         let decisions = self.input.decisions;
         let displayed = decisions.displayed.iter().filter_map(|value| value.edits(fragment)).flatten();
         let typed = decisions.typed.iter().filter_map(|number| number.edit(fragment));
-        let edits: Vec<Edit> = displayed.chain(typed).chain(self.sharing_edits(fragment)).collect();
+        let handed_on = decisions.handed_on.iter().filter_map(|closure| closure.edits(fragment)).flatten();
+        let edits: Vec<Edit> = displayed.chain(typed).chain(handed_on).chain(self.sharing_edits(fragment)).collect();
         let given = fragment;
         let mut fragment = given.clone();
         for (_, at) in decisions.capturing.iter().filter(|(of, _)| of == given.text()) {
             fragment.edits.retain(|edit| edit.at != given.range.start + at || !impl_trait::is_one(edit));
+        }
+        if decisions.text_as_written {
+            fragment.edits.retain(|edit| !format::is_one(edit));
         }
         if !edits.is_empty() {
             fragment.edits.extend(edits);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
+use crate::emit::handed_on::HandedOn;
 use crate::emit::{CellVariable, Decisions, Emission, Inserted, Number, VariableId};
 use crate::plan::opaque::Naming;
 use crate::source::identifiers::Names;
@@ -21,9 +22,14 @@ const UNINFERRED: [&str; 3] = ["E0282", "E0283", "E0284"];
 
 /// What the errors of one try ask for: the decisions for the next; `None` when all of them are the user's own.
 pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions: &Decisions) -> Option<Decisions> {
-    let typed = type_numbers(errors, emission, file, decisions);
-    if typed.is_some() {
-        return typed;
+    // An error of the user's is told of the user's text alone.
+    let of_borrows = |error: &&Diagnostic| MOVED.contains(&error.code()) || BORROWED.contains(&error.code());
+    if emission.writes_numbers() && !errors.iter().filter(|error| !error.spans.is_empty()).all(of_borrows) {
+        return Some(Decisions { text_as_written: true, ..decisions.clone() });
+    }
+    let first = type_numbers(errors, emission, file, decisions).or_else(|| hand_on(errors, emission, file, decisions));
+    if first.is_some() {
+        return first;
     }
     let mut next = decisions.clone();
     // "aborting due to 2 previous errors" has no place.
@@ -190,6 +196,15 @@ fn learn_one(
             next.moved.insert(*id);
             next.ended.insert(*id);
         }
+        return;
+    }
+    let handed_on = marks.iter().find_map(|marked| match marked.mark {
+        Inserted::HandOn(closure) => Some(closure.clone()),
+        _ => None,
+    });
+    if let Some(closure) = handed_on.or_else(|| taken_by_handed_on(error, emission, file, before)) {
+        next.handed_on.remove(&closure);
+        next.handed_on_as_written.insert(closure);
         return;
     }
     let share = marks.iter().find_map(|marked| match marked.mark {
@@ -398,6 +413,38 @@ fn dropped_too_late(error: &Diagnostic, emission: &Emission) -> Option<VariableI
     emission.variable(name)
 }
 
+/// Gives closures that are handed on what they capture. What else is wrong may come of their borrows: it is told again,
+/// if it does not.
+fn hand_on(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions: &Decisions) -> Option<Decisions> {
+    let mut next = decisions.clone();
+    for error in errors.iter().filter(|error| is_asked_to_last(error)) {
+        // A variable that is not kept, be it a closure, has its own way.
+        let of_variable =
+            marks_of(error, emission, file).iter().any(|marked| matches!(marked.mark, Inserted::Probe(_)));
+        let closure = if of_variable { None } else { emission.handed_on(error, file) };
+        next.handed_on.extend(closure.filter(|closure| !decisions.handed_on_as_written.contains(closure)));
+    }
+    (next != *decisions).then_some(next)
+}
+
+/// Whether what an error is about is asked to last for ever: a closure that is kept, for one.
+fn is_asked_to_last(error: &Diagnostic) -> bool {
+    let asked = || error.labels().any(|label| label.ends_with("is borrowed for `'static`"));
+    error.code() == "E0373" || (matches!(error.code(), "E0597" | "E0521") && asked())
+}
+
+/// Such a closure that is handed on.
+fn taken_by_handed_on(error: &Diagnostic, emission: &Emission, file: &str, before: &Decisions) -> Option<HandedOn> {
+    let places = values_moved_into_closures(error, file);
+    let mut statements = places.filter_map(|place| emission.fragment(place).map(|(statement, _)| statement));
+    statements.find_map(|statement| before.handed_on.iter().find(|closure| closure.is_in(statement)).cloned())
+}
+
+fn values_moved_into_closures<'a>(error: &'a Diagnostic, file: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    let takes = |span: &&Span| span.label.as_deref().is_some_and(|label| label.starts_with("value moved into closure"));
+    error.spans.iter().filter(takes).filter_map(move |span| span.range_in(file))
+}
+
 /// A closure that was to get what it captures for itself, and a variable that it took instead: the text of the closure
 /// does not mention it, but a macro that it calls does.
 fn taken_by_closure(
@@ -406,9 +453,7 @@ fn taken_by_closure(
     file: &str,
     before: &Decisions,
 ) -> Option<(VariableId, String)> {
-    let takes = |span: &&Span| span.label.as_deref().is_some_and(|label| label.starts_with("value moved into closure"));
-    let places = error.spans.iter().filter(takes).filter_map(|span| span.range_in(file));
-    let mut closures = places.flat_map(|place| emission.declared_at(place));
+    let mut closures = values_moved_into_closures(error, file).flat_map(|place| emission.declared_at(place));
     let id = closures.find(|id| before.sharing.contains(id))?;
     Some((id, lender(error, emission)?))
 }

@@ -1,6 +1,7 @@
-//! What is inserted into the user's code: visibility, so that later cells can use an item, and checkpoints, so that a
-//! loop can be interrupted.
+//! What is inserted into the user's code: visibility, so that later cells can use an item, checkpoints, so that a loop
+//! can be interrupted, and what writes tensors as numbers.
 
+pub(crate) mod format;
 pub(crate) mod impl_trait;
 mod long_running;
 pub(crate) mod numbers;
@@ -343,17 +344,21 @@ impl<'ast> Visit<'ast> for Edits {
         if name.as_deref().is_some_and(files::is_include) {
             self.read_file(&it.tokens);
         }
-        let of_expressions = name.is_some_and(|name| MacroKind::of(&name) == MacroKind::OfExpressions);
-        if !of_expressions || self.macro_depth >= DEEPEST_MACRO {
+        let of_expressions = name.as_deref().filter(|name| MacroKind::of(name) == MacroKind::OfExpressions);
+        let Some(name) = of_expressions.filter(|_| self.macro_depth < DEEPEST_MACRO) else {
             return self.read_files_in(it.tokens.clone());
-        }
+        };
         self.macro_depth += 1;
         // A closure that is only shown the values of is not worth the time that optimising takes; a loop is.
         let heavy = std::mem::replace(&mut self.heavy, false);
         let mut loops = Loops(false);
-        for argument in leading_expressions.parse2(it.tokens.clone()).unwrap_or_default() {
-            self.visit_expr(&argument);
-            loops.visit_expr(&argument);
+        let arguments = leading_expressions.parse2(it.tokens.clone()).unwrap_or_default();
+        for argument in &arguments {
+            self.visit_expr(argument);
+            loops.visit_expr(argument);
+        }
+        for (at, text) in format::insertions(name, &it.tokens, &arguments) {
+            self.insert(Some(at), &text);
         }
         self.macro_depth -= 1;
         self.heavy = heavy || loops.0;

@@ -99,6 +99,11 @@ fn closures_that_may_run_long_get_checkpoints_and_arithmetic_does_not() {
 
 #[test]
 fn loops_among_the_arguments_of_a_macro_get_checkpoints() {
+    check(
+        "fn f() { println!(\"{:.3} {x:.1} {n}\", y - 1.0) }",
+        "pub fn f() {@ println!(\"{:.3} {x:.1} {n}\", ::oxtorch::number!(y - 1.0/**/), x = ::oxtorch::number!(x/**/)) }",
+    );
+    check("fn f() { println!(\"{x:.1}\",) }", "pub fn f() {@ println!(\"{x:.1}\", x = ::oxtorch::number!(x/**/)) }");
     check("fn f() { println!(\"{}\", { loop {} }) }", "pub fn f() {@ println!(\"{}\", { loop {@} }) }");
     check("fn f() { vec![{ while a {} 1 }; { loop {} }] }", "pub fn f() {@ vec![{ while a {@} 1 }; { loop {@} }] }");
     check(
