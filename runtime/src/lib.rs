@@ -29,6 +29,7 @@ mod tests;
 pub mod text;
 pub mod train;
 pub mod vision;
+pub mod widgets;
 
 pub use display::{animation, font, picture, progress, table, tensor};
 pub use host::checkpoint::checkpoint;

@@ -7,7 +7,8 @@
 //!   error, `Result<T, E>` is the one of the standard library.
 //! - Output and input: [`display`] for anything with a [`RichDisplay`], [`image()`] for tensors that are pictures,
 //!   [`Figure`], [`Figures`] and [`LivePlot`] for plots, [`Animation`] for films, [`table`] for tables, [`progress()`]
-//!   and [`progress_bar`] for loops that take a while, [`json!`] for charts of Vega-Lite and Plotly, [`input`].
+//!   and [`progress_bar`] for loops that take a while, [`json!`] for charts of Vega-Lite and Plotly, [`input`],
+//!   [`interact`] with the sliders of [`widgets`].
 //! - Data that is there: [`digits()`], [`mnist_10k`], [`iris`], [`karate_club`], [`moby_dick`], [`names`]; that is
 //!   downloaded: [`mnist`], [`fashion_mnist`], [`cifar10`], [`cifar100`]; of one's own: [`image_folder`],
 //!   [`load_image`], [`read_csv`], [`Dataset`], [`TensorDataset`]; divided: [`random_split`], [`train_test_split`],
@@ -26,7 +27,7 @@
 
 pub use crate::nn::{Chain, ChainT, Module, ModuleT, OptimizerConfig, RNN as _, RNNState as _, seed};
 pub use crate::{anyhow, image, ndarray, plotters, rand, tch, tokio};
-pub use crate::{autograd, data, distributions, io, metrics, nn, optim, rl, text, train, vision};
+pub use crate::{autograd, data, distributions, io, metrics, nn, optim, rl, text, train, vision, widgets};
 pub use crate::{bail, ensure};
 // For the optimisers of `tch::nn`, which have a trait of their own.
 pub use ::tch::index::{Ellipsis, IndexOp, NewAxis, Steps as _};
@@ -60,4 +61,5 @@ pub use crate::summary::summary;
 pub use crate::table::{Table, table};
 pub use crate::text::Tokenizer as _;
 pub use crate::train::Trainer;
+pub use crate::widgets::interact;
 pub use serde_json::json;

@@ -381,3 +381,33 @@ def test_an_underline_is_below_its_word_also_of_a_long_line(lab):
         assert 0 < underline["top"] - code_line["top"] < 2 * code_line["height"], report.text_content()
         assert max(map(len, report.text_content().splitlines())) <= 100, report.text_content()
     lab.shoot("lab-long-line")
+
+
+def test_sliders_call_a_closure_and_what_it_prints_stands_below_them(lab):
+    lab.launch()
+    lab.run(
+        0,
+        "use oxtorch::widgets::{checkbox, slider};\n"
+        'interact((slider("k", 1..=9), checkbox("on", false)), |(k, on)| { println!("print {k}"); format!("value {k} {on}") });',
+    )
+    lab.runs_as(0, 1)
+    output = lab.output(0).first
+    expect(output).to_contain_text("value 5 false")
+    printed = output.locator(".widget-output")
+    handle = output.locator(".noUi-handle")
+    handle.press("ArrowRight")
+    expect(output).to_contain_text("value 6 false")
+    expect(printed).to_contain_text("print 6")
+    handle.press("ArrowLeft")
+    expect(output).to_contain_text("value 5 false")
+    # What is printed takes the place of what was printed before.
+    expect(printed).to_have_text(re.compile(r"^\s*print 5\s*$"))
+    output.locator("input[type=checkbox]").check()
+    expect(output).to_contain_text("value 5 true")
+    expect(output).not_to_contain_text("value 5 false")
+    lab.shoot("sliders")
+    lab.page.keyboard.press("Control+s")
+    lab.page.reload()
+    lab.ready()
+    handle.press("ArrowRight")
+    expect(printed).to_contain_text("value 6 true")

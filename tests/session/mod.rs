@@ -60,6 +60,8 @@ impl Shown {
             Event::StillRuns(text) => self.stderr.push_str(&text),
             Event::Note(text) => self.notes.push_str(&(text + "\n")),
             Event::ClearOutput { .. } => self.cleared += 1,
+            // As a front without widgets.
+            Event::Comm(_) => {}
             Event::Input { reply, .. } => {
                 // The cell may have been interrupted meanwhile; then nobody waits for the answer.
                 let _ = reply.send(answers.next());

@@ -1,6 +1,7 @@
 //! Takes the shell's requests one after the other: runs cells, answers questions, aborts what a failed cell held up.
 
 pub(crate) mod cell;
+pub(crate) mod comms;
 pub(crate) mod control;
 pub(crate) mod history;
 pub(crate) mod interrupts;
@@ -119,7 +120,7 @@ impl<E: Engine> Kernel<E> {
             Content::UnknownMessage(UnknownMessage { msg_type, content }) if msg_type == "history_request" => {
                 Some(self.history_reply(content))
             }
-            Content::CommOpen(_) | Content::CommMsg(_) | Content::CommClose(_) => None,
+            Content::CommOpen(_) | Content::CommMsg(_) | Content::CommClose(_) => return self.comm(request).await,
             content => match self.common.to(content) {
                 None => return log(format_args!("shell: dropped a {}", request.header.msg_type)),
                 reply => reply,
@@ -134,10 +135,31 @@ impl<E: Engine> Kernel<E> {
                 self.shutdown.send_replace(true);
             }
         }
-        if let Content::CommOpen(open) = &request.content {
-            // Nothing here takes a comm, and the frontend has to know.
-            let close = CommClose { comm_id: open.comm_id.clone(), data: serde_json::Map::new() };
-            self.frontend.iopub.publish(close, request).await;
+        self.frontend.iopub.publish(Status::idle(), request).await;
+    }
+
+    /// Has the session hear what a frontend says over a comm. What is shown then answers that message.
+    async fn comm(&mut self, request: &JupyterMessage) {
+        self.frontend.iopub.publish(Status::busy(), request).await;
+        match (&mut self.engine, comms::asked(request)) {
+            (Startup::Ready(running), Some(asked)) if !self.frontend.comms.is_empty() => {
+                let output = CellOutput {
+                    request,
+                    execution_count: self.execution_count.saturating_sub(1),
+                    silent: false,
+                    allow_stdin: false,
+                    frontend: &self.frontend,
+                };
+                let earlier = earlier(&self.last, &self.frontend);
+                output.hear(running, asked, earlier.as_ref().unwrap_or(&output)).await;
+            }
+            _ => {
+                if let Content::CommOpen(open) = &request.content {
+                    // Nothing here takes a comm, and the frontend has to know.
+                    let close = CommClose { comm_id: open.comm_id.clone(), data: serde_json::Map::new() };
+                    self.frontend.iopub.publish(close, request).await;
+                }
+            }
         }
         self.frontend.iopub.publish(Status::idle(), request).await;
     }

@@ -32,6 +32,7 @@ use tokio::task::JoinSet;
 
 use self::channels::{heartbeat, iopub, shell, stdin};
 use self::kernel::cell::Frontend;
+use self::kernel::comms::Comms;
 use self::kernel::control::Control;
 use self::kernel::history::History;
 use self::kernel::interrupts::Interrupts;
@@ -85,6 +86,7 @@ pub async fn serve<E: Engine>(
     let iopub_listener = bound("iopub", info.iopub_port, info.iopub_url()).await?;
 
     let interrupts = Interrupts::default();
+    let comms = Comms::default();
     let (shutdown, mut ended) = watch::channel(false);
     let (iopub, outgoing) = iopub::channel();
     let (stdin, questions) = stdin::channel();
@@ -92,7 +94,7 @@ pub async fn serve<E: Engine>(
     let (replies, reply_receiver) = mpsc::unbounded_channel();
 
     let control = Control {
-        replies: CommonReplies::new(info.clone()),
+        replies: CommonReplies::new(info.clone(), comms.clone()),
         iopub: iopub.clone(),
         interrupts: interrupts.clone(),
         shutdown: shutdown.clone(),
@@ -101,9 +103,9 @@ pub async fn serve<E: Engine>(
         engine: Startup::begin(start, progress),
         requests,
         replies,
-        frontend: Frontend { iopub, stdin, interrupts: interrupts.clone() },
+        frontend: Frontend { iopub, stdin, interrupts: interrupts.clone(), comms: comms.clone() },
         shutdown: shutdown.clone(),
-        common: CommonReplies::new(info),
+        common: CommonReplies::new(info, comms),
         history: History::from_environment(history),
         queue: VecDeque::new(),
         execution_count: 1,

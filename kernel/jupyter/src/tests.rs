@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jupyter_protocol::{
-    CommInfoRequest, CommOpen, ConnectionInfo, ExecuteRequest, ExecutionState, HistoryRequest, InputReply,
+    CommInfoRequest, CommMsg, CommOpen, ConnectionInfo, ExecuteRequest, ExecutionState, HistoryRequest, InputReply,
     InterruptRequest, IsCompleteRequest, JupyterMessage, JupyterMessageContent as Content, KernelInfoRequest,
     MediaType, ReplyStatus, ShutdownRequest, Transport, UnknownMessage,
 };
@@ -13,7 +13,7 @@ use jupyter_zmq_client::{
     ClientControlConnection, ClientIoPubConnection, ClientShellConnection, ClientStdinConnection,
 };
 use oxtorch_testing::Scripted;
-use serde_json::json;
+use serde_json::{Map, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -386,6 +386,24 @@ async fn questions_about_code_and_comms_are_answered() {
     let open = client.send(CommOpen::default()).await;
     let shown: Vec<_> = client.shown_for(&open).await.iter().map(describe).collect();
     assert_eq!(shown, ["busy", "comm_close", "idle"]);
+}
+
+#[tokio::test]
+async fn what_is_said_over_a_comm_is_heard_and_answered() {
+    let mut client = Client::new().await;
+    client.run("comm a").await;
+    let Content::CommInfoReply(info) = client.ask(CommInfoRequest::default()).await else { panic!("no info") };
+    let target = info.comms.get(&"a".to_owned().into()).map(|comm| comm.target_name.clone());
+    assert_eq!(target.as_deref(), Some("jupyter.widget"));
+    let mut say = async |run: &str| {
+        let data = Map::from_iter([("run".to_owned(), run.into())]);
+        let said = client.send(CommMsg { comm_id: "a".to_owned().into(), data }).await;
+        Vec::from_iter(client.shown_for(&said).await.iter().map(describe))
+    };
+    assert_eq!(say("print b").await, ["busy", "Stdout \"b\\n\"", "comm_msg", "idle"]);
+    assert_eq!(say("fail c").await, ["busy", "error Panic: c", "comm_msg", "idle"]);
+    assert_eq!(say("close").await, ["busy", "comm_close", "idle"]);
+    assert_eq!(say("print d").await, ["busy", "idle"]);
 }
 
 #[tokio::test]

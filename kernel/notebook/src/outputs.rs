@@ -88,6 +88,8 @@ impl Outputs {
             Event::Note(note) => self.display(cell, note_display(&note)),
             // Whoever runs a notebook without a frontend has decided what comes next.
             Event::StillRuns(_) => {}
+            // Nobody moves a slider.
+            Event::Comm(_) => {}
             Event::ClearOutput { wait: true } => self.cell(cell).clear_next = true,
             Event::ClearOutput { wait: false } => self.clear(cell),
             Event::Input { reply, .. } => drop(reply.send(None)),

@@ -1,5 +1,6 @@
 //! What evaluates cells.
 
+use oxtorch_protocol::{Comm, CommRequest};
 use tokio::sync::mpsc;
 
 use super::{CellError, Completeness, Completion, Documentation, Event, Interrupter};
@@ -60,6 +61,16 @@ pub trait Engine: Send + 'static {
         _with_source: bool,
     ) -> impl Future<Output = Option<Documentation>> + Send {
         std::future::ready(None)
+    }
+
+    /// Hands on what a frontend says to a widget, and waits for all that is done then, as for a cell's end. Gives what
+    /// the frontend is told once it knows how that ended.
+    fn comm(
+        &mut self,
+        _request: CommRequest,
+        _events: &mpsc::Sender<Event>,
+    ) -> impl Future<Output = (Result<(), CellError>, Vec<Comm>)> + Send {
+        std::future::ready((Ok(()), Vec::new()))
     }
 
     /// What is shown while no cell runs, by a thread that outlives its cell. Whoever asks for this takes it also while

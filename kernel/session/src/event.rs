@@ -1,6 +1,6 @@
 //! What a running cell shows.
 
-use oxtorch_protocol::{Display, DisplayKind};
+use oxtorch_protocol::{Comm, Display, DisplayKind};
 use serde_json::Map;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -35,6 +35,9 @@ pub enum Event {
         /// Wait with clearing until the next output comes.
         wait: bool,
     },
+    /// Something for the twin of a widget in the frontend. A front that draws no widgets leaves it out: the cell has
+    /// shown as text what there is to see.
+    Comm(Comm),
     /// The cell asks for a line of input. Dropping `reply` or sending `None` says that nobody can be asked.
     Input {
         /// Shown ahead of the field.

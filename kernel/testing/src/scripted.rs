@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxtorch_protocol::{Display, DisplayKind};
+use oxtorch_protocol::{Comm, CommAction, CommRequest, Display, DisplayKind};
 use oxtorch_session::{CellError, CellRequest, Completeness, Engine, ErrorKind, Event, Interrupter, Stream};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Runs cells whose lines are commands: `print text`, `display id text`, `input prompt`, `forever`, `fail text` and
@@ -55,6 +55,10 @@ impl Scripted {
                 .await;
             }
             "clear" => show(Event::ClearOutput { wait: text == "wait" }).await,
+            "comm" => {
+                let action = CommAction::Open { target: "jupyter.widget".to_owned() };
+                show(Event::Comm(comm(text, action))).await;
+            }
             "input" => {
                 let (reply, answer) = oneshot::channel();
                 show(Event::Input { prompt: text.into(), password: false, reply }).await;
@@ -76,6 +80,10 @@ impl Scripted {
     }
 }
 
+fn comm(id: &str, action: CommAction) -> Comm {
+    Comm { id: id.to_owned(), action, data: Default::default(), metadata: Default::default() }
+}
+
 fn error(kind: ErrorKind, evalue: &str) -> CellError {
     CellError { kind, evalue: evalue.into(), traceback: vec![format!("\u{1b}[31m{kind}\u{1b}[0m: {evalue}")] }
 }
@@ -86,6 +94,19 @@ impl Engine for Scripted {
             self.command(line, request, events).await?;
         }
         Ok(())
+    }
+
+    /// What a frontend says over a comm is a command, in `data["run"]`; `close` closes it.
+    async fn comm(&mut self, asked: CommRequest, events: &mpsc::Sender<Event>) -> (Result<(), CellError>, Vec<Comm>) {
+        let CommRequest { comm: asked, .. } = asked;
+        match asked.data.get("run").and_then(Value::as_str).unwrap_or_default() {
+            "close" => (Ok(()), vec![comm(&asked.id, CommAction::Close)]),
+            line => {
+                let request = CellRequest { code: line, execution_count: 0, allow_stdin: false, cell_id: None };
+                let outcome = self.command(line, request, events).await;
+                (outcome, vec![comm(&asked.id, CommAction::Message)])
+            }
+        }
     }
 
     fn is_complete(&self, code: &str) -> Completeness {

@@ -46,8 +46,8 @@ pub enum ToHost {
         /// What the user typed, without the line end.
         value: Option<String>,
     },
-    /// The [`FromHost::Display`] or [`FromHost::ClearOutput`] that was sent last has been passed on, after everything
-    /// that was printed ahead of it. The host prints nothing more until this comes: the pipes tell no order against
+    /// The [`FromHost::Display`], [`FromHost::ClearOutput`] or [`FromHost::Comm`] that was sent last has been passed on,
+    /// after everything that was printed ahead of it. The host prints nothing more until this comes: the pipes tell no order against
     /// the socket.
     Shown,
     /// Drop variables from the store.
@@ -86,6 +86,47 @@ pub struct Run {
     /// Variables to drop from the store first. What that shows is the cell's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forget: Vec<String>,
+    /// What a frontend has to say to the widgets, in place of a cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comm: Option<CommRequest>,
+}
+
+/// What goes through a comm, a channel between an object here and its twin in the frontend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comm {
+    /// Which comm it is.
+    pub id: String,
+    /// What is done to it.
+    pub action: CommAction,
+    /// What is said.
+    pub data: Map<String, Value>,
+    /// How it is meant, such as the version of what is said.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+}
+
+/// What is done to a comm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommAction {
+    /// `comm_open`: there is a new one, for the object of the other side that has this name.
+    Open {
+        /// The name.
+        target: String,
+    },
+    /// `comm_msg`
+    Message,
+    /// `comm_close`
+    Close,
+}
+
+/// A comm's message from a frontend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommRequest {
+    /// The message.
+    pub comm: Comm,
+    /// The number of the request that brought it. What is shown while it is acted on answers that request.
+    pub request: String,
 }
 
 /// What the host tells the kernel.
@@ -101,6 +142,8 @@ pub enum FromHost {
         /// Wait with clearing until the next output comes.
         wait: bool,
     },
+    /// Something for the twin of a widget, after what was printed ahead of it, as a [`Display`](FromHost::Display).
+    Comm(Comm),
     /// The cell asks for a line of input.
     Input {
         /// Shown to the user ahead of the field.
@@ -156,7 +199,7 @@ pub struct Display {
 }
 
 /// How a cell ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Done {
     /// The number of the run that has ended.
     pub run: u64,
@@ -182,6 +225,9 @@ pub struct Done {
     /// What the runtime has to tell the user about the cell, such as what in it has no effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What the twins of widgets are told last, once the user has been told of the outcome.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comms: Vec<Comm>,
 }
 
 /// What running a cell took.
@@ -225,10 +271,11 @@ pub struct Kept {
 }
 
 /// What became of a cell's code.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Outcome {
     /// It ran to its end.
+    #[default]
     Ok,
     /// A `?` at the top level met an error.
     Failed {
@@ -318,6 +365,7 @@ mod tests {
             threads: Some("1 of 2".into()),
             timing: Some(Timing { loops: 10, runs: vec![Duration::from_micros(7)] }),
             notes: vec!["the name belongs to the new layer".into()],
+            comms: Vec::new(),
         }));
         let mut bytes = Vec::new();
         write_message(&mut bytes, &message).expect("writes to memory");

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use oxtorch_protocol::{Cost, Done, Outcome};
+use oxtorch_protocol::{Done, Outcome};
 
 use super::{describe, notes, panic, store, timeit};
 use crate::display::live;
@@ -168,10 +168,7 @@ pub(crate) fn end() -> Done {
         timing: timeit::take(),
         notes: notes::take(),
         // The host knows these.
-        run: 0,
-        cost: Cost::default(),
-        dir: None,
-        threads: None,
+        ..Done::default()
     }
 }
 

@@ -360,8 +360,9 @@ fn show(bundle: MimeBundle, kind: DisplayKind, id: String) -> DisplayHandle {
     DisplayHandle { id }
 }
 
-/// An id that no display of this notebook has had, also not before a restart: old outputs are still on the screen.
-fn new_id() -> String {
+/// An id that no display or comm of this notebook has had, also not before a restart: old outputs are still on the
+/// screen.
+pub(crate) fn new_id() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("{:016x}-{count}", rand::random::<u64>())

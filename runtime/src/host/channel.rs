@@ -84,7 +84,7 @@ pub(crate) fn send(message: &FromHost) {
     match KERNEL.get() {
         Some(_) if is_fork() => {}
         Some(kernel) => {
-            let waits = matches!(message, FromHost::Display(_) | FromHost::ClearOutput { .. });
+            let waits = matches!(message, FromHost::Display(_) | FromHost::ClearOutput { .. } | FromHost::Comm(_));
             // Held from the sending to the answer, so that each thread gets its own.
             let shown = waits.then(|| lock(&kernel.shown));
             let mut socket = lock(&kernel.socket);
@@ -126,7 +126,7 @@ fn replaced(message: &FromHost) -> Option<FromHost> {
             Some(FromHost::Done(done))
         }
         FromHost::Input { prompt, password } => Some(FromHost::Input { prompt: cut(prompt)?, password: *password }),
-        FromHost::Ready(_) | FromHost::ClearOutput { .. } | FromHost::Note { .. } => None,
+        FromHost::Ready(_) | FromHost::ClearOutput { .. } | FromHost::Comm(_) | FromHost::Note { .. } => None,
     }
 }
 
@@ -217,7 +217,7 @@ pub(crate) fn answer(prompt: &str, password: bool) -> Result<String, NoAnswer> {
 
 #[cfg(test)]
 mod tests {
-    use oxtorch_protocol::{Cost, Done};
+    use oxtorch_protocol::Done;
     use serde_json::{Map, Value};
 
     use super::*;
@@ -239,18 +239,7 @@ mod tests {
     fn the_message_of_a_panic_has_a_bound() {
         let done = |message: String| {
             let outcome = Outcome::Panicked { message, frames: Vec::new() };
-            let (kept, described, notes) = (Vec::new(), Vec::new(), Vec::new());
-            FromHost::Done(Box::new(Done {
-                run: 1,
-                outcome,
-                kept,
-                cost: Cost::default(),
-                dir: None,
-                described,
-                threads: None,
-                timing: None,
-                notes,
-            }))
+            FromHost::Done(Box::new(Done { run: 1, outcome, ..Done::default() }))
         };
         assert_eq!(replaced(&done("a".repeat(LONGEST_TEXT))), None);
         let shorter = replaced(&done("数".repeat(LONGEST_TEXT)));

@@ -113,6 +113,11 @@ pub(crate) fn run_cells_here() {
     RUNS_CELLS.set(true);
 }
 
+/// Whether the current thread is the one that runs cells.
+pub(crate) fn is_where_cells_run() -> bool {
+    RUNS_CELLS.get()
+}
+
 /// Has the thread that runs cells call a function at its next checkpoint.
 pub(crate) fn call_at_checkpoint(function: fn()) {
     *lock(&CALLED) = Some(function);

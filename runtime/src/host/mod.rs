@@ -24,6 +24,7 @@ use tch::gradients;
 
 use crate::cell;
 use crate::device::threads::choice;
+use crate::widgets;
 
 pub(crate) mod channel;
 pub mod checkpoint;
@@ -328,21 +329,28 @@ fn duration(time: libc::timeval) -> Duration {
 
 fn run_cell(libraries: &mut HashMap<PathBuf, Library>, spare: &mut Spare, run: &Run) -> Done {
     cell::forget_all(&run.forget);
+    if let Some(request) = &run.comm {
+        let done = in_modes(|| widgets::answer(request));
+        return Done { comms: widgets::last_words(), ..done };
+    }
     let Some(library) = &run.library else { return cell::end() };
     let library = match load(libraries, library, spare) {
         Ok(library) => library,
         Err(error) => return not_loaded(error),
     };
+    let Some(symbol) = &run.symbol else { return cell::end() };
+    // SAFETY: the kernel has written a function of this name and type into the library.
+    match unsafe { library.get::<fn()>(symbol.as_bytes()) } {
+        Ok(function) => in_modes(*function),
+        Err(error) => not_loaded(error),
+    }
+}
+
+/// Runs the user's code.
+fn in_modes(code: impl FnOnce()) -> Done {
     let (modes, held_guard) = (Modes::now(), gradients::is_held());
-    if let Some(symbol) = &run.symbol {
-        // SAFETY: the kernel has written a function of this name and type into the library.
-        let function = match unsafe { library.get::<fn()>(symbol.as_bytes()) } {
-            Ok(function) => function,
-            Err(error) => return not_loaded(error),
-        };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(*function)) {
-            cell::record_panic(payload);
-        }
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
+        cell::record_panic(payload);
     }
     let done = cell::end();
     if done.outcome != Outcome::Ok {

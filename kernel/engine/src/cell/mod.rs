@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use oxtorch_protocol::{Cost, Described, Outcome, Run, Surroundings, Timing};
+use oxtorch_protocol::{Comm, CommRequest, Cost, Described, Outcome, Run, Surroundings, Timing};
 use oxtorch_session::{
     CellError, CellRequest, Completeness, Completion, Documentation, Engine, ErrorKind, Event, Interrupt, Interrupter,
 };
@@ -217,8 +217,9 @@ impl NativeEngine {
         }
         let done = done?;
         let kept: Vec<_> = done.kept.iter().map(|entry| entry.id).collect();
-        let forget = self.state.commit_variables(&ready, &kept, text.number());
-        self.forget(forget);
+        let committed = self.state.commit_variables(&ready, &kept, text.number());
+        self.forget(committed.forget);
+        call.tell(&committed.notes).await;
         self.spent.add(&done.cost);
         self.fewer_threads = done.threads;
         if matches!(done.outcome, Outcome::Interrupted) {
@@ -308,6 +309,17 @@ impl Engine for NativeEngine {
         let found = self.inspection(code, cursor, with_source).await;
         *self.phase.lock() = Phase::Idle;
         found
+    }
+
+    async fn comm(&mut self, request: CommRequest, events: &mpsc::Sender<Event>) -> (Result<(), CellError>, Vec<Comm>) {
+        *self.phase.lock() = Phase::compiling();
+        let result = match self.run_comm(request, events).await {
+            Ok(done) => (self.outcome(done.outcome), done.comms),
+            Err(error) => (Err(error), Vec::new()),
+        };
+        *self.phase.lock() = Phase::Idle;
+        self.standby.prepare();
+        result
     }
 
     fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use oxtorch_protocol::{Done, Frame, Outcome, Run};
-use oxtorch_session::{CellError, ErrorKind, Stream};
+use oxtorch_protocol::{Comm, CommAction, CommRequest, Done, Frame, Outcome, Run};
+use oxtorch_session::{CellError, CellRequest, ErrorKind, Event, Stream};
+use serde_json::Map;
+use tokio::sync::mpsc;
 
 use crate::cell::{Execution, NativeEngine, Phase};
 use crate::compile::compiler_failure::not_loaded;
@@ -63,6 +65,24 @@ impl NativeEngine {
             }
             Err(error) => Err(self.host_died(&format!("could not be reached ({error})"), cell)),
         }
+    }
+
+    /// Has the widgets hear what a frontend says. Where their process is gone they end.
+    pub(crate) async fn run_comm(
+        &mut self,
+        request: CommRequest,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<Done, CellError> {
+        if !self.host.as_mut().is_some_and(Host::is_alive) {
+            let ended = Comm { action: CommAction::Close, data: Map::new(), ..request.comm };
+            return Ok(Done { comms: vec![ended], ..Done::default() });
+        }
+        let cell = CellRequest { code: "", execution_count: self.last_cell, allow_stdin: false, cell_id: None };
+        let run = Run { comm: Some(request), ..Run::default() };
+        let done = self.run(run, Execution { request: cell, events }).await?;
+        self.spent.add(&done.cost);
+        self.fewer_threads.clone_from(&done.threads);
+        Ok(done)
     }
 
     /// The host, a new one where there is none.

@@ -172,6 +172,7 @@ impl Between {
             FromHost::Note { text } => Event::Note(text),
             FromHost::Display(display) => Event::Display(rewritten(display, &*self.aside.rewrite)),
             FromHost::ClearOutput { wait } => Event::ClearOutput { wait },
+            FromHost::Comm(comm) => Event::Comm(comm),
         };
         let is_waited_for = !matches!(shown, Event::Note(_));
         self.take_all()?;

@@ -315,6 +315,11 @@ impl Host {
                             outlet.show([Event::ClearOutput { wait }]).await;
                             let _ = self.requests.send(&ToHost::Shown);
                         }
+                        FromHost::Comm(comm) => {
+                            outlet.show(streams.take_held()).await;
+                            outlet.show([Event::Comm(comm)]).await;
+                            let _ = self.requests.send(&ToHost::Shown);
+                        }
                         FromHost::Note { text } => {
                             outlet.show(streams.take_held()).await;
                             outlet.show([Event::Note(text)]).await;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent, Media, MediaType};
+use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
@@ -104,6 +105,16 @@ pub(crate) fn channel() -> (IoPub, Outgoing) {
 impl IoPub {
     /// Sends what a shell request shows, in order; waits while the frontend is far behind.
     pub(crate) async fn publish(&self, content: impl Into<JupyterMessageContent>, parent: &JupyterMessage) {
+        self.publish_with(content, Map::new(), parent).await;
+    }
+
+    /// The same with metadata of the message.
+    pub(crate) async fn publish_with(
+        &self,
+        content: impl Into<JupyterMessageContent>,
+        metadata: Map<String, Value>,
+        parent: &JupyterMessage,
+    ) {
         let content = content.into();
         let size = size(&content).min(BACKLOG) as u32;
         let place = match self.backlog.clone().try_acquire_many_owned(size) {
@@ -115,7 +126,8 @@ impl IoPub {
         };
         // Neither is closed before the kernel ends, and then nobody reads.
         if let Ok(place) = place {
-            let _ = self.messages.send(Waiting { message: broadcast(content, Some(parent)), place });
+            let message = broadcast(content, Some(parent)).with_metadata(metadata.into());
+            let _ = self.messages.send(Waiting { message, place });
         }
     }
 

@@ -6,7 +6,7 @@ use jupyter_protocol::{
     ClearOutput, DisplayData, ErrorOutput, ExecuteResult, ExecutionCount, JupyterMessage, JupyterMessageContent, Stdio,
     StreamContent, Transient, UpdateDisplayData,
 };
-use oxtorch_protocol::{Display, DisplayKind};
+use oxtorch_protocol::{CommRequest, Display, DisplayKind};
 use oxtorch_session::formats::media;
 use oxtorch_session::{Aside, CellError, CellRequest, Engine, Event, Stream, note_display};
 use serde_json::{Map, Value};
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::channels::iopub::IoPub;
 use crate::channels::stdin::Stdin;
+use crate::kernel::comms::Comms;
 use crate::kernel::interrupts::Interrupts;
 use crate::kernel::startup::Running;
 
@@ -29,6 +30,8 @@ pub(crate) struct Frontend {
     pub(crate) stdin: Stdin,
     /// Withdraws a question to the user.
     pub(crate) interrupts: Interrupts,
+    /// To the widgets' twins.
+    pub(crate) comms: Comms,
 }
 
 /// Where a running cell's output goes.
@@ -59,15 +62,45 @@ impl CellOutput<'_> {
         let cell_id = self.request.metadata.get("cellId").and_then(Value::as_str);
         let request = CellRequest { code, execution_count, allow_stdin, cell_id };
         let (events, events_end) = mpsc::channel(EVENTS);
+        let (outcome, value) =
+            self.until_ended(async { engine.execute(request, &events).await }, events_end, aside, earlier).await;
+        outcome.map(|()| value)
+    }
+
+    /// Hands on what the frontend says to a widget, and forwards what is shown then.
+    pub(crate) async fn hear<E: Engine>(
+        &self,
+        Running { engine, aside }: &mut Running<E>,
+        asked: CommRequest,
+        earlier: &CellOutput<'_>,
+    ) {
+        let (events, events_end) = mpsc::channel(EVENTS);
+        let ((outcome, last), _) =
+            self.until_ended(async { engine.comm(asked, &events).await }, events_end, aside, earlier).await;
+        if let Err(error) = outcome {
+            self.error(&error).await;
+        }
+        for comm in last {
+            self.show(Event::Comm(comm)).await;
+        }
+    }
+
+    /// Forwards what is shown until what the engine does has ended. Gives what came of it, and the value that was shown.
+    async fn until_ended<T>(
+        &self,
+        done: impl Future<Output = T>,
+        events: Receiver<Event>,
+        aside: &mut Aside,
+        earlier: &CellOutput<'_>,
+    ) -> (T, Option<String>) {
         let (ended, ended_end) = oneshot::channel();
-        let run = async {
-            let outcome = engine.execute(request, &events).await;
+        let done = async {
+            let outcome = done.await;
             let _ = ended.send(());
             outcome
         };
         // Side by side: a cell that waits for input must still be able to end.
-        let (outcome, value) = tokio::join!(run, self.forward(events_end, ended_end, aside, earlier));
-        outcome.map(|()| value)
+        tokio::join!(done, self.forward(events, ended_end, aside, earlier))
     }
 
     async fn forward(
@@ -115,6 +148,11 @@ impl CellOutput<'_> {
             Event::Note(note) => self.display(note_display(&note)).await,
             Event::StillRuns(text) => self.stream(Stream::Stderr, text).await,
             Event::ClearOutput { wait } => self.publish(ClearOutput { wait }).await,
+            Event::Comm(comm) => {
+                let metadata = comm.metadata.clone();
+                let content = self.frontend.comms.tell(comm);
+                self.frontend.iopub.publish_with(content, metadata, self.request).await;
+            }
             Event::Input { prompt, password, reply } => self.input(prompt, password, reply).await,
         }
     }

@@ -1,14 +1,15 @@
 //! Answers to the requests that need no cell to run.
 
 use jupyter_protocol::{
-    CommInfoReply, CompleteReply, ConnectionInfo, DebugReply, DebugRequest, ExecuteReply, HelpLink, InspectReply,
-    IsCompleteReply, JupyterMessageContent as Content, KernelInfoReply, Media, MediaType, ReplyError, ReplyStatus,
-    ShutdownReply, UnknownMessage,
+    CompleteReply, ConnectionInfo, DebugReply, DebugRequest, ExecuteReply, HelpLink, InspectReply, IsCompleteReply,
+    JupyterMessageContent as Content, KernelInfoReply, Media, MediaType, ReplyError, ReplyStatus, ShutdownReply,
+    UnknownMessage,
 };
 use oxtorch_session::formats::{RUST_VERSION, language_info};
 use oxtorch_session::{Completeness, Completion, Documentation};
 use serde_json::json;
 
+use crate::kernel::comms::Comms;
 use crate::kernel::usage::Usage;
 use crate::wire::PROTOCOL_VERSION;
 
@@ -18,18 +19,20 @@ pub(crate) struct CommonReplies {
     connection: ConnectionInfo,
     /// For `usage_request`.
     usage: Usage,
+    /// For `comm_info_request`.
+    comms: Comms,
 }
 
 impl CommonReplies {
-    pub(crate) fn new(connection: ConnectionInfo) -> Self {
-        Self { connection, usage: Usage::default() }
+    pub(crate) fn new(connection: ConnectionInfo, comms: Comms) -> Self {
+        Self { connection, usage: Usage::default(), comms }
     }
 
     /// The reply to one of these, or to one whose content lacks something; `None` for any other.
     pub(crate) fn to(&mut self, request: &Content) -> Option<Content> {
         Some(match request {
             Content::KernelInfoRequest(_) => kernel_info().into(),
-            Content::CommInfoRequest(_) => CommInfoReply::default().into(),
+            Content::CommInfoRequest(request) => self.comms.info(request.target_name.as_deref()).into(),
             Content::DebugRequest(request) => debug(request).into(),
             // The reply says whether the frontend will start the kernel again.
             Content::ShutdownRequest(request) => {
@@ -40,7 +43,7 @@ impl CommonReplies {
                 "usage_request" => self.usage.reply(),
                 // Clients leave out fields of these that others send.
                 "kernel_info_request" => kernel_info().into(),
-                "comm_info_request" => CommInfoReply::default().into(),
+                "comm_info_request" => self.comms.info(None).into(),
                 _ => return malformed(unknown),
             },
             _ => return None,
