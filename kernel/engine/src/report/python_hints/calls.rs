@@ -27,7 +27,7 @@ const LAYER: &str = "a layer is made at a path of a `VarStore`, with its setting
 const REDUCED: &str = "`x.mse_loss(&target, Reduction::Mean)`";
 
 /// Functions of tensors and layers, by name, and how they are called.
-const CALLS: [(&str, &str); 68] = [
+const CALLS: [(&str, &str); 69] = [
     ("requires_grad_", "`let x = x.set_requires_grad(true);`"),
     ("no_grad", "`no_grad(|| net.forward(&x))`: what is to run without a graph is a closure"),
     ("pow", "`x.square()`, or `x.pow_tensor_scalar(3)` for any number; `x.pow(&y)` has a tensor as exponent"),
@@ -103,6 +103,11 @@ const CALLS: [(&str, &str); 68] = [
     ("l1_loss", REDUCED),
     ("cat", JOINED),
     ("stack", JOINED),
+    (
+        "meshgrid",
+        "the tensors are a slice, and the order of the axes is the argument of another function: \
+         `Tensor::meshgrid_indexing(&[&x, &y], \"ij\")`",
+    ),
     ("linear", LAYER),
     ("conv1d", CONV),
     ("conv2d", CONV),

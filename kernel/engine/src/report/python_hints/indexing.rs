@@ -3,6 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::report::hints::Advice;
 use crate::report::python_hints::Spot;
+use crate::report::python_hints::expressions::{as_value, as_variable, base, bracketed, open_bracket, split};
 use crate::source::words::in_name;
 
 const OTHERS: &str = "a column with `x.set_i((.., 0), 1.0)`, the elements of a mask with `x.set_i(&x.lt(0.0), 0.0)`";
@@ -25,6 +26,7 @@ pub(super) fn of_a_part(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
             let after = format!("{}{}", spot.word, spot.after);
             Some(set(base(before), index, &assigned(&after)?))
         }
+        "E0277" => from_the_end(error, spot),
         "E0061" if matches!(spot.word, "i" | "set_i") && spot.before.ends_with('.') => {
             let example = if spot.word == "i" { "x.i((.., 0))" } else { "x.set_i((.., 0), 1.0)" };
             Some(Advice::instead(format!("an index of several axes is a tuple, in its own parentheses: `{example}`")))
@@ -56,20 +58,63 @@ pub(super) fn of_python(spot: &Spot<'_>) -> Option<Advice> {
     }
     // Only a range with one colon is a part of a list as well.
     let of_a_list = parts.len() == 1 && inner.matches(':').count() == 1;
-    let of_a_list = of_a_list.then(|| format!("a part of a list is `&{base}[{index}]`; of a tensor "));
+    let of_a_list = of_a_list.then(|| format!("a part of a list is `{}`; of a tensor ", part_of_list(base, &index)));
     Some(Advice::instead(match of_a_list {
         Some(list) => format!("{list}`{base}.i({index})`"),
         None => format!("a part of a tensor is `{base}.i({index})`"),
     }))
 }
 
+/// Help for an index of a list that counts from the end, as in `list[-n]` and `&list[-20..]`.
+fn from_the_end(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
+    if !(error.message.contains("usize: Neg`") || error.message.contains("cannot be indexed by")) {
+        return None;
+    }
+    let open = open_bracket(spot.before).or_else(|| spot.before.len().checked_sub(1))?;
+    let index = bracketed(spot.line.get(open + 1..)?)?.trim();
+    let base = base(&spot.before[..open]);
+    let counts = |bound: &str| bound.trim().starts_with('-');
+    Some(Advice::instead(if let Some((start, end)) = index.split_once("..") {
+        if !counts(start) && !counts(end.trim_start_matches('=')) {
+            return None;
+        }
+        format!("an index of a list does not count from the end: `{}`", part_of_list(base, index))
+    } else {
+        let back = counts(index).then(|| unsigned(&index[1..]))?;
+        format!(
+            "an index of a list does not count from the end: `{base}[{base}.len() - {back}]`; the last one is `{base}.last()`, an `Option`"
+        )
+    }))
+}
+
+/// `&list[range]`, where the range may count from the end.
+fn part_of_list(base: &str, range: &str) -> String {
+    let bound = |bound: &str| match bound.trim().strip_prefix('-') {
+        Some(back) => format!("{base}.len().saturating_sub({})", unsigned(back)),
+        None => bound.trim().to_owned(),
+    };
+    let (start, end) = range.split_once("..").unwrap_or((range, ""));
+    format!("&{base}[{}..{}]", bound(start), bound(end))
+}
+
+/// A number as a `usize`.
+fn unsigned(number: &str) -> String {
+    let number = number.trim();
+    let digits = number.trim_end_matches(|char: char| char.is_alphabetic());
+    if !digits.is_empty() && digits.chars().all(|char| char.is_ascii_digit()) {
+        return digits.to_owned();
+    }
+    format!("{} as usize", as_value(number))
+}
+
 /// `x[index] = value`, in Rust.
 fn set(base: &str, index: &str, (operator, value): &(Option<char>, String)) -> Advice {
-    let value = match operator {
-        Some(operator) => format!("{base}.i({index}) {operator} {value}"),
-        None => value.clone(),
+    let (value, remark) = match (operator, as_variable(value)) {
+        (Some(operator), _) => (format!("{base}.i({index}) {operator} {value}"), ""),
+        (None, Some(variable)) => (format!("&{variable}"), " (of a number without the `&`)"),
+        (None, None) => (value.clone(), ""),
     };
-    Advice::instead(format!("set a part of a tensor with `{base}.set_i({index}, {value})`; {OTHERS}"))
+    Advice::instead(format!("set a part of a tensor with `{base}.set_i({index}, {value})`{remark}; {OTHERS}"))
 }
 
 /// The value that follows a `=`, and the operator of a `+=`.
@@ -82,55 +127,6 @@ fn assigned(after: &str) -> Option<(Option<char>, String)> {
     }
     let value = value.split([';', '}']).next().unwrap_or_default().split(" //").next().unwrap_or_default().trim();
     Some((operator, if value.is_empty() { "value".to_owned() } else { value.to_owned() }))
-}
-
-/// The variable or field that a text ends with.
-pub(super) fn base(before: &str) -> &str {
-    let ahead = before.trim_end_matches(|char| in_name(char) || char == '.');
-    let name = before[ahead.len()..].trim_matches('.');
-    if name.is_empty() { "x" } else { name }
-}
-
-/// Where the last bracket is that a text opens and does not close.
-fn open_bracket(text: &str) -> Option<usize> {
-    let mut closed = 0;
-    for (at, char) in text.char_indices().rev() {
-        match char {
-            ']' => closed += 1,
-            '[' if closed == 0 => return Some(at),
-            '[' => closed -= 1,
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The text ahead of the bracket that closes one which is open.
-fn bracketed(text: &str) -> Option<&str> {
-    let mut depth = 0;
-    for (at, char) in text.char_indices() {
-        match char {
-            '[' | '(' => depth += 1,
-            ']' | ')' if depth == 0 => return (char == ']').then_some(&text[..at]),
-            ']' | ')' => depth -= 1,
-            _ => {}
-        }
-    }
-    None
-}
-
-/// A text at the places where a character stands outside all brackets.
-fn split(text: &str, by: char) -> Vec<&str> {
-    let mut depth = 0;
-    text.split(|char| {
-        match char {
-            '[' | '(' => depth += 1,
-            ']' | ')' => depth -= 1,
-            _ => {}
-        }
-        depth == 0 && char == by
-    })
-    .collect()
 }
 
 /// One axis of a Python index, in Rust.
@@ -167,8 +163,12 @@ mod tests {
         check("x[[0, 1], f(2, 3)]", ", f", "x.i(([0, 1], f(2, 3)))");
         check("list[1:]", ":", "&list[1..]");
         check("list[1:]", ":", "list.i(1..)");
+        check("list[-20:]", ":", "&list[list.len().saturating_sub(20)..]");
+        check("list[:-n]", ":", "&list[..list.len().saturating_sub(n as usize)]");
+        check("list[-20:]", ":", "list.i(-20..)");
         check("x[1::2]", "::", "x.i((1..).step_by(2))");
         check("x[:, 0] = 1.0; // ones", ":", "x.set_i((.., 0), 1.0)");
+        check("x[:, 0] = row;", ":", "x.set_i((.., 0), &row)");
         check("x[1:3] *= &scale", ":", "x.set_i(1..3, x.i(1..3) * &scale)");
     }
 

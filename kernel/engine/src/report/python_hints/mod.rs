@@ -1,11 +1,13 @@
 //! Help for what somebody writes who comes from Python.
 
 mod calls;
-pub(crate) mod indexing;
+pub(super) mod expressions;
+mod indexing;
 mod members;
 mod names;
 mod operators;
 mod syntax;
+mod unpacking;
 
 use std::ops::Range;
 
@@ -50,7 +52,8 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
         }
         "" => syntax::advice(error, &spot),
         _ => {
-            let advice = indexing::of_a_part(error, &spot).or_else(|| calls::advice(error, &spot));
+            let advice = unpacking::advice(error, &spot).or_else(|| indexing::of_a_part(error, &spot));
+            let advice = advice.or_else(|| calls::advice(error, &spot));
             advice.or_else(|| operators::advice(error, &spot))
         }
     }

@@ -3,7 +3,7 @@
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, is_number, quoted};
 use crate::report::hints::Advice;
-use crate::report::python_hints::indexing::base;
+use crate::report::python_hints::expressions::{as_value, is_value, left_side, right_side};
 use crate::report::python_hints::{Spot, names, write};
 use crate::source::words::in_name;
 
@@ -82,30 +82,28 @@ fn comparison(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     // rustc points at the operator, or at what is on its right.
     let at_operator = COMPARISONS.iter().find(|(operator, _)| *operator == spot.word);
     let (left, (operator, method), right) = match at_operator {
-        Some(found) => (spot.before, found, operand(spot.after)),
+        Some(found) => (left_side(spot.before), found, right_side(spot.after)),
         None => {
             let before = spot.before.trim_end();
             let found = COMPARISONS.iter().find(|(operator, _)| before.ends_with(operator))?;
-            (before.strip_suffix(found.0)?, found, spot.word)
+            (left_side(before.strip_suffix(found.0)?), found, spot.word)
         }
     };
-    let left = base(left.trim_end());
+    let left = as_value(unborrowed(left));
     let is_of_numbers = right.trim_start_matches('-').starts_with(|char: char| char.is_ascii_digit());
     let compared = if is_of_numbers {
         format!("{left}.{method}({right})")
     } else {
-        format!("{left}.{method}_tensor(&{})", right.trim_start_matches('&'))
+        format!("{left}.{method}_tensor(&{})", as_value(unborrowed(right)))
     };
     Some(Advice::instead(format!(
         "`{compared}` compares each element; for a single one, compare its number, `{left}.double_value(&[]) {operator} ...`"
     )))
 }
 
-/// The number or variable that a text begins with.
-fn operand(after: &str) -> &str {
-    let after = after.trim_start();
-    let end = after.find(|char| !(in_name(char) || "&-.".contains(char))).unwrap_or(after.len());
-    &after[..end]
+/// What a text borrows, where that is all it does.
+fn unborrowed(text: &str) -> &str {
+    text.strip_prefix('&').filter(|borrowed| is_value(borrowed)).unwrap_or(text)
 }
 
 /// A tensor where a number or a condition is to be, or the other way round.
@@ -132,16 +130,4 @@ fn mismatch(error: &Diagnostic) -> Option<Advice> {
         }
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_right_side_of_an_operator_is_a_number_or_a_variable() {
-        assert_eq!(operand(" 0.5 { f() }"), "0.5");
-        assert_eq!(operand(" &y;"), "&y");
-        assert_eq!(operand(" -1.0)"), "-1.0");
-    }
 }
