@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, NUMBERS, is_number, quoted};
 use crate::emit::repair::unresolved_names;
 use crate::plan::scope::Scope;
 use crate::plan::variables::Variables;
-use crate::report::python_hints;
+use crate::report::{inference, python_hints};
 use crate::source::parse::ItemKind;
 use crate::source::source_map::{CrateSource, Place};
 use crate::source::words::{declared_names, in_name};
@@ -75,6 +75,7 @@ impl<'a> Known<'a> {
             .or_else(|| python_hints::advice(error, place?))
             .or_else(|| self.derive(error))
             .or_else(|| of_types(error, place))
+            .or_else(|| inference::advice(error, |span| source.place(span.range_in(file)?)))
             .unwrap_or_default()
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod brackets;
 pub(crate) mod errors;
 pub(crate) mod hints;
+mod inference;
 pub(crate) mod layout;
 pub(crate) mod python_hints;
 pub(crate) mod render;

@@ -155,7 +155,10 @@ fn draw(error: &Diagnostic, source: &CrateSource, file: &str, advice: &Advice, d
             let places = snippets(&child.spans, source, file);
             // A note about a place in the standard library or the runtime says nothing to the user.
             let leads_astray = advice.hides_suggestions && suggests(&message);
-            if child.spans.is_empty() && !says_nothing(&message) && !leads_astray {
+            if leads_astray {
+                continue;
+            }
+            if child.spans.is_empty() && !says_nothing(&message) {
                 main = main.element(level(&child.level).message(wrapped(&message)));
             } else if !places.is_empty() && detail == Detail::All {
                 notes.push(Group::with_title(level(&child.level).secondary_title(wrapped(&message))).elements(places));
@@ -188,9 +191,16 @@ fn without_folder(text: &str, source: &CrateSource) -> String {
     }
 }
 
-/// Whether a note without a place suggests something.
+/// Whether a note leads to what rustc suggests, or to why it cannot.
 fn suggests(message: &str) -> bool {
-    let beginnings = ["you might be missing a crate", "items from traits can only be used", "methods are immutable"];
+    let beginnings = [
+        "you might be missing a crate",
+        "items from traits can only be used",
+        "methods are immutable",
+        "cannot satisfy `",
+        "the following types implement",
+        "the method call chain might not have had the expected",
+    ];
     beginnings.iter().any(|beginning| message.starts_with(beginning))
 }
 

@@ -3,6 +3,7 @@
 mod calls;
 pub(super) mod expressions;
 mod indexing;
+mod iteration;
 mod members;
 mod names;
 mod operators;
@@ -39,6 +40,9 @@ pub fn of(error: &Diagnostic, source: &CrateSource, file: &str) -> Advice {
 pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
     let text = place.cell.text.as_str();
     let spot = Spot::new(text, place.range.clone());
+    if let Some(advice) = iteration::advice(error, &spot) {
+        return Some(advice);
+    }
     match error.code() {
         "E0412" | "E0423" | "E0424" | "E0425" | "E0432" | "E0433" => of_another_library(&spot)
             .or_else(|| names::advice(error, &spot, text))

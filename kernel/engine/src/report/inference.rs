@@ -1,0 +1,73 @@
+//! What the type of a result is that any could be: of `sum()`, `product()`, `collect()` and `parse()`.
+//!
+//! rustc lists what could be made, or a type parameter's name as what to write.
+
+use crate::crate_names::readable;
+use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
+use crate::report::hints::{Advice, Patch};
+use crate::report::python_hints::expressions::base;
+use crate::source::source_map::Place;
+
+/// A chain of calls that is longer than this is not repeated.
+const LONGEST: usize = 60;
+
+/// Help for a result whose type is open, or for a part of a list that was to be collected.
+pub(super) fn advice(error: &Diagnostic, place: impl Fn(&Span) -> Option<Place>) -> Option<Advice> {
+    let mut places = error.spans.iter().filter_map(place);
+    match error.code() {
+        "E0282" | "E0283" | "E0284" => of_a_result(error, &places.find(|place| method(place).is_some())?),
+        "E0277" => of_a_slice(error, &places.find(|place| method(place) == Some("collect"))?),
+        _ => None,
+    }
+}
+
+/// The method at a place whose result can be of several types.
+fn method(place: &Place) -> Option<&str> {
+    let text = &place.cell.text;
+    let is_typed = text[place.range.end..].starts_with("::");
+    let name = &text[place.range.clone()];
+    (matches!(name, "sum" | "product" | "collect" | "parse") && !is_typed).then_some(name)
+}
+
+fn of_a_result(error: &Diagnostic, place: &Place) -> Option<Advice> {
+    let (ty, remark) = match method(place)? {
+        "collect" => ("Vec<_>".to_owned(), ""),
+        "parse" => ("f64".to_owned(), ", or `i64` for an integer"),
+        name => match element(error) {
+            Some(element) if is_number(&element) || (name == "sum" && element == "Tensor") => (element, ""),
+            Some(_) => return None,
+            None if name == "sum" => ("f64".to_owned(), ", or `Tensor` for tensors"),
+            None => ("f64".to_owned(), ""),
+        },
+    };
+    let end = place.range.end;
+    let patch = Patch {
+        message: format!("say what the result is: `{ty}`{remark}"),
+        place: Place { range: end..end, ..place.clone() },
+        replacement: format!("::<{ty}>"),
+    };
+    Some(Advice { patch: Some(patch), hides_suggestions: true, ..Advice::default() })
+}
+
+/// What is summed, by "cannot satisfy `_: Sum<&f64>`".
+fn element(error: &Diagnostic) -> Option<String> {
+    error.children.iter().find_map(|child| {
+        let message = readable(&child.message);
+        let bound = quoted(message.strip_prefix("cannot satisfy ")?).next()?.strip_prefix("_: ")?.to_owned();
+        let element = bound.split_once('<')?.1.strip_suffix('>')?;
+        let element = element.trim_start_matches('&');
+        Some(element.rsplit("::").next().unwrap_or(element).to_owned())
+    })
+}
+
+/// `Tensor::stack(list.iter().map(...).collect(), 0)`
+fn of_a_slice(error: &Diagnostic, place: &Place) -> Option<Advice> {
+    let message = readable(&error.message);
+    let wanted = quoted(&message).next().filter(|_| message.contains("cannot be built from an iterator"))?;
+    if !wanted.trim_start_matches('&').starts_with('[') || wanted.contains(';') {
+        return None;
+    }
+    let chain = base(&place.cell.text[..place.range.start]);
+    let chain = if chain.len() > LONGEST || chain.contains('\n') { "list.iter().map(...)" } else { chain };
+    Some(Advice::instead(format!("a slice is borrowed from a list: `&{chain}.collect::<Vec<_>>()`")))
+}
