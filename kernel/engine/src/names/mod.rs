@@ -32,7 +32,7 @@ pub struct Entry {
 }
 
 /// The variables that the entries use, with a type for each.
-pub const GIVEN: [(&str, &[&str]); 9] = [
+pub const GIVEN: [(&str, &[&str]); 10] = [
     (
         "Tensor",
         &[
@@ -40,6 +40,7 @@ pub const GIVEN: [(&str, &[&str]); 9] = [
             "bias", "boxes", "scores", "mean", "std",
         ],
     ),
+    ("f64", &["number"]),
     ("nn::VarStore", &["vs"]),
     ("nn::SequentialT", &["net"]),
     ("optim::Optimizer", &["opt"]),

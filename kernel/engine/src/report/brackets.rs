@@ -64,12 +64,25 @@ pub fn unbalanced(text: &str) -> Option<Unbalanced> {
             _ => {}
         }
     }
-    let (_, opened) = open.pop()?;
+    let (wanted, opened) = open.pop()?;
+    let line = text[opened.end..].lines().next().unwrap_or_default();
+    let label = if is_closed_in_comment(line, delimiter(wanted)) {
+        "this is never closed: what is behind `//` is a comment"
+    } else {
+        "this is never closed"
+    };
     Some(Unbalanced {
         message: format!("unclosed delimiter: `{}`", &text[opened.clone()]),
-        primary: (opened, "this is never closed".to_owned()),
+        primary: (opened, label.to_owned()),
         other: None,
     })
+}
+
+/// Whether a bracket is closed in a line's comment, as in `(n // 2)`.
+fn is_closed_in_comment(line: &str, close: char) -> bool {
+    let comment = tokens(line).find(|(kind, _)| matches!(kind, TokenKind::LineComment { .. }));
+    let text = comment.map_or("", |(_, range)| &line[range]);
+    text.contains(close) && !text.contains(['(', '[', '{'])
 }
 
 fn never_closed(what: &str, range: Range<usize>) -> Unbalanced {

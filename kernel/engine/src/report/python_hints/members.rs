@@ -122,6 +122,22 @@ const MAP: Names = &[
     ("setdefault", "`map.entry(key).or_insert(value)`"),
 ];
 
+/// Of what an environment takes, or shows.
+const SPACE: Names = &[
+    ("shape", ELEMENTS),
+    ("n", ELEMENTS),
+    ("size", ELEMENTS),
+    ("nvec", ELEMENTS),
+    ("low", BOUNDS),
+    ("high", BOUNDS),
+    ("sample", "`rand::random_range(0..space.len())` of a discrete space"),
+    ("contains", "`(0..space.len()).contains(&action)` of a discrete space"),
+    ("seed", "`seed(1)`"),
+];
+const ELEMENTS: &str =
+    "`space.len()`: how many elements a vector has, or how many values there are of a discrete space";
+const BOUNDS: &str = "`if let rl::Space::Box { low, high } = &space { ... }`: the bounds, each a `Vec<f64>`";
+
 /// Of whatever a user may call a model.
 const ANY: Names = &[
     ("parameters", WEIGHTS),
@@ -149,6 +165,7 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         _ if ty.starts_with(['[']) || ty.contains("Vec<") || ty.ends_with("Vec") => LIST,
         "String" | "str" | "&'static str" | "'static str" => TEXT,
         _ if ty.contains("Map<") => MAP,
+        _ if ty.ends_with("rl::Space") => SPACE,
         _ => &[],
     };
     let (_, rust) = own.iter().chain(ANY).find(|(other, _)| *other == name)?;

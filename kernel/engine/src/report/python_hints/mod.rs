@@ -6,6 +6,7 @@ mod indexing;
 mod iteration;
 mod members;
 mod names;
+mod numbers;
 mod operators;
 mod syntax;
 mod unpacking;
@@ -22,7 +23,7 @@ use crate::source::words::{first_name, in_name};
 /// Whether a name is one of Python's, so that it is no slip for another.
 pub fn knows(place: &Place) -> bool {
     let spot = Spot::new(&place.cell.text, place.range.clone());
-    names::meant(&spot).is_some() || foreign::is_foreign(spot.word)
+    names::meant(&spot).or_else(|| names::constant(&spot)).is_some() || foreign::is_foreign(spot.word)
 }
 
 /// Whether a plain `=` follows a name: that of a new variable, or of an argument.
@@ -47,9 +48,10 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
         "E0412" | "E0423" | "E0424" | "E0425" | "E0432" | "E0433" => of_another_library(&spot)
             .or_else(|| names::advice(error, &spot, text))
             .or_else(|| of_module_elsewhere(&spot)),
-        "E0599" | "E0609" | "E0610" | "E0615" => {
-            members::advice(error, &spot).or_else(|| of_a_member_elsewhere(error, &spot))
-        }
+        "E0599" | "E0609" | "E0610" | "E0615" => members::advice(error, &spot)
+            .or_else(|| numbers::advice(error, &spot))
+            .or_else(|| of_a_member_elsewhere(error, &spot)),
+        "E0689" => numbers::advice(error, &spot),
         "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => Some(Advice::instead(POWER)),
         "E0369" if spot.before.trim_end().ends_with(']') && error.message.starts_with("cannot multiply `[") => {
             Some(Advice::instead("a list of equal values is `vec![0; 10]`"))
@@ -58,7 +60,7 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
         _ => {
             let advice = unpacking::advice(error, &spot).or_else(|| indexing::of_a_part(error, &spot));
             let advice = advice.or_else(|| calls::advice(error, &spot));
-            advice.or_else(|| operators::advice(error, &spot))
+            advice.or_else(|| operators::advice(error, &spot)).or_else(|| numbers::advice(error, &spot))
         }
     }
 }

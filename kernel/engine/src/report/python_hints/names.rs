@@ -1,6 +1,7 @@
 //! Functions, modules and types of Python's, and what stands for them here.
 
 use crate::diagnostic::Diagnostic;
+use crate::names as foreign;
 use crate::report::hints::Advice;
 use crate::report::python_hints::{Spot, begins_with_assignment, write};
 use crate::source::words::in_name;
@@ -166,8 +167,21 @@ pub(super) fn meant(spot: &Spot<'_>) -> Option<&'static str> {
         Some('.') => find(&MODULES),
         _ if behind.starts_with("::") || spot.first == "use" => find(&MODULES),
         _ if is_type => find(&TYPES),
-        _ => find(&CONSTANTS),
+        _ => None,
     }
+}
+
+/// The Rust for a value of Python's.
+pub(super) fn constant(spot: &Spot<'_>) -> Option<&'static str> {
+    let (name, _) = name_and_behind(spot);
+    CONSTANTS.iter().find(|(other, _)| *other == name).map(|(_, rust)| *rust)
+}
+
+/// What a function or a class of another library is here, which Python has imported by its name.
+fn imported(spot: &Spot<'_>) -> Option<Advice> {
+    let (name, behind) = name_and_behind(spot);
+    let entry = behind.starts_with('(').then(|| foreign::find(name))??;
+    Some(Advice::instead(entry.told(name)))
 }
 
 /// The name that an error is about, which may be all of a call, and what follows it.
@@ -219,19 +233,34 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<
         return Some(Advice::instead(format!(
             "a new variable begins with `let`: `let {name} = ...;`, or `let mut {name} = ...;` to change it later"
         )));
+    } else if let Some(rust) = meant(spot).or_else(|| constant(spot).filter(|_| is_a_value(error))) {
+        rust
     } else {
-        meant(spot)?
+        return imported(spot);
     };
     Some(Advice::instead(write(rust)))
 }
 
-/// Values of Python's that are no names here.
-const CONSTANTS: [(&str, &str); 6] = [
+/// Whether it is a value that there is none of, and not a type or a function.
+fn is_a_value(error: &Diagnostic) -> bool {
+    error.message.starts_with("cannot find value")
+}
+
+/// Values of Python's that are no names here, or are in a module.
+const CONSTANTS: [(&str, &str); 14] = [
     ("nil", NONE),
     ("null", NONE),
     ("NULL", NONE),
     ("nan", "`f64::NAN`"),
+    ("NaN", "`f64::NAN`"),
+    ("NAN", "`f64::NAN`"),
     ("inf", "`f64::INFINITY`"),
+    ("Inf", "`f64::INFINITY`"),
+    ("INFINITY", "`f64::INFINITY`"),
     ("pi", "`std::f64::consts::PI`"),
+    ("PI", "`std::f64::consts::PI`"),
+    ("tau", "`std::f64::consts::TAU`"),
+    ("TAU", "`std::f64::consts::TAU`"),
+    ("E", "`std::f64::consts::E`"),
 ];
 const NONE: &str = "nothing is `None`, a value `Some(x)`: both are an `Option`";

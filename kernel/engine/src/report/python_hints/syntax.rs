@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::report::hints::Advice;
+use crate::report::python_hints::expressions::base;
 use crate::report::python_hints::{Spot, begins_with_assignment, indexing};
 use crate::source::words::{first_name, in_name};
 
@@ -116,7 +117,7 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     } else if message.contains("found `:`") && spot.word == ":" {
         of_colon(spot)?
     } else if message.starts_with("expected `;`") && behind.starts_with("//") && behind.len() < 8 {
-        return Some(Advice::help("`//` begins a comment; `/` between integers divides without a remainder"));
+        return Some(Advice::help(of_two_slashes(spot.before, behind)));
     } else {
         return None;
     };
@@ -152,6 +153,19 @@ fn is_declared_with_type(line: &str, spot: &Spot<'_>) -> bool {
     let behind = line.strip_prefix(spot.first).map(str::trim_start).and_then(|rest| rest.strip_prefix(':'));
     let ty = behind.map(|rest| rest.trim_start().trim_start_matches(|char| in_name(char) || "[], ".contains(char)));
     !spot.first.is_empty() && ty.is_some_and(|rest| begins_with_assignment(rest, ""))
+}
+
+/// Help for Python's division without a remainder.
+fn of_two_slashes(before: &str, behind: &str) -> String {
+    let (left, right) = (base(before), behind.trim_start_matches('/').trim().trim_end_matches(';'));
+    let is_number = right.chars().all(|char| char.is_ascii_digit() || char == '.');
+    let (method, right) =
+        if is_number { ("floor_divide_scalar", right.to_owned()) } else { ("floor_divide", format!("&{right}")) };
+    let tensor = if left.starts_with(|char: char| char.is_ascii_digit()) { "x" } else { left };
+    format!(
+        "`//` begins a comment; `/` between integers divides without a remainder, of a tensor write \
+         `{tensor}.{method}({right})`"
+    )
 }
 
 /// Help for a colon that has no place in Rust.
