@@ -242,7 +242,7 @@ impl NativeEngine {
                 let ready = self.compiler.compile(&self.state, text, &mut cell, Purpose::Run).await?;
                 Ok((cell, ready))
             }
-            Err(error) => Err(self.compiler.syntax_error(text, &error).await),
+            Err(error) => Err(self.compiler.syntax_error(&self.state, text, &error).await),
         }
     }
 

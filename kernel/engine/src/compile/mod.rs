@@ -338,7 +338,7 @@ impl Compiler {
     }
 
     /// rustc explains a syntax error better than syn does.
-    pub async fn syntax_error(&self, text: &Arc<CellText>, error: &ParseError) -> CellError {
+    pub async fn syntax_error(&self, state: &State, text: &Arc<CellText>, error: &ParseError) -> CellError {
         if let Some(found) = unbalanced(&text.text) {
             return compile_error(render::unbalanced_text(text, &found));
         }
@@ -368,9 +368,11 @@ impl Compiler {
         compiled.diagnostics.iter_mut().for_each(|error| without_our_end(error, end, &file));
         let advice = |error: &Diagnostic| python_hints::of(error, &source, &file);
         // No name of the session or of the prelude is in scope here: that one is missing means nothing, but for a
-        // habit.
+        // habit, and of a name that the session has not.
+        let known = state.known();
+        let is_habit = |error: &Diagnostic| !known.has_name_of(error) && !advice(error).help.is_empty();
         let mut errors = compiled.placed_errors();
-        errors.retain(|error| error.is_syntax() || !advice(error).help.is_empty());
+        errors.retain(|error| error.is_syntax() || is_habit(error));
         if !errors.is_empty() {
             return compile_error(render::errors(&errors, &source, &file, advice));
         }

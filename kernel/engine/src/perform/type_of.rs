@@ -21,7 +21,7 @@ impl NativeEngine {
         let ours = [(0, begin), (text.text.len(), "\n}); }".to_owned())];
         let cell = match parse_as_one(&text, &ours) {
             Ok(cell) => cell,
-            Err(error) => return Err(self.compiler.syntax_error(&text, &error).await),
+            Err(error) => return Err(self.compiler.syntax_error(&self.state, &text, &error).await),
         };
         let told = tokio::select! {
             told = self.compiler.check(&self.state, &text, &cell) => told?,

@@ -79,6 +79,13 @@ impl<'a> Known<'a> {
             .unwrap_or_default()
     }
 
+    /// Whether an error is about a name that the session has, or has had.
+    pub fn has_name_of(&self, error: &Diagnostic) -> bool {
+        let is_live = |name: &str| self.variables.live.contains_key(name) || self.scope.find(name).is_some();
+        let is_gone = |name: &str| self.why_gone(name).is_some() || self.failed.contains_key(name);
+        unresolved_names(&[error]).iter().any(|name| is_live(name) || is_gone(name))
+    }
+
     /// Why a name that was there once is not.
     fn loss(&self, error: &Diagnostic) -> Option<String> {
         unresolved_names(&[error]).iter().find_map(|name| self.why_gone(name))
