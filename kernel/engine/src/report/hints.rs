@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 
 use crate::crate_names::readable;
-use crate::diagnostic::{Diagnostic, NUMBERS, is_number, quoted};
+use crate::diagnostic::{Diagnostic, is_number, quoted};
 use crate::emit::repair::unresolved_names;
 use crate::plan::scope::Scope;
-use crate::plan::variables::Variables;
+use crate::plan::variables::{Variable, Variables};
+use crate::report::type_hints::of_types;
+use crate::report::type_names::readable_type;
 use crate::report::{inference, python_hints};
 use crate::source::parse::ItemKind;
 use crate::source::source_map::{CrateSource, Place};
@@ -119,18 +121,23 @@ impl<'a> Known<'a> {
             return None;
         }
         let live = self.variables.live.get(name);
-        let (whose, ty) = match live {
+        let (whose, argument, by_closure) = match live {
             Some(variable) => {
-                (format!("`{name}` of cell [{}]", variable.declared.cell.number()), argument_type(&variable.ty))
+                let whose = format!("`{name}` of cell [{}]", variable.declared.cell.number());
+                (whose, argument(name, variable), is_kept_in_closure(variable))
             }
-            None if outer || declared_names(text).contains(name) => (format!("`{name}`"), None),
+            None if outer || declared_names(text).contains(name) => {
+                (format!("`{name}`"), None, !text.contains(&format!("let mut {name}")))
+            }
             None => return None,
         };
-        let argument = ty.map_or_else(|| "as an argument".to_owned(), |ty| format!("as an argument, `{name}: {ty}`"));
-        Some(format!(
-            "a `fn` does not see variables such as {whose}: pass it {argument}; or write a closure, `let f = |x| ...;`, which \
-             sees them; a `const` is seen everywhere"
-        ))
+        let argument = argument.map(|argument| format!(", {argument}")).unwrap_or_default();
+        let closure = if by_closure {
+            "; or write a closure, `let f = |x| ...;`, which sees them; a `const` is seen everywhere"
+        } else {
+            ""
+        };
+        Some(format!("a `fn` does not see variables such as {whose}: pass it as an argument{argument}{closure}"))
     }
 
     /// The cell that would define a name, had it compiled.
@@ -257,13 +264,41 @@ impl<'a> Known<'a> {
     }
 }
 
-/// The type of an argument that a variable can be passed as, where that is short.
-fn argument_type(ty: &str) -> Option<&str> {
-    if is_number(ty) || ty == "bool" {
-        return Some(ty);
+/// A variable as an argument, by its type where that is short.
+fn argument(name: &str, variable: &Variable) -> Option<String> {
+    let ty = readable_type(variable.spelled());
+    let has_name = ty.chars().all(|char| in_name(char) || "<>:, &'[];()".contains(char)) && !ty.contains("impl ");
+    if !has_name || ty.len() > LONGEST_TYPE {
+        return None;
     }
-    (ty.ends_with("Tensor") && !ty.contains('<')).then_some("&Tensor")
+    let element = ty.strip_prefix("Vec<").and_then(|rest| rest.strip_suffix('>'));
+    let argument = match (ty.as_str(), element) {
+        (plain, _) if is_number(plain) || plain == "bool" || plain.starts_with('&') => ty.clone(),
+        ("String", _) => "&str".to_owned(),
+        (_, Some(element)) => format!("&[{element}]"),
+        _ => format!("&{ty}"),
+    };
+    let to_change = variable.mutable && ty != "Tensor";
+    let to_change = if to_change { format!(", or `{name}: &mut {ty}` to change it") } else { String::new() };
+    Some(format!("`{name}: {argument}`{to_change}"))
 }
+
+/// A type that is longer than this is not repeated.
+const LONGEST_TYPE: usize = 40;
+
+/// Whether a closure that captures a variable is there for later cells: it gets numbers, texts, collections and tensors
+/// for itself, and borrows what else there is.
+fn is_kept_in_closure(variable: &Variable) -> bool {
+    let ty = readable_type(variable.spelled());
+    let mut words = ty.split(|char| !in_name(char)).filter(|word| !word.is_empty());
+    !variable.mutable && words.all(|word| is_number(word) || SHARED.contains(&word))
+}
+
+/// The types other than numbers whose values a closure gets for itself (`runtime/src/cell/share.rs`).
+const SHARED: [&str; 17] = [
+    "bool", "char", "str", "static", "String", "Tensor", "Vec", "VecDeque", "HashMap", "HashSet", "BTreeMap",
+    "BTreeSet", "Option", "Rc", "Arc", "Box", "PathBuf",
+];
 
 /// Whether a name of the session can stand where rustc looked for a `value`, a `type`, a `macro`...
 fn suits(what: &str, kind: ItemKind) -> bool {
@@ -334,114 +369,6 @@ fn derives(wanted: &str) -> Option<&'static [&'static str]> {
         "Hash" => &["PartialEq", "Eq", "Hash"],
         _ => return None,
     })
-}
-
-/// Help with types that rustc has no words for.
-fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
-    let message = readable(&error.message);
-    let quoted: Vec<&str> = quoted(&message).collect();
-    let is_number = |ty: &str| is_number(ty.trim_start_matches('&'));
-    let text = place.and_then(|place| place.cell.text.get(place.range.clone())).unwrap_or("");
-    match (error.code(), &quoted[..]) {
-        ("E0432" | "E0433", [krate]) if tells_of(error, "unlinked crate") && !offers_import(error) => Some(
-            Advice::help(format!("if `{krate}` is a crate, the line `:dep {krate} = \"*\"` before the code adds it")),
-        ),
-        ("E0277", [one, other]) if message.starts_with("cannot ") && is_number(one) && is_number(other) => {
-            let to = [one, other].into_iter().find(|ty| ty.starts_with('f')).map_or("f64", |ty| ty);
-            Some(Advice::help(format!("numbers of different types do not mix. Convert one of them, as in `n as {to}`")))
-        }
-        ("E0277", [_, index])
-            if message.contains("cannot be indexed by") && is_number(index) && *index != "{float}" =>
-        {
-            let index = if text.chars().all(in_name) { text } else { "index" };
-            Some(Advice::help(format!("an index is a `usize`: write `{index} as usize`")))
-        }
-        ("E0277", _) if message.starts_with("the `?` operator can only be used in a function that returns") => {
-            Some(Advice::help("have the function return `Result<...>`, and end it with `Ok(...)` around the value"))
-        }
-        ("E0277", [bound]) if bound.starts_with("Scalar: From<") => {
-            Some(Advice::help("a tensor takes `i64` and `f64` as numbers: write `n as i64` or `x as f64`"))
-        }
-        ("E0277", [bound, ..]) if bound.contains(": From<") && bound.contains("Tensor>") => Some(Advice::help(
-            "to get one number, use `x.double_value(&[])` or `x.int64_value(&[])`; for many, `Vec::<f32>::try_from(&x)?`",
-        )),
-        ("E0277", [bound, ..]) if bound.starts_with("Option<Kind>: From<") => Some(Advice::help(
-            "the argument is the kind of the result, as in `x.mean(Kind::Float)`; over one dimension it is \
-             `x.mean_dim(0, false, Kind::Float)`",
-        )),
-        ("E0061", _) if suggestions(error).any(|code| code.contains("dtype")) => {
-            Some(Advice::help("`dtype` is the kind of the result, as in `x.sum(Kind::Float)`"))
-        }
-        _ if is_clone_of_tensor(error, text) => Some(Advice::instead(COPIES)),
-        ("E0599", _) if text == "clone" && message.contains("nn::") => Some(Advice::instead(
-            "to copy a network, make a second one the same way in its own store, then `second.copy(&vs)?`",
-        )),
-        ("E0283", _) => of_other_crates(error),
-        ("E0382" | "E0507", _) if tells_of(error, "has type `Tensor`") => {
-            Some(Advice::help("pass a reference, `&x`, or a second handle to the same data, `x.shallow_clone()`"))
-        }
-        (_, _) if tells_of(error, "this call may capture more lifetimes than intended") => Some(Advice::instead(
-            "a function's `impl Trait` result is assumed to borrow from all its arguments: `-> impl Module + use<>` \
-             says that it does not. A cell finds this out by itself; in a file or a macro it has to be written",
-        )),
-        ("E0597" | "E0521" | "E0373", _) if tells_of(error, "is borrowed for `'static`") => Some(Advice::help(
-            "what outlives the cell, such as a thread, has to own what it uses: give it a clone, with `move ||`, or wait for it \
-             inside `std::thread::scope`",
-        )),
-        _ => None,
-    }
-}
-
-const COPIES: &str = "a tensor is not `Clone`, as there are two ways: `x.shallow_clone()` is a second handle to the same numbers, `x.copy()` has \
-                      its own numbers. For a list: `list.iter().map(Tensor::shallow_clone).collect()`; a type that has one needs an \
-                      `impl Clone` that says which";
-
-/// Whether a tensor, or what holds one, was to be cloned. tch has a method of that name with an argument, which nobody
-/// means.
-fn is_clone_of_tensor(error: &Diagnostic, text: &str) -> bool {
-    match error.code() {
-        "E0061" => text == "clone" && tells_of(error, "`&Tensor` is missing"),
-        "E0277" | "E0599" | "E0271" => error.message.contains("Tensor: Clone`") || tells_of(error, "Tensor: Clone`"),
-        "E0308" => text.ends_with(".to_owned()") && tells_of(error, "expected `Tensor`, found `&Tensor`"),
-        _ => false,
-    }
-}
-
-/// Why a type is not clear that is clear to rustc alone: crates of the session have implementations that a program has
-/// not which does not use them. Those below tch cannot be kept from cells.
-fn of_other_crates(error: &Diagnostic) -> Option<Advice> {
-    let (bound, crates) = error.children.iter().find_map(|child| {
-        let rest = child.message.strip_prefix("multiple `impl`s satisfying `")?;
-        let (bound, crates) = rest.split_once("` found in the following crates: ")?;
-        Some((bound, crates.split_once(":\n").map_or(crates, |(crates, _)| crates)))
-    })?;
-    let names = quoted(crates).filter(|name| !["core", "alloc", "std"].contains(name));
-    let others: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    let ty = bound.split(':').next().filter(|ty| NUMBERS.contains(ty)).unwrap_or("i32");
-    (!others.is_empty()).then(|| {
-        Advice::instead(format!(
-            "plain Rust has one type here. {} is loaded for the whole session and adds another, so say which is meant: \
-             `Vec::<{ty}>::new()`, `text.parse::<{ty}>()`, `{ty}::from(x)`",
-            others.join(" and ")
-        ))
-    })
-}
-
-/// The code of rustc's suggestions.
-fn suggestions(error: &Diagnostic) -> impl Iterator<Item = &str> {
-    let spans = error.children.iter().flat_map(|child| &child.spans);
-    spans.filter_map(|span| span.suggested_replacement.as_deref())
-}
-
-/// Whether rustc knows what to import.
-fn offers_import(error: &Diagnostic) -> bool {
-    suggestions(error).any(|code| code.trim_start().starts_with("use "))
-}
-
-/// Whether a label or a note of an error has this text.
-fn tells_of(error: &Diagnostic, text: &str) -> bool {
-    let mut told = error.labels().chain(error.children.iter().map(|child| child.message.as_str()));
-    told.any(|told| readable(told).replace("tch::", "").contains(text))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub(crate) mod layout;
 pub(crate) mod python_hints;
 pub(crate) mod render;
 pub(crate) mod runtime_hints;
+mod type_hints;
 pub(crate) mod type_names;
 pub(crate) mod underline;
 mod window;

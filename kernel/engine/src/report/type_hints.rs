@@ -1,0 +1,133 @@
+//! Help with types that rustc has no words for, or has words for that lead astray.
+
+use crate::crate_names::readable;
+use crate::diagnostic::{Diagnostic, NUMBERS, is_number, quoted};
+use crate::report::hints::Advice;
+use crate::source::source_map::Place;
+use crate::source::words::in_name;
+
+/// Help with types that rustc has no words for.
+pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
+    let message = readable(&error.message);
+    let quoted: Vec<&str> = quoted(&message).collect();
+    let is_number = |ty: &str| is_number(ty.trim_start_matches('&'));
+    let text = place.and_then(|place| place.cell.text.get(place.range.clone())).unwrap_or("");
+    match (error.code(), &quoted[..]) {
+        ("E0432" | "E0433", [krate]) if tells_of(error, "unlinked crate") && !offers_import(error) => Some(
+            Advice::help(format!("if `{krate}` is a crate, the line `:dep {krate} = \"*\"` before the code adds it")),
+        ),
+        ("E0277", [one, other]) if message.starts_with("cannot ") && is_number(one) && is_number(other) => {
+            let to = [one, other].into_iter().find(|ty| ty.starts_with('f')).map_or("f64", |ty| ty);
+            Some(Advice::help(format!("numbers of different types do not mix. Convert one of them, as in `n as {to}`")))
+        }
+        ("E0277", [_, index])
+            if message.contains("cannot be indexed by") && is_number(index) && *index != "{float}" =>
+        {
+            let index = if text.chars().all(in_name) { text } else { "index" };
+            Some(Advice::help(format!("an index is a `usize`: write `{index} as usize`")))
+        }
+        ("E0277", _) if message.starts_with("the `?` operator can only be used in a function that returns") => {
+            Some(Advice::help("have the function return `Result<...>`, and end it with `Ok(...)` around the value"))
+        }
+        ("E0277", [bound]) if bound.starts_with("Scalar: From<") => {
+            Some(Advice::help("a tensor takes `i64` and `f64` as numbers: write `n as i64` or `x as f64`"))
+        }
+        ("E0277", [bound, ..]) if bound.contains(": From<") && bound.contains("Tensor>") => Some(Advice::help(
+            "to get one number, use `x.double_value(&[])` or `x.int64_value(&[])`; for many, `Vec::<f32>::try_from(&x)?`",
+        )),
+        ("E0277", [bound, ..]) if bound.starts_with("Option<Kind>: From<") => Some(Advice::help(
+            "the argument is the kind of the result, as in `x.mean(Kind::Float)`; over one dimension it is \
+             `x.mean_dim(0, false, Kind::Float)`",
+        )),
+        ("E0061", _) if suggestions(error).any(|code| code.contains("dtype")) => {
+            Some(Advice::help("`dtype` is the kind of the result, as in `x.sum(Kind::Float)`"))
+        }
+        _ if is_clone_of_tensor(error, text) => Some(Advice::instead(COPIES)),
+        ("E0599", _) if text == "clone" && message.contains("nn::") => Some(Advice::instead(
+            "to copy a network, make a second one the same way in its own store, then `second.copy(&vs)?`",
+        )),
+        ("E0283", _) => of_other_crates(error),
+        ("E0382", told) if is_of_exclusive_reference(error) => {
+            let name = told.first().copied().unwrap_or_else(|| moved_part(error).unwrap_or("x"));
+            Some(Advice::instead(format!(
+                "the `&mut` in an `Option` is moved by its use. To look at it, write `match &{name}` or `{name}.as_ref()`; to \
+                 change it or to pass it on, `{name}.as_deref_mut()`, with `mut {name}` where it is declared"
+            )))
+        }
+        ("E0382" | "E0507", _) if tells_of(error, "has type `Tensor`") => {
+            Some(Advice::help("pass a reference, `&x`, or a second handle to the same data, `x.shallow_clone()`"))
+        }
+        (_, _) if tells_of(error, "this call may capture more lifetimes than intended") => Some(Advice::instead(
+            "a function's `impl Trait` result is assumed to borrow from all its arguments: `-> impl Module + use<>` \
+             says that it does not. A cell finds this out by itself; in a file or a macro it has to be written",
+        )),
+        ("E0597" | "E0521" | "E0373", _) if tells_of(error, "is borrowed for `'static`") => Some(Advice::help(
+            "what outlives the cell, such as a thread, has to own what it uses: give it a clone, with `move ||`, or wait for it \
+             inside `std::thread::scope`",
+        )),
+        _ => None,
+    }
+}
+
+/// The value that a part of is moved: `cache` of "`cache.0` moved here".
+fn moved_part(error: &Diagnostic) -> Option<&str> {
+    error.labels().find_map(|label| quoted(label).next()?.strip_suffix(".0"))
+}
+
+/// Whether what is gone is the `&mut` in an `Option`.
+fn is_of_exclusive_reference(error: &Diagnostic) -> bool {
+    (moved_part(error).is_some() && tells_of(error, "value has type `&mut "))
+        || tells_of(error, "has type `Option<&mut ")
+}
+
+const COPIES: &str = "a tensor is not `Clone`, as there are two ways: `x.shallow_clone()` is a second handle to the same numbers, `x.copy()` has \
+                      its own numbers. For a list: `list.iter().map(Tensor::shallow_clone).collect()`; a type that has one needs an \
+                      `impl Clone` that says which";
+
+/// Whether a tensor, or what holds one, was to be cloned. tch has a method of that name with an argument, which nobody
+/// means.
+fn is_clone_of_tensor(error: &Diagnostic, text: &str) -> bool {
+    match error.code() {
+        "E0061" => text == "clone" && tells_of(error, "`&Tensor` is missing"),
+        "E0277" | "E0599" | "E0271" => error.message.contains("Tensor: Clone`") || tells_of(error, "Tensor: Clone`"),
+        "E0308" => text.ends_with(".to_owned()") && tells_of(error, "expected `Tensor`, found `&Tensor`"),
+        _ => false,
+    }
+}
+
+/// Why a type is not clear that is clear to rustc alone: crates of the session have implementations that a program has
+/// not which does not use them. Those below tch cannot be kept from cells.
+fn of_other_crates(error: &Diagnostic) -> Option<Advice> {
+    let (bound, crates) = error.children.iter().find_map(|child| {
+        let rest = child.message.strip_prefix("multiple `impl`s satisfying `")?;
+        let (bound, crates) = rest.split_once("` found in the following crates: ")?;
+        Some((bound, crates.split_once(":\n").map_or(crates, |(crates, _)| crates)))
+    })?;
+    let names = quoted(crates).filter(|name| !["core", "alloc", "std"].contains(name));
+    let others: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let ty = bound.split(':').next().filter(|ty| NUMBERS.contains(ty)).unwrap_or("i32");
+    (!others.is_empty()).then(|| {
+        Advice::instead(format!(
+            "plain Rust has one type here. {} is loaded for the whole session and adds another, so say which is meant: \
+             `Vec::<{ty}>::new()`, `text.parse::<{ty}>()`, `{ty}::from(x)`",
+            others.join(" and ")
+        ))
+    })
+}
+
+/// The code of rustc's suggestions.
+fn suggestions(error: &Diagnostic) -> impl Iterator<Item = &str> {
+    let spans = error.children.iter().flat_map(|child| &child.spans);
+    spans.filter_map(|span| span.suggested_replacement.as_deref())
+}
+
+/// Whether rustc knows what to import.
+fn offers_import(error: &Diagnostic) -> bool {
+    suggestions(error).any(|code| code.trim_start().starts_with("use "))
+}
+
+/// Whether a label or a note of an error has this text.
+fn tells_of(error: &Diagnostic, text: &str) -> bool {
+    let mut told = error.labels().chain(error.children.iter().map(|child| child.message.as_str()));
+    told.any(|told| readable(told).replace("tch::", "").contains(text))
+}
