@@ -114,7 +114,7 @@ impl<'a> Known<'a> {
     fn not_captured(&self, error: &Diagnostic, place: &Place) -> Option<String> {
         let text = &place.cell.text;
         let outer = error.code() == "E0434";
-        let is_value = error.code() == "E0425" && error.message.starts_with("cannot find value");
+        let is_value = error.code() == "E0425" && !error.message.starts_with("cannot find type");
         let name = if outer { text.get(place.range.clone()) } else { quoted(&error.message).next() }?;
         let in_function = outer || (is_value && text[..place.range.start].contains("fn "));
         if !in_function {
@@ -267,7 +267,7 @@ impl<'a> Known<'a> {
 /// A variable as an argument, by its type where that is short.
 fn argument(name: &str, variable: &Variable) -> Option<String> {
     let ty = readable_type(variable.spelled());
-    let has_name = ty.chars().all(|char| in_name(char) || "<>:, &'[];()".contains(char)) && !ty.contains("impl ");
+    let has_name = ty.chars().all(|char| in_name(char) || "<>:, &'[];()-".contains(char));
     if !has_name || ty.len() > LONGEST_TYPE {
         return None;
     }

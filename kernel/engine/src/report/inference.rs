@@ -6,6 +6,7 @@ use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
 use crate::report::hints::{Advice, Patch};
 use crate::report::python_hints::expressions::base;
+use crate::report::python_hints::unpacking::names;
 use crate::source::source_map::Place;
 
 /// A chain of calls that is longer than this is not repeated.
@@ -16,7 +17,7 @@ pub(super) fn advice(error: &Diagnostic, place: impl Fn(&Span) -> Option<Place>)
     let mut places = error.spans.iter().filter_map(place);
     match error.code() {
         "E0282" | "E0283" | "E0284" => of_a_result(error, &places.find(|place| method(place).is_some())?),
-        "E0277" => of_a_slice(error, &places.find(|place| method(place) == Some("collect"))?),
+        "E0277" => of_what_is_collected(error, &places.find(|place| method(place) == Some("collect"))?),
         _ => None,
     }
 }
@@ -60,14 +61,33 @@ fn element(error: &Diagnostic) -> Option<String> {
     })
 }
 
-/// `Tensor::stack(list.iter().map(...).collect(), 0)`
-fn of_a_slice(error: &Diagnostic, place: &Place) -> Option<Advice> {
+/// `Tensor::stack(list.iter().map(...).collect(), 0)`, or `let (a, b) = text.split(' ').collect();`
+fn of_what_is_collected(error: &Diagnostic, place: &Place) -> Option<Advice> {
     let message = readable(&error.message);
     let wanted = quoted(&message).next().filter(|_| message.contains("cannot be built from an iterator"))?;
-    if !wanted.trim_start_matches('&').starts_with('[') || wanted.contains(';') {
-        return None;
-    }
     let chain = base(&place.cell.text[..place.range.start]);
     let chain = if chain.len() > LONGEST || chain.contains('\n') { "list.iter().map(...)" } else { chain };
-    Some(Advice::instead(format!("a slice is borrowed from a list: `&{chain}.collect::<Vec<_>>()`")))
+    let names = pattern(&place.cell.text[..place.range.start]).unwrap_or("a, b");
+    Some(Advice::instead(match parts(wanted) {
+        Some(count) => format!(
+            "a list may have any number of elements, so say how many are meant: `let [{names}]: [_; {count}] = \
+             {chain}.collect::<Vec<_>>().try_into().unwrap();`"
+        ),
+        None if wanted.trim_start_matches('&').starts_with('[') => {
+            format!("a slice is borrowed from a list: `&{chain}.collect::<Vec<_>>()`")
+        }
+        None => return None,
+    }))
+}
+
+/// How many elements a pattern takes, by its type: `(_, _)` or `[_; 2]`.
+fn parts(ty: &str) -> Option<usize> {
+    let tuple = ty.starts_with("(_").then(|| ty.matches('_').count());
+    tuple.or_else(|| ty.strip_prefix('[')?.strip_suffix(']')?.split_once("; ")?.1.parse().ok())
+}
+
+/// The names in the pattern of the statement that a text ends in.
+fn pattern(before: &str) -> Option<&str> {
+    let statement = &before[before.rfind("let ")? + "let ".len()..];
+    names(statement.split(" =").next()?.trim_end())
 }

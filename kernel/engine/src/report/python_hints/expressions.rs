@@ -8,7 +8,7 @@ use crate::source::words::{closes, closing, in_name, tokens};
 
 /// The value that a text ends with: `net.weight`, `x.i(0)` or `(a + b)`; `x` where there is none.
 pub(in crate::report) fn base(before: &str) -> &str {
-    let before = before.trim_end().trim_end_matches('.');
+    let before = before.trim_end().trim_end_matches('.').trim_end();
     let value = before[start_of_value(before)..].trim_start_matches(['.', ':', '?']);
     if value.is_empty() { "x" } else { value }
 }
@@ -221,6 +221,7 @@ mod tests {
         check("(2 * n).", "(2 * n)");
         check("f(x.size()[0]).", "f(x.size()[0])");
         check("a + v\n    .iter()\n    .map(|x| x + 1).", "v\n    .iter()\n    .map(|x| x + 1)");
+        check("v\n    .iter()\n    .", "v\n    .iter()");
         check("v.iter().sum::<f64>().", "v.iter().sum::<f64>()");
         check("return net.weight", "net.weight");
         check("if ", "x");

@@ -9,7 +9,7 @@ mod names;
 mod numbers;
 mod operators;
 mod syntax;
-mod unpacking;
+pub(super) mod unpacking;
 
 use std::ops::Range;
 

@@ -23,8 +23,8 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let count = names.split(',').count();
     let assigned = spot.after.trim_start().strip_prefix('=').and_then(statement);
     let Some(Assigned { value, borrowed }) = assigned.map(|value| Assigned::new(value, list.starts_with('&'))) else {
-        let ty = format!("[{}; {count}]", element(&list)?);
-        return Some(Advice::instead(format!("{ANY_NUMBER}: `let [{names}]: {ty} = list.try_into().unwrap();`")));
+        let ty = format!("&[{}; {count}]", element(&list)?);
+        return Some(Advice::instead(format!("{ANY_NUMBER}: `let [{names}]: {ty} = list[..].try_into().unwrap();`")));
     };
     if let Some(tensor) = value.strip_suffix(".size()").filter(|_| count <= MOST_SIZES) {
         return Some(Advice::instead(format!("write `let ({names}) = {tensor}.size{count}().unwrap();`")));
@@ -89,7 +89,7 @@ fn element(list: &str) -> Option<&str> {
 }
 
 /// The names in a pattern; `None` of one that says more than names.
-fn names(pattern: &str) -> Option<&str> {
+pub(in crate::report) fn names(pattern: &str) -> Option<&str> {
     let names = pattern.strip_prefix(['(', '['])?.strip_suffix([')', ']'])?.trim().trim_end_matches(',');
     names.chars().all(|char| in_name(char) || ", ".contains(char)).then_some(names)
 }
