@@ -22,8 +22,10 @@ const GIVEN: &str = "given";
 const STYLED: &str = "[styled] ";
 /// Ahead of the name of a case that is interrupted once it has printed `ready`.
 const INTERRUPTED: &str = "[interrupted] ";
-/// A report has fewer lines than this, so that a reader sees all of it at once.
+/// What is drawn has fewer lines than this, so that a reader sees all of it at once.
 const MOST_LINES: usize = 25;
+/// So has the list of further errors below it, which has nothing drawn and is read line by line.
+const MOST_LINES_OF_LIST: usize = 30;
 /// A cell shows that many columns; it breaks longer lines, and then underlines are not below their words.
 const MOST_COLUMNS: usize = 100;
 
@@ -163,8 +165,10 @@ fn complaints_about(cell: &Cell, shown: &Shown) -> Vec<String> {
     if !styled {
         complaints.push("nothing is bold".to_owned());
     }
-    if report.lines().count() >= MOST_LINES {
-        complaints.push(format!("{} lines are too many", report.lines().count()));
+    let all = report.lines().count();
+    let drawn = report.lines().position(|line| line.starts_with("cell [")).unwrap_or(all);
+    if drawn >= MOST_LINES || all - drawn >= MOST_LINES_OF_LIST {
+        complaints.push(format!("{all} lines are too many"));
     }
     complaints.extend(
         report.lines().filter(|line| line.chars().count() > MOST_COLUMNS).map(|line| format!("too long: {line}")),

@@ -383,7 +383,7 @@ def test_an_underline_is_below_its_word_also_of_a_long_line(lab):
     lab.shoot("lab-long-line")
 
 
-def test_sliders_call_a_closure_and_what_it_prints_stands_below_them(lab):
+def test_sliders_call_a_closure_and_what_it_prints_stands_below_them(lab, server):
     lab.launch()
     lab.run(
         0,
@@ -406,7 +406,12 @@ def test_sliders_call_a_closure_and_what_it_prints_stands_below_them(lab):
     expect(output).to_contain_text("value 5 true")
     expect(output).not_to_contain_text("value 5 false")
     lab.shoot("sliders")
-    lab.page.keyboard.press("Control+s")
+    lab.page.locator('.jp-Toolbar:visible [data-command="docmanager:save"]').first.click()
+    _, folder, _ = server
+    until = time.monotonic() + 60
+    while not any("value 5 true" in notebook.read_text() for notebook in folder.glob("*.ipynb")):
+        assert time.monotonic() < until, "the notebook is not saved"
+        time.sleep(0.1)
     lab.page.reload()
     lab.ready()
     handle.press("ArrowRight")

@@ -13,6 +13,9 @@ const BEGINNING: usize = 14;
 /// A label is not broken into lines that are shorter than this.
 const NARROW: usize = 40;
 
+/// What goes on in another line of a list begins so many columns further to the right.
+const INDENT: usize = 2;
+
 const BOLD: Style = Style::new().effects(Effects::BOLD);
 const PLAIN: Style = Style::new();
 
@@ -37,6 +40,26 @@ pub fn drawn(groups: &[Group<'_>]) -> Vec<String> {
     let lines: Vec<&str> = drawn.lines().collect();
     let below = lines.iter().skip(1).copied().chain([""]);
     lines.iter().zip(below).flat_map(|(line, below)| with_label_folded(line, below)).collect()
+}
+
+/// A line of a list: how it begins, what matters in it, and the rest. It goes on below, further to the right.
+pub fn listed(beginning: &str, bold: &str, rest: &str) -> Vec<String> {
+    let indent = beginning.len() - beginning.trim_start().len() + INDENT;
+    let whole = format!("{beginning}{bold}{rest}");
+    let bold = beginning.len()..beginning.len() + bold.len();
+    let mut from = 0;
+    let pieces = folded(&whole, WIDTH - indent).into_iter().enumerate();
+    let styled = pieces.map(|(line, piece)| {
+        from += whole[from..].find(piece).unwrap_or_default();
+        let within = |at: usize| at.clamp(from, from + piece.len()) - from;
+        let (start, end) = (within(bold.start), within(bold.end));
+        from += piece.len();
+        let margin = if line == 0 { 0 } else { indent };
+        let (ahead, word, behind) = (&piece[..start], &piece[start..end], &piece[end..]);
+        let word = if word.is_empty() { String::new() } else { format!("{BOLD}{word}{BOLD:#}") };
+        format!("{:margin$}{ahead}{word}{behind}", "")
+    });
+    styled.collect()
 }
 
 /// A message in lines that fit behind its beginning. A line breaks ahead of code rather than in it.
@@ -156,6 +179,18 @@ mod tests {
         assert_eq!(wrapped(&word), word);
         assert_eq!(wrapped("short\n  and indented"), "short\n  and indented");
         assert_eq!(wrapped(&"数字 ".repeat(30)).lines().count(), 2, "{}", wrapped(&"数字 ".repeat(30)));
+    }
+
+    #[test]
+    fn a_long_line_of_a_list_goes_on_further_to_the_right() {
+        let message = "word ".repeat(40);
+        let drawn = listed("cell [5]:9:14: ", message.trim_end(), "");
+        let plain: Vec<String> = drawn.iter().map(|line| strip_ansi_codes(line).into_owned()).collect();
+        assert!(plain.iter().all(|line| line.len() <= WIDTH), "{plain:#?}");
+        assert!(plain[0].starts_with("cell [5]:9:14: word ") && plain[1].starts_with("  word"), "{plain:#?}");
+        assert!(drawn[0].starts_with("cell [5]:9:14: \u{1b}[1mword"), "{drawn:?}");
+        assert!(drawn.iter().all(|line| line.ends_with("\u{1b}[0m")), "{drawn:?}");
+        assert_eq!(listed("  ", "help", ": write `x`"), ["  \u{1b}[1mhelp\u{1b}[0m: write `x`"]);
     }
 
     #[test]

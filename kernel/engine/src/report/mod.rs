@@ -2,6 +2,7 @@
 
 pub(crate) mod brackets;
 pub(crate) mod errors;
+mod further;
 pub(crate) mod hints;
 mod inference;
 pub(crate) mod layout;

@@ -11,6 +11,7 @@ use oxtorch_session::{CellError, ErrorKind};
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, Span, quoted};
 use crate::report::brackets::Unbalanced;
+use crate::report::further;
 use crate::report::hints::Advice;
 use crate::report::layout::{drawn, wrapped};
 use crate::report::runtime_hints;
@@ -26,8 +27,8 @@ const MAX_ERRORS: usize = 4;
 /// A report of more lines than this is not seen at once.
 const MAX_LINES: usize = 24;
 
-/// The lines that say how many more errors there are.
-const MORE_LINES: usize = 2;
+/// What the list of the further errors takes at least: an empty line, one error, its help.
+const LEAST_FURTHER: usize = 3;
 
 /// More alternatives than this (of traits to import, say) are noise.
 const MAX_SUGGESTIONS: usize = 3;
@@ -60,39 +61,39 @@ pub fn errors(
     file: &str,
     advice: impl Fn(&Diagnostic) -> Advice,
 ) -> Report {
-    let distinct = distinct(errors);
-    let advice: Vec<Advice> = distinct.iter().take(MAX_ERRORS).map(|error| advice(error)).collect();
-    let draws = [Detail::All, Detail::FirstSuggestion, Detail::MessageAndPlace].map(|detail| {
-        let drawn = distinct.iter().zip(&advice).map(|(error, advice)| draw(error, source, file, advice, detail));
-        drawn.collect::<Vec<String>>()
+    let distinct = distinct(errors, source, file);
+    let draw = |error: &&Diagnostic, detail| draw(error, source, file, &advice(error), detail);
+    let drawn = if distinct.len() > MAX_ERRORS { None } else { all_drawn(&distinct, draw) };
+    let lines = drawn.map(|all| lines_of(&all.join("\n\n"))).unwrap_or_else(|| match distinct.split_first() {
+        None => Vec::new(),
+        Some((first, further)) => {
+            let mut lines = lines_of(&in_most_detail(first, further.is_empty(), draw));
+            lines.extend(further::lines(further, source, file, &advice));
+            lines
+        }
     });
-    let shown = what_fits(&draws, distinct.len());
-    let mut lines: Vec<String> = shown.join("\n\n").lines().map(str::to_owned).collect();
-    let more = distinct.len() - shown.len();
-    if more > 0 {
-        lines.push(String::new());
-        lines.push(format!("... and {more} more error{}", if more == 1 { "" } else { "s" }));
-    }
     let summary = errors.first().map_or_else(String::new, |error| without_folder(&readable(&error.message), source));
     Report { summary, lines }
 }
 
-/// Of errors drawn in ever less detail, what can be seen at once: all of them in as much detail as that allows, else
-/// the first one in full, which is usually the cause, and as many more as there is room for.
-fn what_fits(draws: &[Vec<String>; 3], errors: usize) -> Vec<String> {
-    let room = |shown: usize| if shown < errors { MAX_LINES - MORE_LINES } else { MAX_LINES };
-    if let Some(all) = draws.iter().find(|draws| height(draws) <= room(draws.len())) {
-        return all.clone();
-    }
-    let mut shown = draws[2].clone();
-    let mut firsts = draws.iter().filter_map(|draws| draws.first());
-    if let Some(first) = firsts.find(|first| first.lines().count() <= room(1)) {
-        shown[0].clone_from(first);
-    }
-    while shown.len() > 1 && height(&shown) > room(shown.len()) {
-        shown.pop();
-    }
-    shown
+fn lines_of(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
+/// All errors with their help, if they can be seen at once.
+fn all_drawn(errors: &[&Diagnostic], draw: impl Fn(&&Diagnostic, Detail) -> String) -> Option<Vec<String>> {
+    let details = [Detail::All, Detail::FirstSuggestion].into_iter();
+    let mut draws = details.map(|detail| errors.iter().map(|error| draw(error, detail)).collect::<Vec<_>>());
+    draws.find(|draws| height(draws) <= MAX_LINES)
+}
+
+/// An error in as much detail as there is room for.
+fn in_most_detail(error: &&Diagnostic, is_alone: bool, draw: impl Fn(&&Diagnostic, Detail) -> String) -> String {
+    let room = if is_alone { MAX_LINES } else { MAX_LINES - LEAST_FURTHER };
+    let fits = |drawn: &String| drawn.lines().count() <= room;
+    let details = [Detail::All, Detail::FirstSuggestion].into_iter();
+    let mut draws = details.map(|detail| draw(error, detail));
+    draws.find(fits).unwrap_or_else(|| draw(error, Detail::MessageAndPlace))
 }
 
 /// The number of lines that drawn errors take, with a line between two of them.
@@ -101,7 +102,7 @@ fn height(draws: &[String]) -> usize {
 }
 
 /// Leaves out errors that only repeat or follow from an earlier one.
-fn distinct<'a>(errors: &[&'a Diagnostic]) -> Vec<&'a Diagnostic> {
+fn distinct<'a>(errors: &[&'a Diagnostic], source: &CrateSource, file: &str) -> Vec<&'a Diagnostic> {
     // Where a letter or a quote is wrong, what follows is guesswork.
     let lexical = |error: &&Diagnostic| {
         error.message.starts_with("unknown start of token") || error.message.starts_with("prefix `")
@@ -114,19 +115,31 @@ fn distinct<'a>(errors: &[&'a Diagnostic]) -> Vec<&'a Diagnostic> {
         is_name.then(|| quoted(&error.message).next().map(str::to_owned)).flatten()
     };
     let primary = |error: &Diagnostic| error.primary().map(|span| (span.byte_start, span.byte_end));
-    let (mut subjects, mut places) = (HashSet::new(), HashSet::new());
+    let line = |error: &Diagnostic| {
+        let place = error.range_in(file).and_then(|range| source.place(range))?;
+        Some((place.cell.number(), place.line()))
+    };
+    let (mut subjects, mut places, mut causes) = (HashSet::new(), HashSet::new(), HashSet::new());
     let mut distinct = errors.to_vec();
     distinct.retain(|error| {
         let (subject, place) = (subject(error), primary(error));
         let repeats = subject.as_ref().is_some_and(|subject| subjects.contains(subject))
-            || place.is_some_and(|place| places.contains(&place));
+            || place.is_some_and(|place| places.contains(&place))
+            || (!places.is_empty() && snippets(&error.spans, source, file).is_empty())
+            || (is_of_unknown_type(error) && line(error).is_some_and(|line| causes.contains(&line)));
         if !repeats {
             subjects.extend(subject);
             places.extend(place);
+            causes.extend(line(error).filter(|_| !is_of_unknown_type(error)));
         }
         !repeats
     });
     distinct
+}
+
+/// Whether a type is missing or makes no sense, as it does behind another error.
+fn is_of_unknown_type(error: &Diagnostic) -> bool {
+    matches!(error.code(), "E0282" | "E0283" | "E0284") || error.message.starts_with("the size for values of type")
 }
 
 /// How much of a diagnostic is drawn.
@@ -184,7 +197,7 @@ fn draw(error: &Diagnostic, source: &CrateSource, file: &str, advice: &Advice, d
 }
 
 /// Paths of files as the user has them: from the folder that the notebook works in.
-fn without_folder(text: &str, source: &CrateSource) -> String {
+pub(super) fn without_folder(text: &str, source: &CrateSource) -> String {
     match source.folder() {
         Some(folder) => text.replace(&format!("{}/", folder.display()), ""),
         None => text.to_owned(),
@@ -205,7 +218,7 @@ fn suggests(message: &str) -> bool {
 }
 
 /// Whether a note helps nobody.
-fn says_nothing(message: &str) -> bool {
+pub(super) fn says_nothing(message: &str) -> bool {
     let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| message.starts_with(beginning));
     // "the following other types implement trait `Mul<Rhs>`", and 177 types.
     let is_long_list = begins(&["the following other types implement"]) && message.lines().count() > 4;
@@ -250,12 +263,17 @@ fn snippets(spans: &[Span], source: &CrateSource, file: &str) -> Vec<Snippet<'st
 
 /// A place in a module of the user's that stands in a file beside the notebook.
 fn in_a_file(span: &Span, source: &CrateSource) -> Option<Snippet<'static, Annotation<'static>>> {
-    let path = Path::new(&span.file_name);
-    let text = source.folder().filter(|folder| path.starts_with(folder)).and_then(|_| files::text(path).ok())?;
+    let text = text_of_file(span, source)?;
     let range = span.byte_start..span.byte_end;
-    text.get(range.clone())?;
     let annotation = AnnotationKind::Primary.span(range).label(span.label.as_deref().map(readable));
     Some(Snippet::source(text).path(without_folder(&span.file_name, source)).annotation(annotation))
+}
+
+/// The text of the user's file that a place is in.
+pub(super) fn text_of_file(span: &Span, source: &CrateSource) -> Option<String> {
+    let path = Path::new(&span.file_name);
+    let text = source.folder().filter(|folder| path.starts_with(folder)).and_then(|_| files::text(path).ok())?;
+    text.get(span.byte_start..span.byte_end).is_some().then_some(text)
 }
 
 fn snippet<T: Clone>(cell: &CellText) -> Snippet<'static, T> {
@@ -269,28 +287,42 @@ fn source<T: Clone>(text: String, cell: &CellText) -> Snippet<'static, T> {
 
 /// A suggestion, as a patch where it changes the user's text and as text where it adds a `use`.
 fn suggestion(message: &str, spans: &[&Span], source: &CrateSource, file: &str) -> Option<Group<'static>> {
-    let replacement = |span: &&Span| span.suggested_replacement.clone().unwrap_or_default();
-    let imports = spans.iter().map(replacement).filter(|code| code.trim_start().starts_with("use "));
-    let mut imports: Vec<String> = imports.map(|code| readable(code.trim())).collect();
-    if !imports.is_empty() {
-        imports.dedup();
-        imports.truncate(MAX_SUGGESTIONS);
-        return Some(Group::with_title(help(&format!("{message}: `{}`", imports.join("` or `")))));
+    if let Some(imports) = imports(spans) {
+        return Some(Group::with_title(help(&format!("{message}: {imports}"))));
     }
+    let patches = patches(spans, source, file)?;
+    let cell = Arc::clone(&patches.first()?.0.cell);
+    let changes = patches.into_iter().map(|(place, code)| (place.range, code)).collect();
+    Some(Group::with_title(help(message)).element(changed(&cell, changes)))
+}
+
+/// What a suggestion imports, if that is what it does.
+pub(super) fn imports(spans: &[&Span]) -> Option<String> {
+    let imports = spans.iter().map(|span| replacement(span)).filter(|code| code.trim_start().starts_with("use "));
+    let mut imports: Vec<String> = imports.map(|code| readable(code.trim())).collect();
+    imports.dedup();
+    imports.truncate(MAX_SUGGESTIONS);
+    (!imports.is_empty()).then(|| format!("`{}`", imports.join("` or `")))
+}
+
+/// What a suggestion changes in a cell, and to what.
+pub(super) fn patches(spans: &[&Span], source: &CrateSource, file: &str) -> Option<Vec<(Place, String)>> {
     let mut patches: Vec<(Place, String)> = Vec::new();
     for span in spans {
-        patches.push((source.place(span.range_in(file)?)?, replacement(span)));
+        patches.push((source.place(span.range_in(file)?)?, readable(replacement(span))));
     }
-    let cell = Arc::clone(&patches.first()?.0.cell);
-    if !patches.iter().all(|(place, _)| Arc::ptr_eq(&place.cell, &cell)) {
+    let first = patches.first()?.0.clone();
+    if !patches.iter().all(|(place, _)| Arc::ptr_eq(&place.cell, &first.cell)) {
         return None;
     }
     // Alternatives come as several patches of one place; only the first can be drawn.
-    let first = patches[0].0.range.clone();
-    let alternatives = patches.iter().skip(1).any(|(place, _)| place.range == first && !first.is_empty());
+    let alternatives = patches.iter().skip(1).any(|(place, _)| place.range == first.range && !first.range.is_empty());
     patches.truncate(if alternatives { 1 } else { patches.len() });
-    let changes = patches.into_iter().map(|(place, code)| (place.range, readable(&code))).collect();
-    Some(Group::with_title(help(message)).element(changed(&cell, changes)))
+    Some(patches)
+}
+
+fn replacement(span: &Span) -> &str {
+    span.suggested_replacement.as_deref().unwrap_or_default()
 }
 
 fn help(message: &str) -> Title<'static> {
@@ -344,20 +376,6 @@ pub fn unbalanced_text(cell: &CellText, found: &Unbalanced) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn more_is_shown_of_fewer_errors() {
-        let draws = |all: usize, less: usize, least: usize, errors: usize| {
-            [all, less, least].map(|count| vec!["line\n".repeat(count); errors])
-        };
-        let heights = |draws: &[Vec<String>; 3], errors| -> Vec<usize> {
-            what_fits(draws, errors).iter().map(|draw| draw.lines().count()).collect()
-        };
-        assert_eq!(heights(&draws(11, 9, 5, 2), 2), [11, 11]);
-        assert_eq!(heights(&draws(11, 6, 5, 3), 3), [6, 6, 6]);
-        assert_eq!(heights(&draws(16, 12, 10, 3), 3), [16]);
-        assert_eq!(heights(&draws(30, 26, 20, 1), 1), [20]);
-    }
 
     #[test]
     fn a_failure_points_at_the_word() {
