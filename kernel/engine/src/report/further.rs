@@ -162,13 +162,24 @@ fn help(error: &Diagnostic, advice: &Advice, source: &CrateSource, file: &str) -
         if let Some(imports) = imports(&spans) {
             return Some(Help::of(format!("{}: {imports}", text(child))));
         }
-        patches(&spans, source, file).map(|patches| Help { text: text(child), code: line_with(patches) })
+        patches(&spans, source, file).map(|patches| Help { text: text(child), code: code_with(patches) })
     });
     let said = || {
         let mut said = children().filter(|child| child.level == "help" && child.spans.is_empty());
-        said.find(|child| !says_nothing(&child.message)).map(|child| Help::of(text(child)))
+        // That a trait is not implemented is what the message says as well.
+        said.find(|child| !says_nothing(&child.message) && !child.message.starts_with("the trait `"))
+            .map(|child| Help::of(text(child)))
     };
     suggested.or_else(said)
+}
+
+/// The line that a suggestion makes; of one that is too long, what it writes there, if that is all in one place.
+fn code_with(patches: Vec<(Place, String)>) -> Option<String> {
+    let written = match &patches[..] {
+        [(_, code)] => Some(code.trim().to_owned()).filter(|code| !code.is_empty() && !code.contains('\n')),
+        _ => None,
+    };
+    line_with(patches).or(written)
 }
 
 /// The line that a suggestion makes, if it changes one line alone and that is short.
@@ -229,7 +240,10 @@ mod tests {
         let cell = CellText::new(1, "let a = 1;\n    f(x, y);\n");
         let patch = |at: usize, code: &str| (Place { cell: cell.clone(), range: at..at }, code.to_owned());
         assert_eq!(line_with(vec![patch(20, "&"), patch(17, "&")]).as_deref(), Some("f(&x, &y);"));
-        assert_eq!(line_with(vec![patch(17, &"x".repeat(80))]), None);
+        let long = "x".repeat(80);
+        assert_eq!(line_with(vec![patch(17, &long)]), None);
+        assert_eq!(code_with(vec![patch(17, &long)]), Some(long.clone()));
+        assert_eq!(code_with(vec![patch(17, &long), patch(20, "&")]), None);
         assert_eq!(line_with(vec![patch(0, "use x;\n")]), None);
     }
 }
