@@ -153,6 +153,29 @@ const ANY: Names = &[
     ("append", "`list.push(x)`"),
 ];
 
+/// Settings of Python's layers and optimizers: what the name of the type here ends with, the setting, and what to write.
+const SETTINGS: [(&str, &str, &str); 5] = [
+    (
+        "LayerNormConfig",
+        "bias",
+        "without a bias it is a weight of your own, `let weight = (vs.root() / \"ln\").ones(\"weight\", &[64]);`, and \
+         `x.layer_norm([64], Some(&weight), None, 1e-5, true)`",
+    ),
+    ("", "lr", "the rate is an argument: `nn::Adam::default().build(&vs, 1e-3)?`"),
+    ("", "weight_decay", "`wd: 0.01`"),
+    ("", "betas", "`beta1: 0.9, beta2: 0.999`"),
+    ("", "kernel_size", "the size is an argument: `nn::conv2d(vs.root() / \"conv\", 3, 16, 5, Default::default())`"),
+];
+
+/// Help for a setting that a struct of settings does not have.
+pub(super) fn of_setting(error: &Diagnostic) -> Option<Advice> {
+    let message = readable(&error.message);
+    let (ty, name) = message.strip_prefix("struct `")?.split_once("` has no field named `")?;
+    let name = name.trim_end_matches('`');
+    let (.., rust) = SETTINGS.iter().find(|(end, setting, _)| ty.ends_with(end) && *setting == name)?;
+    Some(Advice::instead(write(rust)))
+}
+
 /// Help for a field or a method that is not there.
 pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let message = readable(&error.message);

@@ -52,6 +52,7 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
             .or_else(|| numbers::advice(error, &spot))
             .or_else(|| of_a_member_elsewhere(error, &spot)),
         "E0689" => numbers::advice(error, &spot),
+        "E0560" => members::of_setting(error),
         "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => Some(Advice::instead(POWER)),
         "E0369" if spot.before.trim_end().ends_with(']') && error.message.starts_with("cannot multiply `[") => {
             Some(Advice::instead("a list of equal values is `vec![0; 10]`"))
