@@ -67,7 +67,7 @@ impl NativeEngine {
     fn knows_path(&self, path: &str) -> bool {
         match path.split_once('.') {
             Some((owner, rest)) => self.state.variables.live.contains_key(owner) && !rest.contains('.'),
-            None => self.state.knows(path.split("::").next().unwrap_or(path)),
+            None => self.state.knows(path.split("::").next().unwrap_or(path).trim_end_matches('!')),
         }
     }
 
@@ -217,14 +217,25 @@ fn ahead_of<'a>(cell: &'a str, part: &str) -> &'a str {
 
 /// Whether the cursor is at a name, and not between parentheses.
 fn is_on_name(cell: &str, cursor: usize) -> bool {
-    cell[..cursor].ends_with(in_name) || cell[cursor..].starts_with(in_name)
+    !with_name_at(cell, cursor).is_empty()
+}
+
+/// The cell up to the end of the name at the cursor; empty where no name is there, but a number or a string, say.
+fn with_name_at(cell: &str, cursor: usize) -> &str {
+    let text = &cell[..cursor + first_name(&cell[cursor..]).len()];
+    let is_name = match significant(text)[..] {
+        [.., (TokenKind::Dot, _), (TokenKind::Literal { .. }, _)] => true,
+        [.., (kind, _)] => matches!(kind, TokenKind::Ident | TokenKind::RawIdent),
+        [] => false,
+    };
+    if is_name && text.ends_with(in_name) { text } else { "" }
 }
 
 /// `nn::linear` or `x.relu().sum` at any of the last name's characters, and between the brackets of its call.
 fn name_at(cell: &str, cursor: usize) -> Option<&str> {
-    let text = &cell[..cursor + first_name(&cell[cursor..]).len()];
-    if text.ends_with(in_name) {
-        return Some(expression_at_end(text)).filter(|name| !name.is_empty());
+    let text = with_name_at(cell, cursor);
+    if !text.is_empty() {
+        return Some(expression_at_end(text)).filter(|name| !name.is_empty()).map(|name| with_bang(cell, name));
     }
     let found = significant(&cell[..cursor]);
     let mut closed = 0;
@@ -240,13 +251,23 @@ fn name_at(cell: &str, cursor: usize) -> Option<&str> {
             let is_macro = at > 0 && found[at - 1].0 == TokenKind::Bang;
             let callee = expression_of(cell, &found[..at - usize::from(is_macro)]);
             match kind {
-                _ if callee.ends_with(in_name) && (is_macro || kind == TokenKind::OpenParen) => return Some(callee),
+                _ if callee.ends_with(in_name) && (is_macro || kind == TokenKind::OpenParen) => {
+                    return Some(with_bang(cell, callee));
+                }
                 TokenKind::OpenBrace => return None,
                 _ => {}
             }
         }
     }
     None
+}
+
+/// A name of the cell as that of a macro, if it is one there: `println!`.
+fn with_bang<'a>(cell: &'a str, name: &'a str) -> &'a str {
+    let start = ahead_of(cell, name).len();
+    let end = start + name.len();
+    let is_macro = cell[end..].starts_with('!') && !cell[end..].starts_with("!=");
+    if is_macro { &cell[start..=end] } else { name }
 }
 
 #[cfg(test)]
@@ -276,10 +297,19 @@ mod tests {
         check("scale(|)", Some("scale"));
         check("scale(f(1), |)", Some("scale"));
         check("x.matmul(&|)", Some("x.matmul"));
-        check("println!(|)", Some("println"));
+        check("println!(|)", Some("println!"));
         check("println!(\"{})\", x.sum(|", Some("x.sum"));
         check("assert!(x.size(|), [2]);", Some("x.size"));
-        check("vec![|", Some("vec"));
+        check("vec![|", Some("vec!"));
+        check("for|mat!(\"{x}\")", Some("format!"));
+        check("x| != y", Some("x"));
+        check("x|!=y", Some("x"));
+        check("Tensor::randint(10|", Some("Tensor::randint"));
+        check("Tensor::randint(|10, [2])", Some("Tensor::randint"));
+        check("Tensor::randint(1|0, [2])", Some("Tensor::randint"));
+        check("x.view([2, -1|])", Some("x.view"));
+        check("f(\"some wo|rds\")", Some("f"));
+        check("pair.0|", Some("pair.0"));
         check("vec![Tensor::ze|]", Some("Tensor::ze"));
         check("nn::linear(vs.root(), &[|", Some("nn::linear"));
         check("if ok { f(); |", None);
