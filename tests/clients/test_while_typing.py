@@ -206,7 +206,15 @@ def test_calls_within_macros_are_explained(completing):
     assert "fn zeros(" in inspect(completing, "vec![Tensor::ze|]")
     assert "fn size(&self)" in inspect(completing, "assert!(weights.size(|) == [2]);")
     assert "assert" in inspect(completing, "assert!(|")
+    assert "macro_rules! format" in inspect(completing, "format!(|")
     assert "fn linear<" in inspect(completing, "nn::linear(vs.root(), &[|")
+
+
+def test_a_call_is_explained_beside_its_numbers_and_strings(completing):
+    for call in ["Tensor::randint(10|", "Tensor::randint(|10, [2])", "Tensor::randint(1|0, "]:
+        assert "fn randint" in inspect(completing, call)
+    assert "fn load_image" in inspect(completing, 'load_image("cat|.png")')
+    assert "below an end" in inspect(completing, "Tensor::arange(|")
 
 
 def test_an_expression_is_explained_by_its_type(completing):

@@ -1,16 +1,18 @@
 //! `:doc`: what is known of a name without a network. Names of the session come first, then those of the runtime and of
 //! `tch`, from their sources, then those of the standard library, from the toolchain's own pages where it has them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oxtorch_session::CellError;
 
+use crate::assist::completion::behind::COMMON;
 use crate::assist::library::in_python::in_python;
 use crate::assist::markdown::{Part, of_rustdoc};
+use crate::assist::members::Member;
 use crate::assist::runtime_index::{self, Found, Wanted};
 use crate::assist::signature::{Signature, of_impl, signature};
-use crate::assist::standard_library;
+use crate::assist::{standard, standard_library};
 use crate::cell::NativeEngine;
 use crate::compile::state::State;
 use crate::names::{self, Entry, tensor_methods};
@@ -23,6 +25,9 @@ use crate::source::words::words;
 /// More methods than this are counted and not listed.
 const MOST_MEMBERS: usize = 60;
 
+/// More types of the standard library than this have a method of one name, but the first are meant.
+const MOST_STANDARD: usize = 2;
+
 /// Where names of the standard library are found that the toolchain has no pages of.
 const SEARCH: &str = "https://doc.rust-lang.org/std/?search=";
 
@@ -30,6 +35,7 @@ impl NativeEngine {
     /// The documentation of a name.
     pub(crate) async fn documentation(&self, name: &str) -> Result<Vec<Part>, CellError> {
         let wanted = Wanted::parse(name);
+        let name = name.trim_end_matches('!');
         if let Some(found) = of_session(&self.state, &wanted) {
             return Ok(found);
         }
@@ -74,21 +80,15 @@ impl NativeEngine {
     async fn of_another_library(&self, name: &str, entry: &Entry) -> Result<Vec<Part>, CellError> {
         let mut parts = vec![Part::Text(entry.told(name))];
         if let Some(ours) = &entry.ours {
-            parts.extend(self.of_libraries(Wanted::parse(ours)).await?.into_iter().flatten());
+            let told = usage(entry);
+            let found = self.of_libraries(Wanted::parse(ours)).await?.into_iter().flatten();
+            parts.extend(found.filter(|part| !told.contains(part)));
         }
         Ok(parts)
     }
 
     async fn of_libraries(&self, wanted: Wanted) -> Result<Option<Vec<Part>>, CellError> {
-        self.off_thread(move |docs| {
-            let standard = || standard_library::find(&docs, &wanted).map(|found| of_standard(&found));
-            if wanted.is_standard() {
-                let search = || vec![Part::Place(wanted.path.clone()), Part::Place(format!("{SEARCH}{}", wanted.name))];
-                return standard().or_else(|| Some(search()));
-            }
-            runtime_index::find(&wanted).map(|found| shown(&wanted, found)).or_else(standard)
-        })
-        .await
+        self.off_thread(move |docs| in_libraries(&docs, &wanted)).await
     }
 
     /// The folder of the standard library's pages, whether or not it is there.
@@ -110,6 +110,41 @@ impl NativeEngine {
             () = self.cancelled() => Err(interrupted()),
         }
     }
+}
+
+/// What the runtime, `tch` and the standard library have of a name.
+fn in_libraries(docs: &Path, wanted: &Wanted) -> Option<Vec<Part>> {
+    let standard = || standard_library::find(docs, wanted).map(|found| of_standard(&found));
+    let search = || vec![Part::Place(wanted.path.clone()), Part::Place(format!("{SEARCH}{}", wanted.name))];
+    if wanted.is_standard() {
+        return standard().or_else(|| Some(search()));
+    }
+    let found = runtime_index::find(wanted);
+    let is_bare = wanted.owner.is_none() && !wanted.is_macro;
+    if is_bare && found.as_ref().is_none_or(|found| found.owner().is_some()) {
+        let methods = methods(docs, wanted, found);
+        return if methods.is_empty() { standard() } else { Some(methods.concat()) };
+    }
+    let is_macro = || wanted.is_macro && standard::is_macro(&wanted.name);
+    found.map(|found| shown(wanted, found)).or_else(standard).or_else(|| is_macro().then(search))
+}
+
+/// The methods of a name: a tensor's, those of the standard library's commonest types, and another one of the libraries.
+fn methods(docs: &Path, wanted: &Wanted, found: Option<Found>) -> Vec<Vec<Part>> {
+    let of_tensor = Wanted::parse(&format!("Tensor::{}", wanted.name));
+    let of_tensor = runtime_index::find(&of_tensor).filter(|found| found.owner() == Some("Tensor"));
+    let other = found.filter(|found| of_tensor.as_ref().is_none_or(|first| first.place != found.place));
+    let standard = COMMON.into_iter().filter_map(|ty| method_of_standard(docs, ty, &wanted.name));
+    let [of_tensor, other] = [of_tensor, other].map(|found| found.map(|found| shown(wanted, found)));
+    of_tensor.into_iter().chain(standard.take(MOST_STANDARD)).chain(other).collect()
+}
+
+/// A method of a type of the standard library: its page, or else its declaration and where the page is.
+fn method_of_standard(docs: &Path, ty: &str, name: &str) -> Option<Vec<Part>> {
+    let member = standard::find(ty)?.member(name).filter(Member::takes_self)?;
+    let found = standard_library::find(docs, &Wanted::parse(&format!("{ty}::{name}")));
+    let declared = || vec![Part::Code(member.signature.clone()), Part::Place(format!("{SEARCH}{ty}::{name}"))];
+    Some(found.map_or_else(declared, |found| of_standard(&found)))
 }
 
 /// `Vec` of `&mut Vec<Tensor>`.
@@ -151,6 +186,8 @@ fn shown(wanted: &Wanted, found: Found) -> Vec<Part> {
     let method = tensor_methods::find(&place);
     let described =
         method.into_iter().flat_map(|method| [Part::Text(method.about.clone()), Part::Code(method.example.clone())]);
+    let is_bare = method.is_none() && signature.doc.is_empty();
+    let usage = names::of_ours(&place).next().filter(|_| is_bare).map(usage);
     let contents = (!contents.is_empty()).then_some(Part::List(contents));
     let quoted = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let also: Vec<&str> = also.iter().map(String::as_str).collect();
@@ -159,12 +196,19 @@ fn shown(wanted: &Wanted, found: Found) -> Vec<Part> {
     let python = (!python.is_empty()).then(|| Part::Text(format!("In Python: {}", quoted(python))));
     told(signature)
         .chain(described)
+        .chain(usage.into_iter().flatten())
         .chain(contents)
         .chain(listed(&wanted.name, members))
         .chain(also)
         .chain(python)
         .chain([Part::Place(place)])
         .collect()
+}
+
+/// What one writes for a name of another library, of which nothing else is said.
+fn usage(entry: &Entry) -> Vec<Part> {
+    let note = entry.note.as_deref().map(|note| Part::Text(names::capitalised(note)));
+    entry.write.clone().map(Part::Code).into_iter().chain(note).collect()
 }
 
 /// A module of another library: what to write for each of its names.

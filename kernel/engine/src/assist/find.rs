@@ -25,7 +25,7 @@ pub(crate) struct Hit {
 
 /// The names that words are found in, the best first.
 pub(crate) fn find(text: &str, most: usize) -> Vec<Hit> {
-    let wanted = words(text);
+    let wanted = telling(words(text));
     let weights: Vec<Vec<f64>> = HITS.iter().map(|hit| hit.weights(&wanted)).collect();
     // A word that few names have says more than one that many have.
     let rarity: Vec<f64> = (0..wanted.len())
@@ -45,6 +45,14 @@ pub(crate) fn find(text: &str, most: usize) -> Vec<Hit> {
     rated.into_iter().take(most).map(|(.., hit)| hit.clone()).collect()
 }
 
+/// The words that say what is looked for: all but those of any sentence, unless there are no others.
+fn telling(words: Vec<String>) -> Vec<String> {
+    const OF_ANY: [&str; 15] =
+        ["a", "an", "and", "as", "at", "by", "for", "from", "how", "in", "into", "of", "on", "the", "to"];
+    let telling: Vec<String> = words.iter().filter(|word| !OF_ANY.contains(&word.as_str())).cloned().collect();
+    if telling.is_empty() { words } else { telling }
+}
+
 static HITS: LazyLock<Vec<Hit>> = LazyLock::new(|| {
     let named = public_names::shortest().map(|name| (name.path.clone(), name.about.clone()));
     let members = public_names::members().map(|(path, about)| (path, about.to_owned()));
@@ -57,12 +65,17 @@ static HITS: LazyLock<Vec<Hit>> = LazyLock::new(|| {
     let mut seen = BTreeSet::new();
     let ours = named.chain(methods).chain(members).filter(|(path, _)| seen.insert(path.clone()));
     let ours: Vec<Hit> = ours.map(|(path, about)| Hit::new(path, about)).collect();
-    let others = names::all().iter().filter(|entry| entry.ours.is_none());
-    let others = others.map(|entry| Hit {
-        path: entry.foreign.clone(),
-        about: entry.write.as_ref().map(|write| format!("`{write}`")).or(entry.note.clone()).unwrap_or_default(),
-        in_python: Vec::new(),
-    });
+    // What stands for a name of Python's is in the standard library, or is more than one name.
+    let is_found = |path: &String| seen.contains(path) || public_names::find(path).is_some();
+    let elsewhere = names::all().iter().filter(|entry| !entry.ours.as_ref().is_some_and(is_found));
+    let mut others: Vec<Hit> = Vec::new();
+    for entry in elsewhere {
+        let in_python = entry.ours.as_deref().map(|ours| in_python(ours).to_vec()).unwrap_or_default();
+        let path = entry.ours.as_ref().unwrap_or(&entry.foreign).clone();
+        if !others.iter().any(|other| other.path == path) {
+            others.push(Hit { path, about: entry.usage(), in_python });
+        }
+    }
     ours.into_iter().chain(others).collect()
 });
 
@@ -154,5 +167,24 @@ mod tests {
         check("load_state_dict", "io::load_state_dict");
         check("batch norm", "nn::batch_norm2d");
         assert_eq!(find("zzqx", 5), Vec::new());
+    }
+
+    #[test]
+    fn tasks_are_found_by_words() {
+        let check = |text: &str, expected: &str| {
+            let found: Vec<String> = find(text, 3).into_iter().map(|hit| hit.path).collect();
+            assert!(found.iter().any(|path| path == expected), "{text}: {found:?}");
+        };
+        check("iterate over tensor", "Tensor::iter");
+        check("numbers of a tensor as Vec", "Vec");
+        check("split into three tensors", "Tensor::split");
+        check("sum of a list of tensors", "python.sum");
+        check("integer division", "python.//");
+        check("format precision", "python.format");
+        check("layer norm without bias", "Tensor::layer_norm");
+        check("episode return statistics", "gymnasium.wrappers.RecordEpisodeStatistics");
+        check("closure in later cell", "python.lambda");
+        check("pi", "std::f64::consts::PI");
+        assert!(!find("how to", 3).is_empty());
     }
 }

@@ -30,15 +30,19 @@ pub(super) struct Wanted {
     pub name: String,
     /// The part ahead of that: a type, a trait, or a module.
     pub owner: Option<String>,
+    /// Whether a macro is meant, as by `format!`.
+    pub is_macro: bool,
 }
 
 impl Wanted {
     /// `Tensor::matmul`, `nn::Linear`, `digits`.
     pub fn parse(path: &str) -> Self {
         let plain = path.split(['<', '(']).next().unwrap_or(path).trim();
+        let (plain, is_macro) =
+            plain.strip_suffix('!').filter(|name| !name.is_empty()).map_or((plain, false), |name| (name, true));
         let mut parts = plain.rsplit([':', '.']).filter(|part| !part.is_empty()).map(str::to_owned);
         let name = parts.next().unwrap_or_default();
-        Self { path: plain.to_owned(), name, owner: parts.next() }
+        Self { path: plain.to_owned(), name, owner: parts.next(), is_macro }
     }
 
     /// Whether its path begins in the standard library.
@@ -68,6 +72,16 @@ impl Found {
         let (place, path) = (place.into(), String::new());
         Self { signature, place, path, members: Vec::new(), contents: Vec::new(), also: Vec::new() }
     }
+
+    /// The type or trait that it is a member of.
+    pub fn owner(&self) -> Option<&str> {
+        let owner = self.place.rsplit("::").nth(1)?;
+        owner.starts_with(char::is_uppercase).then_some(owner)
+    }
+
+    fn is_macro(&self) -> bool {
+        self.signature.text.starts_with("macro_rules!")
+    }
 }
 
 /// A file of a library.
@@ -95,7 +109,7 @@ pub(super) fn find(wanted: &Wanted) -> Option<Found> {
         Some(Target::Module(module)) => public_names::of_module(&module),
         Some(Target::Item { module, name }) => {
             let file = files().find(|file| file.module == module)?;
-            let mut found = in_file(file, &Wanted { path: name.clone(), name: name.clone(), owner: None })?.1;
+            let mut found = in_file(file, &Wanted::parse(&name))?.1;
             if found.signature.text.contains(&format!("struct {name}")) {
                 found.members = methods_of_item(file, &name);
             }
@@ -104,7 +118,7 @@ pub(super) fn find(wanted: &Wanted) -> Option<Found> {
         Some(Target::Elsewhere(path)) => external::find(&path)?,
         None => found_member(wanted).or_else(|| search(wanted, "")).or_else(|| generated("Tensor", &wanted.path))?,
     };
-    Some(Found { path, also, ..found })
+    Some(Found { path, also, ..found }).filter(|found| !wanted.is_macro || found.is_macro())
 }
 
 /// The methods of a type: where another one has its name, those in its own file.
@@ -124,8 +138,7 @@ fn found_member(wanted: &Wanted) -> Option<Found> {
         Some(Target::Item { module, name }) => (module, name),
         _ => (String::new(), owner.clone()),
     };
-    let of =
-        |owner: &str| Wanted { path: wanted.path.clone(), name: wanted.name.clone(), owner: Some(owner.to_owned()) };
+    let of = |owner: &str| Wanted { owner: Some(owner.to_owned()), ..wanted.clone() };
     search(&of(&owner), &module).or_else(|| generated(&owner, &wanted.name)).or_else(|| {
         let has = |name: &str| trait_functions(name).iter().any(|(method, _)| *method == wanted.name);
         traits_of(&owner).find(|name| has(name)).and_then(|name| search(&of(name), ""))

@@ -38,7 +38,8 @@ fn page(index: &str, wanted: &Wanted, name: &str) -> Option<String> {
     let links = index.split("<a href=\"").skip(1).filter_map(|link| {
         let (href, rest) = link.split_once("\">")?;
         let (path, _) = rest.split_once("</a>")?;
-        (path.rsplit("::").next() == Some(name) && !href.contains("..")).then_some((href, path))
+        let is_it = path.rsplit("::").next() == Some(name) && (!wanted.is_macro || href.contains("macro."));
+        (is_it && !href.contains("..")).then_some((href, path))
     });
     let whole = wanted.path.trim_start_matches("std::");
     let order = |(href, path): &(&str, &str)| {
@@ -57,8 +58,9 @@ fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
 
 /// HTML without its tags.
 fn plain(html: &str) -> String {
+    let html = html.replace("<div class=\"where\">", "\n");
     let mut text = String::new();
-    let mut rest = html;
+    let mut rest = html.as_str();
     while let Some(at) = rest.find('<') {
         text.push_str(&rest[..at]);
         rest = rest[at..].split_once('>').map_or("", |(_, rest)| rest);
@@ -84,6 +86,8 @@ mod tests {
         assert_eq!(page("Vec").as_deref(), Some("vec/struct.Vec.html"));
         assert_eq!(page("std::io::Error").as_deref(), Some("io/struct.Error.html"));
         assert_eq!(page("vec").as_deref(), Some("macro.vec.html"));
+        assert_eq!(page("vec!").as_deref(), Some("macro.vec.html"));
+        assert_eq!(page("Vec!"), None);
         assert_eq!(page("Nothing"), None);
     }
 
@@ -94,11 +98,15 @@ mod tests {
         std::fs::write(folder.path().join("all.html"), INDEX).expect("writes");
         let html = "<pre class=\"rust item-decl\"><code>pub struct Vec&lt;T&gt;</code></pre><div class=\"docblock\"><p>A \
                     <b>growable</b> array.</p></div><section id=\"method.push\"><h4 class=\"code-header\">pub fn \
-                    push(&amp;mut self)</h4><div class=\"docblock\"><p>Appends.</p></div>";
+                    push(&amp;mut self) -&gt; T<div class=\"where\">where T: Copy</div></h4><div \
+                    class=\"docblock\"><p>Appends.</p></div>";
         std::fs::write(folder.path().join("vec/struct.Vec.html"), html).expect("writes");
         let find = |path: &str| find(folder.path(), &Wanted::parse(path)).expect("is there");
         let address = format!("{ONLINE}vec/struct.Vec.html");
         assert_eq!(find("Vec"), format!("pub struct Vec<T>\n\nA growable array.\n\n{address}"));
-        assert_eq!(find("Vec::push"), format!("pub fn push(&mut self)\n\nAppends.\n\n{address}#method.push"));
+        assert_eq!(
+            find("Vec::push"),
+            format!("pub fn push(&mut self) -> T\nwhere T: Copy\n\nAppends.\n\n{address}#method.push")
+        );
     }
 }

@@ -89,6 +89,8 @@ impl Line<'_> {
             ("reset", [] | ["-f"]) => Command::Reset { keep_items: false },
             ("reset", ["vars" | "variables"]) => Command::Reset { keep_items: true },
             ("doc", [name]) => doc(name),
+            // An operator of Python's is a comment here.
+            ("doc", []) if !self.raw().is_empty() => doc(self.raw()),
             ("find", [_, ..]) => Command::Find(self.plain().to_owned()),
             ("opt", []) => Command::Opt(None),
             ("opt", ["auto"]) => Command::Opt(Some(Optimise::Auto)),
@@ -184,7 +186,7 @@ fn shell(script: String) -> Command {
 }
 
 fn doc(name: &str) -> Command {
-    let name = name.trim().trim_start_matches('&').trim_end_matches(['?', ';', '!']).trim_end_matches("()");
+    let name = name.trim().trim_start_matches('&').trim_end_matches(['?', ';']).trim_end_matches("()");
     Command::Doc(name.to_owned())
 }
 
@@ -304,7 +306,9 @@ mod tests {
         assert_eq!(one(":reset vars"), Command::Reset { keep_items: true });
         assert_eq!(one(":opt 3"), Command::Opt(Some(Optimise::Level(3))));
         assert_eq!(one("?Tensor"), Command::Doc("Tensor".into()));
-        assert_eq!(one(":doc println!"), Command::Doc("println".into()));
+        assert_eq!(one(":doc println!"), Command::Doc("println!".into()));
+        assert_eq!(one(":doc x.sum()?"), Command::Doc("x.sum".into()));
+        assert_eq!(one(":doc //"), Command::Doc("//".into()));
         assert_eq!(one("%find conv transpose // 2d"), Command::Find("conv transpose".into()));
         assert_eq!(one(":help %env"), Command::Help(Some("env".into())));
         assert!(matches!(one("%matplotlib inline"), Command::Remark(..)));

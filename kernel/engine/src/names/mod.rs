@@ -51,12 +51,13 @@ pub const GIVEN: [(&str, &[&str]); 10] = [
     ("Vec<(String, f64)>", &["rows"]),
 ];
 
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 6] = [
     include_str!("torch.toml"),
     include_str!("tensor.toml"),
     include_str!("nn.toml"),
     include_str!("training.toml"),
     include_str!("others.toml"),
+    include_str!("python.toml"),
 ];
 
 /// Short names that programs give to modules.
@@ -123,6 +124,12 @@ impl Entry {
         self.foreign[self.module.len()..].trim_start_matches('.')
     }
 
+    /// What to write for it, and what else there is to say.
+    pub fn usage(&self) -> String {
+        let written = self.write.as_ref().map(|write| format!("`{write}`"));
+        written.into_iter().chain(self.note.clone()).collect::<Vec<_>>().join("; ")
+    }
+
     /// What to write for it, in a sentence; `name` is how the user has written it.
     pub fn told(&self, name: &str) -> String {
         let note = self.note.as_deref();
@@ -134,7 +141,8 @@ impl Entry {
     }
 }
 
-fn capitalised(text: &str) -> String {
+/// A note as a sentence of its own.
+pub fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
@@ -222,6 +230,8 @@ mod tests {
         check("Tensor::item", "torch.Tensor.item");
         check("Tensor.gather", "torch.gather");
         check("torch.view", "torch.Tensor.view");
+        check("//", "python.//");
+        check("math.pi", "math.pi");
         check("optim.lr_scheduler.StepLR", "torch.optim.lr_scheduler.StepLR");
         assert_eq!(find("torch.no_such_name"), None);
         assert!(of_module("F").iter().any(|entry| entry.name() == "softmax"));

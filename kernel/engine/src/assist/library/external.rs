@@ -42,7 +42,7 @@ pub(in crate::assist) fn find(path: &[String]) -> Option<Found> {
         let doc = format!("{}\n\n{page}", doc.unwrap_or_default());
         return Some(Found::new(Signature { text: format!("crate {krate}"), doc }, place));
     };
-    let wanted = Wanted { path: name.clone(), name: name.clone(), owner: None };
+    let wanted = Wanted::parse(name);
     let files = modules.into_iter().filter(|(_, text)| text.contains(name.as_str()));
     let found = files.filter_map(|(module, text)| in_file(&File { place: module.clone(), module, text }, &wanted));
     let best = found.min_by_key(|(rank, _)| *rank).filter(|(rank, _)| *rank == 0).map(|(_, found)| found.signature);

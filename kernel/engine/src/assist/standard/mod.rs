@@ -127,6 +127,11 @@ pub(crate) fn find(name: &str) -> Option<StandardType> {
     })
 }
 
+/// Whether a name is that of a macro which every program has.
+pub(crate) fn is_macro(name: &str) -> bool {
+    names_in(&["std"]).iter().any(|member| member.name.strip_suffix('!') == Some(name))
+}
+
 /// What the module of a path holds; where the path does not begin at the root, that of the first which ends so.
 pub(crate) fn names_in(path: &[&str]) -> Vec<Member> {
     let Some((first, rest)) = path.split_first() else { return Vec::new() };
@@ -196,6 +201,7 @@ mod tests {
     fn a_module_is_found_from_the_root_and_by_its_end() {
         let has = |path: &[&str], name: &str| names_in(path).iter().any(|member| member.name == name);
         assert!(has(&["std"], "collections") && has(&["std"], "println!"));
+        assert!(is_macro("format") && !is_macro("collections"));
         assert!(has(&["std", "collections"], "HashMap") && has(&["core", "time"], "Duration"));
         assert!(has(&["f64", "consts"], "PI") && !has(&["nowhere"], "PI"));
     }
