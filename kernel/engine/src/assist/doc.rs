@@ -129,7 +129,7 @@ fn in_libraries(docs: &Path, wanted: &Wanted) -> Option<Vec<Part>> {
     found.map(|found| shown(wanted, found)).or_else(standard).or_else(|| is_macro().then(search))
 }
 
-/// The methods of a name: a tensor's, those of the standard library's commonest types, and another one of the libraries.
+/// The methods of a name: a tensor's, those of the standard library's commonest types, another one of the libraries.
 fn methods(docs: &Path, wanted: &Wanted, found: Option<Found>) -> Vec<Vec<Part>> {
     let of_tensor = Wanted::parse(&format!("Tensor::{}", wanted.name));
     let of_tensor = runtime_index::find(&of_tensor).filter(|found| found.owner() == Some("Tensor"));

@@ -153,7 +153,7 @@ const ANY: Names = &[
     ("append", "`list.push(x)`"),
 ];
 
-/// Settings of Python's layers and optimizers: what the name of the type here ends with, the setting, and what to write.
+/// Settings of Python's layers and optimizers: what the name of our type ends with, the setting, and what to write.
 const SETTINGS: [(&str, &str, &str); 5] = [
     (
         "LayerNormConfig",
