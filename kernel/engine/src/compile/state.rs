@@ -125,11 +125,10 @@ impl State {
     }
 
     /// Puts down which variables a cell that was run has left in the store, and why others are not there: who names one
-    /// of those is told. Gives what to tell the user, and the variables that the
-    /// host shall drop.
-    pub fn commit_variables(&mut self, ready: &CompiledCell, kept_ids: &[VariableId], number: u32) -> Committed {
+    /// of those is told. Returns the variables that the host shall drop.
+    pub fn commit_variables(&mut self, ready: &CompiledCell, kept_ids: &[VariableId], number: u32) -> Vec<String> {
         let decisions = &ready.lessons.decisions;
-        let (mut notes, mut forget) = (Vec::new(), Vec::new());
+        let mut forget = Vec::new();
         let mut kept = Names::new();
         self.variables.learn_aliases(decisions.naming.values(), &ready.name);
         for id in kept_ids {
@@ -166,20 +165,11 @@ impl State {
                 self.variables.lose(name, number, Gone::Moved);
             } else if decisions.not_kept.contains(&id) {
                 let why = match decisions.lenders.get(&id) {
-                    Some(lender) if self.is_in_store(lender, &kept) => {
-                        if variable.is_closure() && variable.is_unread() {
-                            // Meant for later cells, it seems.
-                            notes.push(format!(
-                                "`{name}` ends with this cell: it borrows from `{lender}`. For later cells, define a \
-                                 `fn` that gets `{lender}` as an argument."
-                            ));
-                        }
-                        Gone::BorrowsFrom {
-                            lender: lender.clone(),
-                            made_by: short_statement(&variable.declared),
-                            is_closure: variable.is_closure(),
-                        }
-                    }
+                    Some(lender) if self.is_in_store(lender, &kept) => Gone::BorrowsFrom {
+                        lender: lender.clone(),
+                        made_by: short_statement(&variable.declared),
+                        is_closure: variable.is_closure(),
+                    },
                     _ => Gone::Borrows,
                 };
                 self.variables.lose(name, number, why);
@@ -187,7 +177,7 @@ impl State {
                 self.variables.lose(name, number, Gone::NotReached);
             }
         }
-        Committed { notes, forget }
+        forget
     }
 
     /// Loses what a cell has declared: the host process ended while it ran.
