@@ -124,6 +124,15 @@ class Lab:
         self.type(number, code)
         self.page.keyboard.press("Shift+Enter")
 
+    def save(self, name):
+        """Saves the notebook for the first time, when it gets its name."""
+        self.page.keyboard.press("Control+s")
+        self.page.locator(".jp-Dialog input[type=text]").fill(name)
+        self.page.locator(".jp-Dialog button.jp-mod-accept").click()
+        # It is saved before the question, and renamed after the answer.
+        expect(self.page.locator("#jp-main-dock-panel .lm-TabBar-tabLabel")).to_have_text([name])
+        expect(self.page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+
     def runs_as(self, number, prompt):
         """Waits until a cell has run and has that number."""
         expect(self.cell(number).locator(".jp-InputArea-prompt")).to_have_text(f"[{prompt}]:", timeout=PATIENCE)
@@ -234,22 +243,15 @@ def test_a_notebook_as_a_student_writes_it(lab, server):
     expect(lab.output(4)).to_contain_text("mismatched types")
     lab.shoot("lab-error")
 
-    lab.page.keyboard.press("Control+s")
+    lab.save("homework.ipynb")
     _, folder, _ = server
-    notebook = folder / "homework.ipynb"
-    # The first time it asks for a name.
-    lab.page.locator(".jp-Dialog input[type=text]").fill("homework.ipynb")
-    lab.page.locator(".jp-Dialog button.jp-mod-accept").click()
-    # It is saved before the question, and renamed after the answer.
-    expect(lab.page.locator("#jp-main-dock-panel .lm-TabBar-tabLabel")).to_have_text([notebook.name])
-    expect(lab.page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
-    saved = nbformat.read(notebook, 4)
+    saved = nbformat.read(folder / "homework.ipynb", 4)
     assert saved.metadata.kernelspec.name == "oxtorch"
     assert saved.metadata.language_info.name == "rust"
     assert "image/png" in saved.cells[1].outputs[0].data
 
     # Reopened, what was seen is still to be seen.
-    lab.page.goto(f"{lab.address}/lab/tree/{notebook.name}?reset")
+    lab.page.goto(f"{lab.address}/lab/tree/homework.ipynb?reset")
     lab.ready()
     expect(lab.output(1).locator("img")).to_be_visible()
     expect(lab.output(4)).to_contain_text("mismatched types")
@@ -383,7 +385,7 @@ def test_an_underline_is_below_its_word_also_of_a_long_line(lab):
     lab.shoot("lab-long-line")
 
 
-def test_sliders_call_a_closure_and_what_it_prints_stands_below_them(lab, server):
+def test_sliders_call_a_closure_and_what_it_prints_stands_below_them(lab):
     lab.launch()
     lab.run(
         0,
@@ -406,12 +408,7 @@ def test_sliders_call_a_closure_and_what_it_prints_stands_below_them(lab, server
     expect(output).to_contain_text("value 5 true")
     expect(output).not_to_contain_text("value 5 false")
     lab.shoot("sliders")
-    lab.page.locator('.jp-Toolbar:visible [data-command="docmanager:save"]').first.click()
-    _, folder, _ = server
-    until = time.monotonic() + 60
-    while not any("value 5 true" in notebook.read_text() for notebook in folder.glob("*.ipynb")):
-        assert time.monotonic() < until, "the notebook is not saved"
-        time.sleep(0.1)
+    lab.save("sliders.ipynb")
     lab.page.reload()
     lab.ready()
     handle.press("ArrowRight")

@@ -51,6 +51,8 @@ impl Emission {
     /// has what it captures for itself.
     pub(super) fn handed_on(&self, error: &Diagnostic, file: &str) -> Option<HandedOn> {
         let places = error.spans.iter().filter_map(|span| span.range_in(file));
+        // A function sees no variables, so what its closures borrow is the user's to mend.
+        let places = places.filter(|place| self.stage_at(place.start).is_some());
         places.filter_map(|place| self.fragment(place)).find_map(|(fragment, place)| {
             let at = place.range.start.checked_sub(fragment.range.start)?;
             let closure = closure_at(fragment.text(), at)?;
@@ -59,7 +61,12 @@ impl Emission {
             let names = variables.iter().map(|variable| variable.name.clone()).collect();
             let Closure { start, end, .. } = closure;
             let is_fixed = variables.iter().all(|variable| !variable.mutable);
-            is_fixed.then(|| HandedOn { fragment: fragment.text().to_owned(), start, end, names })
+            (is_fixed && !variables.is_empty()).then(|| HandedOn {
+                fragment: fragment.text().to_owned(),
+                start,
+                end,
+                names,
+            })
         })
     }
 
