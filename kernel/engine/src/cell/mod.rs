@@ -217,9 +217,8 @@ impl NativeEngine {
         }
         let done = done?;
         let kept: Vec<_> = done.kept.iter().map(|entry| entry.id).collect();
-        let committed = self.state.commit_variables(&ready, &kept, text.number());
-        self.forget(committed.forget);
-        call.tell(&committed.notes).await;
+        let forget = self.state.commit_variables(&ready, &kept, text.number());
+        self.forget(forget);
         self.spent.add(&done.cost);
         self.fewer_threads = done.threads;
         if matches!(done.outcome, Outcome::Interrupted) {

@@ -44,11 +44,6 @@ impl CellVariable {
     pub fn is_closure(&self) -> bool {
         matches!(self.value, LetValue::Closure(_))
     }
-
-    /// Whether the cell that declares it does nothing with it.
-    pub fn is_unread(&self) -> bool {
-        self.last_read <= self.statement
-    }
 }
 
 /// Something that we wrote into the crate, and that a diagnostic may be about.

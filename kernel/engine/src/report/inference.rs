@@ -1,4 +1,5 @@
-//! What the type of a result is that any could be: of `sum()`, `product()`, `collect()` and `parse()`.
+//! What the type of a result is that any could be: of `sum()`, `product()`, `collect()` and `parse()`; and of a variable
+//! that nothing was put into yet.
 //!
 //! rustc lists what could be made, or a type parameter's name as what to write.
 
@@ -16,7 +17,10 @@ const LONGEST: usize = 60;
 pub(super) fn advice(error: &Diagnostic, place: impl Fn(&Span) -> Option<Place>) -> Option<Advice> {
     let mut places = error.spans.iter().filter_map(place);
     match error.code() {
-        "E0282" | "E0283" | "E0284" => of_a_result(error, &places.find(|place| method(place).is_some())?),
+        "E0282" | "E0283" | "E0284" => match places.find(|place| method(place).is_some()) {
+            Some(place) => of_a_result(error, &place),
+            None => of_a_variable(error),
+        },
         "E0277" => of_what_is_collected(error, &places.find(|place| method(place) == Some("collect"))?),
         _ => None,
     }
@@ -48,6 +52,16 @@ fn of_a_result(error: &Diagnostic, place: &Place) -> Option<Advice> {
         replacement: format!("::<{ty}>"),
     };
     Some(Advice { patch: Some(patch), hides_suggestions: true, ..Advice::default() })
+}
+
+/// `let mut losses = vec![];`, which a later cell is to fill. rustc's advice is a type with the same gap.
+fn of_a_variable(error: &Diagnostic) -> Option<Advice> {
+    let ty = error.message.strip_prefix("type annotations needed for `")?.strip_suffix('`')?;
+    let (head, _) = ty.split_once('<').filter(|(head, rest)| !head.is_empty() && rest.contains('_'))?;
+    let whole = if head.ends_with("Map") { format!("{head}<String, f64>") } else { format!("{head}<f64>") };
+    Some(Advice::instead(format!(
+        "what is in it has to be known by the end of its cell: say it, as in `let mut values: {whole} = ...;`"
+    )))
 }
 
 /// What is summed, by "cannot satisfy `_: Sum<&f64>`".

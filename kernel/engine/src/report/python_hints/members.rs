@@ -2,6 +2,7 @@
 
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, quoted};
+use crate::names as foreign;
 use crate::report::hints::Advice;
 use crate::report::python_hints::{Spot, write};
 
@@ -182,6 +183,9 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let ty = quoted(&message).last()?.trim_start_matches(['&', ' ']).trim_start_matches("mut ");
     let name = spot.word.trim_end_matches("()");
     let is_of_type = error.message.starts_with("no function or associated item");
+    if is_of_type && name == "new" {
+        return made_otherwise(ty);
+    }
     let own = match ty {
         _ if ty.ends_with("Tensor") && is_of_type => TENSOR_TYPE,
         _ if ty.ends_with("Tensor") => TENSOR,
@@ -193,4 +197,11 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     };
     let (_, rust) = own.iter().chain(ANY).find(|(other, _)| *other == name)?;
     Some(Advice::instead(write(rust)))
+}
+
+/// `nn::Adam::new(..)`: how what Python makes by a class is made here.
+fn made_otherwise(ty: &str) -> Option<Advice> {
+    let name = ty.rsplit("::").next()?;
+    let entry = ["torch.optim", "torch.nn"].iter().find_map(|module| foreign::find(&format!("{module}.{name}")))?;
+    Some(Advice::instead(entry.told(&format!("{name}::new"))))
 }

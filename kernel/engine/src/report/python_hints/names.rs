@@ -78,7 +78,7 @@ const RANDOM: &str = "`rand::random::<f64>()` is between 0 and 1, `rand::random_
 const SYSTEM: &str = "files and folders are in `std::fs`, paths in `std::path::Path`, variables in `std::env`";
 
 /// Modules of Python's.
-const MODULES: [(&str, &str); 26] = [
+const MODULES: [(&str, &str); 27] = [
     ("torch", TORCH),
     ("np", TORCH),
     ("numpy", TORCH),
@@ -95,6 +95,7 @@ const MODULES: [(&str, &str); 26] = [
     ("gym", ENVIRONMENTS),
     ("gymnasium", ENVIRONMENTS),
     ("random", RANDOM),
+    ("kind", "a kind and a device are a pair: `(Kind::Float, Device::Cpu)`, or `(Kind::Float, device())`"),
     (
         "time",
         "`let start = std::time::Instant::now();`, then `start.elapsed()`; the command `%%time` on the first line times a cell",
