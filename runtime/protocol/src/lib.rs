@@ -46,9 +46,9 @@ pub enum ToHost {
         /// What the user typed, without the line end.
         value: Option<String>,
     },
-    /// The [`FromHost::Display`], [`FromHost::ClearOutput`] or [`FromHost::Comm`] that was sent last has been passed on,
-    /// after everything that was printed ahead of it. The host prints nothing more until this comes: the pipes tell no order against
-    /// the socket.
+    /// The [`FromHost::Display`], [`FromHost::ClearOutput`] or [`FromHost::Comm`] that was sent last has been passed
+    /// on, after everything that was printed ahead of it. The host prints nothing more until this comes: the pipes
+    /// tell no order against the socket.
     Shown,
     /// Drop variables from the store.
     Forget {

@@ -254,10 +254,11 @@ pub(crate) fn answer(CommRequest { comm, request }: &CommRequest) {
                 Some(state) => update(id, &state),
                 None => tell(id, CommAction::Close, Map::new()),
             },
-            Some("update") => match data.get("state") {
-                Some(Value::Object(state)) => changed(id, state, request),
-                _ => {}
-            },
+            Some("update") => {
+                if let Some(Value::Object(state)) = data.get("state") {
+                    changed(id, state, request);
+                }
+            }
             _ => {}
         },
     }

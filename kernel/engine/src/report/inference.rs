@@ -1,5 +1,5 @@
-//! What the type of a result is that any could be: of `sum()`, `product()`, `collect()` and `parse()`; and of a variable
-//! that nothing was put into yet.
+//! What the type of a result is that any could be: of `sum()`, `product()`, `collect()` and `parse()`; and of a
+//! variable that nothing was put into yet.
 //!
 //! rustc lists what could be made, or a type parameter's name as what to write.
 

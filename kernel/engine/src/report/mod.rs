@@ -12,4 +12,3 @@ pub(crate) mod runtime_hints;
 mod type_hints;
 pub(crate) mod type_names;
 pub(crate) mod underline;
-mod window;

@@ -85,7 +85,8 @@ impl CellOutput<'_> {
         }
     }
 
-    /// Forwards what is shown until what the engine does has ended. Gives what came of it, and the value that was shown.
+    /// Forwards what is shown until what the engine does has ended. Gives what came of it, and the value that was
+    /// shown.
     async fn until_ended<T>(
         &self,
         done: impl Future<Output = T>,

@@ -87,8 +87,8 @@ fn value_of<'a>(argument: &Argument, arguments: &'a [Expr]) -> Option<&'a Expr> 
     }
 }
 
-/// What the placeholders with a precision, and nothing that asks for another form, stand for; each once. `None` where an
-/// argument is a width or a precision itself.
+/// What the placeholders with a precision, and nothing that asks for another form, stand for; each once. `None` where
+/// an argument is a width or a precision itself.
 fn precise(text: &str) -> Option<Vec<Argument>> {
     let text = text.replace("{{", "").replace("}}", "");
     let (mut next, mut found) = (0, Vec::new());

@@ -1,5 +1,7 @@
 //! What a report looks like: its styles, and lines that fit into a cell.
 
+pub(crate) mod window;
+
 use annotate_snippets::renderer::{Effects, Style};
 use annotate_snippets::{Group, Renderer};
 use console::{measure_text_width, strip_ansi_codes};
