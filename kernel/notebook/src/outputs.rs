@@ -18,6 +18,10 @@ const ROOM: usize = 512 << 20;
 /// What an output takes besides what it holds.
 const BYTES_OF_OUTPUT: usize = 256;
 
+/// Stands for a widget, which a frontend draws as long as the session lives. In a notebook that ran without one there is
+/// nothing to draw.
+const WIDGET: &str = "application/vnd.jupyter.widget-view+json";
+
 /// The outputs of all cells so far.
 #[derive(Default)]
 pub(super) struct Outputs {
@@ -156,7 +160,10 @@ impl Outputs {
     }
 
     fn display(&mut self, cell: usize, display: Display) {
-        let Display { kind, data, metadata, display_id } = display;
+        let Display { kind, mut data, metadata, display_id } = display;
+        if data.len() > 1 {
+            data.remove(WIDGET);
+        }
         let bytes = bytes_of(&data) + bytes_of(&metadata);
         let data = media(data);
         if kind == DisplayKind::Update {
@@ -282,6 +289,17 @@ mod tests {
         let [Output::Stream { .. }, Output::DisplayData(note)] = cells[0] else { panic!("a note stands at its end") };
         assert!(serde_json::to_string(note).expect("is JSON").contains("38 MB more"), "{note:?}");
         assert_eq!(cells[1].len(), 1);
+    }
+
+    #[test]
+    fn widgets_are_kept_as_their_text() {
+        let mut outputs = Outputs::default();
+        outputs.next_cell(1);
+        let data = Map::from_iter([(WIDGET.to_owned(), Value::Null), ("text/plain".to_owned(), "k: 5".into())]);
+        let display = Display { kind: DisplayKind::Data, data, metadata: Map::new(), display_id: None };
+        outputs.take(Event::Display(display));
+        let kept = serde_json::to_value(outputs.cells().next()).expect("is JSON");
+        assert_eq!(kept[0]["data"], serde_json::json!({"text/plain": ["k: 5"]}));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What the files of the libraries declare beside functions of types: variants of enums, and functions of modules.
+//! What the files of the libraries declare beside functions of types: variants of enums, fields of structs, and functions
+//! of modules.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -28,6 +29,27 @@ fn enums(text: &str) -> Vec<(String, Vec<String>)> {
             let variants = item.variants.iter().map(|variant| of_variant(declared, variant));
             (item.ident.to_string(), variants.collect())
         })
+    };
+    starts.filter_map(read).collect()
+}
+
+/// The text of the public struct of that name, if there is one alone.
+pub(crate) fn structure(name: &str) -> Option<&'static str> {
+    static STRUCTS: LazyLock<HashMap<String, Vec<String>>> = LazyLock::new(|| by_name(structs));
+    match STRUCTS.get(name)?.as_slice() {
+        [text] => Some(text),
+        _ => None,
+    }
+}
+
+/// The public structs with named fields of a file.
+fn structs(text: &str) -> Vec<(String, Vec<String>)> {
+    let starts = text.match_indices("\npub struct ").map(|(at, _)| at + 1);
+    let read = |start: usize| {
+        let declared = &text[start..start + text[start..].find("\n}")? + 2];
+        // One without fields in braces ends sooner.
+        let head = declared.split_once('{').filter(|(head, _)| !head.contains([';', '(']))?.0;
+        Some((first_name(head.trim_start_matches("pub struct ")).to_owned(), vec![declared.to_owned()]))
     };
     starts.filter_map(read).collect()
 }
@@ -70,6 +92,14 @@ mod tests {
             [("Device".to_owned(), ["Cpu", "Cuda(usize)", "At { x: f64, y: f64 }"].map(str::to_owned).into())]
         );
         assert_eq!(functions(text), [("linear".to_owned(), "pub fn linear<'a>(vs: Path<'a>) -> Linear".to_owned())]);
+    }
+
+    #[test]
+    fn structs_are_read_with_their_fields() {
+        let text =
+            "\npub struct Unit;\npub struct Pair(pub i64);\n\npub struct Split<'a> {\n    pub train: &'a str,\n}\n";
+        let split = "pub struct Split<'a> {\n    pub train: &'a str,\n}".to_owned();
+        assert_eq!(structs(text), [("Split".to_owned(), vec![split])]);
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Place<'_> {
         Part::of_prelude(ty, name).into_iter().collect()
     }
 
-    /// The fields of a struct of the session's, or of a tuple.
+    /// The fields of a struct of the session's or of the libraries', of those the public ones, or of a tuple.
     pub(crate) fn fields(&self, ty: &Type) -> Vec<Field> {
         if ty.name == Type::TUPLE {
             let fields = ty.arguments.iter().enumerate();
@@ -192,7 +192,9 @@ impl Place<'_> {
                 .map(|(at, ty)| Field { name: at.to_string(), code: ty.to_string(), ty: ty.clone() })
                 .collect();
         }
-        let Some(text) = self.definitions.item(&ty.name) else { return Vec::new() };
+        let own = self.definitions.item(&ty.name);
+        let Some(text) = own.or_else(|| declarations::structure(&ty.name)) else { return Vec::new() };
+        let is_visible = |field: &syn::Field| own.is_some() || matches!(field.vis, syn::Visibility::Public(_));
         let fields = parsed(text, |item: Item| {
             let Item::Struct(item) = item else { return Vec::new() };
             let bound = ty.bind(&parameters_of(&item.generics));
@@ -201,7 +203,7 @@ impl Place<'_> {
                 ty: Type::read(&field.ty, &bound),
                 code: readable_type(&field.ty.to_token_stream().to_string()),
             };
-            item.fields.iter().enumerate().map(field).collect()
+            item.fields.iter().enumerate().filter(|(_, field)| is_visible(field)).map(field).collect()
         });
         fields.unwrap_or_default()
     }

@@ -131,6 +131,13 @@ fn the_items_of_a_cell_have_fields_methods_and_generics() {
 }
 
 #[test]
+fn the_structs_of_the_libraries_have_their_public_fields() {
+    check("let layer = nn::linear(vs.root(), 2, 3, Default::default());\n", "layer.ws", "Tensor");
+    check("let karate = karate_club();\n", "karate.labels", "Tensor");
+    check("let karate = karate_club();\n", "karate.no_such_field", "_");
+}
+
+#[test]
 fn variables_of_the_session_have_their_types_unless_the_cell_declares_them_anew() {
     let mut state = State::default();
     let declared = Declared { cell: CellText::new(1, ""), range: 0..0 };
