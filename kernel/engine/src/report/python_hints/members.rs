@@ -25,6 +25,8 @@ const TENSOR: Names = &[
     ("ndim", "`x.dim()`"),
     ("nelement", "`x.numel()`"),
     ("item", NUMBER),
+    ("ln", "`x.log()`"),
+    ("accuracy", "`metrics::accuracy(&logits, &labels)`"),
     ("numpy", "`Vec::<f32>::try_from(&x.flatten(0, -1))?`"),
     ("tolist", "`Vec::<f32>::try_from(&x)?`"),
     ("T", TRANSPOSE),
@@ -152,6 +154,13 @@ const ANY: Names = &[
     ("zero_grad", "`opt.zero_grad()`; `opt.backward_step(&loss)` does that, the gradients and the step"),
     ("param_groups", "`opt.set_lr(1e-4)` sets the rate, `opt.set_lr_group(0, 1e-4)` that of a group"),
     ("append", "`list.push(x)`"),
+    ("weight", "`layer.ws` of a linear layer, a convolution or an embedding; `layer.weight` of a norm"),
+    ("bias", "`layer.bs`, which is an `Option` of a linear layer or a convolution; `layer.bias` of a norm"),
+    (
+        "backward",
+        "a number has no graph: keep the loss as a tensor. A sum of losses begins with `Tensor::from(0_f32)`, and \
+         `total = total + loss`",
+    ),
 ];
 
 /// Settings of Python's layers and optimizers: what the name of our type ends with, the setting, and what to write.

@@ -51,8 +51,11 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
         "E0599" | "E0609" | "E0610" | "E0615" => members::advice(error, &spot)
             .or_else(|| numbers::advice(error, &spot))
             .or_else(|| of_a_member_elsewhere(error, &spot)),
-        "E0689" => numbers::advice(error, &spot),
+        "E0689" => members::advice(error, &spot).or_else(|| numbers::advice(error, &spot)),
         "E0560" => members::of_setting(error),
+        "E0605" | "E0606" if readable(&error.message).contains("Tensor`") => Some(Advice::instead(
+            "`x.double_value(&[])` is the number in a tensor of one, `x.int64_value(&[])` as an integer".to_owned(),
+        )),
         "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => Some(Advice::instead(POWER)),
         "E0369" if spot.before.trim_end().ends_with(']') && error.message.starts_with("cannot multiply `[") => {
             Some(Advice::instead("a list of equal values is `vec![0; 10]`"))

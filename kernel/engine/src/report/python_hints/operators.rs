@@ -30,7 +30,7 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         ("E0369", [types]) if message.starts_with("no implementation for `") && types.contains("Tensor") => LOGIC,
         ("E0600", [_, ty]) if is_tensor(ty) => LOGIC,
         ("E0277", [added, number]) if message.contains("-assign") && is_tensor(added) && is_number(number) => {
-            "add up the number in the tensor, which has no graph: `total += loss.double_value(&[]);`"
+            "add up the number in the tensor, which has no graph: `total += loss.double_value(&[]);`. A sum for `backward` begins with `Tensor::from(0_f32)`"
         }
         ("E0277", [ty]) if message.ends_with("is not an iterator") && is_tensor(ty) => {
             "`x.unbind(0)` is a list of the rows: `for row in x.unbind(0) { ... }`; a part is `x.i(0)`"
