@@ -7,7 +7,7 @@
 //! let wave = |(frequency, cosine): (f64, bool)| {
 //!     let x = Tensor::linspace(0.0, 6.28, 200, (Kind::Float, Device::Cpu));
 //!     let y = if cosine { (&x * frequency).cos() } else { (&x * frequency).sin() };
-//!     Figure::new().line(&x, &y, "wave")
+//!     Figure::new().line_xy("wave", &x, &y)
 //! };
 //! interact((slider("frequency", 0.5..=4.0), checkbox("cosine", false)), wave);
 //! ```
