@@ -18,8 +18,8 @@ const ROOM: usize = 512 << 20;
 /// What an output takes besides what it holds.
 const BYTES_OF_OUTPUT: usize = 256;
 
-/// Stands for a widget, which a frontend draws as long as the session lives. In a notebook that ran without one there is
-/// nothing to draw.
+/// Stands for a widget, which a frontend draws as long as the session lives. In a notebook that ran without one there
+/// is nothing to draw.
 const WIDGET: &str = "application/vnd.jupyter.widget-view+json";
 
 /// The outputs of all cells so far.

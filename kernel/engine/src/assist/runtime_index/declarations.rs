@@ -1,5 +1,5 @@
-//! What the files of the libraries declare beside functions of types: variants of enums, fields of structs, and functions
-//! of modules.
+//! What the files of the libraries declare beside functions of types: variants of enums, fields of structs, and
+//! functions of modules.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
