@@ -123,13 +123,12 @@ pub(super) fn open(widgets: Vec<Widget>, place: &'static Location<'static>) -> V
         checkpoint::is_where_cells_run() || !channel::has_front(),
         "`interact` is called by the cell itself, not by a thread that it has started: `display` shows values from there"
     );
-    let earlier = WIDGETS.with_borrow_mut(|it| {
+    let (number, earlier) = WIDGETS.with_borrow_mut(|it| {
         it.views += 1;
         let same = |open: &Open| open.place == place && open.run != cell::run();
-        it.open.iter().find_map(|(number, open)| same(open).then_some(*number))
+        (it.views, it.open.iter().find_map(|(number, open)| same(open).then_some(*number)))
     });
     earlier.into_iter().for_each(close);
-    let number = WIDGETS.with_borrow(|it| it.views);
     let mut children = Vec::new();
     for (index, widget) in widgets.into_iter().enumerate() {
         let Widget { name, style, mut state } = widget;
@@ -190,14 +189,16 @@ fn tell_of_new(view: u64, role: Role, name: &str, settings: Map<String, Value>) 
 
 /// What says which class of the frontend's library a model has. Layouts and styles have no view of use.
 fn model_of(name: &str) -> [(&'static str, String); 6] {
+    const BASE: (&str, &str) = ("@jupyter-widgets/base", "2.0.0");
     let (module, version) = match name {
-        "Layout" => ("@jupyter-widgets/base", "2.0.0"),
+        "Layout" => BASE,
         "Output" => ("@jupyter-widgets/output", "1.0.0"),
         _ => ("@jupyter-widgets/controls", "2.0.0"),
     };
-    let (view_module, view_version) =
-        if name.ends_with("Style") { ("@jupyter-widgets/base", "2.0.0") } else { (module, version) };
-    let view = if name.ends_with("Style") { "StyleView".to_owned() } else { format!("{name}View") };
+    let ((view_module, view_version), view) = match name.ends_with("Style") {
+        true => (BASE, "StyleView".to_owned()),
+        false => ((module, version), format!("{name}View")),
+    };
     [
         ("_model_module", module.to_owned()),
         ("_model_module_version", version.to_owned()),
@@ -221,16 +222,21 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 fn tell(id: &str, action: CommAction, data: Map<String, Value>) {
+    channel::send(&FromHost::Comm(comm(id, action, data)));
+}
+
+fn comm(id: &str, action: CommAction, data: Map<String, Value>) -> Comm {
     let metadata = match action {
         CommAction::Open { .. } => object(json!({"version": PROTOCOL})),
         CommAction::Message | CommAction::Close => Map::new(),
     };
-    channel::send(&FromHost::Comm(Comm { id: id.to_owned(), action, data, metadata }));
+    Comm { id: id.to_owned(), action, data, metadata }
 }
 
-/// Tells a twin of a new state.
-fn update(id: &str, state: &Map<String, Value>) {
-    tell(id, CommAction::Message, object(json!({"method": "update", "state": state, "buffer_paths": []})));
+/// What tells a twin of a new state.
+fn update(id: &str, state: Value) -> Comm {
+    let data = object(json!({"method": "update", "state": state, "buffer_paths": []}));
+    comm(id, CommAction::Message, data)
 }
 
 /// Acts on what a frontend says.
@@ -251,7 +257,7 @@ pub(crate) fn answer(CommRequest { comm, request }: &CommRequest) {
                 tell(id, CommAction::Message, states);
             }
             Some("request_state") => match WIDGETS.with_borrow(|it| it.twins.get(id).map(|twin| twin.state.clone())) {
-                Some(state) => update(id, &state),
+                Some(state) => channel::send(&FromHost::Comm(update(id, state.into()))),
                 None => tell(id, CommAction::Close, Map::new()),
             },
             Some("update") => {
@@ -268,13 +274,7 @@ pub(crate) fn answer(CommRequest { comm, request }: &CommRequest) {
 /// answers it, also that it has been acted on: then a slider would wait with its next value for ever.
 pub(crate) fn last_words() -> Vec<Comm> {
     let output = WIDGETS.with_borrow_mut(|it| it.printing.take());
-    let done =
-        |output| message(output, object(json!({"method": "update", "state": {"msg_id": ""}, "buffer_paths": []})));
-    output.into_iter().map(done).collect()
-}
-
-fn message(id: String, data: Map<String, Value>) -> Comm {
-    Comm { id, action: CommAction::Message, data, metadata: Map::new() }
+    output.iter().map(|output| update(output, json!({"msg_id": ""}))).collect()
 }
 
 /// Acts on a new state of a twin.
@@ -297,7 +297,8 @@ fn changed(id: &str, state: &Map<String, Value>, request: &str) {
     }
     if let Some(output) = output {
         // What is printed from here on is shown there, in place of what was printed before.
-        update(&output, &object(json!({"msg_id": request, "outputs": []})));
+        let state = json!({"msg_id": request, "outputs": []});
+        channel::send(&FromHost::Comm(update(&output, state)));
         WIDGETS.with_borrow_mut(|it| it.printing = Some(output));
     }
     panel.refresh(on_new_page);

@@ -236,12 +236,7 @@ impl<T: Number> Control for Slider<T> {
 
 /// A positive number that is moved over powers of ten; see [`log_slider`].
 #[derive(Debug, Clone)]
-pub struct LogSlider {
-    name: String,
-    start: f64,
-    end: f64,
-    value: f64,
-}
+pub struct LogSlider(Slider<f64>);
 
 /// A slider over powers of ten, such as a learning rate from `1e-5..=1.0`; it gives an `f64`. At first it stands in the
 /// middle, which is at the geometric mean.
@@ -257,7 +252,8 @@ pub fn log_slider(name: impl Into<String>, range: RangeInclusive<f64>) -> LogSli
         "the slider `{name}` cannot go over powers of ten from {start:?} to {end:?}: its range is \
          `smallest..=largest`, both above 0"
     );
-    LogSlider { name, start, end, value: (start * end).sqrt() }
+    let step = f64::usual_step(start, end);
+    LogSlider(Slider { name, start, end, step, value: (start * end).sqrt() })
 }
 
 impl LogSlider {
@@ -269,9 +265,7 @@ impl LogSlider {
     #[must_use]
     #[track_caller]
     pub fn value(self, value: f64) -> Self {
-        let Self { ref name, start, end, .. } = self;
-        assert!(start <= value && value <= end, "{value:?} is not on the slider `{name}` from {start:?} to {end:?}");
-        Self { value, ..self }
+        Self(self.0.value(value))
     }
 }
 
@@ -280,13 +274,13 @@ impl Model for LogSlider {
         Widget::described(
             "FloatLogSlider",
             "SliderStyle",
-            &self.name,
+            &self.0.name,
             [
                 ("base", json!(10.0)),
-                ("min", self.start.log10().into()),
-                ("max", self.end.log10().into()),
+                ("min", self.0.start.log10().into()),
+                ("max", self.0.end.log10().into()),
                 ("step", json!(0.1)),
-                ("value", self.value.into()),
+                ("value", self.0.value.into()),
                 ("readout", true.into()),
                 ("readout_format", ".3g".into()),
                 ("continuous_update", true.into()),
@@ -297,12 +291,12 @@ impl Model for LogSlider {
 
     fn set(&mut self, state: &Map<String, Value>) -> bool {
         // The ends come back as powers of their logarithms.
-        let new = state.get("value").and_then(Value::as_f64).map(|new| new.clamp(self.start, self.end));
-        new.is_some_and(|new| new != std::mem::replace(&mut self.value, new))
+        let new = state.get("value").and_then(Value::as_f64).map(|new| new.clamp(self.0.start, self.0.end));
+        new.is_some_and(|new| new != std::mem::replace(&mut self.0.value, new))
     }
 
     fn text(&self) -> String {
-        format!("{}: {} ({} to {})", self.name, self.value, self.start, self.end)
+        self.0.text()
     }
 }
 
@@ -310,7 +304,7 @@ impl Control for LogSlider {
     type Value = f64;
 
     fn current(&self) -> f64 {
-        self.value
+        self.0.value
     }
 }
 

@@ -1,6 +1,7 @@
 //! Closures that a statement hands on to what keeps them, such as `interact`: what they would borrow ends with the
 //! cell, so they get it for themselves, as closures in variables do.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -39,11 +40,18 @@ impl HandedOn {
 
     /// The edits that have it take what was made for it.
     pub(super) fn edits(&self, fragment: &Fragment) -> Option<[Edit; 2]> {
-        let edit = |at: usize, insert: String| Edit { at: fragment.range.start + at, replaces: 0, insert };
-        let own = self.names.iter().map(|name| format!("let {} = {}; ", raw(name), self.own(name)));
-        let head = format!("{{ {}move ", String::from_iter(own));
-        self.is_in(fragment).then(|| [edit(self.start, head), edit(self.end, " }".to_owned())])
+        let from = fragment.range.start;
+        let owned = self.names.iter().map(|name| (name.as_str(), self.own(name)));
+        self.is_in(fragment).then(|| taking(from + self.start..from + self.end, owned))
     }
+}
+
+/// The edits that have a closure take what was made for it, under names of ours, in place of what it borrows.
+pub(super) fn taking<'a>(closure: Range<usize>, owned: impl Iterator<Item = (&'a str, String)>) -> [Edit; 2] {
+    let edit = |at: usize, insert: String| Edit { at, replaces: 0, insert };
+    let owned = owned.map(|(name, own)| format!("let {} = {own}; ", raw(name)));
+    let head = format!("{{ {}move ", String::from_iter(owned));
+    [edit(closure.start, head), edit(closure.end, " }".to_owned())]
 }
 
 impl Emission {

@@ -26,6 +26,7 @@ use std::ops::Range;
 
 use self::emission::shared;
 pub use self::emission::{CellVariable, Decisions, Emission, Inserted, Number, VariableId};
+use self::handed_on::taking;
 use self::stages::cell_variables;
 use crate::crate_names::hashed_name;
 use crate::plan::Plan;
@@ -122,16 +123,12 @@ impl Emitter<'_> {
 
     /// The edits that have closures take what was made for them.
     fn sharing_edits(&self, fragment: &Fragment) -> Vec<Edit> {
-        let edit = |at: usize, insert: String| Edit { at, replaces: 0, insert };
-        let mut edits = Vec::new();
-        for id in self.sharing_in(fragment) {
-            let LetValue::Closure(closure) = &self.out.variables[id].value else { continue };
+        let edits = |id: VariableId| {
+            let LetValue::Closure(closure) = &self.out.variables[id].value else { return None };
             let names = self.out.captured(id);
-            let own: Vec<String> = names.iter().map(|name| format!("let {} = {}; ", raw(name), shared(name))).collect();
-            edits.push(edit(closure.range.start, format!("{{ {}move ", own.concat())));
-            edits.push(edit(closure.range.end, " }".to_owned()));
-        }
-        edits
+            Some(taking(closure.range.clone(), names.iter().map(|name| (name.as_str(), shared(name)))))
+        };
+        self.sharing_in(fragment).into_iter().filter_map(edits).flatten().collect()
     }
 
     /// The closures in an item or statement that get what they capture for themselves.
