@@ -117,13 +117,14 @@ def shared_kernel():
 
 
 def printed(text):
-    """A `watch` that tells whether a cell has printed something yet, for tests that act in the middle of a cell."""
-    seen = []
+    """A `watch` that tells once that a cell has printed something, for tests that act in the middle of a cell."""
+    seen = [""]
 
     def watch(message):
-        if message["msg_type"] == "stream":
-            seen.append(message["content"]["text"])
-        return text in "".join(seen)
+        if message["msg_type"] != "stream":
+            return False
+        seen.append(seen[-1] + message["content"]["text"])
+        return text in seen[-1] and text not in seen[-2]
 
     return watch
 
