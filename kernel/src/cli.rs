@@ -64,6 +64,7 @@ fn run_command() -> ExitCode {
             Command::Uninstall(place) => result(uninstall(&place)),
             Command::Kernel { connection_file, engine, of_other_kernels: _ } => kernel(&connection_file, engine).await,
             Command::Setup { exact } => result(set_up_and_say(exact).await),
+            Command::Prebuild { folder } => result(prebuild(&folder).await),
             Command::Doctor => diagnose(),
             Command::Data(DataCommand::List { json }) => result(data::list(json)),
             Command::Data(DataCommand::Fetch { names }) => result(data::fetch(&names).await),
@@ -335,6 +336,15 @@ async fn set_up_and_say(exact: bool) -> anyhow::Result<()> {
     let ensure = if exact { oxtorch_setup::ensure_exact } else { oxtorch_setup::ensure_whole };
     set_up_in_terminal(home.clone(), ensure).await?;
     answer(format_args!("Oxtorch is set up in {}", home.root().display()));
+    Ok(())
+}
+
+/// Sets up, and puts what comes of it into a folder for a wheel.
+async fn prebuild(folder: &Path) -> anyhow::Result<()> {
+    let home = Home::from_environment()?;
+    let runtime = set_up_in_terminal(home.clone(), oxtorch_setup::ensure_whole).await?;
+    oxtorch_setup::prebuilt::make(&home, &runtime, folder)?;
+    answer(format_args!("The runtime and its shim are in {}", folder.display()));
     Ok(())
 }
 

@@ -182,18 +182,14 @@ impl Inputs<'_> {
     fn flags(&self) -> String {
         // One shared standard library for the host, the runtime and all cells.
         let mut flags = vec!["-Cprefer-dynamic".to_owned()];
-        let beside = if cfg!(target_os = "macos") { "@loader_path" } else { "$ORIGIN" };
-        let folders =
-            [PathBuf::from(beside), self.toolchain.libraries(), self.shim.to_owned(), self.libtorch.libraries()];
-        for folder in folders {
-            for argument in ["-rpath".to_owned(), folder.display().to_string()] {
-                flags.extend(["-Clink-arg=-Xlinker".to_owned(), format!("-Clink-arg={argument}")]);
-            }
-        }
+        // No folder of this machine is in what is built: whoever starts the host names them.
+        let mut for_linker = vec!["-rpath", if cfg!(target_os = "macos") { "@loader_path" } else { "$ORIGIN" }];
         if cfg!(target_os = "linux") {
             // The shim calls back into the runtime, and libtorch's own libraries are not for us to resolve.
-            flags.extend(["-Clink-arg=-Xlinker".to_owned(), "-Clink-arg=--allow-shlib-undefined".to_owned()]);
+            for_linker.push("--allow-shlib-undefined");
         }
+        flags
+            .extend(for_linker.iter().flat_map(|argument| ["-Xlinker", argument]).map(|it| format!("-Clink-arg={it}")));
         flags.join("\u{1f}")
     }
 
@@ -216,7 +212,8 @@ impl Inputs<'_> {
 /// cells need of it has a second name elsewhere, which takes no space.
 fn workspace(home: &Home, inputs: Inputs<'_>) -> PathBuf {
     let flags = inputs.flags();
-    home.place(BUILD, &key([inputs.toolchain.version.as_bytes(), flags.as_bytes()]))
+    let shim = inputs.shim.as_os_str().as_encoded_bytes();
+    home.place(BUILD, &key([inputs.toolchain.version.as_bytes(), flags.as_bytes(), shim]))
 }
 
 /// Removes what was fetched or built for a build that is not to be.
@@ -232,15 +229,20 @@ pub(crate) fn place(home: &Home, key: &str) -> PathBuf {
 
 /// The runtime of a key, if it is there.
 pub(crate) fn built(home: &Home, key: &str, inputs: Inputs<'_>) -> Option<Runtime> {
-    let place = place(home, key);
+    built_at(&place(home, key), home, key, inputs)
+}
+
+/// The runtime that stands at a place, wherever that is, if it is there.
+pub(crate) fn built_at(place: &Path, home: &Home, key: &str, inputs: Inputs<'_>) -> Option<Runtime> {
     let runtime = Runtime {
         key: key.to_owned(),
         rustc: inputs.toolchain.rustc.clone(),
         toolchain: inputs.toolchain.version.clone(),
         library: place.join(library_name(LIBRARY)),
         dependencies: vec![place.join(DEPENDENCIES)],
-        crates: named(&place)?,
+        crates: named(place)?,
         native: vec![inputs.shim.to_owned()],
+        libraries: vec![inputs.toolchain.libraries(), inputs.shim.to_owned(), inputs.libtorch.libraries()],
         linker: None,
         host: place.join("oxtorch-host"),
         recipe: inputs.recipe(home),

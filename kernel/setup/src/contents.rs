@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 const LIST: &str = "contents.json";
 
 /// How closely files are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Look {
     /// At their lengths: in no time, at each start.
     Lengths,
@@ -50,6 +50,11 @@ fn collect(folder: &Path, below: &Path, list: &mut List) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The list of a folder, as it is written down.
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<u8>> {
+    fs::read(folder.join(LIST))
 }
 
 /// Whether a folder has a list: what an earlier version made has none.

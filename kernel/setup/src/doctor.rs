@@ -14,7 +14,7 @@ use crate::progress::size;
 use crate::shim::{self, other_versions};
 use crate::tools::analyzer;
 use crate::tools::toolchain::{self, Toolchain};
-use crate::{Runtime, known_fit, manifest};
+use crate::{Runtime, known_fit, manifest, prebuilt};
 
 /// What the examination of one thing gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +45,14 @@ pub enum State {
 pub fn examine(home: &Home) -> Vec<Finding> {
     let mut findings = vec![examine_home(home)];
     let toolchain = toolchain::find();
-    match (!home.is_writable()).then(|| manifest::read(home, Look::Hashes)) {
-        // What others have set up needs nothing of this user's.
+    let is_given = !home.is_writable() || prebuilt::folder().is_some();
+    match is_given.then(|| manifest::read(home, Look::Hashes)) {
+        // What others have set up or built needs no tools here.
         Some(Ok(runtime)) => findings.extend(examine_installed(&runtime)),
-        Some(Err(Unusable::Because(why))) => {
+        Some(Err(Unusable::Because(why))) if !home.is_writable() => {
             findings.push(failed("runtime", &SetupError::NotSetUp { home: home.root().to_owned(), why }));
         }
+        Some(Err(Unusable::Because(_))) => findings.extend(examine_prebuilt(home, &toolchain)),
         None | Some(Err(Unusable::Failed(_))) => findings.extend(examine_own(home, &toolchain)),
     }
     findings.push(examine_analyzer(toolchain.as_ref().ok()));
@@ -67,9 +69,22 @@ pub fn examine(home: &Home) -> Vec<Finding> {
     findings
 }
 
+/// What came with the program and was not used yet, or what there is in place of that.
+fn examine_prebuilt(home: &Home, toolchain: &Result<Toolchain, SetupError>) -> Vec<Finding> {
+    match prebuilt::examine() {
+        Ok(found) => vec![good("runtime", format!("{found}; the first start tries it out"))],
+        Err(why) => {
+            let mut findings = vec![optional("runtime", &format!("what came with the program cannot be used: {why}"))];
+            findings.extend(examine_own(home, toolchain));
+            findings
+        }
+    }
+}
+
 /// What an installation that others have made holds.
 fn examine_installed(runtime: &Runtime) -> Vec<Finding> {
     let mut findings = vec![good("Rust toolchain", runtime.rustc.display().to_string())];
+    findings.extend(runtime.libraries.last().map(|folder| good("libtorch", folder.display().to_string())));
     let shim = runtime.native.iter().map(|folder| good("C++ shim", shim::library(folder).display().to_string()));
     findings.extend(shim);
     findings.push(good("runtime", runtime.library.display().to_string()));

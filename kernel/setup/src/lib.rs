@@ -13,6 +13,7 @@ pub mod doctor;
 mod error;
 mod libtorch;
 mod manifest;
+pub mod prebuilt;
 pub mod progress;
 mod shim;
 mod tools;
@@ -59,8 +60,10 @@ pub struct Runtime {
     pub native: Vec<PathBuf>,
     /// The linker to call for cells; rustc's own way of linking where there is none.
     pub linker: Option<Linker>,
-    /// The host's executable; it finds its libraries by itself (rpath).
+    /// The host's executable.
     pub host: PathBuf,
+    /// Where the host finds the shared libraries that do not lie beside it: the standard library, the shim, libtorch.
+    pub libraries: Vec<PathBuf>,
     /// How to build more crates so that they go with it.
     pub recipe: Recipe,
 }
@@ -131,6 +134,18 @@ fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progr
         progress.step(&format!("Setting up again: {why}"));
     }
     home.sweep_unfinished(&lock);
+    match prebuilt::provide(home, versions, look, progress) {
+        Ok((runtime, libtorch)) => {
+            let runtime = settle(home, runtime, &libtorch)?;
+            progress.done();
+            return Ok(runtime);
+        }
+        Err(error) => {
+            if let Some(why) = error.reason()? {
+                progress.step(&format!("Building the runtime here: {why}"));
+            }
+        }
+    }
     let runtime = match provide(home, versions, look, progress) {
         // Nothing can be built here. What was built is as good without a compiler in reach.
         Err(error) if versions == Versions::Near && error.is_for_want_of_tools() => {
@@ -180,9 +195,14 @@ fn provide(home: &Home, versions: Versions, look: Look, progress: &dyn Progress)
         contents::put_down(folder).map_err(HomeError::at("list the files of", folder))?;
     }
     let linker = linker::find(&toolchain, &compiler.path);
-    let recipe = runtime.recipe.for_sessions_in(home, &key);
-    let runtime = Runtime { linker, recipe, ..runtime };
-    manifest::write(home, &runtime, &libtorch)?;
+    settle(home, Runtime { linker, ..runtime }, &libtorch)
+}
+
+/// Remembers a runtime for the next start.
+fn settle(home: &Home, runtime: Runtime, libtorch: &Libtorch) -> Result<Runtime, SetupError> {
+    let recipe = runtime.recipe.for_sessions_in(home, &runtime.key);
+    let runtime = Runtime { recipe, ..runtime };
+    manifest::write(home, &runtime, libtorch)?;
     Ok(runtime)
 }
 

@@ -159,9 +159,18 @@ pub(crate) fn ensure(
     progress: &dyn Progress,
 ) -> Result<Libtorch, SetupError> {
     let mut tried = Vec::new();
-    if let Some(libtorch) = find(home, look, &mut tried, fits)? {
-        return Ok(libtorch);
+    match find(home, look, &mut tried, fits)? {
+        Some(libtorch) => Ok(libtorch),
+        None => provide(home, tried, progress),
     }
+}
+
+/// Gets a libtorch, after what was `tried`.
+pub(crate) fn provide(
+    home: &Home,
+    mut tried: Vec<(String, String)>,
+    progress: &dyn Progress,
+) -> Result<Libtorch, SetupError> {
     let gpu = gpu::wanted();
     let refused = tried.iter().find(|(source, _)| source.starts_with(PYTHONS_TORCH));
     let why = refused.map(|(source, why)| format!(" ({source} {why})")).unwrap_or_default();

@@ -13,7 +13,7 @@ use crate::contents::{self, Look};
 use crate::error::{SetupError, Unusable};
 use crate::libtorch::{self, Libtorch, gpu, python};
 use crate::tools::toolchain;
-use crate::{Runtime, shim};
+use crate::{Runtime, prebuilt, shim};
 
 /// The variables that decide what set-up finds. The programs that it looks for on the search path are looked up again
 /// at each start.
@@ -21,13 +21,14 @@ const VARIABLES: [&str; 8] =
     ["LIBTORCH", "CXX", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME", "OXTORCH_DEVICE", "PYTHONPATH", "HOME"];
 
 /// What set-up does: another version of it may find something else.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     include_str!("build.rs"),
     include_str!("build/metadata.rs"),
     include_str!("contents.rs"),
     include_str!("libtorch.rs"),
     include_str!("tools/linker.rs"),
     include_str!("lib.rs"),
+    include_str!("prebuilt.rs"),
     include_str!("shim/other_versions.rs"),
     include_str!("shim/self_test.cpp"),
     include_str!("shim.rs"),
@@ -141,7 +142,8 @@ fn place(home: &Home) -> Result<PathBuf, SetupError> {
     let variables = VARIABLES.map(|name| std::env::var_os(name).unwrap_or_default());
     let programs = [toolchain::program("rustup"), toolchain::program("rustc"), python::find()]
         .map(|program| program.unwrap_or_default().into_os_string());
-    place_of(home, "", variables.into_iter().chain(programs))
+    let prebuilt = prebuilt::folder().unwrap_or_default().into_os_string();
+    place_of(home, "", variables.into_iter().chain(programs).chain([prebuilt]))
 }
 
 /// The file for all users of an installation: what they have asked for decides, not where their programs lie.

@@ -152,7 +152,6 @@ impl<'a> Attempt<'a> {
         }
         link.arg("-o").arg(library(&finished)).args(FILES.map(|file| self.object(OsStr::new(file))));
         link.arg("-L").arg(self.libtorch.libraries()).args(["-ltorch_cpu", "-lc10"]);
-        link.args(["-Xlinker", "-rpath", "-Xlinker"]).arg(self.libtorch.libraries());
         self.succeeded(&run_tool(&mut link, |_| ())?)?;
         contents::put_down(&finished).map_err(HomeError::at("list the files of", &finished))?;
         Ok(finished)

@@ -21,6 +21,12 @@ pub const CONTROL_FD: i32 = 0;
 /// The environment variable of a process whose messages to the kernel travel on stdout, for want of a control socket.
 pub const STDOUT_CHANNEL: &str = "OXTORCH_STDOUT_CHANNEL";
 
+/// The environment variable in which a host gets the folders of its shared libraries.
+pub const LIBRARY_PATH: &str = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+
+/// The one in which it gets what its user has set that to, if they have: cells and what they start see that.
+pub const USERS_LIBRARY_PATH: &str = "OXTORCH_USERS_LIBRARY_PATH";
+
 /// Begins such a message; its line end ends it.
 pub const STDOUT_MARK: char = '\u{1}';
 

@@ -19,7 +19,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use oxtorch_protocol::{CONTROL_FD, Cost, Done, FromHost, Outcome, Ready, Run, Surroundings, ToHost, read_message};
+use oxtorch_protocol::{
+    CONTROL_FD, Cost, Done, FromHost, LIBRARY_PATH, Outcome, Ready, Run, Surroundings, ToHost, USERS_LIBRARY_PATH,
+    read_message,
+};
 use tch::gradients;
 
 use crate::cell;
@@ -54,8 +57,22 @@ enum Job {
     End,
 }
 
+/// Gives cells, and what they start, the user's own folders of libraries. The dynamic linker has read the others, and
+/// looks there as long as this process runs.
+fn give_back_library_path() {
+    // SAFETY: this is the only thread, but for those of libraries, which wait for work and read no environment.
+    unsafe {
+        match std::env::var_os(USERS_LIBRARY_PATH) {
+            Some(users) => std::env::set_var(LIBRARY_PATH, users),
+            None => std::env::remove_var(LIBRARY_PATH),
+        }
+        std::env::remove_var(USERS_LIBRARY_PATH);
+    }
+}
+
 /// Runs until the kernel says so or is gone.
 pub fn main() {
+    give_back_library_path();
     let (socket, reading) = match control_socket() {
         Ok(sockets) => sockets,
         Err(error) => {

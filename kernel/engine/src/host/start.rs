@@ -1,14 +1,16 @@
 //! Starts a host process.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
 use anyhow::Context;
-use oxtorch_protocol::Surroundings;
+use oxtorch_protocol::{LIBRARY_PATH, Surroundings, USERS_LIBRARY_PATH};
 use oxtorch_session::Stream;
 use oxtorch_setup::{Recipe, Runtime};
 use oxtorch_system::signals;
@@ -57,6 +59,7 @@ impl Host {
         name_own_place(&mut command, &runtime.recipe);
         // Some variables are read as libtorch loads, so they are there from the start.
         set_variables(&mut command, surroundings);
+        name_libraries(command.as_std_mut(), runtime).context("cannot name the folders of the libraries")?;
         let (stdout, stdout_writer) = io::pipe()?;
         let (stderr, stderr_writer) = io::pipe()?;
         // An interrupt that comes while it loads libtorch is for the cell, which hears of it over the socket.
@@ -104,6 +107,21 @@ pub fn name_own_place(command: &mut Command, recipe: &Recipe) {
     if let Some(own) = recipe.apart() {
         command.env("OXTORCH_CACHE", own.root());
     }
+}
+
+/// Names the folders of the libraries, ahead of those that the user has named.
+fn name_libraries(command: &mut std::process::Command, runtime: &Runtime) -> Result<(), std::env::JoinPathsError> {
+    let set = command.get_envs().find(|(name, _)| *name == LIBRARY_PATH).map(|(_, value)| value.map(OsStr::to_owned));
+    let users = set.unwrap_or_else(|| std::env::var_os(LIBRARY_PATH));
+    let beside = runtime.host.parent().map(Path::to_owned);
+    let folders = beside.into_iter().chain(runtime.libraries.iter().cloned());
+    let folders: Vec<PathBuf> = folders.chain(users.iter().flat_map(std::env::split_paths)).collect();
+    command.env(LIBRARY_PATH, std::env::join_paths(folders)?);
+    match users {
+        Some(users) => command.env(USERS_LIBRARY_PATH, users),
+        None => command.env_remove(USERS_LIBRARY_PATH),
+    };
+    Ok(())
 }
 
 /// Gives a process the variables that its user has set.

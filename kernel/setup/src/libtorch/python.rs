@@ -18,13 +18,14 @@ const WHEELS: &str = include_str!("python/wheels.txt");
 /// What a GPU needs besides. What only torch's Python side imports is left out: it never runs.
 const WHEELS_FOR_GPU: &str = include_str!("python/wheels-cuda.txt");
 
-/// The Python that the user's shell would run.
+/// The Python that the user's shell would run, or the one that this program was installed with: a frontend starts the
+/// kernel of an environment that is not active.
 pub fn find() -> Option<PathBuf> {
-    let environment = ["VIRTUAL_ENV", "CONDA_PREFIX"].iter().find_map(|name| {
-        let python = PathBuf::from(std::env::var_os(name)?).join("bin").join("python3");
-        is_executable(&python).then_some(python)
-    });
-    environment.or_else(|| find_program(["python3", "python"]))
+    let python = |folder: PathBuf| Some(folder.join("python3")).filter(|python| is_executable(python));
+    let mut names = ["VIRTUAL_ENV", "CONDA_PREFIX"].iter();
+    let active = names.find_map(|name| python(PathBuf::from(std::env::var_os(name)?).join("bin")));
+    let beside = || python(std::env::current_exe().ok()?.canonicalize().ok()?.parent()?.to_owned());
+    active.or_else(beside).or_else(|| find_program(["python3", "python"]))
 }
 
 /// The folder of its torch package, if it has one. Nothing of torch is run for this.

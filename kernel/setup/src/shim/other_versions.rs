@@ -7,8 +7,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use oxtorch_system::child::command;
+use oxtorch_system::child::{Output, command};
 use oxtorch_system::home::{Home, HomeError};
 
 use super::wrappers::{read_refusals, reduce};
@@ -159,16 +160,31 @@ pub(crate) fn remedy() -> String {
     format!("to have torch {VERSION} instead, run `oxtorch setup --exact` and restart the kernel")
 }
 
-/// Runs the self-test; gives what fails.
+/// Builds and runs the self-test; gives what fails.
 fn fails(attempt: &Attempt<'_>, shim: &Path, libtorch: &Libtorch) -> Result<Option<String>, SetupError> {
-    let (source, program) = (attempt.folder().join("self_test.cpp"), attempt.folder().join("self-test"));
+    let program = attempt.folder().join("self-test");
+    attempt.succeeded(&compile_self_test(attempt.tool(), attempt.folder(), &program)?)?;
+    run_self_test(&program, shim, libtorch, attempt.folder())
+}
+
+/// Compiles the self-test, whose source goes into `work`.
+pub(crate) fn compile_self_test(mut compiler: Command, work: &Path, program: &Path) -> Result<Output, SetupError> {
+    let source = work.join("self_test.cpp");
     fs::write(&source, SELF_TEST).map_err(HomeError::at("write", &source))?;
-    let mut compile = attempt.tool();
     // The shim calls back into what loads it.
-    compile.args(["-std=c++17", "-w", "-rdynamic", "-o"]).arg(&program).arg(&source).arg("-ldl");
-    attempt.succeeded(&run_tool(&mut compile, |_| ())?)?;
-    let mut test = command(&program);
-    test.arg(libtorch.main_library()).arg(shim).arg(attempt.folder());
+    compiler.args(["-std=c++17", "-w", "-rdynamic", "-o"]).arg(program).arg(&source).arg("-ldl");
+    run_tool(&mut compiler, |_| ())
+}
+
+/// Runs a self-test that was built earlier, with files of its own in `work`; gives what fails.
+pub(crate) fn run_self_test(
+    program: &Path,
+    shim: &Path,
+    libtorch: &Libtorch,
+    work: &Path,
+) -> Result<Option<String>, SetupError> {
+    let mut test = command(program);
+    test.arg(libtorch.main_library()).arg(shim).arg(work);
     let output = run_tool(&mut test, |_| ())?;
     Ok((!output.status.success()).then(|| {
         let said = one_line(&output.tail(3));

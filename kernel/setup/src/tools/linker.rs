@@ -14,10 +14,8 @@ use crate::tools::toolchain::Toolchain;
 pub struct Linker {
     /// LLVM's linker, which understands what GNU's does.
     pub program: PathBuf,
-    /// What every shared library starts with: it holds what a destructor at exit is registered with.
-    pub start: PathBuf,
-    /// What every shared library ends with: the ends of tables that the start begins.
-    pub end: PathBuf,
+    /// What every shared library holds: what a destructor at exit is registered with, and the ends of tables.
+    pub objects: Vec<PathBuf>,
     /// Where the C library and those beside it lie.
     pub libraries: Vec<PathBuf>,
 }
@@ -43,9 +41,14 @@ pub(crate) fn find(toolchain: &Toolchain, compiler: &Path) -> Option<Linker> {
             folders.push(folder);
         }
     }
-    let linker = Linker { program, start: start.into(), end: end.into(), libraries: folders };
-    let usable = linker.files().all(|file| file.is_file()) && links(toolchain, &linker);
-    usable.then_some(linker)
+    Linker { program, objects: vec![start.into(), end.into()], libraries: folders }.tried_out(toolchain)
+}
+
+/// The toolchain's linker with a folder that has what it needs of a C toolchain: libraries that are nothing but lists
+/// of what the C library has, and an object.
+pub(crate) fn alone(toolchain: &Toolchain, folder: &Path) -> Option<Linker> {
+    let program = toolchain.libraries().with_file_name("bin").join("rust-lld");
+    Linker { program, objects: vec![folder.join("start.o")], libraries: vec![folder.to_owned()] }.tried_out(toolchain)
 }
 
 fn asked(compiler: &Path, question: &str) -> Option<String> {
@@ -66,9 +69,14 @@ fn links(toolchain: &Toolchain, linker: &Linker) -> bool {
 }
 
 impl Linker {
+    fn tried_out(self, toolchain: &Toolchain) -> Option<Self> {
+        let usable = self.files().all(Path::is_file) && links(toolchain, &self);
+        usable.then_some(self)
+    }
+
     /// What must be there for it to work.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        [&self.program, &self.start, &self.end].into_iter().map(PathBuf::as_path)
+        std::iter::once(&self.program).chain(&self.objects).map(PathBuf::as_path)
     }
 
     /// The arguments that make rustc call it.
@@ -76,7 +84,7 @@ impl Linker {
         let mut arguments = vec![with_path("-Clinker=", &self.program), "-Clinker-flavor=ld.lld".into()];
         // A cell is small: threads cost more than they save.
         arguments.push("-Clink-arg=--threads=1".into());
-        arguments.extend([&self.start, &self.end].map(|object| with_path("-Clink-arg=", object)));
+        arguments.extend(self.objects.iter().map(|object| with_path("-Clink-arg=", object)));
         for folder in &self.libraries {
             arguments.extend(["-L".into(), with_path("native=", folder)]);
         }

@@ -66,7 +66,7 @@ pub fn find() -> Result<Toolchain, SetupError> {
 }
 
 /// The toolchain that a `rustc`, or rustup's stand-in for one, belongs to.
-fn at(rustc: &Path) -> Option<Toolchain> {
+pub(crate) fn at(rustc: &Path) -> Option<Toolchain> {
     let sysroot = PathBuf::from(stdout_of(command(rustc).args(["--print", "sysroot"]))?.trim());
     let own = sysroot.join("bin").join("rustc");
     let rustc = if is_executable(&own) { own } else { rustc.to_owned() };
@@ -112,4 +112,9 @@ pub fn find_compiler() -> Result<Compiler, SetupError> {
 /// The linker driver that rustc calls, if there is one.
 pub(crate) fn find_linker() -> Option<PathBuf> {
     find_program(["cc"])
+}
+
+/// Whether there is what builds a runtime and a shim.
+pub(crate) fn can_build() -> bool {
+    find().is_ok() && find_compiler().is_ok() && find_linker().is_some()
 }
