@@ -28,6 +28,112 @@ __dso_handle: .quad __dso_handle
 .section .note.GNU-stack,"",@progbits
 """
 
+# What a program begins with: calls the C library's start with `main`, and with what runs the constructors, which an old
+# C library does not do by itself.
+PROGRAM = """
+.globl _start
+.text
+_start:
+    xorl %ebp, %ebp
+    movq %rdx, %r9
+    popq %rsi
+    movq %rsp, %rdx
+    andq $-16, %rsp
+    pushq %rax
+    pushq %rsp
+    xorl %r8d, %r8d
+    leaq constructors(%rip), %rcx
+    movq main@GOTPCREL(%rip), %rdi
+    call *__libc_start_main@GOTPCREL(%rip)
+    hlt
+constructors:
+    pushq %rbp
+    pushq %rbx
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    movl %edi, %r12d
+    movq %rsi, %r13
+    movq %rdx, %r14
+    leaq __init_array_start(%rip), %rbx
+    leaq __init_array_end(%rip), %rbp
+1:  cmpq %rbp, %rbx
+    je 2f
+    movl %r12d, %edi
+    movq %r13, %rsi
+    movq %r14, %rdx
+    call *(%rbx)
+    addq $8, %rbx
+    jmp 1b
+2:  popq %r14
+    popq %r13
+    popq %r12
+    popq %rbx
+    popq %rbp
+    ret
+.hidden __init_array_start
+.hidden __init_array_end
+.section .note.GNU-stack,"",@progbits
+"""
+
+# An old C library has these under other names, with the version of the structure (1) in front.
+FILES = """
+.macro forward name, target
+.globl \\name
+.hidden \\name
+\\name:
+    movq %rcx, %r8
+    movq %rdx, %rcx
+    movq %rsi, %rdx
+    movq %rdi, %rsi
+    movl $1, %edi
+    jmp \\target@PLT
+.endm
+.text
+forward stat64, __xstat64
+forward lstat64, __lxstat64
+forward fstat64, __fxstat64
+forward fstatat64, __fxstatat64
+.section .note.GNU-stack,"",@progbits
+"""
+
+# Stands in for a C compiler where rustc calls one to link programs of crates: their build scripts and macros.
+DRIVER = """\
+#!/bin/sh
+# Links as `cc` does, with the linker of the Rust toolchain beside this folder.
+here=$(cd "$(dirname "$0")" && pwd)
+kind=program
+count=$#
+while [ "$count" -gt 0 ]; do
+    argument=$1
+    shift
+    count=$((count - 1))
+    case $argument in
+        -m64 | -nodefaultlibs | -nostartfiles | -fuse-ld=* | -B* | -no-pie) ;;
+        -shared)
+            kind=library
+            set -- "$@" "$argument" ;;
+        -pie | -static-pie) set -- "$@" -pie ;;
+        -rdynamic) set -- "$@" --export-dynamic ;;
+        -Xlinker)
+            set -- "$@" "$1"
+            shift
+            count=$((count - 1)) ;;
+        -Wl,*)
+            rest=${argument#-Wl,}
+            while [ -n "$rest" ]; do
+                set -- "$@" "${rest%%,*}"
+                case $rest in *,*) rest=${rest#*,} ;; *) rest= ;; esac
+            done ;;
+        *) set -- "$@" "$argument" ;;
+    esac
+done
+if [ "$kind" = program ]; then
+    set -- "$here/program.o" "$@" --dynamic-linker /lib64/ld-linux-x86-64.so.2
+fi
+exec "$here"/../toolchain/lib/rustlib/*/bin/rust-lld -flavor gnu --eh-frame-hdr "$here/start.o" "$here/files.o" "$@" -L "$here" -lc
+"""
+
 SYMBOL = re.compile(r"^(?:[0-9a-f]+)? +(?P<kind>[A-Za-z]) (?P<name>[^@ ]+)@@?(?P<series>[A-Z]+)_(?P<version>[0-9.]+)$")
 
 
@@ -39,6 +145,11 @@ def write(folder: Path, compiler: str = "cc") -> None:
     for name in EMPTY:
         (folder / name).write_bytes(b"!<arch>\n")
     _compile(compiler, START, ["-c", "-o", folder / "start.o"])
+    _compile(compiler, PROGRAM, ["-c", "-o", folder / "program.o"])
+    _compile(compiler, FILES, ["-c", "-o", folder / "files.o"])
+    driver = folder / "cc"
+    driver.write_text(DRIVER)
+    driver.chmod(0o755)
 
 
 def _write_library(folder: Path, soname: str, newest: tuple[int, ...], compiler: str) -> None:

@@ -5,12 +5,13 @@ pub mod own_build;
 pub mod sources;
 
 use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
 use oxtorch_system::child::{Output, command, with_path};
-use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full, key, link, private_lock};
+use oxtorch_system::home::{Home, HomeError, create_folder, is_disk_full, key, link, private_lock, write_file};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,15 @@ const DEPENDENCIES: &str = "deps";
 
 /// The file there that says which of them the runtime's code calls by which name.
 const NAMED: &str = "crates.json";
+
+/// Calls rustc so that the same crate comes of the same source wherever it lies: what is built here goes with what was
+/// built elsewhere, and no folder of this machine is in it. As a flag it would change the names of the files.
+const WRAPPER: &str = r#"#!/bin/sh
+[ -n "$CARGO_MANIFEST_DIR" ] || exec "$@"
+name=/crates/$CARGO_PKG_NAME-$CARGO_PKG_VERSION
+[ -z "$OUT_DIR" ] || set -- "$@" "--remap-path-prefix=$OUT_DIR=$name/out"
+exec "$@" "--remap-path-prefix=$CARGO_MANIFEST_DIR=$name"
+"#;
 
 /// What the build takes on disk while it runs.
 const NEEDED_SPACE: u64 = 750_000_000;
@@ -72,6 +82,9 @@ pub struct Recipe {
     workspace: PathBuf,
     /// The folder of the shim.
     shim: PathBuf,
+    /// What links as `cc` does, where there is no C toolchain.
+    #[serde(default)]
+    pub linker: Option<PathBuf>,
     /// Where this user's sessions write, if that is another folder. Whoever reads a recipe says so.
     #[serde(skip)]
     own: Option<PathBuf>,
@@ -105,6 +118,9 @@ impl Recipe {
         // Settings in the user's cargo home still say how to reach crates, but not how to build.
         cargo.env("RUSTC", &self.rustc).env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
         cargo.env("CARGO_TERM_COLOR", "never").env("CARGO_INCREMENTAL", "0");
+        if let Some(linker) = &self.linker {
+            cargo.env(format!("CARGO_TARGET_{}_LINKER", self.triple.to_uppercase().replace('-', "_")), linker);
+        }
         cargo
     }
 
@@ -125,19 +141,30 @@ impl Recipe {
         // This takes the place of torch-sys's build script, which would compile the shim anew as a static library.
         cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-lib=[\"tch\"]")]);
         cargo.args(["--config", &format!("target.{triple}.tch.rustc-link-search=[{search}]")]);
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", &self.flags);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", &self.flags).env("RUSTC_WRAPPER", self.wrapper());
         // A crate may hide its C functions from all but its own shared library, and cells have inlined calls of them.
         cargo.env("CFLAGS", "-fvisibility=default");
         cargo
     }
 
-    /// Makes the locks that cargo takes for a build, as their user's alone: whoever can open one can hold it for ever.
-    pub fn keep_locks(&self) -> io::Result<()> {
+    /// Makes what a build begins with: the locks that cargo takes, as their user's alone (whoever can open one can hold
+    /// it for ever), and what calls rustc.
+    pub fn prepare(&self) -> io::Result<()> {
         for folder in [self.target().join("release"), self.release()] {
             create_folder(&folder)?;
             private_lock(&folder.join(CARGO_LOCK))?;
         }
+        let wrapper = self.wrapper();
+        if !fs::read(&wrapper).is_ok_and(|text| text == WRAPPER.as_bytes()) {
+            write_file(&wrapper, WRAPPER.as_bytes())?;
+            fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
+        }
         Ok(())
+    }
+
+    /// What cargo calls in place of rustc.
+    fn wrapper(&self) -> PathBuf {
+        self.target().join("call-rustc")
     }
 
     /// The workspace of the runtime, with its sources.
@@ -175,7 +202,7 @@ impl Inputs<'_> {
     pub(crate) fn key(&self) -> String {
         let sources = sources::sources_key(self.sources);
         let flags = self.flags();
-        key([&sources, &self.toolchain.version, &self.libtorch.identity, &flags].map(|part| part.as_bytes()))
+        key([&sources, &self.toolchain.version, &self.libtorch.identity, &flags, WRAPPER].map(|part| part.as_bytes()))
     }
 
     /// rustc's flags, in the form that allows spaces in paths.
@@ -202,6 +229,7 @@ impl Inputs<'_> {
             flags: self.flags(),
             workspace: workspace(home, *self),
             shim: self.shim.to_owned(),
+            linker: None,
             own: None,
             own_build: None,
         }
@@ -213,7 +241,7 @@ impl Inputs<'_> {
 fn workspace(home: &Home, inputs: Inputs<'_>) -> PathBuf {
     let flags = inputs.flags();
     let shim = inputs.shim.as_os_str().as_encoded_bytes();
-    home.place(BUILD, &key([inputs.toolchain.version.as_bytes(), flags.as_bytes(), shim]))
+    home.place(BUILD, &key([inputs.toolchain.version.as_bytes(), flags.as_bytes(), shim, WRAPPER.as_bytes()]))
 }
 
 /// Removes what was fetched or built for a build that is not to be.
@@ -316,7 +344,7 @@ pub(crate) fn build(
 ) -> Result<(), SetupError> {
     progress.step("Building the runtime");
     let recipe = inputs.recipe(home);
-    recipe.keep_locks().map_err(|error| not_written(error, &recipe.release()))?;
+    recipe.prepare().map_err(|error| not_written(error, &recipe.release()))?;
     let mut cargo = recipe.build(&crates.folder);
     cargo.args(["--package", LIBRARY, "--package", SUPPORT]);
 
@@ -438,8 +466,6 @@ fn failed(home: &Home, inputs: Inputs<'_>, output: &Output, other: impl FnOnce(S
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
@@ -454,6 +480,7 @@ mod tests {
             flags: String::new(),
             workspace: path("build/key"),
             shim: path("shim"),
+            linker: None,
             own: None,
             own_build: None,
         };
@@ -461,7 +488,7 @@ mod tests {
         // As cargo itself makes them.
         create_folder(locks[1].parent().expect("has one")).expect("creates");
         fs::write(&locks[1], "").expect("writes");
-        recipe.keep_locks().expect("keeps them");
+        recipe.prepare().expect("keeps them");
         for lock in locks {
             let mode = lock.symlink_metadata().expect("is there").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{}", lock.display());

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 const LIST: &str = "contents.json";
 
 /// How closely files are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
     /// At their lengths: in no time, at each start.
     Lengths,

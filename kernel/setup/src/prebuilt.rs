@@ -34,6 +34,8 @@ const IN_PACKAGES: &str = "oxtorch/prebuilt";
 /// Where the wheel `oxtorch-rust` has the toolchain, and what a linker needs in place of a C toolchain.
 const TOOLCHAIN: &str = "oxtorch_rust/toolchain";
 const LINK: &str = "oxtorch_rust/link";
+/// There, what links as `cc` does.
+const DRIVER: &str = "cc";
 
 /// What a runtime was built of, and so what it goes with.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,10 +107,14 @@ impl Prebuilt {
         Err(format!("the runtime that came with this program was built by {asked}, not by {}", found.rustc.display()))
     }
 
+    /// What came along in place of a C toolchain.
+    fn link(&self) -> Option<PathBuf> {
+        self.packages().map(|packages| packages.join(LINK)).filter(|link| link.is_dir())
+    }
+
     /// How cells are linked: with what came along, else with the C toolchain of the machine.
     fn linker(&self, toolchain: &Toolchain) -> Option<Linker> {
-        let beside = self.packages().map(|packages| packages.join(LINK)).filter(|link| link.is_dir());
-        match beside {
+        match self.link() {
             Some(link) => linker::alone(toolchain, &link),
             None => linker::find(toolchain, &toolchain::find_compiler().ok()?.path),
         }
@@ -162,7 +168,7 @@ pub(crate) fn provide(
     let because = |why: String| Unusable::Because(Some(why));
     let prebuilt = Prebuilt::find()?;
     let place = prebuilt.folder.join(RUNTIME);
-    if let Some(damage) = contents::damage(&place, look.max(Look::Hashes)) {
+    if let Some(damage) = contents::damage(&place, Look::Hashes) {
         return Err(because(format!("{damage}; to have it whole: pip install --force-reinstall oxtorch")));
     }
     let toolchain = prebuilt.toolchain().map_err(because)?;
@@ -184,7 +190,7 @@ pub(crate) fn provide(
         None => libtorch::provide(home, tried, progress)?,
     };
     let shim = prebuilt.shim(&libtorch).map_err(because)?;
-    if let Some(damage) = contents::damage(&shim, look.max(Look::Hashes)) {
+    if let Some(damage) = contents::damage(&shim, Look::Hashes) {
         return Err(because(damage));
     }
     prebuilt.test(home, &shim, &libtorch).map_err(|error| match error {
@@ -198,9 +204,13 @@ pub(crate) fn provide(
     let sources = sources::all()?;
     let inputs = build::Inputs { sources: &sources, toolchain: &toolchain, libtorch: &libtorch, shim: &shim };
     let key = inputs.key();
-    let runtime = build::built_at(&place, home, &key, inputs)
+    let mut runtime = build::built_at(&place, home, &key, inputs)
         .ok_or_else(|| because(format!("{} is not whole", place.display())))?;
-    Ok((Runtime { linker, ..runtime }, libtorch))
+    runtime.linker = linker;
+    if toolchain::find_linker().is_none() {
+        runtime.recipe.linker = prebuilt.link().map(|link| link.join(DRIVER));
+    }
+    Ok((runtime, libtorch))
 }
 
 /// Puts the runtime of a home, and the shim for its libtorch, into a folder for a wheel; what is there for other

@@ -4,6 +4,7 @@
 
 mod home;
 mod libtorch;
+mod prebuilt;
 mod stage;
 
 use std::fs::{self, File};

@@ -24,7 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub fn make(recipe: &Recipe, tell: &dyn Fn(String)) -> Result<(), SetupError> {
     let target = recipe.target();
     let (Some(home), Some(place)) = (recipe.apart(), target.parent()) else { return Ok(()) };
-    if target.exists() {
+    let from = recipe.workspace().join("target");
+    // What came with the program has no build folder.
+    if target.exists() || !from.is_dir() {
         return Ok(());
     }
     let waiting = |file: &Path| tell(format!("waiting for another session, which holds {}", file.display()));
@@ -33,7 +35,7 @@ pub fn make(recipe: &Recipe, tell: &dyn Fn(String)) -> Result<(), SetupError> {
         return Ok(());
     }
     let work = home.unfinished()?;
-    let (from, finished) = (recipe.workspace().join("target"), work.path().join("build"));
+    let finished = work.path().join("build");
     copy(&from, &finished.join("target")).map_err(HomeError::at("copy", &from))?;
     home.finish(&finished, place)?;
     Ok(())

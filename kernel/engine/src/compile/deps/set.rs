@@ -381,6 +381,9 @@ impl Request {
         rustc.current_dir(work).arg("lib.rs");
         rustc.args(["--edition", "2024", "--crate-type", "dylib", "--crate-name", &set.name]);
         rustc.args(["-C", "prefer-dynamic", "-C", "opt-level=3", "-C", "embed-bitcode=no"]);
+        if let Some(linker) = &self.runtime.recipe.linker {
+            rustc.arg("-C").arg(with_path("linker=", linker));
+        }
         give_crate(&mut rustc, "oxtorch", &self.runtime.library);
         rustc.arg("-o").arg(library_name(&set.name));
         rustc.arg("-C").arg(format!("link-arg=-Wl,-soname,{}", library_name(&set.name)));

@@ -178,7 +178,7 @@ impl Workspace<'_> {
         let release = self.recipe.release();
         let checked = trust::check(&release).and_then(|()| trust::check_here(&release.join("deps")));
         checked.map_err(untrusted)?;
-        self.recipe.keep_locks().map_err(Failure::io(format!("write to {}", release.display())))?;
+        self.recipe.prepare().map_err(Failure::io(format!("write to {}", release.display())))?;
         let mut cargo = self.recipe.build(self.folder);
         // Packages that are no members are built with the features that all members together ask for.
         cargo.arg("--lib");
