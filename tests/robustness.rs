@@ -1059,6 +1059,8 @@ fn a_poor_environment_runs_cells_all_the_same() {
         "ulimit -c 0",
         "trap '' CHLD",
         "export TMPDIR=",
+        // Oxtorch's own libraries come first.
+        "echo no library > liboxtorch.so; export LD_LIBRARY_PATH=$PWD",
     ] {
         let (outputs, stderr) = run_behind(line, &["let x = 20;", "fn double(n: i32) -> i32 { n * 2 }\ndouble(x) + 2"]);
         assert!(outputs[1].to_string().contains("42"), "{line}: {stderr}");
@@ -1067,9 +1069,9 @@ fn a_poor_environment_runs_cells_all_the_same() {
 
 #[test]
 fn a_poor_environment_is_named_where_no_cell_can_run() {
-    let (outputs, stderr) = run_behind("echo no library > liboxtorch.so; export LD_LIBRARY_PATH=$PWD", &["1 + 1"]);
+    let (outputs, stderr) = run_behind("echo no library > libstdc++.so.6; export LD_LIBRARY_PATH=$PWD", &["1 + 1"]);
     let told = outputs[0].to_string();
-    assert!(told.contains("could not start: ") && told.contains("liboxtorch.so: file too short"), "{told}\n{stderr}");
+    assert!(told.contains("could not start: ") && told.contains("libstdc++.so.6: file too short"), "{told}\n{stderr}");
     assert!(stderr.contains("LD_LIBRARY_PATH is set"), "{stderr}");
     // What may not be written is an error where it is written.
     let (_, stderr) = run_behind("ulimit -n 18", &["1 + 1"]);

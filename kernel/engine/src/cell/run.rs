@@ -136,7 +136,7 @@ impl NativeEngine {
         let message = format!("the process that runs the cells {how}");
         let mut notes = vec!["the next cell gets a new process; functions and types stay defined".to_owned()];
         if how.starts_with("could not start") && std::env::var_os("LD_LIBRARY_PATH").is_some_and(|it| !it.is_empty()) {
-            notes.push("LD_LIBRARY_PATH is set: libraries from there are loaded instead of Oxtorch's own".to_owned());
+            notes.push("LD_LIBRARY_PATH is set: libraries from there are loaded in place of the system's".to_owned());
         }
         if !lost.is_empty() {
             notes.insert(0, format!("these variables are lost: {}", lost.join(", ")));
