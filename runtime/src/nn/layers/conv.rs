@@ -144,7 +144,10 @@ macro_rules! convolution {
             size: i64,
             config: ConvConfig,
         ) -> $layer {
-            conv(path, in_channels, out_channels, [size; $n], each(config))
+            fn make(path: &Path<'_>, channels: [i64; 2], size: i64, config: ConvConfig) -> $layer {
+                conv(path, channels[0], channels[1], [size; $n], each(config))
+            }
+            make(path.borrow(), [in_channels, out_channels], size, config)
         }
     };
 }

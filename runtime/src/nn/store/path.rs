@@ -19,8 +19,9 @@ use super::var_store::{SEPARATOR, VarStore, float_kinds, is_trainable};
 pub struct Path<'a> {
     path: tch::nn::Path<'a>,
     store: &'a VarStore,
-    /// That the place belongs to, from the outermost on.
-    layers: Vec<Layer>,
+    /// That the place belongs to, from the outermost on. Each cell that drops a path would compile how a `Vec` of them is
+    /// dropped; for an `Arc` it calls that.
+    layers: Arc<[Layer]>,
     /// Of a path that `set_group` has returned, and of those below it.
     grouped: Option<Arc<Grouped>>,
     /// What layers get instead of new variables.
@@ -76,7 +77,7 @@ const NEW: &str = "new";
 
 impl<'a> Path<'a> {
     pub(super) fn new(path: tch::nn::Path<'a>, store: &'a VarStore) -> Self {
-        Self { path, store, layers: Vec::new(), grouped: None, given: None }
+        Self { path, store, layers: Arc::new([]), grouped: None, given: None }
     }
 
     /// The same place, with weights for the layers that are made there.
@@ -100,6 +101,10 @@ impl<'a> Path<'a> {
     ///
     /// Where the name holds a dot.
     pub fn sub(&self, name: impl ToString) -> Path<'a> {
+        self.below(name.to_string())
+    }
+
+    fn below(&self, name: String) -> Path<'a> {
         Path { path: self.path.sub(name), ..self.clone() }
     }
 

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, TryLockError};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use tch::nn::Variables;
 use tch::{Device, Kind, Tensor};
@@ -84,9 +84,10 @@ struct Left {
     layer: String,
 }
 
-/// How the variables of a store were made, by name.
+/// How the variables of a store were made, by name. Each cell that drops a store would compile how the tables are
+/// dropped; for an `Arc` it calls that.
 #[derive(Debug)]
-pub(super) struct Register(Mutex<State>);
+pub(super) struct Register(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -98,7 +99,7 @@ struct State {
 
 impl Register {
     pub(super) fn new(run: u64) -> Self {
-        Self(Mutex::new(State { made: HashMap::new(), left: HashMap::new(), run }))
+        Self(Arc::new(Mutex::new(State { made: HashMap::new(), left: HashMap::new(), run })))
     }
 
     /// Puts a variable into the store under a name that is free in this run of a cell, or numbered as in tch. A later

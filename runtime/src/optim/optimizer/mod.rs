@@ -10,6 +10,7 @@ mod saved;
 mod tests;
 
 use std::fmt;
+use std::ops::DerefMut;
 
 use tch::nn::VarStore;
 use tch::{TchError, Tensor};
@@ -64,15 +65,23 @@ use crate::modes::no_grad;
 /// # std::fs::remove_dir_all(&folder)?;
 /// ```
 pub struct Optimizer {
-    parameters: Parameters,
-    groups: Groups,
+    parameters: Apart<Parameters>,
+    groups: Apart<Groups>,
     steps: usize,
+}
+
+/// What is dropped by a call through its vtable. Each cell that drops an optimiser would compile how the maps below it
+/// are dropped.
+type Apart<T> = Box<dyn DerefMut<Target = T> + Send>;
+
+fn apart<T: Send + 'static>(value: T) -> Apart<T> {
+    Box::new(Box::new(value))
 }
 
 impl Optimizer {
     pub(super) fn new(algorithm: Box<dyn Algorithm>, vs: &VarStore, lr: f64) -> Result<Self, TchError> {
         let groups = Groups::new(algorithm, lr).map_err(TchError::Torch)?;
-        let mut optimizer = Self { parameters: Parameters::of(vs), groups, steps: 0 };
+        let mut optimizer = Self { parameters: apart(Parameters::of(vs)), groups: apart(groups), steps: 0 };
         optimizer.take_up();
         Ok(optimizer)
     }
@@ -156,6 +165,6 @@ impl Optimizer {
 /// The name and the groups with their settings, as PyTorch writes them.
 impl fmt::Debug for Optimizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.groups)
+        write!(f, "{:?}", **self.groups)
     }
 }
