@@ -66,7 +66,6 @@ def pack_rust(work: Path, folder: Path) -> Path:
     about = work / f"oxtorch_rust-{version}.dist-info"
     about.mkdir()
     (about / "METADATA").write_text(METADATA.format(version=version))
-    (about / "WHEEL").write_text(WHEEL.format(platform=platform_of(work)))
     return pack(work, folder)
 
 
@@ -77,17 +76,17 @@ def pack_oxtorch(work: Path, folder: Path, plain: Path | None, libtorchs: list[P
     (root,) = work.iterdir()
     (program,) = root.glob("*.data/scripts/oxtorch")
     program.chmod(0o755)
-    for libtorch in libtorchs or [None]:
-        # What is at hand is set up anew from its sources, not taken from another wheel.
-        environment = {**os.environ, "OXTORCH_PREBUILT": ""} | ({"LIBTORCH": str(libtorch)} if libtorch else {})
-        run(program, "prebuild", root / "oxtorch/prebuilt", env=environment)
+    # What is set up for this comes from the sources, not from an earlier wheel.
+    environment = {**os.environ, "OXTORCH_PREBUILT": ""}
+    named = [{"LIBTORCH": str(libtorch)} for libtorch in libtorchs]
+    for variables in named or [{}]:
+        run(program, "prebuild", root / "oxtorch/prebuilt", env=environment | variables)
     (about,) = root.glob("*.dist-info")
     described = about / "METADATA"
     name, version = rust.name.split("-")[:2]
     needs = f"Requires-Dist: {name.replace('_', '-')}=={version}\n"
     head, body = described.read_text().split("\n\n", 1)
     described.write_text(f"{head}\n{needs}\n{body}")
-    (about / "WHEEL").write_text(WHEEL.format(platform=platform_of(root)))
     return pack(root, folder)
 
 
@@ -111,14 +110,14 @@ def platform_of(folder: Path) -> str:
 
 
 def pack(root: Path, folder: Path) -> Path:
-    """Packs a folder as a wheel, with the sums of its files."""
-    before = set(folder.glob("*.whl"))
+    """Packs a folder as a wheel for the platform of its programs, with the sums of its files."""
     for path in root.rglob("__pycache__"):
         shutil.rmtree(path)
+    (about,) = root.glob("*.dist-info")
+    platform = platform_of(root)
+    (about / "WHEEL").write_text(WHEEL.format(platform=platform))
     run(sys.executable, "-m", "wheel", "pack", root, "--dest-dir", folder)
-    about = next(root.glob("*.dist-info")).name.removesuffix(".dist-info")
-    (wheel,) = (set(folder.glob("*.whl")) - before) or set(folder.glob(f"{about}-*.whl"))
-    return wheel
+    return folder / f"{about.name.removesuffix('.dist-info')}-py3-none-{platform}.whl"
 
 
 def run(*command: str | Path, env: dict[str, str] | None = None) -> None:

@@ -76,8 +76,9 @@ constructors:
 .section .note.GNU-stack,"",@progbits
 """
 
-# An old C library has these under other names, with the version of the structure (1) in front.
-FILES = """
+# What an old C library has in no shared library. What looks at files it has under other names, with the version of the
+# structure (1) in front.
+BESIDE = """
 .macro forward name, target
 .globl \\name
 .hidden \\name
@@ -90,10 +91,26 @@ FILES = """
     jmp \\target@PLT
 .endm
 .text
+forward stat, __xstat
+forward lstat, __lxstat
+forward fstat, __fxstat
+forward fstatat, __fxstatat
 forward stat64, __xstat64
 forward lstat64, __lxstat64
 forward fstat64, __fxstat64
 forward fstatat64, __fxstatat64
+.globl atexit
+.hidden atexit
+atexit:
+    leaq __dso_handle(%rip), %rdx
+    xorl %esi, %esi
+    jmp __cxa_atexit@PLT
+.globl pthread_atfork
+.hidden pthread_atfork
+pthread_atfork:
+    leaq __dso_handle(%rip), %rcx
+    jmp __register_atfork@PLT
+.hidden __dso_handle
 .section .note.GNU-stack,"",@progbits
 """
 
@@ -131,7 +148,7 @@ done
 if [ "$kind" = program ]; then
     set -- "$here/program.o" "$@" --dynamic-linker /lib64/ld-linux-x86-64.so.2
 fi
-exec "$here"/../toolchain/lib/rustlib/*/bin/rust-lld -flavor gnu --eh-frame-hdr "$here/start.o" "$here/files.o" "$@" -L "$here" -lc
+exec "$here"/../toolchain/lib/rustlib/*/bin/rust-lld -flavor gnu --eh-frame-hdr "$here/start.o" "$here/beside.o" "$@" -L "$here" -lc
 """
 
 SYMBOL = re.compile(r"^(?:[0-9a-f]+)? +(?P<kind>[A-Za-z]) (?P<name>[^@ ]+)@@?(?P<series>[A-Z]+)_(?P<version>[0-9.]+)$")
@@ -146,7 +163,7 @@ def write(folder: Path, compiler: str = "cc") -> None:
         (folder / name).write_bytes(b"!<arch>\n")
     _compile(compiler, START, ["-c", "-o", folder / "start.o"])
     _compile(compiler, PROGRAM, ["-c", "-o", folder / "program.o"])
-    _compile(compiler, FILES, ["-c", "-o", folder / "files.o"])
+    _compile(compiler, BESIDE, ["-c", "-o", folder / "beside.o"])
     driver = folder / "cc"
     driver.write_text(DRIVER)
     driver.chmod(0o755)

@@ -14,6 +14,7 @@ WANTED = [
     "lib/librustc_driver-*.so",
     "lib/libLLVM*",
     "lib/rustlib/{triple}/bin/rust-lld",
+    "lib/rustlib/{triple}/bin/gcc-ld/ld.lld",
     "lib/rustlib/{triple}/lib/*.rlib",
     "lib/rustlib/{triple}/lib/*.rmeta",
     "lib/rustlib/{triple}/lib/libstd-*.so",
