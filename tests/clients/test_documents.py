@@ -1,4 +1,4 @@
-"""The documents: what they link to is there, and README.md in Chinese says what README.md says."""
+"""The documents: what they link to is there, and the pages in Chinese say what those in English say."""
 
 import importlib.util
 import re
@@ -6,6 +6,7 @@ import re
 import pytest
 from conftest import REPOSITORY
 
+TRANSLATIONS = sorted([*REPOSITORY.glob("*.zh-CN.md"), *REPOSITORY.glob("docs/*.zh-CN.md")])
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("python/*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)")
 
@@ -48,16 +49,26 @@ def bones(path):
     return found
 
 
-def test_the_translation_is_whole():
-    english, chinese = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
+def links(path):
+    """Where a page leads, whichever language the target is in."""
+    return sorted(link.replace(".zh-CN.md", ".md") for link in LINK.findall(path.read_text()))
+
+
+@pytest.mark.parametrize("chinese", TRANSLATIONS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_the_translation_is_whole(chinese):
+    english = chinese.with_name(chinese.name.replace(".zh-CN", ""))
     assert bones(english) == bones(chinese)
-    ours, theirs = (sorted(LINK.findall(path.read_text())) for path in (english, chinese))
-    assert [link for link in ours if not link.startswith("README")] == [
-        link for link in theirs if not link.startswith("README")
-    ]
+    assert links(english) == links(chinese)
     # Names in code that one has and the other lacks.
     ours, theirs = (set(re.findall(r"`[^`\n]+`", path.read_text())) for path in (english, chinese))
     assert ours ^ theirs == set()
+
+
+@pytest.mark.parametrize("page", ["MIRRORS.md", "MIRRORS.zh-CN.md"])
+def test_the_files_of_data_sets_have_the_sums_that_the_code_asks_for(page):
+    sets = [REPOSITORY / "runtime/src/data/sets" / name for name in ("mnist.rs", "cifar.rs")]
+    asked = [re.findall(r'"([0-9a-f]{32})"', path.read_text().split("mod tests")[0]) for path in sets]
+    assert re.findall("`([0-9a-f]{32})`", (REPOSITORY / "docs" / page).read_text()) == sum(asked, [])
 
 
 def test_both_codes_of_the_nanogpt_page_are_those_that_run():
