@@ -190,7 +190,7 @@ impl<Why> From<HomeError> for Unusable<Why> {
 }
 
 /// How to get a C++ compiler.
-pub(crate) const INSTALL_COMPILER: &str = if cfg!(target_os = "macos") {
+pub const INSTALL_COMPILER: &str = if cfg!(target_os = "macos") {
     "xcode-select --install"
 } else {
     "sudo apt-get install g++   (Debian, Ubuntu; Fedora: sudo dnf install gcc-c++)"

@@ -28,8 +28,8 @@ use std::time::Duration;
 
 pub use build::{Recipe, metadata, own_build, sources};
 use contents::Look;
-pub use error::SetupError;
 use error::Unusable;
+pub use error::{INSTALL_COMPILER, SetupError};
 pub use libtorch::python::{errors as pip_errors, find as find_python};
 use libtorch::{Libtorch, python};
 pub use oxtorch_system::child::end_children;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use oxtorch_setup::INSTALL_COMPILER;
 use oxtorch_system::child::Output;
 use oxtorch_system::home::HomeError;
 
@@ -88,6 +89,9 @@ pub fn not_resolved(output: &Output, offline: bool) -> Failure {
     Failure::Refused { message: first.to_owned(), notes }
 }
 
+/// What the crate `cc` says where it finds nothing to call.
+const NO_C_COMPILER: [&str; 2] = ["failed to find tool \"cc\"", "failed to find tool \"c++\""];
+
 /// Why a crate did not compile.
 pub fn not_built(output: &Output) -> Failure {
     if output.is_disk_full() {
@@ -99,6 +103,10 @@ pub fn not_built(output: &Output) -> Failure {
         .rev()
         .find_map(|line| line.split_once("could not compile `").or_else(|| line.split_once("build command for `")));
     let krate = krate.and_then(|(_, rest)| rest.split(['`', ' ']).next());
+    if NO_C_COMPILER.iter().any(|sign| output.stderr.contains(sign)) {
+        let name = krate.map_or_else(|| "one of the crates".to_owned(), |name| format!("`{name}`"));
+        return Failure::new(format!("{name} contains C code, and there is no C compiler here"), INSTALL_COMPILER);
+    }
     let message =
         krate.map_or_else(|| "the crates could not be built".to_owned(), |name| format!("`{name}` could not be built"));
     Failure::new(message, last(&text, LOG_LINES))
@@ -156,6 +164,16 @@ mod tests {
             Failure::Refused { message, notes } => (message, notes.join("\n")),
             Failure::Interrupted => panic!("was not interrupted"),
         }
+    }
+
+    #[test]
+    fn a_crate_that_needs_a_c_compiler_says_how_to_get_one() {
+        let (message, notes) = refused(not_built(&output(
+            "error: failed to run custom build command for `zstd-sys v2.0.16`\n\nCaused by:\n  --- stderr\n  \
+             error occurred in cc-rs: failed to find tool \"cc\": No such file or directory (os error 2)\n",
+        )));
+        assert_eq!(message, "`zstd-sys` contains C code, and there is no C compiler here");
+        assert!(notes.contains("install"), "{notes}");
     }
 
     #[test]
