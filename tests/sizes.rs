@@ -3,7 +3,9 @@
 mod session;
 
 use std::fmt::Write;
+use std::fs;
 
+use oxtorch_engine::{Cache, NativeEngine};
 use session::Notebook;
 
 /// A program of many functions, statements and comments with that many lines.
@@ -64,5 +66,40 @@ async fn a_session_of_three_hundred_cells_remembers_its_first() {
     // The first function again: all that lean on it follow.
     let shown = notebook.run("fn value_0() -> u64 { 1001 }\nvalue_99()").await;
     assert_eq!(shown.text(), Some("1100"), "{:?}", shown.report());
+    notebook.end().await;
+}
+
+#[tokio::test]
+async fn a_cell_that_trains_a_network_compiles_nothing_of_the_maps_below_its_store_and_optimizer() {
+    let scratch = session::home().scratch(|_| ()).expect("a folder for the session's cells");
+    let cache = Cache::from_environment(session::home().cache());
+    let engine = NativeEngine::start(session::runtime(), scratch.path().to_owned(), cache).await;
+    let mut notebook = Notebook::on(engine.expect("the engine starts with a fresh host"));
+    let shown = notebook
+        .run(
+            "fn train(images: &Tensor) -> f64 {
+                let vs = nn::VarStore::new(Device::Cpu);
+                let conv = nn::conv2d(vs.root() / \"conv\", 1, 2, 3, Default::default());
+                let scores = nn::linear(&vs.root() / \"scores\", 2, 1, Default::default());
+                let mut optimizer = nn::AdamW::default().build(&vs, 1e-2).unwrap();
+                let loss = images.apply(&conv).view([-1, 2]).apply(&scores).square().mean(Kind::Float);
+                optimizer.backward_step(&loss);
+                loss.double_value(&[])
+            }
+            train(&Tensor::ones([1, 1, 8, 8], (Kind::Float, Device::Cpu))).is_finite()",
+        )
+        .await;
+    assert_eq!(shown.text(), Some("true"), "{:?}", shown.report());
+    let files = fs::read_dir(scratch.path()).expect("the folder of the cells").flatten().map(|entry| entry.path());
+    let libraries: Vec<_> = files.filter(|file| file.extension().is_some_and(|ending| ending == "so")).collect();
+    assert!(!libraries.is_empty(), "the cell is compiled to a library");
+    for library in libraries {
+        let contents = fs::read(&library).expect("the library can be read");
+        // As they stand in the names of functions.
+        for map in ["btree", "RawTable"] {
+            let is_there = contents.windows(map.len()).any(|bytes| bytes == map.as_bytes());
+            assert!(!is_there, "{} has code of {map}", library.display());
+        }
+    }
     notebook.end().await;
 }
