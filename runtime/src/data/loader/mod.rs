@@ -1,23 +1,24 @@
 //! Batches of a data set, epoch after epoch.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::vec::IntoIter;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use tch::Device;
 
-use super::split::shuffled;
 use super::{Dataset, IntoDataset, Sample, Sampler};
 use crate::lock::lock;
 
 mod epoch;
+mod plan;
 #[cfg(test)]
 mod tests;
 
 use epoch::{Ahead, Read, Target};
 pub use epoch::{Batches, Epoch};
+use plan::{Order, Plan};
 
 type Make<D, B> = Box<dyn Fn(&D, &[usize]) -> Result<B> + Send>;
 type Change<B> = Box<dyn Fn(B) -> B + Send>;
@@ -48,11 +49,7 @@ impl<D: Dataset, B> Iterator for Reading<D, B> {
 
     fn next(&mut self) -> Option<Result<B>> {
         let indices = self.groups.next()?;
-        let beyond = indices.iter().find(|index| **index >= self.samples);
-        Some(match beyond {
-            Some(index) => Err(anyhow!("the sampler gives sample {index} of {}, which count from 0", self.samples)),
-            None => lock(&self.source).batch(&indices),
-        })
+        Some(plan::check(&indices, self.samples).and_then(|()| lock(&self.source).batch(&indices)))
     }
 }
 
@@ -60,13 +57,6 @@ impl<D: Dataset, B> Iterator for Reading<D, B> {
 struct Prefetch<D, B> {
     batches: usize,
     start: fn(Reading<D, B>, usize) -> Read<B>,
-}
-
-/// The order in which samples are read.
-enum Order {
-    AsTheyAre,
-    Shuffled(u64),
-    Sampler(Box<dyn Sampler + Send + Sync>),
 }
 
 /// Gives the batches of a data set; each `for` loop over it is an epoch.
@@ -87,11 +77,7 @@ enum Order {
 /// with a panic that says why; [`DataLoader::batches`] gives it as a `Result`.
 pub struct DataLoader<D: Dataset, B = <D as Dataset>::Sample> {
     source: Arc<Mutex<Source<D, B>>>,
-    samples: usize,
-    batch_size: usize,
-    order: Order,
-    epoch: AtomicU64,
-    drop_last: bool,
+    plan: Plan,
     prefetch: Option<Prefetch<D, B>>,
     target: Option<Target<B>>,
 }
@@ -108,16 +94,6 @@ where
     /// Where `batch_size` is 0.
     pub fn new<By>(dataset: impl IntoDataset<By, Set = D>, batch_size: usize) -> Self {
         Self::of(dataset.into_dataset(), batch_size, Box::new(|dataset: &D, indices| dataset.batch(indices)))
-    }
-}
-
-impl<D: Dataset, B> DataLoader<D, B> {
-    fn batches_of_an_epoch(&self) -> usize {
-        let samples = match &self.order {
-            Order::Sampler(sampler) => sampler.len(),
-            _ => self.samples,
-        };
-        if self.drop_last { samples / self.batch_size } else { samples.div_ceil(self.batch_size) }
     }
 }
 
@@ -164,11 +140,9 @@ impl<D: Dataset + 'static, B: 'static> DataLoader<D, B> {
     }
 
     fn of(dataset: D, batch_size: usize, make: Make<D, B>) -> Self {
-        assert!(batch_size > 0, "DataLoader: a batch size of 0; give at least 1");
-        let samples = dataset.len();
+        let plan = Plan::new(dataset.len(), batch_size);
         let source = Arc::new(Mutex::new(Source { dataset, make, changes: Vec::new() }));
-        let (epoch, order) = (AtomicU64::new(0), Order::AsTheyAre);
-        Self { source, samples, batch_size, order, epoch, drop_last: false, prefetch: None, target: None }
+        Self { source, plan, prefetch: None, target: None }
     }
 
     /// Another order in each epoch. The same seed gives the same orders.
@@ -199,18 +173,13 @@ impl<D: Dataset + 'static, B: 'static> DataLoader<D, B> {
     }
 
     fn ordered(mut self, order: Order) -> Self {
-        let is_free = match (&self.order, &order) {
-            (Order::AsTheyAre, _) | (Order::Shuffled(_), Order::Shuffled(_)) => true,
-            (Order::Shuffled(_) | Order::Sampler(_), _) => false,
-        };
-        assert!(is_free, "DataLoader: one of `shuffle` and `sampler` decides the order; give one of them, once");
-        self.order = order;
+        self.plan.set_order(order);
         self
     }
 
     /// Leaves out a last batch that is smaller than the others.
     pub fn drop_last(mut self) -> Self {
-        self.drop_last = true;
+        self.plan.drop_last = true;
         self
     }
 
@@ -249,7 +218,7 @@ impl<D: Dataset + 'static, B: 'static> DataLoader<D, B> {
 
     /// The number of batches in an epoch.
     pub fn len(&self) -> usize {
-        self.batches_of_an_epoch()
+        self.plan.len()
     }
 
     /// Whether there is no batch.
@@ -259,7 +228,7 @@ impl<D: Dataset + 'static, B: 'static> DataLoader<D, B> {
 
     /// The number of samples in the data set.
     pub fn samples(&self) -> usize {
-        self.samples
+        self.plan.samples
     }
 
     /// Has the next epoch be the one with that number, from 0: a shuffled order belongs to its number, so a training
@@ -274,7 +243,7 @@ impl<D: Dataset + 'static, B: 'static> DataLoader<D, B> {
     /// assert_eq!(first(&loader), labels);
     /// ```
     pub fn set_epoch(&self, epoch: u64) {
-        self.epoch.store(epoch, Ordering::Relaxed);
+        self.plan.epoch.store(epoch, Ordering::Relaxed);
     }
 
     /// The next epoch's batches, as a `for` loop over `&loader` has them. It knows how many there are, and so does a
@@ -294,32 +263,24 @@ impl<D: Dataset + 'static, B: 'static> DataLoader<D, B> {
     /// The next epoch's batches, each as a `Result`. An error ends them, so a bar around them is to be told how many
     /// there should be: `progress(loader.batches()).total(loader.len() as u64)`.
     pub fn batches(&self) -> Batches<B> {
-        let order = self.order_of(self.epoch.fetch_add(1, Ordering::Relaxed));
-        let groups: Vec<Vec<usize>> = order.chunks(self.batch_size).take(self.len()).map(<[usize]>::to_vec).collect();
-        let left = groups.len();
-        let reading = Reading { source: Arc::clone(&self.source), groups: groups.into_iter(), samples: self.samples };
+        let groups = self.plan.next_epoch();
+        let (left, samples) = (groups.len(), self.plan.samples);
+        let reading = Reading { source: Arc::clone(&self.source), groups: groups.into_iter(), samples };
         let read = match &self.prefetch {
             Some(Prefetch { batches, start }) if *batches > 0 => start(reading, *batches),
             _ => Box::new(reading),
         };
         Batches::new(read, left, self.target)
     }
-
-    fn order_of(&self, epoch: u64) -> Vec<usize> {
-        match &self.order {
-            Order::AsTheyAre => (0..self.samples).collect(),
-            Order::Shuffled(seed) => shuffled(self.samples, seed.wrapping_add(epoch)),
-            Order::Sampler(sampler) => sampler.indices(epoch),
-        }
-    }
 }
 
 /// How many batches there are, of how many samples, and in which order.
 impl<D: Dataset, B> fmt::Debug for DataLoader<D, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { samples, batch_size, order, epoch, drop_last, prefetch, target, source: _ } = self;
+        let Self { plan, prefetch, target, source: _ } = self;
+        let Plan { samples, batch_size, order, epoch, drop_last } = plan;
         let mut text = f.debug_struct("DataLoader");
-        text.field("batches", &self.batches_of_an_epoch()).field("samples", samples).field("batch_size", batch_size);
+        text.field("batches", &plan.len()).field("samples", samples).field("batch_size", batch_size);
         match order {
             Order::AsTheyAre => text.field("shuffle", &None::<u64>),
             Order::Shuffled(seed) => text.field("shuffle", &Some(seed)),
