@@ -19,8 +19,8 @@ use super::var_store::{SEPARATOR, VarStore, float_kinds, is_trainable};
 pub struct Path<'a> {
     path: tch::nn::Path<'a>,
     store: &'a VarStore,
-    /// That the place belongs to, from the outermost on. Each cell that drops a path would compile how a `Vec` of them is
-    /// dropped; for an `Arc` it calls that.
+    /// That the place belongs to, from the outermost on. Each cell that drops a path would compile how a `Vec` of them
+    /// is dropped; for an `Arc` it calls that.
     layers: Arc<[Layer]>,
     /// Of a path that `set_group` has returned, and of those below it.
     grouped: Option<Arc<Grouped>>,
