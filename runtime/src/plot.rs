@@ -47,6 +47,7 @@ const SIZE: (u32, u32) = (640, 400);
 ///
 /// Each of the methods adds something or changes how it is drawn, in any order.
 #[derive(Clone, Default)]
+#[must_use = "a figure is shown if the cell ends with it; elsewhere write `display(&figure)`"]
 pub struct Figure {
     title: String,
     x_label: String,

@@ -118,6 +118,7 @@ fn drawn(scene: Result<Scene, PlotError>) -> Result<RgbaImage, String> {
 
 /// Frames that are shown one after the other, again and again. Shown as GIF.
 #[derive(Clone)]
+#[must_use = "an animation is shown if the cell ends with it; elsewhere write `display(&animation)`"]
 pub struct Animation {
     frames: Vec<RgbaImage>,
     fps: f64,

@@ -51,6 +51,7 @@ const TEXT: &str = "text/plain";
 /// Every bundle but the [`empty`](MimeBundle::empty) one holds `text/plain`. Binary formats are kept in base64, as the
 /// Jupyter protocol asks.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[must_use = "a bundle is shown if the cell ends with it; elsewhere write `display(&bundle)`"]
 pub struct MimeBundle {
     data: Map<String, Value>,
     metadata: Map<String, Value>,
@@ -249,14 +250,17 @@ impl<T: RichDisplay, E: Debug> RichDisplay for Result<T, E> {
 
 /// HTML, shown as such: `display(&Html("<h3>Epoch 3</h3>"))`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "HTML is shown if the cell ends with it; elsewhere write `display(&html)`"]
 pub struct Html<S: AsRef<str>>(pub S);
 
 /// Markdown, shown as such: `display(&Markdown("**done**"))`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "Markdown is shown if the cell ends with it; elsewhere write `display(&markdown)`"]
 pub struct Markdown<S: AsRef<str>>(pub S);
 
 /// LaTeX, shown as such: `display(&Latex(r"$\nabla_\theta L$"))`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "LaTeX is shown if the cell ends with it; elsewhere write `display(&latex)`"]
 pub struct Latex<S: AsRef<str>>(pub S);
 
 macro_rules! shown_as {

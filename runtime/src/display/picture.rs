@@ -92,6 +92,7 @@ pub enum ImageError {
 
 /// A picture made of a tensor. Shown as PNG.
 #[derive(Clone)]
+#[must_use = "a picture is shown if the cell ends with it; elsewhere write `display(&picture)`"]
 pub struct Image {
     /// All of one size.
     cells: Vec<RgbaImage>,

@@ -29,6 +29,7 @@ use crate::nn::watch::{self, Call};
 
 /// What [`summary`] makes: a table as HTML, with aligned text for terminals.
 #[derive(Clone)]
+#[must_use = "a summary is shown if the cell ends with it; elsewhere write `display(&summary)`"]
 pub struct Summary {
     variables: Vec<Variable>,
     /// Of what the network is run on.

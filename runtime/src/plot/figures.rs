@@ -24,6 +24,7 @@ const TITLE: u32 = 34;
 /// assert!(both.png().is_ok());
 /// ```
 #[derive(Clone, Default)]
+#[must_use = "figures are shown if the cell ends with them; elsewhere write `display(&figures)`"]
 pub struct Figures {
     figures: Vec<Figure>,
     /// 0 for as many as it takes.

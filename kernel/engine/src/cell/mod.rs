@@ -30,6 +30,7 @@ use crate::host::standby::Standby;
 use crate::host::{BetweenCells, Host, RunInterrupter};
 use crate::perform::wrong_commands;
 use crate::report::errors::interrupted;
+use crate::report::unused;
 use crate::source::fragment::CellText;
 use crate::source::identifiers::one_form_of_names;
 use crate::source::parse::{ParseError, ParsedCell, parse};
@@ -203,6 +204,7 @@ impl NativeEngine {
         }
         let committed = self.state.commit_items(&ready, &cell, text.number());
         call.tell(&committed.notes).await;
+        call.tell(&unused::notes(&ready.lessons.unused, &ready.emission.source, text)).await;
         self.speculation.go_on(&self.compiler, &self.state, &ready);
         let run = Run {
             library: Some(self.compiler.rustc().library(&ready.name)),

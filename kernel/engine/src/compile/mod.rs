@@ -35,6 +35,7 @@ use crate::plan::variables::{Unnamed, named};
 use crate::plan::{Plan, expand};
 use crate::report::brackets::unbalanced;
 use crate::report::errors::{compile_error, internal};
+use crate::report::unused::{Unused, unused_values};
 use crate::report::{python_hints, render};
 use crate::source::fragment::{CellText, Fragment};
 use crate::source::identifiers::Names;
@@ -45,12 +46,14 @@ use crate::source::source_map::{CrateSource, Place};
 const MAX_TRIES: usize = 24;
 
 /// What compiling a crate has taught.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Lessons {
     /// What had to be left out.
     pub decisions: Decisions,
     /// The types of the new variables, by their ids, as code of later cells.
     pub types: BTreeMap<VariableId, Result<String, Unnamed>>,
+    /// The values that the cell does not use though it must.
+    pub unused: Vec<Unused>,
 }
 
 /// A compiled cell that waits to be run.
@@ -114,9 +117,9 @@ impl Draft {
         self.plan.items().flat_map(|item| item.names.iter().cloned()).collect()
     }
 
-    fn ready(self, types: BTreeMap<VariableId, Result<String, Unnamed>>, library: bool) -> CompiledCell {
-        let Self { plan, emission, name, decisions, .. } = self;
-        CompiledCell { plan, emission, lessons: Lessons { decisions, types }, name, library }
+    fn ready(self, lessons: Lessons, library: bool) -> CompiledCell {
+        let Self { plan, emission, name, .. } = self;
+        CompiledCell { plan, emission, lessons, name, library }
     }
 }
 
@@ -189,25 +192,26 @@ impl Compiler {
         let writer = Writer::new(&self.rustc, state, text, cell);
         let mut next = writer.draft(Decisions::default());
         if !next.emission.runs && next.plan.is_empty() && cell.uses.is_empty() {
-            return Ok(next.ready(BTreeMap::new(), false));
+            return Ok(next.ready(Lessons::default(), false));
         }
         // What is learnt is known by the first try's name, which is all that is there before anything is learnt.
         let first_name = next.name.clone();
         if let Some(lessons) = self.lessons(&first_name) {
             if lessons.decisions != next.decisions {
-                next = writer.draft(lessons.decisions);
+                next = writer.draft(lessons.decisions.clone());
             }
             if self.rustc.library(&next.name).exists() {
                 self.remember_source(&next, purpose);
-                return Ok(next.ready(lessons.types, true));
+                return Ok(next.ready(lessons, true));
             }
         }
         let (next, compiled) = self.try_until_compiled(&writer, next, purpose).await?;
         let types = next.types(&compiled.diagnostics);
-        let lessons = Lessons { decisions: next.decisions.clone(), types: types.clone() };
-        self.learnt(first_name, &next.name, lessons);
+        let unused = unused_values(&compiled.diagnostics, &next.file());
+        let lessons = Lessons { decisions: next.decisions.clone(), types, unused };
+        self.learnt(first_name, &next.name, lessons.clone());
         self.remember_source(&next, purpose);
-        Ok(next.ready(types, true))
+        Ok(next.ready(lessons, true))
     }
 
     /// What rustc says about a cell that is not to be run.

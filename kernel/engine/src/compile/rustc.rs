@@ -310,7 +310,7 @@ fn remap(dir: &Path) -> OsString {
 
 /// The parts of the engine that decide what is learnt of a crate and kept with it. Another version of them must not
 /// read what this one has kept.
-const LEARNING: [&str; 10] = [
+const LEARNING: [&str; 11] = [
     include_str!("../crate_names.rs"),
     include_str!("../diagnostic.rs"),
     include_str!("mod.rs"),
@@ -319,6 +319,7 @@ const LEARNING: [&str; 10] = [
     include_str!("rustc.rs"),
     include_str!("../plan/opaque.rs"),
     include_str!("../plan/variables.rs"),
+    include_str!("../report/unused.rs"),
     include_str!("../source/instrument/numbers.rs"),
     include_str!("../source/words.rs"),
 ];

@@ -159,9 +159,14 @@ impl Emitter<'_> {
         self.features();
         self.glue(
             "#![allow(unused, nonstandard_style, private_interfaces, private_bounds, uncommon_codepoints, static_mut_refs, \
-             dropping_copy_types)] \
-             #[allow(unused_imports)] use ::oxtorch::prelude::*; ",
+             dropping_copy_types)] ",
         );
+        // A cell that speaks of such lints has decided for itself.
+        let decides = |attribute: &Fragment| ["unused", "warnings"].iter().any(|lint| attribute.text().contains(lint));
+        if !self.input.cell.attributes.iter().any(decides) {
+            self.glue("#![warn(unused_must_use)] ");
+        }
+        self.glue("#[allow(unused_imports)] use ::oxtorch::prelude::*; ");
         for condition in &self.input.cell.conditions {
             // rustc would take out what is ours as well.
             let told = format!("`#![cfg({condition})]` removes the whole cell: put `#[cfg(..)]` before a part of it");

@@ -12,3 +12,4 @@ pub(crate) mod runtime_hints;
 mod type_hints;
 pub(crate) mod type_names;
 pub(crate) mod underline;
+pub(crate) mod unused;

@@ -44,6 +44,7 @@ const GAP: &str = "...";
 
 /// What [`table`] makes. Shown as HTML, with aligned text for terminals.
 #[derive(Clone, Copy)]
+#[must_use = "a table is shown if the cell ends with it; elsewhere write `display(&table)`"]
 pub struct Table<'a> {
     source: &'a dyn Tabular,
     limits: Limits,
