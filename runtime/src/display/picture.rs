@@ -102,7 +102,15 @@ pub struct Image {
 }
 
 /// A picture of a tensor: `[H, W]`, `[C, H, W]`, or `[N, C, H, W]` as a grid. See [the module](self) for how values
-/// become colors.
+/// become colors. A cell that ends with it shows it.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let images = Tensor::rand([6, 1, 28, 28], (Kind::Float, Device::Cpu));
+/// image(&images)?.columns(3).caption(&["a", "b", "c"])
+/// # ;
+/// # anyhow::Ok(())
+/// ```
 ///
 /// # Errors
 ///
@@ -111,7 +119,18 @@ pub fn image(tensor: &Tensor) -> Result<Image, ImageError> {
     Image::new(tensor)
 }
 
-/// Shows a picture of a tensor in the output of the running cell: `display` of [`image()`].
+/// Shows a picture of a tensor in the output of the running cell, also from a function: `display` of [`image()`]. It is
+/// a `Result`, so it ends with `?`.
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// fn show_first(images: &Tensor) -> Result<()> {
+///     show_image(&images.get(0))?;
+///     Ok(())
+/// }
+/// show_first(&Tensor::rand([6, 3, 28, 28], (Kind::Float, Device::Cpu)))?;
+/// # anyhow::Ok(())
+/// ```
 ///
 /// # Errors
 ///
@@ -190,7 +209,17 @@ impl Image {
         Ok(bytes.into_inner())
     }
 
-    /// Writes the picture to a file, whose ending names the format: `.png`, `.jpg` or `.gif`.
+    /// Writes the picture to a file, whose ending names the format: `.png`, `.jpg` or `.gif`. A pixel of the tensor is
+    /// one of the file, as with torchvision's `save_image`, unless [`scale`](Self::scale) says otherwise; with captions
+    /// the file is as the picture is shown.
+    ///
+    /// ```
+    /// use oxtorch::prelude::*;
+    /// let file = std::env::temp_dir().join("oxtorch-example-cat.png");
+    /// image(&Tensor::rand([3, 20, 30], (Kind::Float, Device::Cpu)))?.save(&file)?;
+    /// assert_eq!(load_image(&file)?.size(), [3, 20, 30]);
+    /// # anyhow::Ok(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -200,7 +229,8 @@ impl Image {
     }
 
     fn save_to(&self, path: &Path) -> Result<(), ImageError> {
-        let picture = self.draw()?;
+        let scale = self.scale.or(self.captions.is_empty().then_some(1));
+        let picture = self.draw_scaled(scale)?;
         let failed = |source| ImageError::Save { path: path.display().to_string(), source };
         let picture = match ImageFormat::from_path(path).map_err(failed)? {
             // JPEG has no opacity.
@@ -221,6 +251,11 @@ impl Image {
     ///
     /// Where it would be too large, or has more captions than images.
     pub fn draw(&self) -> Result<RgbaImage, ImageError> {
+        self.draw_scaled(self.scale)
+    }
+
+    /// The picture, enlarged until it can be seen where there is no scale.
+    fn draw_scaled(&self, scale: Option<u32>) -> Result<RgbaImage, ImageError> {
         let (captions, images) = (self.captions.len(), self.cells.len());
         if captions > images {
             return Err(ImageError::Captions { captions, images });
@@ -228,7 +263,7 @@ impl Image {
         let (width, height) = self.cells[0].dimensions();
         let grid = self.cells.len() > 1;
         let visible = if grid { VISIBLE_CELL } else { VISIBLE };
-        let scale = self.scale.unwrap_or_else(|| visible.div_ceil(width.max(height)));
+        let scale = scale.unwrap_or_else(|| visible.div_ceil(width.max(height)));
         fits(u64::from(width) * u64::from(scale), u64::from(height) * u64::from(scale))?;
         let (width, height) = (width * scale, height * scale);
         if !grid && self.captions.is_empty() {
@@ -438,7 +473,7 @@ mod tests {
         let picture = Image::new(&Tensor::ones([8, 8], (Kind::Float, Device::Cpu))).expect("an image");
         for name in ["a.png", "a.jpg", "a.gif"] {
             picture.save(folder.join(name)).expect("saves");
-            assert_eq!(image::open(folder.join(name)).expect("opens").width(), 192);
+            assert_eq!(image::open(folder.join(name)).expect("opens").width(), 8, "a pixel is a pixel");
         }
         assert!(picture.save(folder.join("a.txt")).is_err());
         std::fs::remove_dir_all(&folder).expect("removes");

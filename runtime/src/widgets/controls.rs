@@ -253,7 +253,7 @@ pub fn log_slider(name: impl Into<String>, range: RangeInclusive<f64>) -> LogSli
          `smallest..=largest`, both above 0"
     );
     let step = f64::usual_step(start, end);
-    LogSlider(Slider { name, start, end, step, value: (start * end).sqrt() })
+    LogSlider(Slider { name, start, end, step, value: as_shown((start * end).sqrt(), start, end) })
 }
 
 impl LogSlider {
@@ -267,6 +267,11 @@ impl LogSlider {
     pub fn value(self, value: f64) -> Self {
         Self(self.0.value(value))
     }
+}
+
+/// A value of a [`LogSlider`] with the three digits that the slider shows: a power of its logarithm has many more.
+fn as_shown(value: f64, start: f64, end: f64) -> f64 {
+    format!("{value:.2e}").parse().unwrap_or(value).clamp(start, end)
 }
 
 impl Model for LogSlider {
@@ -290,8 +295,7 @@ impl Model for LogSlider {
     }
 
     fn set(&mut self, state: &Map<String, Value>) -> bool {
-        // The ends come back as powers of their logarithms.
-        let new = state.get("value").and_then(Value::as_f64).map(|new| new.clamp(self.0.start, self.0.end));
+        let new = state.get("value").and_then(Value::as_f64).map(|new| as_shown(new, self.0.start, self.0.end));
         new.is_some_and(|new| new != std::mem::replace(&mut self.0.value, new))
     }
 
@@ -461,9 +465,17 @@ mod tests {
     #[test]
     fn a_slider_over_powers_of_ten_stays_between_its_ends() {
         let mut rate = log_slider("rate", 1e-4..=1.0);
-        assert!((rate.current() - 1e-2).abs() < 1e-15);
+        assert_eq!(rate.current(), 1e-2);
         assert!(rate.set(&state(json!({"value": 1.0000000000000002}))));
         assert_eq!(rate.current(), 1.0);
+    }
+
+    #[test]
+    fn a_value_between_powers_of_ten_has_the_digits_that_are_shown() {
+        let mut rate = log_slider("rate", 1e-5..=1.0);
+        assert_eq!(rate.current(), 0.00316);
+        assert!(rate.set(&state(json!({"value": 0.003_981_071_705_534_973}))));
+        assert_eq!(rate.current(), 0.00398);
     }
 
     #[test]

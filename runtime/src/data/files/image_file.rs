@@ -143,6 +143,14 @@ fn open(path: &Path) -> image::ImageResult<DynamicImage> {
 /// torchvision does; uint8 is taken as it is. For a grid, or values of another range, use
 /// [`image()`](crate::picture::image) and its `save`.
 ///
+/// ```
+/// use oxtorch::prelude::*;
+/// let file = std::env::temp_dir().join("oxtorch-example-gray.png");
+/// data::save_image(&Tensor::rand([1, 28, 28], (Kind::Float, Device::Cpu)), &file)?;
+/// assert_eq!(load_image(&file)?.size(), [3, 28, 28]);
+/// # anyhow::Ok(())
+/// ```
+///
 /// # Errors
 ///
 /// Where the shape is another, the format is not known or the file cannot be written.
