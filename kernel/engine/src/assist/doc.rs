@@ -134,9 +134,12 @@ fn methods(docs: &Path, wanted: &Wanted, found: Option<Found>) -> Vec<Vec<Part>>
     let of_tensor = Wanted::parse(&format!("Tensor::{}", wanted.name));
     let of_tensor = runtime_index::find(&of_tensor).filter(|found| found.owner() == Some("Tensor"));
     let other = found.filter(|found| of_tensor.as_ref().is_none_or(|first| first.place != found.place));
+    let is_other = |found: &Found| other.as_ref().is_some_and(|other| other.place == found.place);
+    let offered = runtime_index::find_offered(&wanted.name).into_iter().filter(|found| !is_other(found));
+    let offered: Vec<_> = offered.map(|found| shown(wanted, found)).collect();
     let standard = COMMON.into_iter().filter_map(|ty| method_of_standard(docs, ty, &wanted.name));
     let [of_tensor, other] = [of_tensor, other].map(|found| found.map(|found| shown(wanted, found)));
-    of_tensor.into_iter().chain(standard.take(MOST_STANDARD)).chain(other).collect()
+    of_tensor.into_iter().chain(standard.take(MOST_STANDARD)).chain(other).chain(offered).collect()
 }
 
 /// A method of a type of the standard library: its page, or else its declaration and where the page is.

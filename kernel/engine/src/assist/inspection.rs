@@ -54,6 +54,9 @@ impl NativeEngine {
             parts = self.help_of_likeliest(cell, cursor).await;
         }
         let mut parts = parts?;
+        if let Some(told) = target.as_ref().and_then(Target::told_associated) {
+            parts.insert(1.min(parts.len()), told);
+        }
         let variable = name.filter(|name| self.state.variables.live.contains_key(*name));
         if let Some(name) = variable {
             parts.extend(self.value_of(name).await.map(Part::Verbatim));
@@ -165,6 +168,8 @@ struct Target {
     local: Option<String>,
     declaration: Option<String>,
     is_standard: bool,
+    /// The associated types in the declaration of a method, and what they are for its receiver.
+    associated: Vec<(String, String)>,
 }
 
 impl Target {
@@ -173,7 +178,9 @@ impl Target {
         // Where the type is not known, the method is most likely one of a common type.
         let common = || COMMON.iter().find_map(|ty| place.member(&Type::simple(ty), name));
         let found = if ty.is_known() { place.member(&ty, name) } else { common() };
-        Self::of(found.as_ref().map(|found| format!("{}::{name}", found.owner)), found, name)
+        let associated =
+            found.as_ref().map(|found| place.associated_types(&found.member.signature, &ty)).unwrap_or_default();
+        Self { associated, ..Self::of(found.as_ref().map(|found| format!("{}::{name}", found.owner)), found, name) }
     }
 
     fn of_path(place: Place, path: &str) -> Self {
@@ -193,7 +200,13 @@ impl Target {
         let path = path.unwrap_or_else(|| name.to_owned());
         let root = if is_standard && !path.starts_with("std::") { "std::" } else { "" };
         let declaration = found.map(|found| found.member.signature);
-        Self { path: format!("{root}{path}"), local: None, declaration, is_standard }
+        Self { path: format!("{root}{path}"), local: None, declaration, is_standard, associated: Vec::new() }
+    }
+
+    /// What the associated types in the declaration are.
+    fn told_associated(&self) -> Option<Part> {
+        let told = self.associated.iter().map(|(name, ty)| format!("`{name}` is `{ty}`")).collect::<Vec<_>>();
+        (!told.is_empty()).then(|| Part::Text(format!("Here {}.", told.join(", "))))
     }
 
     /// Whether a documentation says nothing but where the page would be.

@@ -18,7 +18,9 @@ use crate::source::items::{member_name, name_of, named};
 use crate::source::nesting::parsed;
 use crate::source::words::{self, in_name};
 
-pub(crate) use self::methods::{Method, has, is_variant, member, members, trait_functions, trait_members, traits_of};
+pub(crate) use self::methods::{
+    Associated, Method, associated, has, is_variant, member, members, trait_functions, trait_members, traits_of,
+};
 use self::methods::{methods_in, methods_of};
 
 /// The name that documentation is wanted of.
@@ -178,7 +180,7 @@ fn search(wanted: &Wanted, near: &str) -> Option<Found> {
 /// All files, the runtime's first. They are read once: whoever types asks for them again and again.
 pub(super) fn files() -> impl Iterator<Item = &'static File> {
     static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
-        let read: Vec<(String, String)> = runtime().chain(tch()).collect();
+        let read: Vec<(String, String)> = runtime().chain(tch()).chain(offered()).collect();
         let inner = read.iter().flat_map(|(module, text)| {
             text.lines().filter_map(private_module).map(move |name| format!("{module}::{name}"))
         });
@@ -224,6 +226,40 @@ fn tch() -> impl Iterator<Item = (String, String)> {
     read.into_iter()
 }
 
+/// Crates whose traits and functions cells use as they are; their names come behind all others.
+pub(in crate::assist) const OFFERED: [&str; 2] = ["rand", "rand_core"];
+
+/// Without the distributions, which have the names of ours.
+fn offered() -> impl Iterator<Item = (String, String)> {
+    let modules = OFFERED.into_iter().flat_map(|name| external::modules(name, name));
+    modules.filter(|(module, _)| !module.starts_with("rand::distr"))
+}
+
+impl File {
+    /// Whether it is of a crate that cells use as it is.
+    fn is_offered(&self) -> bool {
+        OFFERED.iter().any(|name| self.module.split("::").next() == Some(name))
+    }
+
+    /// A method of one of the file's traits, and what brings it into scope where the prelude does not.
+    fn with_import(&self, of_trait: &syn::Ident, mut signature: Signature) -> Signature {
+        if self.is_offered() {
+            let import = format!("It is in scope with `use {}::{of_trait};`.", self.place);
+            signature.doc = format!("{import}\n\n{}", signature.doc).trim_end().to_owned();
+        }
+        signature
+    }
+}
+
+/// The methods of that name of traits of the crates that cells use as they are.
+pub(super) fn find_offered(method: &str) -> Vec<Found> {
+    let wanted = Wanted::parse(method);
+    let declared = format!("fn {method}");
+    let files = files().filter(|file| file.is_offered() && file.text.contains(&declared));
+    let found = files.filter_map(|file| in_file(file, &wanted)).map(|(_, found)| found);
+    found.filter(|found| found.owner().is_some()).collect()
+}
+
 /// The name in one file, and how well it fits: 0 is best.
 pub(super) fn in_file(file: &File, wanted: &Wanted) -> Option<(u8, Found)> {
     parsed(&file.text, |parsed: syn::File| in_items(file, &parsed.items, wanted)).flatten()
@@ -257,7 +293,8 @@ fn in_items(file: &File, items: &[Item], wanted: &Wanted) -> Option<(u8, Found)>
                 (self_name(it), members.find(|(_, member)| member.text.starts_with("pub ")))
             }
             Item::Trait(it) => {
-                let mut members = it.items.iter().filter_map(|member| of_trait_member(&file.text, member));
+                let members = it.items.iter().filter_map(|member| of_trait_member(&file.text, member));
+                let mut members = members.map(|(name, signature)| (name, file.with_import(&it.ident, signature)));
                 (Some(it.ident.to_string()), members.find(|(name, _)| *name == wanted.name))
             }
             Item::Enum(it) => (Some(it.ident.to_string()), variant(&file.text, it, &wanted.name)),
@@ -353,6 +390,21 @@ mod tests {
         // The macro; the runtime's module of that name is not public.
         assert!(find(&Wanted::parse("write")).is_none());
         assert_eq!(find(&Wanted::parse("nn::linear")).expect("is there").place, "oxtorch::nn::linear");
+    }
+
+    #[test]
+    fn crates_that_cells_use_as_they_are_are_told_in_the_version_that_cells_have() {
+        let found = find(&Wanted::parse("rand::seq::IndexedRandom")).expect("is there");
+        assert!(found.members.contains(&"choose".to_owned()), "{found:?}");
+        for (method, of_trait) in [("choose", "seq::IndexedRandom"), ("shuffle", "seq::SliceRandom")] {
+            let found = find_offered(method);
+            let import = format!("`use rand::{of_trait};`");
+            assert!(found.iter().any(|found| found.signature.doc.contains(&import)), "{found:?}");
+            assert!(found.iter().all(|found| !found.signature.doc.contains("thread_rng")), "{found:?}");
+        }
+        assert!(find_offered("random_range").iter().any(|found| found.place == "Rng::random_range"));
+        assert!(find(&Wanted::parse("rand")).is_some_and(|found| found.signature.doc.contains("rand::rng()")));
+        assert_eq!(find(&Wanted::parse("shuffle")).expect("is there").place, "DataLoader::shuffle");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The runtime's sources, which this program carries, as a cargo workspace of their own.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 use oxtorch_system::home::{create_folder, key, write_file};
-use toml_edit::{Array, DocumentMut};
+use toml_edit::{Array, DocumentMut, Item, Table};
 
 use crate::error::SetupError;
 
@@ -13,6 +14,9 @@ static RUNTIME: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../runtime");
 /// The manifest of the workspace that this program was built from: versions, lints and profiles are the same there.
 const MANIFEST: &str = include_str!("../../../../Cargo.toml");
 const LOCK: &str = include_str!("../../../../Cargo.lock");
+
+/// The crate that cells are linked with.
+const RUNTIME_CRATE: &str = "oxtorch";
 
 /// One file of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +73,32 @@ pub fn crate_version(name: &str) -> Option<String> {
     locked_version(LOCK, name)
 }
 
+/// The version that is nearest to the runtime: a lock may have several, most of them for other crates' own use.
 fn locked_version(lock: &str, name: &str) -> Option<String> {
     let lock: DocumentMut = lock.parse().ok()?;
-    let packages = lock.get("package")?.as_array_of_tables()?;
-    let package = packages.iter().find(|package| package.get("name").and_then(|name| name.as_str()) == Some(name))?;
-    Some(package.get("version")?.as_str()?.to_owned())
+    let packages: Vec<&Table> = lock.get("package")?.as_array_of_tables()?.iter().collect();
+    let text = |package: &Table, key: &str| Some(package.get(key)?.as_str()?.to_owned());
+    // "rand", or "rand 0.9.5" if there are several.
+    let find = |wanted: &str| {
+        let (name, version) = wanted.split_once(' ').map_or((wanted, None), |(name, version)| (name, Some(version)));
+        let is_it = |package: &&&Table| {
+            text(package, "name").as_deref() == Some(name)
+                && version.is_none_or(|version| text(package, "version").as_deref() == Some(version))
+        };
+        packages.iter().find(is_it).copied()
+    };
+    let mut seen = BTreeSet::from([RUNTIME_CRATE.to_owned()]);
+    let mut waiting = VecDeque::from([RUNTIME_CRATE.to_owned()]);
+    while let Some(next) = waiting.pop_front() {
+        let Some(package) = find(&next) else { continue };
+        if text(package, "name").as_deref() == Some(name) {
+            return text(package, "version");
+        }
+        let dependencies = package.get("dependencies").and_then(Item::as_array).into_iter().flatten();
+        let dependencies = dependencies.filter_map(|dependency| Some(dependency.as_str()?.to_owned()));
+        waiting.extend(dependencies.filter(|dependency| seen.insert(dependency.clone())));
+    }
+    None
 }
 
 /// The key of a set of sources.
@@ -177,5 +202,20 @@ mod tests {
     fn the_lock_tells_which_shim_goes_with_it() {
         assert_eq!(torch_sys_version().ok().as_deref().map(|version| version.starts_with("0.")), Some(true));
         assert_eq!(locked_version("[[package]]\nname = \"other\"\nversion = \"1\"\n", "torch-sys"), None);
+    }
+
+    #[test]
+    fn of_several_versions_that_of_the_runtime_is_told() {
+        let package = |name: &str, version: &str, dependencies: &str| {
+            format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\ndependencies = [{dependencies}]\n")
+        };
+        let lock = package("core", "1.0.0", "")
+            + &package("core", "2.0.0", "")
+            + &package("rand", "8.0.0", "\"core 1.0.0\"")
+            + &package("rand", "9.0.0", "\"core 2.0.0\"")
+            + &package("oxtorch", "0.1.0", "\"other\", \"rand 9.0.0\"")
+            + &package("other", "0.1.0", "\"rand 8.0.0\"");
+        assert_eq!(locked_version(&lock, "rand").as_deref(), Some("9.0.0"));
+        assert_eq!(locked_version(&lock, "core").as_deref(), Some("2.0.0"));
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Context<'a> {
     Member(&'a str),
     /// What the type or module of this path holds; of something else where it is empty, as in `<T as Trait>::`.
     Path(Vec<&'a str>),
+    /// A type that this method makes: of `collect` between `::<` and `>`.
+    Made(&'a str),
     /// Any name.
     Name,
     /// Nothing that is known already: a comment, a number, a name that is just being made.
@@ -86,6 +88,7 @@ fn in_code(text: &str) -> (Context<'_>, &str) {
         (Some(TokenKind::Dot), Some(TokenKind::Dot)) => Context::Name,
         (_, Some(TokenKind::Dot)) => Context::Member(expression_of(text, &found[..found.len() - 1])),
         (Some(TokenKind::Colon), Some(TokenKind::Colon)) => Context::Path(path_of(text, &found)),
+        (Some(TokenKind::Colon), Some(TokenKind::Lt)) if kind(5) == Some(TokenKind::Dot) => Context::Made(word(4)),
         _ if MAKE_NAMES.contains(&word(1)) => Context::Nothing,
         (_, Some(TokenKind::Comma | TokenKind::OpenBrace)) => in_braces(text, &found),
         _ => Context::Name,

@@ -4,6 +4,7 @@
 pub(crate) mod behind;
 mod candidates;
 pub(crate) mod context;
+mod foreign;
 #[cfg(test)]
 mod tests;
 mod usual;
@@ -53,6 +54,8 @@ const STANDARD: [(&str, Kind); 13] = [
 pub(super) struct Own {
     cursor: usize,
     prefix: String,
+    /// How many bytes ahead of the prefix go as well.
+    replaced: usize,
     found: Candidates,
     /// Whether this is what can stand there, and not merely what may.
     pub certain: bool,
@@ -74,7 +77,7 @@ impl Own {
         for candidate in more {
             self.found.add(candidate);
         }
-        let range = self.cursor - self.prefix.len()..self.cursor;
+        let range = self.cursor - self.prefix.len() - self.replaced..self.cursor;
         Completion { range, candidates: self.found.with_prefix(&self.prefix) }
     }
 }
@@ -88,6 +91,12 @@ pub(super) fn complete(state: &State, dir: &Path, cell: &str, cursor: usize) -> 
     let mut certain = true;
     let definitions = Definitions::new(state, if is_code { cell } else { "" });
     let place = Place::new(&definitions, before);
+    if let Context::Member(module) = context
+        && foreign::offered(place, module, prefix, &mut found)
+    {
+        let replaced = before.len() - (module.as_ptr().addr() - before.as_ptr().addr());
+        return Own { cursor, prefix: String::new(), replaced, found, certain, is_code: false };
+    }
     match context {
         Context::Command => commands(&mut found),
         Context::File(folder) => files(&dir.join(folder), prefix, &mut found),
@@ -96,10 +105,33 @@ pub(super) fn complete(state: &State, dir: &Path, cell: &str, cursor: usize) -> 
             behind::held_by(place, &path, &mut found);
             certain = !found.is_empty();
         }
+        Context::Made(method) => types_made_by(method, &mut found),
         Context::Name => names(place, cell, prefix, &mut found),
         Context::Nothing => {}
     }
-    Own { cursor, prefix: prefix.to_owned(), found, certain, is_code }
+    Own { cursor, prefix: prefix.to_owned(), replaced: 0, found, certain, is_code }
+}
+
+/// What `collect`, `sum` and the like are told to make.
+fn types_made_by(method: &str, found: &mut Candidates) {
+    const COLLECTIONS: [&str; 9] = [
+        "Vec<_>",
+        "HashMap<_, _>",
+        "HashSet<_>",
+        "String",
+        "Result<Vec<_>>",
+        "Option<Vec<_>>",
+        "BTreeMap<_, _>",
+        "BTreeSet<_>",
+        "VecDeque<_>",
+    ];
+    const NUMBERS: [&str; 6] = ["f64", "f32", "i64", "usize", "i32", "u64"];
+    let types: &[&str] = match method {
+        "collect" => &COLLECTIONS,
+        "sum" | "product" | "parse" => &NUMBERS,
+        _ => &[],
+    };
+    types.iter().for_each(|name| found.put(name, Kind::Class, ""));
 }
 
 fn commands(found: &mut Candidates) {

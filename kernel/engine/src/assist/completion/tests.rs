@@ -45,6 +45,35 @@ fn variants_and_constants_of_enums_come_first() {
 }
 
 #[test]
+fn crates_that_cells_use_as_they_are_offer_their_names() {
+    check("rand::@", &["rng", "Rng", "seq", "rngs", "random_range"], &[]);
+    check("use rand::seq::@", &["IndexedRandom", "SliceRandom", "IteratorRandom"], &[]);
+    check("let mut rng = rand::rng();\nrng.@", &["random_range", "random_bool", "next_u64"], &["matmul", "r"]);
+    check("let v = vec![1.5];\nv.@", &["choose", "shuffle", "len"], &[]);
+    check("use rand::{SeedableRng, rngs::StdRng};\nStdRng::@", &["seed_from_u64"], &[]);
+    check("distributions::Uniform::@", &["new"], &["new_inclusive"]);
+}
+
+#[test]
+fn a_method_that_makes_any_type_offers_the_usual_ones() {
+    begins("let v = x.iter().collect::<@", &["Vec<_>", "HashMap<_, _>"]);
+    begins("let v = x.iter().collect::<H@", &["HashMap<_, _>", "HashSet<_>"]);
+    begins("let total = x.iter().sum::<@", &["f64", "f32"]);
+}
+
+#[test]
+fn names_of_other_libraries_are_replaced_by_ours() {
+    begins("let layer = nn.Linea@", &["nn::linear("]);
+    begins("x = torch.relu@", &["x.relu()"]);
+    check("F.cross@", &["nn::cross_entropy("], &["x.relu()"]);
+    check("plt.@", &["Figure::new()"], &[]);
+    check("let np = vec![1.5];\nnp.@", &["len"], &["x.abs()"]);
+    let cell = "let y = 1;\nlet layer = torch.nn.Linea";
+    let completion = complete(&State::default(), Path::new(""), cell, cell.len()).with(Vec::new());
+    assert_eq!(&cell[completion.range], "torch.nn.Linea");
+}
+
+#[test]
 fn what_the_cell_defines_is_offered_before_it_runs() {
     let cell = "#[derive(Clone)]\nenum Mode { Train, Test(f64) }\nimpl Mode {\n    const ALL: usize = 2;\n    fn new() -> Self { \
                 Mode::Train }\n    fn rate(&self) -> f64 { 0.1 }\n}\n";

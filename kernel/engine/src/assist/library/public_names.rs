@@ -7,7 +7,7 @@ use oxtorch_session::CandidateKind as Kind;
 use syn::{ImplItem, Item, ItemImpl, ItemTrait, TraitItem, UseTree, Visibility};
 
 use crate::assist::markdown::first_sentence;
-use crate::assist::runtime_index::{Found, files, self_name};
+use crate::assist::runtime_index::{Found, OFFERED, files, self_name};
 use crate::assist::signature::{Signature, doc};
 use crate::source::items::{name_of, named};
 use crate::source::nesting::parsed;
@@ -271,6 +271,7 @@ fn resolve(module: &str, path: &[String], seen: &mut HashSet<(String, String)>) 
         "self" => Target::Module(module.to_owned()),
         "super" => Target::Module(module.rsplit_once("::")?.0.to_owned()),
         ROOT | "tch" | "torch" => Target::Module(first.clone()),
+        name if OFFERED.contains(&name) => Target::Module(first.clone()),
         name => match chosen(meanings(module, name, seen), !rest.is_empty()) {
             Some(target) => target,
             None => return Some(Target::Elsewhere(path.to_vec())),

@@ -8,6 +8,7 @@ use oxtorch_session::CandidateKind as Kind;
 
 use super::methods::by_name;
 use super::{Method, files};
+use crate::assist::library::public_names::{self, Target};
 use crate::assist::signature::{of_variant, one_line};
 use crate::source::nesting::parsed;
 use crate::source::parse::leaves;
@@ -58,6 +59,13 @@ fn structs(text: &str) -> Vec<(String, Vec<String>)> {
 pub(crate) fn functions_in(module: &str) -> Vec<Method> {
     let files = files().filter(|file| file.place.rsplit("::").next() == Some(module));
     files.flat_map(|file| functions(&file.text)).collect()
+}
+
+/// The signature of the function that a path leads to.
+pub(crate) fn function(path: &str) -> Option<String> {
+    let Target::Item { module, name } = public_names::find(path)? else { return None };
+    let file = files().find(|file| file.module == module)?;
+    functions(&file.text).into_iter().find(|(other, _)| *other == name).map(|(_, signature)| signature)
 }
 
 fn functions(text: &str) -> Vec<Method> {

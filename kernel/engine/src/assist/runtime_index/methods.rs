@@ -59,7 +59,10 @@ fn functions<'a>(lines: &mut impl Iterator<Item = &'a str>, begins: &[&str], end
             let whole = one_line(whole);
             let rest =
                 ["pub ", "const ", "fn "].iter().fold(&*whole, |rest, word| rest.strip_prefix(word).unwrap_or(rest));
-            functions.push((first_name(rest).to_owned(), whole));
+            // A name that has become a word of the language since, `r#gen`, is written no more.
+            if !rest.starts_with("r#") {
+                functions.push((first_name(rest).to_owned(), whole));
+            }
             head.clear();
         }
     }
@@ -84,7 +87,7 @@ pub(crate) fn has(ty: &str) -> bool {
     !methods_of(ty).is_empty() || !declarations::variants(ty).is_empty()
 }
 
-/// The traits that a type of any library has in these libraries.
+/// The traits that a type of any library has in these libraries, also because it has another one.
 pub(crate) fn traits_of(ty: &str) -> impl Iterator<Item = &'static str> {
     static TRAITS: LazyLock<HashMap<String, BTreeSet<String>>> = LazyLock::new(|| {
         let mut traits = HashMap::<_, BTreeSet<_>>::new();
@@ -93,7 +96,40 @@ pub(crate) fn traits_of(ty: &str) -> impl Iterator<Item = &'static str> {
         }
         traits
     });
-    TRAITS.get(ty).into_iter().flatten().map(String::as_str)
+    let of = |name: &str| TRAITS.get(name).into_iter().flatten().map(String::as_str);
+    of(ty).flat_map(move |name| std::iter::once(name).chain(of(name)))
+}
+
+/// What an impl has for an associated type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Associated {
+    /// The type that the impl is for, with its parameters: `TimeLimit<E>`.
+    pub of: String,
+    /// `Action`.
+    pub name: String,
+    /// `usize`.
+    pub code: String,
+}
+
+/// What a type of these libraries has for the associated types of its traits.
+pub(crate) fn associated(ty: &str) -> &'static [Associated] {
+    static TYPES: LazyLock<HashMap<String, Vec<Associated>>> = LazyLock::new(|| by_name(associated_in));
+    TYPES.get(ty).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn associated_in(text: &str) -> Vec<(String, Vec<Associated>)> {
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    while let Some(head) = lines.find(|line| line.starts_with("impl")) {
+        let Some((_, of)) = head.split_once(" for ").filter(|_| !head.ends_with('}')) else { continue };
+        let of = of.trim_end_matches('{').trim();
+        let given = lines.by_ref().take_while(|line| !line.starts_with('}')).filter_map(|line| {
+            let (name, code) = line.strip_prefix("    type ")?.strip_suffix(';')?.split_once(" = ")?;
+            Some(Associated { of: of.to_owned(), name: name.to_owned(), code: code.to_owned() })
+        });
+        found.push((subject(of).to_owned(), given.collect()));
+    }
+    found
 }
 
 /// What a type does by these traits: as a layer, or as something with an index.
@@ -113,11 +149,15 @@ pub(crate) fn is_variant(name: &str) -> bool {
     name.ends_with("_out") || ["f_", "g_", "internal_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The types for which a file implements traits, and those.
+/// The types for which a file implements traits, and those: of `impl<R: RngCore> Rng for R` all that have the trait
+/// `RngCore`.
 fn implemented(text: &str) -> Vec<(String, String)> {
     let implemented = text.lines().filter_map(|line| {
         let (head, of) = line.strip_prefix("impl")?.split_once(" for ")?;
-        Some((subject(of.trim_start_matches(['&', '('])).to_owned(), subject(head).to_owned()))
+        let of = subject(of.trim_start_matches(['&', '(']));
+        let bound = head.strip_prefix(&format!("<{of}: ")).map(|bounds| subject(bounds.trim_start_matches("super::")));
+        let of = if of == "[T]" { "slice" } else { bound.unwrap_or(of).trim_end_matches('>') };
+        Some((of.to_owned(), subject(head).to_owned()))
     });
     implemented.collect()
 }
@@ -162,10 +202,14 @@ mod tests {
     fn the_methods_of_traits_are_found_with_them() {
         let text = "pub trait Module: Send {\n    /// Doc.\n    fn forward(&self, x: &Tensor) -> Tensor;\n    fn \
                     twice<T>(\n        &self,\n    ) -> T {\n        todo!()\n    }\n}\npub trait Other {\n    fn f();\n}\n\
-                    impl super::Module for Linear {\n}\nimpl<A: Into<B>> IndexOp<A> for Tensor {\n}\nimpl Tensor {\n}\n";
+                    impl super::Module for Linear {\n}\nimpl<A: Into<B>> IndexOp<A> for Tensor {\n}\nimpl Tensor {\n}\n\
+                    impl<R: RngCore + ?Sized> Rng for R {}\nimpl<T> Choose for [T] {\n}\n";
         assert_eq!(subject("<D: Dataset, F: Fn(f64) -> f64> DataLoader<D, F> {"), "DataLoader");
         let pair = |ty: &str, name: &str| (ty.to_owned(), name.to_owned());
-        assert_eq!(implemented(text), [pair("Linear", "Module"), pair("Tensor", "IndexOp")]);
+        assert_eq!(
+            implemented(text),
+            [pair("Linear", "Module"), pair("Tensor", "IndexOp"), pair("RngCore", "Rng"), pair("slice", "Choose")]
+        );
         let traits = traits_in(text);
         assert_eq!((traits.len(), traits[0].0.as_str()), (2, "Module"));
         let methods = &traits[0].1;

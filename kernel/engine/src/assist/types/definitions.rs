@@ -75,6 +75,12 @@ impl<'a> Definitions<'a> {
         own.chain(earlier).map(|(of_trait, text)| Given { members: of_impl(text), of_trait }).collect()
     }
 
+    /// The text of the impls of a type.
+    pub(super) fn texts_of_impls(&self, ty: &str) -> Vec<&str> {
+        let own = self.impls.iter().filter(|(head, _)| head.self_name.as_deref() == Some(ty)).map(|(_, text)| *text);
+        own.chain(self.state.scope.impls_of(ty).map(|block| block.fragment.text())).collect()
+    }
+
     /// The type of a constant, static or variable of the session.
     pub(super) fn value(&self, name: &str) -> Option<Type> {
         let bound = Bindings::new();

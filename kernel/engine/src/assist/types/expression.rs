@@ -1,7 +1,7 @@
 //! The type of an expression, by what its names and the signatures of its calls say.
 
 use proc_macro2::TokenStream;
-use syn::{BinOp, Expr, ExprCall, ExprMethodCall, ExprPath, Lit, Member as FieldName, UnOp};
+use syn::{BinOp, Expr, ExprCall, ExprMethodCall, ExprPath, Lit, Member as FieldName, Stmt, UnOp};
 
 use crate::assist::runtime_index::declarations;
 use crate::assist::types::{Bindings, DEEPEST, Place, Type, arguments_of, signatures};
@@ -21,6 +21,14 @@ impl Place<'_> {
         }
         let inner = Self { depth: self.depth + 1, ..self };
         match expression {
+            Expr::Block(it) => inner.last_of(&it.block),
+            Expr::If(it) => {
+                let branches =
+                    [Some(inner.last_of(&it.then_branch)), it.else_branch.as_ref().map(|(_, it)| inner.infer(it))];
+                first_known(branches.into_iter().flatten())
+            }
+            Expr::Match(it) => first_known(it.arms.iter().map(|arm| inner.infer(&arm.body))),
+            Expr::Unsafe(it) => inner.last_of(&it.block),
             Expr::Array(it) => {
                 Type::new("array", it.elems.first().map(|first| inner.infer(first)).into_iter().collect())
             }
@@ -45,6 +53,16 @@ impl Place<'_> {
             Expr::Try(it) => inner.tried(&inner.infer(&it.expr)),
             Expr::Tuple(it) => Type::new(Type::TUPLE, it.elems.iter().map(|part| inner.infer(part)).collect()),
             Expr::Unary(it) if matches!(it.op, UnOp::Deref(_) | UnOp::Neg(_) | UnOp::Not(_)) => inner.infer(&it.expr),
+            _ => Type::unknown(),
+        }
+    }
+
+    /// The value of a block; names that it declares itself are not looked for.
+    fn last_of(self, block: &syn::Block) -> Type {
+        match block.stmts.as_slice() {
+            [.., Stmt::Expr(last, None)] if !block.stmts.iter().any(|it| matches!(it, Stmt::Local(_))) => {
+                self.infer(last)
+            }
             _ => Type::unknown(),
         }
     }
@@ -134,7 +152,11 @@ impl Place<'_> {
         let path: Vec<String> = owners.iter().map(|owner| owner.ident.to_string()).collect();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let function = standard::names_in(&path).into_iter().find(|member| member.name == name);
-        function.map_or_else(Type::unknown, |it| signatures::returned(&it.signature, Bindings::new(), turbofish))
+        let signature = function.map(|it| it.signature).or_else(|| {
+            // A module may offer a function of another one.
+            declarations::function(&format!("{}::{name}", path.join("::")))
+        });
+        signature.map_or_else(Type::unknown, |it| signatures::returned(&it, Bindings::new(), turbofish))
     }
 
     /// A function, or the constructor of a tuple struct or of a variant that is in scope.
@@ -198,6 +220,11 @@ impl Place<'_> {
             }
         }
     }
+}
+
+/// What all branches are, of which some may be unknown or end elsewhere.
+fn first_known(mut types: impl Iterator<Item = Type>) -> Type {
+    types.find(Type::is_known).unwrap_or_else(Type::unknown)
 }
 
 fn function_of_module(module: &str, name: &str) -> Option<runtime_index::Method> {

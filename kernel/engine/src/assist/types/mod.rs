@@ -2,6 +2,7 @@
 //! reads expressions, `locals` finds what the cell itself declares, `parts` looks up what a type has. What they do not
 //! tell is unknown, and nothing is offered as if it were known.
 
+mod associated;
 pub(crate) mod definitions;
 mod expression;
 mod locals;

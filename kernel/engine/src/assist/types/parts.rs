@@ -144,6 +144,9 @@ impl Place<'_> {
                 _ => parts.extend(self.parts(&Type::of_code(parent, &bound), depth + 1)),
             }
         }
+        if ty.name == "slice" {
+            parts.extend(runtime_index::traits_of("slice").flat_map(|name| self.trait_parts(ty, name, depth)));
+        }
         parts
     }
 

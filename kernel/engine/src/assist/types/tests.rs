@@ -37,9 +37,39 @@ fn literals_and_operators_have_types() {
         ("unknown", "_"),
         ("unknown()", "_"),
         ("|x| x", "_"),
+        ("if c { 1.5 } else { 2.5 }", "f64"),
+        ("if c { unknown() } else if d { 'a' } else { 'b' }", "char"),
+        ("match n { 0 => panic!(), 1 => \"a\", _ => { return } }", "str"),
+        ("{ f(); 1.5 }", "f64"),
+        ("{ let x = 'a'; x }", "_"),
+        ("if c { 1.5; }", "_"),
     ] {
         check("", expression, expected);
     }
+}
+
+#[test]
+fn associated_types_are_those_of_the_receiver() {
+    let maze =
+        "struct Maze;\nimpl Env for Maze {\n    type Observation = Vec<f32>;\n    type Action = (usize, usize);\n}\n";
+    let cell = format!("{maze}let cart = rl::cart_pole();\nlet limited: rl::TimeLimit<Maze> = todo!();\n");
+    let state = State::default();
+    let definitions = Definitions::new(&state, &cell);
+    let place = Place::new(&definitions, &cell);
+    let told = |receiver: &str| {
+        let signature = "fn step(&mut self, action: Self::Action) -> Step<Self::Observation>";
+        place.associated_types(signature, &place.type_of(receiver)).into_iter().map(|(_, ty)| ty).collect::<Vec<_>>()
+    };
+    assert_eq!(told("cart")[0], "usize");
+    assert_eq!(told("limited"), ["(usize, usize)", "Vec<f32>"]);
+    assert_eq!(told("1.5"), Vec::<String>::new());
+}
+
+#[test]
+fn a_branch_decides_the_type_of_a_variable() {
+    let cell = "let c = true;\nlet x = if c { Tensor::zeros([2], k) } else { unknown };\n";
+    check(cell, "x", "Tensor");
+    check("let rng = rand::rng();\n", "rng", "ThreadRng");
 }
 
 #[test]
