@@ -49,7 +49,9 @@ pub enum DeviceError {
 /// ```
 /// use oxtorch::prelude::*;
 /// let weights = Tensor::randn([64, 10], (Kind::Float, device()));
-/// let vs = nn::VarStore::new(device());
+/// let mut vs = nn::VarStore::new(device()); // a network is on the device of its store
+/// let x = Tensor::ones([2], (Kind::Float, Device::Cpu)).to_device(device());
+/// vs.set_device(Device::Cpu); // moves all its variables
 /// ```
 ///
 /// # Panics

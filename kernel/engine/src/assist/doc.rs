@@ -55,11 +55,15 @@ impl NativeEngine {
             Some(found) => Some(found),
             None => self.of_libraries(wanted).await?,
         };
-        let parts: Vec<Part> = declared.into_iter().chain(found.into_iter().flatten()).collect();
+        let is_value = declared.is_some();
+        let mut parts: Vec<Part> = declared.into_iter().chain(found.into_iter().flatten()).collect();
         if !parts.is_empty() {
+            if let Some((layer, entry)) = made_by(name).filter(|_| !is_value) {
+                parts.extend(self.of_another_library(layer, entry).await?);
+            }
             return Ok(parts);
         }
-        if let Some(entry) = names::find(name) {
+        if let Some(entry) = names::find(name).or_else(|| names::find(&name.replace('_', " "))) {
             return self.of_another_library(name, entry).await;
         }
         let (wanted, session) = (name.to_owned(), names_of_session(&self.state));
@@ -150,6 +154,16 @@ fn method_of_standard(docs: &Path, ty: &str, name: &str) -> Option<Vec<Part>> {
     Some(found.map_or_else(declared, |found| of_standard(&found)))
 }
 
+/// What makes a layer of a type that PyTorch has by the same name: `nn::layer_norm` for `LayerNorm`, and for the type
+/// of its configuration.
+fn made_by(path: &str) -> Option<(&str, &'static Entry)> {
+    let name = path.rsplit([':', '.']).next().unwrap_or(path);
+    let layer = name.strip_suffix("Config").unwrap_or(name);
+    let entry = names::find(&format!("torch.nn.{layer}"))?;
+    let ours = entry.ours.as_deref()?.rsplit("::").next()?;
+    (ours != name && ours.starts_with(char::is_lowercase)).then_some((layer, entry))
+}
+
 /// `Vec` of `&mut Vec<Tensor>`.
 fn head(ty: &str) -> &str {
     let ty = ty.trim_start_matches(['&', '*']).trim_start_matches("mut ");
@@ -195,8 +209,8 @@ fn shown(wanted: &Wanted, found: Found) -> Vec<Part> {
     let quoted = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let also: Vec<&str> = also.iter().map(String::as_str).collect();
     let also = (!also.is_empty()).then(|| Part::Text(format!("Also: {}", quoted(&also))));
-    let python = in_python(&path);
-    let python = (!python.is_empty()).then(|| Part::Text(format!("In Python: {}", quoted(python))));
+    let python: Vec<&str> = in_python(&path).iter().copied().filter(|name| !names::is_term(name)).collect();
+    let python = (!python.is_empty()).then(|| Part::Text(format!("In Python: {}", quoted(&python))));
     told(signature)
         .chain(described)
         .chain(usage.into_iter().flatten())

@@ -88,7 +88,7 @@ impl Line<'_> {
             ("version", []) => Command::Version,
             ("reset", [] | ["-f"]) => Command::Reset { keep_items: false },
             ("reset", ["vars" | "variables"]) => Command::Reset { keep_items: true },
-            ("doc", [name]) => doc(name),
+            ("doc", [_, ..]) => doc(self.plain()),
             // An operator of Python's is a comment here.
             ("doc", []) if !self.raw().is_empty() => doc(self.raw()),
             ("find", [_, ..]) => Command::Find(self.plain().to_owned()),

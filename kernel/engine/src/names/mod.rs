@@ -104,6 +104,11 @@ pub fn of_module(path: &str) -> Vec<&'static Entry> {
     all().iter().filter(|entry| entry.module == module).collect()
 }
 
+/// Whether an entry is no name of a library, but a term such as `teacher forcing`.
+pub fn is_term(foreign: &str) -> bool {
+    foreign.starts_with("deep learning.")
+}
+
 /// Whether a path begins with the name of another library, or with the short name that programs give it.
 pub fn is_foreign(path: &str) -> bool {
     let plain = dotted(path);

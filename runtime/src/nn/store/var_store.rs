@@ -186,8 +186,9 @@ impl VarStore {
     }
 
     /// Brings the variables nearer to those of another store, `w = w + tau (w' - w)`, statistics too: the soft update
-    /// of a target network, as in DDPG and SAC (T. Lillicrap et al., 2016, <https://arxiv.org/abs/1509.02971>). With a
-    /// `tau` of 1 they become those of the other store. Whole numbers, such as counts, become equal.
+    /// of a target network, or Polyak averaging, as in DDPG and SAC (T. Lillicrap et al., 2016,
+    /// <https://arxiv.org/abs/1509.02971>). With a `tau` of 1 they become those of the other store. Whole numbers, such
+    /// as counts, become equal.
     ///
     /// ```
     /// use oxtorch::prelude::*;

@@ -155,6 +155,16 @@ impl ModuleT for BatchNorm {
 /// let config = nn::LayerNormConfig { eps: 1e-12, ..Default::default() };  // as BERT has it; the default is 1e-5
 /// let norm = nn::layer_norm(vs.root() / "bert_norm", vec![16], config);
 /// ```
+///
+/// Without a bias, as PyTorch's `bias=False`, it is a weight and [`Tensor::layer_norm`]:
+///
+/// ```
+/// use oxtorch::prelude::*;
+/// let vs = nn::VarStore::new(device());
+/// let weight = (vs.root() / "norm").ones("weight", &[16]);
+/// let x = Tensor::randn([2, 5, 16], (Kind::Float, device()));
+/// assert_eq!(x.layer_norm([16], Some(&weight), None, 1e-5, true).size(), [2, 5, 16]);
+/// ```
 pub fn layer_norm<'a>(path: impl Borrow<Path<'a>>, normalized_shape: Vec<i64>, config: LayerNormConfig) -> LayerNorm {
     let (path, affine) = (&path.borrow().layer(), config.elementwise_affine);
     let ws = affine.then(|| path.var("weight", &normalized_shape, config.ws_init));
