@@ -299,10 +299,30 @@ fn suggestion(message: &str, spans: &[&Span], source: &CrateSource, file: &str) 
 /// What a suggestion imports, if that is what it does.
 pub(super) fn imports(spans: &[&Span]) -> Option<String> {
     let imports = spans.iter().map(|span| replacement(span)).filter(|code| code.trim_start().starts_with("use "));
-    let mut imports: Vec<String> = imports.map(|code| readable(code.trim())).collect();
-    imports.dedup();
+    let imports: Vec<String> = imports.map(|code| readable(code.trim())).collect();
+    let mut imports = as_cells_write(&imports);
     imports.truncate(MAX_SUGGESTIONS);
     (!imports.is_empty()).then(|| format!("`{}`", imports.join("` or `")))
+}
+
+/// Imports by the names that cells have. Where rustc finds a crate's name within the runtime, it is the crate that
+/// cells see; what it calls by that name alone is another version of the crate.
+fn as_cells_write(imports: &[String]) -> Vec<String> {
+    const WITHIN: [&str; 2] = ["use crate::", "use oxtorch::"];
+    let short = |import: &String| {
+        let path = WITHIN.iter().find_map(|within| import.strip_prefix(within))?;
+        path.contains("::").then(|| format!("use {path}"))
+    };
+    let krate = |import: &str| import["use ".len()..].split("::").next().unwrap_or_default().to_owned();
+    let passed_on: Vec<String> = imports.iter().filter_map(short).map(|import| krate(&import)).collect();
+    let is_seen = |import: &&String| short(import).is_some() || !passed_on.contains(&krate(import));
+    let mut written = Vec::new();
+    for import in imports.iter().filter(is_seen).map(|import| short(import).unwrap_or_else(|| import.clone())) {
+        if !written.contains(&import) {
+            written.push(import);
+        }
+    }
+    written
 }
 
 /// What a suggestion changes in a cell, and to what.
@@ -376,6 +396,19 @@ pub fn unbalanced_text(cell: &CellText, found: &Unbalanced) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_import_is_of_the_crate_that_cells_see() {
+        let check = |imports: &[&str], written: &[&str]| {
+            assert_eq!(as_cells_write(&imports.iter().map(|&import| import.to_owned()).collect::<Vec<_>>()), written);
+        };
+        check(
+            &["use oxtorch::rand::prelude::IndexedRandom;", "use rand::seq::SliceRandom;"],
+            &["use rand::prelude::IndexedRandom;"],
+        );
+        check(&["use crate::nn::GCNConv;", "use oxtorch::nn::GCNConv;"], &["use nn::GCNConv;"]);
+        check(&["use crate::Net;", "use std::fmt::Debug;"], &["use crate::Net;", "use std::fmt::Debug;"]);
+    }
 
     #[test]
     fn a_failure_points_at_the_word() {
