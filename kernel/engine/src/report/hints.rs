@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use crate::crate_names::readable;
-use crate::diagnostic::{Diagnostic, is_number, quoted};
+use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
 use crate::emit::repair::unresolved_names;
 use crate::plan::scope::Scope;
 use crate::plan::variables::{Variable, Variables};
-use crate::report::type_hints::of_types;
+use crate::report::type_hints::{of_a_value, of_types, of_what_is_taken};
 use crate::report::type_names::readable_type;
 use crate::report::{inference, python_hints};
 use crate::source::parse::ItemKind;
@@ -26,6 +26,8 @@ pub struct Advice {
     pub patch: Option<Patch>,
     /// Whether rustc's own suggestions lead astray here.
     pub hides_suggestions: bool,
+    /// Whether all does that rustc says without a place.
+    pub hides_notes: bool,
 }
 
 /// A change that would help.
@@ -49,6 +51,11 @@ impl Advice {
     pub fn instead(text: impl Into<String>) -> Self {
         Self { hides_suggestions: true, ..Self::help(text) }
     }
+
+    /// One line of help in place of all that rustc says without a place.
+    pub fn alone(text: impl Into<String>) -> Self {
+        Self { hides_notes: true, ..Self::instead(text) }
+    }
 }
 
 /// What a session knows of its earlier cells.
@@ -67,17 +74,20 @@ pub struct Known<'a> {
 impl<'a> Known<'a> {
     /// What to add to an error.
     pub fn advice(&self, error: &Diagnostic, source: &CrateSource, file: &str) -> Advice {
-        let place = error.range_in(file).and_then(|range| source.place(range));
+        let placed = |span: &Span| source.place(span.range_in(file)?);
+        let place = error.primary().and_then(placed);
         let place = place.as_ref();
         let why = self.loss(error).or_else(|| self.function_in_place(error, place));
         let why = why.or_else(|| self.constant_in_pattern(error, place?));
         let why = why.or_else(|| self.not_captured(error, place?)).or_else(|| self.failure(error, place?));
         let why = why.map(Advice::instead);
         why.or_else(|| self.meant(error, place?))
+            .or_else(|| of_a_value(error, place?))
             .or_else(|| python_hints::advice(error, place?))
             .or_else(|| self.derive(error))
             .or_else(|| of_types(error, place))
-            .or_else(|| inference::advice(error, |span| source.place(span.range_in(file)?)))
+            .or_else(|| of_what_is_taken(error, placed))
+            .or_else(|| inference::advice(error, placed))
             .unwrap_or_default()
     }
 
@@ -222,7 +232,7 @@ impl<'a> Known<'a> {
         let patch =
             exact.then(|| Patch { message: message.clone(), place: place.clone(), replacement: nearest.clone() });
         let help = if exact { Vec::new() } else { vec![format!("{message}: `{nearest}`")] };
-        Some(Advice { help, patch, hides_suggestions: true })
+        Some(Advice { help, patch, hides_suggestions: true, ..Advice::default() })
     }
 
     /// The nearest name of the session that can be what is looked for, as what, and how far it is.

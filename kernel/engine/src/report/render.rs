@@ -167,7 +167,8 @@ fn draw(error: &Diagnostic, source: &CrateSource, file: &str, advice: &Advice, d
         if suggested.is_empty() {
             let places = snippets(&child.spans, source, file);
             // A note about a place in the standard library or the runtime says nothing to the user.
-            let leads_astray = advice.hides_suggestions && suggests(&message);
+            let is_hidden_note = advice.hides_notes && child.spans.is_empty();
+            let leads_astray = is_hidden_note || (advice.hides_suggestions && suggests(&message));
             if leads_astray {
                 continue;
             }

@@ -2,6 +2,8 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::report::hints::Advice;
+use crate::report::python_hints::expressions::open_parenthesis;
+use crate::report::python_hints::members::FROM_LIST;
 use crate::report::python_hints::{Spot, write};
 use crate::source::words::in_name;
 
@@ -27,7 +29,8 @@ const LAYER: &str = "a layer is made at a path of a `VarStore`, with its setting
 const REDUCED: &str = "`x.mse_loss(&target, Reduction::Mean)`";
 
 /// Functions of tensors and layers, by name, and how they are called.
-const CALLS: [(&str, &str); 69] = [
+pub(super) const CALLS: [(&str, &str); 73] = [
+    ("Tensor::new", FROM_LIST),
     ("requires_grad_", "`let x = x.set_requires_grad(true);`"),
     ("no_grad", "`no_grad(|| net.forward(&x))`: what is to run without a graph is a closure"),
     ("pow", "`x.square()`, or `x.pow_tensor_scalar(3)` for any number; `x.pow(&y)` has a tensor as exponent"),
@@ -114,8 +117,17 @@ const CALLS: [(&str, &str); 69] = [
     ("embedding", "`nn::embedding(vs.root() / \"embedding\", 1000, 64, Default::default())`"),
     ("lstm", RECURRENT),
     ("gru", RECURRENT),
+    ("build", VARIABLES),
+    ("slider", CONTROL),
+    ("interact", CONTROLS),
     ("batch_norm2d", "`nn::batch_norm2d(vs.root() / \"norm\", 16, Default::default())`"),
 ];
+const VARIABLES: &str = "an optimizer moves the variables of a `VarStore`: `nn::Adam::default().build(&vs, 1e-3)?`. A tensor of \
+                         your own is one of a store, `let own = nn::VarStore::new(device());` and \
+                         `let log_alpha = own.root().zeros(\"log_alpha\", &[1]);`";
+const CONTROL: &str = "`widgets::slider(\"k\", 1..=9)`: a name, and a range with its end; of floats `0.0..=1.0`";
+const CONTROLS: &str = "first the control, then a closure: `interact(widgets::slider(\"k\", 1..=9), |k| k * k)`; of several controls a \
+                        tuple, `interact((a, b), |(a, b)| ...)`";
 const DIMENSIONS: &str =
     "dimensions are one of `i64`, or a slice: `x.mean_dim([0, 2, 3].as_slice(), false, Kind::Float)`";
 const CONV: &str = "`nn::conv2d(vs.root() / \"conv\", 3, 16, 5, Default::default())`; with padding \
@@ -128,9 +140,9 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     if is_about_no_tensor(error) {
         return Some(Advice::instead("no tensor is `None::<Tensor>` for an argument that may be left out"));
     }
-    let name = match error.code() {
-        "E0061" => last_name(spot.word),
-        "E0308" | "E0277" | "E0283" => last_name(called(spot.before)?),
+    let path = match error.code() {
+        "E0061" => spot.word,
+        "E0308" | "E0277" | "E0283" => called(spot.before)?,
         _ => return None,
     };
     if !is_of_a_tensor(error) {
@@ -138,7 +150,8 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     }
     // A reference that was left out is what rustc says best.
     let offers_reference = error.children.iter().any(|child| child.message.contains("consider borrowing"));
-    let (_, rust) = CALLS.iter().find(|(function, _)| *function == name && !offers_reference)?;
+    let is_it = |function: &str| function == path || function == last_name(path);
+    let (_, rust) = CALLS.iter().find(|(function, _)| is_it(function) && !offers_reference)?;
     Some(Advice::instead(write(rust)))
 }
 
@@ -164,17 +177,8 @@ fn last_name(path: &str) -> &str {
 }
 
 /// The function whose arguments a text ends in.
-fn called(before: &str) -> Option<&str> {
-    let mut closed = 0;
-    let open = before.char_indices().rev().find_map(|(at, char)| {
-        match char {
-            ')' | ']' | '}' => closed += 1,
-            '(' | '[' | '{' if closed > 0 => closed -= 1,
-            '(' => return Some(at),
-            _ => {}
-        }
-        None
-    })?;
+pub(in crate::report) fn called(before: &str) -> Option<&str> {
+    let open = open_parenthesis(before)?;
     let path = before[..open].trim_end();
     let start = path.trim_end_matches(|char| in_name(char) || char == ':').len();
     Some(&path[start..]).filter(|path| !path.is_empty())

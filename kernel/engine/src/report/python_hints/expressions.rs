@@ -57,12 +57,12 @@ pub(super) fn is_value(text: &str) -> bool {
 }
 
 /// A text as one value: in parentheses, unless it is one.
-pub(super) fn as_value(text: &str) -> String {
+pub(in crate::report) fn as_value(text: &str) -> String {
     if is_value(text) { text.to_owned() } else { format!("({text})") }
 }
 
 /// The left side of a comparison, which a text ends with.
-pub(super) fn left_side(before: &str) -> &str {
+pub(in crate::report) fn left_side(before: &str) -> &str {
     let tokens: Vec<_> = tokens(before).collect();
     let (mut start, mut closed) = (before.len(), 0usize);
     for (at, (kind, range)) in tokens.iter().enumerate().rev() {
@@ -90,7 +90,7 @@ pub(super) fn left_side(before: &str) -> &str {
 }
 
 /// The right side of a comparison, which a text begins with.
-pub(super) fn right_side(after: &str) -> &str {
+pub(in crate::report) fn right_side(after: &str) -> &str {
     let after = after.trim_start();
     let (mut open, mut previous) = (0usize, None);
     let ends = |(kind, range): (TokenKind, Range<usize>)| {
@@ -131,7 +131,7 @@ fn is_keyword(word: &str) -> bool {
 }
 
 /// The text of the expression that a text begins with, up to its `;`.
-pub(super) fn statement(after: &str) -> Option<&str> {
+pub(in crate::report) fn statement(after: &str) -> Option<&str> {
     let mut open = 0usize;
     let end = tokens(after).find(|(kind, _)| {
         if closing(*kind).is_some() {
@@ -145,7 +145,7 @@ pub(super) fn statement(after: &str) -> Option<&str> {
 }
 
 /// The arguments that a text begins with, in their parentheses.
-pub(super) fn arguments(text: &str) -> Option<&str> {
+pub(in crate::report) fn arguments(text: &str) -> Option<&str> {
     if !text.starts_with('(') {
         return None;
     }
@@ -162,7 +162,7 @@ pub(super) fn arguments(text: &str) -> Option<&str> {
 }
 
 /// The variable, or field of one, that a text is; `None` of other expressions.
-pub(super) fn as_variable(text: &str) -> Option<&str> {
+pub(in crate::report) fn as_variable(text: &str) -> Option<&str> {
     let is_name = text.chars().all(|char| in_name(char) || char == '.');
     let is_variable = text.starts_with(|char: char| char.is_lowercase() || char == '_');
     (is_name && is_variable && !matches!(text, "true" | "false")).then_some(text)
@@ -182,6 +182,20 @@ pub(super) fn open_bracket(text: &str) -> Option<usize> {
     None
 }
 
+/// Where the parenthesis is that a text opens last and does not close.
+pub(super) fn open_parenthesis(before: &str) -> Option<usize> {
+    let mut closed = 0;
+    before.char_indices().rev().find_map(|(at, char)| {
+        match char {
+            ')' | ']' | '}' => closed += 1,
+            '(' | '[' | '{' if closed > 0 => closed -= 1,
+            '(' => return Some(at),
+            _ => {}
+        }
+        None
+    })
+}
+
 /// The text ahead of the bracket that closes one which is open.
 pub(super) fn bracketed(text: &str) -> Option<&str> {
     let mut depth = 0;
@@ -197,7 +211,7 @@ pub(super) fn bracketed(text: &str) -> Option<&str> {
 }
 
 /// A text at the places where a character stands outside all brackets.
-pub(super) fn split(text: &str, by: char) -> Vec<&str> {
+pub(in crate::report) fn split(text: &str, by: char) -> Vec<&str> {
     let mut depth = 0;
     text.split(|char| {
         match char {

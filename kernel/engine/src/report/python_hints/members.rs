@@ -4,6 +4,7 @@ use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::names as foreign;
 use crate::report::hints::Advice;
+use crate::report::python_hints::names::CLASS_MODULES;
 use crate::report::python_hints::{Spot, write};
 
 /// A name, and what to write for it.
@@ -67,12 +68,15 @@ const TENSOR_TYPE: Names = &[
     ("from", FROM_LIST),
     ("array", FROM_LIST),
     ("from_numpy", FROM_LIST),
+    ("of_slice", FROM_LIST),
+    ("of_data", FROM_LIST),
+    ("from_vec", FROM_LIST),
     ("manual_seed", "`seed(1)`"),
     ("no_grad", "`no_grad(|| { ... })`"),
     ("save", "`vs.save(path)?` for a network, `x.save(path)?` for a tensor"),
     ("randperm", "`Tensor::randperm(10, (Kind::Int64, Device::Cpu))`"),
 ];
-const FROM_LIST: &str =
+pub(super) const FROM_LIST: &str =
     "`Tensor::from_slice(&[1.0_f32, 2.0])`; for rows `Tensor::from_slice2(&[[1.0_f32, 2.0], [3.0, 4.0]])`";
 
 const LIST: Names = &[
@@ -211,6 +215,6 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
 /// `nn::Adam::new(..)`: how what Python makes by a class is made here.
 fn made_otherwise(ty: &str) -> Option<Advice> {
     let name = ty.rsplit("::").next()?;
-    let entry = ["torch.optim", "torch.nn"].iter().find_map(|module| foreign::find(&format!("{module}.{name}")))?;
+    let entry = CLASS_MODULES.iter().find_map(|module| foreign::find(&format!("{module}.{name}")))?;
     Some(Advice::instead(entry.told(&format!("{name}::new"))))
 }

@@ -1,6 +1,6 @@
 //! Help for what somebody writes who comes from Python.
 
-mod calls;
+pub(super) mod calls;
 pub(super) mod expressions;
 mod indexing;
 mod iteration;

@@ -7,8 +7,12 @@ use crate::report::python_hints::{Spot, begins_with_assignment, write};
 use crate::source::words::in_name;
 
 /// Functions of Python's, and the Rust for them.
-const FUNCTIONS: [(&str, &str); 52] = [
-    ("len", "`list.len()`; of a tensor `x.size()[0]`"),
+const FUNCTIONS: [(&str, &str); 53] = [
+    ("len", "`list.len()`, also of a data set and a loader; of a tensor `x.size()[0]`"),
+    (
+        "grad",
+        "`autograd::grad(&loss, [&x])`; with a graph, for second derivatives, `autograd::Grad::of(&loss).create_graph().by([&x])`",
+    ),
     ("range", "a range is `0..10`; `(0..10).step_by(2)` goes in steps, `(0..10).rev()` backwards"),
     ("enumerate", "`list.iter().enumerate()`"),
     ("zip", "`a.iter().zip(&b)`"),
@@ -46,8 +50,8 @@ const FUNCTIONS: [(&str, &str); 52] = [
     ("any", "`list.iter().any(|x| *x > 2)`"),
     ("all", "`list.iter().all(|x| *x > 2)`"),
     ("str", "`x.to_string()`, or `format!(\"{x}\")`"),
-    ("int", "`x as i64`; for text `text.parse::<i64>()?`"),
-    ("float", "`x as f64`; for text `text.parse::<f64>()?`"),
+    ("int", "`x as i64`, of a tensor `x.int64_value(&[])`; for text `text.parse::<i64>()?`"),
+    ("float", "`x as f64`, of a tensor `x.double_value(&[])`; for text `text.parse::<f64>()?`"),
     ("bool", "a comparison is a `bool`: `x != 0`, `!list.is_empty()`"),
     ("list", "`vec![1, 2]`; for an iterator `.collect::<Vec<_>>()`"),
     ("dict", "`std::collections::HashMap::from([(\"lr\", 0.1)])`; for a fixed set of names define a `struct`"),
@@ -192,6 +196,9 @@ fn name_and_behind<'a>(spot: &Spot<'a>) -> (&'a str, &'a str) {
     (name, if rest.is_empty() { spot.after.trim_start() } else { rest })
 }
 
+/// The modules whose classes are functions here, or are made otherwise.
+pub(super) const CLASS_MODULES: [&str; 4] = ["torch.optim", "torch.nn", "torch_geometric.nn", "torch.distributions"];
+
 /// Help for a class of `torch.nn` that is called as a function.
 fn of_a_class(spot: &Spot<'_>) -> Option<Advice> {
     let (name, behind) = name_and_behind(spot);
@@ -199,8 +206,10 @@ fn of_a_class(spot: &Spot<'_>) -> Option<Advice> {
     if !name.starts_with(char::is_uppercase) || !behind.starts_with('(') {
         return None;
     }
-    let class = CLASSES.iter().find(|(end, _)| name.ends_with(end));
-    Some(Advice::instead(write(class.map_or(LAYERS, |(_, rust)| rust))))
+    let class = CLASSES.iter().find(|(end, _)| name.ends_with(end)).map(|(_, rust)| write(rust));
+    let entry = || CLASS_MODULES.iter().find_map(|module| foreign::find(&format!("{module}.{name}")));
+    let told = class.or_else(|| entry().map(|entry| entry.told(&format!("nn::{name}"))));
+    Some(Advice::instead(told.unwrap_or_else(|| write(LAYERS))))
 }
 
 /// Help for a name that is not there, or is none of a value.
@@ -223,6 +232,9 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<
         "`nn::Adam::default().build(&vs, 1e-3)?`, with `nn::AdamW`, `nn::Sgd` and others in its place"
     } else if name == "Image" && behind.starts_with(".open") {
         IMAGES
+    } else if error.code() == "E0424" && error.labels().any(|label| label.contains("doesn't have a `self` parameter")) {
+        "a method has `&self` as its first argument, `fn forward(&self, x: &Tensor) -> Tensor`, and is called by `net.forward(&x)`; \
+         what makes the `struct` has none: `Self { fc: nn::linear(...) }`"
     } else if error.code() == "E0424" {
         "a `struct` is made as a whole, `Self { fc: nn::linear(...) }`; `self` is the first argument of a method, `fn forward(&self, x: \
          &Tensor)`"

@@ -1,10 +1,31 @@
-//! Help with types that rustc has no words for, or has words for that lead astray.
+//! Help with types that rustc has no words for, or has words for that lead astray: here of numbers, copies and moves,
+//! in the files beside this one of what functions and closures take and give.
+
+mod closures;
+pub(super) mod handles;
+mod lists;
+mod results;
+mod signatures;
 
 use crate::crate_names::readable;
-use crate::diagnostic::{Diagnostic, NUMBERS, is_number, quoted};
+use crate::diagnostic::{Diagnostic, NUMBERS, Span, is_number, quoted};
 use crate::report::hints::Advice;
 use crate::source::source_map::Place;
 use crate::source::words::in_name;
+
+/// Help for a value that is in a `Result`, behind a reference, or none: whatever it was wanted for.
+pub(super) fn of_a_value(error: &Diagnostic, place: &Place) -> Option<Advice> {
+    results::advice(error, place).or_else(|| handles::advice(error, place))
+}
+
+/// Help for what functions and closures take and give.
+pub(super) fn of_what_is_taken(error: &Diagnostic, place: impl Fn(&Span) -> Option<Place>) -> Option<Advice> {
+    let at_primary = |advice: fn(&Diagnostic, &Place) -> Option<Advice>| advice(error, &place(error.primary()?)?);
+    closures::advice(error, &place)
+        .or_else(|| results::of_question_mark(error, &place))
+        .or_else(|| at_primary(lists::advice))
+        .or_else(|| at_primary(signatures::advice))
+}
 
 /// Help with types that rustc has no words for.
 pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
@@ -26,9 +47,13 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
             let index = if text.chars().all(in_name) { text } else { "index" };
             Some(Advice::help(format!("an index is a `usize`: write `{index} as usize`")))
         }
-        ("E0277", _) if message.starts_with("the `?` operator can only be used in a function that returns") => {
-            Some(Advice::help("have the function return `Result<...>`, and end it with `Ok(...)` around the value"))
+        ("E0277", [bound, ..]) if bound.ends_with("Control") && bound.starts_with(['[', 'V']) => {
+            Some(Advice::instead("several controls are a tuple: `interact((first, second), |(a, b)| ...)`"))
         }
+        ("E0308", _) if tells_of(error, "rl::Step<") && text.starts_with('(') => Some(Advice::instead(
+            "a step has its parts by name: `let step = env.step(1);`, then `step.observation`, `step.reward`, \
+             `step.terminated`, `step.truncated`, and `step.done()` for one of the last two",
+        )),
         ("E0277", [bound]) if bound.starts_with("Scalar: From<") => {
             Some(Advice::help("a tensor takes `i64` and `f64` as numbers: write `n as i64` or `x as f64`"))
         }
