@@ -374,8 +374,14 @@ impl Compiler {
         // No name of the session or of the prelude is in scope here: that one is missing means nothing, but for a
         // habit, and of a name that the session has not.
         let known = state.known();
-        let is_habit = |error: &Diagnostic| !known.has_name_of(error) && !advice(error).help.is_empty();
         let mut errors = compiled.placed_errors();
+        // What has been said of a word that cannot be parsed is not said again of the name ahead of it.
+        let syntax = errors.iter().filter(|error| error.is_syntax());
+        let told: Vec<String> = syntax.flat_map(|error| advice(error).help).collect();
+        let is_habit = |error: &Diagnostic| {
+            let help = advice(error).help;
+            !known.has_name_of(error) && help.first().is_some_and(|help| !told.contains(help))
+        };
         errors.retain(|error| error.is_syntax() || is_habit(error));
         if !errors.is_empty() {
             return compile_error(render::errors(&errors, &source, &file, advice));

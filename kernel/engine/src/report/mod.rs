@@ -1,6 +1,7 @@
 //! Says what went wrong, in the user's words and on the user's lines.
 
 pub(crate) mod brackets;
+mod distinct;
 pub(crate) mod errors;
 mod further;
 pub(crate) mod hints;

@@ -1,6 +1,5 @@
 //! Draws rustc's diagnostics and panics on the user's own text.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +8,9 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Snippet
 use oxtorch_session::{CellError, ErrorKind};
 
 use crate::crate_names::readable;
-use crate::diagnostic::{Diagnostic, Span, quoted};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::report::brackets::Unbalanced;
+use crate::report::distinct::distinct;
 use crate::report::further;
 use crate::report::hints::Advice;
 use crate::report::layout::window::around;
@@ -99,47 +99,6 @@ fn in_most_detail(error: &&Diagnostic, is_alone: bool, draw: impl Fn(&&Diagnosti
 /// The number of lines that drawn errors take, with a line between two of them.
 fn height(draws: &[String]) -> usize {
     draws.iter().map(|draw| draw.lines().count() + 1).sum::<usize>().saturating_sub(1)
-}
-
-/// Leaves out errors that only repeat or follow from an earlier one.
-fn distinct<'a>(errors: &[&'a Diagnostic], source: &CrateSource, file: &str) -> Vec<&'a Diagnostic> {
-    // Where a letter or a quote is wrong, what follows is guesswork.
-    let lexical = |error: &&Diagnostic| {
-        error.message.starts_with("unknown start of token") || error.message.starts_with("prefix `")
-    };
-    if let Some(first) = errors.first().filter(|error| lexical(error)) {
-        return vec![first];
-    }
-    let subject = |error: &Diagnostic| {
-        let is_name = error.message.starts_with("cannot find") || error.message.starts_with("use of undeclared");
-        is_name.then(|| quoted(&error.message).next().map(str::to_owned)).flatten()
-    };
-    let primary = |error: &Diagnostic| error.primary().map(|span| (span.byte_start, span.byte_end));
-    let line = |error: &Diagnostic| {
-        let place = error.range_in(file).and_then(|range| source.place(range))?;
-        Some((place.cell.number(), place.line()))
-    };
-    let (mut subjects, mut places, mut causes) = (HashSet::new(), HashSet::new(), HashSet::new());
-    let mut distinct = errors.to_vec();
-    distinct.retain(|error| {
-        let (subject, place) = (subject(error), primary(error));
-        let repeats = subject.as_ref().is_some_and(|subject| subjects.contains(subject))
-            || place.is_some_and(|place| places.contains(&place))
-            || (!places.is_empty() && snippets(&error.spans, source, file).is_empty())
-            || (is_of_unknown_type(error) && line(error).is_some_and(|line| causes.contains(&line)));
-        if !repeats {
-            subjects.extend(subject);
-            places.extend(place);
-            causes.extend(line(error).filter(|_| !is_of_unknown_type(error)));
-        }
-        !repeats
-    });
-    distinct
-}
-
-/// Whether a type is missing or makes no sense, as it does behind another error.
-fn is_of_unknown_type(error: &Diagnostic) -> bool {
-    matches!(error.code(), "E0282" | "E0283" | "E0284") || error.message.starts_with("the size for values of type")
 }
 
 /// How much of a diagnostic is drawn.
@@ -243,7 +202,7 @@ fn level(name: &str) -> Level<'static> {
 }
 
 /// One snippet for each cell that the spans lie in.
-fn snippets(spans: &[Span], source: &CrateSource, file: &str) -> Vec<Snippet<'static, Annotation<'static>>> {
+pub(super) fn snippets(spans: &[Span], source: &CrateSource, file: &str) -> Vec<Snippet<'static, Annotation<'static>>> {
     let mut cells: Vec<(Arc<CellText>, Vec<Annotation<'static>>)> = Vec::new();
     let mut ordered: Vec<&Span> = spans.iter().collect();
     ordered.sort_by_key(|span| !span.is_primary);

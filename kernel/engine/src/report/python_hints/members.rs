@@ -194,7 +194,7 @@ pub(super) fn of_setting(error: &Diagnostic) -> Option<Advice> {
 pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let message = readable(&error.message);
     let ty = quoted(&message).last()?.trim_start_matches(['&', ' ']).trim_start_matches("mut ");
-    let name = spot.word.trim_end_matches("()");
+    let name = spot.word.trim_end_matches("()").trim_start_matches("r#");
     let is_of_type = error.message.starts_with("no function or associated item");
     if is_of_type && name == "new" {
         return made_otherwise(ty);

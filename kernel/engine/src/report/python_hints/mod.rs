@@ -4,6 +4,7 @@ pub(super) mod calls;
 pub(super) mod expressions;
 mod indexing;
 mod iteration;
+mod keyword_arguments;
 mod members;
 mod names;
 mod numbers;
@@ -29,6 +30,11 @@ pub fn knows(place: &Place) -> bool {
 /// Whether a plain `=` follows a name: that of a new variable, or of an argument.
 pub fn is_assigned(place: &Place) -> bool {
     Spot::new(&place.cell.text, place.range.clone()).is_assigned()
+}
+
+/// The call with arguments by name that an error is about, where it is about such a name.
+pub fn call_by_names(error: &Diagnostic, place: &Place) -> Option<Range<usize>> {
+    (error.code() == "E0425").then(|| keyword_arguments::call_around(place))?
 }
 
 /// Help for an error in a cell that cannot be parsed.
@@ -148,8 +154,9 @@ fn of_module_elsewhere(spot: &Spot<'_>) -> Option<Advice> {
 /// Help for a method or an attribute that tensors have elsewhere.
 fn of_a_member_elsewhere(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let is_tensor = readable(&error.message).replace("tch::", "").contains("`Tensor`");
-    let entry = is_tensor.then(|| foreign::find(&format!("torch.Tensor.{}", spot.word)))??;
-    Some(Advice::instead(entry.told(spot.word)))
+    let name = spot.word.trim_start_matches("r#");
+    let entry = is_tensor.then(|| foreign::find(&format!("torch.Tensor.{name}")))??;
+    Some(Advice::instead(entry.told(name)))
 }
 
 /// Code alone reads better with a verb; what is said of it has one already.

@@ -3,7 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::names as foreign;
 use crate::report::hints::Advice;
-use crate::report::python_hints::{Spot, begins_with_assignment, write};
+use crate::report::python_hints::{Spot, begins_with_assignment, keyword_arguments, write};
 use crate::source::words::in_name;
 
 /// Functions of Python's, and the Rust for them.
@@ -241,7 +241,7 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<
     } else if error.code() == "E0423" && !is_other("found macro") && !is_other("found builtin type") {
         return None;
     } else if is_value && spot.is_assigned() && spot.in_arguments() {
-        "arguments have no names: write their values in the order of the function's parameters"
+        return Some(keyword_arguments::advice(spot));
     } else if is_value && (spot.is_assigned() || assigned_above()) {
         return Some(Advice::instead(format!(
             "a new variable begins with `let`: `let {name} = ...;`, or `let mut {name} = ...;` to change it later"

@@ -1,9 +1,10 @@
 //! Lines of Python, which cannot be parsed.
 
 use crate::diagnostic::Diagnostic;
+use crate::names as foreign;
 use crate::report::hints::Advice;
 use crate::report::python_hints::expressions::base;
-use crate::report::python_hints::{Spot, begins_with_assignment, indexing};
+use crate::report::python_hints::{Spot, begins_with_assignment, indexing, of_another_library};
 use crate::source::words::{first_name, in_name};
 
 const BLOCK: &str = "a block is in braces and has no colon: `for i in 0..10 { ... }`, `if x > 2 { ... } else { ... }`";
@@ -79,8 +80,8 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         rust
     } else if message.starts_with("expected one of `:`, `@`, or `|`") {
         "an argument has a type: `fn square(x: f64) -> f64 { x * x }`"
-    } else if spot.word == "type" && spot.before.ends_with('.') {
-        "`x.kind()` is the kind of a tensor's numbers, `x.to_kind(Kind::Float)` converts them"
+    } else if let Some(advice) = of_keyword(spot, message) {
+        return Some(advice);
     } else if line.starts_with("type(") {
         "the command `:type x` tells the type of an expression"
     } else if spot.first == "use" && spot.word == "." {
@@ -95,7 +96,7 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         "`!x` is the opposite of a `bool`, `x.logical_not()` that of each element of a tensor"
     } else if follows("elif") {
         "write `else if`"
-    } else if follows("lambda") {
+    } else if is_lambda(spot.before) {
         "a function without a name is a closure: `|x| x * x`"
     } else if spot.word == "is" {
         "`x.is_none()` and `x.is_some()` test an `Option`; `==` compares"
@@ -104,7 +105,10 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     } else if spot.first == "for" && spot.before.contains(',') != spot.word.contains(',') && !line.starts_with("for (")
     {
         PAIRS
-    } else if is_near("in") && spot.first != "for" {
+    } else if is_near("in")
+        && spot.first != "for"
+        && (spot.word != "in" || spot.before.trim_end().ends_with(ends_a_value))
+    {
         "write `list.contains(&x)`, for a map `map.contains_key(&x)`, for a text `text.contains(\"a\")`; `!` ahead of it for `not in`"
     } else if is_near("if") && spot.line.contains(" else ") && !spot.line.contains('{') {
         "write `if condition { a } else { b }`, which is a value"
@@ -122,6 +126,32 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         return None;
     };
     Some(Advice::instead(text))
+}
+
+/// Help for a name that is a keyword of Rust's: `torch.where(..)`, `x.type(..)`, `let in = 3;`.
+fn of_keyword(spot: &Spot<'_>, message: &str) -> Option<Advice> {
+    let name = Some(spot.word).filter(|_| message.contains(" keyword `"))?;
+    let (before, after) = (spot.before.trim_end(), spot.after.trim_start());
+    if spot.before.ends_with(['.', ':']) {
+        let of_tensors = || Some(Advice::instead(foreign::find(&format!("torch.Tensor.{name}"))?.told(name)));
+        return of_another_library(spot).or_else(of_tensors);
+    }
+    let is_argument = before.ends_with([',', '(', '{', '|']) && after.starts_with([':', ',', '|']);
+    let is_new = is_argument || ["let", "mut", "for"].iter().any(|word| before.ends_with(word));
+    is_new.then(|| Advice::instead(format!("`{name}` is a keyword: use another name, such as `{name}_`")))
+}
+
+/// Whether a value can end in a character.
+fn ends_a_value(char: char) -> bool {
+    in_name(char) || matches!(char, '"' | '\'' | ')' | ']')
+}
+
+/// Whether a text ends in a function without a name, of Python's: `lambda x`.
+fn is_lambda(before: &str) -> bool {
+    let Some((ahead, behind)) = before.rsplit_once("lambda") else { return false };
+    let argument = behind.trim_start();
+    let has_argument = behind.starts_with(' ') && argument.starts_with(in_name);
+    !ahead.ends_with(in_name) && (argument.is_empty() || has_argument)
 }
 
 /// Whether a line that begins with a word of Python's is a statement of it: `print!(...)` and `from = 3` are Rust.
