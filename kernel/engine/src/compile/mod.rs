@@ -270,7 +270,7 @@ impl Compiler {
             }
             match learn(&errors, &next.emission, &next.file(), &next.decisions) {
                 Some(decisions) => next = writer.draft(decisions),
-                None => return Err(self.compile_error(state, krate, &errors, &next.emission.source).await?),
+                None => return Err(self.compile_error(state, krate, &errors, &next.emission).await?),
             }
         }
         Err(internal("rustc refused every way to run this cell".to_owned()))
@@ -324,7 +324,7 @@ impl Compiler {
         state: &State,
         krate: Crate<'_>,
         errors: &[&Diagnostic],
-        source: &CrateSource,
+        emission: &Emission,
     ) -> Result<CellError, CellError> {
         let compiled;
         let mut errors = errors.to_vec();
@@ -336,7 +336,9 @@ impl Compiler {
             }
         }
         errors.retain(|error| !error.spans.is_empty());
-        let file = format!("{}.rs", krate.name);
+        let (file, source) = (format!("{}.rs", krate.name), &emission.source);
+        let errors: Vec<Diagnostic> = errors.into_iter().map(|error| at_declaration(error, emission, &file)).collect();
+        let errors: Vec<&Diagnostic> = errors.iter().collect();
         let report = render::errors(&errors, source, &file, |error| state.known().advice(error, source, &file));
         Ok(compile_error(report))
     }
@@ -389,6 +391,21 @@ impl Compiler {
         let place = Place { cell: Arc::clone(text), range: error.range.clone() };
         compile_error(render::failure("error", &error.message, &[place], &[]))
     }
+}
+
+/// An error about what only our own text does with a variable, such as that its type is open, with the place where the
+/// user declares it.
+fn at_declaration(error: &Diagnostic, emission: &Emission, file: &str) -> Diagnostic {
+    let mut error = error.clone();
+    let is_placed = |span: &Span| span.range_in(file).is_some_and(|range| emission.source.place(range).is_some());
+    let Some(read) = error.range_in(file).filter(|_| !error.spans.iter().any(is_placed)) else { return error };
+    if let Some(declared) = emission.declaration_of_read(read)
+        && let Some(span) = error.spans.iter_mut().find(|span| span.is_primary)
+    {
+        (span.byte_start, span.byte_end) = (declared.start, declared.end);
+        (span.file_name, span.label, span.expansion) = (file.to_owned(), None, None);
+    }
+    error
 }
 
 /// rustc finds the brace that ends our function where the cell ends too early, and the user sees none.

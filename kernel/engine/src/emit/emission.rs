@@ -311,6 +311,15 @@ impl Emission {
         self.marks.iter().any(|(range, mark)| *mark == Inserted::Show && range.contains(&place))
     }
 
+    /// Where the variable is declared that our own text at a place reads.
+    pub fn declaration_of_read(&self, place: Range<usize>) -> Option<Range<usize>> {
+        let id = self.marks.iter().find_map(|(marked, mark)| match mark {
+            Inserted::Probe(id) | Inserted::Put(id) if marked.contains(&place.start) => Some(*id),
+            _ => None,
+        })?;
+        self.source.emitted(&self.variables[id].declared)
+    }
+
     /// The new variables that the user's statement at a place in the crate's text declares.
     pub fn declared_at(&self, range: Range<usize>) -> Vec<VariableId> {
         self.fragment(range).map(|(statement, _)| self.declared_by(statement).collect()).unwrap_or_default()

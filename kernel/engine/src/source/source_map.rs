@@ -138,6 +138,17 @@ impl CrateSource {
         Some(Place { cell: Arc::clone(&first.cell), range: start..end })
     }
 
+    /// Where a place of the user's stands in the emitted text, as it was written.
+    pub fn emitted(&self, place: &Place) -> Option<Range<usize>> {
+        let is_it = |piece: &&Piece| {
+            let as_written = piece.len == piece.user_len && !piece.stands_for && Arc::ptr_eq(&piece.cell, &place.cell);
+            as_written && (piece.user_start..=piece.user_start + piece.len).contains(&place.range.start)
+        };
+        let piece = self.pieces.iter().filter(is_it).find(|piece| place.range.end <= piece.user_start + piece.len)?;
+        let start = piece.start + place.range.start - piece.user_start;
+        Some(start..start + place.range.len())
+    }
+
     /// The number of the cell whose crate it is; it may hold items of earlier ones.
     pub fn cell_number(&self) -> Option<u32> {
         self.pieces.iter().map(|piece| piece.cell.number()).max()
@@ -191,6 +202,7 @@ mod tests {
         let at = source.text.find("g()").expect("it is there");
         assert_eq!(source.place(at..at + 3).expect("the user's").range, 9..12);
         assert_eq!(source.place(0..3), None);
+        assert_eq!(source.emitted(&source.place(at..at + 3).expect("the user's")), Some(at..at + 3));
     }
 
     #[test]
