@@ -1,6 +1,7 @@
 //! Closures that a statement hands on to what keeps them, such as `interact`: what they would borrow ends with the
 //! cell, so they get it for themselves, as closures in variables do.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use syn::visit::Visit;
 use crate::diagnostic::Diagnostic;
 use crate::emit::Emission;
 use crate::emit::emission::{CellVariable, shared};
+use crate::emit::repair::values_moved_into_closures;
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, mentions, raw};
 use crate::source::nesting::parsed;
@@ -76,6 +78,23 @@ impl Emission {
                 names,
             })
         })
+    }
+
+    /// The closure that took a variable which its text does not mention, but a macro that it calls does.
+    pub(super) fn spoilt(&self, error: &Diagnostic, file: &str, all: &BTreeSet<HandedOn>) -> Option<HandedOn> {
+        values_moved_into_closures(error, file).find_map(|place| self.handed_on_at(place, all))
+    }
+
+    /// The closure whose value borrows what it captures, as in `[1, 0].iter().map(|&at| &rows[at])`: it cannot have that
+    /// for itself.
+    pub(super) fn gives_away(&self, error: &Diagnostic, file: &str, all: &BTreeSet<HandedOn>) -> Option<HandedOn> {
+        let escapes = error.message.starts_with("captured variable cannot escape");
+        self.handed_on_at(error.range_in(file).filter(|_| escapes)?, all)
+    }
+
+    fn handed_on_at(&self, place: Range<usize>, all: &BTreeSet<HandedOn>) -> Option<HandedOn> {
+        let (statement, _) = self.fragment(place)?;
+        all.iter().find(|closure| closure.is_in(statement)).cloned()
     }
 
     /// What a statement means by a name, if it is a variable.

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
-use crate::emit::handed_on::HandedOn;
 use crate::emit::{CellVariable, Decisions, Emission, Inserted, Number, VariableId};
 use crate::plan::opaque::Naming;
 use crate::source::identifiers::Names;
@@ -36,6 +35,11 @@ pub fn learn(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions:
     for error in errors.iter().filter(|error| !error.spans.is_empty()) {
         let marks = marks_of(error, emission, file);
         let place = error.range_in(file);
+        if let Some(closure) = emission.gives_away(error, file, &decisions.handed_on) {
+            next.handed_on.remove(&closure);
+            next.handed_on_as_written.insert(closure);
+            continue;
+        }
         let displayed = place.clone().filter(|_| is_without_display(error)).and_then(|place| emission.displayed(place));
         if let Some(displayed) = displayed {
             next.displayed.insert(displayed);
@@ -202,7 +206,7 @@ fn learn_one(
         Inserted::HandOn(closure) => Some(closure.clone()),
         _ => None,
     });
-    if let Some(closure) = handed_on.or_else(|| taken_by_handed_on(error, emission, file, before)) {
+    if let Some(closure) = handed_on.or_else(|| emission.spoilt(error, file, &before.handed_on)) {
         next.handed_on.remove(&closure);
         next.handed_on_as_written.insert(closure);
         return;
@@ -433,14 +437,10 @@ fn is_asked_to_last(error: &Diagnostic) -> bool {
     error.code() == "E0373" || (matches!(error.code(), "E0597" | "E0521") && asked())
 }
 
-/// Such a closure that is handed on.
-fn taken_by_handed_on(error: &Diagnostic, emission: &Emission, file: &str, before: &Decisions) -> Option<HandedOn> {
-    let places = values_moved_into_closures(error, file);
-    let mut statements = places.filter_map(|place| emission.fragment(place).map(|(statement, _)| statement));
-    statements.find_map(|statement| before.handed_on.iter().find(|closure| closure.is_in(statement)).cloned())
-}
-
-fn values_moved_into_closures<'a>(error: &'a Diagnostic, file: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+pub(super) fn values_moved_into_closures<'a>(
+    error: &'a Diagnostic,
+    file: &'a str,
+) -> impl Iterator<Item = Range<usize>> + 'a {
     let takes = |span: &&Span| span.label.as_deref().is_some_and(|label| label.starts_with("value moved into closure"));
     error.spans.iter().filter(takes).filter_map(move |span| span.range_in(file))
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
 use crate::emit::repair::unresolved_names;
+use crate::plan::prelude::exports_of_runtime;
 use crate::plan::scope::Scope;
 use crate::plan::variables::{Variable, Variables};
 use crate::report::type_hints::{of_a_value, of_types, of_what_is_taken};
@@ -80,6 +81,7 @@ impl<'a> Known<'a> {
         let why = self.loss(error).or_else(|| self.function_in_place(error, place));
         let why = why.or_else(|| self.constant_in_pattern(error, place?));
         let why = why.or_else(|| self.not_captured(error, place?)).or_else(|| self.failure(error, place?));
+        let why = why.or_else(|| self.without_generics(error, place?));
         let why = why.map(Advice::instead);
         why.or_else(|| self.meant(error, place?))
             .or_else(|| of_a_value(error, place?))
@@ -91,9 +93,11 @@ impl<'a> Known<'a> {
             .unwrap_or_default()
     }
 
-    /// Whether an error is about a name that the session has, or has had.
+    /// Whether an error is about a name that every cell or the session has, or has had.
     pub fn has_name_of(&self, error: &Diagnostic) -> bool {
-        let is_live = |name: &str| self.variables.live.contains_key(name) || self.scope.find(name).is_some();
+        let is_offered = |name: &str| exports_of_runtime().iter().any(|(offered, _)| offered == name);
+        let is_live =
+            |name: &str| self.variables.live.contains_key(name) || self.scope.find(name).is_some() || is_offered(name);
         let is_gone = |name: &str| self.why_gone(name).is_some() || self.failed.contains_key(name);
         unresolved_names(&[error]).iter().any(|name| is_live(name) || is_gone(name))
     }
@@ -110,13 +114,15 @@ impl<'a> Known<'a> {
         let told = texts.find_map(|text| {
             let (_, ty) = text.split_once("fn item `")?;
             let (_, name) = ty.split_once("}`")?.0.rsplit_once('{')?;
-            Some(name)
+            name.rsplit("::").next()
         });
         let called =
             place.filter(|_| error.code() == "E0061").and_then(|place| place.cell.text.get(place.range.clone()));
         let name = told.or(called)?;
         let loss = self.variables.lost.get(name)?;
-        let is_as_old = self.scope.find(name).is_some_and(|live| live.item.fragment.cell.number() <= loss.cell);
+        // Else it is one that every cell has.
+        let live = self.scope.find(name);
+        let is_as_old = live.map_or(told.is_some(), |live| live.item.fragment.cell.number() <= loss.cell);
         is_as_old.then(|| loss.explain(name))
     }
 
@@ -148,6 +154,19 @@ impl<'a> Known<'a> {
             ""
         };
         Some(format!("a `fn` does not see variables such as {whose}: pass it as an argument{argument}{closure}"))
+    }
+
+    /// What to write for a type that lacks what it is of, where a variable is of that type: `&DataLoader`.
+    fn without_generics(&self, error: &Diagnostic, place: &Place) -> Option<String> {
+        let name = error.message.strip_prefix("missing generics for ").and_then(|rest| quoted(rest).next())?;
+        let open = format!("{}<", name.rsplit("::").next()?);
+        let text = &place.cell.text[..place.range.start];
+        let whole = self.variables.live.iter().filter_map(|(variable, it)| {
+            Some((variable, readable_type(it.spelled()))).filter(|(_, ty)| ty.starts_with(&open))
+        });
+        // The variable that is called as the argument is, else any.
+        let (variable, ty) = whole.max_by_key(|(variable, _)| text.contains(&format!("{variable}: ")))?;
+        Some(format!("that of `{variable}` is written whole: `{ty}`; `:type {variable}` tells it"))
     }
 
     /// The cell that would define a name, had it compiled.
@@ -294,7 +313,7 @@ fn argument(name: &str, variable: &Variable) -> Option<String> {
 }
 
 /// A type that is longer than this is not repeated.
-const LONGEST_TYPE: usize = 40;
+const LONGEST_TYPE: usize = 60;
 
 /// Whether a closure that captures a variable is there for later cells: it gets numbers, texts, collections and tensors
 /// for itself, and borrows what else there is.

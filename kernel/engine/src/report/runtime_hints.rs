@@ -30,7 +30,7 @@ const HELP: [(&[&str], &str); 51] = [
     (
         &["does not require grad and does not have a grad_fn"],
         "nothing that this was computed from needs a gradient: was it made without `.set_requires_grad(true)`, or inside \
-         `no_grad`?",
+         `no_grad`? A `no_grad_guard` in a variable holds in all later cells: `:vars` lists it, `drop(_guard)` ends it",
     ),
     (
         &["a leaf Variable that requires grad", "in-place"],

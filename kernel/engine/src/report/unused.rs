@@ -53,7 +53,8 @@ fn reason(diagnostic: &Diagnostic, ty: Option<&str>) -> String {
                 `Result`"
             .to_owned();
     }
-    let note = diagnostic.children.iter().find(|child| child.level == "note");
+    // A note with a place says where the lint was turned on.
+    let note = diagnostic.children.iter().find(|child| child.level == "note" && child.spans.is_empty());
     note.map_or_else(|| "without that it does nothing".to_owned(), |note| note.message.clone())
 }
 

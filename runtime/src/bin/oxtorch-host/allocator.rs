@@ -15,6 +15,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libc::{EINVAL, ENOMEM};
 use libmimalloc_sys as mimalloc;
 
+/// Blocks from here on are spread: by itself mimalloc begins them all at multiples of 64 KiB.
+const LARGE: usize = 128 << 10;
+/// A processor takes a load for one of what was just stored where the addresses agree so far, and waits: a step of SGD,
+/// which reads a gradient and a momentum and writes a weight, takes 7 % longer for it.
+const SPAN: usize = 4096;
+/// What a processor reads at once, in bytes.
+const LINE: usize = 64;
+
+/// Where the next large block lies before a multiple of the span: another place than the last 63.
+fn next_place() -> usize {
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+    LAST.fetch_add(21 * LINE, Ordering::Relaxed) % SPAN
+}
+
 static MOST: AtomicUsize = AtomicUsize::new(isize::MAX as usize);
 
 /// From here on, a block of more bytes than this is not to be had.
@@ -70,8 +84,13 @@ unsafe extern "C" fn posix_memalign(block: *mut *mut c_void, alignment: usize, s
     if !alignment.is_power_of_two() || !alignment.is_multiple_of(size_of::<*mut c_void>()) {
         return EINVAL;
     }
-    // SAFETY: the alignment was checked.
-    let aligned = unsafe { mimalloc::mi_malloc_aligned(size, alignment) };
+    let aligned = if size >= LARGE && alignment <= LINE {
+        // SAFETY: both alignments are powers of two, and the place is a multiple of the one that was asked for.
+        unsafe { mimalloc::mi_malloc_aligned_at(size, SPAN, next_place()) }
+    } else {
+        // SAFETY: the alignment was checked.
+        unsafe { mimalloc::mi_malloc_aligned(size, alignment) }
+    };
     if aligned.is_null() {
         return ENOMEM;
     }

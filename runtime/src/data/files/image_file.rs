@@ -13,6 +13,10 @@ use crate::modes::no_grad;
 /// The endings of the files that can be read.
 pub(super) const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "gif", "pgm", "ppm", "pnm"];
 
+/// Images side by side in the grid of a batch, and the pixels between them, as `make_grid` of torchvision has them.
+const COLUMNS: i64 = 8;
+const GAP: i64 = 2;
+
 /// Why an image file could not be read or written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -35,7 +39,8 @@ pub enum ImageFileError {
     },
     /// The tensor is no image.
     #[error(
-        "a tensor of shape {0:?} is not a savable image: it has to be [H, W], [1, H, W] or [3, H, W], with no size of 0"
+        "a tensor of shape {0:?} is not a savable image: it has to be [H, W], [1, H, W], [3, H, W] or a batch \
+         of these, with no size of 0"
     )]
     Shape(Vec<i64>),
     /// The tensor's values could not be read.
@@ -139,9 +144,10 @@ fn open(path: &Path) -> image::ImageResult<DynamicImage> {
 /// Writes a tensor as an image file, whose ending names the format: `.png`, `.jpg`, `.jpeg`, `.gif`, `.pgm`
 /// (gray) or `.ppm`.
 ///
-/// The tensor is `[H, W]` or `[1, H, W]` (grey) or `[3, H, W]`. Floating point is clamped to 0 to 1, as `save_image` of
-/// torchvision does; uint8 is taken as it is. For a grid, or values of another range, use
-/// [`image()`](crate::picture::image) and its `save`.
+/// The tensor is `[H, W]` or `[1, H, W]` (grey) or `[3, H, W]`; a batch of them, `[N, C, H, W]`, becomes a grid of eight
+/// columns with two pixels of black between. Floating point is clamped to 0 to 1, and all is as `save_image` of
+/// torchvision has it; uint8 is taken as it is. For another number of columns, or values of another range, use
+/// [`image()`](crate::picture::image) and its `columns` and `save`.
 ///
 /// ```
 /// use oxtorch::prelude::*;
@@ -155,7 +161,28 @@ fn open(path: &Path) -> image::ImageResult<DynamicImage> {
 ///
 /// Where the shape is another, the format is not known or the file cannot be written.
 pub fn save_image(image: &Tensor, path: impl AsRef<Path>) -> Result<(), ImageFileError> {
-    save(image, path.as_ref())
+    match image.size()[..] {
+        [1, ..] if image.dim() == 4 => save(&image.select(0, 0), path.as_ref()),
+        [count, 1 | 3, height, width] if count.min(height).min(width) > 0 => {
+            save(&no_grad(|| grid(image))?, path.as_ref())
+        }
+        _ => save(image, path.as_ref()),
+    }
+}
+
+/// A batch of images `[N, C, H, W]` as one, `[C, rows, columns]`.
+fn grid(images: &Tensor) -> Result<Tensor, TchError> {
+    let (count, channels, height, width) = images.size4()?;
+    let columns = count.min(COLUMNS);
+    let rows = (count + columns - 1) / columns;
+    let (down, across) = (height + GAP, width + GAP);
+    let size = [channels, rows * down + GAP, columns * across + GAP];
+    let grid = Tensor::f_zeros(size, (images.kind(), images.device()))?;
+    for (at, image) in (0..).zip(images.f_unbind(0)?) {
+        let row = grid.f_narrow(1, at / columns * down + GAP, height)?;
+        row.f_narrow(2, at % columns * across + GAP, width)?.f_copy_(&image)?;
+    }
+    Ok(grid)
 }
 
 fn save(image: &Tensor, path: &Path) -> Result<(), ImageFileError> {
@@ -219,6 +246,22 @@ mod tests {
             save_image(&image.narrow(0, 0, channels), &path).expect("saves");
             assert_eq!(load_image(&path).expect("an image"), image);
         }
+    }
+
+    #[test]
+    fn a_batch_is_saved_as_a_grid_of_eight_columns() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("grid.png");
+        let images = Tensor::rand([10, 1, 3, 4], (Kind::Float, Device::Cpu)).round();
+        save_image(&images, &file).expect("saves");
+        let grid = load_image(&file).expect("an image").select(0, 0);
+        assert_eq!(grid.size(), [2 * 5 + 2, 8 * 6 + 2]);
+        let cut = |row: i64, column: i64| grid.narrow(0, row * 5 + 2, 3).narrow(1, column * 6 + 2, 4);
+        assert_eq!((cut(0, 7), cut(1, 1)), (images.get(7).squeeze_dim(0), images.get(9).squeeze_dim(0)));
+        // What lies between, and the rest of the last row, is black.
+        assert_eq!(grid.sum(Kind::Float), images.sum(Kind::Float));
+        save_image(&images.narrow(0, 0, 1), &file).expect("saves");
+        assert_eq!(load_image(&file).expect("an image").size(), [3, 3, 4]);
     }
 
     #[test]

@@ -79,6 +79,11 @@ const TENSOR_TYPE: Names = &[
 pub(super) const FROM_LIST: &str =
     "`Tensor::from_slice(&[1.0_f32, 2.0])`; for rows `Tensor::from_slice2(&[[1.0_f32, 2.0], [3.0, 4.0]])`";
 
+const LOADER: Names = &[
+    ("dataset", "`loader.samples()` is how many samples its data set has; the set itself is what it was made from"),
+    ("enumerate", "`for (i, (x, y)) in loader.iter().enumerate() { ... }`"),
+];
+
 const LIST: Names = &[
     ("append", "`list.push(x)`"),
     ("add", "`list.push(x)`"),
@@ -206,6 +211,7 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         "String" | "str" | "&'static str" | "'static str" => TEXT,
         _ if ty.contains("Map<") => MAP,
         _ if ty.ends_with("rl::Space") => SPACE,
+        _ if ty.contains("DataLoader<") => LOADER,
         _ => &[],
     };
     let (_, rust) = own.iter().chain(ANY).find(|(other, _)| *other == name)?;

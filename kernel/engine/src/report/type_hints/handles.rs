@@ -94,6 +94,9 @@ fn of_an_iterator(message: &str, before: &str, word: &str) -> Option<Advice> {
         [_, expected, "Tensor"] if message.contains(" yields ") && expected.ends_with("Tensor") => {
             "it takes the tensors out of the list: `list.iter()` goes through references to them".to_owned()
         }
+        [sum] if sum.ends_with("Tensor>>::Output == &Tensor") && called(before) != Some("fold") => {
+            "a reference to the result is wanted: `&(...)` around it".to_owned()
+        }
         [sum] if sum.contains("Tensor>>::Output == ") && called(before) == Some("fold") => {
             "each step gives a tensor, so begin with one: `fold(Tensor::from(0.0), ...)`".to_owned()
         }
