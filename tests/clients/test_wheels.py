@@ -62,15 +62,17 @@ def machine(tmp_path_factory):
     for tool in BARE:
         (folder / "bin" / tool).symlink_to(shutil.which(tool))
     (folder / "home").mkdir()
-    (torch,) = Path(oxtorch_home()).glob("libtorch/*-cpu/*torch")
+    (library,) = Path(oxtorch_home()).glob("libtorch/*-cpu/*/lib/libtorch_cpu.so")
     environment = {
         "HOME": str(folder / "home"),
         "PATH": f"{folder}/venv/bin:{folder}/bin",
-        "LIBTORCH": str(torch),
+        "LIBTORCH": str(library.parents[1]),
         "OXTORCH_DEVICE": "cpu",
         "LANG": "C.UTF-8",
     }
-    return Machine(folder, environment)
+    yield Machine(folder, environment)
+    # It is large, and pytest keeps what is left.
+    shutil.rmtree(folder)
 
 
 def test_a_first_start_builds_nothing_and_the_results_are_those_of_a_runtime_that_was_built_here(machine, tmp_path):
