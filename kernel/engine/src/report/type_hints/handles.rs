@@ -26,20 +26,32 @@ pub(super) fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
         "E0308" if error.children.iter().any(|child| child.message.contains("consider borrowing")) => {
             error.labels().find_map(|label| of_fold(&readable(label), before))
         }
-        "E0308" => error.labels().find_map(|label| mismatch(&readable(label), word)),
+        "E0308" => error.labels().find_map(|label| mismatch(&readable(label), word, called(before))),
         "E0271" => of_an_iterator(&readable(&error.message), before, word),
         _ => None,
     }
 }
 
 /// By "expected `Tensor`, found `&Tensor`".
-fn mismatch(label: &str, word: &str) -> Option<Advice> {
+fn mismatch(label: &str, word: &str, called: Option<&str>) -> Option<Advice> {
     let (expected, found) = label.strip_prefix("expected `")?.split_once("`, found ")?;
     let found = found.trim_matches('`');
     let borrow = if expected.starts_with('&') { "&" } else { "" };
     let text = match (expected, found, element(expected), element(found)) {
         // `to_owned` copies what is `Clone`.
         ("Tensor", "&Tensor", ..) if !word.ends_with(".to_owned()") => owned(word),
+        ("&Tensor", "&str" | "String" | "&String" | "&PathBuf", ..) if is_short(word) => {
+            let path = if found == "String" { format!("&{word}") } else { word.to_owned() };
+            format!("`&load_image({path})?` reads an image file, `io::load_npy` an array")
+        }
+        ("&Tensor", "floating-point number" | "integer" | "f64" | "f32" | "i64", ..)
+            if called == Some("where_self") =>
+        {
+            format!("a number has a method of its own: `x.where_scalarother(&mask, {word})`")
+        }
+        ("u64", "bool", ..) if called == Some("shuffle") => {
+            "it takes a seed, as in `shuffle(1)`; without the call the order stays".to_owned()
+        }
         ("&[i64]", "integer" | "i64", ..) if is_short(word) => format!("a shape is a slice: `&[{word}]`"),
         (.., Some("Tensor"), Some("&Tensor")) => {
             let copies = format!("{}.iter().map(|x| x.shallow_clone()).collect::<Vec<_>>()", variable(word));

@@ -16,10 +16,21 @@ const LONGEST: usize = 120;
 /// Help for arguments that are missing, or too many, and for a method that has another name.
 pub(super) fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
     match error.code() {
-        "E0061" => of_arguments(error, &place.cell.text[place.range.clone()]),
-        "E0599" => of_longer_names(error),
+        "E0061" => {
+            let path = &place.cell.text[place.range.clone()];
+            of_keyword(path).or_else(|| of_arguments(error, path))
+        }
+        "E0599" => of_keyword(&place.cell.text[place.range.clone()]).or_else(|| of_longer_names(error)),
         _ => None,
     }
+}
+
+/// `Tensor::where_(&mask, &a, &b)`: where PyTorch's name is a keyword, that with a `_` is not the same function.
+fn of_keyword(path: &str) -> Option<Advice> {
+    let name =
+        path.rsplit("::").next()?.strip_suffix('_').filter(|name| syn::parse_str::<syn::Ident>(name).is_err())?;
+    let entry = foreign::find(&format!("torch.{name}"))?;
+    Some(Advice::alone(entry.told(&format!("torch.{name}"))))
 }
 
 /// What a function takes, and how it is called.
