@@ -85,8 +85,8 @@ impl Emission {
         values_moved_into_closures(error, file).find_map(|place| self.handed_on_at(place, all))
     }
 
-    /// The closure whose value borrows what it captures, as in `[1, 0].iter().map(|&at| &rows[at])`: it cannot have that
-    /// for itself.
+    /// The closure whose value borrows what it captures, as in `[1, 0].iter().map(|&at| &rows[at])`: it cannot have
+    /// that for itself.
     pub(super) fn gives_away(&self, error: &Diagnostic, file: &str, all: &BTreeSet<HandedOn>) -> Option<HandedOn> {
         let escapes = error.message.starts_with("captured variable cannot escape");
         self.handed_on_at(error.range_in(file).filter(|_| escapes)?, all)

@@ -144,8 +144,8 @@ fn open(path: &Path) -> image::ImageResult<DynamicImage> {
 /// Writes a tensor as an image file, whose ending names the format: `.png`, `.jpg`, `.jpeg`, `.gif`, `.pgm`
 /// (gray) or `.ppm`.
 ///
-/// The tensor is `[H, W]` or `[1, H, W]` (grey) or `[3, H, W]`; a batch of them, `[N, C, H, W]`, becomes a grid of eight
-/// columns with two pixels of black between. Floating point is clamped to 0 to 1, and all is as `save_image` of
+/// The tensor is `[H, W]`, `[1, H, W]` (both gray) or `[3, H, W]`; a batch of them, `[N, C, H, W]`, becomes a grid of
+/// eight columns with two pixels of black between. Floating point is clamped to 0 to 1, and all is as `save_image` of
 /// torchvision has it; uint8 is taken as it is. For another number of columns, or values of another range, use
 /// [`image()`](crate::picture::image) and its `columns` and `save`.
 ///
