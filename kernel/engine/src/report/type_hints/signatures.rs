@@ -7,6 +7,7 @@ use crate::diagnostic::{Diagnostic, quoted};
 use crate::names as foreign;
 use crate::report::hints::Advice;
 use crate::report::python_hints::expressions::arguments;
+use crate::source::identifiers::raw;
 use crate::source::source_map::Place;
 use crate::source::words::in_name;
 
@@ -27,8 +28,7 @@ pub(super) fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
 
 /// `Tensor::where_(&mask, &a, &b)`: where PyTorch's name is a keyword, that with a `_` is not the same function.
 fn of_keyword(path: &str) -> Option<Advice> {
-    let name =
-        path.rsplit("::").next()?.strip_suffix('_').filter(|name| syn::parse_str::<syn::Ident>(name).is_err())?;
+    let name = path.rsplit("::").next()?.strip_suffix('_').filter(|name| raw(name) != **name)?;
     let entry = foreign::find(&format!("torch.{name}"))?;
     Some(Advice::alone(entry.told(&format!("torch.{name}"))))
 }
