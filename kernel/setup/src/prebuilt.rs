@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use oxtorch_system::child::command;
-use oxtorch_system::home::{Home, HomeError, create_folder, key};
+use oxtorch_system::home::{Home, HomeError, create_folder, key, trust};
 use serde::{Deserialize, Serialize};
 
 use crate::build::{self, sources};
@@ -79,6 +79,7 @@ impl Prebuilt {
     fn find() -> Result<Self, Unusable<Option<String>>> {
         let because = |why: String| Unusable::Because(Some(why));
         let folder = folder().ok_or(Unusable::Because(None))?;
+        trust::check(&folder).map_err(|error| because(error.to_string()))?;
         let text = fs::read(folder.join(MANIFEST)).map_err(HomeError::at("read", &folder.join(MANIFEST)))?;
         let manifest: Manifest = serde_json::from_slice(&text)
             .map_err(|error| because(format!("{} is damaged ({error})", folder.join(MANIFEST).display())))?;
@@ -95,7 +96,9 @@ impl Prebuilt {
 
     /// The toolchain that it was built with: the one beside it, else that of the machine.
     fn toolchain(&self) -> Result<Toolchain, String> {
-        let beside = self.packages().and_then(|packages| toolchain::at(&packages.join(TOOLCHAIN).join("bin/rustc")));
+        let place = self.packages().map(|packages| packages.join(TOOLCHAIN));
+        place.as_deref().map_or(Ok(()), trust::check).map_err(|error| error.to_string())?;
+        let beside = place.and_then(|place| toolchain::at(&place.join("bin/rustc")));
         let found = match beside {
             Some(beside) => beside,
             None => toolchain::find().map_err(|error| error.to_string())?,
@@ -203,7 +206,8 @@ pub(crate) fn provide(
     }
     let sources = sources::all()?;
     let inputs = build::Inputs { sources: &sources, toolchain: &toolchain, libtorch: &libtorch, shim: &shim };
-    let key = inputs.key();
+    // Another one than a runtime of the same parts that is built here: its crates lie elsewhere.
+    let key = key([inputs.key().as_bytes(), place.as_os_str().as_encoded_bytes()]);
     let mut runtime = build::built_at(&place, home, &key, inputs)
         .ok_or_else(|| because(format!("{} is not whole", place.display())))?;
     runtime.linker = linker;

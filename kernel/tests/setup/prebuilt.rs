@@ -1,6 +1,7 @@
 //! What came with the program in a wheel, seen with stand-ins: used where it fits, and passed over with the reason.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -60,6 +61,7 @@ fn what_does_not_fit_is_built_here_with_the_reason() {
         ("another program", "is another program's"),
         ("another rustc", "was built by rustc 1.95.0 (other), not by"),
         ("no shim", "is version 2.13.0, for which no shim came with this program"),
+        ("a folder for all", "can be written by everybody"),
         ("a shim that fails", "the shim for torch 2.13.0 fails the self-test: no tensor"),
     ] {
         let (stage, folder) = with_prebuilt();
@@ -73,6 +75,9 @@ fn what_does_not_fit_is_built_here_with_the_reason() {
                 fs::write(&manifest, told.replace(key, "0123")).expect("writes");
             }
             "another rustc" => fs::write(&manifest, told.replace("(stand-in)", "(other)")).expect("writes"),
+            "a folder for all" => {
+                fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("changes");
+            }
             "no shim" => {
                 fs::rename(folder.join("shims/2.13.0"), folder.join("shims/2.14.0")).expect("moves");
                 command.env("LIBTORCH", stage.path("libtorch"));
