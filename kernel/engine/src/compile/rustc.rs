@@ -310,11 +310,12 @@ fn remap(dir: &Path) -> OsString {
 
 /// The parts of the engine that decide what is learnt of a crate and kept with it. Another version of them must not
 /// read what this one has kept.
-const LEARNING: [&str; 11] = [
+const LEARNING: [&str; 12] = [
     include_str!("../crate_names.rs"),
     include_str!("../diagnostic.rs"),
     include_str!("mod.rs"),
     include_str!("../emit/emission.rs"),
+    include_str!("../emit/handed_on.rs"),
     include_str!("../emit/repair.rs"),
     include_str!("rustc.rs"),
     include_str!("../plan/opaque.rs"),
