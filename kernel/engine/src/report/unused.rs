@@ -63,6 +63,8 @@ pub fn notes(unused: &[Unused], source: &CrateSource, text: &Arc<CellText>) -> V
     let mut placed: Vec<(Place, &str)> = unused
         .iter()
         .filter_map(|value| Some((source.place(value.place.clone())?, value)))
+        // What `%timeit` repeats is left to the code around it.
+        .filter(|(place, _)| !place.range.is_empty())
         .filter(|(place, value)| {
             Arc::ptr_eq(&place.cell, text) && (!value.of_tensor || only_computes(&text.text[place.range.clone()]))
         })

@@ -97,7 +97,8 @@ pub(crate) fn traits_of(ty: &str) -> impl Iterator<Item = &'static str> {
         traits
     });
     let of = |name: &str| TRAITS.get(name).into_iter().flatten().map(String::as_str);
-    of(ty).flat_map(move |name| std::iter::once(name).chain(of(name)))
+    let by_trait = move |name: &str| of(&all_that_have(name));
+    of(ty).flat_map(move |name| std::iter::once(name).chain(by_trait(name))).chain(by_trait(ty))
 }
 
 /// What an impl has for an associated type.
@@ -149,6 +150,11 @@ pub(crate) fn is_variant(name: &str) -> bool {
     name.ends_with("_out") || ["f_", "g_", "internal_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// What stands in place of a type for all types that have a trait; a type may have the trait's name.
+fn all_that_have(name: &str) -> String {
+    format!("impl {name}")
+}
+
 /// The types for which a file implements traits, and those: of `impl<R: RngCore> Rng for R` all that have the trait
 /// `RngCore`.
 fn implemented(text: &str) -> Vec<(String, String)> {
@@ -156,8 +162,12 @@ fn implemented(text: &str) -> Vec<(String, String)> {
         let (head, of) = line.strip_prefix("impl")?.split_once(" for ")?;
         let of = subject(of.trim_start_matches(['&', '(']));
         let bound = head.strip_prefix(&format!("<{of}: ")).map(|bounds| subject(bounds.trim_start_matches("super::")));
-        let of = if of == "[T]" { "slice" } else { bound.unwrap_or(of).trim_end_matches('>') };
-        Some((of.to_owned(), subject(head).to_owned()))
+        let of = match bound {
+            Some(bound) => all_that_have(bound.trim_end_matches('>')),
+            None if of == "[T]" => "slice".to_owned(),
+            None => of.to_owned(),
+        };
+        Some((of, subject(head).to_owned()))
     });
     implemented.collect()
 }
@@ -208,7 +218,7 @@ mod tests {
         let pair = |ty: &str, name: &str| (ty.to_owned(), name.to_owned());
         assert_eq!(
             implemented(text),
-            [pair("Linear", "Module"), pair("Tensor", "IndexOp"), pair("RngCore", "Rng"), pair("slice", "Choose")]
+            [pair("Linear", "Module"), pair("Tensor", "IndexOp"), pair("impl RngCore", "Rng"), pair("slice", "Choose")]
         );
         let traits = traits_in(text);
         assert_eq!((traits.len(), traits[0].0.as_str()), (2, "Module"));
