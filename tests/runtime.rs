@@ -13,15 +13,8 @@ fn the_runtimes_own_tests_pass() {
     let runtime = session::runtime();
     let host =
         runtime.toolchain.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc says what it runs on");
-    let std = Command::new(&runtime.rustc).args(["--print", "target-libdir"]).output().expect("rustc runs").stdout;
-    let std = String::from_utf8(std).expect("a path in UTF-8");
-
-    let mut flags = format!("-C prefer-dynamic -C link-arg=-Wl,-rpath,{}", std.trim());
-    let mut search = Vec::new();
-    for folder in &runtime.native {
-        flags += &format!(" -C link-arg=-Wl,-rpath,{}", folder.display());
-        search.push(format!("{:?}", format!("native={}", folder.display())));
-    }
+    let search = runtime.native.iter().map(|folder| format!("{:?}", format!("native={}", folder.display())));
+    let search = search.collect::<Vec<_>>().join(",");
 
     // A folder of its own: with other flags every crate is another, and cargo would build each side's anew in turn.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtime");
@@ -33,10 +26,11 @@ fn the_runtimes_own_tests_pass() {
         .args(["test", "--workspace", "--exclude=oxtorch-kernel", "--target-dir"])
         .arg(target)
         .args(excluded)
-        .args(["--config", &format!("target.{host}.tch.rustc-link-search=[{}]", search.join(","))])
+        .args(["--config", &format!("target.{host}.tch.rustc-link-search=[{search}]")])
         .current_dir(kernel.join(".."))
-        .env("RUSTFLAGS", &flags)
-        .env("RUSTDOCFLAGS", &flags)
+        .env("RUSTFLAGS", "-C prefer-dynamic")
+        .env("RUSTDOCFLAGS", "-C prefer-dynamic")
+        .env("LD_LIBRARY_PATH", std::env::join_paths(&runtime.libraries).expect("paths have no colons"))
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_INCREMENTAL", "0")
         .stdin(Stdio::null())

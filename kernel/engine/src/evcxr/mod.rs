@@ -32,6 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::assist::completeness;
 use crate::evcxr::dependency::Dependency;
 use crate::evcxr::lines::Line;
+use crate::host::name_libraries;
 use crate::host::rich_output;
 
 /// How long text on stderr waits: what follows may tell that it was the report of a failure.
@@ -69,12 +70,14 @@ impl EvcxrEngine {
     /// Starts evcxr. `program` is started again for the processes behind it: it calls [`hook`] first.
     pub async fn start(home: &Home, runtime: &Runtime, program: PathBuf) -> anyhow::Result<Self> {
         let (toolchain, dependency) = (rustup_name(runtime), Dependency::lay_out(home, runtime)?);
+        let mut command = Command::new(program);
+        name_libraries(&mut command, runtime)?;
         let (jobs, queue) = std_mpsc::channel();
         let (sender, items) = mpsc::unbounded_channel();
         let (says, started) = oneshot::channel();
         std::thread::Builder::new()
             .name("evcxr".into())
-            .spawn(move || match Evaluator::start(program, toolchain, dependency, sender) {
+            .spawn(move || match Evaluator::start(command, toolchain, dependency, sender) {
                 Ok(mut evaluator) => {
                     let handle = evaluator.context.process_handle();
                     let process = Process { handle, runs: Arc::default(), interrupted: Arc::default() };
@@ -273,12 +276,11 @@ impl Lines {
 
 impl Evaluator {
     fn start(
-        program: PathBuf,
+        mut command: Command,
         toolchain: Option<String>,
         dependency: Dependency,
         items: mpsc::UnboundedSender<Item>,
     ) -> anyhow::Result<Self> {
-        let mut command = Command::new(program);
         // Ctrl-C in a terminal is the kernel's to handle.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let (mut context, outputs) = EvalContext::with_subprocess_command(command)?;

@@ -41,6 +41,8 @@ use crate::host::messages::{Messages, Requests};
 pub use crate::host::rewrite::{Outlet, Rewritten};
 use crate::host::rewrite::{Rewrite, rewritten};
 use crate::host::shell_group::Group;
+#[cfg(feature = "evcxr")]
+pub(crate) use crate::host::start::name_libraries;
 pub use crate::host::start::{name_own_place, set_variables};
 use crate::host::text::Text;
 

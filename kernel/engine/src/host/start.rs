@@ -110,7 +110,10 @@ pub fn name_own_place(command: &mut Command, recipe: &Recipe) {
 }
 
 /// Names the folders of the libraries, ahead of those that the user has named.
-fn name_libraries(command: &mut std::process::Command, runtime: &Runtime) -> Result<(), std::env::JoinPathsError> {
+pub(crate) fn name_libraries(
+    command: &mut std::process::Command,
+    runtime: &Runtime,
+) -> Result<(), std::env::JoinPathsError> {
     let set = command.get_envs().find(|(name, _)| *name == LIBRARY_PATH).map(|(_, value)| value.map(OsStr::to_owned));
     let users = set.unwrap_or_else(|| std::env::var_os(LIBRARY_PATH));
     let beside = runtime.host.parent().map(Path::to_owned);
