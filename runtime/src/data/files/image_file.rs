@@ -162,7 +162,7 @@ fn open(path: &Path) -> image::ImageResult<DynamicImage> {
 /// Where the shape is another, the format is not known or the file cannot be written.
 pub fn save_image(image: &Tensor, path: impl AsRef<Path>) -> Result<(), ImageFileError> {
     match image.size()[..] {
-        [1, ..] if image.dim() == 4 => save(&image.select(0, 0), path.as_ref()),
+        [1, 1 | 3, _, _] => save(&image.select(0, 0), path.as_ref()),
         [count, 1 | 3, height, width] if count.min(height).min(width) > 0 => {
             save(&no_grad(|| grid(image))?, path.as_ref())
         }
@@ -306,7 +306,7 @@ mod tests {
             let error = load_image(&path).expect_err("no image").to_string();
             assert_eq!(error, format!("cannot read the image {}", path.display()));
         }
-        for shape in [&[4][..], &[2, 3, 3], &[1, 3, 4, 4], &[3, 0, 2]] {
+        for shape in [&[4][..], &[2, 3, 3], &[1, 2, 4, 4], &[2, 2, 4, 4], &[3, 0, 2]] {
             let tensor = Tensor::zeros(shape, (Kind::Float, Device::Cpu));
             let error = save_image(&tensor, folder.path().join("image.png")).expect_err("no image").to_string();
             assert!(error.contains(&format!("{shape:?} is not a savable image")), "{error}");
