@@ -8,42 +8,21 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from conftest import OXTORCH, REPOSITORY
-from test_notebooks import notebook_of, read, text_of, write
-from test_python_package import REQUIREMENTS, build_wheel, oxtorch_home
+from test_notebooks import read, text_of, write
+from test_python_package import REQUIREMENTS, Machine, build_wheel, oxtorch_home
 
 # What a system without any tools has. `ldd` is a part of the C library's own package.
 BARE = ["cat", "env", "dirname", "ldd", "sh", "uname"]
 
 
-@dataclass
-class Machine:
-    folder: Path
-    environment: dict
-
-    def run(self, *command):
-        return subprocess.run(
-            list(map(str, command)),
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=200,
-            stdin=subprocess.DEVNULL,
-        )
-
-    def oxtorch(self, *arguments):
-        return self.run(self.folder / "venv/bin/oxtorch", *arguments)
-
-    def outputs(self, path, *arguments):
-        """The notebook after a run, in which every cell has to succeed."""
-        done = self.oxtorch("run", path, *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return read(arguments[-1] if arguments else path)
+def outputs(machine, path, *arguments):
+    """The notebook after a run, in which every cell has to succeed."""
+    machine.run(machine.program, "run", path, *arguments)
+    return read(arguments[-1] if arguments else path)
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +40,17 @@ def machine(tmp_path_factory):
     (folder / "bin").mkdir()
     for tool in BARE:
         (folder / "bin" / tool).symlink_to(shutil.which(tool))
-    (folder / "home").mkdir()
+    home = folder / "home"
+    home.mkdir()
     (library,) = Path(oxtorch_home()).glob("libtorch/*-cpu/*/lib/libtorch_cpu.so")
     environment = {
-        "HOME": str(folder / "home"),
+        "HOME": str(home),
         "PATH": f"{folder}/venv/bin:{folder}/bin",
         "LIBTORCH": str(library.parents[1]),
         "OXTORCH_DEVICE": "cpu",
         "LANG": "C.UTF-8",
     }
-    yield Machine(folder, environment)
+    yield Machine(folder / "venv/bin/python", home, plain, environment)
     # It is large, and pytest keeps what is left.
     shutil.rmtree(folder)
 
@@ -78,15 +58,14 @@ def machine(tmp_path_factory):
 def test_a_first_start_builds_nothing_and_the_results_are_those_of_a_runtime_that_was_built_here(machine, tmp_path):
     notebook = REPOSITORY / "notebooks/quickstart.ipynb"
     ours, theirs = tmp_path / "ours.ipynb", tmp_path / "theirs.ipynb"
-    shown = text_of(machine.outputs(notebook, "-o", ours))
-    home = machine.folder / "home/.local/share/oxtorch"
+    shown = text_of(outputs(machine, notebook, "-o", ours))
+    home = machine.home / ".local/share/oxtorch"
     assert not [name for name in ("build", "runtime", "shim", "libtorch") if (home / name).exists()]
     subprocess.run([OXTORCH, "run", notebook, "-o", theirs], check=True, capture_output=True)
     accuracy = [line for line in text_of(read(theirs)).splitlines() if line.startswith("accuracy on the held-back")]
     assert accuracy
     assert accuracy[0] in shown.splitlines()
-    doctor = machine.oxtorch("doctor")
-    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    doctor = machine.run(machine.program, "doctor")
     assert "oxtorch_rust/toolchain/bin/rustc" in doctor.stdout
     assert "C++ compiler" not in doctor.stdout
 
@@ -101,7 +80,7 @@ def test_cells_call_the_mathematics_end_threads_and_see_the_users_own_library_pa
         'let out = std::process::Command::new("env").output()?.stdout;\n'
         'String::from_utf8(out)?.contains("LIBRARY_PATH")',
     )
-    cells = machine.outputs(path).cells
+    cells = outputs(machine, path).cells
     assert [cell.outputs[-1].data["text/plain"] for cell in cells] == ["1", "None", "false"]
 
 
@@ -119,4 +98,4 @@ def test_crates_with_a_build_script_and_a_macro_are_linked_without_a_c_toolchain
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     path = write(tmp_path, f':dep built = {{ path = "{tmp_path}/built" }}', "built::twice(21).to_string() + built::by()")
-    assert '"42a build script"' in text_of(machine.outputs(path))
+    assert '"42a build script"' in text_of(outputs(machine, path))

@@ -177,6 +177,15 @@ impl From<String> for Unusable {
     }
 }
 
+impl From<Unusable> for Unusable<Option<String>> {
+    fn from(error: Unusable) -> Self {
+        match error {
+            Unusable::Because(why) => Self::Because(Some(why)),
+            Unusable::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
 impl<Why> From<SetupError> for Unusable<Why> {
     fn from(error: SetupError) -> Self {
         Self::Failed(error)

@@ -196,10 +196,7 @@ pub(crate) fn provide(
     if let Some(damage) = contents::damage(&shim, Look::Hashes) {
         return Err(because(damage));
     }
-    prebuilt.test(home, &shim, &libtorch).map_err(|error| match error {
-        Unusable::Because(why) => because(why),
-        Unusable::Failed(error) => Unusable::Failed(error),
-    })?;
+    prebuilt.test(home, &shim, &libtorch)?;
     let linker = prebuilt.linker(&toolchain);
     if linker.is_none() && toolchain::find_linker().is_none() {
         return Err(because("nothing here links: neither what came with this program nor a `cc`".to_owned()));
