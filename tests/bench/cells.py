@@ -178,6 +178,10 @@ TYPED = [
     Typed("a method of an expression", "a.relu().abs().", "a.relu().abs().", "matmul"),
 ]
 
+# What someone has typed who asks for the first time what a function takes, and a word of the answer.
+FIRST_TAB = TYPED[1]
+FIRST_HELP = Typed("a method's arguments", "a.sum(", "a.sum(", "sum")
+
 
 def item(language, index, number, calls):
     """One of many cells that each define an item. All but the first call the item with the index `calls`."""

@@ -31,6 +31,9 @@ REPOSITORY = FOLDER.parents[1]
 # rust-analyzer reads the standard library and the crates first.
 WARM = 60
 
+# Seconds from the end of a kernel's first cell to the first question.
+TO_TYPE = 2
+
 
 class Run:
     """One run of the benchmark: what was measured so far."""
@@ -116,6 +119,28 @@ def measure_completion(run):
                     # Each time the cell is another one, as it is while someone types.
                     _, took = session.complete(f"{number};\n{code}")
                     run.note(report.TAB(typed.name), peer, took)
+
+
+def measure_first_help(run):
+    """The first question to a kernel, by someone who begins to type behind their first cell.
+
+    Not of evcxr_jupyter, whose rust-analyzer says nothing for its first minute.
+    """
+    for _ in range(run.options.starts):
+        for peer in (peer for key, peer in run.peers.items() if key != "evcxr"):
+            for name, ask, typed in [
+                (report.FIRST_TAB, Session.complete, cells.FIRST_TAB),
+                (report.FIRST_HELP, Session.inspect, cells.FIRST_HELP),
+            ]:
+                with Session(peer, FOLDER) as session:
+                    session.prepare()
+                    session.run(cells.EARLIER.code(peer.language, run.next_number()))
+                    time.sleep(TO_TYPE)
+                    answer, took = ask(session, getattr(typed, peer.language))
+                    if typed.match in answer:
+                        run.note(name, peer, took)
+                    else:
+                        say(f"{peer.title} does not say at once what {typed.rust!r} may be")
 
 
 def measure_lines(run):
@@ -272,6 +297,7 @@ MEASUREMENTS = [
     measure_starts,
     measure_cells,
     measure_completion,
+    measure_first_help,
     measure_lines,
     measure_seen,
     measure_quickstart,

@@ -85,12 +85,21 @@ class Session:
 
     def complete(self, code):
         """Asks what fits at the end of the code; returns the matches and the seconds until they are there."""
+        content, took = self.ask(self.client.complete, code)
+        return content.get("matches", []), took
+
+    def inspect(self, code):
+        """Asks what is at the end of the code; returns that as text and the seconds until it is there."""
+        content, took = self.ask(self.client.inspect, code)
+        return content.get("data", {}).get("text/plain", ""), took
+
+    def ask(self, question, code):
         begin = time.perf_counter()
-        message_id = self.client.complete(code, len(code))
+        message_id = question(code, len(code))
         while True:
             message = self.client.get_shell_msg(timeout=PATIENCE)
             if message["parent_header"].get("msg_id") == message_id:
-                return message["content"].get("matches", []), time.perf_counter() - begin
+                return message["content"], time.perf_counter() - begin
 
     def prepare(self):
         for code in self.peer.prologue:

@@ -18,6 +18,8 @@ TENSOR = f"cell: {cells.TENSOR.name}"
 CNN = f"cell: {cells.CNN_TRAINED.name}"
 QUICKSTART = "quickstart: restart and run all"
 TAB = "Tab: {}".format
+FIRST_TAB = "Tab: the first of a kernel"
+FIRST_HELP = "Shift-Tab: the first of a kernel"
 MEMORY = "memory with {}".format
 PEAK = "memory at its peak with {}".format
 LINES = f"cell: {cells.LINES.name}"
@@ -121,6 +123,8 @@ def targets(run):
         *threads,
         check("Tab offers a name of the session in 50 ms or less", ours(TAB(cells.TYPED[0].name)), 0.050, ms),
         check("Tab offers what rust-analyzer knows in 150 ms or less", ours(TAB(cells.TYPED[2].name)), 0.150, ms),
+        check("the first Tab of a kernel takes 60 ms or less", ours(FIRST_TAB), 0.060, ms),
+        check("the first Shift-Tab of a kernel takes 150 ms or less", ours(FIRST_HELP), 0.150, ms),
         check("a frontend that reads nothing costs a cell 10 % at most", stalled(), 1.1, times),
         check(f"item cell {last} takes at most 1.3 of the 10th", growth("item cells"), 1.3, times),
         check("also where each calls the one before", growth("chained item cells"), 1.3, times),
@@ -197,6 +201,8 @@ NOTES = """
   and compiles them with the first cell that calls them, so what a user waits for is in *defines a CNN and trains it*.
 - *Tab*: from asking to the answer, in a session that has answered before, and each time in another cell. A method of an expression is
   what only rust-analyzer knows, where it is the peer's way to know it.
+- *the first of a kernel*: asked two seconds after the end of the first cell of a new kernel, by a frontend that asks for
+  nothing meanwhile.
 - *prints 1,000,000 lines*: until the last of them is at the client; and the same while a second client is connected and never reads.
   evcxr_jupyter, which sends each line as a message of its own, takes minutes and is left out.
 - *cell seen in an earlier session*: the same cells again, after a new start of the kernel.

@@ -30,6 +30,17 @@ const BESIDE_OWN: Duration = Duration::from_millis(400);
 /// And where it has none.
 const ALONE: Duration = Duration::from_millis(1500);
 
+/// Reads what answers are looked up in, on a thread of its own: whoever asks first would wait half a second for it.
+pub(crate) fn read_ahead() {
+    let read = || {
+        standard::read_ahead();
+        library::read_ahead();
+        runtime_index::read_ahead();
+    };
+    // Where no thread can be had, the first who asks waits.
+    let _ = std::thread::Builder::new().name("reads ahead".into()).spawn(read);
+}
+
 impl NativeEngine {
     /// What could stand at the byte `cursor` of a cell.
     pub(super) async fn completion(&mut self, cell: &str, cursor: usize) -> Completion {

@@ -197,6 +197,12 @@ pub(super) fn files() -> impl Iterator<Item = &'static File> {
     FILES.iter()
 }
 
+/// Makes the tables that this looks names up in.
+pub(super) fn read_ahead() {
+    methods::read_ahead();
+    declarations::read_ahead();
+}
+
 /// The name of a module that a line declares for the code around it alone.
 fn private_module(line: &str) -> Option<&str> {
     let (before, name) = line.strip_suffix(';')?.split_once("mod ")?;

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
 use crate::assist::analyzer::Analyzer;
-use crate::assist::completeness;
+use crate::assist::{self, completeness};
 use crate::commands::{Segment, segments};
 use crate::compile::cache::Cache;
 use crate::compile::rustc::Rustc;
@@ -327,6 +327,10 @@ impl Engine for NativeEngine {
         let (aside, events) = BetweenCells::new(rewriting(&self.compiler.sources));
         self.aside = Some(aside);
         Some(events)
+    }
+
+    fn rest(&mut self) {
+        assist::read_ahead();
     }
 
     fn interrupter(&self) -> Interrupter {

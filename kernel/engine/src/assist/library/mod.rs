@@ -5,3 +5,9 @@ pub(super) mod external;
 pub(super) mod in_python;
 pub(super) mod macro_made;
 pub(super) mod public_names;
+
+/// Makes the tables that this looks names up in.
+pub(super) fn read_ahead() {
+    public_names::all();
+    in_python::in_python("");
+}

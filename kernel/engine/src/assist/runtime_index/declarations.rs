@@ -20,6 +20,12 @@ pub(crate) fn variants(name: &str) -> &'static [String] {
     VARIANTS.get(name).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// Makes the tables that this looks names up in.
+pub(super) fn read_ahead() {
+    variants("");
+    structure("");
+}
+
 /// The public enums of a file, by its text: only these are parsed.
 fn enums(text: &str) -> Vec<(String, Vec<String>)> {
     let starts = text.match_indices("\npub enum ").map(|(at, _)| at + 1);

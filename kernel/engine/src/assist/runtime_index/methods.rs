@@ -11,6 +11,14 @@ use crate::source::words::first_name;
 /// A name, and its signature.
 pub(crate) type Method = (String, String);
 
+/// Makes the tables that this looks names up in.
+pub(super) fn read_ahead() {
+    methods_of("");
+    traits_of("").for_each(drop);
+    associated("");
+    trait_functions("");
+}
+
 /// What all files have, by its name; `read` reads it from the text of one.
 pub(super) fn by_name<T>(read: impl Fn(&str) -> Vec<(String, Vec<T>)>) -> HashMap<String, Vec<T>> {
     let mut all = HashMap::<_, Vec<_>>::new();

@@ -104,6 +104,11 @@ struct Table {
     full_names: HashMap<&'static str, Vec<&'static str>>,
 }
 
+/// Makes the table that this looks names up in.
+pub(super) fn read_ahead() {
+    find("");
+}
+
 /// Whether `module::Name` is how one of several types of that name is called here.
 pub(crate) fn is_full_name(name: &str) -> bool {
     TABLE.types.contains_key(name)
