@@ -15,7 +15,7 @@ use oxtorch_engine::evcxr::EvcxrEngine;
 use oxtorch_engine::{Cache, NativeEngine};
 use oxtorch_jupyter::kernelspec::{self, Kernelspec, KernelspecError};
 use oxtorch_setup::doctor::{self, Finding};
-use oxtorch_setup::progress::{self, Lines};
+use oxtorch_setup::progress::{self, Whole};
 use oxtorch_setup::{Progress, Runtime, SetupError};
 use oxtorch_system::home::{Home, HomeError, Scratch, trust};
 use oxtorch_system::programs::is_executable;
@@ -265,12 +265,12 @@ async fn kernel(connection_file: &Path, engine: EngineName) -> ExitCode {
     let started = Arc::new(Started::default());
     // Without a home no cell can run, and each says why.
     let history = Home::from_environment().ok().map(|home| home.history());
-    let (lines, progress) = mpsc::unbounded_channel();
+    let (texts, progress) = mpsc::unbounded_channel();
     let result = match engine {
         EngineName::Native => {
             let started = started.clone();
             let start = async move {
-                let engine = started.native(sent(lines)).await.map_err(with_help)?;
+                let engine = started.native(sent(texts)).await.map_err(with_help)?;
                 Ok(engine.with_standby())
             };
             oxtorch_jupyter::serve(connection_file, history, progress, start).await
@@ -278,7 +278,7 @@ async fn kernel(connection_file: &Path, engine: EngineName) -> ExitCode {
         #[cfg(feature = "evcxr")]
         EngineName::Evcxr => {
             let started = started.clone();
-            let start = async move { started.evcxr(sent(lines)).await.map_err(with_help) };
+            let start = async move { started.evcxr(sent(texts)).await.map_err(with_help) };
             oxtorch_jupyter::serve(connection_file, history, progress, start).await
         }
         #[cfg(not(feature = "evcxr"))]
@@ -290,11 +290,11 @@ async fn kernel(connection_file: &Path, engine: EngineName) -> ExitCode {
     }
 }
 
-/// Progress as lines for a frontend.
-fn sent(lines: UnboundedSender<String>) -> Box<dyn Progress> {
-    Box::new(Lines::new(move |line| {
+/// Progress as texts for a frontend.
+fn sent(texts: UnboundedSender<String>) -> Box<dyn Progress> {
+    Box::new(Whole::new(move |text| {
         // Nobody listens any more once the frontend is gone.
-        let _ = lines.send(line);
+        let _ = texts.send(text);
     }))
 }
 

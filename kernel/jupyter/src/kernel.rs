@@ -17,20 +17,23 @@ use jupyter_protocol::{
     JupyterMessage, JupyterMessageContent as Content, ReplyError, ReplyStatus, Status, UnknownMessage,
 };
 use oxtorch_session::formats::media;
-use oxtorch_session::{AHEAD, CellError, Completion, Engine};
+use oxtorch_session::{AHEAD, CellError, Completion, Documentation, Engine, note_display};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use self::cell::{CellOutput, Frontend};
 use self::history::History;
 use self::replies::CommonReplies;
-use self::startup::Startup;
+use self::startup::{Meanwhile, Startup};
 use crate::log::log;
 use crate::wire;
 
 /// A frontend that runs all cells sends their requests at once. A first cell that fails within a millisecond must
 /// still abort those that are on the wire, so they get this long to arrive before its reply is sent.
 const ON_THE_WIRE: Duration = Duration::from_millis(20);
+
+/// What a cell says that waited behind one which was stopped while it waited for the set-up.
+const WAITED: &str = "not run, as the cell ahead of it was stopped; run it again, it waits until the set-up is done";
 
 /// What answers the shell's requests.
 pub(crate) struct Kernel<E> {
@@ -69,10 +72,8 @@ impl<E: Engine> Kernel<E> {
                 Some(request) => request,
                 None => tokio::select! {
                     biased;
-                    event = self.engine.aside() => {
-                        if let Some(output) = earlier(&self.last, &self.frontend) {
-                            output.show(event).await;
-                        }
+                    meanwhile = self.engine.meanwhile(&self.frontend.interrupts) => {
+                        self.tell(meanwhile).await;
                         continue;
                     }
                     request = self.requests.recv() => match request {
@@ -82,6 +83,22 @@ impl<E: Engine> Kernel<E> {
                 },
             };
             self.handle(&request).await;
+            if self.engine.set_up().is_some() {
+                self.tell(Meanwhile::SettingUp).await;
+            }
+        }
+    }
+
+    /// Tells the frontends what happens while nobody asks for anything. A kernel that is being set up is busy.
+    async fn tell(&mut self, meanwhile: Meanwhile) {
+        match meanwhile {
+            Meanwhile::Shown(event) => {
+                if let Some(output) = earlier(&self.last, &self.frontend) {
+                    output.show(event).await;
+                }
+            }
+            Meanwhile::SettingUp => self.frontend.iopub.publish(Status::busy(), None).await,
+            Meanwhile::SetUp => self.frontend.iopub.publish(Status::idle(), None).await,
         }
     }
 
@@ -109,7 +126,10 @@ impl<E: Engine> Kernel<E> {
                 let with_source = content.detail_level.is_some_and(|level| level > 0);
                 let found = match self.engine.soon(&self.frontend.interrupts).await {
                     Some(engine) => engine.inspect(&content.code, cursor, with_source).await,
-                    None => None,
+                    // Who asks for help wants to know why there is none yet.
+                    None => {
+                        self.engine.set_up().map(|told| Documentation { plain: told.into(), markdown: told.into() })
+                    }
                 };
                 Some(replies::inspect(found).into())
             }
@@ -143,13 +163,7 @@ impl<E: Engine> Kernel<E> {
         self.frontend.iopub.publish(Status::busy(), request).await;
         match (&mut self.engine, comms::asked(request)) {
             (Startup::Ready(running), Some(asked)) if !self.frontend.comms.is_empty() => {
-                let output = CellOutput {
-                    request,
-                    execution_count: self.execution_count.saturating_sub(1),
-                    silent: false,
-                    allow_stdin: false,
-                    frontend: &self.frontend,
-                };
+                let output = output_of(request, self.execution_count.saturating_sub(1), &self.frontend);
                 let earlier = earlier(&self.last, &self.frontend);
                 output.hear(running, asked, earlier.as_ref().unwrap_or(&output)).await;
             }
@@ -286,7 +300,11 @@ impl<E: Engine> Kernel<E> {
 
     async fn abort(&mut self, request: &JupyterMessage) {
         self.frontend.iopub.publish(Status::busy(), request).await;
-        let execution_count = ExecutionCount::new(self.execution_count.saturating_sub(1) as usize);
+        let execution_count = self.execution_count.saturating_sub(1);
+        if self.engine.set_up().is_some() {
+            output_of(request, execution_count, &self.frontend).display(note_display(WAITED)).await;
+        }
+        let execution_count = ExecutionCount::new(execution_count as usize);
         let reply = ExecuteReply { status: ReplyStatus::Aborted, execution_count, ..ExecuteReply::default() };
         self.reply(ExecuteReply { user_expressions: Some(HashMap::new()), ..reply }, request);
         self.frontend.iopub.publish(Status::idle(), request).await;
@@ -296,8 +314,12 @@ impl<E: Engine> Kernel<E> {
 /// Where what is shown while no cell runs goes: to the cell that ran last, in whose output it has been all the time.
 fn earlier<'a>(last: &'a Option<(JupyterMessage, u32)>, frontend: &'a Frontend) -> Option<CellOutput<'a>> {
     let (request, execution_count) = last.as_ref()?;
-    let execution_count = *execution_count;
-    Some(CellOutput { request, execution_count, silent: false, allow_stdin: false, frontend })
+    Some(output_of(request, *execution_count, frontend))
+}
+
+/// The output of a cell that does not run.
+fn output_of<'a>(request: &'a JupyterMessage, execution_count: u32, frontend: &'a Frontend) -> CellOutput<'a> {
+    CellOutput { request, execution_count, silent: false, allow_stdin: false, frontend }
 }
 
 /// The number that a frontend gives a cell itself, in the request's metadata: Rust cells of a Python notebook have the

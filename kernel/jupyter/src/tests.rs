@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jupyter_protocol::{
     CommInfoRequest, CommMsg, CommOpen, ConnectionInfo, ExecuteRequest, ExecutionState, HistoryRequest, InputReply,
-    InterruptRequest, IsCompleteRequest, JupyterMessage, JupyterMessageContent as Content, KernelInfoRequest,
-    MediaType, ReplyStatus, ShutdownRequest, Transport, UnknownMessage,
+    InspectRequest, InterruptRequest, IsCompleteRequest, JupyterMessage, JupyterMessageContent as Content,
+    KernelInfoRequest, MediaType, ReplyStatus, ShutdownRequest, Transport, UnknownMessage,
 };
 use jupyter_zmq_client::{
     ClientControlConnection, ClientIoPubConnection, ClientShellConnection, ClientStdinConnection,
@@ -160,15 +160,18 @@ impl Client {
     }
 }
 
+/// The text of what is shown in several forms.
+fn describe_media(media: &jupyter_protocol::Media) -> String {
+    let plain = media.content.iter().find_map(|media| match media {
+        MediaType::Plain(text) => Some(text.clone()),
+        _ => None,
+    });
+    plain.unwrap_or_default()
+}
+
 /// A message in a line, for comparing.
 fn describe(content: &Content) -> String {
-    let text = |media: &jupyter_protocol::Media| {
-        let plain = media.content.iter().find_map(|media| match media {
-            MediaType::Plain(text) => Some(text.clone()),
-            _ => None,
-        });
-        plain.unwrap_or_default()
-    };
+    let text = describe_media;
     match content {
         Content::Status(status) => status.execution_state.as_str().into(),
         Content::ExecuteInput(input) => format!("input [{}] {}", input.execution_count, input.code),

@@ -68,6 +68,11 @@ pub struct ProgressLine {
 }
 
 impl ProgressLine {
+    /// Whether there is one.
+    pub fn is_shown(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// The display that shows this text in the line.
     pub fn show(&mut self, text: impl Into<String>) -> Display {
         let kind = if self.id.is_some() { DisplayKind::Update } else { DisplayKind::Data };

@@ -19,7 +19,7 @@ use self::metadata::{TargetKind, artifact, package_name};
 use self::sources::SourceFile;
 use crate::error::SetupError;
 use crate::libtorch::Libtorch;
-use crate::progress::{Progress, Update};
+use crate::progress::{Part, Progress, Update};
 use crate::tools::toolchain::Toolchain;
 use crate::{Runtime, contents, disk_full, run_tool};
 
@@ -290,6 +290,7 @@ pub fn library_name(package: &str) -> String {
 
 /// Lays out the sources and has cargo fetch the crates that they need.
 pub(crate) fn fetch(home: &Home, inputs: Inputs<'_>, progress: &dyn Progress) -> Result<Crates, SetupError> {
+    progress.part(Part::Crates, None);
     progress.step("Getting the crates that the runtime is built from");
     let recipe = inputs.recipe(home);
     let folder = recipe.workspace.clone();
@@ -342,6 +343,7 @@ pub(crate) fn build(
     inputs: Inputs<'_>,
     progress: &dyn Progress,
 ) -> Result<(), SetupError> {
+    progress.part(Part::Runtime, None);
     progress.step("Building the runtime");
     let recipe = inputs.recipe(home);
     recipe.prepare().map_err(|error| not_written(error, &recipe.release()))?;

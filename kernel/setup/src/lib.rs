@@ -146,6 +146,7 @@ fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progr
             }
         }
     }
+    progress.parts(&progress::Part::ALL);
     let runtime = match provide(home, versions, look, progress) {
         // Nothing can be built here. What was built is as good without a compiler in reach.
         Err(error) if versions == Versions::Near && error.is_for_want_of_tools() => {

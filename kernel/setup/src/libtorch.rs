@@ -13,7 +13,7 @@ use oxtorch_system::programs::find_program;
 
 use crate::contents::{self, Look};
 use crate::error::{SetupError, Unusable};
-use crate::progress::Progress;
+use crate::progress::{Part, Progress};
 
 /// The version that the `tch` crate goes with.
 pub(crate) const VERSION: &str = "2.13.0";
@@ -174,6 +174,7 @@ pub(crate) fn provide(
     let gpu = gpu::wanted();
     let refused = tried.iter().find(|(source, _)| source.starts_with(PYTHONS_TORCH));
     let why = refused.map(|(source, why)| format!(" ({source} {why})")).unwrap_or_default();
+    progress.part(Part::Libtorch, Some(python::download(gpu)));
     progress.step(&format!("Getting libtorch {VERSION} {}{why}", if gpu { "with CUDA" } else { "for the CPU" }));
 
     match python::find() {

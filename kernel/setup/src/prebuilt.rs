@@ -14,7 +14,7 @@ use crate::build::{self, sources};
 use crate::contents::{self, Look};
 use crate::error::{SetupError, Unusable};
 use crate::libtorch::{self, Libtorch};
-use crate::progress::Progress;
+use crate::progress::{Part, Progress};
 use crate::shim::{self, other_versions};
 use crate::tools::linker::{self, Linker};
 use crate::tools::toolchain::{self, Toolchain};
@@ -190,7 +190,10 @@ pub(crate) fn provide(
     }
     let libtorch = match found? {
         Some(libtorch) => libtorch,
-        None => libtorch::provide(home, tried, progress)?,
+        None => {
+            progress.parts(&[Part::Libtorch]);
+            libtorch::provide(home, tried, progress)?
+        }
     };
     let shim = prebuilt.shim(&libtorch).map_err(because)?;
     if let Some(damage) = contents::damage(&shim, Look::Hashes) {

@@ -1,4 +1,6 @@
-//! How set-up tells the user what it does: a bar in a terminal, lines everywhere else.
+//! How set-up tells the user what it does: a bar in a terminal, a text that changes in a notebook, lines elsewhere.
+
+mod whole;
 
 use std::fs;
 use std::io::IsTerminal;
@@ -9,6 +11,36 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use oxtorch_system::terminal;
 use parking_lot::Mutex;
+
+pub use self::whole::Whole;
+
+/// A part of the set-up of an empty home. Parts that are done already are passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Gets libtorch.
+    Libtorch,
+    /// Gets the crates.
+    Crates,
+    /// Compiles the shim.
+    Shim,
+    /// Builds the runtime.
+    Runtime,
+}
+
+impl Part {
+    /// All, in their order.
+    pub const ALL: [Self; 4] = [Self::Libtorch, Self::Crates, Self::Shim, Self::Runtime];
+
+    /// How long it takes on a computer with 2 cores and 10 MB/s.
+    pub fn usually(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Libtorch => 60,
+            Self::Crates => 10,
+            Self::Shim => 75,
+            Self::Runtime => 200,
+        })
+    }
+}
 
 /// How far a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +64,10 @@ pub enum Update<'a> {
 pub trait Progress: Send + Sync {
     /// A new step begins; the one before it is done.
     fn step(&self, what: &str);
+    /// The parts that this set-up has, unless it has all.
+    fn parts(&self, _parts: &'static [Part]) {}
+    /// A part begins; those ahead of it are done. Its steps follow. It downloads about so many bytes, if that is known.
+    fn part(&self, _part: Part, _bytes: Option<u64>) {}
     /// The running step got further.
     fn update(&self, update: Update<'_>);
     /// All steps are done.

@@ -15,7 +15,7 @@ use oxtorch_system::home::{Home, HomeError, key};
 
 use crate::error::SetupError;
 use crate::libtorch::Libtorch;
-use crate::progress::Progress;
+use crate::progress::{Part, Progress};
 use crate::tools::toolchain::Compiler;
 use crate::{contents, run_tool};
 
@@ -57,6 +57,7 @@ pub(crate) fn compile(
     compiler: &Compiler,
     progress: &dyn Progress,
 ) -> Result<(), SetupError> {
+    progress.part(Part::Shim, None);
     progress.step("Compiling the C++ shim between Rust and libtorch");
     let attempt = Attempt::new(home, torch_sys, libtorch, compiler)?;
     for output in attempt.compile(&attempt.sources()?)? {

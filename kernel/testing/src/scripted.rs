@@ -13,9 +13,15 @@ use tokio::sync::{Notify, mpsc, oneshot};
 #[derive(Default)]
 pub struct Scripted {
     interrupts: Arc<Notify>,
+    rested: Arc<Notify>,
 }
 
 impl Scripted {
+    /// Is notified when the front lets it rest.
+    pub fn rested(&self) -> Arc<Notify> {
+        self.rested.clone()
+    }
+
     async fn command(
         &mut self,
         line: &str,
@@ -115,6 +121,10 @@ impl Engine for Scripted {
             code if code.ends_with('{') => Completeness::Incomplete { indent: "    ".into() },
             _ => Completeness::Complete,
         }
+    }
+
+    fn rest(&mut self) {
+        self.rested.notify_one();
     }
 
     fn interrupter(&self) -> Interrupter {

@@ -103,19 +103,23 @@ pub(crate) fn channel() -> (IoPub, Outgoing) {
 }
 
 impl IoPub {
-    /// Sends what a shell request shows, in order; waits while the frontend is far behind.
-    pub(crate) async fn publish(&self, content: impl Into<JupyterMessageContent>, parent: &JupyterMessage) {
+    /// Sends what a shell request shows, or what nobody asked for, in order; waits while the frontend is far behind.
+    pub(crate) async fn publish<'a>(
+        &self,
+        content: impl Into<JupyterMessageContent>,
+        parent: impl Into<Option<&'a JupyterMessage>>,
+    ) {
         self.publish_with(content, Map::new(), parent).await;
     }
 
     /// The same with metadata of the message.
-    pub(crate) async fn publish_with(
+    pub(crate) async fn publish_with<'a>(
         &self,
         content: impl Into<JupyterMessageContent>,
         metadata: Map<String, Value>,
-        parent: &JupyterMessage,
+        parent: impl Into<Option<&'a JupyterMessage>>,
     ) {
-        let content = content.into();
+        let (content, parent) = (content.into(), parent.into());
         let size = size(&content).min(BACKLOG) as u32;
         let place = match self.backlog.clone().try_acquire_many_owned(size) {
             Ok(place) => Ok(place),
@@ -126,7 +130,7 @@ impl IoPub {
         };
         // Neither is closed before the kernel ends, and then nobody reads.
         if let Ok(place) = place {
-            let message = broadcast(content, Some(parent)).with_metadata(metadata.into());
+            let message = broadcast(content, parent).with_metadata(metadata.into());
             let _ = self.messages.send(Waiting { message, place });
         }
     }

@@ -53,7 +53,7 @@ impl CellOutput<'_> {
     /// value of its trailing expression as text. What was shown before it ran is the `earlier` cell's.
     pub(crate) async fn run<E: Engine>(
         &self,
-        Running { engine, aside }: &mut Running<E>,
+        Running { engine, aside, .. }: &mut Running<E>,
         code: &str,
         earlier: &CellOutput<'_>,
     ) -> Result<Option<String>, CellError> {
@@ -70,7 +70,7 @@ impl CellOutput<'_> {
     /// Hands on what the frontend says to a widget, and forwards what is shown then.
     pub(crate) async fn hear<E: Engine>(
         &self,
-        Running { engine, aside }: &mut Running<E>,
+        Running { engine, aside, .. }: &mut Running<E>,
         asked: CommRequest,
         earlier: &CellOutput<'_>,
     ) {

@@ -14,25 +14,56 @@ use crate::kernel::interrupts::Interrupts;
 /// How long somebody who types may wait for a start: one without a set-up takes about half of it.
 const TYPING: Duration = Duration::from_millis(800);
 
+/// A program that runs one cell after the other does not wait so long between them; a person does.
+const QUIET: Duration = Duration::from_millis(300);
+
 /// An engine on its way to its first cell.
 pub(crate) enum Startup<E> {
     /// It starts; the first set-up downloads and compiles for minutes.
-    Starting {
-        /// Ends with the engine.
-        task: JoinHandle<anyhow::Result<E>>,
-        /// Lines for the user.
-        progress: UnboundedReceiver<String>,
-    },
+    Starting(Starting<E>),
     /// Cells can run.
     Ready(Running<E>),
     /// It will not start; every cell says why.
     Failed(CellError),
 }
 
+/// An engine that starts, and what is known of that.
+pub(crate) struct Starting<E> {
+    /// Ends with the engine.
+    task: JoinHandle<anyhow::Result<E>>,
+    /// How far the set-up is, for the user.
+    progress: UnboundedReceiver<String>,
+    /// What it has said last; empty where there is nothing to set up.
+    told: String,
+}
+
+impl<E> Starting<E> {
+    /// The newest word on the set-up, which may be `text`.
+    fn newest(&mut self, text: Option<String>) -> &str {
+        self.told = text.unwrap_or_else(|| std::mem::take(&mut self.told));
+        while let Ok(later) = self.progress.try_recv() {
+            self.told = later;
+        }
+        &self.told
+    }
+}
+
 /// An engine, and what it shows while no cell runs.
 pub(crate) struct Running<E> {
     pub(crate) engine: E,
     pub(crate) aside: Aside,
+    /// Whether the engine was told that nobody asks for anything.
+    has_rested: bool,
+}
+
+/// What happens while nobody asks for anything.
+pub(crate) enum Meanwhile {
+    /// A thread that outlives its cell shows something.
+    Shown(Event),
+    /// The engine is being set up, for minutes.
+    SettingUp,
+    /// It was set up, and has started or will not start.
+    SetUp,
 }
 
 impl<E: Engine> Startup<E> {
@@ -41,51 +72,59 @@ impl<E: Engine> Startup<E> {
         start: impl Future<Output = anyhow::Result<E>> + Send + 'static,
         progress: UnboundedReceiver<String>,
     ) -> Self {
-        Self::Starting { task: tokio::spawn(start), progress }
+        Self::Starting(Starting { task: tokio::spawn(start), progress, told: String::new() })
     }
 
-    /// The engine, once it runs. Meanwhile the cell shows the set-up's progress; an interrupt ends the wait, not the
-    /// set-up.
+    /// How far the set-up is, as long as there is one.
+    pub(crate) fn set_up(&mut self) -> Option<&str> {
+        match self {
+            Self::Starting(starting) => Some(starting.newest(None)).filter(|told| !told.is_empty()),
+            Self::Ready(_) | Self::Failed(_) => None,
+        }
+    }
+
+    /// The engine, once it runs. Meanwhile the cell shows the set-up's progress, and no longer; an interrupt ends the
+    /// wait, not the set-up.
     pub(crate) async fn running(&mut self, cell: &CellOutput<'_>) -> Result<&mut Running<E>, CellError> {
-        if let Self::Starting { task, progress } = self {
+        if let Self::Starting(starting) = self {
             // The progress of a start that is over already interests nobody, unless it failed.
-            let waits = !task.is_finished();
+            let waits = !starting.task.is_finished();
             let mut shown = ProgressLine::default();
-            let started = loop {
+            if waits && !starting.newest(None).is_empty() {
+                cell.display(shown.show(starting.told.clone())).await;
+            }
+            let ended = loop {
                 tokio::select! {
                     biased;
-                    Some(mut line) = progress.recv(), if waits => {
-                        while let Ok(later) = progress.try_recv() {
-                            line = later;
-                        }
-                        cell.display(shown.show(line)).await;
+                    Some(text) = starting.progress.recv(), if waits => {
+                        let text = starting.newest(Some(text)).to_owned();
+                        cell.display(shown.show(text)).await;
                     }
-                    started = &mut *task => break started,
-                    () = cell.frontend.interrupts.next() => return Err(CellError {
-                        kind: ErrorKind::Interrupted,
-                        evalue: "interrupted while the set-up was running; it goes on".into(),
-                        traceback: vec!["Interrupted while the set-up was running; it goes on.".into()],
-                    }),
+                    started = &mut starting.task => break Ok(started),
+                    () = cell.frontend.interrupts.next() => break Err(interrupted(starting.newest(None))),
                 }
             };
-            *self = Self::started(started, &cell.frontend.interrupts);
+            if shown.is_shown() {
+                cell.show(Event::ClearOutput { wait: false }).await;
+            }
+            *self = Self::started(ended?, &cell.frontend.interrupts);
         }
         match self {
             Self::Ready(running) => Ok(running),
             Self::Failed(error) => Err(error.clone()),
-            Self::Starting { .. } => unreachable!("the start was waited for above"),
+            Self::Starting(_) => unreachable!("the start was waited for above"),
         }
     }
 
     /// The engine, for a question that is asked while the user types: a start that takes long is not waited for.
     pub(crate) async fn soon(&mut self, interrupts: &Interrupts) -> Option<&mut E> {
-        if let Self::Starting { task, .. } = self {
-            let started = timeout(TYPING, task).await.ok()?;
+        if let Self::Starting(starting) = self {
+            let started = timeout(TYPING, &mut starting.task).await.ok()?;
             *self = Self::started(started, interrupts);
         }
         match self {
             Self::Ready(running) => Some(&mut running.engine),
-            Self::Starting { .. } | Self::Failed(_) => None,
+            Self::Starting(_) | Self::Failed(_) => None,
         }
     }
 
@@ -95,7 +134,7 @@ impl<E: Engine> Startup<E> {
             Ok(Ok(mut engine)) => {
                 interrupts.engine_started(engine.interrupter());
                 let aside = Aside::of(&mut engine);
-                Self::Ready(Running { engine, aside })
+                Self::Ready(Running { engine, aside, has_rested: false })
             }
             Ok(Err(error)) => Self::Failed(setup_error(&format!("{error:#}"))),
             // It panicked, and the kernel's log has the message.
@@ -103,18 +142,44 @@ impl<E: Engine> Startup<E> {
         }
     }
 
-    /// Waits for what is shown while no cell runs.
-    pub(crate) async fn aside(&mut self) -> Event {
+    /// Waits for what happens while nobody asks for anything, and lets the engine rest meanwhile.
+    pub(crate) async fn meanwhile(&mut self, interrupts: &Interrupts) -> Meanwhile {
         match self {
-            Self::Ready(running) => running.aside.next().await,
-            Self::Starting { .. } | Self::Failed(_) => std::future::pending().await,
+            Self::Starting(starting) => {
+                let was_told = !starting.told.is_empty();
+                tokio::select! {
+                    biased;
+                    started = &mut starting.task => *self = Self::started(started, interrupts),
+                    Some(text) = starting.progress.recv(), if !was_told => {
+                        starting.told = text;
+                        return Meanwhile::SettingUp;
+                    }
+                }
+                if was_told {
+                    return Meanwhile::SetUp;
+                }
+            }
+            Self::Ready(_) | Self::Failed(_) => {}
+        }
+        match self {
+            Self::Ready(running) => {
+                if !running.has_rested {
+                    if let Ok(event) = timeout(QUIET, running.aside.next()).await {
+                        return Meanwhile::Shown(event);
+                    }
+                    running.has_rested = true;
+                    running.engine.rest();
+                }
+                Meanwhile::Shown(running.aside.next().await)
+            }
+            Self::Starting(_) | Self::Failed(_) => std::future::pending().await,
         }
     }
 
     /// Ends what was started; what is shown meanwhile is the last cell's.
     pub(crate) async fn shutdown(self, last: Option<CellOutput<'_>>) {
         match self {
-            Self::Ready(Running { engine, mut aside }) => {
+            Self::Ready(Running { engine, mut aside, .. }) => {
                 let mut ended = Some(pin!(engine.shutdown()));
                 while let Some(event) = aside.next_until(&mut ended).await {
                     // Where no cell has run, there is nothing that could show any.
@@ -123,15 +188,23 @@ impl<E: Engine> Startup<E> {
                     }
                 }
             }
-            Self::Starting { task, .. } if task.is_finished() => {
-                if let Ok(Ok(engine)) = task.await {
+            Self::Starting(starting) if starting.task.is_finished() => {
+                if let Ok(Ok(engine)) = starting.task.await {
                     engine.shutdown().await;
                 }
             }
-            Self::Starting { task, .. } => task.abort(),
+            Self::Starting(starting) => starting.task.abort(),
             Self::Failed(_) => {}
         }
     }
+}
+
+/// Tells those who do not want to wait how long it would have been.
+fn interrupted(told: &str) -> CellError {
+    let evalue = "interrupted while the set-up was running; it goes on".to_owned();
+    let told = told.lines().map(str::to_owned);
+    let traceback = std::iter::once("Interrupted while the set-up was running. It goes on:".to_owned()).chain(told);
+    CellError { kind: ErrorKind::Interrupted, evalue, traceback: traceback.collect() }
 }
 
 fn setup_error(reason: &str) -> CellError {

@@ -16,15 +16,32 @@ async fn what_was_shown_last_arrives_although_the_kernel_ends() {
     }
 }
 
-#[tokio::test]
-async fn cells_wait_for_the_set_up_and_show_its_progress() {
+/// A client of a kernel whose set-up has told of its progress, and goes on until something is sent.
+async fn setting_up() -> (Client, oneshot::Sender<()>) {
     let (go, wait) = oneshot::channel::<()>();
-    let mut client = Client::of(|progress| async move {
+    let client = Client::of(|progress| async move {
         let _ = progress.send("compiling the runtime".into());
         let _ = wait.await;
         Ok(Scripted::default())
     })
     .await;
+    (client, go)
+}
+
+/// Waits until a frontend shows the kernel as it is called, for a reason of its own.
+async fn becomes(client: &mut Client, state: ExecutionState) {
+    loop {
+        let message = client.shown().await;
+        match message.content {
+            Content::Status(status) if status.execution_state == state && message.parent_header.is_none() => return,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn cells_wait_for_the_set_up_and_show_its_progress_as_long() {
+    let (mut client, go) = setting_up().await;
     let request = client.send(ExecuteRequest::new("print ran".into())).await;
     loop {
         let content = client.shown().await.content;
@@ -36,41 +53,45 @@ async fn cells_wait_for_the_set_up_and_show_its_progress() {
     assert!(matches!(client.command(KernelInfoRequest {}).await, Content::KernelInfoReply(_)));
     go.send(()).expect("the set-up waits");
     let shown: Vec<_> = client.shown_for(&request).await.iter().map(describe).collect();
-    assert_eq!(shown, ["Stdout \"ran\\n\"", "idle"]);
+    assert_eq!(shown, ["clear wait=false", "Stdout \"ran\\n\"", "idle"]);
 }
 
 #[tokio::test]
-async fn a_failed_set_up_is_what_every_cell_says() {
-    let mut client = Client::of(|_| async { Err(anyhow::anyhow!("no libtorch")) }).await;
-    for _ in 0..2 {
-        let (reply, shown) = client.run("print a").await;
-        let error = reply.error.expect("has an error");
-        assert_eq!((error.ename.as_str(), error.evalue.as_str()), ("SetupError", "no libtorch"));
-        assert_eq!(shown[2], "error SetupError: no libtorch");
-    }
+async fn a_kernel_that_is_set_up_is_busy_and_says_with_what() {
+    let (mut client, go) = setting_up().await;
+    // As every frontend asks first, which ends with the status `idle`.
+    client.ask(KernelInfoRequest {}).await;
+    becomes(&mut client, ExecutionState::Busy).await;
+    let request = InspectRequest { code: "x".into(), cursor_pos: 1, detail_level: Some(0) };
+    let Content::InspectReply(reply) = client.ask(request).await else { panic!("not an inspect_reply") };
+    assert!(reply.found);
+    assert_eq!(describe_media(&reply.data), "compiling the runtime");
+    becomes(&mut client, ExecutionState::Busy).await;
+    go.send(()).expect("the set-up waits");
+    becomes(&mut client, ExecutionState::Idle).await;
 }
 
 #[tokio::test]
-async fn a_shutdown_is_answered_broadcast_and_done_while_a_cell_runs() {
-    let mut client = Client::new().await;
-    client.send(ExecuteRequest::new("print on\nforever".into())).await;
-    while !matches!(client.shown().await.content, Content::StreamContent(_)) {}
-    let reply = client.command(ShutdownRequest { restart: true }).await;
-    let Content::ShutdownReply(reply) = reply else { panic!("not a shutdown_reply") };
-    assert!(reply.restart);
-    while !matches!(client.shown().await.content, Content::ShutdownReply(_)) {}
-    let ended = tokio::time::timeout(Duration::from_secs(1), client.kernel).await;
-    ended.expect("ends within a second").expect("does not panic").expect("ends in order");
+async fn a_queue_that_was_stopped_during_the_set_up_says_why_it_did_not_run() {
+    let (mut client, go) = setting_up().await;
+    let first = client.send(ExecuteRequest::new("print first".into())).await;
+    let second = client.send(ExecuteRequest::new("print second".into())).await;
+    while !matches!(client.shown().await.content, Content::DisplayData(_)) {}
+    client.command(InterruptRequest {}).await;
+    let shown: Vec<_> = client.shown_for(&first).await.iter().map(describe).collect();
+    assert_eq!(shown[0], "clear wait=false");
+    assert!(shown[1].starts_with("error KeyboardInterrupt: interrupted while the set-up was running"), "{shown:?}");
+    let shown: Vec<_> = client.shown_for(&second).await.iter().map(describe).collect();
+    assert!(shown.iter().any(|shown| shown.contains("not run, as the cell ahead of it was stopped")), "{shown:?}");
+    go.send(()).expect("the set-up goes on");
 }
 
 #[tokio::test]
-async fn the_end_waits_for_no_frontend() {
-    let mut client = Client::new().await;
-    client.run("print a").await;
-    let begun = tokio::time::Instant::now();
-    client.command(ShutdownRequest { restart: false }).await;
-    soon(client.kernel).await.expect("does not panic").expect("ends in order");
-    // The client's connections are open all the time. Where they are waited for, it is for all of `END`.
-    assert!(begun.elapsed() < END, "the end took {:?}", begun.elapsed());
-    while !matches!(soon(client.iopub.read()).await.expect("the last message").content, Content::ShutdownReply(_)) {}
+async fn an_engine_may_rest_when_nobody_asks_for_anything() {
+    let engine = Scripted::default();
+    let rested = engine.rested();
+    let mut client = Client::of(|_| async { Ok(engine) }).await;
+    soon(rested.notified()).await;
+    let (reply, shown) = client.run("print still there").await;
+    assert_eq!((reply.status, shown[2].as_str()), (ReplyStatus::Ok, "Stdout \"still there\\n\""));
 }

@@ -82,6 +82,11 @@ pub(crate) fn needed_space(gpu: bool) -> u64 {
     if gpu { 8_000_000_000 } else { 2_000_000_000 }
 }
 
+/// About how many bytes the wheels have.
+pub(crate) fn download(gpu: bool) -> u64 {
+    if gpu { 2_500_000_000 } else { 600_000_000 }
+}
+
 const PLATFORM: &str = if cfg!(target_os = "macos") {
     "macosx_14_0_arm64"
 } else if cfg!(target_arch = "aarch64") {

@@ -16,7 +16,7 @@ use super::wrappers::{read_refusals, reduce};
 use crate::contents::{self, Look};
 use crate::error::{SetupError, Unusable};
 use crate::libtorch::{Libtorch, VERSION};
-use crate::progress::Progress;
+use crate::progress::{Part, Progress};
 use crate::run_tool;
 use crate::shim::{self, Attempt};
 use crate::tools::toolchain::Compiler;
@@ -85,6 +85,7 @@ pub(crate) fn fit(
 ) -> Result<Verdict, SetupError> {
     let attempt = Attempt::new(home, torch_sys, libtorch, compiler)?;
     let tried = || {
+        progress.part(Part::Shim, None);
         progress.step(&format!("Fitting the C++ shim to torch {} of {}", libtorch.version, libtorch.origin));
         let lacking = compile(&attempt, libtorch)?;
         let finished = attempt.link()?;
