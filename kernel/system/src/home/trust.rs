@@ -99,8 +99,9 @@ fn is_switched_off() -> bool {
 #[derive(Debug)]
 struct User {
     id: u32,
-    /// The user's own group, where nobody else is in it: many systems give each user one, and let it write.
-    own_group: Option<u32>,
+    /// Groups that nobody else is in: many systems give each user one, and let it write. Debian lets its group `staff`
+    /// write where Python packages are, and nobody is in that unless somebody was put there.
+    own_groups: Vec<u32>,
     /// What stands for users that this process cannot tell apart, as in a container that knows one user only.
     unknown: Option<u32>,
 }
@@ -109,32 +110,35 @@ static USER: LazyLock<User> = LazyLock::new(|| {
     let id = rustix::process::geteuid().as_raw();
     let group = rustix::process::getegid().as_raw();
     let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let is_own = group == id || is_of_one_user(group, id, &read("/etc/passwd"), &read("/etc/group"));
+    let mut own_groups = groups_of_one_user(id, &read("/etc/passwd"), &read("/etc/group"));
+    own_groups.extend((group == id).then_some(group));
     // Where all users have their own numbers, this one is a user like any other.
     let map = read("/proc/self/uid_map");
     let knows_all = map.is_empty() || map.split_whitespace().eq(["0", "0", "4294967295"]);
     let unknown = if knows_all { None } else { read("/proc/sys/kernel/overflowuid").trim().parse().ok() };
-    User { id, own_group: is_own.then_some(group), unknown }
+    User { id, own_groups, unknown }
 });
 
-/// Whether a group has one user only, by the lists of this machine. A user who is not on them is of a network with
-/// lists of its own, which say who else is in the group.
-fn is_of_one_user(group: u32, user: u32, users: &str, groups: &str) -> bool {
+/// The groups in which nobody is but this user and root, by the lists of this machine. A user who is not on them is of a
+/// network with lists of its own, which say who else is in a group.
+fn groups_of_one_user(user: u32, users: &str, groups: &str) -> Vec<u32> {
     let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
     let number = |fields: &[String], at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());
     let users: Vec<_> = users.lines().map(fields).collect();
     let Some(name) = users.iter().find(|fields| number(fields, 2) == Some(user)).and_then(|fields| fields.first())
     else {
-        return false;
+        return Vec::new();
     };
-    let others_first = users.iter().any(|fields| {
-        number(fields, 3) == Some(group) && number(fields, 2).is_some_and(|other| other != user && other != 0)
-    });
-    let entry = groups.lines().map(fields).find(|fields| number(fields, 2) == Some(group));
-    let members = entry.as_ref().and_then(|fields| fields.get(3)).map(String::as_str);
-    let others_too =
-        members.unwrap_or_default().split(',').any(|member| !["", "root", name.as_str()].contains(&member));
-    entry.is_some() && !others_first && !others_too
+    let is_others_first = |group: u32| {
+        let of_group = users.iter().filter(|fields| number(fields, 3) == Some(group));
+        of_group.filter_map(|fields| number(fields, 2)).any(|other| other != user && other != 0)
+    };
+    let has_others = |fields: &[String]| {
+        let members = fields.get(3).map(String::as_str).unwrap_or_default();
+        members.split(',').any(|member| !["", "root", name.as_str()].contains(&member))
+    };
+    let groups = groups.lines().map(fields).filter(|fields| !has_others(fields));
+    groups.filter_map(|fields| number(&fields, 2)).filter(|group| !is_others_first(*group)).collect()
 }
 
 /// Why others can change something: whose it is, or who can write it.
@@ -150,7 +154,7 @@ fn why_not(found: &Metadata, user: &User, is_on_the_way: bool) -> Option<String>
     if mode & 0o002 != 0 {
         return Some("can be written by everybody".to_owned());
     }
-    let is_safe_group = group == 0 || Some(group) == user.own_group;
+    let is_safe_group = group == 0 || user.own_groups.contains(&group);
     (mode & 0o020 != 0 && !is_safe_group).then(|| format!("can be written by others (the group {group})"))
 }
 
@@ -225,7 +229,7 @@ mod tests {
         let link = folder.path().join("link");
         symlink("/", &link).expect("links");
         let found = link.symlink_metadata().expect("is there");
-        let user = |id| User { id, own_group: None, unknown: None };
+        let user = |id| User { id, own_groups: Vec::new(), unknown: None };
         // Everybody can write it by its mode, which means nothing.
         assert_eq!(why_not(&found, &user(found.uid()), false), None);
         if found.uid() == 0 {
@@ -250,7 +254,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         set_mode(folder.path(), 0o775);
         let found = folder.path().metadata().expect("is there");
-        let user = |id, own_group, unknown| User { id, own_group, unknown };
+        let user = |id, group: Option<u32>, unknown| User { id, own_groups: Vec::from_iter(group), unknown };
         if found.uid() == 0 {
             // As root, whose group may write.
             assert_eq!(why_not(&found, &user(7, None, None), false), None);
@@ -267,12 +271,11 @@ mod tests {
     fn a_group_of_one_user_is_told_from_one_of_many() {
         let users =
             "root:x:0:0:root:/root:/bin/sh\nme:x:1000:100::/home/me:/bin/sh\nyou:x:1001:1001::/home/you:/bin/sh\n";
-        let groups = "root:x:0:\nusers:x:100:me\nstaff:x:50:me,you\nyou:x:1001:\n";
-        assert!(is_of_one_user(100, 1000, users, groups));
-        assert!(!is_of_one_user(50, 1000, users, groups));
-        // Somebody else has it as the first group; the user, or the group, is not on the list.
-        assert!(!is_of_one_user(1001, 1000, users, groups));
-        assert!(!is_of_one_user(100, 4000, users, groups));
-        assert!(!is_of_one_user(4000, 1000, users, groups));
+        let groups = "root:x:0:\nusers:x:100:me\ncourse:x:60:me,you\nstaff:x:50:\nyou:x:1001:\n";
+        // The group of all of a course is another matter than one that nobody was put into.
+        assert_eq!(groups_of_one_user(1000, users, groups), [0, 100, 50]);
+        // Somebody else has it as the first group.
+        assert_eq!(groups_of_one_user(1001, users, groups), [0, 50, 1001]);
+        assert!(groups_of_one_user(4000, users, groups).is_empty(), "the user is not on the list");
     }
 }
