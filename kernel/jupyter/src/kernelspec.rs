@@ -140,11 +140,14 @@ impl Kernelspec {
         serde_json::from_slice(&fs::read(folder.join("kernel.json")).ok()?).ok()
     }
 
-    /// Whether it starts Oxtorch and not another kernel.
+    /// Whether it starts Oxtorch and not another kernel: by its path, or as a Python's package.
     fn is_ours(&self) -> bool {
-        let program = self.argv.first().map(Path::new).and_then(Path::file_stem);
-        program.is_some_and(|program| program == "oxtorch")
-            && self.argv.get(1).is_some_and(|argument| argument == "kernel")
+        let argv: Vec<&str> = self.argv.iter().map(String::as_str).collect();
+        match argv.as_slice() {
+            [_, "-m", "oxtorch", "kernel", ..] => true,
+            [program, "kernel", ..] => Path::new(program).file_stem().is_some_and(|program| program == "oxtorch"),
+            _ => false,
+        }
     }
 }
 
@@ -309,6 +312,16 @@ mod tests {
                 "metadata": {"debugger": false},
             })
         );
+    }
+
+    #[test]
+    fn the_wheels_kernelspec_differs_in_how_the_program_is_started() {
+        let json = include_str!("kernelspec/kernel.json");
+        let wheels: Kernelspec = serde_json::from_str(json).expect("is one");
+        assert!(wheels.is_ours());
+        let start = ["python", "-m", "oxtorch"].map(str::to_owned);
+        let argv = start.into_iter().chain(spec().argv.into_iter().skip(1)).collect();
+        assert_eq!(wheels, Kernelspec { argv, ..spec() });
     }
 
     #[test]
