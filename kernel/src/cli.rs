@@ -187,16 +187,22 @@ impl Started {
     }
 }
 
-/// A way to have a runtime.
-type Ensure = fn(&Home, &dyn Progress) -> Result<Runtime, SetupError>;
+/// A way to have what somebody needs, as a runtime.
+trait Ensure<T>: FnOnce(&Home, &dyn Progress) -> Result<T, SetupError> + Send + 'static {}
 
-async fn set_up(home: Home, ensure: Ensure, progress: Box<dyn Progress>) -> anyhow::Result<Runtime> {
+impl<T, F: FnOnce(&Home, &dyn Progress) -> Result<T, SetupError> + Send + 'static> Ensure<T> for F {}
+
+async fn set_up<T: Send + 'static>(
+    home: Home,
+    ensure: impl Ensure<T>,
+    progress: Box<dyn Progress>,
+) -> anyhow::Result<T> {
     let work = tokio::task::spawn_blocking(move || ensure(&home, &*progress));
     Ok(work.await.context("set-up failed")??)
 }
 
 /// Sets up for a command in a terminal, which Ctrl-C ends.
-async fn set_up_in_terminal(home: Home, ensure: Ensure) -> anyhow::Result<Runtime> {
+async fn set_up_in_terminal<T: Send + 'static>(home: Home, ensure: impl Ensure<T>) -> anyhow::Result<T> {
     const INTERRUPTED: &str = "set-up was interrupted; `oxtorch setup` resumes where it stopped";
     in_terminal(set_up(home, ensure, progress::for_stderr()), INTERRUPTED).await
 }
@@ -341,9 +347,9 @@ async fn set_up_and_say(exact: bool) -> anyhow::Result<()> {
 
 /// Sets up, and puts what comes of it into a folder for a wheel.
 async fn prebuild(folder: &Path) -> anyhow::Result<()> {
-    let home = Home::from_environment()?;
-    let runtime = set_up_in_terminal(home.clone(), oxtorch_setup::ensure_whole).await?;
-    oxtorch_setup::prebuilt::make(&home, &runtime, folder)?;
+    let to = folder.to_owned();
+    let make = move |home: &Home, progress: &dyn Progress| oxtorch_setup::prebuilt::make(home, &to, progress);
+    set_up_in_terminal(Home::from_environment()?, make).await?;
     answer(format_args!("The runtime and its shim are in {}", folder.display()));
     Ok(())
 }

@@ -1,10 +1,11 @@
 """Builds the two wheels that are all a student's machine needs: `oxtorch` and `oxtorch-rust`.
 
-    python python/wheels/build.py FOLDER [--plain WHEEL] [--libtorch DIR ...]
+    python python/wheels/build.py FOLDER [--plain WHEEL] [--libtorch DIR ...] [--torch VERSION ...]
 
 `oxtorch` is the wheel that maturin builds (or WHEEL), with the runtime, and a shim for each libtorch: the one that
-set-up takes on this machine, or those that DIR names (a folder with `include` and `lib`). `oxtorch-rust` is the
-compiler for cells. Needs: cargo, a C++ compiler, and in this Python: pip, maturin, wheel.
+set-up takes on this machine, those that DIR names (a folder with `include` and `lib`), and those of a VERSION of torch,
+which are downloaded; `--torch all` stands for all that are supported. `oxtorch-rust` is the compiler for cells.
+Needs: cargo, a C++ compiler, and in this Python: pip, maturin, wheel.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import libtorchs
 import link
 import toolchain
 
@@ -48,11 +50,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the wheels go")
     parser.add_argument("--plain", type=Path, metavar="WHEEL", help="what maturin has built already")
     parser.add_argument("--libtorch", type=Path, action="append", default=[], metavar="DIR")
+    parser.add_argument("--torch", action="append", default=[], metavar="VERSION")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="oxtorch-wheels-", dir=arguments.folder) as work:
         rust = pack_rust(Path(work) / "rust", arguments.folder)
-        ours = pack_oxtorch(Path(work) / "oxtorch", arguments.folder, arguments.plain, arguments.libtorch, rust)
+        versions = libtorchs.RELEASED if "all" in arguments.torch else arguments.torch
+        root = unpack_plain(Path(work) / "oxtorch", arguments.plain)
+        prebuild(root, arguments.libtorch, versions)
+        ours = pack_oxtorch(root, arguments.folder, rust)
         for wheel in ours, rust:
             print(f"{wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")
 
@@ -69,18 +75,34 @@ def pack_rust(work: Path, folder: Path) -> Path:
     return pack(work, folder)
 
 
-def pack_oxtorch(work: Path, folder: Path, plain: Path | None, libtorchs: list[Path], rust: Path) -> Path:
-    """The wheel with the program, the Python package, the runtime and the shims."""
+def unpack_plain(work: Path, plain: Path | None) -> Path:
+    """The unpacked wheel with the program and the Python package."""
     plain = plain or build_plain(work.with_name("plain"))
     run(sys.executable, "-m", "wheel", "unpack", plain, "--dest", work)
     (root,) = work.iterdir()
+    return root
+
+
+def prebuild(root: Path, folders: list[Path], versions: list[str]) -> None:
+    """Adds the runtime, and a shim for each libtorch."""
     (program,) = root.glob("*.data/scripts/oxtorch")
     program.chmod(0o755)
-    # What is set up for this comes from the sources, not from an earlier wheel.
-    environment = {**os.environ, "OXTORCH_PREBUILT": ""}
-    named = [{"LIBTORCH": str(libtorch)} for libtorch in libtorchs]
-    for variables in named or [{}]:
-        run(program, "prebuild", root / "oxtorch/prebuilt", env=environment | variables)
+
+    def add(**variables: str) -> None:
+        # What is set up for this comes from the sources, not from an earlier wheel.
+        environment = {**os.environ, "OXTORCH_PREBUILT": "", **variables}
+        run(program, "prebuild", root / "oxtorch/prebuilt", env=environment)
+
+    add()
+    for folder in folders:
+        add(LIBTORCH=str(folder))
+    for version in versions:
+        with tempfile.TemporaryDirectory(prefix="libtorch-", dir=root.parent) as folder:
+            add(LIBTORCH=str(libtorchs.get(version, Path(folder))))
+
+
+def pack_oxtorch(root: Path, folder: Path, rust: Path) -> Path:
+    """The wheel with the program, the Python package, the runtime and the shims."""
     (about,) = root.glob("*.dist-info")
     described = about / "METADATA"
     name, version = rust.name.split("-")[:2]

@@ -480,22 +480,3 @@ def test_a_parameter_without_a_counterpart_is_an_error_that_names_it(machine, va
     for first in ["papermill", "oxtorch.papermill"]:
         told = machine.run(machine.python, "-c", f"import {first}\n{code}").stdout
         assert "`odd`" in told and why in told
-
-
-@pytest.mark.parametrize("name", ["colab", "kaggle"])
-def test_the_notebook_for_a_service_runs_as_it_does_there(machine, python_kernel, tmp_path, name):
-    notebook = nbformat.read(REPOSITORY / f"notebooks/{name}.ipynb", as_version=4)
-    nbformat.validate(notebook)
-    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
-    parameters = tags.index(["parameters"])
-    ours = f"SOURCE = {str(machine.wheel)!r}\nHOME = {oxtorch_home()!r}\nTOOLCHAIN = None"
-    notebook.cells.insert(parameters + 1, new_code_cell(ours))
-    client = nbclient.NotebookClient(
-        notebook, kernel_name=python_kernel, timeout=200, resources={"metadata": {"path": str(tmp_path)}}
-    )
-    executed = client.execute()
-    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
-    assert any("image/png" in output.get("data", {}) for output in outputs)
-    printed = "".join(output.text for output in outputs if output.output_type == "stream")
-    (accuracy,) = re.findall(r"accuracy on the held-back digits: ([0-9.]+)", printed)
-    assert float(accuracy) > 0.9

@@ -4,16 +4,28 @@ Only the search path, the home directory and the variables are such a machine's;
 own home.
 """
 
+import asyncio
+import contextlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
-from conftest import OXTORCH, REPOSITORY
+from conftest import OXTORCH, PATIENCE, REPOSITORY
+from servers import HUB, SLURM, Hub, Slurm, everybodys_python, missing, users, wait
 from test_notebooks import read, text_of, write
 from test_python_package import REQUIREMENTS, Machine, build_wheel, oxtorch_home
+
+# What a service for notebooks has, and each of ours the folder that it takes the wheels from.
+BESIDE = ["ipykernel"]
+SERVICES = {"kaggle": "/kaggle/input/oxtorch", "colab": "/content/oxtorch"}
 
 # What a system without any tools has. `ldd` is a part of the C library's own package.
 BARE = ["cat", "env", "dirname", "ldd", "sh", "uname"]
@@ -26,17 +38,18 @@ def outputs(machine, path, *arguments):
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bare")
+def machine():
+    # Not in pytest's folder: an installation for all has to be where others may go.
+    folder = Path(tempfile.mkdtemp(prefix="oxtorch-wheels-"))
+    folder.chmod(0o755)
     wheels = folder / "wheels"
     wheels.mkdir()
     plain = build_wheel(wheels)
     builder = [sys.executable, REPOSITORY / "python/wheels/build.py", folder / "both", "--plain", plain]
     subprocess.run(builder, env={**os.environ, "OXTORCH_HOME": oxtorch_home()}, check=True)
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    subprocess.run([everybodys_python(), "-m", "venv", folder / "venv"], check=True)
     pip = [folder / "venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-c", REQUIREMENTS, "--find-links", folder / "both", "oxtorch"], check=True)
-    shutil.rmtree(folder / "both")
+    subprocess.run([*pip, "-c", REQUIREMENTS, *BESIDE], check=True)
     (folder / "bin").mkdir()
     for tool in BARE:
         (folder / "bin" / tool).symlink_to(shutil.which(tool))
@@ -50,7 +63,10 @@ def machine(tmp_path_factory):
         "OXTORCH_DEVICE": "cpu",
         "LANG": "C.UTF-8",
     }
-    yield Machine(folder / "venv/bin/python", home, plain, environment)
+    machine = Machine(folder / "venv/bin/python", home, folder / "both", environment)
+    # As the services' notebooks install it: without an index.
+    machine.run(*pip, "--no-index", "--find-links", machine.wheel, "oxtorch")
+    yield machine
     # It is large, and pytest keeps what is left.
     shutil.rmtree(folder)
 
@@ -99,3 +115,139 @@ def test_crates_with_a_build_script_and_a_macro_are_linked_without_a_c_toolchain
         (tmp_path / name).write_text(text)
     path = write(tmp_path, f':dep built = {{ path = "{tmp_path}/built" }}', "built::twice(21).to_string() + built::by()")
     assert '"42a build script"' in text_of(outputs(machine, path))
+
+
+def test_jupyter_lists_the_kernel_as_soon_as_the_wheel_is_installed(machine):
+    listed = machine.run(machine.python, "-m", "jupyter_client.kernelspecapp", "list", "--json")
+    spec = json.loads(listed.stdout)["kernelspecs"]["oxtorch"]["spec"]
+    assert spec["argv"][:3] == ["python", "-m", "oxtorch"]
+    run = "import jupyter_client.manager as m\nwith m.run_kernel(kernel_name='oxtorch') as client:\n    "
+    run += "print(client.execute_interactive('1 + 2', timeout=100)['content']['status'])"
+    assert machine.run(machine.python, "-c", run).stdout.splitlines()[-1] == "ok"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_notebook_for_a_service_runs_as_it_does_there(machine, tmp_path, name):
+    notebook = nbformat.read(REPOSITORY / f"notebooks/{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    installs = [cell for cell in notebook.cells if SERVICES[name] in cell.source and cell.cell_type == "code"]
+    assert len(installs) == 1
+    installs[0].source = installs[0].source.replace(SERVICES[name], str(machine.wheel))
+    folder = Path(os.environ["JUPYTER_DATA_DIR"]) / f"kernels/{name}"
+    folder.mkdir(parents=True)
+    argv = [str(machine.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Python", "language": "python", "env": machine.environment}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    resources = {"metadata": {"path": str(tmp_path)}}
+    executed = nbclient.NotebookClient(notebook, kernel_name=name, timeout=200, resources=resources).execute()
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    (accuracy,) = re.findall(r"accuracy on the held-back digits: ([0-9.]+)", printed)
+    assert float(accuracy) > 0.9
+
+
+@pytest.fixture(scope="module")
+def department(machine):
+    """The same installation for two ordinary users of this machine, who can read it."""
+    if why := missing(["useradd", "setpriv"]):
+        pytest.skip(why)
+    folder = machine.python.parents[2]
+    if everybodys_python() == Path(sys.executable):
+        pytest.skip("no Python that others can run")
+    libtorch = folder / "libtorch"
+    site = Path(machine.environment["LIBTORCH"]).parent
+    shutil.copytree(site, libtorch, symlinks=True, copy_function=link_or_copy)
+    variables = {"PATH": machine.environment["PATH"], "OXTORCH_DEVICE": "cpu", "LIBTORCH": str(libtorch / "torch")}
+    with users(folder, 2) as both:
+        yield both, variables
+
+
+def link_or_copy(source, target):
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def state_of(folder):
+    """What is in a folder, and when it was written."""
+    return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_two_users_at_once_read_one_installation_and_write_into_their_own_homes(machine, department, tmp_path):
+    both, variables = department
+    environment = machine.python.parents[1]
+    before = state_of(environment)
+    runs = []
+    for user in both:
+        notebook = write(user.home, "let x = Tensor::ones([2, 3], (Kind::Float, device()));\nx.sum(Kind::Float)")
+        shutil.chown(notebook, user.name)
+        command = user.command(machine.program, "run", notebook, **variables)
+        runs.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=user.home))
+    for user, process in zip(both, runs):
+        _, said = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, said
+        assert text_of(read(user.home / "notebook.ipynb")) == "tensor(6.)"
+        assert list((user.home / ".local/share/oxtorch/cache").iterdir())
+    assert state_of(environment) == before
+
+
+def test_a_jupyterhub_starts_the_kernel_for_two_users_at_once(machine, department):
+    both, variables = department
+    if why := missing(HUB):
+        pytest.skip(why)
+    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", REQUIREMENTS]
+    machine.run(machine.python, *pip, "jupyterhub", "jupyterlab")
+    folder = Path(tempfile.mkdtemp(dir=machine.python.parents[2]))
+    code = 'let x = Tensor::ones([2, 3], (Kind::Float, device())).sum(Kind::Float);\n(x, std::env::var("USER")?)'
+    with contextlib.closing(Hub(machine.python, folder, both, variables)) as hub:
+        for user in both:
+            hub.start_server(user)
+        kernels = [hub.start_kernel(user) for user in both]
+
+        async def run_both():
+            return await asyncio.gather(*(hub.run(user, kernel, code) for user, kernel in zip(both, kernels)))
+
+        shown = asyncio.run(run_both())
+    for user, text in zip(both, shown):
+        assert "6" in text and user.name in text, text
+
+
+def test_four_jobs_of_slurm_run_at_once_and_a_job_that_is_ended_leaves_its_notebook(machine, department):
+    (user, _), variables = department
+    if why := missing(SLURM):
+        pytest.skip(why)
+    folder = Path(tempfile.mkdtemp(dir=machine.python.parents[2]))
+    folder.chmod(0o755)
+    with contextlib.closing(Slurm(folder, processors=4, megabytes=16_000)) as slurm:
+        variables |= slurm.environment
+
+        def job(name, *cells, **options):
+            place = user.home / name
+            place.mkdir()
+            notebook = write(place, *cells)
+            for path in place, notebook:
+                shutil.chown(path, user.name)
+            given = [f"--{option}={value}" for option, value in options.items()]
+            command = ["srun", "--ntasks=1", "--mem=2G", *given, machine.program, "run", notebook]
+            process = subprocess.Popen(user.command(*command, **variables), stderr=subprocess.PIPE, text=True, cwd=place)
+            return process, notebook
+
+        sums = [job(f"sum-{n}", f"Tensor::ones([{n}, 3], (Kind::Float, device())).sum(Kind::Float)") for n in range(1, 5)]
+        for n, (process, notebook) in enumerate(sums, 1):
+            _, said = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, said
+            assert text_of(read(notebook)) == f"tensor({3 * n}.)"
+
+        endless = 'println!("begun");\nstd::fs::write("begun", "")?;\nloop { std::hint::spin_loop() }'
+        process, notebook = job("ended", "let x = 1;\nx", endless, "x + 1", **{"job-name": "ended"})
+        wait((notebook.parent / "begun").exists, "the cell does not begin")
+        slurm.ask("scancel", "--name=ended")
+        _, said = process.communicate(timeout=PATIENCE)
+        assert process.returncode != 0, said
+        first, second, third = read(notebook).cells
+        assert first.outputs[0].data["text/plain"] == "1"
+        assert [output.output_type for output in second.outputs] == ["stream", "error"]
+        assert (second.outputs[0].text, second.outputs[1].ename) == ("begun\n", "KeyboardInterrupt")
+        assert third.outputs == []

@@ -199,6 +199,24 @@ fn provide(home: &Home, versions: Versions, look: Look, progress: &dyn Progress)
     settle(home, Runtime { linker, ..runtime }, &libtorch)
 }
 
+/// The shim for the libtorch that a set-up takes, compiled now if it is not there yet, and that libtorch.
+fn provide_shim(home: &Home, progress: &dyn Progress) -> Result<(PathBuf, Libtorch), SetupError> {
+    let (toolchain, sources) = (toolchain::find()?, sources::all()?);
+    let compiler = toolchain::find_compiler()?;
+    let _lock = home.lock(LOCK, PATIENCE, |file| {
+        progress.step(&format!("Waiting for another oxtorch that is setting up: it holds {}", file.display()));
+    })?;
+    let mut fits = |libtorch: &Libtorch| fit(home, &sources, &toolchain, &compiler, libtorch, progress);
+    let libtorch = libtorch::ensure(home, Look::Hashes, &mut fits, progress)?;
+    let shim = shim::place(home, &sources::torch_sys_version()?, &libtorch, &compiler);
+    if !shim::library(&shim).is_file() || contents::damage(&shim, Look::Hashes).is_some() {
+        let inputs = build::Inputs { sources: &sources, toolchain: &toolchain, libtorch: &libtorch, shim: &shim };
+        let crates = build::fetch(home, inputs, progress)?;
+        shim::compile(home, &shim, &crates.torch_sys, &libtorch, &compiler, progress)?;
+    }
+    Ok((shim, libtorch))
+}
+
 /// Remembers a runtime for the next start.
 fn settle(home: &Home, runtime: Runtime, libtorch: &Libtorch) -> Result<Runtime, SetupError> {
     let recipe = runtime.recipe.for_sessions_in(home, &runtime.key);

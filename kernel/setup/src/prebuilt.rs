@@ -123,13 +123,16 @@ impl Prebuilt {
         }
     }
 
-    /// The folder of the shim for a libtorch.
+    /// The folder of the shim for a libtorch: that of its version, else of the newest version of its series.
     fn shim(&self, libtorch: &Libtorch) -> Result<PathBuf, String> {
-        let place = self.folder.join(SHIMS).join(&libtorch.version);
-        if shim::library(&place).is_file() {
-            return Ok(place);
-        }
-        Err(format!("is version {}, for which no shim came with this program", libtorch.version))
+        let shims = self.folder.join(SHIMS);
+        let names = fs::read_dir(&shims).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let versions = names.filter_map(|name| name.into_string().ok());
+        let whole = versions.filter(|version| shim::library(&shims.join(version)).is_file());
+        let fits = whole.filter(|version| series(version).is_some_and(|it| Some(it) == series(&libtorch.version)));
+        let best = fits.max_by_key(|version| (*version == libtorch.version, patch(version)));
+        best.map(|version| shims.join(version))
+            .ok_or_else(|| format!("is version {}, for which no shim came with this program", libtorch.version))
     }
 
     /// Tries the shim out, once for each libtorch; else why it does not do.
@@ -146,6 +149,17 @@ impl Prebuilt {
             Some(why) => Err(format!("the shim for torch {} fails the self-test: {why}", libtorch.version).into()),
         }
     }
+}
+
+/// `2.13` of `2.13.0`: versions of one series are called alike by those who link them.
+fn series(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
+}
+
+/// `0` of `2.13.0`.
+fn patch(version: &str) -> u32 {
+    version.split('.').nth(2).and_then(|part| part.parse().ok()).unwrap_or(0)
 }
 
 /// What came with the program, for people; else why it cannot be used.
@@ -217,14 +231,21 @@ pub(crate) fn provide(
     Ok((runtime, libtorch))
 }
 
-/// Puts the runtime of a home, and the shim for its libtorch, into a folder for a wheel; what is there for other
-/// libtorchs stays.
+/// Puts the runtime of a home, and the shim for its libtorch, into a folder for a wheel. Where that has the runtime
+/// already, which is the same for all, a shim for one more libtorch is added.
 ///
 /// # Errors
 ///
-/// Where it cannot be written, or there is no compiler for the self-test.
-pub fn make(home: &Home, runtime: &Runtime, folder: &Path) -> Result<(), SetupError> {
+/// Where they cannot be made or written, or there is no compiler for the self-test.
+pub fn make(home: &Home, folder: &Path, progress: &dyn Progress) -> Result<(), SetupError> {
     let unwritten = |error| SetupError::from(HomeError::at("write", folder)(error));
+    if is_made(folder)? {
+        let (shim, libtorch) = crate::provide_shim(home, progress)?;
+        copy(&shim, &folder.join(SHIMS).join(&libtorch.version)).map_err(unwritten)?;
+        progress.done();
+        return Ok(());
+    }
+    let runtime = crate::ensure_whole(home, progress)?;
     let manifest = Manifest { sources: sources::sources_key(&sources::all()?), toolchain: runtime.toolchain.clone() };
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(|error| SetupError::Sources(error.to_string()))?;
     let own = runtime.library.parent().unwrap_or(&runtime.library);
@@ -241,6 +262,13 @@ pub fn make(home: &Home, runtime: &Runtime, folder: &Path) -> Result<(), SetupEr
         return Err(SetupError::Shim { log: test.tail(30) });
     }
     fs::write(folder.join(MANIFEST), manifest).map_err(unwritten)
+}
+
+/// Whether a folder has this program's runtime.
+fn is_made(folder: &Path) -> Result<bool, SetupError> {
+    let manifest = fs::read(folder.join(MANIFEST)).ok().and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
+    let sources = sources::sources_key(&sources::all()?);
+    Ok(manifest.is_some_and(|manifest| manifest.sources == sources))
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {

@@ -111,3 +111,29 @@ fn without_tools_a_torch_that_no_shim_came_for_is_passed_over() {
     assert!(said.contains("is version 2.99.0, for which no shim came with this program"), "{said}");
     assert_eq!(stage.calls("python3 -m pip install"), 1, "{}", stage.log());
 }
+
+#[test]
+fn a_version_has_the_shim_of_another_one_of_its_series() {
+    let (stage, folder) = with_prebuilt();
+    fs::rename(folder.join("shims/2.13.0"), folder.join("shims/2.13.2")).expect("moves");
+    let mut command = setup(&stage, &folder);
+    command.env("LIBTORCH", stage.path("libtorch"));
+    succeeds(command);
+    assert_eq!((stage.calls("cargo"), stage.calls("self-test")), (0, 1), "{}", stage.log());
+}
+
+#[test]
+fn a_folder_that_has_the_runtime_gets_a_shim_for_one_more_libtorch() {
+    let (stage, folder) = with_prebuilt();
+    let other = stage.libtorch("new", "2.14.0");
+    let mut command = stage.command(&["prebuild", text(&folder)]);
+    succeeds({
+        command.env("LIBTORCH", &other);
+        command
+    });
+    let shims = fs::read_dir(folder.join("shims")).expect("is there").flatten();
+    let mut versions: Vec<_> = shims.map(|shim| shim.file_name().into_string().expect("is text")).collect();
+    versions.sort();
+    assert_eq!(versions, ["2.13.0", "2.14.0"]);
+    assert_eq!(stage.calls("cargo build"), 0, "{}", stage.log());
+}
