@@ -117,7 +117,7 @@ pub async fn run<E: Engine>(
     };
     let mut aside = Aside::of(&mut engine);
 
-    let mut outputs = Outputs::default();
+    let (mut outputs, mut sketch) = (Outputs::default(), Sketch::default());
     let mut report = RunReport { failed: false, interrupted: false, executed: 0, failures: Vec::new(), output };
     for (number, cell) in (1..).zip(&cells) {
         let execution_count = number as u32;
@@ -145,6 +145,7 @@ pub async fn run<E: Engine>(
         if ended.interrupted || ended.lost || (!options.allow_errors && !report.failures.is_empty()) {
             break;
         }
+        sketch.save(&mut notebook, &cells, &outputs, &target)?;
     }
     report.failed = !report.failures.is_empty() || report.interrupted;
     // The variables are dropped now, and threads print their last lines.
@@ -158,9 +159,7 @@ pub async fn run<E: Engine>(
     }
 
     outputs.tell_what_is_missed();
-    for ((number, cell), outputs) in (1..).zip(&cells).zip(outputs.cells()) {
-        notebook.set_outputs(cell, number, outputs).context("cannot write the outputs as JSON")?;
-    }
+    set_outputs(&mut notebook, &cells, &outputs)?;
     write(notebook, target, signals.next()).await?;
     progress::report(&report.failures);
     let told = |count: usize, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
@@ -168,6 +167,48 @@ pub async fn run<E: Engine>(
     let (executed, all) = (report.executed, cells.len());
     say(format_args!("{executed} of {all} cells executed{failed}{skipped}; wrote {}", report.output.display()));
     Ok(report)
+}
+
+/// Writes the notebook as far as it has run, so that a run which is killed leaves what it had.
+struct Sketch {
+    last: Instant,
+    /// What the last one took.
+    took: Duration,
+}
+
+impl Default for Sketch {
+    fn default() -> Self {
+        Self { last: Instant::now(), took: Duration::ZERO }
+    }
+}
+
+impl Sketch {
+    /// Writes it after a cell, unless that would take more than a tenth of the run.
+    fn save(
+        &mut self,
+        notebook: &mut Notebook,
+        cells: &[CodeCell],
+        outputs: &Outputs,
+        target: &Target,
+    ) -> anyhow::Result<()> {
+        if self.last.elapsed() < 10 * self.took {
+            return Ok(());
+        }
+        let begin = Instant::now();
+        set_outputs(notebook, cells, outputs)?;
+        // What cannot be written now may be in the end, and is an error then.
+        let _ = notebook.sketch(target);
+        *self = Self { last: Instant::now(), took: begin.elapsed() };
+        Ok(())
+    }
+}
+
+/// Gives the notebook's cells what they have shown so far.
+fn set_outputs(notebook: &mut Notebook, cells: &[CodeCell], outputs: &Outputs) -> anyhow::Result<()> {
+    for ((number, cell), outputs) in (1..).zip(cells).zip(outputs.cells()) {
+        notebook.set_outputs(cell, number, outputs).context("cannot write the outputs as JSON")?;
+    }
+    Ok(())
 }
 
 /// Writes the executed notebook. Where that waits for somebody who reads, a signal ends it.

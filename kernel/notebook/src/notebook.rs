@@ -219,6 +219,15 @@ impl Notebook {
         })
     }
 
+    /// Writes the notebook while it runs. Who reads a stream waits for the whole one.
+    pub(super) fn sketch(&self, target: &Target) -> io::Result<()> {
+        let TargetKind::File { path, permissions } = &target.kind else { return Ok(()) };
+        let mut file = new_file(path, permissions.as_ref())?;
+        self.write_to(&mut file)?;
+        file.persist(path)?;
+        Ok(())
+    }
+
     fn write_as<T>(
         &self,
         mut file: NamedTempFile,

@@ -331,3 +331,23 @@ async fn who_waits_for_a_reader_can_be_interrupted() {
     // The thread that waits is not ours to end; it ends with a reader.
     std::thread::spawn(move || std::fs::read(pipe)).join().expect("does not panic").expect("reads");
 }
+
+#[tokio::test]
+async fn a_run_that_is_killed_leaves_what_the_cells_before_have_shown() {
+    let file = File::of(&["print a", "print b\nforever", "print c"]);
+    let output = file.folder.path().join("out.ipynb");
+    let options = RunOptions { output: Some(output.clone()), ..file.options() };
+    let written = async {
+        while !output.exists() {
+            tokio::task::yield_now().await;
+        }
+        read(&output)
+    };
+    let run = async { run(options, async { Ok(Scripted::default()) }).await };
+    let written = tokio::select! {
+        report = run => panic!("the cell ended: {report:?}"),
+        written = written => written,
+    };
+    assert_eq!(written["cells"][0]["outputs"][0]["text"], json!(["a\n"]));
+    assert_eq!(written["cells"][2]["outputs"], json!([]), "what did not run has no stale outputs");
+}
