@@ -363,7 +363,9 @@ fn examine_kernelspecs() -> Vec<Finding> {
     }
     for (folder, spec) in registered {
         let program = spec.argv.first().cloned().unwrap_or_default();
-        findings.push(if is_executable(program.as_ref()) {
+        // A mere name is looked for by Jupyter, which takes its own Python for `python`.
+        let is_there = !program.contains('/') || is_executable(program.as_ref());
+        findings.push(if is_there {
             doctor::good("kernelspec", format!("\"{}\" in {}", spec.display_name, folder.display()))
         } else {
             let detail = format!("{} starts {program}, which is gone", folder.display());

@@ -84,6 +84,7 @@ def test_a_first_start_builds_nothing_and_the_results_are_those_of_a_runtime_tha
     doctor = machine.run(machine.program, "doctor")
     assert "oxtorch_rust/toolchain/bin/rustc" in doctor.stdout
     assert "C++ compiler" not in doctor.stdout
+    assert f'"Rust (Oxtorch)" in {machine.python.parents[1]}/share/jupyter/kernels/oxtorch' in doctor.stdout
 
 
 def test_cells_call_the_mathematics_end_threads_and_see_the_users_own_library_path(machine, tmp_path):
