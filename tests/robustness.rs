@@ -856,6 +856,26 @@ fn one_request_to_end_a_run_ends_it_and_says_why() {
 }
 
 #[test]
+fn a_request_to_all_processes_of_a_run_ends_the_cell_and_not_the_host_under_it() {
+    let writers = Writers::new();
+    let cell = format!("std::fs::write({:?}, \"started\\n\")?;\nloop {{ std::hint::spin_loop() }}", writers.path);
+    // As a batch system ends a job.
+    let (outputs, stderr) = run_program(&[&cell], &[], |program| {
+        writers.expect("started");
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", program.id())).expect("it runs").flatten();
+        let children = tasks.map(|task| std::fs::read_to_string(task.path().join("children")).expect("is there"));
+        let children = children.collect::<String>();
+        let children = children.split_whitespace().map(|child| child.parse::<i32>().expect("is a number"));
+        for process in children.chain([program.id().cast_signed()]) {
+            // SAFETY: the numbers are those of the program, which has not been waited for, and of what it has started.
+            assert_eq!(unsafe { libc::kill(process, libc::SIGTERM) }, 0);
+        }
+    });
+    let told = outputs[0][0].to_string();
+    assert!(told.contains("KeyboardInterrupt"), "{told}\n{stderr}");
+}
+
+#[test]
 fn what_a_shell_leaves_running_is_shown_between_cells_and_ends_with_the_session() {
     notebook_test(async |mut notebook| {
         let mut aside = notebook.engine.aside().expect("the engine tells what is shown between cells");

@@ -151,6 +151,29 @@ fi
 exec "$here"/../toolchain/lib/rustlib/*/bin/rust-lld -flavor gnu --eh-frame-hdr "$here/start.o" "$here/beside.o" "$@" -L "$here" -lc
 """
 
+# Stand in for a C compiler where pip's `ziglang` is installed in the same Python. It names targets in its own way.
+PIPS_COMPILERS = {
+    "zig-cc": """\
+#!/bin/sh
+# A C compiler for crates that contain C: pip's `ziglang`.
+count=$#
+while [ "$count" -gt 0 ]; do
+    argument=$1
+    shift
+    count=$((count - 1))
+    case $argument in
+        --target=*) ;;
+        *) set -- "$@" "$argument" ;;
+    esac
+done
+exec "$(dirname "$0")/../../ziglang/zig" cc -target x86_64-linux-gnu.2.28 "$@"
+""",
+    "zig-ar": """\
+#!/bin/sh
+exec "$(dirname "$0")/../../ziglang/zig" ar "$@"
+""",
+}
+
 SYMBOL = re.compile(r"^(?:[0-9a-f]+)? +(?P<kind>[A-Za-z]) (?P<name>[^@ ]+)@@?(?P<series>[A-Z]+)_(?P<version>[0-9.]+)$")
 
 
@@ -164,9 +187,9 @@ def write(folder: Path, compiler: str = "cc") -> None:
     _compile(compiler, START, ["-c", "-o", folder / "start.o"])
     _compile(compiler, PROGRAM, ["-c", "-o", folder / "program.o"])
     _compile(compiler, BESIDE, ["-c", "-o", folder / "beside.o"])
-    driver = folder / "cc"
-    driver.write_text(DRIVER)
-    driver.chmod(0o755)
+    for name, text in {"cc": DRIVER, **PIPS_COMPILERS}.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
 
 
 def _write_library(folder: Path, soname: str, newest: tuple[int, ...], compiler: str) -> None:

@@ -189,7 +189,7 @@ def test_two_users_at_once_read_one_installation_and_write_into_their_own_homes(
     for user, process in zip(both, runs):
         _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said
-        assert text_of(read(user.home / "notebook.ipynb")) == "tensor(6.)"
+        assert text_of(read(user.home / "notebook.ipynb")).startswith("tensor(6.)")
         assert list((user.home / ".local/share/oxtorch/cache").iterdir())
     assert state_of(environment) == before
 
@@ -231,7 +231,7 @@ def test_four_jobs_of_slurm_run_at_once_and_a_job_that_is_ended_leaves_its_noteb
             for path in place, notebook:
                 shutil.chown(path, user.name)
             given = [f"--{option}={value}" for option, value in options.items()]
-            command = ["srun", "--ntasks=1", "--mem=2G", *given, machine.program, "run", notebook]
+            command = [shutil.which("srun"), "--ntasks=1", "--mem=2G", *given, machine.program, "run", notebook]
             process = subprocess.Popen(user.command(*command, **variables), stderr=subprocess.PIPE, text=True, cwd=place)
             return process, notebook
 
@@ -239,7 +239,7 @@ def test_four_jobs_of_slurm_run_at_once_and_a_job_that_is_ended_leaves_its_noteb
         for n, (process, notebook) in enumerate(sums, 1):
             _, said = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, said
-            assert text_of(read(notebook)) == f"tensor({3 * n}.)"
+            assert text_of(read(notebook)).startswith(f"tensor({3 * n}.)")
 
         endless = 'println!("begun");\nstd::fs::write("begun", "")?;\nloop { std::hint::spin_loop() }'
         process, notebook = job("ended", "let x = 1;\nx", endless, "x + 1", **{"job-name": "ended"})

@@ -120,6 +120,11 @@ impl Recipe {
         cargo.env("CARGO_TERM_COLOR", "never").env("CARGO_INCREMENTAL", "0");
         if let Some(linker) = &self.linker {
             cargo.env(format!("CARGO_TARGET_{}_LINKER", self.triple.to_uppercase().replace('-', "_")), linker);
+            for (variable, program) in pips_compiler(linker).into_iter().flatten() {
+                if std::env::var_os(variable).is_none() {
+                    cargo.env(variable, program);
+                }
+            }
         }
         cargo
     }
@@ -276,6 +281,14 @@ pub(crate) fn built_at(place: &Path, home: &Home, key: &str, inputs: Inputs<'_>)
         recipe: inputs.recipe(home),
     };
     files(&runtime).iter().all(|file| file.is_file()).then_some(runtime)
+}
+
+/// The C compiler that pip has as the package `ziglang`, where it lies beside what links in place of a C toolchain: by
+/// scripts there that call it as crates call `cc` and `ar`.
+fn pips_compiler(linker: &Path) -> Option<[(&'static str, PathBuf); 2]> {
+    let packages = linker.ancestors().nth(3)?;
+    let scripts = [("CC", "zig-cc"), ("AR", "zig-ar")].map(|(variable, name)| (variable, linker.with_file_name(name)));
+    packages.join("ziglang/zig").is_file().then_some(scripts)
 }
 
 /// What is built and then loaded.

@@ -61,8 +61,11 @@ unsafe extern "C" fn let_go_of_the_kernel() {
         // SAFETY: these are open, and this process only ever writes there what is for the kernel.
         unsafe { libc::dup2(*nothing, *socket) };
     }
-    // SAFETY: the default is a valid disposition.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+    // SAFETY: the default is a valid disposition of both.
+    unsafe {
+        libc::signal(libc::SIGINT, libc::SIG_DFL);
+        libc::signal(libc::SIGTERM, libc::SIG_DFL);
+    }
 }
 
 /// Whether this process is a fork of the one that is connected, by whatever call it was made.

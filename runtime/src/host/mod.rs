@@ -81,6 +81,7 @@ pub fn main() {
         }
     };
     end_system_calls_on_sigint();
+    leave_sigterm_to_the_kernel();
     let (jobs, queue) = mpsc::channel();
     let (answers, answered) = mpsc::channel();
     let (shows, shown) = mpsc::channel();
@@ -192,6 +193,19 @@ fn end_system_calls_on_sigint() {
         libc::sigaction(libc::SIGINT, &action, std::ptr::null_mut());
     }
     sigint(libc::SIG_BLOCK);
+}
+
+/// Leaves SIGTERM to the kernel, which hears it as well where a batch system ends all processes of a job, and ends this
+/// one when it has told the running cell. What cells start ends by it as ever: a handler does not outlive an `exec`.
+fn leave_sigterm_to_the_kernel() {
+    extern "C" fn on_sigterm(_: libc::c_int) {}
+    // SAFETY: the handler does nothing, and the zeroed action is valid.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_sigterm as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigaction(libc::SIGTERM, &action, std::ptr::null_mut());
+    }
 }
 
 /// Lets SIGINT through to this thread, or blocks it.

@@ -105,7 +105,13 @@ pub fn not_built(output: &Output) -> Failure {
     let krate = krate.and_then(|(_, rest)| rest.split(['`', ' ']).next());
     if NO_C_COMPILER.iter().any(|sign| output.stderr.contains(sign)) {
         let name = krate.map_or_else(|| "one of the crates".to_owned(), |name| format!("`{name}`"));
-        return Failure::new(format!("{name} contains C code, and there is no C compiler here"), INSTALL_COMPILER);
+        let notes = vec![
+            INSTALL_COMPILER.to_owned(),
+            "or, without root, for C (not for C++): pip install ziglang   (into the Python that has Oxtorch)"
+                .to_owned(),
+        ];
+        let message = format!("{name} contains C code, and there is no C compiler here");
+        return Failure::Refused { message, notes };
     }
     let message =
         krate.map_or_else(|| "the crates could not be built".to_owned(), |name| format!("`{name}` could not be built"));
