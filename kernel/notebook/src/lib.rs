@@ -32,6 +32,9 @@ const AFTER_INTERRUPT: Duration = Duration::from_secs(1);
 /// How long an engine has to tell that the process has ended.
 const AFTER_END: Duration = Duration::from_secs(5);
 
+/// To write a notebook that takes no longer is nothing beside a cell.
+const QUICK: Duration = Duration::from_millis(20);
+
 /// A cell with one of these tags may fail.
 const MAY_FAIL: &str = "raises-exception";
 
@@ -121,6 +124,7 @@ pub async fn run<E: Engine>(
     let mut report = RunReport { failed: false, interrupted: false, executed: 0, failures: Vec::new(), output };
     for (number, cell) in (1..).zip(&cells) {
         let execution_count = number as u32;
+        sketch.save(&mut notebook, &cells, &outputs, &target)?;
         progress.begin(number, &cell.source);
         let began = Instant::now();
         while let Some(event) = aside.try_next() {
@@ -145,7 +149,6 @@ pub async fn run<E: Engine>(
         if ended.interrupted || ended.lost || (!options.allow_errors && !report.failures.is_empty()) {
             break;
         }
-        sketch.save(&mut notebook, &cells, &outputs, &target)?;
     }
     report.failed = !report.failures.is_empty() || report.interrupted;
     // The variables are dropped now, and threads print their last lines.
@@ -183,7 +186,7 @@ impl Default for Sketch {
 }
 
 impl Sketch {
-    /// Writes it after a cell, unless that would take more than a tenth of the run.
+    /// Writes it ahead of a cell. What takes long, as the notebook is large, takes a tenth of the run at most.
     fn save(
         &mut self,
         notebook: &mut Notebook,
@@ -191,13 +194,13 @@ impl Sketch {
         outputs: &Outputs,
         target: &Target,
     ) -> anyhow::Result<()> {
-        if self.last.elapsed() < 10 * self.took {
+        if self.took > QUICK && self.last.elapsed() < 10 * self.took {
             return Ok(());
         }
         let begin = Instant::now();
         set_outputs(notebook, cells, outputs)?;
         // What cannot be written now may be in the end, and is an error then.
-        let _ = notebook.sketch(target);
+        let _ = notebook.sketch(target, &cells[outputs.cells().count()]);
         *self = Self { last: Instant::now(), took: begin.elapsed() };
         Ok(())
     }

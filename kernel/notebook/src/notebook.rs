@@ -219,13 +219,23 @@ impl Notebook {
         })
     }
 
-    /// Writes the notebook while it runs. Who reads a stream waits for the whole one.
-    pub(super) fn sketch(&self, target: &Target) -> io::Result<()> {
+    /// Writes the notebook ahead of a cell, which says that it did not end, as long as this is not written anew. Who
+    /// reads a stream waits for the whole one.
+    pub(super) fn sketch(&mut self, target: &Target, next: &CodeCell) -> io::Result<()> {
         let TargetKind::File { path, permissions } = &target.kind else { return Ok(()) };
-        let mut file = new_file(path, permissions.as_ref())?;
-        self.write_to(&mut file)?;
-        file.persist(path)?;
-        Ok(())
+        let unfinished = json!({
+            "output_type": "error",
+            "ename": UNFINISHED.0,
+            "evalue": UNFINISHED.1,
+            "traceback": [format!("{}: {}", UNFINISHED.0, UNFINISHED.1)],
+        });
+        self.document["cells"][next.index]["outputs"] = json!([unfinished]);
+        let written = new_file(path, permissions.as_ref()).and_then(|mut file| {
+            self.write_to(&mut file)?;
+            Ok(file.persist(path)?)
+        });
+        self.document["cells"][next.index]["outputs"] = json!([]);
+        written.map(drop)
     }
 
     fn write_as<T>(
@@ -256,6 +266,12 @@ impl Notebook {
         writer.flush()
     }
 }
+
+/// What a notebook says, and why, whose run was ended in a way that leaves no time to write it.
+const UNFINISHED: (&str, &str) = (
+    "Unfinished",
+    "the run was killed while this cell or one behind it ran; a limit of memory or of time does that, for example",
+);
 
 /// Where a notebook goes. It is asked once, ahead of the first cell: what a cell puts there is replaced, or left alone.
 #[derive(Debug)]

@@ -333,21 +333,24 @@ async fn who_waits_for_a_reader_can_be_interrupted() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_killed_leaves_what_the_cells_before_have_shown() {
+async fn a_run_that_is_killed_leaves_what_the_cells_before_have_shown_and_says_so() {
     let file = File::of(&["print a", "print b\nforever", "print c"]);
     let output = file.folder.path().join("out.ipynb");
     let options = RunOptions { output: Some(output.clone()), ..file.options() };
-    let written = async {
-        while !output.exists() {
+    let of = |cell: usize| {
+        let written = std::fs::read(&output).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+        written.map(|notebook| notebook["cells"][cell]["outputs"].clone())
+    };
+    let second_begins = async {
+        while of(0).is_none_or(|outputs| outputs[0]["text"] != json!(["a\n"])) {
             tokio::task::yield_now().await;
         }
-        read(&output)
     };
-    let run = async { run(options, async { Ok(Scripted::default()) }).await };
-    let written = tokio::select! {
-        report = run => panic!("the cell ended: {report:?}"),
-        written = written => written,
-    };
-    assert_eq!(written["cells"][0]["outputs"][0]["text"], json!(["a\n"]));
-    assert_eq!(written["cells"][2]["outputs"], json!([]), "what did not run has no stale outputs");
+    tokio::select! {
+        report = run(options, async { Ok(Scripted::default()) }) => panic!("the cell ended: {report:?}"),
+        begun = tokio::time::timeout(Duration::from_secs(20), second_begins) => begun.expect("the second cell begins"),
+    }
+    let unfinished = of(1).expect("is there");
+    assert_eq!(unfinished[0]["ename"], "Unfinished");
+    assert_eq!(of(2), Some(json!([])), "what did not run has no stale outputs");
 }

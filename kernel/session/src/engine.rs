@@ -79,8 +79,8 @@ pub trait Engine: Send + 'static {
         None
     }
 
-    /// Told once, when it runs and nobody has asked for anything for a while: time for work that makes the first answers
-    /// as quick as the later ones.
+    /// Told once, when it runs and nobody has asked for anything for a while: time for work that makes the first
+    /// answers as quick as the later ones.
     fn rest(&mut self) {}
 
     /// A handle that interrupts the running cell, from any thread, while `execute` waits.

@@ -17,6 +17,7 @@ pub mod prebuilt;
 pub mod progress;
 mod shim;
 mod tools;
+mod whole;
 
 use std::collections::BTreeMap;
 #[cfg(feature = "evcxr")]

@@ -1,7 +1,5 @@
 //! How set-up tells the user what it does: a bar in a terminal, a text that changes in a notebook, lines elsewhere.
 
-mod whole;
-
 use std::fs;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -12,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use oxtorch_system::terminal;
 use parking_lot::Mutex;
 
-pub use self::whole::Whole;
+pub use crate::whole::Whole;
 
 /// A part of the set-up of an empty home. Parts that are done already are passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,7 +200,7 @@ impl<W: Fn(String) + Send + Sync> Progress for Lines<W> {
     fn done(&self) {}
 }
 
-fn line(update: Update<'_>) -> String {
+pub(crate) fn line(update: Update<'_>) -> String {
     match update {
         Update::Doing(doing) => doing.to_owned(),
         Update::Bytes(done) => size(done),

@@ -119,8 +119,8 @@ static USER: LazyLock<User> = LazyLock::new(|| {
     User { id, own_groups, unknown }
 });
 
-/// The groups in which nobody is but this user and root, by the lists of this machine. A user who is not on them is of a
-/// network with lists of its own, which say who else is in a group.
+/// The groups in which nobody is but this user and root, by the lists of this machine. A user who is not on them is of
+/// a network with lists of its own, which say who else is in a group.
 fn groups_of_one_user(user: u32, users: &str, groups: &str) -> Vec<u32> {
     let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
     let number = |fields: &[String], at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{Part, Progress, Update, line};
+use crate::progress::{Part, Progress, Update, line};
 
 /// How long a text stands before the next.
 const BETWEEN: Duration = Duration::from_secs(2);
