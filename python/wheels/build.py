@@ -20,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 import libtorchs
+import licenses
 import link
 import toolchain
 
@@ -104,6 +105,7 @@ def prebuild(root: Path, folders: list[Path], versions: list[str]) -> None:
 def pack_oxtorch(root: Path, folder: Path, rust: Path) -> Path:
     """The wheel with the program, the Python package, the runtime and the shims."""
     (about,) = root.glob("*.dist-info")
+    licenses.write(about / "licenses/THIRD-PARTY.txt")
     described = about / "METADATA"
     name, version = rust.name.split("-")[:2]
     needs = f"Requires-Dist: {name.replace('_', '-')}=={version}\n"
