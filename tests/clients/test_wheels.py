@@ -80,6 +80,8 @@ def test_a_first_start_builds_nothing_and_the_results_are_those_of_a_runtime_tha
     subprocess.run([OXTORCH, "run", notebook, "-o", theirs], check=True, capture_output=True)
     accuracy = [line for line in text_of(read(theirs)).splitlines() if line.startswith("accuracy on the held-back")]
     assert accuracy
+    (licenses,) = machine.python.parents[1].glob("lib/python*/site-packages/oxtorch-*/licenses/THIRD-PARTY.txt")
+    assert "\ntch 0.26.0: MIT/Apache-2.0\n" in licenses.read_text()
     assert accuracy[0] in shown.splitlines()
     doctor = machine.run(machine.program, "doctor")
     assert "oxtorch_rust/toolchain/bin/rustc" in doctor.stdout
