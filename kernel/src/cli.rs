@@ -24,7 +24,10 @@ use oxtorch_system::terminal::{answer, say};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
-use crate::arguments::{Cli, Command, DataCommand, EngineName, InstallArgs, NotBuilt, PlaceArgs, RunArgs};
+use crate::arguments::{
+    AssignmentCommand, Cli, Command, DataCommand, EngineName, InstallArgs, NotBuilt, PlaceArgs, RunArgs,
+};
+use crate::assignment::{self, NoMaster};
 use crate::data;
 
 /// A cell failed, or something else did.
@@ -68,6 +71,12 @@ fn run_command() -> ExitCode {
             Command::Doctor => diagnose(),
             Command::Data(DataCommand::List { json }) => result(data::list(json)),
             Command::Data(DataCommand::Fetch { names }) => result(data::fetch(&names).await),
+            Command::Assignment(AssignmentCommand::Check { master, timeout }) => {
+                result(assignment::check(&master, timeout).await)
+            }
+            Command::Assignment(AssignmentCommand::Release { master, output }) => {
+                result(assignment::write_release(&master, &output))
+            }
         }
     });
     // A kernel that is told to end while it sets up must not wait for the end of that.
@@ -107,7 +116,8 @@ fn result(result: anyhow::Result<()>) -> ExitCode {
         Err(error) => {
             let misused = matches!(error.downcast_ref(), Some(KernelspecError::Name(_)))
                 || matches!(error.downcast_ref(), Some(DataError::Unknown { .. }))
-                || error.is::<NotBuilt>();
+                || error.is::<NotBuilt>()
+                || error.is::<NoMaster>();
             report(&error, if misused { MISUSE } else { FAILED })
         }
     }

@@ -10,6 +10,7 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod arguments;
+mod assignment;
 mod cli;
 mod data;
 

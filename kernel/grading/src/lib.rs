@@ -1,0 +1,13 @@
+//! Assignments in nbgrader's file format: a master notebook holds the solution and the tests, and students get the rest
+//! of it.
+//!
+//! What a cell is for stands in its metadata (`nbgrader`, schema 3), so both programs read the same files. [`marks`]
+//! takes out what stands between marks in a cell's text, [`master`] reads and checks a master notebook, [`release`]
+//! makes the students' version.
+
+pub mod marks;
+pub mod master;
+pub mod release;
+
+pub use master::{Master, MasterCell, Part, Problem, Role};
+pub use release::release;

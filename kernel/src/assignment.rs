@@ -1,0 +1,170 @@
+//! `oxtorch assignment`: checks a master notebook, and makes the students' version of it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use oxtorch_grading::{Master, MasterCell, Problem, Role, release};
+use oxtorch_system::terminal::{answer, say};
+use serde_json::Value;
+use tokio::process::Command;
+
+/// How often the solution runs: what is shown once may differ the next time.
+const RUNS: usize = 3;
+
+/// A notebook that cannot be a master, or is none that can be handed out.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be used as a master notebook", path.display())]
+pub struct NoMaster {
+    path: PathBuf,
+}
+
+fn read(path: &Path) -> anyhow::Result<Master> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Master::read(&text).map_err(|problems| {
+        tell(&problems);
+        NoMaster { path: path.to_owned() }.into()
+    })
+}
+
+fn tell(problems: &[Problem]) {
+    for problem in problems {
+        say(format_args!("{problem}"));
+    }
+}
+
+/// Writes the students' version.
+pub fn write_release(master: &Path, to: &Path) -> anyhow::Result<()> {
+    let found = read(master)?;
+    anyhow::ensure!(
+        !is_same(master, to),
+        "the students' version would take the place of the master; name another file"
+    );
+    write(&release(&found), to)?;
+    let count = |wanted: fn(Role) -> bool| found.cells.iter().filter(|cell| wanted(cell.role)).count();
+    answer(format_args!(
+        "wrote {}: {} cells to write, {} tests, {} points in all",
+        to.display(),
+        count(Role::is_written_by_students),
+        count(|role| matches!(role, Role::Test { .. })),
+        found.points()
+    ));
+    Ok(())
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one.canonicalize().ok().is_some_and(|path| other.canonicalize().ok() == Some(path))
+}
+
+fn write(document: &Value, to: &Path) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(document)?;
+    text.push('\n');
+    std::fs::write(to, text).with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// Runs the solution several times and the students' version once, and says what does not hold: every test passes on
+/// the solution and fails on the stubs, stubs compile, and the solution shows the same each time. It is an error where
+/// something does not hold.
+pub async fn check(path: &Path, timeout: Option<Duration>) -> anyhow::Result<()> {
+    let master = read(path)?;
+    let work = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let mut runs = Vec::new();
+    for number in 1..=RUNS {
+        let begin = Instant::now();
+        runs.push(execute(path, &work.path().join(format!("solution-{number}.ipynb")), timeout).await?);
+        let took = begin.elapsed().as_secs_f64();
+        say(format_args!("run {number} of {RUNS} of the solution: {took:.1} s"));
+    }
+    // Beside the master: cells read files from there.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let released = tempfile::Builder::new()
+        .prefix(".oxtorch-")
+        .suffix(".ipynb")
+        .tempfile_in(folder)
+        .with_context(|| format!("cannot write into {}", folder.display()))?;
+    write(&release(&master), released.path())?;
+    let stubs = execute(released.path(), &work.path().join("stubs.ipynb"), timeout).await?;
+
+    let problems: Vec<Problem> = master.cells.iter().filter_map(|cell| problem(cell, &runs, &stubs)).collect();
+    answer(format_args!("{}", table(&master, &runs, &stubs).trim_end()));
+    answer(format_args!("{} points in all", master.points()));
+    tell(&problems);
+    anyhow::ensure!(problems.is_empty(), "{} of the cells are not as they have to be", problems.len());
+    Ok(())
+}
+
+/// Runs a notebook to its end, in a process of its own, and reads what came of it.
+async fn execute(notebook: &Path, to: &Path, timeout: Option<Duration>) -> anyhow::Result<Value> {
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
+    let mut command = Command::new(program);
+    command.arg("run").arg(notebook).arg("-o").arg(to).arg("--allow-errors").stdin(Stdio::null());
+    if let Some(timeout) = timeout {
+        command.arg("--timeout").arg(timeout.as_secs_f64().to_string());
+    }
+    let output = command.output().await.context("cannot start this program again")?;
+    let executed = output.status.code().is_some_and(|code| code < 2) && to.is_file();
+    anyhow::ensure!(executed, "{}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(serde_json::from_slice(&std::fs::read(to)?)?)
+}
+
+/// How a cell ended: what its error is called and says, if it has one.
+fn error_of(executed: &Value, cell: &MasterCell) -> Option<(String, String)> {
+    let outputs = executed["cells"][cell.index]["outputs"].as_array()?;
+    let error = outputs.iter().find(|output| output["output_type"] == "error")?;
+    let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+    Some((text("ename"), text("evalue")))
+}
+
+/// What does not hold for a cell.
+fn problem(cell: &MasterCell, runs: &[Value], stubs: &Value) -> Option<Problem> {
+    let named = if cell.id.is_empty() { String::new() } else { format!(" `{}`", cell.id) };
+    let may_fail = |tags: &Value| tags.as_array().is_some_and(|tags| tags.iter().any(|tag| tag == "raises-exception"));
+    let tags = &runs.first()?["cells"][cell.index]["metadata"]["tags"];
+    let what = if let Some((kind, why)) = runs.iter().find_map(|run| error_of(run, cell)).filter(|_| !may_fail(tags)) {
+        format!("{}{named} fails on the solution: {kind}: {why}", what_it_is(cell.role))
+    } else if matches!(cell.role, Role::Test { .. }) && error_of(stubs, cell).is_none() {
+        format!("the test{named} passes on the stubs: it gives points for nothing")
+    } else if cell.role == Role::Solution
+        && let Some((_, why)) = error_of(stubs, cell).filter(|(kind, _)| kind == "CompileError")
+    {
+        format!("the stub of{named} does not compile: {why}")
+    } else if differs(runs, cell) {
+        format!("{}{named} shows something else each time: `seed(1)` makes a run repeat", what_it_is(cell.role))
+    } else {
+        return None;
+    };
+    Some(Problem { cell: Some(cell.index + 1), what })
+}
+
+fn what_it_is(role: Role) -> &'static str {
+    match role {
+        Role::Test { .. } => "the test",
+        Role::Solution | Role::Answer { .. } => "the solution",
+        Role::Free | Role::Given | Role::Task { .. } => "the cell",
+    }
+}
+
+/// Whether a cell shows something else in another run.
+fn differs(runs: &[Value], cell: &MasterCell) -> bool {
+    let outputs = |run: &Value| run["cells"][cell.index]["outputs"].clone();
+    runs.windows(2).any(|pair| outputs(&pair[0]) != outputs(&pair[1]))
+}
+
+/// A line for each cell that is worth points.
+fn table(master: &Master, runs: &[Value], stubs: &Value) -> String {
+    let mut table = String::new();
+    for cell in &master.cells {
+        let Some(points) = cell.role.points() else { continue };
+        let (solution, stub) = match cell.role {
+            Role::Test { .. } => {
+                let passes = |executed: &Value| if error_of(executed, cell).is_none() { "passes" } else { "fails" };
+                (runs.last().map_or("", passes), passes(stubs))
+            }
+            _ => ("by hand", "by hand"),
+        };
+        let _ = writeln!(table, "{:24} {points:>6} points   solution {solution:8} stubs {stub}", cell.id);
+    }
+    table
+}

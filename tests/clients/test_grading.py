@@ -1,0 +1,111 @@
+"""`oxtorch assignment`: a master notebook is checked, and made into the students' version."""
+
+import subprocess
+
+import nbformat
+import pytest
+from conftest import OXTORCH
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from test_notebooks import read
+
+MEAN = """fn mean(values: &[f64]) -> Option<f64> {
+    // BEGIN SOLUTION
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    // END SOLUTION
+}"""
+TEST = """assert_eq!(mean(&[1.0, 2.0]), Some(1.5));
+// BEGIN HIDDEN TESTS
+assert_eq!(mean(&[]), None);
+// END HIDDEN TESTS"""
+
+
+def cell(source, name, make=new_code_cell, **nbgrader):
+    empty = {"grade": False, "solution": False, "locked": False, "task": False, "schema_version": 3}
+    return make(source, metadata={"nbgrader": {**empty, "grade_id": name, **nbgrader}})
+
+
+def solution(source, name="mean"):
+    return cell(source, name, solution=True)
+
+
+def graded(source, name="test-mean", points=2):
+    return cell(source, name, grade=True, locked=True, points=points)
+
+
+def answer(source, name="why", points=1):
+    return cell(source, name, new_markdown_cell, grade=True, solution=True, points=points)
+
+
+@pytest.fixture
+def assignment(tmp_path):
+    """Writes a master notebook and calls `oxtorch assignment` on it."""
+
+    def call(command, cells, *arguments):
+        master = tmp_path / "master.ipynb"
+        nbformat.write(new_notebook(cells=cells), master)
+        return subprocess.run(
+            [OXTORCH, "assignment", command, master.name, *arguments], cwd=tmp_path, capture_output=True, text=True
+        )
+
+    return call
+
+
+GIVEN = cell("let data = [1.0, 2.0, 3.0];", "data", locked=True)
+
+
+def test_a_master_whose_tests_pass_on_the_solution_and_fail_on_the_stubs_is_good(assignment, tmp_path):
+    done = assignment("check", [GIVEN, solution(MEAN), graded(TEST), answer("It divides by zero.")])
+    assert done.returncode == 0, done.stderr
+    assert "test-mean                     2 points   solution passes   stubs fails" in done.stdout
+    assert "3 points in all" in done.stdout
+    # Nothing is left beside the master, and it stays as it was.
+    assert [path.name for path in tmp_path.iterdir()] == ["master.ipynb"]
+
+
+def test_what_does_not_hold_is_said_cell_by_cell(assignment):
+    cells = [
+        solution("fn f() -> i64 {\n    // BEGIN SOLUTION\n    1\n    // END SOLUTION\n}", "f"),
+        graded("assert_eq!(f(), 2);", "wrong"),
+        graded("assert!(true);", "always"),
+        cell("std::time::Instant::now()", "time", locked=True),
+        solution("let x: NoSuchType =\n    // BEGIN SOLUTION\n    1\n    // END SOLUTION\n;", "broken"),
+    ]
+    done = assignment("check", cells)
+    assert done.returncode == 1
+    for line in [
+        "cell 2 of the notebook: the test `wrong` fails on the solution: Panic: assertion `left == right` failed",
+        "cell 3 of the notebook: the test `always` passes on the stubs: it gives points for nothing",
+        "cell 4 of the notebook: the cell `time` shows something else each time",
+        "cell 5 of the notebook: the solution `broken` fails on the solution: CompileError",
+        "error: 4 of the cells are not as they have to be",
+    ]:
+        assert line in done.stderr, done.stderr
+
+
+def test_students_get_stubs_that_compile(assignment, tmp_path):
+    cells = [GIVEN, solution(MEAN), graded(TEST), answer("It divides by zero.")]
+    done = assignment("release", cells, "-o", "homework.ipynb")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "wrote homework.ipynb: 2 cells to write, 1 tests, 3 points in all\n"
+    given, mean, test, why = read(tmp_path / "homework.ipynb").cells
+    assert given.source == "let data = [1.0, 2.0, 3.0];"
+    assert mean.source == "fn mean(values: &[f64]) -> Option<f64> {\n    // YOUR CODE HERE\n    todo!()\n}"
+    assert test.source == "assert_eq!(mean(&[1.0, 2.0]), Some(1.5));"
+    assert why.source == "YOUR ANSWER HERE"
+    assert (given.metadata.editable, test.metadata.editable, "editable" in mean.metadata) == (False, False, False)
+    run = subprocess.run([OXTORCH, "run", tmp_path / "homework.ipynb", "--allow-errors"], capture_output=True, text=True)
+    assert run.returncode == 1
+    _, mean, test, _ = read(tmp_path / "homework.ipynb").cells
+    assert mean.outputs == []
+    assert "not yet implemented" in test.outputs[0].evalue
+
+
+def test_a_notebook_that_cannot_be_a_master_is_refused_with_all_reasons(assignment, tmp_path):
+    cells = [solution("// BEGIN SOLUTION"), graded("", points=None), graded("", name="mean")]
+    done = assignment("release", cells, "-o", "homework.ipynb")
+    assert done.returncode == 2
+    assert "cell 1 of the notebook: line 1: `BEGIN SOLUTION` has no `END SOLUTION`" in done.stderr
+    assert "cell 2 of the notebook: `test-mean` is to be graded and has no `points`" in done.stderr
+    assert not (tmp_path / "homework.ipynb").exists()
+    same = assignment("release", [graded(TEST)], "-o", "master.ipynb")
+    assert same.returncode == 1 and "take the place of the master" in same.stderr
