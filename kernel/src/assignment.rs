@@ -1,4 +1,5 @@
-//! `oxtorch assignment`: checks a master notebook, and makes the students' version of it.
+//! `oxtorch assignment`: checks a master notebook, and makes the students' version of it. `oxtorch check`: says what a
+//! student should know of a notebook before it is handed in.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,9 +7,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use oxtorch_grading::{Master, MasterCell, Problem, Role, release};
+use oxtorch_grading::{Homework, Master, MasterCell, Problem, Role, release};
 use oxtorch_system::terminal::{answer, say};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::process::Command;
 
 /// How often the solution runs: what is shown once may differ the next time.
@@ -95,8 +96,32 @@ pub async fn check(path: &Path, timeout: Option<Duration>) -> anyhow::Result<()>
     Ok(())
 }
 
+/// Runs a notebook from its first cell to its last and says what its author should know before it is handed in. It is
+/// an error where something costs points.
+pub async fn check_homework(path: &Path, timeout: Option<Duration>) -> anyhow::Result<()> {
+    let work = tempfile::tempdir().context("cannot create a temporary folder")?;
+    // Who runs it says what is wrong with the file.
+    let executed = execute(path, &work.path().join("executed.ipynb"), timeout).await?;
+    let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let saved: Map<String, Value> = serde_json::from_slice(&text)?;
+    let homework = Homework::new(saved, executed);
+    let findings = homework.findings();
+    for finding in &findings {
+        answer(format_args!("{finding}"));
+    }
+    let (points, of) = homework.points();
+    if of > 0.0 {
+        answer(format_args!("the tests that you see: {points} of {of} points"));
+    }
+    let wrong = findings.iter().filter(|finding| finding.is_wrong).count();
+    anyhow::ensure!(wrong == 0, "{wrong} of these cost points; mend them before you hand it in");
+    let rest = if findings.is_empty() { "" } else { "; look at the lines above" };
+    answer(format_args!("it can be handed in{rest}"));
+    Ok(())
+}
+
 /// Runs a notebook to its end, in a process of its own, and reads what came of it.
-async fn execute(notebook: &Path, to: &Path, timeout: Option<Duration>) -> anyhow::Result<Value> {
+async fn execute(notebook: &Path, to: &Path, timeout: Option<Duration>) -> anyhow::Result<Map<String, Value>> {
     let program = std::env::current_exe().context("cannot find the path of this program")?;
     let mut command = Command::new(program);
     command.arg("run").arg(notebook).arg("-o").arg(to).arg("--allow-errors").stdin(Stdio::null());
@@ -110,7 +135,7 @@ async fn execute(notebook: &Path, to: &Path, timeout: Option<Duration>) -> anyho
 }
 
 /// How a cell ended: what its error is called and says, if it has one.
-fn error_of(executed: &Value, cell: &MasterCell) -> Option<(String, String)> {
+fn error_of(executed: &Map<String, Value>, cell: &MasterCell) -> Option<(String, String)> {
     let outputs = executed["cells"][cell.index]["outputs"].as_array()?;
     let error = outputs.iter().find(|output| output["output_type"] == "error")?;
     let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
@@ -118,7 +143,7 @@ fn error_of(executed: &Value, cell: &MasterCell) -> Option<(String, String)> {
 }
 
 /// What does not hold for a cell.
-fn problem(cell: &MasterCell, runs: &[Value], stubs: &Value) -> Option<Problem> {
+fn problem(cell: &MasterCell, runs: &[Map<String, Value>], stubs: &Map<String, Value>) -> Option<Problem> {
     let named = if cell.id.is_empty() { String::new() } else { format!(" `{}`", cell.id) };
     let may_fail = |tags: &Value| tags.as_array().is_some_and(|tags| tags.iter().any(|tag| tag == "raises-exception"));
     let tags = &runs.first()?["cells"][cell.index]["metadata"]["tags"];
@@ -147,19 +172,20 @@ fn what_it_is(role: Role) -> &'static str {
 }
 
 /// Whether a cell shows something else in another run.
-fn differs(runs: &[Value], cell: &MasterCell) -> bool {
-    let outputs = |run: &Value| run["cells"][cell.index]["outputs"].clone();
+fn differs(runs: &[Map<String, Value>], cell: &MasterCell) -> bool {
+    let outputs = |run: &Map<String, Value>| run["cells"][cell.index]["outputs"].clone();
     runs.windows(2).any(|pair| outputs(&pair[0]) != outputs(&pair[1]))
 }
 
 /// A line for each cell that is worth points.
-fn table(master: &Master, runs: &[Value], stubs: &Value) -> String {
+fn table(master: &Master, runs: &[Map<String, Value>], stubs: &Map<String, Value>) -> String {
     let mut table = String::new();
     for cell in &master.cells {
         let Some(points) = cell.role.points() else { continue };
         let (solution, stub) = match cell.role {
             Role::Test { .. } => {
-                let passes = |executed: &Value| if error_of(executed, cell).is_none() { "passes" } else { "fails" };
+                let passes =
+                    |executed: &Map<String, Value>| if error_of(executed, cell).is_none() { "passes" } else { "fails" };
                 (runs.last().map_or("", passes), passes(stubs))
             }
             _ => ("by hand", "by hand"),

@@ -71,6 +71,7 @@ fn run_command() -> ExitCode {
             Command::Doctor => diagnose(),
             Command::Data(DataCommand::List { json }) => result(data::list(json)),
             Command::Data(DataCommand::Fetch { names }) => result(data::fetch(&names).await),
+            Command::Check { notebook, timeout } => result(assignment::check_homework(&notebook, timeout).await),
             Command::Assignment(AssignmentCommand::Check { master, timeout }) => {
                 result(assignment::check(&master, timeout).await)
             }

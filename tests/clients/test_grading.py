@@ -109,3 +109,31 @@ def test_a_notebook_that_cannot_be_a_master_is_refused_with_all_reasons(assignme
     assert not (tmp_path / "homework.ipynb").exists()
     same = assignment("release", [graded(TEST)], "-o", "master.ipynb")
     assert same.returncode == 1 and "take the place of the master" in same.stderr
+
+
+def test_a_student_learns_what_to_mend_before_handing_in(assignment, tmp_path):
+    assignment("release", [GIVEN, solution(MEAN), graded(TEST), answer("It divides by zero.")], "-o", "homework.ipynb")
+    path = tmp_path / "homework.ipynb"
+
+    def check():
+        return subprocess.run([OXTORCH, "check", path.name], cwd=tmp_path, capture_output=True, text=True)
+
+    done = check()
+    assert done.returncode == 1
+    for line in [
+        "cell 2 of the notebook: it is not written yet",
+        "cell 3 of the notebook: the test does not pass in a run from the top: Panic: not yet implemented",
+        "cell 4 of the notebook: it is not written yet",
+        "the tests that you see: 0 of 2 points",
+    ]:
+        assert line in done.stdout, done.stdout + done.stderr
+    assert "3 of these cost points" in done.stderr
+    homework = read(path)
+    homework.cells[1].source = "fn mean(values: &[f64]) -> Option<f64> { Some(values.iter().sum::<f64>() / 2.0) }"
+    homework.cells[3].source = "An empty list has no mean."
+    nbformat.write(homework, path)
+    subprocess.run([OXTORCH, "run", path], check=True, capture_output=True)
+    before = path.read_bytes()
+    done = check()
+    assert (done.returncode, done.stdout) == (0, "the tests that you see: 2 of 2 points\nit can be handed in\n")
+    assert path.read_bytes() == before

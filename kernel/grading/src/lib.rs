@@ -3,11 +3,13 @@
 //!
 //! What a cell is for stands in its metadata (`nbgrader`, schema 3), so both programs read the same files. [`marks`]
 //! takes out what stands between marks in a cell's text, [`master`] reads and checks a master notebook, [`release`]
-//! makes the students' version.
+//! makes the students' version, and [`homework`] says what its author should know before it is handed in.
 
+pub mod homework;
 pub mod marks;
 pub mod master;
 pub mod release;
 
+pub use homework::{Finding, Homework};
 pub use master::{Master, MasterCell, Part, Problem, Role};
 pub use release::release;

@@ -137,16 +137,10 @@ impl Master {
         if document.get("nbformat").and_then(Value::as_u64) != Some(4) {
             return Err(whole("it is no notebook of format 4".to_owned()));
         }
-        let Some(all) = document.get("cells").and_then(Value::as_array) else {
+        if !document.get("cells").is_some_and(Value::is_array) {
             return Err(whole("it is no notebook: it has no cells".to_owned()));
-        };
-        let (mut cells, mut problems) = (Vec::new(), Vec::new());
-        for (index, cell) in all.iter().enumerate() {
-            match read_cell(index, cell) {
-                Ok(found) => cells.extend(found),
-                Err(what) => problems.push(Problem { cell: Some(index + 1), what }),
-            }
         }
+        let (cells, mut problems) = read_cells(&document);
         problems.extend(twice(&cells));
         if problems.is_empty() && !cells.iter().any(|cell| cell.role.points().is_some()) {
             problems.extend(whole(
@@ -162,6 +156,19 @@ impl Master {
     pub fn points(&self) -> f64 {
         self.cells.iter().filter_map(|cell| cell.role.points()).sum()
     }
+}
+
+/// The cells of a notebook as far as they make sense, and what is wrong with the others.
+pub(crate) fn read_cells(document: &Map<String, Value>) -> (Vec<MasterCell>, Vec<Problem>) {
+    let (mut cells, mut problems) = (Vec::new(), Vec::new());
+    let all = document.get("cells").and_then(Value::as_array);
+    for (index, cell) in all.into_iter().flatten().enumerate() {
+        match read_cell(index, cell) {
+            Ok(found) => cells.extend(found),
+            Err(what) => problems.push(Problem { cell: Some(index + 1), what }),
+        }
+    }
+    (cells, problems)
 }
 
 /// A cell; nothing for one that is neither code nor text.

@@ -1,0 +1,229 @@
+//! What a student should know of a notebook before it is handed in.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::master::{MasterCell, Part, Role, read_cells, text_of};
+use crate::release::TEXT_STUB;
+
+/// Stands in what is still to be written.
+const TO_WRITE: &str = "YOUR CODE HERE";
+
+/// A cell with this tag has to show a figure.
+const FIGURE: &str = "figure";
+
+/// A cell with this tag may fail.
+const MAY_FAIL: &str = "raises-exception";
+
+/// Something that a student should look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The cell's place among all cells, from 1.
+    pub cell: usize,
+    /// The number in its prompt, where it has one.
+    pub prompt: Option<u64>,
+    /// What is wrong with it, and what to do.
+    pub what: String,
+    /// Whether it costs points, and is more than something to look at.
+    pub is_wrong: bool,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "cell {} of the notebook", self.cell)?;
+        if let Some(prompt) = self.prompt {
+            write!(to, ", [{prompt}]")?;
+        }
+        write!(to, ": {}", self.what)
+    }
+}
+
+/// A notebook as it is about to be handed in, and what came of it in a run from its first cell to its last.
+#[derive(Debug)]
+pub struct Homework {
+    cells: Vec<MasterCell>,
+    saved: Map<String, Value>,
+    executed: Map<String, Value>,
+}
+
+impl Homework {
+    /// Takes the notebook as it is saved, and as a run in a new kernel has left it.
+    pub fn new(saved: Map<String, Value>, executed: Map<String, Value>) -> Self {
+        Self { cells: read_cells(&saved).0, saved, executed }
+    }
+
+    /// The points of the visible tests that pass, and those of all of them.
+    pub fn points(&self) -> (f64, f64) {
+        let tests = self.cells.iter().filter(|cell| matches!(cell.role, Role::Test { .. }));
+        let points = tests.map(|cell| (self.error_of(cell).is_none(), cell.role.points().unwrap_or_default()));
+        points.fold((0.0, 0.0), |(got, of), (passes, points)| (got + if passes { points } else { 0.0 }, of + points))
+    }
+
+    /// What its author should know, from the first cell to the last.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut last: Option<(u64, usize)> = None;
+        let mut findings = Vec::new();
+        for cell in &self.cells {
+            let prompt = self.saved_cell(cell)["execution_count"].as_u64();
+            let mut find = |is_wrong: bool, what: String| {
+                findings.push(Finding { cell: cell.index + 1, prompt, what, is_wrong });
+            };
+            if is_unwritten(cell) {
+                find(true, "it is not written yet".to_owned());
+            }
+            if cell.part == Part::Text || cell.source.trim().is_empty() {
+                continue;
+            }
+            match (prompt, last) {
+                (None, _) => find(false, "it was not run, and has no outputs".to_owned()),
+                (Some(prompt), Some((before, place))) if prompt < before => find(
+                    false,
+                    format!("it ran before cell {place} above it, [{before}]: run all cells from the top, and save"),
+                ),
+                (Some(prompt), _) => last = Some((prompt, cell.index + 1)),
+            }
+            let error = self.error_of(cell).filter(|_| !self.has_tag(cell, MAY_FAIL));
+            if let Some(error) = error {
+                let what = if matches!(cell.role, Role::Test { .. }) { "the test does not pass" } else { "it fails" };
+                find(true, format!("{what} in a run from the top: {error}"));
+            } else if prompt.is_some() && shown(&self.saved, cell) != shown(&self.executed, cell) {
+                find(false, "what it shows in a run from the top is not what is saved".to_owned());
+            }
+            if self.has_tag(cell, FIGURE) && !self.shows_figure(cell) {
+                find(true, "it has to show a figure, and shows none".to_owned());
+            }
+        }
+        findings
+    }
+
+    fn saved_cell(&self, cell: &MasterCell) -> &Value {
+        &self.saved["cells"][cell.index]
+    }
+
+    fn has_tag(&self, cell: &MasterCell, tag: &str) -> bool {
+        let tags = self.saved_cell(cell)["metadata"]["tags"].as_array();
+        tags.is_some_and(|tags| tags.iter().any(|other| other == tag))
+    }
+
+    /// The error that ended a cell.
+    fn error_of(&self, cell: &MasterCell) -> Option<String> {
+        let error = outputs(&self.executed, cell).find(|output| output["output_type"] == "error")?;
+        let text = |key: &str| error[key].as_str().unwrap_or_default();
+        Some(format!("{}: {}", text("ename"), text("evalue")))
+    }
+
+    fn shows_figure(&self, cell: &MasterCell) -> bool {
+        let is_picture = |data: &Map<String, Value>| data.keys().any(|kind| kind.starts_with("image/"));
+        outputs(&self.executed, cell).any(|output| output["data"].as_object().is_some_and(is_picture))
+    }
+}
+
+fn outputs<'a>(notebook: &'a Map<String, Value>, cell: &MasterCell) -> impl Iterator<Item = &'a Value> {
+    let cell = notebook.get("cells").and_then(|cells| cells.get(cell.index));
+    cell.and_then(|cell| cell["outputs"].as_array()).into_iter().flatten()
+}
+
+/// What a cell shows, as text.
+fn shown(notebook: &Map<String, Value>, cell: &MasterCell) -> String {
+    let texts = outputs(notebook, cell).map(|output| match output["output_type"].as_str() {
+        Some("stream") => text_of(&output["text"]),
+        _ => text_of(&output["data"]["text/plain"]) + "\n",
+    });
+    texts.collect()
+}
+
+/// Whether students have left a cell as they got it.
+fn is_unwritten(cell: &MasterCell) -> bool {
+    if !cell.role.is_written_by_students() {
+        return false;
+    }
+    let text = cell.source.trim();
+    match cell.part {
+        Part::Code => text.is_empty() || (text.contains(TO_WRITE) && text.contains("todo!()")),
+        Part::Text => text.is_empty() || text == TEXT_STUB,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::master::tests::{cell, notebook};
+
+    fn ran(mut cell: Value, count: Option<u64>, shows: &str) -> Value {
+        cell["execution_count"] = count.into();
+        cell["outputs"] = match shows.split_once(' ') {
+            _ if shows.is_empty() => json!([]),
+            Some(("error", evalue)) => {
+                json!([{"output_type": "error", "ename": "Panic", "evalue": evalue, "traceback": []}])
+            }
+            Some(("figure", text)) => {
+                json!([{"output_type": "display_data", "metadata": {}, "data": {"image/png": "aGk=", "text/plain": text}}])
+            }
+            _ => json!([{"output_type": "stream", "name": "stdout", "text": [shows]}]),
+        };
+        cell
+    }
+
+    fn free(source: &str, tag: &str) -> Value {
+        json!({"cell_type": "code", "metadata": {"tags": [tag]}, "source": source})
+    }
+
+    /// Cells with their number, what is saved of them, and what they show in a run from the top.
+    fn homework(cells: &[(Value, Option<u64>, &str, &str)]) -> Homework {
+        let whole = |executed: bool| {
+            let cells = cells.iter().map(|(cell, count, saved, shows)| match cell["cell_type"].as_str() {
+                Some("code") => ran(cell.clone(), *count, if executed { shows } else { saved }),
+                _ => cell.clone(),
+            });
+            serde_json::from_str(&notebook(&cells.collect::<Vec<_>>())).expect("is JSON")
+        };
+        Homework::new(whole(false), whole(true))
+    }
+
+    #[test]
+    fn a_notebook_that_ran_from_the_top_is_ready() {
+        let homework = homework(&[
+            (free("let x = 1;", "-"), Some(1), "", ""),
+            (cell("code", "f", "s", None, "fn f() -> i64 { todo!() }"), Some(2), "", ""),
+            (cell("code", "t", "gl", Some(2.0), "assert!(f() > 0)"), Some(3), "", ""),
+            (cell("markdown", "why", "gs", Some(1.0), "Because."), None, "", ""),
+            (free("figure()", "figure"), Some(4), "figure <Figure>", "figure <Figure>"),
+            (free("boom()", "raises-exception"), Some(5), "error as told", "error as told"),
+        ]);
+        assert_eq!(homework.findings(), []);
+        assert_eq!(homework.points(), (2.0, 2.0));
+    }
+
+    #[test]
+    fn what_its_author_should_know_is_told_cell_by_cell() {
+        let homework = homework(&[
+            (free("let x = 1;", "-"), Some(7), "", ""),
+            (free("x + 1", "-"), Some(3), "4", "2"),
+            (free("never()", "-"), None, "", ""),
+            (cell("code", "f", "s", None, "fn f() -> i64 {\n    // YOUR CODE HERE\n    todo!()\n}"), Some(8), "", ""),
+            (cell("code", "t", "gl", Some(2.0), "assert!(f() > 0)"), Some(9), "", "error not yet implemented"),
+            (cell("code", "u", "gl", Some(3.0), "assert!(true)"), Some(10), "", ""),
+            (cell("markdown", "why", "gs", Some(1.0), "YOUR ANSWER HERE"), None, "", ""),
+            (free("plot()", "figure"), Some(11), "done", "done"),
+        ]);
+        let told: Vec<String> = homework.findings().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "cell 2 of the notebook, [3]: it ran before cell 1 above it, [7]: run all cells from the top, and save",
+                "cell 2 of the notebook, [3]: what it shows in a run from the top is not what is saved",
+                "cell 3 of the notebook: it was not run, and has no outputs",
+                "cell 4 of the notebook, [8]: it is not written yet",
+                "cell 5 of the notebook, [9]: the test does not pass in a run from the top: Panic: not yet implemented",
+                "cell 7 of the notebook: it is not written yet",
+                "cell 8 of the notebook, [11]: it has to show a figure, and shows none",
+            ]
+        );
+        let wrong: Vec<bool> = homework.findings().iter().map(|finding| finding.is_wrong).collect();
+        assert_eq!(wrong, [false, false, false, true, true, true, true]);
+        assert_eq!(homework.points(), (3.0, 5.0));
+    }
+}
