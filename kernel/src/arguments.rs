@@ -177,9 +177,15 @@ pub struct RunArgs {
     /// Interrupt a cell that runs longer than this; it counts as failed
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// Continue after a cell that failed; the run still counts as failed
-    #[arg(long)]
+    /// Continue after a cell that failed; the run still counts as failed, and all failures are listed at the end
+    #[arg(long, visible_alias = "keep-going")]
     pub allow_errors: bool,
+    /// Write what became of each cell as JSON: its place, number and seconds, and its error
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Keep at most so much of what one cell prints and shows, in megabytes [default: 64]
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub output_limit: Option<u32>,
     /// Share no compiled cells, crates of :dep or downloads with other runs: all is made afresh, and removed at the end
     #[arg(long)]
     pub apart: bool,

@@ -261,6 +261,7 @@ async fn run(arguments: RunArgs) -> ExitCode {
         output: arguments.output,
         timeout: arguments.timeout,
         allow_errors: arguments.allow_errors,
+        output_limit: arguments.output_limit.map(|megabytes| (megabytes as usize) << 20),
     };
     // Ahead of the first cell the terminal is set-up's own.
     let progress = progress::for_stderr();
@@ -272,10 +273,18 @@ async fn run(arguments: RunArgs) -> ExitCode {
         EngineName::Evcxr => Err(NotBuilt.into()),
     };
     match result {
-        Ok(report) if report.failed => ExitCode::from(FAILED),
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(ran) => match arguments.report.map_or(Ok(()), |file| write_report(&ran, &file)) {
+            Ok(()) if ran.failed => ExitCode::from(FAILED),
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(&error, FAILED),
+        },
         Err(error) => report(&error, started.exit_code()),
     }
+}
+
+fn write_report(ran: &oxtorch_notebook::RunReport, file: &Path) -> anyhow::Result<()> {
+    let text = format!("{:#}\n", ran.to_json());
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 async fn kernel(connection_file: &Path, engine: EngineName) -> ExitCode {

@@ -6,6 +6,7 @@
 mod notebook;
 mod outputs;
 mod progress;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use oxtorch_session::{AHEAD, Aside, CellError, CellRequest, Engine, ErrorKind, E
 use oxtorch_system::signals::Endings;
 use oxtorch_system::terminal::say;
 use progress::Progress;
+pub use report::CellReport;
 use tokio::sync::mpsc;
 
 /// Events that may wait to be taken before the cell has to.
@@ -52,6 +54,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// Go on after a cell that failed.
     pub allow_errors: bool,
+    /// The most that is kept of the outputs of one cell, in bytes, if not as much as usual.
+    pub output_limit: Option<usize>,
 }
 
 /// What became of a run.
@@ -67,6 +71,12 @@ pub struct RunReport {
     pub failures: Vec<Failure>,
     /// Where the executed notebook is.
     pub output: PathBuf,
+    /// Each cell that was executed, in order.
+    pub cells: Vec<CellReport>,
+    /// How many would have been.
+    pub total: usize,
+    /// How long it took, without the start, in seconds.
+    pub seconds: f64,
 }
 
 /// A cell that failed.
@@ -120,8 +130,9 @@ pub async fn run<E: Engine>(
     };
     let mut aside = Aside::of(&mut engine);
 
-    let (mut outputs, mut sketch) = (Outputs::default(), Sketch::default());
-    let mut report = RunReport { failed: false, interrupted: false, executed: 0, failures: Vec::new(), output };
+    let (mut outputs, mut sketch) = (Outputs::with_room(options.output_limit), Sketch::default());
+    let mut report = RunReport { total: cells.len(), ..RunReport::of(output) };
+    let first = Instant::now();
     for (number, cell) in (1..).zip(&cells) {
         let execution_count = number as u32;
         sketch.save(&mut notebook, &cells, &outputs, &target)?;
@@ -137,6 +148,7 @@ pub async fn run<E: Engine>(
         let error = ended.outcome.err();
         let failure = error.as_ref().map(|error| error.kind);
         progress.end(number, &cell.source, began.elapsed(), failure);
+        report.cells.push(CellReport::new(cell.index, execution_count, began.elapsed(), error.as_ref()));
         report.executed = number;
         report.interrupted = ended.interrupted;
         let may_fail = cell.tags.iter().any(|tag| tag == MAY_FAIL);
@@ -151,6 +163,7 @@ pub async fn run<E: Engine>(
         }
     }
     report.failed = !report.failures.is_empty() || report.interrupted;
+    report.seconds = first.elapsed().as_secs_f64();
     // The variables are dropped now, and threads print their last lines.
     let mut ended = Some(pin!(engine.shutdown()));
     while let Some(event) = aside.next_until(&mut ended).await {

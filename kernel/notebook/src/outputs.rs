@@ -23,9 +23,10 @@ const BYTES_OF_OUTPUT: usize = 256;
 const WIDGET: &str = "application/vnd.jupyter.widget-view+json";
 
 /// The outputs of all cells so far.
-#[derive(Default)]
 pub(super) struct Outputs {
     cells: Vec<CellOutputs>,
+    /// What is kept of one cell, in bytes.
+    room_of_cell: usize,
     /// What all of them take.
     bytes: usize,
     /// Where displays with an id stand (cell, output), for updates from later cells.
@@ -45,7 +46,19 @@ struct CellOutputs {
     clear_next: bool,
 }
 
+impl Default for Outputs {
+    fn default() -> Self {
+        Self::with_room(None)
+    }
+}
+
 impl Outputs {
+    /// Outputs that keep so many bytes of one cell, or as many as usual.
+    pub(super) fn with_room(room_of_cell: Option<usize>) -> Self {
+        let room_of_cell = room_of_cell.unwrap_or(ROOM_OF_CELL).min(ROOM);
+        Self { cells: Vec::new(), room_of_cell, bytes: 0, displays: HashMap::new() }
+    }
+
     /// From here on outputs are those of the next cell.
     pub(super) fn next_cell(&mut self, execution_count: u32) {
         // What comes later from threads of the cells before replaces nothing.
@@ -59,7 +72,7 @@ impl Outputs {
             let missed = std::mem::take(&mut self.cells[cell].missed);
             if missed > 0 {
                 let megabytes = missed.div_ceil(1 << 20);
-                let (of_cell, of_all) = (ROOM_OF_CELL >> 20, ROOM >> 20);
+                let (of_cell, of_all) = (self.room_of_cell >> 20, ROOM >> 20);
                 let note = format!(
                     "{megabytes} MB more were printed or shown and are not kept: a notebook gets at most {of_cell} MB of one \
                      cell's outputs and {of_all} MB of all"
@@ -149,10 +162,10 @@ impl Outputs {
 
     /// Whether there is room for so many bytes more; where there is none they are missed.
     fn has_room(&mut self, cell: usize, bytes: usize) -> bool {
-        let of_all = self.bytes;
+        let (of_all, room) = (self.bytes, self.room_of_cell);
         let of_cell = self.cell(cell);
         let taken: usize = of_cell.sizes.iter().sum();
-        let has_room = of_cell.missed == 0 && taken + bytes <= ROOM_OF_CELL && of_all + bytes <= ROOM;
+        let has_room = of_cell.missed == 0 && taken + bytes <= room && of_all + bytes <= ROOM;
         if !has_room {
             of_cell.missed += bytes;
         }

@@ -42,7 +42,7 @@ impl File {
     }
 
     fn options(&self) -> RunOptions {
-        RunOptions { notebook: self.path(), output: None, timeout: None, allow_errors: false }
+        RunOptions { notebook: self.path(), output: None, timeout: None, allow_errors: false, output_limit: None }
     }
 
     async fn run(&self, options: RunOptions) -> (RunReport, Value) {
@@ -353,4 +353,28 @@ async fn a_run_that_is_killed_leaves_what_the_cells_before_have_shown_and_says_s
     let unfinished = of(1).expect("is there");
     assert_eq!(unfinished[0]["ename"], "Unfinished");
     assert_eq!(of(2), Some(json!([])), "what did not run has no stale outputs");
+}
+
+#[tokio::test]
+async fn a_report_has_each_cell_with_its_error() {
+    let file = File::of(&["print a", "fail it broke", "print c"]);
+    let (report, _) = file.run(RunOptions { allow_errors: true, ..file.options() }).await;
+    let told = report.to_json();
+    let cells: Vec<_> = told["cells"].as_array().expect("a list").iter().map(|cell| cell["error"].clone()).collect();
+    assert_eq!(cells, [Value::Null, json!({"kind": "Panic", "message": "it broke"}), Value::Null]);
+    assert_eq!((&told["failed"], &told["executed"], &told["total"]), (&json!(true), &json!(3), &json!(3)));
+    assert_eq!((&told["cells"][1]["cell"], &told["cells"][1]["execution_count"]), (&json!(2), &json!(2)));
+    assert!(told["cells"][0]["seconds"].as_f64() <= told["seconds"].as_f64());
+}
+
+#[tokio::test]
+async fn of_what_a_cell_prints_as_much_is_kept_as_the_user_says() {
+    let file = File::of(&["lines 400000", "print b"]);
+    let (_, notebook) = file.run(RunOptions { output_limit: Some(1 << 20), ..file.options() }).await;
+    let outputs = notebook["cells"][0]["outputs"].as_array().expect("a list");
+    let kept = outputs[0]["text"].to_string().len();
+    assert!(kept < 3 << 20, "{kept}");
+    let note = outputs.last().expect("a note")["data"]["text/plain"].to_string();
+    assert!(note.contains("a notebook gets at most 1 MB of one cell's outputs"), "{note}");
+    assert_eq!(notebook["cells"][1]["outputs"][0]["text"], json!(["b\n"]));
 }
