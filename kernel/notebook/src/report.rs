@@ -44,8 +44,8 @@ impl RunReport {
     }
 
     /// The report as JSON: `output`, `failed`, `interrupted`, `executed`, `total`, `seconds`, and in `cells` for each
-    /// that was executed `cell` (its place, from 1), `execution_count`, `seconds`, and `error` with `kind` and `message`
-    /// or null.
+    /// that was executed `cell` (its place, from 1), `execution_count`, `seconds`, and `error` with `kind` and
+    /// `message`, or null.
     pub fn to_json(&self) -> Value {
         let cells = self.cells.iter().map(|cell| {
             let error = cell.error.as_ref().map(|(kind, message)| json!({"kind": kind, "message": message}));
