@@ -89,7 +89,7 @@ def test_students_get_stubs_that_compile(assignment, tmp_path):
     assert done.stdout == "wrote homework.ipynb: 2 cells to write, 1 tests, 3 points in all\n"
     given, mean, test, why = read(tmp_path / "homework.ipynb").cells
     assert given.source == "let data = [1.0, 2.0, 3.0];"
-    assert mean.source == "fn mean(values: &[f64]) -> Option<f64> {\n    // YOUR CODE HERE\n    todo!()\n}"
+    assert mean.source == "fn mean(values: &[f64]) -> Option<f64> {\n    // YOUR CODE HERE\n    todo!();\n}"
     assert test.source == "assert_eq!(mean(&[1.0, 2.0]), Some(1.5));"
     assert why.source == "YOUR ANSWER HERE"
     assert (given.metadata.editable, test.metadata.editable, "editable" in mean.metadata) == (False, False, False)

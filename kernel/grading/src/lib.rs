@@ -2,7 +2,7 @@
 //! of it.
 //!
 //! What a cell is for stands in its metadata (`nbgrader`, schema 3), so both programs read the same files. [`marks`]
-//! takes out what stands between marks in a cell's text, [`master`] reads and checks a master notebook, [`release`]
+//! takes out what stands between marks in a cell's text, [`master`] reads and checks a master notebook, [`mod@release`]
 //! makes the students' version, and [`homework`] says what its author should know before it is handed in.
 
 pub mod homework;

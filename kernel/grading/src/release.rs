@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use crate::marks::{self, Region};
 use crate::master::{Master, MasterCell, Part, Role};
 
-/// What stands where students are to write code. It compiles, and what calls it fails.
-pub const CODE_STUB: &str = "// YOUR CODE HERE\ntodo!()";
+/// What stands where students are to write code. It compiles where statements may follow and where a value is due, and
+/// what calls it fails.
+pub const CODE_STUB: &str = "// YOUR CODE HERE\ntodo!();";
 /// What stands where they are to write text.
 pub const TEXT_STUB: &str = "YOUR ANSWER HERE";
 
@@ -78,7 +79,7 @@ mod tests {
             texts,
             [
                 "let x = 1;",
-                "fn f() -> i64 {\n    // YOUR CODE HERE\n    todo!()\n}",
+                "fn f() -> i64 {\n    // YOUR CODE HERE\n    todo!();\n}",
                 CODE_STUB,
                 "assert!(f() > 0);",
                 TEXT_STUB,
