@@ -168,23 +168,26 @@ mod tests {
     fn gradients_are_those_without_it() {
         let x = Tensor::randn([3, 4], (Kind::Double, Device::Cpu)).set_requires_grad(true);
         let w = Tensor::randn([4, 4], (Kind::Double, Device::Cpu)).set_requires_grad(true);
-        let kept = w.shallow_clone();
-        let calls = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&calls);
-        let block = move |x: &Tensor| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            x.matmul(&kept).tanh().dropout(0.5, true)
+        let attempt = || {
+            let calls = Arc::new(AtomicUsize::new(0));
+            let (counted, kept) = (Arc::clone(&calls), w.shallow_clone());
+            let block = move |x: &Tensor| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                x.matmul(&kept).tanh().dropout(0.5, true)
+            };
+            nn::seed(3);
+            let expected = grad(&block(&x).square().sum(Kind::Double), [&x, &w]);
+            let after = Tensor::rand([2], (Kind::Double, Device::Cpu));
+            nn::seed(3);
+            let y = checkpoint(block, &x);
+            let found = grad(&y.square().sum(Kind::Double), [&x, &w]);
+            assert_eq!(calls.load(Ordering::Relaxed), 3);
+            // The backward pass draws no random numbers for those after it.
+            found.iter().zip(&expected).all(|(found, expected)| found.allclose(expected, 1e-12, 1e-12, false))
+                && Tensor::rand([2], (Kind::Double, Device::Cpu)) == after
         };
-        nn::seed(3);
-        let expected = grad(&block(&x).square().sum(Kind::Double), [&x, &w]);
-        let after = Tensor::rand([2], (Kind::Double, Device::Cpu));
-        nn::seed(3);
-        let y = checkpoint(block, &x);
-        let found = grad(&y.square().sum(Kind::Double), [&x, &w]);
-        assert!(found.iter().zip(&expected).all(|(found, expected)| found.allclose(expected, 1e-12, 1e-12, false)));
-        assert_eq!(calls.load(Ordering::Relaxed), 3);
-        // The backward pass draws no random numbers for those after it.
-        assert_eq!(Tensor::rand([2], (Kind::Double, Device::Cpu)), after);
+        // Random numbers are the process's, and another test may draw some in between.
+        assert!((0..100).any(|_| attempt()));
     }
 
     #[test]

@@ -147,12 +147,17 @@ mod tests {
     fn random_numbers_are_those_without_it() {
         let vs = VarStore::new(Device::Cpu);
         net(&vs.root());
-        nn::seed(1);
-        let expected = Tensor::rand([1], (Kind::Float, Device::Cpu));
-        nn::seed(1);
         let none: [(String, Tensor); 0] = [];
-        nn::functional_call(&vs, &none, net);
-        assert_eq!(Tensor::rand([1], (Kind::Float, Device::Cpu)), expected);
+        let draw = || Tensor::rand([1], (Kind::Float, Device::Cpu));
+        let attempt = || {
+            nn::seed(1);
+            let expected = draw();
+            nn::seed(1);
+            nn::functional_call(&vs, &none, net);
+            draw() == expected
+        };
+        // Random numbers are the process's, and another test may draw some in between.
+        assert!((0..100).any(|_| attempt()));
     }
 
     #[test]
