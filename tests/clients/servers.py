@@ -38,7 +38,10 @@ def everybodys_python():
     """A Python that other users of this machine can run as well, if there is one; else that of the tests."""
     for python in map(Path, [sys._base_executable, "/usr/bin/python3"]):
         real = python.resolve()
-        if real.exists() and all(folder.stat().st_mode & 0o001 for folder in [*python.parents, *real.parents]):
+        if not real.exists() or any(folder.stat().st_mode & 0o001 == 0 for folder in [*python.parents, *real.parents]):
+            continue
+        # Debian has the module that makes environments in a package of its own.
+        if subprocess.run([python, "-c", "import ensurepip, venv"], capture_output=True).returncode == 0:
             return python
     return Path(sys.executable)
 
