@@ -93,7 +93,7 @@ def test_students_get_stubs_that_compile(assignment, tmp_path):
     assert test.source == "assert_eq!(mean(&[1.0, 2.0]), Some(1.5));"
     assert why.source == "YOUR ANSWER HERE"
     assert (given.metadata.editable, test.metadata.editable, "editable" in mean.metadata) == (False, False, False)
-    run = subprocess.run([OXTORCH, "run", tmp_path / "homework.ipynb", "--allow-errors"], capture_output=True, text=True)
+    run = subprocess.run([OXTORCH, "run", tmp_path / "homework.ipynb", "--keep-going"], capture_output=True, text=True)
     assert run.returncode == 1
     _, mean, test, _ = read(tmp_path / "homework.ipynb").cells
     assert mean.outputs == []

@@ -234,10 +234,11 @@ def test_four_jobs_of_slurm_run_at_once_and_a_job_that_is_ended_leaves_its_noteb
                 shutil.chown(path, user.name)
             given = [f"--{option}={value}" for option, value in options.items()]
             command = [shutil.which("srun"), "--ntasks=1", "--mem=2G", *given, machine.program, "run", notebook]
-            process = subprocess.Popen(user.command(*command, **variables), stderr=subprocess.PIPE, text=True, cwd=place)
-            return process, notebook
+            command = user.command(*command, **variables)
+            return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=place), notebook
 
-        sums = [job(f"sum-{n}", f"Tensor::ones([{n}, 3], (Kind::Float, device())).sum(Kind::Float)") for n in range(1, 5)]
+        ones = "Tensor::ones([{}, 3], (Kind::Float, device())).sum(Kind::Float)"
+        sums = [job(f"sum-{n}", ones.format(n)) for n in range(1, 5)]
         for n, (process, notebook) in enumerate(sums, 1):
             _, said = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, said
