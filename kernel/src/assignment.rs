@@ -1,13 +1,12 @@
 //! `oxtorch assignment`: checks a master notebook, and makes the students' version of it. `oxtorch check`: says what a
 //! student should know of a notebook before it is handed in.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use oxtorch_grading::{Homework, Master, MasterCell, Problem, Role, release};
+use oxtorch_grading::{Homework, Master, Problem, Role, Trial, release};
 use oxtorch_system::terminal::{answer, say};
 use serde_json::{Map, Value};
 use tokio::process::Command;
@@ -88,9 +87,9 @@ pub async fn check(path: &Path, timeout: Option<Duration>) -> anyhow::Result<()>
     write(&release(&master), released.path())?;
     let stubs = execute(released.path(), &work.path().join("stubs.ipynb"), timeout).await?;
 
-    let problems: Vec<Problem> = master.cells.iter().filter_map(|cell| problem(cell, &runs, &stubs)).collect();
-    answer(format_args!("{}", table(&master, &runs, &stubs).trim_end()));
-    answer(format_args!("{} points in all", master.points()));
+    let trial = Trial::new(&master, runs, stubs);
+    let problems = trial.problems();
+    answer(format_args!("{}{} points in all", trial.table(), master.points()));
     tell(&problems);
     anyhow::ensure!(problems.is_empty(), "{} of the cells are not as they have to be", problems.len());
     Ok(())
@@ -132,65 +131,4 @@ async fn execute(notebook: &Path, to: &Path, timeout: Option<Duration>) -> anyho
     let executed = output.status.code().is_some_and(|code| code < 2) && to.is_file();
     anyhow::ensure!(executed, "{}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(serde_json::from_slice(&std::fs::read(to)?)?)
-}
-
-/// How a cell ended: what its error is called and says, if it has one.
-fn error_of(executed: &Map<String, Value>, cell: &MasterCell) -> Option<(String, String)> {
-    let outputs = executed["cells"][cell.index]["outputs"].as_array()?;
-    let error = outputs.iter().find(|output| output["output_type"] == "error")?;
-    let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
-    Some((text("ename"), text("evalue")))
-}
-
-/// What does not hold for a cell.
-fn problem(cell: &MasterCell, runs: &[Map<String, Value>], stubs: &Map<String, Value>) -> Option<Problem> {
-    let named = if cell.id.is_empty() { String::new() } else { format!(" `{}`", cell.id) };
-    let may_fail = |tags: &Value| tags.as_array().is_some_and(|tags| tags.iter().any(|tag| tag == "raises-exception"));
-    let tags = &runs.first()?["cells"][cell.index]["metadata"]["tags"];
-    let what = if let Some((kind, why)) = runs.iter().find_map(|run| error_of(run, cell)).filter(|_| !may_fail(tags)) {
-        format!("{}{named} fails on the solution: {kind}: {why}", what_it_is(cell.role))
-    } else if matches!(cell.role, Role::Test { .. }) && error_of(stubs, cell).is_none() {
-        format!("the test{named} passes on the stubs: it gives points for nothing")
-    } else if cell.role == Role::Solution
-        && let Some((_, why)) = error_of(stubs, cell).filter(|(kind, _)| kind == "CompileError")
-    {
-        format!("the stub of{named} does not compile: {why}")
-    } else if differs(runs, cell) {
-        format!("{}{named} shows something else each time: `seed(1)` makes a run repeat", what_it_is(cell.role))
-    } else {
-        return None;
-    };
-    Some(Problem { cell: Some(cell.index + 1), what })
-}
-
-fn what_it_is(role: Role) -> &'static str {
-    match role {
-        Role::Test { .. } => "the test",
-        Role::Solution | Role::Answer { .. } => "the solution",
-        Role::Free | Role::Given | Role::Task { .. } => "the cell",
-    }
-}
-
-/// Whether a cell shows something else in another run.
-fn differs(runs: &[Map<String, Value>], cell: &MasterCell) -> bool {
-    let outputs = |run: &Map<String, Value>| run["cells"][cell.index]["outputs"].clone();
-    runs.windows(2).any(|pair| outputs(&pair[0]) != outputs(&pair[1]))
-}
-
-/// A line for each cell that is worth points.
-fn table(master: &Master, runs: &[Map<String, Value>], stubs: &Map<String, Value>) -> String {
-    let mut table = String::new();
-    for cell in &master.cells {
-        let Some(points) = cell.role.points() else { continue };
-        let (solution, stub) = match cell.role {
-            Role::Test { .. } => {
-                let passes =
-                    |executed: &Map<String, Value>| if error_of(executed, cell).is_none() { "passes" } else { "fails" };
-                (runs.last().map_or("", passes), passes(stubs))
-            }
-            _ => ("by hand", "by hand"),
-        };
-        let _ = writeln!(table, "{:24} {points:>6} points   solution {solution:8} stubs {stub}", cell.id);
-    }
-    table
 }

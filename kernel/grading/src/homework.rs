@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::executed::{error_of, failure_of, has_tag, outputs};
 use crate::master::{MasterCell, Part, Role, read_cells, text_of};
 use crate::release::TEXT_STUB;
 
@@ -12,9 +13,6 @@ const TO_WRITE: &str = "YOUR CODE HERE";
 
 /// A cell with this tag has to show a figure.
 const FIGURE: &str = "figure";
-
-/// A cell with this tag may fail.
-const MAY_FAIL: &str = "raises-exception";
 
 /// Something that a student should look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +54,8 @@ impl Homework {
     /// The points of the visible tests that pass, and those of all of them.
     pub fn points(&self) -> (f64, f64) {
         let tests = self.cells.iter().filter(|cell| matches!(cell.role, Role::Test { .. }));
-        let points = tests.map(|cell| (self.error_of(cell).is_none(), cell.role.points().unwrap_or_default()));
+        let points =
+            tests.map(|cell| (error_of(&self.executed, cell).is_none(), cell.role.points().unwrap_or_default()));
         points.fold((0.0, 0.0), |(got, of), (passes, points)| (got + if passes { points } else { 0.0 }, of + points))
     }
 
@@ -65,7 +64,7 @@ impl Homework {
         let mut last: Option<(u64, usize)> = None;
         let mut findings = Vec::new();
         for cell in &self.cells {
-            let prompt = self.saved_cell(cell)["execution_count"].as_u64();
+            let prompt = self.saved["cells"][cell.index]["execution_count"].as_u64();
             let mut find = |is_wrong: bool, what: String| {
                 findings.push(Finding { cell: cell.index + 1, prompt, what, is_wrong });
             };
@@ -83,50 +82,28 @@ impl Homework {
                 ),
                 (Some(prompt), _) => last = Some((prompt, cell.index + 1)),
             }
-            let error = self.error_of(cell).filter(|_| !self.has_tag(cell, MAY_FAIL));
-            if let Some(error) = error {
+            if let Some(error) = failure_of(&self.executed, cell) {
                 let what = if matches!(cell.role, Role::Test { .. }) { "the test does not pass" } else { "it fails" };
                 find(true, format!("{what} in a run from the top: {error}"));
             } else if prompt.is_some() && shown(&self.saved, cell) != shown(&self.executed, cell) {
                 find(false, "what it shows in a run from the top is not what is saved".to_owned());
             }
-            if self.has_tag(cell, FIGURE) && !self.shows_figure(cell) {
+            if has_tag(&self.saved, cell, FIGURE) && !self.shows_figure(cell) {
                 find(true, "it has to show a figure, and shows none".to_owned());
             }
         }
         findings
     }
 
-    fn saved_cell(&self, cell: &MasterCell) -> &Value {
-        &self.saved["cells"][cell.index]
-    }
-
-    fn has_tag(&self, cell: &MasterCell, tag: &str) -> bool {
-        let tags = self.saved_cell(cell)["metadata"]["tags"].as_array();
-        tags.is_some_and(|tags| tags.iter().any(|other| other == tag))
-    }
-
-    /// The error that ended a cell.
-    fn error_of(&self, cell: &MasterCell) -> Option<String> {
-        let error = outputs(&self.executed, cell).find(|output| output["output_type"] == "error")?;
-        let text = |key: &str| error[key].as_str().unwrap_or_default();
-        Some(format!("{}: {}", text("ename"), text("evalue")))
-    }
-
     fn shows_figure(&self, cell: &MasterCell) -> bool {
         let is_picture = |data: &Map<String, Value>| data.keys().any(|kind| kind.starts_with("image/"));
-        outputs(&self.executed, cell).any(|output| output["data"].as_object().is_some_and(is_picture))
+        outputs(&self.executed, cell).iter().any(|output| output["data"].as_object().is_some_and(is_picture))
     }
-}
-
-fn outputs<'a>(notebook: &'a Map<String, Value>, cell: &MasterCell) -> impl Iterator<Item = &'a Value> {
-    let cell = notebook.get("cells").and_then(|cells| cells.get(cell.index));
-    cell.and_then(|cell| cell["outputs"].as_array()).into_iter().flatten()
 }
 
 /// What a cell shows, as text.
 fn shown(notebook: &Map<String, Value>, cell: &MasterCell) -> String {
-    let texts = outputs(notebook, cell).map(|output| match output["output_type"].as_str() {
+    let texts = outputs(notebook, cell).iter().map(|output| match output["output_type"].as_str() {
         Some("stream") => text_of(&output["text"]),
         _ => text_of(&output["data"]["text/plain"]) + "\n",
     });

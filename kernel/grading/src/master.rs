@@ -143,11 +143,8 @@ impl Master {
         let (cells, mut problems) = read_cells(&document);
         problems.extend(twice(&cells));
         if problems.is_empty() && !cells.iter().any(|cell| cell.role.points().is_some()) {
-            problems.extend(whole(
-                "nothing in it is worth points: give a test cell `points` in JupyterLab's or nbgrader's \
-                                   panel \"Create Assignment\""
-                    .to_owned(),
-            ));
+            let what = "nothing in it is worth points: give a test cell `points` in the panel \"Create Assignment\"";
+            problems.extend(whole(what.to_owned()));
         }
         if problems.is_empty() { Ok(Self { document, cells }) } else { Err(problems) }
     }

@@ -1,0 +1,50 @@
+//! What a run has left in a notebook's cells.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::master::MasterCell;
+
+/// A cell with this tag may fail.
+pub(crate) const MAY_FAIL: &str = "raises-exception";
+
+/// The error that ended a cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CellError {
+    /// What it is called.
+    pub(crate) kind: String,
+    /// What it says.
+    pub(crate) message: String,
+}
+
+impl fmt::Display for CellError {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{}: {}", self.kind, self.message)
+    }
+}
+
+/// What a cell of a notebook shows.
+pub(crate) fn outputs<'a>(notebook: &'a Map<String, Value>, cell: &MasterCell) -> &'a [Value] {
+    let cell = notebook.get("cells").and_then(|cells| cells.get(cell.index));
+    cell.and_then(|cell| cell["outputs"].as_array()).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The error that ended a cell, if one did.
+pub(crate) fn error_of(notebook: &Map<String, Value>, cell: &MasterCell) -> Option<CellError> {
+    let error = outputs(notebook, cell).iter().find(|output| output["output_type"] == "error")?;
+    let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+    Some(CellError { kind: text("ename"), message: text("evalue") })
+}
+
+/// The same of a cell that may not fail.
+pub(crate) fn failure_of(notebook: &Map<String, Value>, cell: &MasterCell) -> Option<CellError> {
+    error_of(notebook, cell).filter(|_| !has_tag(notebook, cell, MAY_FAIL))
+}
+
+/// Whether a cell has a tag.
+pub(crate) fn has_tag(notebook: &Map<String, Value>, cell: &MasterCell, tag: &str) -> bool {
+    let cell = notebook.get("cells").and_then(|cells| cells.get(cell.index));
+    let tags = cell.and_then(|cell| cell["metadata"]["tags"].as_array());
+    tags.is_some_and(|tags| tags.iter().any(|other| other == tag))
+}
