@@ -14,6 +14,7 @@ RELEASED = ["2.9.1", "2.10.0", "2.11.0", "2.12.1", "2.13.0", "2.14.1", "2.15.0"]
 # What `libtorch_cpu.so` links of CUDA.
 LINKED = re.compile(r"nvidia-cuda-(runtime|cupti)(-cu\d+)?")
 
+
 def get(version: str, folder: Path) -> Path:
     """Installs torch in a version, with what its libtorch links, and gives the folder for `LIBTORCH`."""
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-cache-dir", "--quiet"]

@@ -156,11 +156,8 @@ PIPS_COMPILERS = {
     "zig-cc": """\
 #!/bin/sh
 # A C compiler for crates that contain C: pip's `ziglang`.
-count=$#
-while [ "$count" -gt 0 ]; do
-    argument=$1
+for argument do
     shift
-    count=$((count - 1))
     case $argument in
         --target=*) ;;
         *) set -- "$@" "$argument" ;;

@@ -118,7 +118,7 @@ class Hub:
         with open(self.folder / "hub.log", "w") as log:
             command = [python, "-m", "jupyterhub", "--config", config]
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
-        wait(self.is_up, "the hub does not start: " + (self.folder / "hub.log").read_text())
+        wait(self.is_up, "the hub does not start")
 
     def is_up(self):
         if self.process.poll() is not None:
