@@ -185,26 +185,25 @@ fn control_socket() -> io::Result<(UnixStream, UnixStream)> {
 /// thread that runs cells and those that the user has made: this one only reads, and those that it makes have it
 /// blocked too.
 fn end_system_calls_on_sigint() {
-    extern "C" fn on_sigint(_: libc::c_int) {}
-    // SAFETY: the handler does nothing, and the zeroed action is valid: no flags (so no SA_RESTART), an empty mask.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = on_sigint as *const () as usize;
-        libc::sigaction(libc::SIGINT, &action, std::ptr::null_mut());
-    }
+    // Without SA_RESTART.
+    do_nothing_on(libc::SIGINT, 0);
     sigint(libc::SIG_BLOCK);
 }
 
 /// Leaves SIGTERM to the kernel, which hears it as well where a batch system ends all processes of a job, and ends this
 /// one when it has told the running cell. What cells start ends by it as ever: a handler does not outlive an `exec`.
 fn leave_sigterm_to_the_kernel() {
-    extern "C" fn on_sigterm(_: libc::c_int) {}
-    // SAFETY: the handler does nothing, and the zeroed action is valid.
+    do_nothing_on(libc::SIGTERM, libc::SA_RESTART);
+}
+
+fn do_nothing_on(signal: libc::c_int, flags: libc::c_int) {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: the handler does nothing, and the zeroed action is valid: an empty mask.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = on_sigterm as *const () as usize;
-        action.sa_flags = libc::SA_RESTART;
-        libc::sigaction(libc::SIGTERM, &action, std::ptr::null_mut());
+        action.sa_sigaction = nothing as *const () as usize;
+        action.sa_flags = flags;
+        libc::sigaction(signal, &action, std::ptr::null_mut());
     }
 }
 
