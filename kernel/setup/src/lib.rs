@@ -35,7 +35,7 @@ pub use libtorch::python::{errors as pip_errors, find as find_python};
 use libtorch::{Libtorch, python};
 pub use oxtorch_system::child::end_children;
 use oxtorch_system::child::{Output, run};
-use oxtorch_system::home::{Home, HomeError, free_space};
+use oxtorch_system::home::{Home, HomeError, Lock, free_space};
 pub use progress::Progress;
 use serde::{Deserialize, Serialize};
 use shim::other_versions;
@@ -123,9 +123,7 @@ fn ensure_with(home: &Home, versions: Versions, look: Look, progress: &dyn Progr
     if !home.is_writable() {
         return Err(SetupError::NotSetUp { home: home.root().to_owned(), why });
     }
-    let lock = home.lock(LOCK, PATIENCE, |file| {
-        progress.step(&format!("Waiting for another oxtorch that is setting up: it holds {}", file.display()));
-    })?;
+    let lock = lock(home, progress)?;
     match ready() {
         // The other one has done it.
         Ok(runtime) => return Ok(runtime),
@@ -173,7 +171,7 @@ fn provide(home: &Home, versions: Versions, look: Look, progress: &dyn Progress)
     let inputs = build::Inputs { sources: &sources, toolchain: &toolchain, libtorch: &libtorch, shim: &shim };
     let key = inputs.key();
 
-    let there = shim::library(&shim).is_file() && contents::damage(&shim, look).is_none();
+    let there = shim::is_whole(&shim, look);
     let place = build::place(home, &key);
     let damage = contents::damage(&place, look);
     let runtime = match build::built(home, &key, inputs).filter(|_| there && damage.is_none()) {
@@ -200,17 +198,23 @@ fn provide(home: &Home, versions: Versions, look: Look, progress: &dyn Progress)
     settle(home, Runtime { linker, ..runtime }, &libtorch)
 }
 
+/// Waits until nobody else sets up in this home.
+fn lock(home: &Home, progress: &dyn Progress) -> Result<Lock, SetupError> {
+    let lock = home.lock(LOCK, PATIENCE, |file| {
+        progress.step(&format!("Waiting for another oxtorch that is setting up: it holds {}", file.display()));
+    });
+    Ok(lock?)
+}
+
 /// The shim for the libtorch that a set-up takes, compiled now if it is not there yet, and that libtorch.
 fn provide_shim(home: &Home, progress: &dyn Progress) -> Result<(PathBuf, Libtorch), SetupError> {
     let (toolchain, sources) = (toolchain::find()?, sources::all()?);
     let compiler = toolchain::find_compiler()?;
-    let _lock = home.lock(LOCK, PATIENCE, |file| {
-        progress.step(&format!("Waiting for another oxtorch that is setting up: it holds {}", file.display()));
-    })?;
+    let _lock = lock(home, progress)?;
     let mut fits = |libtorch: &Libtorch| fit(home, &sources, &toolchain, &compiler, libtorch, progress);
     let libtorch = libtorch::ensure(home, Look::Hashes, &mut fits, progress)?;
     let shim = shim::place(home, &sources::torch_sys_version()?, &libtorch, &compiler);
-    if !shim::library(&shim).is_file() || contents::damage(&shim, Look::Hashes).is_some() {
+    if !shim::is_whole(&shim, Look::Hashes) {
         let inputs = build::Inputs { sources: &sources, toolchain: &toolchain, libtorch: &libtorch, shim: &shim };
         let crates = build::fetch(home, inputs, progress)?;
         shim::compile(home, &shim, &crates.torch_sys, &libtorch, &compiler, progress)?;

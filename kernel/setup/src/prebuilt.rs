@@ -46,6 +46,13 @@ struct Manifest {
     toolchain: String,
 }
 
+impl Manifest {
+    /// Whether this is the runtime of this program.
+    fn is_own(&self) -> Result<bool, SetupError> {
+        Ok(self.sources == sources::sources_key(&sources::all()?))
+    }
+}
+
 /// What came with the program.
 #[derive(Debug)]
 pub(crate) struct Prebuilt {
@@ -83,7 +90,7 @@ impl Prebuilt {
         let text = fs::read(folder.join(MANIFEST)).map_err(HomeError::at("read", &folder.join(MANIFEST)))?;
         let manifest: Manifest = serde_json::from_slice(&text)
             .map_err(|error| because(format!("{} is damaged ({error})", folder.join(MANIFEST).display())))?;
-        if manifest.sources != sources::sources_key(&sources::all()?) {
+        if !manifest.is_own()? {
             return Err(because(format!("the runtime in {} is another program's", folder.display())));
         }
         Ok(Self { folder, manifest })
@@ -266,9 +273,9 @@ pub fn make(home: &Home, folder: &Path, progress: &dyn Progress) -> Result<(), S
 
 /// Whether a folder has this program's runtime.
 fn is_made(folder: &Path) -> Result<bool, SetupError> {
-    let manifest = fs::read(folder.join(MANIFEST)).ok().and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
-    let sources = sources::sources_key(&sources::all()?);
-    Ok(manifest.is_some_and(|manifest| manifest.sources == sources))
+    let text = fs::read(folder.join(MANIFEST)).ok();
+    let manifest = text.and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
+    manifest.map_or(Ok(false), |manifest| manifest.is_own())
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {

@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 use oxtorch_system::child::{Output, command};
 use oxtorch_system::home::{Home, HomeError, key};
 
+use crate::contents::{self, Look};
 use crate::error::SetupError;
 use crate::libtorch::Libtorch;
 use crate::progress::{Part, Progress};
+use crate::run_tool;
 use crate::tools::toolchain::Compiler;
-use crate::{contents, run_tool};
 
 /// The files of torch-sys that make the shim. The third one there is for Python extensions.
 const FILES: [&str; 2] = ["torch_api", "torch_api_generated"];
@@ -46,6 +47,11 @@ pub(crate) fn place(home: &Home, torch_sys: &str, libtorch: &Libtorch, compiler:
 /// The shim's file in its place.
 pub(crate) fn library(place: &Path) -> PathBuf {
     place.join(format!("{}tch{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
+}
+
+/// Whether the shim is in its place as it was made.
+pub(crate) fn is_whole(place: &Path, look: Look) -> bool {
+    library(place).is_file() && contents::damage(place, look).is_none()
 }
 
 /// Compiles the shim from the unpacked torch-sys crate.

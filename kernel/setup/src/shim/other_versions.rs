@@ -13,7 +13,7 @@ use oxtorch_system::child::{Output, command};
 use oxtorch_system::home::{Home, HomeError};
 
 use super::wrappers::{read_refusals, reduce};
-use crate::contents::{self, Look};
+use crate::contents::Look;
 use crate::error::{SetupError, Unusable};
 use crate::libtorch::{Libtorch, VERSION};
 use crate::progress::{Part, Progress};
@@ -70,8 +70,7 @@ pub(crate) fn known(place: &Path) -> Option<Verdict> {
     }
     let lacking = fs::read(place.join(LACKING)).ok()?;
     let lacking = serde_json::from_slice(&lacking).ok()?;
-    let is_whole = shim::library(place).is_file() && contents::damage(place, Look::Hashes).is_none();
-    is_whole.then_some(Verdict::Fits { lacking })
+    shim::is_whole(place, Look::Hashes).then_some(Verdict::Fits { lacking })
 }
 
 /// Compiles a shim for a libtorch of another version and tests it.
