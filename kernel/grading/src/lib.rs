@@ -3,8 +3,8 @@
 //!
 //! What a cell is for stands in its metadata (`nbgrader`, schema 3), so both programs read the same files. [`marks`]
 //! takes out what stands between marks in a cell's text, [`master`] reads and checks a master notebook, [`mod@release`]
-//! makes the students' version, [`trial`] says from runs of both what does not hold, and [`homework`] says what a student
-//! should know before it is handed in.
+//! makes the students' version, [`trial`] says from runs of both what does not hold, and [`homework`] says what a
+//! student should know before it is handed in.
 
 mod executed;
 pub mod homework;

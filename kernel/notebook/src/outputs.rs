@@ -46,12 +46,6 @@ struct CellOutputs {
     clear_next: bool,
 }
 
-impl Default for Outputs {
-    fn default() -> Self {
-        Self::with_room(None)
-    }
-}
-
 impl Outputs {
     /// Outputs that keep so many bytes of one cell, or as many as usual.
     pub(super) fn with_room(room_of_cell: Option<usize>) -> Self {
@@ -288,7 +282,7 @@ mod tests {
 
     #[test]
     fn what_prints_without_end_fills_no_memory_and_the_notebook_says_so() {
-        let mut outputs = Outputs::default();
+        let mut outputs = Outputs::with_room(None);
         outputs.next_cell(1);
         for _ in 0..100 {
             print(&mut outputs, 1 << 20);
@@ -306,7 +300,7 @@ mod tests {
 
     #[test]
     fn widgets_are_kept_as_their_text() {
-        let mut outputs = Outputs::default();
+        let mut outputs = Outputs::with_room(None);
         outputs.next_cell(1);
         let data = Map::from_iter([(WIDGET.to_owned(), Value::Null), ("text/plain".to_owned(), "k: 5".into())]);
         let display = Display { kind: DisplayKind::Data, data, metadata: Map::new(), display_id: None };
@@ -317,7 +311,7 @@ mod tests {
 
     #[test]
     fn all_cells_together_have_a_bound() {
-        let mut outputs = Outputs::default();
+        let mut outputs = Outputs::with_room(None);
         for cell in 0..20 {
             outputs.next_cell(cell);
             print(&mut outputs, 60 << 20);
@@ -329,7 +323,7 @@ mod tests {
 
     #[test]
     fn what_is_cleared_or_replaced_takes_no_room() {
-        let mut outputs = Outputs::default();
+        let mut outputs = Outputs::with_room(None);
         outputs.next_cell(1);
         for _ in 0..10 {
             print(&mut outputs, 20 << 20);

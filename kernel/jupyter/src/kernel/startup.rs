@@ -38,9 +38,8 @@ pub(crate) struct Starting<E> {
 }
 
 impl<E> Starting<E> {
-    /// The newest word on the set-up, which may be `text`.
-    fn newest(&mut self, text: Option<String>) -> &str {
-        self.told = text.unwrap_or_else(|| std::mem::take(&mut self.told));
+    /// The newest word on the set-up.
+    fn newest(&mut self) -> &str {
         while let Ok(later) = self.progress.try_recv() {
             self.told = later;
         }
@@ -78,7 +77,7 @@ impl<E: Engine> Startup<E> {
     /// How far the set-up is, as long as there is one.
     pub(crate) fn set_up(&mut self) -> Option<&str> {
         match self {
-            Self::Starting(starting) => Some(starting.newest(None)).filter(|told| !told.is_empty()),
+            Self::Starting(starting) => Some(starting.newest()).filter(|told| !told.is_empty()),
             Self::Ready(_) | Self::Failed(_) => None,
         }
     }
@@ -90,18 +89,18 @@ impl<E: Engine> Startup<E> {
             // The progress of a start that is over already interests nobody, unless it failed.
             let waits = !starting.task.is_finished();
             let mut shown = ProgressLine::default();
-            if waits && !starting.newest(None).is_empty() {
-                cell.display(shown.show(starting.told.clone())).await;
+            if waits && !starting.newest().is_empty() {
+                cell.display(shown.show(starting.newest())).await;
             }
             let ended = loop {
                 tokio::select! {
                     biased;
                     Some(text) = starting.progress.recv(), if waits => {
-                        let text = starting.newest(Some(text)).to_owned();
-                        cell.display(shown.show(text)).await;
+                        starting.told = text;
+                        cell.display(shown.show(starting.newest())).await;
                     }
                     started = &mut starting.task => break Ok(started),
-                    () = cell.frontend.interrupts.next() => break Err(interrupted(starting.newest(None))),
+                    () = cell.frontend.interrupts.next() => break Err(interrupted(starting.newest())),
                 }
             };
             if shown.is_shown() {
