@@ -92,7 +92,7 @@ async fn with_items_and_weights(notebook: &mut Notebook) {
 fn an_interrupt_ends_a_busy_loop_within_a_second_and_keeps_variables() {
     notebook_test(async |mut notebook| {
         notebook.run("let mut kept = vec![1, 2, 3];").await;
-        let code = "println!(\"ready\");\nkept.push(4);\nloop { std::hint::black_box(0); }";
+        let code = "kept.push(4);\nprintln!(\"ready\");\nloop { std::hint::black_box(0); }";
         let (shown, took) = interrupted(&mut notebook, code).await;
         assert_eq!(shown.ending(), "KeyboardInterrupt", "{shown:?}");
         assert!(took < SOON, "the interrupt took {took:?}");
