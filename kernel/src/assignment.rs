@@ -129,6 +129,8 @@ async fn execute(notebook: &Path, to: &Path, timeout: Option<Duration>) -> anyho
     }
     let output = command.output().await.context("cannot start this program again")?;
     let executed = output.status.code().is_some_and(|code| code < 2) && to.is_file();
-    anyhow::ensure!(executed, "{}", String::from_utf8_lossy(&output.stderr).trim());
+    // As this program says it, which puts the word ahead of it once more.
+    let said = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(executed, "{}", said.trim().trim_start_matches("error: "));
     Ok(serde_json::from_slice(&std::fs::read(to)?)?)
 }

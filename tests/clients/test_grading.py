@@ -137,3 +137,6 @@ def test_a_student_learns_what_to_mend_before_handing_in(assignment, tmp_path):
     done = check()
     assert (done.returncode, done.stdout) == (0, "the tests that you see: 2 of 2 points\nit can be handed in\n")
     assert path.read_bytes() == before
+    missing = subprocess.run([OXTORCH, "check", "nothing.ipynb"], cwd=tmp_path, capture_output=True, text=True)
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("error: cannot read nothing.ipynb")
