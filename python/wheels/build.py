@@ -53,13 +53,15 @@ def main() -> None:
     parser.add_argument("--libtorch", type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--torch", action="append", default=[], metavar="VERSION")
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="oxtorch-wheels-", dir=arguments.folder) as work:
-        rust = pack_rust(Path(work) / "rust", arguments.folder)
+    # The tools that are called work in other folders.
+    folder = arguments.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="oxtorch-wheels-", dir=folder) as work:
+        rust = pack_rust(Path(work) / "rust", folder)
         versions = libtorchs.RELEASED if "all" in arguments.torch else arguments.torch
         root = unpack_plain(Path(work) / "oxtorch", arguments.plain)
-        prebuild(root, arguments.libtorch, versions)
-        ours = pack_oxtorch(root, arguments.folder, rust)
+        prebuild(root, [libtorch.resolve() for libtorch in arguments.libtorch], versions)
+        ours = pack_oxtorch(root, folder, rust)
         for wheel in ours, rust:
             print(f"{wheel} ({wheel.stat().st_size / 1e6:.0f} MB)")
 

@@ -45,8 +45,9 @@ def machine():
     wheels = folder / "wheels"
     wheels.mkdir()
     plain = build_wheel(wheels)
-    builder = [sys.executable, REPOSITORY / "python/wheels/build.py", folder / "both", "--plain", plain]
-    subprocess.run(builder, env={**os.environ, "OXTORCH_HOME": oxtorch_home()}, check=True)
+    # In the folder where the wheels go, as one types it.
+    builder = [sys.executable, REPOSITORY / "python/wheels/build.py", "both", "--plain", plain]
+    subprocess.run(builder, cwd=folder, env={**os.environ, "OXTORCH_HOME": oxtorch_home()}, check=True)
     subprocess.run([everybodys_python(), "-m", "venv", folder / "venv"], check=True)
     pip = [folder / "venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "-c", REQUIREMENTS, *BESIDE], check=True)

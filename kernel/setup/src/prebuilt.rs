@@ -245,6 +245,8 @@ pub(crate) fn provide(
 ///
 /// Where they cannot be made or written, or there is no compiler for the self-test.
 pub fn make(home: &Home, folder: &Path, progress: &dyn Progress) -> Result<(), SetupError> {
+    // The compiler works in another folder than the user.
+    let folder = &std::path::absolute(folder).map_err(HomeError::at("find", folder))?;
     let unwritten = |error| SetupError::from(HomeError::at("write", folder)(error));
     if is_made(folder)? {
         let (shim, libtorch) = crate::provide_shim(home, progress)?;

@@ -137,3 +137,14 @@ fn a_folder_that_has_the_runtime_gets_a_shim_for_one_more_libtorch() {
     assert_eq!(versions, ["2.13.0", "2.14.0"]);
     assert_eq!(stage.calls("cargo build"), 0, "{}", stage.log());
 }
+
+#[test]
+fn the_folder_may_be_named_from_where_the_user_is() {
+    let stage = Stage::new();
+    let mut command = stage.command(&["prebuild", "here/prebuilt"]);
+    command.current_dir(stage.path(""));
+    succeeds(command);
+    let folder = stage.path("here/prebuilt");
+    assert!(folder.join("self-test").is_file() && folder.join("prebuilt.json").is_file());
+    succeeds(setup(&stage, &folder));
+}
