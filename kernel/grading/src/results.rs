@@ -1,0 +1,157 @@
+//! What grading has found: of one question, of one student, of a class. Reports are written from it, and a run that was
+//! stopped goes on from it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How a question ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The test came to its end and gave all its points.
+    Pass,
+    /// The test gave some of its points.
+    Partial,
+    /// The test panicked, or ended with an error.
+    Fail,
+    /// The test does not compile with what the student has written.
+    CompileError,
+    /// It ran longer than it may.
+    Timeout,
+    /// The process that runs the cells ended.
+    Crash,
+    /// Memory ran out.
+    Memory,
+    /// It printed more than it may.
+    Output,
+    /// It was not reached, or there is nothing to be marked.
+    Missing,
+    /// Somebody has to read it.
+    Manual,
+}
+
+impl Verdict {
+    /// All of them, as reports list them.
+    pub const ALL: [Self; 10] = [
+        Self::Pass,
+        Self::Partial,
+        Self::Fail,
+        Self::CompileError,
+        Self::Timeout,
+        Self::Crash,
+        Self::Memory,
+        Self::Output,
+        Self::Missing,
+        Self::Manual,
+    ];
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Partial => "partial",
+            Self::Fail => "fail",
+            Self::CompileError => "compile error",
+            Self::Timeout => "timeout",
+            Self::Crash => "crash",
+            Self::Memory => "memory",
+            Self::Output => "output",
+            Self::Missing => "missing",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What became of one cell that is worth points.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its `grade_id` in the master.
+    pub id: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What it got. A question that somebody has to read has none until then.
+    pub points: f64,
+    /// What it is worth.
+    pub of: f64,
+    /// What its student is told, a line each: what the test says, then why it failed.
+    pub messages: Vec<String>,
+    /// Whether students have not seen some of its test.
+    pub is_hidden: bool,
+    /// How long it took, in seconds, with its compilation.
+    pub seconds: f64,
+    /// What a student has written, where somebody has to read it.
+    pub answer: Option<String>,
+    /// How it is to be marked, from the master, where somebody has to read it.
+    pub rubric: Option<String>,
+}
+
+impl Question {
+    /// Whether somebody still has to read it.
+    pub fn waits(&self) -> bool {
+        self.verdict == Verdict::Manual
+    }
+}
+
+/// Something that somebody should look at. It changes no mark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flag {
+    /// The cell's place among all cells of what was handed in, from 1; none where it is about the whole.
+    pub cell: Option<usize>,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cell {
+            Some(cell) => write!(f, "cell {cell}: {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+/// What became of what one student has handed in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Graded {
+    /// The student, as the folder or the file name has it.
+    pub student: String,
+    /// The questions, in the order of the master.
+    pub questions: Vec<Question>,
+    /// What somebody should look at.
+    pub flags: Vec<Flag>,
+    /// Why nothing could be run: then all questions are missing.
+    pub problem: Option<String>,
+    /// When it was handed in, in seconds since 1970 (UTC), where that is known.
+    pub handed_in: Option<i64>,
+    /// The SHA-256 of the file, in hexadecimal digits.
+    pub fingerprint: String,
+    /// How long its run took, in seconds.
+    pub seconds: f64,
+    /// The notebook as it was executed, without what hidden tests show.
+    pub notebook: Value,
+}
+
+impl Graded {
+    /// The sum of the points so far, without rules about time.
+    pub fn points(&self) -> f64 {
+        self.questions.iter().map(|question| question.points).sum()
+    }
+
+    /// What all questions are worth.
+    pub fn of(&self) -> f64 {
+        self.questions.iter().map(|question| question.of).sum()
+    }
+
+    /// How many questions somebody still has to read.
+    pub fn waiting(&self) -> usize {
+        self.questions.iter().filter(|question| question.waits()).count()
+    }
+}
