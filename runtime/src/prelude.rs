@@ -37,6 +37,7 @@ pub use anyhow::{Context, Result, anyhow};
 
 pub use crate::animation::Animation;
 pub use crate::autograd::TensorHooks as _;
+pub use crate::cell::points;
 pub use crate::checkpoint::checkpoint;
 pub use crate::data::{
     DataLoader, Dataset, Standardize, Subset, TensorDataset, WeightedRandomSampler, iris, k_fold, karate_club,

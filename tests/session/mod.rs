@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use oxtorch_engine::{Cache, NativeEngine};
-use oxtorch_protocol::{Display, DisplayKind};
+use oxtorch_protocol::{Display, DisplayKind, Told};
 use oxtorch_session::{CellError, CellRequest, Engine, Event, Stream};
 use oxtorch_system::home::{Home, Scratch};
 use tokio::sync::mpsc;
@@ -31,6 +31,8 @@ pub struct Shown {
     pub result: Option<Display>,
     /// How often the cell cleared its output.
     pub cleared: usize,
+    /// What a test told of itself.
+    pub marks: Vec<Told>,
     /// Why it failed, where it did.
     pub error: Option<CellError>,
 }
@@ -62,6 +64,7 @@ impl Shown {
             Event::ClearOutput { .. } => self.cleared += 1,
             // As a front without widgets.
             Event::Comm(_) => {}
+            Event::Mark(told) => self.marks.push(told),
             Event::Input { reply, .. } => {
                 // The cell may have been interrupted meanwhile; then nobody waits for the answer.
                 let _ = reply.send(answers.next());
@@ -123,7 +126,7 @@ impl<E: Engine> Notebook<E> {
     pub async fn run_with(&mut self, code: &str, answers: Vec<String>, mut watch: impl FnMut(&Shown)) -> Shown {
         self.count += 1;
         let (execution_count, allow_stdin) = (self.count, !answers.is_empty());
-        let request = CellRequest { code, execution_count, allow_stdin, cell_id: self.cell_id };
+        let request = CellRequest { allow_stdin, cell_id: self.cell_id, ..CellRequest::new(code, execution_count) };
         let mut answers = answers.into_iter();
         let (sender, mut events) = mpsc::channel(64);
         let mut shown = Shown::default();

@@ -143,7 +143,7 @@ pub async fn run<E: Engine>(
         }
         outputs.next_cell(execution_count);
         engine.expect(cells[number..].iter().take(AHEAD).map(|cell| cell.source.clone()).collect());
-        let request = CellRequest { code: &cell.source, execution_count, allow_stdin: false, cell_id: None };
+        let request = CellRequest::new(&cell.source, execution_count);
         let ended = run_cell(&mut engine, request, options.timeout, &mut aside, &mut outputs, &mut signals).await;
         let error = ended.outcome.err();
         let failure = error.as_ref().map(|error| error.kind);

@@ -1,5 +1,7 @@
 //! What evaluates cells.
 
+use std::collections::BTreeSet;
+
 use oxtorch_protocol::{Comm, CommRequest};
 use tokio::sync::mpsc;
 
@@ -16,6 +18,30 @@ pub struct CellRequest<'a> {
     pub allow_stdin: bool,
     /// What the frontend knows the cell by, whatever its text and its number are, where it tells.
     pub cell_id: Option<&'a str>,
+    /// Who has written it.
+    pub author: Author<'a>,
+}
+
+impl<'a> CellRequest<'a> {
+    /// A cell of the user's that nobody answers questions of.
+    pub fn new(code: &'a str, execution_count: u32) -> Self {
+        Self { code, execution_count, allow_stdin: false, cell_id: None, author: Author::User }
+    }
+}
+
+/// Who has written a cell. Where homework is graded, that decides what the cell sees of the others: what a student
+/// defines changes nothing in what the teacher has written.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Author<'a> {
+    /// Whose session it is.
+    #[default]
+    User,
+    /// A student. What could reach around the compiler's checks is refused.
+    Student,
+    /// The teacher, who sees of the student's names these alone.
+    Teacher(&'a BTreeSet<String>),
+    /// As [`Teacher`](Author::Teacher), and the cell is a test: it tells [`Event::Mark`].
+    Test(&'a BTreeSet<String>),
 }
 
 /// How many of the cells that come next an engine is told of.
@@ -77,6 +103,11 @@ pub trait Engine: Send + 'static {
     /// cells run, or much of it is shown with the next cell; if nobody asks, all of it is.
     fn aside(&mut self) -> Option<mpsc::Receiver<Event>> {
         None
+    }
+
+    /// The names of what cells have defined, which a later cell can use.
+    fn names(&self) -> BTreeSet<String> {
+        BTreeSet::new()
     }
 
     /// Told once, when it runs and nobody has asked for anything for a while: time for work that makes the first

@@ -1,6 +1,6 @@
 //! What a running cell shows.
 
-use oxtorch_protocol::{Comm, Display, DisplayKind};
+use oxtorch_protocol::{Comm, Display, DisplayKind, Told};
 use serde_json::Map;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -38,6 +38,8 @@ pub enum Event {
     /// Something for the twin of a widget in the frontend. A front that draws no widgets leaves it out: the cell has
     /// shown as text what there is to see.
     Comm(Comm),
+    /// A test tells of itself: nothing else can.
+    Mark(Told),
     /// The cell asks for a line of input. Dropping `reply` or sending `None` says that nobody can be asked.
     Input {
         /// Shown ahead of the field.

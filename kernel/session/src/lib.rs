@@ -16,7 +16,7 @@ mod interrupt;
 mod question;
 
 pub use aside::Aside;
-pub use engine::{AHEAD, CellRequest, Engine};
+pub use engine::{AHEAD, Author, CellRequest, Engine};
 pub use error::{CellError, ErrorKind};
 pub use event::{Event, ProgressLine, Stream, note_display};
 pub use interrupt::{Interrupt, Interrupter};

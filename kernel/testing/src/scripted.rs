@@ -108,7 +108,7 @@ impl Engine for Scripted {
         match asked.data.get("run").and_then(Value::as_str).unwrap_or_default() {
             "close" => (Ok(()), vec![comm(&asked.id, CommAction::Close)]),
             line => {
-                let request = CellRequest { code: line, execution_count: 0, allow_stdin: false, cell_id: None };
+                let request = CellRequest::new(line, 0);
                 let outcome = self.command(line, request, events).await;
                 (outcome, vec![comm(&asked.id, CommAction::Message)])
             }

@@ -95,6 +95,33 @@ pub struct Run {
     /// What a frontend has to say to the widgets, in place of a cell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comm: Option<CommRequest>,
+    /// The key of a test that is graded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+}
+
+/// What a test tells of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// That of its run.
+    pub key: String,
+    /// What it tells.
+    pub told: Told,
+}
+
+/// What a test can tell of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Told {
+    /// It gives points.
+    Points {
+        /// How many.
+        points: f64,
+        /// What the student is told of them.
+        message: String,
+    },
+    /// It has come to its end.
+    Ended,
 }
 
 /// What goes through a comm, a channel between an object here and its twin in the frontend.
@@ -162,6 +189,8 @@ pub enum FromHost {
         /// A line of text.
         text: String,
     },
+    /// A test tells of itself.
+    Mark(Mark),
     /// The cell that was asked for last has ended.
     Done(Box<Done>),
 }

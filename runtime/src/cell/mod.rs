@@ -16,6 +16,7 @@
 mod asynchronous;
 mod broadcasts;
 mod describe;
+mod graded;
 mod long_text;
 mod notes;
 mod number;
@@ -29,6 +30,8 @@ mod timeit;
 pub use asynchronous::{enter_as_well, enter_tokio, stage_async};
 pub(crate) use broadcasts::note_broadcasts;
 pub use describe::{DescribedByItself, DescribedBySize, DescribedByText};
+pub(crate) use graded::lay_key;
+pub use graded::{GradedTest, points};
 pub(crate) use notes::{note, note_each, take_back_each};
 pub use number::{AsItIs, Number, Written};
 #[cfg(test)]

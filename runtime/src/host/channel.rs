@@ -12,7 +12,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use oxtorch_protocol::{
-    DEEPEST_DATA, Display, DisplayKind, FromHost, LONGEST_MESSAGE, Outcome, is_too_deep, write_message,
+    DEEPEST_DATA, Display, DisplayKind, FromHost, LONGEST_MESSAGE, Mark, Outcome, Told, is_too_deep, write_message,
 };
 use thiserror::Error;
 
@@ -129,7 +129,15 @@ fn replaced(message: &FromHost) -> Option<FromHost> {
             Some(FromHost::Done(done))
         }
         FromHost::Input { prompt, password } => Some(FromHost::Input { prompt: cut(prompt)?, password: *password }),
-        FromHost::Ready(_) | FromHost::ClearOutput { .. } | FromHost::Comm(_) | FromHost::Note { .. } => None,
+        FromHost::Mark(Mark { key, told: Told::Points { points, message } }) => {
+            let told = Told::Points { points: *points, message: cut(message)? };
+            Some(FromHost::Mark(Mark { key: key.clone(), told }))
+        }
+        FromHost::Ready(_)
+        | FromHost::ClearOutput { .. }
+        | FromHost::Comm(_)
+        | FromHost::Mark(_)
+        | FromHost::Note { .. } => None,
     }
 }
 

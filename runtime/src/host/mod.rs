@@ -371,7 +371,12 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, spare: &mut Spare, run: &
     let Some(symbol) = &run.symbol else { return cell::end() };
     // SAFETY: the kernel has written a function of this name and type into the library.
     match unsafe { library.get::<fn()>(symbol.as_bytes()) } {
-        Ok(function) => in_modes(*function),
+        Ok(function) => {
+            cell::lay_key(run.test.clone());
+            let done = in_modes(*function);
+            cell::lay_key(None);
+            done
+        }
         Err(error) => not_loaded(error),
     }
 }

@@ -137,7 +137,7 @@ impl NativeEngine {
             return None;
         }
         let interrupter = self.interrupter();
-        let request = CellRequest { code: name, execution_count: 0, allow_stdin: false, cell_id: None };
+        let request = CellRequest::new(name, 0);
         let (events, mut shown) = mpsc::channel(16);
         let names = Names::from_iter([name.to_owned()]);
         let mut described = std::pin::pin!(self.describe_variables(names, Execution { request, events: &events }));

@@ -1,7 +1,9 @@
 //! The engine: one cell, one crate, compiled by rustc and run by the host.
 
+mod graded;
 pub(crate) mod run;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -180,12 +182,14 @@ impl NativeEngine {
         parsed: Result<ParsedCell, ParseError>,
         call: Execution<'_>,
     ) -> Result<Told, CellError> {
+        graded::refuse(text)?;
+        let seen = graded::seen_by(&self.state, call);
         let start = Instant::now();
         let cancelled = self.cancelled();
         let compiled = tokio::select! {
             compiled = async {
                 self.speculation.wait_for(&text.text).await;
-                self.compile(text, parsed).await
+                self.compile(seen.as_ref().unwrap_or(&self.state), text, parsed).await
             } => compiled,
             () = cancelled => {
                 // What waits behind a compilation that does not end would wait for ever.
@@ -198,6 +202,7 @@ impl NativeEngine {
             self.state.fail(text);
         }
         let (cell, ready) = compiled?;
+        graded::refuse_compiled(&self.state, &ready, text)?;
         self.state.scope.renumber(text);
         if !ready.library {
             return Ok(Told::default());
@@ -211,6 +216,7 @@ impl NativeEngine {
             symbol: ready.emission.runs.then(|| RUN_SYMBOL.to_owned()),
             allow_stdin: call.request.allow_stdin,
             forget: committed.forget,
+            test: graded::key(text),
             ..Run::default()
         };
         let done = self.run(run, call).await;
@@ -235,15 +241,16 @@ impl NativeEngine {
 
     async fn compile(
         &self,
+        state: &State,
         text: &Arc<CellText>,
         parsed: Result<ParsedCell, ParseError>,
     ) -> Result<(ParsedCell, CompiledCell), CellError> {
         match parsed {
             Ok(mut cell) => {
-                let ready = self.compiler.compile(&self.state, text, &mut cell, Purpose::Run).await?;
+                let ready = self.compiler.compile(state, text, &mut cell, Purpose::Run).await?;
                 Ok((cell, ready))
             }
-            Err(error) => Err(self.compiler.syntax_error(&self.state, text, &error).await),
+            Err(error) => Err(self.compiler.syntax_error(state, text, &error).await),
         }
     }
 
@@ -327,6 +334,10 @@ impl Engine for NativeEngine {
         let (aside, events) = BetweenCells::new(rewriting(&self.compiler.sources));
         self.aside = Some(aside);
         Some(events)
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        self.state.names()
     }
 
     fn rest(&mut self) {

@@ -77,7 +77,7 @@ impl NativeEngine {
             let ended = Comm { action: CommAction::Close, data: Map::new(), ..request.comm };
             return Ok(Done { comms: vec![ended], ..Done::default() });
         }
-        let cell = CellRequest { code: "", execution_count: self.last_cell, allow_stdin: false, cell_id: None };
+        let cell = CellRequest::new("", self.last_cell);
         let run = Run { comm: Some(request), ..Run::default() };
         let done = self.run(run, Execution { request: cell, events }).await?;
         self.spent.add(&done.cost);

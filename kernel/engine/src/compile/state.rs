@@ -1,6 +1,6 @@
 //! What later cells can see of earlier ones: items, variables, and what became of those that are gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::commands::Optimise;
 use crate::compile::CompiledCell;
@@ -50,6 +50,13 @@ impl State {
     pub fn knows(&self, name: &str) -> bool {
         let is_imported = || self.scope.declared_uses().iter().any(|leaf| leaf.name.as_deref() == Some(name));
         self.variables.live.contains_key(name) || self.scope.find(name).is_some() || is_imported()
+    }
+
+    /// The names that mean something to the cells of the session because a cell says so.
+    pub fn names(&self) -> BTreeSet<String> {
+        let items = self.scope.names().map(|(name, _)| name.to_owned());
+        let uses = self.scope.declared_uses().iter().filter_map(|leaf| leaf.name.clone());
+        items.chain(uses).chain(self.variables.live.keys().cloned()).collect()
     }
 
     /// The macros whose calls may stand for items.

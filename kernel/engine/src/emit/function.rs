@@ -34,6 +34,10 @@ impl Emitter<'_> {
             self.glue(&format!("#[define_opaque({})] ", aliases.join(", ")));
         }
         self.glue(&format!("pub fn __oxtorch_run() {{ {SHOW_TRAITS} "));
+        if self.is_test() {
+            // Ahead of anything that a student has written.
+            self.glue("__OXTORCH_TEST.begin(); ");
+        }
         if self.input.cell.asynchronous {
             self.glue("::oxtorch::cell::enter_tokio(); ");
         }
@@ -138,6 +142,9 @@ impl Emitter<'_> {
     fn stages(&mut self) {
         // A loop: calls of calls, as deep as there are stages, could overflow the stack.
         let endings: Vec<Ending> = (0..self.out.stages.len()).map(|number| self.stage(number)).collect();
+        if self.is_test() {
+            self.glue("__OXTORCH_TEST.end(); ");
+        }
         for (number, ending) in endings.into_iter().enumerate().rev() {
             self.drop_all(&ending.dropped);
             for id in ending.forgotten {

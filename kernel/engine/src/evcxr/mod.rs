@@ -168,7 +168,9 @@ impl Cell<'_> {
             Line::Message(FromHost::Display(display)) => self.show(Event::Display(display)).await,
             Line::Message(FromHost::ClearOutput { wait }) => self.show(Event::ClearOutput { wait }).await,
             Line::Message(FromHost::Note { text }) => self.show(Event::Note(text)).await,
-            Line::Message(FromHost::Ready(_) | FromHost::Comm(_) | FromHost::Input { .. } | FromHost::Done(_)) => {}
+            Line::Message(
+                FromHost::Ready(_) | FromHost::Comm(_) | FromHost::Input { .. } | FromHost::Mark(_) | FromHost::Done(_),
+            ) => {}
         }
     }
 

@@ -167,8 +167,8 @@ impl Between {
             }
             // The user has nothing to do with a cell that has ended.
             FromHost::Input { .. } => return self.requests.send(&ToHost::Input { value: None }),
-            // A run that nobody waits for any more, because the kernel ends.
-            FromHost::Done(_) => return Ok(()),
+            // A run that nobody waits for any more, because the kernel ends; a mark has no test to be of.
+            FromHost::Done(_) | FromHost::Mark(_) => return Ok(()),
             FromHost::Note { text } => Event::Note(text),
             FromHost::Display(display) => Event::Display(rewritten(display, &*self.aside.rewrite)),
             FromHost::ClearOutput { wait } => Event::ClearOutput { wait },

@@ -68,6 +68,8 @@ pub struct Host {
     reader: Reader,
     requests: Requests,
     runs: u64,
+    /// The key of the test that runs.
+    test: Option<String>,
     /// Of the last run.
     interrupts: Arc<Interrupts>,
     ready: Arc<OnceLock<Ready>>,
@@ -212,6 +214,7 @@ impl Host {
         self.runs += 1;
         run.id = self.runs;
         let allow_stdin = run.allow_stdin;
+        self.test = run.test.clone();
         self.begin_reading(outlet).await?;
         let mut sent = self.requests.send(&ToHost::Run(run));
         if self.was_interrupted() {
@@ -325,6 +328,12 @@ impl Host {
                         FromHost::Note { text } => {
                             outlet.show(streams.take_held()).await;
                             outlet.show([Event::Note(text)]).await;
+                        }
+                        // Without the key it is somebody else who speaks for the test.
+                        FromHost::Mark(mark) => {
+                            if self.test.as_ref() == Some(&mark.key) {
+                                outlet.show([Event::Mark(mark.told)]).await;
+                            }
                         }
                         FromHost::Input { .. } if !allow_stdin => {
                             let _ = self.requests.send(&ToHost::Input { value: None });

@@ -89,6 +89,7 @@ impl Host {
             reader: Reader::new(streams),
             requests,
             runs: 0,
+            test: None,
             interrupts: Arc::default(),
             ready: Arc::default(),
             writers: [stdout_writer, stderr_writer],

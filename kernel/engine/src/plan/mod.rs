@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::plan::scope::{CrateName, LiveItem, Scope, stale_impl_name};
-use crate::source::fragment::{Edit, Fragment};
+use crate::source::fragment::{Author, Edit, Fragment};
 use crate::source::identifiers::{Names, in_pattern};
 use crate::source::parse::{Impl, ImplHead, Item, ItemKind, ParsedCell, UseLeaf};
 use crate::source::words::in_name;
@@ -186,6 +186,8 @@ struct Affected<'a> {
     impls: BTreeSet<usize>,
     /// Those that their cell no longer has: it was edited and is run again.
     withdrawn: BTreeSet<usize>,
+    /// Whether a student has written the cell.
+    is_students: bool,
 }
 
 impl<'a> Affected<'a> {
@@ -204,6 +206,7 @@ impl<'a> Affected<'a> {
             items: BTreeSet::new(),
             impls: BTreeSet::new(),
             withdrawn: BTreeSet::new(),
+            is_students: cell.text().is_some_and(|text| text.author == Author::Student),
         };
         for (index, live) in scope.items.iter().enumerate() {
             if is_in(&live.item.names, &affected.local) {
@@ -303,7 +306,15 @@ impl<'a> Affected<'a> {
         let moves = is_in(&item.names, self.stale)
             || is_in(&item.names, &self.wanted)
             || self.depends(&item.mentions, &item.names, by_members);
-        !moves
+        !moves || (self.is_students && item.fragment.cell.author.is_teacher() && !self.is_moved_along(item))
+    }
+
+    /// Whether one of the teacher's items has to follow something that moves. What a student defines under a name that
+    /// it mentions is not what it means.
+    fn is_moved_along(&self, item: &Item) -> bool {
+        let moved = self.items.iter().map(|index| &self.scope.items[*index].item);
+        let has_moved = |name: &String| moved.clone().any(|other| other.names.contains(name));
+        is_in(&item.names, &self.wanted) || item.mentions.iter().any(has_moved)
     }
 
     fn depends(&self, mentions: &Names, own: &[String], by_members: bool) -> bool {

@@ -16,15 +16,48 @@ pub struct CellText {
     pub shown: String,
     /// What relative paths of files in it start from; `None` where it reads none.
     pub folder: Option<PathBuf>,
+    /// Who has written it.
+    pub author: Author,
     number: AtomicU32,
     id: Option<String>,
+}
+
+/// Who has written a cell (see [`oxtorch_session::Author`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Author {
+    /// Whose session it is.
+    #[default]
+    User,
+    /// A student whose work is graded.
+    Student,
+    /// The teacher.
+    Teacher,
+    /// The teacher, and it is a test.
+    Test,
+}
+
+impl Author {
+    fn of(author: oxtorch_session::Author<'_>) -> Self {
+        match author {
+            oxtorch_session::Author::User => Self::User,
+            oxtorch_session::Author::Student => Self::Student,
+            oxtorch_session::Author::Teacher(_) => Self::Teacher,
+            oxtorch_session::Author::Test(_) => Self::Test,
+        }
+    }
+
+    /// Whether it is the teacher.
+    pub fn is_teacher(self) -> bool {
+        matches!(self, Self::Teacher | Self::Test)
+    }
 }
 
 impl CellText {
     /// The text of the cell with that number in its prompt.
     pub fn new(number: u32, text: &str) -> Arc<Self> {
         let text = text.replace("\r\n", "\n");
-        Arc::new(Self { shown: text.clone(), text, folder: None, number: AtomicU32::new(number), id: None })
+        let number = AtomicU32::new(number);
+        Arc::new(Self { shown: text.clone(), text, folder: None, author: Author::User, number, id: None })
     }
 
     /// A part of the cell: the same text with blanks in place of the rest. It runs in `folder`.
@@ -32,7 +65,7 @@ impl CellText {
         debug_assert_eq!(cell.code.len(), part.len(), "a part keeps the cell's offsets");
         let number = AtomicU32::new(cell.execution_count);
         let (shown, id) = (cell.code.to_owned(), cell.cell_id.map(str::to_owned));
-        Arc::new(Self { text: part, shown, folder, number, id })
+        Arc::new(Self { text: part, shown, folder, author: Author::of(cell.author), number, id })
     }
 
     /// Whether this is what the same cell of the notebook held when it was run before.
