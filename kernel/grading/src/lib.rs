@@ -6,6 +6,7 @@
 //! makes the students' version, [`trial`] says from runs of both what does not hold, [`homework`] says what a student
 //! should know before it is handed in, and [`results`] has what grading finds.
 
+pub mod collate;
 mod executed;
 pub mod homework;
 pub mod marks;
@@ -14,6 +15,7 @@ pub mod release;
 pub mod results;
 pub mod trial;
 
+pub use collate::{Collated, Collation, NoSubmission};
 pub use homework::{Finding, Homework};
 pub use master::{Master, MasterCell, Part, Problem, Role};
 pub use release::release;

@@ -100,6 +100,18 @@ pub fn replace(text: &str, replaced: impl Fn(Region) -> Option<&'static str>) ->
     }
 }
 
+/// What stands in the regions of this kind, without their marks.
+pub fn within(text: &str, region: Region) -> String {
+    let mut is_in = false;
+    let lines = text.lines().filter(|line| {
+        let begins = Region::begun_by(line) == Some(region);
+        let ends = region.is_ended_by(line);
+        is_in = (is_in || begins) && !ends;
+        is_in && !begins
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Whether a text has a region of this kind.
 pub fn has(text: &str, region: Region) -> bool {
     text.lines().any(|line| Region::begun_by(line) == Some(region))

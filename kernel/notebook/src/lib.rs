@@ -7,6 +7,7 @@ mod notebook;
 mod outputs;
 mod progress;
 mod report;
+mod stepwise;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use oxtorch_system::signals::Endings;
 use oxtorch_system::terminal::say;
 use progress::Progress;
 pub use report::CellReport;
+pub use stepwise::{Limits, Step, Stepwise};
 use tokio::sync::mpsc;
 
 /// Events that may wait to be taken before the cell has to.
@@ -132,6 +134,7 @@ pub async fn run<E: Engine>(
 
     let (mut outputs, mut sketch) = (Outputs::with_room(options.output_limit), Sketch::default());
     let mut report = RunReport { total: cells.len(), ..RunReport::of(output) };
+    let limits = Limits { timeout: options.timeout, ..Limits::default() };
     let first = Instant::now();
     for (number, cell) in (1..).zip(&cells) {
         let execution_count = number as u32;
@@ -144,7 +147,7 @@ pub async fn run<E: Engine>(
         outputs.next_cell(execution_count);
         engine.expect(cells[number..].iter().take(AHEAD).map(|cell| cell.source.clone()).collect());
         let request = CellRequest::new(&cell.source, execution_count);
-        let ended = run_cell(&mut engine, request, options.timeout, &mut aside, &mut outputs, &mut signals).await;
+        let ended = run_cell(&mut engine, request, limits, &mut aside, &mut outputs, &mut signals).await;
         let error = ended.outcome.err();
         let failure = error.as_ref().map(|error| error.kind);
         progress.end(number, &cell.source, began.elapsed(), failure);
@@ -244,7 +247,7 @@ async fn write(notebook: Notebook, target: Target, interrupted: impl Future) -> 
 async fn run_cell<E: Engine>(
     engine: &mut E,
     request: CellRequest<'_>,
-    timeout: Option<Duration>,
+    limits: Limits,
     aside: &mut Aside,
     outputs: &mut Outputs,
     signals: &mut Endings,
@@ -252,9 +255,10 @@ async fn run_cell<E: Engine>(
     let (events, mut events_end) = mpsc::channel(EVENTS);
     let interrupter = engine.interrupter();
     let mut running = pin!(engine.execute(request, &events));
-    let mut patience = pin!(tokio::time::sleep(timeout.unwrap_or(Duration::MAX)));
+    let mut patience = pin!(tokio::time::sleep(limits.timeout.unwrap_or(Duration::MAX)));
     let mut interrupted = false;
     let mut too_long = false;
+    let mut too_much = false;
     let mut asked = None;
     let outcome = loop {
         tokio::select! {
@@ -266,7 +270,10 @@ async fn run_cell<E: Engine>(
             }
             Some(event) = events_end.recv() => {
                 outputs.take(event);
-                continue;
+                if too_much || !limits.ends_at_output_limit || !outputs.is_over() {
+                    continue;
+                }
+                too_much = true;
             }
             outcome = &mut running => break Some(outcome),
             _ = signals.next() => interrupted = true,
@@ -297,7 +304,11 @@ async fn run_cell<E: Engine>(
     let outcome = match outcome {
         // It ended by itself in the very moment; that counts.
         Some(Ok(())) => Ok(()),
-        Some(Err(error)) if too_long => Err(timed_out(timeout.unwrap_or_default(), &error)),
+        Some(Err(_)) if too_much => {
+            let told = "the cell printed or showed more than may be kept, and was ended";
+            Err(plain_error(ErrorKind::OutputLimit, told))
+        }
+        Some(Err(error)) if too_long => Err(timed_out(limits.timeout.unwrap_or_default(), &error)),
         Some(Err(error)) => Err(error),
         None => Err(plain_error(ErrorKind::Interrupted, "interrupted, but the cell did not end")),
     };

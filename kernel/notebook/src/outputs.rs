@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jupyter_protocol::ExecutionCount;
 use nbformat::v4::{self, MultilineString, Output};
-use oxtorch_protocol::{Display, DisplayKind};
+use oxtorch_protocol::{Display, DisplayKind, Told};
 use oxtorch_session::formats::media;
 use oxtorch_session::{CellError, Event, Stream, note_display};
 use serde_json::{Map, Value};
@@ -31,6 +31,8 @@ pub(super) struct Outputs {
     bytes: usize,
     /// Where displays with an id stand (cell, output), for updates from later cells.
     displays: HashMap<String, Vec<(usize, usize)>>,
+    /// What tests have told of themselves.
+    marks: Vec<Told>,
 }
 
 /// What one cell has shown.
@@ -50,7 +52,7 @@ impl Outputs {
     /// Outputs that keep so many bytes of one cell, or as many as usual.
     pub(super) fn with_room(room_of_cell: Option<usize>) -> Self {
         let room_of_cell = room_of_cell.unwrap_or(ROOM_OF_CELL).min(ROOM);
-        Self { cells: Vec::new(), room_of_cell, bytes: 0, displays: HashMap::new() }
+        Self { cells: Vec::new(), room_of_cell, bytes: 0, displays: HashMap::new(), marks: Vec::new() }
     }
 
     /// From here on outputs are those of the next cell.
@@ -75,6 +77,16 @@ impl Outputs {
                 self.add(cell, Output::DisplayData(v4::DisplayData { data: media(data), metadata }), note.len());
             }
         }
+    }
+
+    /// What tests have told since this was last asked.
+    pub(super) fn take_marks(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.marks)
+    }
+
+    /// Whether the cell has shown more than there is room for.
+    pub(super) fn is_over(&self) -> bool {
+        self.cells.last().is_some_and(|cell| cell.missed > 0)
     }
 
     /// The outputs of each cell, in the order of [`Outputs::next_cell`].
@@ -104,8 +116,7 @@ impl Outputs {
             Event::ClearOutput { wait: true } => self.cell(cell).clear_next = true,
             Event::ClearOutput { wait: false } => self.clear(cell),
             Event::Input { reply, .. } => drop(reply.send(None)),
-            // Of what a test tells, whoever grades keeps account.
-            Event::Mark(_) => {}
+            Event::Mark(told) => self.marks.push(told),
         }
     }
 

@@ -110,6 +110,11 @@ pub trait Engine: Send + 'static {
         BTreeSet::new()
     }
 
+    /// Whether what earlier cells have made is still there: the process that holds it may have ended.
+    fn keeps_variables(&mut self) -> bool {
+        true
+    }
+
     /// Told once, when it runs and nobody has asked for anything for a while: time for work that makes the first
     /// answers as quick as the later ones.
     fn rest(&mut self) {}

@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Interrupted,
     /// The cell ran longer than it may.
     Timeout,
+    /// The cell printed or showed more than is kept, and may not.
+    OutputLimit,
     /// The process that runs the cells has ended, and the variables with it.
     HostDied,
     /// A command could not be done.
@@ -57,6 +59,7 @@ impl ErrorKind {
             Self::Error => "Error",
             Self::Interrupted => "KeyboardInterrupt",
             Self::Timeout => "Timeout",
+            Self::OutputLimit => "OutputLimit",
             Self::HostDied => "HostDied",
             Self::Command => "CommandError",
             Self::Dependency => "DependencyError",

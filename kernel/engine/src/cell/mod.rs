@@ -340,6 +340,10 @@ impl Engine for NativeEngine {
         self.state.names()
     }
 
+    fn keeps_variables(&mut self) -> bool {
+        self.host.as_mut().is_some_and(Host::is_alive)
+    }
+
     fn rest(&mut self) {
         assist::read_ahead();
     }

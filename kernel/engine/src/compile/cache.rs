@@ -34,6 +34,8 @@ const SWEEPER: &str = "sweeper.lock";
 pub struct Cache {
     /// `None` where the cache is switched off.
     folder: Option<PathBuf>,
+    /// Others that are only read.
+    base: Vec<PathBuf>,
     limit: u64,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -71,7 +73,13 @@ impl Cache {
     /// A cache in a folder, which need not exist, with a bound in bytes; a bound of 0 switches it off.
     pub fn new(folder: PathBuf, limit: u64) -> Self {
         let folder = (limit > 0).then_some(folder);
-        Self { folder, limit, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        Self { folder, base: Vec::new(), limit, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+    }
+
+    /// The same, which also reads what is in another folder and writes nothing there.
+    pub fn on_top_of(mut self, base: PathBuf) -> Self {
+        self.base.push(base);
+        self
     }
 
     /// A cache in a folder with the bound that the environment names: `OXTORCH_CACHE_MB`, in megabytes.
@@ -84,7 +92,7 @@ impl Cache {
     ///
     /// Errors are misses: a cell can always be compiled.
     pub fn get<T: for<'a> Deserialize<'a>>(&self, first_name: &str, scratch: &Path) -> Option<T> {
-        let found = self.folder.as_deref().and_then(|folder| read(folder, first_name, scratch));
+        let found = self.folder.iter().chain(&self.base).find_map(|folder| read(folder, first_name, scratch));
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found

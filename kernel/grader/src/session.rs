@@ -1,0 +1,123 @@
+//! The session in the sandbox: runs the cells that the grader names, and says what became of each.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use oxtorch_engine::{Cache, NativeEngine};
+use oxtorch_notebook::{Limits, Step, Stepwise};
+use oxtorch_protocol::{read_message, write_message};
+use oxtorch_session::{Author as CellAuthor, CellRequest, Engine};
+
+use crate::messages::{Author, Begin, FromSession, Ran, RunCell, Said, ToSession};
+
+/// What a session keeps of compiled cells, in bytes: more than any notebook has.
+const CACHE_BYTES: u64 = 1 << 30;
+
+/// Runs cells until the grader has no more of them. The grader is on stdin.
+///
+/// # Errors
+///
+/// Where stdin is no socket, or the grader is gone.
+pub async fn serve() -> anyhow::Result<()> {
+    keep_to_itself();
+    let socket = control_socket().context("a session is started by `oxtorch grade`, with a socket as stdin")?;
+    let mut reading = BufReader::new(socket.try_clone()?);
+    let Some(ToSession::Begin(begin)) = next(&mut reading)? else { anyhow::bail!("the grader has said nothing") };
+    let secret = begin.secret.clone();
+    let say = |said| write_message(&mut &socket, &FromSession { secret: secret.clone(), said });
+    let mut session = match start(*begin).await {
+        Ok(session) => session,
+        Err(error) => return Ok(say(Said::Failed { why: format!("{error:#}") })?),
+    };
+    say(Said::Ready)?;
+    while let Some(message) = next(&mut reading)? {
+        let ToSession::Run(cell) = message else { anyhow::bail!("a session begins once") };
+        say(run(&mut session, &cell).await)?;
+    }
+    session.end().await;
+    Ok(())
+}
+
+/// The next message. Nothing else happens between two cells, but for what reads the output of threads.
+fn next(from: &mut BufReader<UnixStream>) -> io::Result<Option<ToSession>> {
+    tokio::task::block_in_place(|| read_message(from))
+}
+
+/// No other process may look into this one or stop it to do so, and no file has what is in its memory.
+fn keep_to_itself() {
+    // SAFETY: a setting of this process.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
+}
+
+/// The socket, with nothing in its place for what this process starts.
+fn control_socket() -> io::Result<UnixStream> {
+    let stdin = io::stdin();
+    let socket = UnixStream::from(stdin.as_fd().try_clone_to_owned()?);
+    // Fails for anything but a socket.
+    socket.local_addr()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(socket)
+}
+
+async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
+    let Begin { runtime, places, output_limit, keeps, .. } = begin;
+    for folder in [&places.work, &places.own] {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    if let Some(files) = &places.files {
+        copy_files(files, &places.work).context("cannot copy the files that came with the notebook")?;
+    }
+    std::env::set_current_dir(&places.work).context("cannot work in the student's folder")?;
+    let cache = if keeps {
+        Cache::new(places.cache, CACHE_BYTES)
+    } else {
+        Cache::new(places.own.join("cache"), CACHE_BYTES).on_top_of(places.cache)
+    };
+    let engine = NativeEngine::start(runtime, places.own.join("cells"), cache).await?;
+    Stepwise::new(engine, output_limit)
+}
+
+/// Copies files and folders. What is neither, such as a link, is left out: nobody knows where it leads.
+fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            fs::create_dir_all(&target)?;
+            copy_files(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+async fn run(session: &mut Stepwise<NativeEngine>, cell: &RunCell) -> Said {
+    if !cell.anyway && !session.engine().keeps_variables() {
+        return Said::Lost;
+    }
+    let author = match cell.author {
+        Author::Master => CellAuthor::User,
+        Author::Student => CellAuthor::Student,
+        Author::Teacher => CellAuthor::Teacher(&cell.takes),
+        Author::Test => CellAuthor::Test(&cell.takes),
+    };
+    let request = CellRequest { author, ..CellRequest::new(&cell.code, cell.number) };
+    let timeout = Duration::try_from_secs_f64(cell.timeout).ok();
+    let step = session.run(request, Limits { timeout, ends_at_output_limit: true }).await;
+    let names = session.engine().names();
+    let Step { error, outputs, marks, took, is_last } = step;
+    Said::Ran(Box::new(Ran {
+        error: error.map(|error| (error.kind.name().to_owned(), error.evalue)),
+        outputs: outputs.iter().map(|output| serde_json::to_value(output).unwrap_or_default()).collect(),
+        marks,
+        seconds: took.as_secs_f64(),
+        names,
+        is_last,
+    }))
+}
