@@ -4,18 +4,21 @@
 //! What a cell is for stands in its metadata (`nbgrader`, schema 3), so both programs read the same files. [`marks`]
 //! takes out what stands between marks in a cell's text, [`master`] reads and checks a master notebook, [`mod@release`]
 //! makes the students' version, [`trial`] says from runs of both what does not hold, [`homework`] says what a student
-//! should know before it is handed in, and [`results`] has what grading finds.
+//! should know before it is handed in, [`results`] has what grading finds, and [`rules`] says which mark follows from that.
 
 mod executed;
 pub mod homework;
 pub mod marks;
 pub mod master;
+mod points;
 pub mod release;
 pub mod results;
+pub mod rules;
 pub mod trial;
 
 pub use homework::{Finding, Homework};
 pub use master::{Master, MasterCell, Part, Problem, Role};
 pub use release::release;
 pub use results::{Flag, Graded, Question, Verdict};
+pub use rules::{Mark, Rules};
 pub use trial::Trial;
