@@ -4,10 +4,12 @@
 //! through `text.rs`, which writes out what cannot be seen.
 
 mod feedback;
+mod gradescope;
 mod html;
 mod text;
 
 pub use feedback::feedback;
+pub use gradescope::gradescope;
 
 #[cfg(test)]
 mod tests {
