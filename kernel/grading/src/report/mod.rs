@@ -4,12 +4,28 @@
 //! through `text.rs`, which writes out what cannot be seen.
 
 mod feedback;
+mod grades;
 mod gradescope;
 mod html;
+mod spreadsheet;
 mod text;
 
+use crate::results::Graded;
+
 pub use feedback::feedback;
+pub use grades::grades;
 pub use gradescope::gradescope;
+
+/// The questions of a class, in the order of the master.
+fn question_ids(class: &[Graded]) -> Vec<&str> {
+    let mut ids = Vec::new();
+    for question in class.iter().flat_map(|graded| &graded.questions) {
+        if !ids.contains(&question.id.as_str()) {
+            ids.push(&question.id);
+        }
+    }
+    ids
+}
 
 #[cfg(test)]
 mod tests {
