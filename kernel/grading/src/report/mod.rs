@@ -3,6 +3,7 @@
 //! Everything that a student has written, names included, reaches HTML through the template's escaping, and first
 //! through `text.rs`, which writes out what cannot be seen.
 
+mod class;
 mod feedback;
 mod grades;
 mod gradescope;
@@ -12,6 +13,7 @@ mod text;
 
 use crate::results::Graded;
 
+pub use class::class;
 pub use feedback::feedback;
 pub use grades::grades;
 pub use gradescope::gradescope;
@@ -41,6 +43,11 @@ mod tests {
         "a\0b",
         "\u{202e}gnp.exe",
     ];
+
+    /// Whether a page has HTML that a student wrote, or characters that nobody sees.
+    pub(super) fn is_touched(page: &str) -> bool {
+        ["<script", "<img onerror", "\" onerror", "\u{1b}", "\0", "\u{202e}"].iter().any(|text| page.contains(text))
+    }
 
     pub(super) fn question(id: &str, verdict: Verdict, points: f64) -> Question {
         Question {

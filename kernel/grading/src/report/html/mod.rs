@@ -1,5 +1,6 @@
 //! What all pages have in common: one file that loads nothing, runs nothing, and reads well in light, dark and print.
 
+pub(super) mod charts;
 pub(super) mod notebook;
 
 use base64::Engine as _;

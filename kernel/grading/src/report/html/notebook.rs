@@ -30,7 +30,7 @@ fn cell(cell: &Value, tests_hidden: bool) -> Markup {
     let source = text_of(&cell["source"]);
     let source = if tests_hidden { without_hidden_tests(&source) } else { source };
     if cell["cell_type"] != "code" {
-        return html! { div.cell { (lines(&source)) } };
+        return html! { div.cell.text { (lines(&source)) } };
     }
     // The error of a hidden test would quote it; the table of questions has its message.
     let outputs = cell["outputs"].as_array().filter(|_| !tests_hidden);
