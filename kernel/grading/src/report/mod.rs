@@ -1,4 +1,4 @@
-//! What graders and students read of the results: pages, tables, and what Gradescope takes.
+//! What graders and students read of the results: pages, tables, lines, and what Gradescope takes.
 //!
 //! Everything that a student has written, names included, reaches HTML through the template's escaping, and first
 //! through `text.rs`, which writes out what cannot be seen.
@@ -8,6 +8,7 @@ mod feedback;
 mod grades;
 mod gradescope;
 mod html;
+mod line;
 mod spreadsheet;
 mod text;
 
@@ -17,6 +18,7 @@ pub use class::class;
 pub use feedback::feedback;
 pub use grades::grades;
 pub use gradescope::gradescope;
+pub use line::{legend, line};
 
 /// The questions of a class, in the order of the master.
 fn question_ids(class: &[Graded]) -> Vec<&str> {
