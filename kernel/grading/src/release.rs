@@ -35,7 +35,7 @@ pub fn release(master: &Master) -> Value {
 }
 
 /// The text that students get of a cell.
-fn given(cell: &MasterCell) -> String {
+pub(crate) fn given(cell: &MasterCell) -> String {
     let stub = if cell.part == Part::Code { CODE_STUB } else { TEXT_STUB };
     if cell.role.is_written_by_students() && !marks::has(&cell.source, Region::Solution) {
         return stub.to_owned();
