@@ -73,9 +73,9 @@ struct Entry {
     comment: String,
 }
 
-/// Puts points and comments from a filled table into the results, and says of how many answers. Rows without points are
-/// answers that still wait. What is separated by semicolons or tabs is taken as well, as spreadsheets write it where the
-/// comma is for decimals.
+/// Puts points and comments from a filled table into the results, and says of how many answers. Rows without points
+/// are answers that still wait. Columns may be separated by semicolons or tabs as well, as spreadsheets write them where
+/// the comma is for decimals.
 ///
 /// # Errors
 ///

@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn every_text_has_tokens() {
-        for text in ["\"open", "/* open", "}}}", "№ \0 \u{202e}", "foo#\"", "'a 'r#b", "#!shebang", "!ls -l", "数 = 🦀"]
+        let texts = ["\"open", "/* open", "}}}", "№ \0 \u{202e}", "foo#\"", "'a 'r#b", "#!shebang", "!ls -l", "数 = 🦀"];
+        for text in texts {
         {
             let _ = tokens(text).count();
         }
