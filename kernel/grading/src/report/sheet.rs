@@ -74,8 +74,8 @@ struct Entry {
 }
 
 /// Puts points and comments from a filled table into the results, and says of how many answers. Rows without points
-/// are answers that still wait. Columns may be separated by semicolons or tabs as well, as spreadsheets write them where
-/// the comma is for decimals.
+/// are answers that still wait. Columns may be separated by semicolons or tabs as well, as spreadsheets do where the
+/// comma is for decimals.
 ///
 /// # Errors
 ///

@@ -58,9 +58,9 @@ mod tests {
 
     #[test]
     fn every_text_has_tokens() {
-        let texts = ["\"open", "/* open", "}}}", "№ \0 \u{202e}", "foo#\"", "'a 'r#b", "#!shebang", "!ls -l", "数 = 🦀"];
+        let texts =
+            ["\"open", "/* open", "}}}", "№ \0 \u{202e}", "foo#\"", "'a 'r#b", "#!shebang", "!ls -l", "数 = 🦀"];
         for text in texts {
-        {
             let _ = tokens(text).count();
         }
         assert_eq!(tokens("} № 'a ]").collect::<Vec<_>>(), [b'}', UNKNOWN, LIFETIME, b']']);
