@@ -54,7 +54,7 @@ fn by_hand(class: &[Graded]) -> Vec<Answer<'_>> {
 
 /// Whether somebody has to read it, or has done so.
 fn is_by_hand(question: &Question) -> bool {
-    question.waits() || question.answer.is_some()
+    question.waits() || question.answer.is_some() || question.rubric.is_some()
 }
 
 #[cfg(test)]

@@ -95,7 +95,8 @@ fn mark(question: &mut Question, entry: &Entry) {
         points if points > 0.0 => Verdict::Partial,
         _ => Verdict::Fail,
     };
-    if !entry.comment.is_empty() {
+    // The same table may be read again, with a few rows more.
+    if !entry.comment.is_empty() && !question.messages.contains(&entry.comment) {
         question.messages.push(entry.comment.clone());
     }
 }
@@ -183,7 +184,8 @@ mod tests {
     fn class(names: &[&str]) -> Vec<Graded> {
         let questions = || {
             let why = Question { answer: Some("Because.".to_owned()), ..question("why", Verdict::Manual, 0.0) };
-            vec![why, question("test", Verdict::Pass, 2.0), question("plot", Verdict::Manual, 0.0)]
+            let plot = Question { rubric: Some("Axes: 1".to_owned()), ..question("plot", Verdict::Manual, 0.0) };
+            vec![why, question("test", Verdict::Pass, 2.0), plot]
         };
         names.iter().map(|name| graded(name, questions())).collect()
     }
@@ -227,7 +229,8 @@ mod tests {
             ]
         );
         // Who has read an answer may do so again.
-        assert_eq!(fill_in("student,question,points,comment\nada,why,1,\n", &mut class), Ok(1));
+        assert_eq!(fill_in("student,question,points,comment\nada,why,1,\nada,plot,0,no axes\n", &mut class), Ok(2));
+        assert_eq!(class[0].questions[2].messages, ["no axes"]);
         assert_eq!((class[0].questions[0].points, class[0].questions[0].verdict), (1.0, Verdict::Partial));
     }
 
