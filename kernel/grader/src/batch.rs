@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use oxtorch_engine::{declared_names, names_of_every_cell};
 use oxtorch_grading::rules::Rules;
+use oxtorch_grading::similarity::alike;
 use oxtorch_grading::{Collation, Flag, Graded, Master, Part, Question, Role, Verdict};
 use oxtorch_setup::Runtime;
 use tokio::sync::Semaphore;
@@ -128,7 +129,7 @@ pub async fn grade(
         class.push(graded);
     }
     class.sort_by(|one, other| one.student.cmp(&other.student));
-    files.write_class(&assignment, &class, &options.rules)?;
+    files.write_class(&assignment, &class, &options.rules, &alike(&master, &class))?;
     Ok(class)
 }
 

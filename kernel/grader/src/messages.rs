@@ -33,8 +33,8 @@ pub(crate) struct Begin {
     pub(crate) places: Places,
     /// What is kept of a cell's outputs, in bytes.
     pub(crate) output_limit: usize,
-    /// Whether what is compiled is kept for other sessions.
-    pub(crate) keeps: bool,
+    /// Whether it is the master: what its given cells are compiled to is kept for the others.
+    pub(crate) is_master: bool,
 }
 
 /// The folders of a session.

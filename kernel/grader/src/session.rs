@@ -65,7 +65,7 @@ fn control_socket() -> io::Result<UnixStream> {
 }
 
 async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
-    let Begin { runtime, places, output_limit, keeps, .. } = begin;
+    let Begin { runtime, places, output_limit, is_master, .. } = begin;
     for folder in [&places.work, &places.own] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
@@ -74,7 +74,7 @@ async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
     }
     std::env::set_current_dir(&places.work).context("cannot work in the student's folder")?;
     // What a student's cells are compiled to goes with the session: its own cells could read it, and change it.
-    let cache = if keeps {
+    let cache = if is_master {
         Cache::new(places.cache, CACHE_BYTES).of_teacher()
     } else {
         Cache::new(places.own.join("cache"), 0).on_top_of(places.cache)

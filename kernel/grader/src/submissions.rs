@@ -62,6 +62,8 @@ impl Submissions {
         let mut submissions = Self::default();
         let mut students: BTreeMap<String, Vec<Found>> = BTreeMap::new();
         for path in paths {
+            // It is bound into the sandbox, whatever folder this runs in.
+            let path = &std::path::absolute(path)?;
             let before = students.values().map(Vec::len).sum::<usize>();
             submissions.add(path, assignment, names, &mut students)?;
             let found = students.values().map(Vec::len).sum::<usize>() - before;

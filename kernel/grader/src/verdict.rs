@@ -39,7 +39,8 @@ pub(crate) fn by_test(cell: &MasterCell, outcome: &Outcome, ran_out_of_memory: b
     };
     let mut messages: Vec<String> = ran.marks.iter().filter_map(message_of).map(shortened).collect();
     let given: Vec<f64> = ran.marks.iter().filter_map(points_of).collect();
-    let sum = given.iter().sum::<f64>().clamp(0.0, question.of);
+    // The sum of nothing is -0.
+    let sum = given.iter().fold(0.0, |sum, points| sum + points).min(question.of);
     let has_ended = ran.error.is_none() && ran.marks.contains(&Told::Ended);
     let (points, verdict) = if has_ended {
         let points = if given.is_empty() { question.of } else { sum };

@@ -14,7 +14,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::Instant;
 
 use crate::messages::{Author, Begin, FromSession, Ran, RunCell, Said, ToSession};
-use crate::sandbox::{Bounds, Confined, Sandbox};
+use crate::sandbox::{self, Bounds, Confined, Sandbox};
 
 /// How much longer than its cell may run a session is waited for: it compiles, interrupts, ends a process.
 const GRACE: Duration = Duration::from_secs(30);
@@ -77,8 +77,8 @@ pub(crate) struct Executed {
 }
 
 /// Runs a notebook in a session of its own.
-pub(crate) async fn execute(setting: &Setting, steps: &[Step], files: Option<PathBuf>, keeps: bool) -> Executed {
-    let mut session = match Session::start(setting, files, keeps).await {
+pub(crate) async fn execute(setting: &Setting, steps: &[Step], files: Option<PathBuf>, is_master: bool) -> Executed {
+    let mut session = match Session::start(setting, files, is_master).await {
         Ok(session) => session,
         Err(why) => {
             return Executed { outcomes: steps.iter().map(|_| Err(why.clone())).collect(), ..Executed::default() };
@@ -141,30 +141,21 @@ struct Session {
 }
 
 impl Session {
-    async fn start(setting: &Setting, files: Option<PathBuf>, keeps: bool) -> Result<Self, NotRun> {
+    async fn start(setting: &Setting, files: Option<PathBuf>, is_master: bool) -> Result<Self, NotRun> {
         let not_started = |error: io::Error| NotRun::NotStarted(error.to_string());
         let (ours, theirs) = StdUnixStream::pair().map_err(not_started)?;
         ours.set_nonblocking(true).map_err(not_started)?;
-        let folder = match setting.sandbox {
-            Sandbox::Bwrap => None,
-            Sandbox::None => Some(tempfile::Builder::new().prefix("oxtorch-").tempdir().map_err(not_started)?),
+        let starting = sandbox::Session {
+            program: &setting.program,
+            runtime: &setting.runtime,
+            cache: &setting.cache,
+            is_master,
+            files: files.as_deref(),
+            bounds: setting.bounds,
+            threads: setting.threads,
         };
-        let inside = folder.as_ref().map(|folder| folder.path().to_owned()).unwrap_or_default();
-        let places = setting.sandbox.places(&inside, &setting.cache, files.as_deref());
-        let confined = setting
-            .sandbox
-            .start(
-                &setting.program,
-                &["grade-session"],
-                OwnedFd::from(theirs).into(),
-                &setting.runtime,
-                &places,
-                keeps,
-                setting.bounds,
-                setting.threads,
-                folder,
-            )
-            .map_err(not_started)?;
+        let stdin = OwnedFd::from(theirs).into();
+        let (confined, places) = setting.sandbox.start(&starting, stdin).map_err(not_started)?;
         let (reading, writing) = tokio::net::UnixStream::from_std(ours).map_err(not_started)?.into_split();
         let secret = uuid::Uuid::new_v4().to_string();
         let mut session = Self {
@@ -176,7 +167,7 @@ impl Session {
             cell_timeout: setting.cell_timeout,
         };
         let begin =
-            Begin { secret, runtime: setting.runtime.clone(), places, output_limit: setting.output_limit, keeps };
+            Begin { secret, runtime: setting.runtime.clone(), places, output_limit: setting.output_limit, is_master };
         let said = session.ask(&ToSession::Begin(Box::new(begin)), GRACE).await;
         match said {
             Ok(Said::Ready) => Ok(session),

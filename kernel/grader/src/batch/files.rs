@@ -9,6 +9,7 @@ use anyhow::Context;
 use oxtorch_grading::Graded;
 use oxtorch_grading::report;
 use oxtorch_grading::rules::Rules;
+use oxtorch_grading::similarity::Pair;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -79,9 +80,15 @@ impl Files {
     }
 
     /// Writes what there is of the class.
-    pub(super) fn write_class(&self, assignment: &str, class: &[Graded], rules: &Rules) -> anyhow::Result<()> {
+    pub(super) fn write_class(
+        &self,
+        assignment: &str,
+        class: &[Graded],
+        rules: &Rules,
+        alike: &[Pair],
+    ) -> anyhow::Result<()> {
         write(&self.0.join("grades.csv"), &report::grades(class, rules))?;
-        write(&self.0.join("report.html"), &report::class(assignment, class, rules))?;
+        write(&self.0.join("report.html"), &report::class(assignment, class, rules, alike))?;
         let _ = fs::remove_dir_all(self.0.join(CACHE));
         Ok(())
     }

@@ -4,20 +4,23 @@
 //! of its own, whose size is bounded. There is no `/proc`: by it a process could write its own memory, without a line of
 //! unsafe code.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command as StdCommand;
 
-use oxtorch_setup::Runtime;
 use oxtorch_system::child;
 use tokio::process::Command;
 
 use crate::messages::Places;
-use crate::sandbox::{Bounds, SandboxError, THREADS, folders_of};
+use crate::sandbox::{SandboxError, Session, THREADS, folders_of};
 
 /// Where cells work.
-pub(super) const WORK: &str = "/home/student";
+const WORK: &str = "/home/student";
 /// Where the session itself writes.
-pub(super) const OWN: &str = "/oxtorch";
+const OWN: &str = "/oxtorch";
+/// Where the compiled cells of the master are.
+const CACHE: &str = "/given";
+/// Where the files are that came with the notebook.
+const FILES: &str = "/handed-in";
 
 /// What the system has beside `/usr`. Where one is a link, so it is in the sandbox.
 const OF_SYSTEM: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
@@ -42,15 +45,15 @@ pub(super) fn check() -> Result<(), SandboxError> {
     }
 }
 
-/// The command that starts a program in namespaces of its own.
-pub(super) fn command(
-    program: &Path,
-    runtime: &Runtime,
-    places: &Places,
-    keeps: bool,
-    bounds: Bounds,
-    threads: usize,
-) -> Command {
+/// The folders of a session, as it sees them.
+pub(super) fn places(session: &Session<'_>) -> Places {
+    let files = session.files.map(|_| FILES.into());
+    Places { work: WORK.into(), own: OWN.into(), cache: CACHE.into(), files }
+}
+
+/// The command that starts this program in namespaces of its own.
+pub(super) fn command(session: &Session<'_>) -> Command {
+    let Session { program, runtime, bounds, .. } = *session;
     let mut command = StdCommand::new("bwrap");
     command.args(["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]);
     if bounds.network {
@@ -69,14 +72,12 @@ pub(super) fn command(
     for folder in [WORK, OWN, "/tmp"] {
         command.args(["--size", &size, "--tmpfs", folder]);
     }
-    let read_only = |command: &mut StdCommand, path: &Path| {
+    for path in folders_of(runtime).iter().map(PathBuf::as_path).chain([program]) {
         command.arg("--ro-bind").arg(path).arg(path);
-    };
-    folders_of(runtime).iter().for_each(|folder| read_only(&mut command, folder));
-    read_only(&mut command, program);
-    command.arg(if keeps { "--bind" } else { "--ro-bind" }).arg(&places.cache).arg(&places.cache);
-    if let Some(files) = &places.files {
-        read_only(&mut command, files);
+    }
+    command.arg(if session.is_master { "--bind" } else { "--ro-bind" }).arg(session.cache).arg(CACHE);
+    if let Some(files) = session.files {
+        command.arg("--ro-bind").arg(files).arg(FILES);
     }
     command.args(["--remount-ro", "/dev", "--remount-ro", "/"]);
     for (name, value) in [
@@ -89,7 +90,7 @@ pub(super) fn command(
     ] {
         command.args(["--setenv", name, value]);
     }
-    command.args(["--setenv", THREADS, &threads.to_string()]);
+    command.args(["--setenv", THREADS, &session.threads.to_string()]);
     if let Some(sysroot) = runtime.rustc.parent().and_then(Path::parent) {
         // Without `/proc` no program finds the libraries that lie beside itself.
         let of_target = runtime.libraries.iter().filter(|folder| folder.starts_with(sysroot)).cloned();

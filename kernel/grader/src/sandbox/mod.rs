@@ -3,6 +3,7 @@
 mod bwrap;
 mod cgroup;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::str::FromStr;
@@ -12,6 +13,9 @@ use tokio::process::{Child, Command};
 
 use crate::messages::Places;
 use crate::sandbox::cgroup::Cgroup;
+
+/// What of this program runs in a sandbox.
+const COMMAND: &str = "grade-session";
 
 /// The environment variable that says how many threads an operation uses.
 const THREADS: &str = "OXTORCH_THREADS";
@@ -78,8 +82,8 @@ pub(crate) struct Confined {
     pub(crate) child: Child,
     /// Removed with what is in it, when the session has ended.
     cgroup: Option<Cgroup>,
-    /// The folders of a session without a sandbox.
-    _folders: Option<tempfile::TempDir>,
+    /// The folder of a session without a sandbox.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Confined {
@@ -114,54 +118,62 @@ impl Sandbox {
         }
     }
 
-    /// The folders of a session as it sees them; outside a sandbox they are made below `folder`.
-    pub(crate) fn places(self, folder: &Path, cache: &Path, files: Option<&Path>) -> Places {
-        let (work, own) = match self {
-            Self::Bwrap => (bwrap::WORK.into(), bwrap::OWN.into()),
-            Self::None => (folder.join("work"), folder.join("own")),
+    /// Starts a session in it, and says where its folders are, as the session sees them.
+    pub(crate) fn start(self, session: &Session<'_>, stdin: Stdio) -> io::Result<(Confined, Places)> {
+        let folder = match self {
+            Self::Bwrap => None,
+            Self::None => Some(tempfile::Builder::new().prefix("oxtorch-").tempdir()?),
         };
-        Places { work, own, cache: cache.to_owned(), files: files.map(Path::to_owned) }
-    }
-
-    /// Starts a program in it, with `stdin`.
-    pub(crate) fn start(
-        self,
-        program: &Path,
-        arguments: &[&str],
-        stdin: Stdio,
-        runtime: &Runtime,
-        places: &Places,
-        keeps: bool,
-        bounds: Bounds,
-        threads: usize,
-        folder: Option<tempfile::TempDir>,
-    ) -> std::io::Result<Confined> {
-        let mut command = match self {
-            Self::Bwrap => bwrap::command(program, runtime, places, keeps, bounds, threads),
-            Self::None => Command::new(program),
+        let (mut command, places) = match &folder {
+            None => (bwrap::command(session), bwrap::places(session)),
+            Some(folder) => (Command::new(session.program), session.places_in(folder.path())),
         };
-        command.env(THREADS, threads.to_string());
-        command.args(arguments).stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let cgroup = Cgroup::new(bounds);
+        command.arg(COMMAND).env(THREADS, session.threads.to_string());
+        command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let cgroup = Cgroup::new(session.bounds);
         let join = cgroup.as_ref().map(Cgroup::joiner);
-        let (files, processes) = (bounds.disk, bounds.processes);
-        let has_cgroup = cgroup.is_some();
+        let (files, processes) = (session.bounds.disk, session.bounds.processes);
         // SAFETY: between fork and exec this calls only functions that may be called there: it writes a number that was
         // made before to files that were opened before, and sets limits.
         unsafe {
             command.pre_exec(move || {
-                if let Some(join) = &join {
-                    join.join()?;
-                }
                 limit(libc::RLIMIT_CORE, 0);
                 limit(libc::RLIMIT_FSIZE, files);
-                if !has_cgroup {
-                    limit(libc::RLIMIT_NPROC, processes);
+                match &join {
+                    Some(join) => join.join()?,
+                    None => limit(libc::RLIMIT_NPROC, processes),
                 }
                 Ok(())
             });
         }
-        Ok(Confined { child: command.spawn()?, cgroup, _folders: folder })
+        Ok((Confined { child: command.spawn()?, cgroup, _folder: folder }, places))
+    }
+}
+
+/// What is to be started in a sandbox.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    /// This program.
+    pub(crate) program: &'a Path,
+    /// What cells run against.
+    pub(crate) runtime: &'a Runtime,
+    /// The compiled cells of the master.
+    pub(crate) cache: &'a Path,
+    /// Whether it is the master, which fills that.
+    pub(crate) is_master: bool,
+    /// The files that came with the notebook.
+    pub(crate) files: Option<&'a Path>,
+    /// What it may take.
+    pub(crate) bounds: Bounds,
+    /// How many threads its operations use.
+    pub(crate) threads: usize,
+}
+
+impl Session<'_> {
+    /// The folders of a session without a sandbox.
+    fn places_in(&self, folder: &Path) -> Places {
+        let files = self.files.map(Path::to_owned);
+        Places { work: folder.join("work"), own: folder.join("own"), cache: self.cache.to_owned(), files }
     }
 }
 
