@@ -1,14 +1,14 @@
 //! `oxtorch grade`: marks what a class has handed in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use oxtorch_grader::submissions::Pattern;
-use oxtorch_grader::{Bounds, Options, Sandbox};
-use oxtorch_grading::report;
+use oxtorch_grader::{Bounds, Options, Sandbox, Share};
 use oxtorch_grading::rules::{Deadline, Rules};
+use oxtorch_grading::{Graded, report};
 use oxtorch_system::home::Home;
 use oxtorch_system::terminal::{answer, say};
 
@@ -34,9 +34,10 @@ notebook cannot be a master.";
 #[derive(Debug, Args)]
 pub struct GradeArgs {
     /// The master notebook, with its solution and all tests
-    master: PathBuf,
+    #[arg(required_unless_present = "manual")]
+    master: Option<PathBuf>,
     /// What was handed in: a folder with a folder for each student, a folder of notebooks, an archive, or a notebook
-    #[arg(required = true)]
+    #[arg(required_unless_present = "manual")]
     submissions: Vec<PathBuf>,
     /// The folder of the results
     #[arg(short, long, value_name = "OUT")]
@@ -44,6 +45,9 @@ pub struct GradeArgs {
     /// How many notebooks run at the same time [default: as many as there are processors]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
+    /// How many threads the operations of one notebook use
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
     /// End a cell that runs longer than this
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
     cell_timeout: Duration,
@@ -83,6 +87,12 @@ pub struct GradeArgs {
     /// Take over what an earlier run has left in OUT, where nothing has changed since
     #[arg(long)]
     resume: bool,
+    /// Take points and comments from this table, which is manual.csv of an earlier run with what somebody has filled in
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["master", "resume", "only"])]
+    manual: Option<PathBuf>,
+    /// Grade a part of the class alone, such as 0/4
+    #[arg(long, hide = true)]
+    share: Option<Share>,
     /// Write the marks of the class here as well
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -90,13 +100,22 @@ pub struct GradeArgs {
 
 /// Grades a class.
 pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
-    let master = assignment::read(&arguments.master)?;
+    if let Some(table) = &arguments.manual {
+        let (filled, class) = oxtorch_grader::fill_in(&arguments.output, table)?;
+        answer(format_args!("took the points of {filled} answers"));
+        return finish(&class, &arguments.output, arguments.csv.as_deref());
+    }
+    // The command line has one, or the table that takes its place.
+    let path = arguments.master.clone().unwrap_or_default();
+    let master = assignment::read(&path)?;
     let rules = rules(&arguments)?;
     let options = Options {
-        master: arguments.master,
+        master: path,
         submissions: arguments.submissions,
         output: arguments.output,
         jobs: arguments.jobs.map_or_else(processors, usize::from),
+        threads: arguments.threads.into(),
+        share: arguments.share,
         sandbox: arguments.sandbox,
         bounds: Bounds {
             memory: arguments.memory << 20,
@@ -122,13 +141,21 @@ pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
     let tell = |graded: &_| answer(format_args!("{}", report::line(graded)));
     let work = oxtorch_grader::grade(&options, &master, runtime, program, tell);
     let class = in_terminal(work, "interrupted; the same command with --resume goes on").await?;
-    if let Some(csv) = arguments.csv {
-        let table = report::grades(&class, &options.rules);
-        std::fs::write(&csv, table).with_context(|| format!("cannot write {}", csv.display()))?;
+    finish(&class, &options.output, arguments.csv.as_deref())
+}
+
+/// Says where the results are.
+fn finish(class: &[Graded], output: &Path, csv: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(csv) = csv {
+        let grades = output.join("grades.csv");
+        std::fs::copy(grades, csv).with_context(|| format!("cannot write {}", csv.display()))?;
     }
-    let waiting: usize = class.iter().map(oxtorch_grading::Graded::waiting).sum();
-    let by_hand = if waiting > 0 { format!("; {waiting} answers wait for a reader") } else { String::new() };
-    let at = options.output.display();
+    let waiting: usize = class.iter().map(Graded::waiting).sum();
+    let at = output.display();
+    let by_hand = match waiting {
+        0 => String::new(),
+        _ => format!("; {waiting} answers wait for a reader: {at}/manual.html, points go into {at}/manual.csv"),
+    };
     answer(format_args!("graded {} submissions: {at}/grades.csv, {at}/report.html{by_hand}", class.len()));
     Ok(())
 }

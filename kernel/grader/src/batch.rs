@@ -4,11 +4,13 @@ mod files;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use oxtorch_engine::{declared_names, names_of_every_cell};
+use oxtorch_grading::report;
 use oxtorch_grading::rules::Rules;
 use oxtorch_grading::similarity::alike;
 use oxtorch_grading::{Collation, Flag, Graded, Master, Part, Question, Role, Verdict};
@@ -16,7 +18,7 @@ use oxtorch_setup::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::batch::files::Files;
+use crate::batch::files::{Class, Files, Kept};
 use crate::messages::Author;
 use crate::sandbox::{Bounds, Sandbox};
 use crate::submissions::{Pattern, Submission, Submissions, fingerprint};
@@ -34,6 +36,10 @@ pub struct Options {
     pub output: PathBuf,
     /// How many notebooks run at the same time.
     pub jobs: usize,
+    /// How many threads the operations of each use: as many at any time, so that what is computed is the same.
+    pub threads: usize,
+    /// Grade this part alone, and write nothing of the class.
+    pub share: Option<Share>,
     /// How a notebook is kept apart.
     pub sandbox: Sandbox,
     /// What a notebook may take.
@@ -52,6 +58,25 @@ pub struct Options {
     pub resume: bool,
     /// How marks follow from points.
     pub rules: Rules,
+}
+
+/// A part of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Which part, from 0.
+    pub at: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(at, of)| Some((at.parse().ok()?, of.parse().ok()?)));
+        let share = numbers.map(|(at, of)| Self { at, of }).filter(|share| share.at < share.of);
+        share.ok_or_else(|| "must be a part and how many there are, such as 0/4".to_owned())
+    }
 }
 
 /// What the master's own run has told.
@@ -83,54 +108,98 @@ pub async fn grade(
         submissions.all.retain(|submission| options.only.contains(&submission.student));
         anyhow::ensure!(!submissions.all.is_empty(), "none of these students has handed in anything");
     }
-    let files = Files::in_folder(&options.output)?;
+    if let Some(share) = options.share {
+        let is_mine = (0..share.of).cycle().map(|at| at == share.at);
+        let mine = std::mem::take(&mut submissions.all).into_iter().zip(is_mine).filter(|(_, mine)| *mine);
+        submissions.all = mine.map(|(submission, _)| submission).collect();
+    }
+    let files = Arc::new(Files::in_folder(&options.output)?);
+    let cache = files.cache()?;
     let setting = Arc::new(Setting {
         sandbox: options.sandbox,
         runtime,
         program,
-        cache: files.cache()?,
+        cache: cache.path().to_owned(),
         bounds: options.bounds,
         cell_timeout: options.cell_timeout,
         timeout: options.timeout,
         output_limit: options.output_limit,
-        threads: threads_of_each(options.jobs),
+        threads: options.threads,
     });
     let text = std::fs::read(&options.master).with_context(|| format!("cannot read {}", options.master.display()))?;
-    let key = |submission: &Submission| {
-        let limits = (options.bounds, options.cell_timeout, options.timeout, options.output_limit);
-        let all = format!("{} {} {limits:?}", fingerprint(&text), submission.fingerprint);
-        fingerprint(all.as_bytes())
-    };
+    let limits = (options.bounds, options.cell_timeout, options.timeout, options.output_limit, options.threads);
+    let of_all = format!("{} {limits:?}", fingerprint(&text));
+    let key = |submission: &Submission| fingerprint(format!("{of_all} {}", submission.fingerprint).as_bytes());
     let master = Arc::new(master.clone());
-    let reference = Arc::new(try_solution(&setting, &master, &options.master).await?);
-    let places = Arc::new(Semaphore::new(options.jobs.max(1)));
-    let mut running = JoinSet::new();
-    let mut class = Vec::new();
+    let (mut running, mut graded) = (JoinSet::new(), Vec::new());
+    let mut waiting = Vec::new();
     for submission in std::mem::take(&mut submissions.all) {
         let key = key(&submission);
-        if options.resume
-            && let Some(graded) = files.earlier(&submission.student, &key)
-        {
-            tell(&graded);
-            class.push(graded);
-            continue;
+        let earlier = files.earlier(&submission.student);
+        match earlier {
+            Some(kept) if options.resume && kept.key == key => {
+                tell(&kept.graded);
+                graded.push(kept.graded);
+            }
+            earlier => waiting.push((key, submission, earlier)),
         }
-        let (setting, master, reference) = (Arc::clone(&setting), Arc::clone(&master), Arc::clone(&reference));
-        let places = Arc::clone(&places);
-        running.spawn(async move {
-            let _place = places.acquire().await;
-            (key, grade_one(&setting, &master, &reference, submission).await)
-        });
     }
-    while let Some(graded) = running.join_next().await {
-        let (key, graded) = graded.context("a submission could not be graded")?;
-        files.write_student(&assignment, &graded, &key, &options.rules)?;
-        tell(&graded);
-        class.push(graded);
+    if !waiting.is_empty() {
+        let reference = Arc::new(try_solution(&setting, &master, &options.master).await?);
+        let places = Arc::new(Semaphore::new(options.jobs.max(1)));
+        for (key, submission, earlier) in waiting {
+            let (setting, master, reference) = (Arc::clone(&setting), Arc::clone(&master), Arc::clone(&reference));
+            let places = Arc::clone(&places);
+            running.spawn(async move {
+                let _place = places.acquire().await;
+                let mut graded = grade_one(&setting, &master, &reference, submission).await;
+                if let Some(earlier) = earlier {
+                    graded.take_over(&earlier.graded);
+                }
+                Kept { key, graded }
+            });
+        }
     }
-    class.sort_by(|one, other| one.student.cmp(&other.student));
-    files.write_class(&assignment, &class, &options.rules, &alike(&master, &class))?;
-    Ok(class)
+    while let Some(kept) = running.join_next().await {
+        let kept = kept.context("a submission could not be graded")?;
+        files.write_student(&assignment, &kept, &options.rules)?;
+        tell(&kept.graded);
+        graded.push(kept.graded);
+    }
+    graded.sort_by(|one, other| one.student.cmp(&other.student));
+    if options.share.is_none() {
+        let students = graded.iter().map(|graded| graded.student.clone()).collect();
+        let alike = alike(&master, &graded);
+        files.write_class(&Class { assignment, rules: options.rules.clone(), alike, students }, &graded)?;
+    }
+    Ok(graded)
+}
+
+/// Puts the points that somebody has written into a table into the results of a class, and writes all reports again.
+///
+/// # Errors
+///
+/// Where nothing was graded there, or where a row of the table cannot be taken; then nothing changes.
+pub fn fill_in(output: &Path, table: &Path) -> anyhow::Result<(usize, Vec<Graded>)> {
+    let files = Files::in_folder(output)?;
+    let class = files.class()?;
+    let mut keys = Vec::new();
+    let mut graded = Vec::new();
+    for student in &class.students {
+        let kept = files.earlier(student).with_context(|| format!("the results of {student:?} are gone"))?;
+        keys.push(kept.key);
+        graded.push(kept.graded);
+    }
+    let text = std::fs::read_to_string(table).with_context(|| format!("cannot read {}", table.display()))?;
+    let filled = report::fill_in(&text, &mut graded).map_err(|errors| {
+        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{} cannot be taken:\n{}", table.display(), told.join("\n"))
+    })?;
+    for (key, graded) in keys.into_iter().zip(&graded) {
+        files.write_student(&class.assignment, &Kept { key, graded: graded.clone() }, &class.rules)?;
+    }
+    files.write_class(&class, &graded)?;
+    Ok((filled, graded))
 }
 
 /// What the assignment is called: as its folder, or as its file.
@@ -142,12 +211,6 @@ fn assignment_of(master: &Path) -> String {
         "master" | "solution" | "source" => absolute.parent().and_then(name).unwrap_or(stem),
         _ => stem,
     }
-}
-
-/// How many threads the operations of each notebook use. As many at any time, so that what is computed is the same.
-fn threads_of_each(jobs: usize) -> usize {
-    let all = std::thread::available_parallelism().map_or(1, usize::from);
-    (all / jobs.max(1)).max(1)
 }
 
 /// Runs the master's solution, and finds out what tests can take from a student.

@@ -16,5 +16,5 @@ pub mod submissions;
 mod verdict;
 mod worker;
 
-pub use batch::{Options, grade};
+pub use batch::{Options, Share, fill_in, grade};
 pub use sandbox::{Bounds, Sandbox, SandboxError};

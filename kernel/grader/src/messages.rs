@@ -35,6 +35,8 @@ pub(crate) struct Begin {
     pub(crate) output_limit: usize,
     /// Whether it is the master: what its given cells are compiled to is kept for the others.
     pub(crate) is_master: bool,
+    /// Whether it is in a sandbox, and gives up what leads around that.
+    pub(crate) is_confined: bool,
 }
 
 /// The folders of a session.

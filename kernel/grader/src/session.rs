@@ -14,6 +14,7 @@ use oxtorch_protocol::{read_message, write_message};
 use oxtorch_session::{Author as CellAuthor, CellRequest, Engine};
 
 use crate::messages::{Author, Begin, FromSession, Ran, RunCell, Said, ToSession};
+use crate::sandbox::system_calls;
 
 /// What a session keeps of compiled cells, in bytes: more than any notebook has.
 const CACHE_BYTES: u64 = 1 << 30;
@@ -65,7 +66,10 @@ fn control_socket() -> io::Result<UnixStream> {
 }
 
 async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
-    let Begin { runtime, places, output_limit, is_master, .. } = begin;
+    let Begin { runtime, places, output_limit, is_master, is_confined, .. } = begin;
+    if is_confined {
+        system_calls::refuse().context("cannot refuse system calls")?;
+    }
     for folder in [&places.work, &places.own] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }

@@ -166,8 +166,14 @@ impl Session {
             deadline: Instant::now() + setting.timeout,
             cell_timeout: setting.cell_timeout,
         };
-        let begin =
-            Begin { secret, runtime: setting.runtime.clone(), places, output_limit: setting.output_limit, is_master };
+        let begin = Begin {
+            secret,
+            runtime: setting.runtime.clone(),
+            places,
+            output_limit: setting.output_limit,
+            is_master,
+            is_confined: setting.sandbox != Sandbox::None,
+        };
         let said = session.ask(&ToSession::Begin(Box::new(begin)), GRACE).await;
         match said {
             Ok(Said::Ready) => Ok(session),

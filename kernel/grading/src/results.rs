@@ -150,6 +150,18 @@ impl Graded {
         self.questions.iter().map(|question| question.of).sum()
     }
 
+    /// Takes over what somebody has given for answers that are still the same.
+    pub fn take_over(&mut self, earlier: &Self) {
+        for question in self.questions.iter_mut().filter(|question| question.waits()) {
+            let is_same = |other: &&Question| {
+                (&other.id, other.of, &other.answer) == (&question.id, question.of, &question.answer) && !other.waits()
+            };
+            if let Some(read) = earlier.questions.iter().find(is_same) {
+                *question = read.clone();
+            }
+        }
+    }
+
     /// How many questions somebody still has to read.
     pub fn waiting(&self) -> usize {
         self.questions.iter().filter(|question| question.waits()).count()

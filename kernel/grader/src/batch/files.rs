@@ -12,19 +12,33 @@ use oxtorch_grading::rules::Rules;
 use oxtorch_grading::similarity::Pair;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::submissions::fingerprint;
 
 /// What grading has found, for a run that goes on.
 const RESULT: &str = "graded.json";
+/// What is known of the class.
+const CLASS: &str = "class.json";
 /// The master's compiled cells, as long as a class is graded.
-const CACHE: &str = ".cache";
+const CACHE: &str = ".cache-";
 
-#[derive(Serialize, Deserialize)]
-struct Kept {
+/// What was found of a student.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
     /// What it was made from.
-    key: String,
-    graded: Graded,
+    pub(super) key: String,
+    pub(super) graded: Graded,
+}
+
+/// What is known of a class beside its students.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Class {
+    pub(super) assignment: String,
+    pub(super) rules: Rules,
+    pub(super) alike: Vec<Pair>,
+    /// Who is in it, by name.
+    pub(super) students: Vec<String>,
 }
 
 /// Where the results go.
@@ -38,35 +52,33 @@ impl Files {
         Ok(Self(folder))
     }
 
-    /// An empty folder for what the master compiles.
-    pub(super) fn cache(&self) -> anyhow::Result<PathBuf> {
-        let cache = self.0.join(CACHE);
-        match fs::remove_dir_all(&cache) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => make(&cache).with_context(|| format!("cannot make {}", cache.display()))?,
-        }
-        Ok(cache)
+    /// An empty folder for what the master compiles, which goes with the value.
+    pub(super) fn cache(&self) -> anyhow::Result<TempDir> {
+        let cache = tempfile::Builder::new().prefix(CACHE).tempdir_in(&self.0);
+        cache.with_context(|| format!("cannot write into {}", self.0.display()))
     }
 
     fn of_student(&self, student: &str) -> PathBuf {
         self.0.join(folder_name(student))
     }
 
-    /// What an earlier run has found of a student, if it was made from the same.
-    pub(super) fn earlier(&self, student: &str, key: &str) -> Option<Graded> {
+    /// What an earlier run has found of a student, and from what.
+    pub(super) fn earlier(&self, student: &str) -> Option<Kept> {
         let text = fs::read(self.of_student(student).join(RESULT)).ok()?;
         let kept: Kept = serde_json::from_slice(&text).ok()?;
-        (kept.key == key && kept.graded.student == student).then_some(kept.graded)
+        (kept.graded.student == student).then_some(kept)
+    }
+
+    /// The class as it was written last.
+    pub(super) fn class(&self) -> anyhow::Result<Class> {
+        let path = self.0.join(CLASS);
+        let text = fs::read(&path).with_context(|| format!("nothing was graded in {}", self.0.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("cannot read {}", path.display()))
     }
 
     /// Writes all that there is of a student. What says that it is whole comes last.
-    pub(super) fn write_student(
-        &self,
-        assignment: &str,
-        graded: &Graded,
-        key: &str,
-        rules: &Rules,
-    ) -> anyhow::Result<()> {
+    pub(super) fn write_student(&self, assignment: &str, kept: &Kept, rules: &Rules) -> anyhow::Result<()> {
+        let graded = &kept.graded;
         let folder = self.of_student(&graded.student);
         make(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let mark = rules.mark(graded);
@@ -75,22 +87,17 @@ impl Files {
         if graded.notebook != Value::Null {
             write(&folder.join(format!("{assignment}.ipynb")), &format!("{:#}\n", graded.notebook))?;
         }
-        let kept = Kept { key: key.to_owned(), graded: graded.clone() };
-        write(&folder.join(RESULT), &serde_json::to_string(&kept)?)
+        write(&folder.join(RESULT), &serde_json::to_string(kept)?)
     }
 
     /// Writes what there is of the class.
-    pub(super) fn write_class(
-        &self,
-        assignment: &str,
-        class: &[Graded],
-        rules: &Rules,
-        alike: &[Pair],
-    ) -> anyhow::Result<()> {
-        write(&self.0.join("grades.csv"), &report::grades(class, rules))?;
-        write(&self.0.join("report.html"), &report::class(assignment, class, rules, alike))?;
-        let _ = fs::remove_dir_all(self.0.join(CACHE));
-        Ok(())
+    pub(super) fn write_class(&self, class: &Class, graded: &[Graded]) -> anyhow::Result<()> {
+        let Class { assignment, rules, alike, .. } = class;
+        write(&self.0.join("grades.csv"), &report::grades(graded, rules))?;
+        write(&self.0.join("report.html"), &report::class(assignment, graded, rules, alike))?;
+        write(&self.0.join("manual.html"), &report::manual(assignment, graded))?;
+        write(&self.0.join("manual.csv"), &report::sheet(graded))?;
+        write(&self.0.join(CLASS), &serde_json::to_string(class)?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bwrap;
 mod cgroup;
+pub(crate) mod system_calls;
 
 use std::io;
 use std::path::{Path, PathBuf};

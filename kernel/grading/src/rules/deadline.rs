@@ -4,15 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike as _, FixedOffset, Local, MappedLocalTime, NaiveDateTime, TimeZone as _};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How a time is written: with an offset from UTC, and without one.
 const FORMS: [(&str, &str); 2] =
     [("%Y-%m-%dT%H:%M%#z", "%Y-%m-%dT%H:%M"), ("%Y-%m-%dT%H:%M:%S%#z", "%Y-%m-%dT%H:%M:%S")];
 
 /// The last moment at which something is in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Written")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "String")]
 pub struct Deadline(DateTime<FixedOffset>);
 
 /// A deadline in a file of rules: a text, or one of the times that TOML has.
@@ -70,6 +70,12 @@ impl FromStr for Deadline {
 
     fn from_str(text: &str) -> Result<Self, DeadlineError> {
         Self::read(text.trim(), |time| Local.offset_from_local_datetime(time))
+    }
+}
+
+impl From<Deadline> for String {
+    fn from(deadline: Deadline) -> Self {
+        deadline.0.to_rfc3339()
     }
 }
 

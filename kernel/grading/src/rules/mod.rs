@@ -6,7 +6,7 @@ mod deadline;
 mod mark;
 mod versions;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use deadline::{Deadline, DeadlineError};
 pub use mark::{Lateness, Mark};
@@ -18,7 +18,7 @@ use crate::results::Graded;
 pub const DEFAULT: &str = include_str!("default.toml");
 
 /// How marks follow from points.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rules {
     /// When it had to be handed in; without a deadline nothing is late.
@@ -29,7 +29,7 @@ pub struct Rules {
 }
 
 /// What counts of something that is at most so late.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
     /// How late it is at most; none for however late.

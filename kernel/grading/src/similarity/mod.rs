@@ -4,6 +4,7 @@
 mod fingerprints;
 mod tokens;
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use self::fingerprints::{fingerprints, hashes};
@@ -23,7 +24,7 @@ const FEW: usize = 4;
 const LONGEST: usize = 50_000;
 
 /// Two students whose code is alike.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     /// Who they are, in the order of the class.
     pub students: [String; 2],
