@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use oxtorch_jupyter::kernelspec::{self, KernelspecError, Location};
 
+use crate::grade::{self, GradeArgs};
+
 /// A Jupyter kernel for deep learning in Rust.
 #[derive(Debug, Parser)]
 #[command(name = "oxtorch", version, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -99,6 +101,12 @@ Exit status: 0 when it can be handed in, 1 when something costs points or the no
     /// Check a master notebook with solution and tests, and make the students' version of it
     #[command(subcommand)]
     Assignment(AssignmentCommand),
+    /// Grade what a class has handed in, each notebook in a sandbox with the tests of the master
+    #[command(after_help = grade::HELP)]
+    Grade(GradeArgs),
+    /// What `grade` runs in a sandbox
+    #[command(hide = true)]
+    GradeSession,
 }
 
 #[derive(Debug, Subcommand)]

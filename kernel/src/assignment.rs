@@ -21,7 +21,8 @@ pub struct NoMaster {
     path: PathBuf,
 }
 
-fn read(path: &Path) -> anyhow::Result<Master> {
+/// Reads a master notebook. What is wrong with it is told.
+pub fn read(path: &Path) -> anyhow::Result<Master> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Master::read(&text).map_err(|problems| {
         tell(&problems);

@@ -13,6 +13,7 @@ use oxtorch_data::DataError;
 #[cfg(feature = "evcxr")]
 use oxtorch_engine::evcxr::EvcxrEngine;
 use oxtorch_engine::{Cache, NativeEngine};
+use oxtorch_grader::SandboxError;
 use oxtorch_jupyter::kernelspec::{self, Kernelspec, KernelspecError};
 use oxtorch_setup::doctor::{self, Finding};
 use oxtorch_setup::progress::{self, Whole};
@@ -28,7 +29,7 @@ use crate::arguments::{
     AssignmentCommand, Cli, Command, DataCommand, EngineName, InstallArgs, NotBuilt, PlaceArgs, RunArgs,
 };
 use crate::assignment::{self, NoMaster};
-use crate::data;
+use crate::{data, grade};
 
 /// A cell failed, or something else did.
 const FAILED: u8 = 1;
@@ -71,6 +72,8 @@ fn run_command() -> ExitCode {
             Command::Doctor => diagnose(),
             Command::Data(DataCommand::List { json }) => result(data::list(json)),
             Command::Data(DataCommand::Fetch { names }) => result(data::fetch(&names).await),
+            Command::Grade(arguments) => result(grade::grade(arguments).await),
+            Command::GradeSession => result(oxtorch_grader::session::serve().await),
             Command::Check { notebook, timeout } => result(assignment::check_homework(&notebook, timeout).await),
             Command::Assignment(AssignmentCommand::Check { master, timeout }) => {
                 result(assignment::check(&master, timeout).await)
@@ -141,12 +144,14 @@ fn help(error: &anyhow::Error) -> Option<String> {
         let kernelspec = || cause.downcast_ref::<KernelspecError>().and_then(KernelspecError::help);
         let too_many_files =
             || cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.raw_os_error() == Some(libc::EMFILE));
+        let sandbox = || cause.downcast_ref::<SandboxError>().map(SandboxError::help);
         let files = || too_many_files().then(|| "allow more open files: ulimit -n 1024".to_owned());
         setup
             .or_else(home)
             .or_else(data)
             .or_else(kernelspec)
             .or_else(files)
+            .or_else(sandbox)
             .or_else(|| cause.is::<NotBuilt>().then(|| NotBuilt::HELP.to_owned()))
     })
 }
@@ -199,7 +204,7 @@ impl Started {
 }
 
 /// A way to have what somebody needs, as a runtime.
-trait Ensure<T>: FnOnce(&Home, &dyn Progress) -> Result<T, SetupError> + Send + 'static {}
+pub trait Ensure<T>: FnOnce(&Home, &dyn Progress) -> Result<T, SetupError> + Send + 'static {}
 
 impl<T, F: FnOnce(&Home, &dyn Progress) -> Result<T, SetupError> + Send + 'static> Ensure<T> for F {}
 
@@ -213,7 +218,7 @@ async fn set_up<T: Send + 'static>(
 }
 
 /// Sets up for a command in a terminal, which Ctrl-C ends.
-async fn set_up_in_terminal<T: Send + 'static>(home: Home, ensure: impl Ensure<T>) -> anyhow::Result<T> {
+pub async fn set_up_in_terminal<T: Send + 'static>(home: Home, ensure: impl Ensure<T>) -> anyhow::Result<T> {
     const INTERRUPTED: &str = "set-up was interrupted; `oxtorch setup` resumes where it stopped";
     in_terminal(set_up(home, ensure, progress::for_stderr()), INTERRUPTED).await
 }

@@ -13,6 +13,7 @@ mod arguments;
 mod assignment;
 mod cli;
 mod data;
+mod grade;
 
 use std::process::ExitCode;
 

@@ -29,3 +29,5 @@ mod source;
 
 pub use cell::NativeEngine;
 pub use compile::cache::Cache;
+pub use plan::prelude::names_of_every_cell;
+pub use source::words::declared_names;

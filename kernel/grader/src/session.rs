@@ -73,10 +73,11 @@ async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
         copy_files(files, &places.work).context("cannot copy the files that came with the notebook")?;
     }
     std::env::set_current_dir(&places.work).context("cannot work in the student's folder")?;
+    // What a student's cells are compiled to goes with the session: its own cells could read it, and change it.
     let cache = if keeps {
-        Cache::new(places.cache, CACHE_BYTES)
+        Cache::new(places.cache, CACHE_BYTES).of_teacher()
     } else {
-        Cache::new(places.own.join("cache"), CACHE_BYTES).on_top_of(places.cache)
+        Cache::new(places.own.join("cache"), 0).on_top_of(places.cache)
     };
     let engine = NativeEngine::start(runtime, places.own.join("cells"), cache).await?;
     Stepwise::new(engine, output_limit)

@@ -38,6 +38,8 @@ pub(crate) struct Setting {
     pub(crate) timeout: Duration,
     /// What is kept of a cell's outputs, in bytes.
     pub(crate) output_limit: usize,
+    /// How many threads the operations of a notebook use.
+    pub(crate) threads: usize,
 }
 
 /// A cell that is to be run.
@@ -159,6 +161,7 @@ impl Session {
                 &places,
                 keeps,
                 setting.bounds,
+                setting.threads,
                 folder,
             )
             .map_err(not_started)?;

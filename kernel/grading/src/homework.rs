@@ -68,7 +68,7 @@ impl Homework {
             let mut find = |is_wrong: bool, what: String| {
                 findings.push(Finding { cell: cell.index + 1, prompt, what, is_wrong });
             };
-            if is_unwritten(cell) {
+            if is_unwritten(cell, &cell.source) {
                 find(true, "it is not written yet".to_owned());
             }
             if cell.part == Part::Text || cell.source.trim().is_empty() {
@@ -110,12 +110,12 @@ fn shown(notebook: &Map<String, Value>, cell: &MasterCell) -> String {
     texts.collect()
 }
 
-/// Whether students have left a cell as they got it.
-fn is_unwritten(cell: &MasterCell) -> bool {
+/// Whether students have left a cell as they got it: what they have in its place is `text`.
+pub fn is_unwritten(cell: &MasterCell, text: &str) -> bool {
     if !cell.role.is_written_by_students() {
         return false;
     }
-    let text = cell.source.trim();
+    let text = text.trim();
     match cell.part {
         Part::Code => text.is_empty() || (text.contains(TO_WRITE) && text.contains("todo!()")),
         Part::Text => text.is_empty() || text == TEXT_STUB,

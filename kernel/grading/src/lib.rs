@@ -10,6 +10,7 @@
 //! - [`homework`] says what a student should know before it is handed in.
 //! - [`results`] has what grading finds.
 //! - [`rules`] says which mark follows from that.
+//! - [`similarity`] finds students whose code is alike.
 //! - [`report`] writes what people read of it.
 
 pub mod collate;
@@ -22,6 +23,7 @@ pub mod release;
 pub mod report;
 pub mod results;
 pub mod rules;
+pub mod similarity;
 pub mod trial;
 
 pub use collate::{Collated, Collation, NoSubmission};

@@ -98,6 +98,9 @@ pub struct Run {
     /// The key of a test that is graded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<String>,
+    /// Whether the file of the library is removed once it is loaded: what it tests is not to be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
 }
 
 /// What a test tells of itself.

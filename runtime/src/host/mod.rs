@@ -369,6 +369,12 @@ fn run_cell(libraries: &mut HashMap<PathBuf, Library>, spare: &mut Spare, run: &
         Err(error) => return not_loaded(error),
     };
     let Some(symbol) = &run.symbol else { return cell::end() };
+    if run.once
+        && let Some(path) = &run.library
+    {
+        // What is not there any more is not read either.
+        let _ = std::fs::remove_file(path);
+    }
     // SAFETY: the kernel has written a function of this name and type into the library.
     match unsafe { library.get::<fn()>(symbol.as_bytes()) } {
         Ok(function) => {

@@ -5,8 +5,8 @@ use ra_ap_rustc_lexer::TokenKind;
 use uuid::Uuid;
 
 use crate::cell::Execution;
-use crate::compile::CompiledCell;
 use crate::compile::state::State;
+use crate::compile::{CompiledCell, Compiler};
 use crate::report::render;
 use crate::source::fragment::{Author, CellText};
 use crate::source::source_map::Place;
@@ -41,6 +41,17 @@ pub(super) fn seen_by(state: &State, call: Execution<'_>) -> Option<State> {
 /// The key of the run of a test.
 pub(super) fn key(text: &CellText) -> Option<String> {
     (text.author == Author::Test).then(|| Uuid::new_v4().to_string())
+}
+
+/// Removes the source of a test, which what it tests could read. Returns whether its library can go as well, once it is
+/// loaded: no later cell is linked with what defines nothing.
+pub(super) fn hide(compiler: &Compiler, ready: &CompiledCell, text: &CellText) -> bool {
+    if text.author != Author::Test {
+        return false;
+    }
+    // It is not needed, and may be gone.
+    let _ = std::fs::remove_file(compiler.rustc().source(&ready.name));
+    ready.plan.is_empty()
 }
 
 /// Why a student's cell is not compiled.

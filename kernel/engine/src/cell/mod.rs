@@ -217,6 +217,7 @@ impl NativeEngine {
             allow_stdin: call.request.allow_stdin,
             forget: committed.forget,
             test: graded::key(text),
+            once: graded::hide(&self.compiler, &ready, text),
             ..Run::default()
         };
         let done = self.run(run, call).await;

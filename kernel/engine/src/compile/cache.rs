@@ -18,6 +18,8 @@ use oxtorch_system::home::marker::{UNFINISHED, is_cached};
 use oxtorch_system::home::{link, trust};
 use serde::{Deserialize, Serialize};
 
+use crate::source::fragment::Author;
+
 /// The bound where `OXTORCH_CACHE_MB` says nothing: some thousands of cells.
 const DEFAULT_LIMIT: u64 = 1 << 30;
 /// How full the cache is after it was swept, in percent of its bound.
@@ -36,6 +38,8 @@ pub struct Cache {
     folder: Option<PathBuf>,
     /// Others that are only read.
     base: Vec<PathBuf>,
+    /// Whether it is for the teacher's cells alone: students read it.
+    of_teacher: bool,
     limit: u64,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -73,7 +77,18 @@ impl Cache {
     /// A cache in a folder, which need not exist, with a bound in bytes; a bound of 0 switches it off.
     pub fn new(folder: PathBuf, limit: u64) -> Self {
         let folder = (limit > 0).then_some(folder);
-        Self { folder, base: Vec::new(), limit, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        Self { folder, base: Vec::new(), of_teacher: false, limit, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+    }
+
+    /// The same, which keeps given cells alone, and neither solutions nor tests.
+    pub fn of_teacher(mut self) -> Self {
+        self.of_teacher = true;
+        self
+    }
+
+    /// Whether it keeps the cells of an author.
+    pub(crate) fn keeps(&self, author: Author) -> bool {
+        !self.of_teacher || author == Author::Teacher
     }
 
     /// The same, which also reads what is in another folder and writes nothing there.

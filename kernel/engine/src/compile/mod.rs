@@ -37,7 +37,7 @@ use crate::report::brackets::unbalanced;
 use crate::report::errors::{compile_error, internal};
 use crate::report::unused::{Unused, unused_values};
 use crate::report::{python_hints, render};
-use crate::source::fragment::{CellText, Fragment};
+use crate::source::fragment::{Author, CellText, Fragment};
 use crate::source::identifiers::Names;
 use crate::source::parse::{ParseError, ParsedCell};
 use crate::source::source_map::{CrateSource, Place};
@@ -209,7 +209,7 @@ impl Compiler {
         let types = next.types(&compiled.diagnostics);
         let unused = unused_values(&compiled.diagnostics, &next.file());
         let lessons = Lessons { decisions: next.decisions.clone(), types, unused };
-        self.learnt(first_name, &next.name, lessons.clone());
+        self.learnt(first_name, &next.name, lessons.clone(), text.author);
         self.remember_source(&next, purpose);
         Ok(next.ready(lessons, true))
     }
@@ -286,9 +286,12 @@ impl Compiler {
         Some(lessons)
     }
 
-    fn learnt(&self, first_name: CrateName, name: &str, lessons: Lessons) {
+    fn learnt(&self, first_name: CrateName, name: &str, lessons: Lessons, author: Author) {
         let (cache, library) = (Arc::clone(&self.cache), self.rustc.library(name));
         self.compiled.lock().insert(first_name.clone(), lessons.clone());
+        if !cache.keeps(author) {
+            return;
+        }
         let mut keeping = self.keeping.lock();
         while keeping.try_join_next().is_some() {}
         keeping.spawn_blocking(move || {

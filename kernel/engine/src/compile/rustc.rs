@@ -110,7 +110,12 @@ impl Rustc {
         Self { runtime, dir, identity }
     }
 
-    /// Where a crate's library lies.
+    /// Where a crate's source lies.
+    pub fn source(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.rs"))
+    }
+
+    /// Where its library lies.
     pub fn library(&self, name: &str) -> PathBuf {
         self.dir.join(format!("lib{name}.so"))
     }
@@ -139,7 +144,7 @@ impl Rustc {
     pub async fn compile(&self, krate: Crate<'_>) -> anyhow::Result<Compiled> {
         // Named without its folder, as `file!()` and `dbg!` are to show it.
         let file = format!("{}.rs", krate.name);
-        let source = self.dir.join(&file);
+        let source = self.source(krate.name);
         let written = tokio::fs::write(&source, krate.source).await;
         if written.is_err() && !self.dir.is_dir() {
             anyhow::bail!(CELLS_GONE);

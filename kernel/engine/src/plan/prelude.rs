@@ -20,6 +20,11 @@ pub fn has(item: &Item) -> bool {
     is_in(&item.names, names)
 }
 
+/// The names that every cell has in scope.
+pub fn names_of_every_cell() -> impl Iterator<Item = &'static str> {
+    PRELUDE.values.iter().chain(&PRELUDE.others).map(String::as_str)
+}
+
 static PRELUDE: LazyLock<Prelude> = LazyLock::new(|| {
     let mut prelude = Prelude { values: Names::from(["drop".to_owned()]), others: OF_RUST.map(str::to_owned).into() };
     for (name, code) in exports_of_runtime() {

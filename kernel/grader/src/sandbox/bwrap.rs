@@ -12,7 +12,7 @@ use oxtorch_system::child;
 use tokio::process::Command;
 
 use crate::messages::Places;
-use crate::sandbox::{Bounds, SandboxError, folders_of};
+use crate::sandbox::{Bounds, SandboxError, THREADS, folders_of};
 
 /// Where cells work.
 pub(super) const WORK: &str = "/home/student";
@@ -43,7 +43,14 @@ pub(super) fn check() -> Result<(), SandboxError> {
 }
 
 /// The command that starts a program in namespaces of its own.
-pub(super) fn command(program: &Path, runtime: &Runtime, places: &Places, keeps: bool, bounds: Bounds) -> Command {
+pub(super) fn command(
+    program: &Path,
+    runtime: &Runtime,
+    places: &Places,
+    keeps: bool,
+    bounds: Bounds,
+    threads: usize,
+) -> Command {
     let mut command = StdCommand::new("bwrap");
     command.args(["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]);
     if bounds.network {
@@ -81,6 +88,14 @@ pub(super) fn command(program: &Path, runtime: &Runtime, places: &Places, keeps:
         (oxtorch_system::home::trust::VARIABLE, "1"),
     ] {
         command.args(["--setenv", name, value]);
+    }
+    command.args(["--setenv", THREADS, &threads.to_string()]);
+    if let Some(sysroot) = runtime.rustc.parent().and_then(Path::parent) {
+        // Without `/proc` no program finds the libraries that lie beside itself.
+        let of_target = runtime.libraries.iter().filter(|folder| folder.starts_with(sysroot)).cloned();
+        if let Ok(folders) = std::env::join_paths([sysroot.join("lib")].into_iter().chain(of_target)) {
+            command.arg("--setenv").arg(oxtorch_protocol::LIBRARY_PATH).arg(folders);
+        }
     }
     command.arg("--").arg(program);
     Command::from(command)

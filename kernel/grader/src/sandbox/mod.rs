@@ -13,6 +13,9 @@ use tokio::process::{Child, Command};
 use crate::messages::Places;
 use crate::sandbox::cgroup::Cgroup;
 
+/// The environment variable that says how many threads an operation uses.
+const THREADS: &str = "OXTORCH_THREADS";
+
 /// How a notebook is kept apart from everything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sandbox {
@@ -130,12 +133,14 @@ impl Sandbox {
         places: &Places,
         keeps: bool,
         bounds: Bounds,
+        threads: usize,
         folder: Option<tempfile::TempDir>,
     ) -> std::io::Result<Confined> {
         let mut command = match self {
-            Self::Bwrap => bwrap::command(program, runtime, places, keeps, bounds),
+            Self::Bwrap => bwrap::command(program, runtime, places, keeps, bounds, threads),
             Self::None => Command::new(program),
         };
+        command.env(THREADS, threads.to_string());
         command.args(arguments).stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let cgroup = Cgroup::new(bounds);
         let join = cgroup.as_ref().map(Cgroup::joiner);

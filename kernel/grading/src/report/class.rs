@@ -9,18 +9,24 @@ use super::text::one_line;
 use crate::points::Points;
 use crate::results::{Graded, Question};
 use crate::rules::Rules;
+use crate::similarity::Pair;
 
 /// How many of the slowest students are listed.
 const SLOWEST: usize = 10;
 
-/// The page `report.html` of a class.
-pub fn class(assignment: &str, class: &[Graded], rules: &Rules) -> String {
+/// How many pairs of students are listed whose code is alike.
+const MOST_ALIKE: usize = 100;
+
+/// The page `report.html` of a class, with pairs of students whose code is alike, as
+/// [`alike`](crate::similarity::alike) finds them.
+pub fn class(assignment: &str, class: &[Graded], rules: &Rules, pairs: &[Pair]) -> String {
     let body = html! {
         (distribution(class, rules))
         h2 { "Questions" }
         (questions(class))
         (problems(class))
         (flags(class))
+        (alike(pairs))
         (slowest(class))
         h2 { "Students" }
         (students(class, rules))
@@ -101,6 +107,20 @@ fn flags(class: &[Graded]) -> Markup {
     section("To look at", &["student", "what was seen"], rows)
 }
 
+fn alike(pairs: &[Pair]) -> Markup {
+    let rows = pairs.iter().take(MOST_ALIKE).map(|pair| {
+        let cells: Vec<String> = pair.cells.iter().map(|[one, other]| format!("{one} and {other}")).collect();
+        html! {
+            tr {
+                @for student in &pair.students { td { (one_line(student)) } }
+                td { (Points(100.0 * pair.share)) " %" }
+                td { (cells.join(", ")) }
+            }
+        }
+    });
+    section("Code that is alike, to look at", &["student", "and student", "of it", "cells"], rows)
+}
+
 fn slowest(class: &[Graded]) -> Markup {
     let mut slowest: Vec<&Graded> = class.iter().collect();
     slowest.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
@@ -128,7 +148,13 @@ fn section(heading: &str, columns: &[&str], rows: impl Iterator<Item = Markup>) 
 fn students(class: &[Graded], rules: &Rules) -> Markup {
     html! {
         table {
-            tr { th { "student" } th.number { "mark" } th { "computed as" } th.number { "waiting" } th.number { "flags" } }
+            tr {
+                th { "student" }
+                th.number { "mark" }
+                th { "computed as" }
+                th.number { "waiting" }
+                th.number { "flags" }
+            }
             @for graded in class {
                 @let mark = rules.mark(graded);
                 tr {
@@ -156,7 +182,9 @@ mod tests {
         let mut bob = graded("bob", vec![question("mean", Verdict::Fail, 0.5), question("why", Verdict::Missing, 0.0)]);
         bob.problem = Some("it is not JSON".to_owned());
         bob.seconds = 60.0;
-        let page = class("homework 3", &[ada, bob], &Rules::default());
+        let students = ["ada", "<b>"].map(str::to_owned);
+        let pair = Pair { students, share: 0.875, cells: vec![[2, 4], [3, 3]] };
+        let page = class("homework 3", &[ada, bob], &Rules::default(), &[pair]);
         for part in [
             "<title>homework 3: the class</title>",
             "Handed in: 2. Of 4 points: mean 1.25, median 1.25.",
@@ -166,6 +194,7 @@ mod tests {
             "<td>ada</td><td><pre>cell 3: it redefines a macro</pre></td>",
             "<td>bob</td><td><pre>it is not JSON</pre></td>",
             "<td>2 of 4 points</td>",
+            "<td>ada</td><td>&lt;b&gt;</td><td>87.5 %</td><td>2 and 4, 3 and 3</td>",
         ] {
             assert!(page.contains(part), "{part}: {page}");
         }
@@ -175,9 +204,9 @@ mod tests {
 
     #[test]
     fn a_class_of_nobody_has_a_page() {
-        let page = class("homework 3", &[], &Rules::default());
+        let page = class("homework 3", &[], &Rules::default(), &[]);
         assert!(page.contains("Nobody has handed in anything.") && !page.contains("NaN"), "{page}");
-        assert!(!page.contains("To look at") && !page.contains("Could not be run"), "{page}");
+        assert!(!page.contains("look at") && !page.contains("Could not be run"), "{page}");
     }
 
     #[test]
@@ -188,7 +217,8 @@ mod tests {
 
     #[test]
     fn nothing_of_a_student_is_html() {
-        let page = class("homework 3", &[hostile()], &Rules::default());
+        let pair = Pair { students: [hostile().student, hostile().student], share: 1.0, cells: vec![] };
+        let page = class("homework 3", &[hostile()], &Rules::default(), &[pair]);
         assert!(!is_touched(&page) && page.contains("&lt;script&gt;"), "{page}");
     }
 }

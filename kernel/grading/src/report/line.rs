@@ -4,7 +4,7 @@ use super::text::one_line;
 use crate::points::Points;
 use crate::results::{Graded, Verdict};
 
-/// What the letters of [`line`] mean.
+/// What the letters of [`line()`] mean.
 pub fn legend() -> String {
     let meanings = Verdict::ALL.map(|verdict| format!("{} {verdict}", letter(verdict)));
     meanings.join("   ")

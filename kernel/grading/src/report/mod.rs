@@ -9,16 +9,20 @@ mod grades;
 mod gradescope;
 mod html;
 mod line;
+mod manual;
+mod sheet;
 mod spreadsheet;
 mod text;
 
-use crate::results::Graded;
+use crate::results::{Graded, Question};
 
 pub use class::class;
 pub use feedback::feedback;
 pub use grades::grades;
 pub use gradescope::gradescope;
 pub use line::{legend, line};
+pub use manual::manual;
+pub use sheet::{SheetError, SheetProblem, fill_in, sheet};
 
 /// The questions of a class, in the order of the master.
 fn question_ids(class: &[Graded]) -> Vec<&str> {
@@ -29,6 +33,28 @@ fn question_ids(class: &[Graded]) -> Vec<&str> {
         }
     }
     ids
+}
+
+/// What a student has written for a reader.
+struct Answer<'a> {
+    student: &'a str,
+    question: &'a Question,
+}
+
+/// What somebody has to read or has read, question by question.
+fn by_hand(class: &[Graded]) -> Vec<Answer<'_>> {
+    let answers_to = |id| {
+        let all = class.iter().flat_map(|Graded { student, questions, .. }| {
+            questions.iter().map(move |question| Answer { student, question })
+        });
+        all.filter(move |answer| answer.question.id == id && is_by_hand(answer.question))
+    };
+    question_ids(class).into_iter().flat_map(answers_to).collect()
+}
+
+/// Whether somebody has to read it, or has done so.
+fn is_by_hand(question: &Question) -> bool {
+    question.waits() || question.answer.is_some() || question.rubric.is_some()
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ pub(super) fn table(header: Vec<String>, rows: impl IntoIterator<Item = Vec<Stri
 }
 
 /// A text as a field: what would be a formula, or has been made a text in this way, begins with an apostrophe.
-/// Different texts are different fields.
 pub(super) fn field(text: &str) -> String {
     // Tabs and line breaks at its start, which are dangerous as well, are written out.
     let text = one_line(text);

@@ -1,0 +1,131 @@
+//! The folder of the results: a folder for each student, and what there is of the class.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use oxtorch_grading::Graded;
+use oxtorch_grading::report;
+use oxtorch_grading::rules::Rules;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::submissions::fingerprint;
+
+/// What grading has found, for a run that goes on.
+const RESULT: &str = "graded.json";
+/// The master's compiled cells, as long as a class is graded.
+const CACHE: &str = ".cache";
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// What it was made from.
+    key: String,
+    graded: Graded,
+}
+
+/// Where the results go.
+pub(super) struct Files(PathBuf);
+
+impl Files {
+    /// Makes the folder, for its owner alone.
+    pub(super) fn in_folder(folder: &Path) -> anyhow::Result<Self> {
+        let folder = std::path::absolute(folder)?;
+        make(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+
+    /// An empty folder for what the master compiles.
+    pub(super) fn cache(&self) -> anyhow::Result<PathBuf> {
+        let cache = self.0.join(CACHE);
+        match fs::remove_dir_all(&cache) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => make(&cache).with_context(|| format!("cannot make {}", cache.display()))?,
+        }
+        Ok(cache)
+    }
+
+    fn of_student(&self, student: &str) -> PathBuf {
+        self.0.join(folder_name(student))
+    }
+
+    /// What an earlier run has found of a student, if it was made from the same.
+    pub(super) fn earlier(&self, student: &str, key: &str) -> Option<Graded> {
+        let text = fs::read(self.of_student(student).join(RESULT)).ok()?;
+        let kept: Kept = serde_json::from_slice(&text).ok()?;
+        (kept.key == key && kept.graded.student == student).then_some(kept.graded)
+    }
+
+    /// Writes all that there is of a student. What says that it is whole comes last.
+    pub(super) fn write_student(
+        &self,
+        assignment: &str,
+        graded: &Graded,
+        key: &str,
+        rules: &Rules,
+    ) -> anyhow::Result<()> {
+        let folder = self.of_student(&graded.student);
+        make(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let mark = rules.mark(graded);
+        write(&folder.join("feedback.html"), &report::feedback(assignment, graded, &mark))?;
+        write(&folder.join("results.json"), &report::gradescope(graded, &mark))?;
+        if graded.notebook != Value::Null {
+            write(&folder.join(format!("{assignment}.ipynb")), &format!("{:#}\n", graded.notebook))?;
+        }
+        let kept = Kept { key: key.to_owned(), graded: graded.clone() };
+        write(&folder.join(RESULT), &serde_json::to_string(&kept)?)
+    }
+
+    /// Writes what there is of the class.
+    pub(super) fn write_class(&self, assignment: &str, class: &[Graded], rules: &Rules) -> anyhow::Result<()> {
+        write(&self.0.join("grades.csv"), &report::grades(class, rules))?;
+        write(&self.0.join("report.html"), &report::class(assignment, class, rules))?;
+        let _ = fs::remove_dir_all(self.0.join(CACHE));
+        Ok(())
+    }
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Writes a file that is there whole or not at all.
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let written = || -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        io::Write::write_all(&mut file, text.as_bytes())?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    written().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// What a student's folder is called. A name with other characters than those of a file gets a few of its fingerprint,
+/// so that no two students have one folder.
+fn folder_name(student: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "._-+@ ".contains(c);
+    let plain: String = student.chars().map(|c| if is_plain(c) { c } else { '_' }).take(100).collect();
+    if plain == student && !plain.starts_with('.') && plain.trim() == plain && !plain.is_empty() {
+        return plain;
+    }
+    let plain = plain.trim_start_matches('.').trim();
+    format!("{plain}-{}", &fingerprint(student.as_bytes())[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_folder_or_to_that_of_another_student() {
+        assert_eq!(folder_name("ada.l-1@x"), "ada.l-1@x");
+        assert_eq!(folder_name("李四"), "李四");
+        let odd = ["", ".", "..", "../ada", "a/b", "a_b", "a\0b", ".cache", " ada", "ada"];
+        let names: std::collections::BTreeSet<String> = odd.iter().map(|name| folder_name(name)).collect();
+        assert_eq!(names.len(), odd.len());
+        assert!(names.iter().all(|name| !name.starts_with('.') && !name.contains(['/', '\0'])), "{names:?}");
+    }
+}

@@ -1,0 +1,150 @@
+//! `oxtorch grade`: marks what a class has handed in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use oxtorch_grader::submissions::Pattern;
+use oxtorch_grader::{Bounds, Options, Sandbox};
+use oxtorch_grading::report;
+use oxtorch_grading::rules::{Deadline, Rules};
+use oxtorch_system::home::Home;
+use oxtorch_system::terminal::{answer, say};
+
+use crate::arguments::seconds;
+use crate::assignment;
+use crate::cli::{in_terminal, set_up_in_terminal};
+
+/// What stands below the options.
+pub const HELP: &str = "\
+Examples:
+  oxtorch grade master.ipynb submitted -o graded              nbgrader's submitted/<student>/<assignment>/
+  oxtorch grade master.ipynb moodle.zip -o graded --name '{student}_*'
+  oxtorch grade master.ipynb submitted -o graded --deadline 2026-11-30T23:59 -j 4
+  oxtorch grade master.ipynb submitted -o graded --resume     what is graded and has not changed stays
+
+Each student gets a folder in OUT with the executed notebook, feedback.html and Gradescope's results.json; OUT itself
+gets grades.csv and report.html. Tests and given cells come from the master, whatever a submission has in their place.
+
+Exit status: 0 when everything was graded, whatever the marks are; 1 when something kept it from that; 2 when the
+notebook cannot be a master.";
+
+/// The arguments of `oxtorch grade`.
+#[derive(Debug, Args)]
+pub struct GradeArgs {
+    /// The master notebook, with its solution and all tests
+    master: PathBuf,
+    /// What was handed in: a folder with a folder for each student, a folder of notebooks, an archive, or a notebook
+    #[arg(required = true)]
+    submissions: Vec<PathBuf>,
+    /// The folder of the results
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    /// How many notebooks run at the same time [default: as many as there are processors]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// End a cell that runs longer than this
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    cell_timeout: Duration,
+    /// End a notebook that runs longer than this; tests that it has not reached give nothing
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
+    timeout: Duration,
+    /// The most memory that a notebook may take, in megabytes
+    #[arg(long, value_name = "MB", default_value = "4096", value_parser = clap::value_parser!(u64).range(512..))]
+    memory: u64,
+    /// The most that a notebook may write into its folder, in megabytes
+    #[arg(long, value_name = "MB", default_value = "1024", value_parser = clap::value_parser!(u64).range(16..))]
+    disk: u64,
+    /// The most processes and threads of a notebook
+    #[arg(long, value_name = "N", default_value = "256", value_parser = clap::value_parser!(u64).range(64..))]
+    processes: u64,
+    /// Keep at most so much of what one cell prints and shows, in megabytes; a cell that shows more is ended
+    #[arg(long, value_name = "MB", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=64))]
+    output_limit: u16,
+    /// Let notebooks reach the network
+    #[arg(long)]
+    network: bool,
+    /// How notebooks are kept from everything else: bwrap, or none for notebooks that you have read
+    #[arg(long, value_name = "KIND", default_value = "bwrap")]
+    sandbox: Sandbox,
+    /// When it had to be handed in, such as 2026-11-30T23:59, or with an offset, 2026-11-30T23:59+08:00
+    #[arg(long, value_name = "TIME")]
+    deadline: Option<Deadline>,
+    /// A file with the course's rules on what is late; without it a day costs 10 %, three days 30 %, and more 50 %
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// Where the student stands in the name of a file, such as '{student}_*'
+    #[arg(long, value_name = "PATTERN", default_value = "{student}")]
+    name: Pattern,
+    /// Grade only this student; may be given several times
+    #[arg(long, value_name = "STUDENT")]
+    only: Vec<String>,
+    /// Take over what an earlier run has left in OUT, where nothing has changed since
+    #[arg(long)]
+    resume: bool,
+    /// Write the marks of the class here as well
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+}
+
+/// Grades a class.
+pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
+    let master = assignment::read(&arguments.master)?;
+    let rules = rules(&arguments)?;
+    let options = Options {
+        master: arguments.master,
+        submissions: arguments.submissions,
+        output: arguments.output,
+        jobs: arguments.jobs.map_or_else(processors, usize::from),
+        sandbox: arguments.sandbox,
+        bounds: Bounds {
+            memory: arguments.memory << 20,
+            disk: arguments.disk << 20,
+            processes: arguments.processes,
+            network: arguments.network,
+        },
+        cell_timeout: arguments.cell_timeout,
+        timeout: arguments.timeout,
+        output_limit: usize::from(arguments.output_limit) << 20,
+        names: arguments.name,
+        only: arguments.only,
+        resume: arguments.resume,
+        rules,
+    };
+    options.sandbox.check()?;
+    if options.sandbox == Sandbox::None {
+        say(format_args!("warning: without a sandbox each notebook can read, change and send whatever you can"));
+    }
+    let runtime = set_up_in_terminal(Home::from_environment()?, oxtorch_setup::ensure).await?;
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
+    say(format_args!("{}", report::legend()));
+    let tell = |graded: &_| answer(format_args!("{}", report::line(graded)));
+    let work = oxtorch_grader::grade(&options, &master, runtime, program, tell);
+    let class = in_terminal(work, "interrupted; the same command with --resume goes on").await?;
+    if let Some(csv) = arguments.csv {
+        let table = report::grades(&class, &options.rules);
+        std::fs::write(&csv, table).with_context(|| format!("cannot write {}", csv.display()))?;
+    }
+    let waiting: usize = class.iter().map(oxtorch_grading::Graded::waiting).sum();
+    let by_hand = if waiting > 0 { format!("; {waiting} answers wait for a reader") } else { String::new() };
+    let at = options.output.display();
+    answer(format_args!("graded {} submissions: {at}/grades.csv, {at}/report.html{by_hand}", class.len()));
+    Ok(())
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn rules(arguments: &GradeArgs) -> anyhow::Result<Rules> {
+    let mut rules = match &arguments.rules {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            Rules::read(&text).with_context(|| format!("{} has no rules", file.display()))?
+        }
+        None => Rules::default(),
+    };
+    rules.deadline = arguments.deadline.or(rules.deadline);
+    Ok(rules)
+}
