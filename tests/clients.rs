@@ -4,6 +4,7 @@
 
 mod python;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -76,9 +77,13 @@ fn run(python: &Path, path: &Path) -> Result<(), Failed> {
         .output()?;
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if output.status.success() {
-        // How many tests ran, for the log.
+        // For the log: how many tests ran, and why others did not, each reason once.
         let counts = text.lines().rfind(|line| line.starts_with('=')).unwrap_or_default();
         println!("{}", counts.trim_matches(['=', ' ']));
+        let skipped = text.lines().filter(|line| line.starts_with("SKIPPED ")).filter_map(|line| line.split_once(": "));
+        for reason in skipped.map(|(_, reason)| reason).collect::<BTreeSet<_>>() {
+            println!("skipped: {reason}");
+        }
         return Ok(());
     }
     Err(text.into())

@@ -385,6 +385,12 @@ def test_the_package_is_typed():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_wheel_brings_what_nbgrader_needs(machine):
+    names = ["nbgrader_config.py", "nbgrader_late.py"]
+    code = f"from importlib.resources import files\nprint([(files('oxtorch') / name).is_file() for name in {names}])"
+    assert machine.run(machine.python, "-c", code).stdout == "[True, True]\n"
+
+
 def test_a_terminal_shows_the_same(machine):
     """IPython without Jupyter."""
     code = "%load_ext oxtorch\n%rust 6 * 7\nget_ipython().run_cell_magic('rust', '', 'println!(\"printed\");')\n"
