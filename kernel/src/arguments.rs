@@ -104,6 +104,8 @@ Exit status: 0 when it can be handed in, 1 when something costs points or the no
     /// Grade what a class has handed in, each notebook in a sandbox with the tests of the master
     #[command(after_help = grade::HELP)]
     Grade(GradeArgs),
+    /// Print the settings that nbgrader needs for Rust, for nbgrader_config.py
+    NbgraderConfig,
     /// What `grade` runs in a sandbox
     #[command(hide = true)]
     GradeSession,

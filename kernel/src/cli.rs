@@ -73,6 +73,10 @@ fn run_command() -> ExitCode {
             Command::Data(DataCommand::List { json }) => result(data::list(json)),
             Command::Data(DataCommand::Fetch { names }) => result(data::fetch(&names).await),
             Command::Grade(arguments) => result(grade::grade(arguments).await),
+            Command::NbgraderConfig => {
+                answer(format_args!("{}", grade::NBGRADER_CONFIG.trim_end()));
+                ExitCode::SUCCESS
+            }
             Command::GradeSession => result(oxtorch_grader::session::serve().await),
             Command::Check { notebook, timeout } => result(assignment::check_homework(&notebook, timeout).await),
             Command::Assignment(AssignmentCommand::Check { master, timeout }) => {

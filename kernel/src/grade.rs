@@ -16,6 +16,9 @@ use crate::arguments::seconds;
 use crate::assignment;
 use crate::cli::{in_terminal, set_up_in_terminal};
 
+/// nbgrader's settings for Rust, as the Python package has them.
+pub const NBGRADER_CONFIG: &str = include_str!("../../python/oxtorch/nbgrader_config.py");
+
 /// What stands below the options.
 pub const HELP: &str = "\
 Examples:
