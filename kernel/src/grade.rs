@@ -1,12 +1,13 @@
 //! `oxtorch grade`: marks what a class has handed in.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use oxtorch_grader::submissions::Pattern;
-use oxtorch_grader::{Bounds, Options, Sandbox, Share};
+use oxtorch_grader::{Bounds, Cluster, Options, Sandbox, Share};
 use oxtorch_grading::rules::{Deadline, Rules};
 use oxtorch_grading::{Graded, report};
 use oxtorch_system::home::Home;
@@ -32,6 +33,9 @@ gets grades.csv and report.html. Tests and given cells come from the master, wha
 
 Exit status: 0 when everything was graded, whatever the marks are; 1 when something kept it from that; 2 when the
 notebook cannot be a master.";
+
+/// What is said where Ctrl-C ends it.
+const INTERRUPTED: &str = "interrupted; the same command with --resume goes on";
 
 /// The arguments of `oxtorch grade`.
 #[derive(Debug, Args)]
@@ -93,6 +97,15 @@ pub struct GradeArgs {
     /// Take points and comments from this table, which is manual.csv of an earlier run with what somebody has filled in
     #[arg(long, value_name = "FILE", conflicts_with_all = ["master", "resume", "only"])]
     manual: Option<PathBuf>,
+    /// Have Slurm grade the class as a job array, with the same limits; OUT has to be on a disk that all nodes share
+    #[arg(long, conflicts_with = "manual")]
+    slurm: bool,
+    /// The most tasks of that array
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    slurm_tasks: u16,
+    /// An option for sbatch, such as --slurm-option=--partition=teaching; may be given several times
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    slurm_option: Vec<String>,
     /// Grade a part of the class alone, such as 0/4
     #[arg(long, hide = true)]
     share: Option<Share>,
@@ -112,7 +125,7 @@ pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
     let path = arguments.master.clone().unwrap_or_default();
     let master = assignment::read(&path)?;
     let rules = rules(&arguments)?;
-    let options = Options {
+    let mut options = Options {
         master: path,
         submissions: arguments.submissions,
         output: arguments.output,
@@ -134,16 +147,32 @@ pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
         resume: arguments.resume,
         rules,
     };
-    options.sandbox.check()?;
     if options.sandbox == Sandbox::None {
         say(format_args!("warning: without a sandbox each notebook can read, change and send whatever you can"));
     }
-    let runtime = set_up_in_terminal(Home::from_environment()?, oxtorch_setup::ensure).await?;
-    let program = std::env::current_exe().context("cannot find the path of this program")?;
     say(format_args!("{}", report::legend()));
     let tell = |graded: &_| answer(format_args!("{}", report::line(graded)));
+    if arguments.slurm {
+        let command = command_of_task()?;
+        let cluster = Cluster { tasks: arguments.slurm_tasks.into(), options: arguments.slurm_option, command };
+        in_terminal(oxtorch_grader::grade_on_cluster(&options, &cluster, tell), INTERRUPTED).await?;
+        options.resume = true;
+    } else {
+        options.sandbox.check()?;
+    }
+    let runtime = set_up_in_terminal(Home::from_environment()?, oxtorch_setup::ensure).await?;
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
+    let tell = |graded: &_| {
+        // Those of a cluster were told as they came.
+        if !arguments.slurm {
+            tell(graded);
+        }
+    };
     let work = oxtorch_grader::grade(&options, &master, runtime, program, tell);
-    let class = in_terminal(work, "interrupted; the same command with --resume goes on").await?;
+    let class = in_terminal(work, INTERRUPTED).await?;
+    if options.share.is_some() {
+        return Ok(());
+    }
     finish(&class, &options.output, arguments.csv.as_deref())
 }
 
@@ -161,6 +190,29 @@ fn finish(class: &[Graded], output: &Path, csv: Option<&Path>) -> anyhow::Result
     };
     answer(format_args!("graded {} submissions: {at}/grades.csv, {at}/report.html{by_hand}", class.len()));
     Ok(())
+}
+
+/// The command of a task: this one, without what is for the login node.
+fn command_of_task() -> anyhow::Result<Vec<OsString>> {
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
+    let mut command = vec![program.into_os_string()];
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        match text.split_once('=').map_or(&*text, |(name, _)| name) {
+            "--slurm" => {}
+            "--slurm-tasks" | "--slurm-option" | "--csv" => {
+                if !text.contains('=') {
+                    arguments.next();
+                }
+            }
+            _ => command.push(argument),
+        }
+    }
+    if !command.iter().any(|argument| argument == "--resume") {
+        command.push("--resume".into());
+    }
+    Ok(command)
 }
 
 fn processors() -> usize {

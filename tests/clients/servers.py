@@ -174,9 +174,9 @@ class Hub:
 
 
 class Slurm:
-    """A Slurm of this machine alone, with munge."""
+    """A Slurm of this machine alone, with munge. It may have several nodes, each with so many processors."""
 
-    def __init__(self, folder, processors, megabytes):
+    def __init__(self, folder, processors, megabytes, nodes=1):
         self.folder = Path(folder)
         self.processes = []
         for name in ("munge", "state", "spool"):
@@ -196,13 +196,14 @@ class Slurm:
             "SlurmUser": "root",
             "AuthInfo": f"socket={sockets}",
             "SlurmctldPort": free_port(),
-            "SlurmdPort": free_port(),
             "StateSaveLocation": self.folder / "state",
-            "SlurmdSpoolDir": self.folder / "spool",
+            "SlurmdSpoolDir": self.folder / "spool" / "%n",
             "SlurmctldPidFile": self.folder / "slurmctld.pid",
-            "SlurmdPidFile": self.folder / "slurmd.pid",
+            "SlurmdPidFile": self.folder / "slurmd-%n.pid",
+            # A node that is gone is noticed soon.
+            "SlurmdTimeout": 10,
             "SlurmctldLogFile": self.folder / "slurmctld.log",
-            "SlurmdLogFile": self.folder / "slurmd.log",
+            "SlurmdLogFile": self.folder / "slurmd-%n.log",
             "ProctrackType": "proctrack/linuxproc",
             "TaskPlugin": "task/none",
             "SelectType": "select/cons_tres",
@@ -212,28 +213,43 @@ class Slurm:
             "MpiDefault": "none",
             "KillWait": 30,
         }
-        node = f"NodeName={host} NodeAddr=127.0.0.1 CPUs={processors} RealMemory={megabytes} State=UNKNOWN"
-        partition = f"PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP"
+        size = f"CPUs={processors} RealMemory={megabytes} State=UNKNOWN"
+        self.nodes = [f"node{number}" for number in range(nodes)]
+        machines = [
+            f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={free_port()} {size}" for name in self.nodes
+        ]
+        partition = f"PartitionName=main Nodes={','.join(self.nodes)} Default=YES MaxTime=INFINITE State=UP"
         self.config = self.folder / "slurm.conf"
         lines = [f"{name}={value}" for name, value in settings.items()]
-        self.config.write_text("\n".join([*lines, node, partition]) + "\n")
+        self.config.write_text("\n".join([*lines, *machines, partition]) + "\n")
         self.environment = {"SLURM_CONF": str(self.config)}
         self.start("slurmctld", "-D")
-        self.start("slurmd", "-D")
-        wait(self.is_idle, "no node becomes idle")
+        self.daemons = {name: self.start("slurmd", "-D", "-N", name) for name in self.nodes}
+        wait(self.is_idle, "not all nodes become idle")
 
     def start(self, *command):
-        with open(self.folder / f"{command[0]}.out", "w") as log:
+        with open(self.folder / f"{command[0]}.out", "a") as log:
             environment = {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf")}
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         self.processes.append(process)
+        return process
 
     def is_idle(self):
         for process in self.processes:
             if process.poll() is not None:
                 name = process.args[0]
                 raise RuntimeError(f"{name} has ended: " + (self.folder / f"{name}.out").read_text())
-        return "idle" in self.ask("sinfo", "--noheader", "--format=%t")
+        return self.ask("sinfo", "--noheader", "--Node", "--format=%t").split() == ["idle"] * len(self.nodes)
+
+    def kill(self, node):
+        """Ends a node with all that runs on it, as if it had lost power."""
+        daemon = self.daemons[node]
+        self.processes.remove(daemon)
+        for process in [psutil.Process(daemon.pid), *steps_of(node)]:
+            for child in [process, *process.children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+        daemon.wait(PATIENCE)
 
     def ask(self, *command):
         environment = {**os.environ, **self.environment}

@@ -1,29 +1,28 @@
 //! A class: the master is run once, then each submission, some at the same time; what became of each is written at once.
 
 mod files;
+mod one;
+mod reference;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use oxtorch_engine::{declared_names, names_of_every_cell};
-use oxtorch_grading::report;
 use oxtorch_grading::rules::Rules;
 use oxtorch_grading::similarity::alike;
-use oxtorch_grading::{Collation, Flag, Graded, Master, Part, Question, Role, Verdict};
+use oxtorch_grading::{Graded, Master, report};
 use oxtorch_setup::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::batch::files::{Class, Files, Kept};
-use crate::messages::Author;
+use crate::batch::one::grade_one;
+use crate::batch::reference::try_solution;
 use crate::sandbox::{Bounds, Sandbox};
 use crate::submissions::{Pattern, Submission, Submissions, fingerprint};
-use crate::verdict::{by_hand, by_test};
-use crate::worker::{Executed, NotRun, Setting, Step, execute};
+use crate::worker::Setting;
 
 /// What is graded, and how.
 #[derive(Debug, Clone)]
@@ -79,15 +78,6 @@ impl FromStr for Share {
     }
 }
 
-/// What the master's own run has told.
-#[derive(Debug)]
-struct Reference {
-    /// The names that cells have defined ahead of each of the master's cells.
-    takes: Vec<BTreeSet<String>>,
-    /// The names that its given cells define.
-    given: BTreeSet<String>,
-}
-
 /// Grades a class. `tell` gets each student as soon as that is graded.
 ///
 /// # Errors
@@ -102,18 +92,7 @@ pub async fn grade(
     tell: impl Fn(&Graded),
 ) -> anyhow::Result<Vec<Graded>> {
     options.sandbox.check()?;
-    let assignment = assignment_of(&options.master);
-    let mut submissions = Submissions::find(&options.submissions, &assignment, &options.names)?;
-    if !options.only.is_empty() {
-        submissions.all.retain(|submission| options.only.contains(&submission.student));
-        anyhow::ensure!(!submissions.all.is_empty(), "none of these students has handed in anything");
-    }
-    if let Some(share) = options.share {
-        let is_mine = (0..share.of).cycle().map(|at| at == share.at);
-        let mine = std::mem::take(&mut submissions.all).into_iter().zip(is_mine).filter(|(_, mine)| *mine);
-        submissions.all = mine.map(|(submission, _)| submission).collect();
-    }
-    let files = Arc::new(Files::in_folder(&options.output)?);
+    let Work { assignment, submissions, files, of_all } = Work::prepare(options)?;
     let cache = files.cache()?;
     let setting = Arc::new(Setting {
         sandbox: options.sandbox,
@@ -126,15 +105,13 @@ pub async fn grade(
         output_limit: options.output_limit,
         threads: options.threads,
     });
-    let text = std::fs::read(&options.master).with_context(|| format!("cannot read {}", options.master.display()))?;
-    let limits = (options.bounds, options.cell_timeout, options.timeout, options.output_limit, options.threads);
-    let of_all = format!("{} {limits:?}", fingerprint(&text));
-    let key = |submission: &Submission| fingerprint(format!("{of_all} {}", submission.fingerprint).as_bytes());
     let master = Arc::new(master.clone());
     let (mut running, mut graded) = (JoinSet::new(), Vec::new());
     let mut waiting = Vec::new();
-    for submission in std::mem::take(&mut submissions.all) {
-        let key = key(&submission);
+    // The folders of archives stay until all is graded.
+    let Submissions { all, unpacked: _unpacked } = submissions;
+    for submission in all {
+        let key = key(&of_all, &submission);
         let earlier = files.earlier(&submission.student);
         match earlier {
             Some(kept) if options.resume && kept.key == key => {
@@ -175,6 +152,47 @@ pub async fn grade(
     Ok(graded)
 }
 
+/// What there is to do.
+pub(crate) struct Work {
+    pub(crate) assignment: String,
+    pub(crate) submissions: Submissions,
+    pub(crate) files: Files,
+    /// Stands for what all results are made from: the master and the limits.
+    of_all: String,
+}
+
+impl Work {
+    /// Finds what was handed in, and makes the folder of the results.
+    pub(crate) fn prepare(options: &Options) -> anyhow::Result<Self> {
+        let assignment = assignment_of(&options.master);
+        let mut submissions = Submissions::find(&options.submissions, &assignment, &options.names)?;
+        if !options.only.is_empty() {
+            submissions.all.retain(|submission| options.only.contains(&submission.student));
+            anyhow::ensure!(!submissions.all.is_empty(), "none of these students has handed in anything");
+        }
+        if let Some(share) = options.share {
+            let mut at = 0..;
+            submissions.all.retain(|_| at.next().is_some_and(|at: usize| at % share.of == share.at));
+        }
+        let text =
+            std::fs::read(&options.master).with_context(|| format!("cannot read {}", options.master.display()))?;
+        let limits = (options.bounds, options.cell_timeout, options.timeout, options.output_limit, options.threads);
+        let of_all = format!("{} {limits:?}", fingerprint(&text));
+        Ok(Self { assignment, submissions, files: Files::in_folder(&options.output)?, of_all })
+    }
+
+    /// What was found of a submission, if nothing has changed since.
+    pub(crate) fn result(&self, submission: &Submission) -> Option<Graded> {
+        let kept = self.files.earlier(&submission.student)?;
+        (kept.key == key(&self.of_all, submission)).then_some(kept.graded)
+    }
+}
+
+/// Stands for what a result is made from.
+fn key(of_all: &str, submission: &Submission) -> String {
+    fingerprint(format!("{of_all} {}", submission.fingerprint).as_bytes())
+}
+
 /// Puts the points that somebody has written into a table into the results of a class, and writes all reports again.
 ///
 /// # Errors
@@ -211,152 +229,4 @@ fn assignment_of(master: &Path) -> String {
         "master" | "solution" | "source" => absolute.parent().and_then(name).unwrap_or(stem),
         _ => stem,
     }
-}
-
-/// Runs the master's solution, and finds out what tests can take from a student.
-async fn try_solution(setting: &Setting, master: &Master, path: &Path) -> anyhow::Result<Reference> {
-    let code = || master.cells.iter().enumerate().filter(|(_, cell)| cell.part == Part::Code);
-    let steps: Vec<Step> = (1..)
-        .zip(code())
-        .map(|(number, (_, cell))| Step {
-            number,
-            code: cell.source.clone(),
-            author: match cell.role {
-                Role::Test { .. } => Author::Test,
-                Role::Given | Role::Free => Author::Teacher,
-                Role::Solution | Role::Answer { .. } | Role::Task { .. } => Author::Master,
-            },
-            takes: BTreeSet::new(),
-        })
-        .collect();
-    let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
-    let Executed { outcomes, .. } = execute(setting, &steps, folder, true).await;
-    let mut reference = Reference { takes: vec![BTreeSet::new(); master.cells.len()], given: BTreeSet::new() };
-    let mut names = BTreeSet::new();
-    for ((at, cell), outcome) in code().zip(&outcomes) {
-        reference.takes[at].clone_from(&names);
-        let failed = |told: &str| anyhow::anyhow!("`{}` of the master fails on its own solution: {told}", cell.id);
-        match (cell.role, outcome) {
-            (_, Err(NotRun::NotStarted(why))) => anyhow::bail!("the master cannot be run: {why}"),
-            (Role::Test { .. }, outcome) => {
-                let question = by_test(cell, outcome, false);
-                if question.verdict != Verdict::Pass {
-                    return Err(failed(&question.messages.join("; ")));
-                }
-            }
-            (_, Ok(ran)) => {
-                if let Some((kind, told)) = &ran.error {
-                    return Err(failed(&format!("{kind}: {told}")));
-                }
-            }
-            (_, Err(why)) => return Err(failed(&format!("{why:?}"))),
-        }
-        if cell.role == Role::Given {
-            reference.given.extend(declared_names(&cell.source));
-        }
-        if let Ok(ran) = outcome {
-            names.extend(ran.names.iter().cloned());
-        }
-    }
-    Ok(reference)
-}
-
-async fn grade_one(setting: &Setting, master: &Master, reference: &Reference, submission: Submission) -> Graded {
-    let began = Instant::now();
-    let mut graded = Graded {
-        student: submission.student,
-        questions: Vec::new(),
-        flags: Vec::new(),
-        problem: None,
-        handed_in: submission.handed_in,
-        fingerprint: submission.fingerprint,
-        seconds: 0.0,
-        notebook: serde_json::Value::Null,
-    };
-    let read = submission.text.and_then(|text| Collation::read(master, &text).map_err(|error| error.to_string()));
-    let collation = match read {
-        Ok(collation) => collation,
-        Err(problem) => {
-            graded.questions = missing(master, &problem);
-            graded.problem = Some(problem);
-            return graded;
-        }
-    };
-    let steps = steps_of(master, reference, &collation);
-    let code: Vec<Step> = steps.iter().flatten().cloned().collect();
-    let Executed { outcomes, ran_out_of_memory } = execute(setting, &code, submission.files, false).await;
-    if let Some(Err(NotRun::NotStarted(why))) = outcomes.first() {
-        graded.problem = Some(why.clone());
-    }
-    let mut outcomes = outcomes.into_iter();
-    let outcomes: Vec<_> = steps.iter().map(|step| step.as_ref().and_then(|_| outcomes.next())).collect();
-    for (at, cell) in master.cells.iter().enumerate().filter(|(_, cell)| cell.role.points().is_some()) {
-        let place = collation.cells.iter().position(|other| other.of_master == Some(at));
-        let outcome = place.and_then(|place| outcomes[place].as_ref());
-        graded.questions.push(match (cell.role, outcome) {
-            (Role::Test { .. }, Some(outcome)) => by_test(cell, outcome, ran_out_of_memory),
-            _ => by_hand(master, at, &collation),
-        });
-    }
-    let shown = collation.cells.iter().zip(&outcomes).map(|(cell, outcome)| {
-        let is_hidden = cell.source != cell.shown;
-        match outcome {
-            Some(Ok(ran)) if !is_hidden => ran.outputs.clone(),
-            _ => Vec::new(),
-        }
-    });
-    graded.notebook = collation.notebook(&shown.collect::<Vec<_>>());
-    graded.flags = collation.flags.clone();
-    graded.flags.extend(taken_names(master, reference, &collation));
-    graded.seconds = began.elapsed().as_secs_f64();
-    graded
-}
-
-/// What is run of each cell; nothing of a text.
-fn steps_of(master: &Master, reference: &Reference, collation: &Collation) -> Vec<Option<Step>> {
-    let mut number = 0;
-    let steps = collation.cells.iter().map(|cell| {
-        if cell.part == Part::Text {
-            return None;
-        }
-        number += 1;
-        let of_master = cell.of_master.filter(|_| cell.is_teachers);
-        let author = match of_master.map(|at| master.cells[at].role) {
-            None => Author::Student,
-            Some(Role::Test { .. }) => Author::Test,
-            Some(_) => Author::Teacher,
-        };
-        let takes = of_master.map(|at| reference.takes[at].clone()).unwrap_or_default();
-        Some(Step { number, code: cell.source.clone(), author, takes })
-    });
-    steps.collect()
-}
-
-/// Names that a student's cells take from the given cells, or from what every cell has: tests do not see them.
-fn taken_names(master: &Master, reference: &Reference, collation: &Collation) -> Vec<Flag> {
-    let of_every_cell: BTreeSet<&str> = names_of_every_cell().collect();
-    let of_master: BTreeSet<String> = master
-        .cells
-        .iter()
-        .filter(|cell| cell.part == Part::Code && cell.role.is_written_by_students())
-        .flat_map(|cell| declared_names(&cell.source))
-        .collect();
-    let students = collation.cells.iter().filter(|cell| cell.part == Part::Code && !cell.is_teachers);
-    let flags = students.flat_map(|cell| {
-        let names = declared_names(&cell.source);
-        let taken = names.into_iter().filter(|name| {
-            let is_given = reference.given.contains(name);
-            (is_given || of_every_cell.contains(name.as_str())) && !of_master.contains(name)
-        });
-        let place = cell.place;
-        taken.map(move |name| Flag { cell: place, what: format!("defines `{name}`, which tests do not take from it") })
-    });
-    flags.collect()
-}
-
-/// All questions of a submission that cannot be run.
-fn missing(master: &Master, problem: &str) -> Vec<Question> {
-    let worth = master.cells.iter().filter(|cell| cell.role.points().is_some());
-    let why = Err(NotRun::NotStarted(problem.to_owned()));
-    worth.map(|cell| by_test(cell, &why, false)).collect()
 }

@@ -12,9 +12,11 @@ pub mod batch;
 mod messages;
 pub mod sandbox;
 pub mod session;
+pub mod slurm;
 pub mod submissions;
 mod verdict;
 mod worker;
 
 pub use batch::{Options, Share, fill_in, grade};
 pub use sandbox::{Bounds, Sandbox, SandboxError};
+pub use slurm::{Cluster, grade_on_cluster};

@@ -42,7 +42,7 @@ pub struct Submission {
 pub struct Submissions {
     /// One a student, by name.
     pub all: Vec<Submission>,
-    unpacked: Vec<TempDir>,
+    pub(crate) unpacked: Vec<TempDir>,
 }
 
 /// A notebook among others.

@@ -42,7 +42,7 @@ pub(super) struct Class {
 }
 
 /// Where the results go.
-pub(super) struct Files(PathBuf);
+pub(crate) struct Files(PathBuf);
 
 impl Files {
     /// Makes the folder, for its owner alone.
@@ -67,6 +67,16 @@ impl Files {
         let text = fs::read(self.of_student(student).join(RESULT)).ok()?;
         let kept: Kept = serde_json::from_slice(&text).ok()?;
         (kept.graded.student == student).then_some(kept)
+    }
+
+    /// Has nothing of an earlier run be taken for one of this. What somebody has given for answers is kept.
+    pub(crate) fn forget(&self, student: &str) {
+        if let Some(mut kept) = self.earlier(student) {
+            kept.key.clear();
+            // What cannot be written cannot be graded anew either, which is an error then.
+            let text = serde_json::to_string(&kept).unwrap_or_default();
+            let _ = write(&self.of_student(student).join(RESULT), &text);
+        }
     }
 
     /// The class as it was written last.

@@ -1,0 +1,119 @@
+//! One submission: what is run of it, and what each question gets.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use oxtorch_engine::{declared_names, names_of_every_cell};
+use oxtorch_grading::{Collation, Flag, Graded, Master, Part, Question, Role};
+
+use crate::batch::reference::Reference;
+use crate::messages::Author;
+use crate::submissions::Submission;
+use crate::verdict::{by_hand, by_test};
+use crate::worker::{Executed, NotRun, Setting, Step, execute};
+
+/// Runs a submission and marks it. Whatever is wrong with it is in the result.
+pub(super) async fn grade_one(
+    setting: &Setting,
+    master: &Master,
+    reference: &Reference,
+    submission: Submission,
+) -> Graded {
+    let began = Instant::now();
+    let mut graded = Graded {
+        student: submission.student,
+        questions: Vec::new(),
+        flags: Vec::new(),
+        problem: None,
+        handed_in: submission.handed_in,
+        fingerprint: submission.fingerprint,
+        seconds: 0.0,
+        notebook: serde_json::Value::Null,
+    };
+    let read = submission.text.and_then(|text| Collation::read(master, &text).map_err(|error| error.to_string()));
+    let collation = match read {
+        Ok(collation) => collation,
+        Err(problem) => {
+            graded.questions = missing(master, &problem);
+            graded.problem = Some(problem);
+            return graded;
+        }
+    };
+    let steps = steps_of(master, reference, &collation);
+    let code: Vec<Step> = steps.iter().flatten().cloned().collect();
+    let Executed { outcomes, ran_out_of_memory } = execute(setting, &code, submission.files, false).await;
+    if let Some(Err(NotRun::NotStarted(why))) = outcomes.first() {
+        graded.problem = Some(why.clone());
+    }
+    let mut outcomes = outcomes.into_iter();
+    let outcomes: Vec<_> = steps.iter().map(|step| step.as_ref().and_then(|_| outcomes.next())).collect();
+    for (at, cell) in master.cells.iter().enumerate().filter(|(_, cell)| cell.role.points().is_some()) {
+        let place = collation.cells.iter().position(|other| other.of_master == Some(at));
+        let outcome = place.and_then(|place| outcomes[place].as_ref());
+        graded.questions.push(match (cell.role, outcome) {
+            (Role::Test { .. }, Some(outcome)) => by_test(cell, outcome, ran_out_of_memory),
+            _ => by_hand(master, at, &collation),
+        });
+    }
+    let shown = collation.cells.iter().zip(&outcomes).map(|(cell, outcome)| {
+        let is_hidden = cell.source != cell.shown;
+        match outcome {
+            Some(Ok(ran)) if !is_hidden => ran.outputs.clone(),
+            _ => Vec::new(),
+        }
+    });
+    graded.notebook = collation.notebook(&shown.collect::<Vec<_>>());
+    graded.flags = collation.flags.clone();
+    graded.flags.extend(taken_names(master, reference, &collation));
+    graded.seconds = began.elapsed().as_secs_f64();
+    graded
+}
+
+/// What is run of each cell; nothing of a text.
+fn steps_of(master: &Master, reference: &Reference, collation: &Collation) -> Vec<Option<Step>> {
+    let mut number = 0;
+    let steps = collation.cells.iter().map(|cell| {
+        if cell.part == Part::Text {
+            return None;
+        }
+        number += 1;
+        let of_master = cell.of_master.filter(|_| cell.is_teachers);
+        let author = match of_master.map(|at| master.cells[at].role) {
+            None => Author::Student,
+            Some(Role::Test { .. }) => Author::Test,
+            Some(_) => Author::Teacher,
+        };
+        let takes = of_master.map(|at| reference.takes[at].clone()).unwrap_or_default();
+        Some(Step { number, code: cell.source.clone(), author, takes })
+    });
+    steps.collect()
+}
+
+/// Names that a student's cells take from the given cells, or from what every cell has: tests do not see them.
+fn taken_names(master: &Master, reference: &Reference, collation: &Collation) -> Vec<Flag> {
+    let of_every_cell: BTreeSet<&str> = names_of_every_cell().collect();
+    let of_master: BTreeSet<String> = master
+        .cells
+        .iter()
+        .filter(|cell| cell.part == Part::Code && cell.role.is_written_by_students())
+        .flat_map(|cell| declared_names(&cell.source))
+        .collect();
+    let students = collation.cells.iter().filter(|cell| cell.part == Part::Code && !cell.is_teachers);
+    let flags = students.flat_map(|cell| {
+        let names = declared_names(&cell.source);
+        let taken = names.into_iter().filter(|name| {
+            let is_given = reference.given.contains(name);
+            (is_given || of_every_cell.contains(name.as_str())) && !of_master.contains(name)
+        });
+        let place = cell.place;
+        taken.map(move |name| Flag { cell: place, what: format!("defines `{name}`, which tests do not take from it") })
+    });
+    flags.collect()
+}
+
+/// All questions of a submission that cannot be run.
+fn missing(master: &Master, problem: &str) -> Vec<Question> {
+    let worth = master.cells.iter().filter(|cell| cell.role.points().is_some());
+    let why = Err(NotRun::NotStarted(problem.to_owned()));
+    worth.map(|cell| by_test(cell, &why, false)).collect()
+}

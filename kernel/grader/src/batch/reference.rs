@@ -1,0 +1,68 @@
+//! The master's own run: its solution has to pass its tests, and tells what tests can take from a student.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use oxtorch_engine::declared_names;
+use oxtorch_grading::{Master, Part, Role, Verdict};
+
+use crate::messages::Author;
+use crate::verdict::by_test;
+use crate::worker::{Executed, NotRun, Setting, Step, execute};
+
+/// What the master's own run has told.
+#[derive(Debug)]
+pub(super) struct Reference {
+    /// The names that cells have defined ahead of each of the master's cells.
+    pub(super) takes: Vec<BTreeSet<String>>,
+    /// The names that its given cells define.
+    pub(super) given: BTreeSet<String>,
+}
+
+/// Runs the master's solution, and finds out what tests can take from a student.
+pub(super) async fn try_solution(setting: &Setting, master: &Master, path: &Path) -> anyhow::Result<Reference> {
+    let code = || master.cells.iter().enumerate().filter(|(_, cell)| cell.part == Part::Code);
+    let steps: Vec<Step> = (1..)
+        .zip(code())
+        .map(|(number, (_, cell))| Step {
+            number,
+            code: cell.source.clone(),
+            author: match cell.role {
+                Role::Test { .. } => Author::Test,
+                Role::Given | Role::Free => Author::Teacher,
+                Role::Solution | Role::Answer { .. } | Role::Task { .. } => Author::Master,
+            },
+            takes: BTreeSet::new(),
+        })
+        .collect();
+    let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
+    let Executed { outcomes, .. } = execute(setting, &steps, folder, true).await;
+    let mut reference = Reference { takes: vec![BTreeSet::new(); master.cells.len()], given: BTreeSet::new() };
+    let mut names = BTreeSet::new();
+    for ((at, cell), outcome) in code().zip(&outcomes) {
+        reference.takes[at].clone_from(&names);
+        let failed = |told: &str| anyhow::anyhow!("`{}` of the master fails on its own solution: {told}", cell.id);
+        match (cell.role, outcome) {
+            (_, Err(NotRun::NotStarted(why))) => anyhow::bail!("the master cannot be run: {why}"),
+            (Role::Test { .. }, outcome) => {
+                let question = by_test(cell, outcome, false);
+                if question.verdict != Verdict::Pass {
+                    return Err(failed(&question.messages.join("; ")));
+                }
+            }
+            (_, Ok(ran)) => {
+                if let Some((kind, told)) = &ran.error {
+                    return Err(failed(&format!("{kind}: {told}")));
+                }
+            }
+            (_, Err(why)) => return Err(failed(&format!("{why:?}"))),
+        }
+        if cell.role == Role::Given {
+            reference.given.extend(declared_names(&cell.source));
+        }
+        if let Ok(ran) = outcome {
+            names.extend(ran.names.iter().cloned());
+        }
+    }
+    Ok(reference)
+}
