@@ -1,4 +1,4 @@
-"""What a department has: ordinary users, a JupyterHub that starts their servers, and a Slurm of one node.
+"""What a department has: ordinary users, a JupyterHub that starts their servers, and a Slurm of a few nodes.
 
 All of it is made for a test and goes with it. That needs root, and programs that a machine may not have: `missing` says
 which.
@@ -18,6 +18,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 
+import psutil
 from conftest import PATIENCE
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
@@ -173,6 +174,17 @@ class Hub:
         self.process.wait(PATIENCE)
 
 
+def steps_on(node):
+    """What runs the jobs of a node: the parents of their first processes."""
+    steps = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            parent = process.parent()
+            if process.environ().get("SLURMD_NODENAME") == node and parent and "slurmstepd" in parent.name():
+                steps.add(parent)
+    return steps
+
+
 class Slurm:
     """A Slurm of this machine alone, with munge. It may have several nodes, each with so many processors."""
 
@@ -194,7 +206,8 @@ class Slurm:
             "ClusterName": "tests",
             "SlurmctldHost": f"{host}(127.0.0.1)",
             "SlurmUser": "root",
-            "AuthInfo": f"socket={sockets}",
+            # A job of a node that is gone begins anew that many seconds later.
+            "AuthInfo": f"socket={sockets},cred_expire=10",
             "SlurmctldPort": free_port(),
             "StateSaveLocation": self.folder / "state",
             "SlurmdSpoolDir": self.folder / "spool" / "%n",
@@ -245,8 +258,8 @@ class Slurm:
         """Ends a node with all that runs on it, as if it had lost power."""
         daemon = self.daemons[node]
         self.processes.remove(daemon)
-        for process in [psutil.Process(daemon.pid), *steps_of(node)]:
-            for child in [process, *process.children(recursive=True)]:
+        for process in [psutil.Process(daemon.pid), *steps_on(node)]:
+            for child in [*process.children(recursive=True), process]:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
         daemon.wait(PATIENCE)

@@ -38,7 +38,11 @@ pub async fn serve() -> anyhow::Result<()> {
     say(Said::Ready)?;
     while let Some(message) = next(&mut reading)? {
         let ToSession::Run(cell) = message else { anyhow::bail!("a session begins once") };
-        say(run(&mut session, &cell).await)?;
+        let Some(said) = run(&mut session, &cell).await else {
+            // Whoever ends this ends the grader too, or wants to be taken for that: nothing is said of the cell.
+            anyhow::bail!("a signal has ended the session");
+        };
+        say(said)?;
     }
     session.end().await;
     Ok(())
@@ -102,9 +106,10 @@ fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-async fn run(session: &mut Stepwise<NativeEngine>, cell: &RunCell) -> Said {
+/// Runs a cell; nothing where a signal has ended it.
+async fn run(session: &mut Stepwise<NativeEngine>, cell: &RunCell) -> Option<Said> {
     if !cell.anyway && !session.engine().keeps_variables() {
-        return Said::Lost;
+        return Some(Said::Lost);
     }
     let author = match cell.author {
         Author::Master => CellAuthor::User,
@@ -116,13 +121,14 @@ async fn run(session: &mut Stepwise<NativeEngine>, cell: &RunCell) -> Said {
     let timeout = Duration::try_from_secs_f64(cell.timeout).ok();
     let step = session.run(request, Limits { timeout, ends_at_output_limit: true }).await;
     let names = session.engine().names();
-    let Step { error, outputs, marks, took, is_last } = step;
-    Said::Ran(Box::new(Ran {
+    let Step { error, outputs, marks, took, is_last, is_interrupted } = step;
+    let ran = Ran {
         error: error.map(|error| (error.kind.name().to_owned(), error.evalue)),
         outputs: outputs.iter().map(|output| serde_json::to_value(output).unwrap_or_default()).collect(),
         marks,
         seconds: took.as_secs_f64(),
         names,
         is_last,
-    }))
+    };
+    (!is_interrupted).then(|| Said::Ran(Box::new(ran)))
 }

@@ -19,6 +19,10 @@ use crate::sandbox::{self, Bounds, Confined, Sandbox};
 /// How much longer than its cell may run a session is waited for: it compiles, interrupts, ends a process.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// How long after the end of a session it is tried again. What ends all processes of a job at once has ended this one by
+/// then.
+const BEFORE_NEXT_TRY: Duration = Duration::from_secs(2);
+
 /// How often the cells before a test run again because the process that ran them has ended.
 const MOST_RESTARTS: usize = 5;
 
@@ -76,8 +80,18 @@ pub(crate) struct Executed {
     pub(crate) ran_out_of_memory: bool,
 }
 
-/// Runs a notebook in a session of its own.
+/// Runs a notebook in a session of its own. If that has ended otherwise than by the end of a cell, once more: it may
+/// have been ended together with this program, which is then not there any more to take the first for the result.
 pub(crate) async fn execute(setting: &Setting, steps: &[Step], files: Option<PathBuf>, is_master: bool) -> Executed {
+    let executed = try_to_execute(setting, steps, files.clone(), is_master).await;
+    if !executed.outcomes.contains(&Err(NotRun::SessionEnded)) {
+        return executed;
+    }
+    tokio::time::sleep(BEFORE_NEXT_TRY).await;
+    try_to_execute(setting, steps, files, is_master).await
+}
+
+async fn try_to_execute(setting: &Setting, steps: &[Step], files: Option<PathBuf>, is_master: bool) -> Executed {
     let mut session = match Session::start(setting, files, is_master).await {
         Ok(session) => session,
         Err(why) => {
@@ -181,7 +195,7 @@ impl Session {
                 session.confined.end().await;
                 Err(match other {
                     Ok(Said::Failed { why }) => NotRun::NotStarted(why),
-                    Ok(_) | Err(NotRun::SessionEnded) => NotRun::NotStarted("its session ended at once".to_owned()),
+                    Ok(_) => NotRun::SessionEnded,
                     Err(why) => why,
                 })
             }

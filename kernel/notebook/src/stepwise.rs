@@ -32,8 +32,10 @@ pub struct Step {
     pub marks: Vec<Told>,
     /// How long it took, with its compilation.
     pub took: Duration,
-    /// Nothing more can be run: the cell did not end, or a signal ended the run.
+    /// Nothing more can be run: the cell did not end.
     pub is_last: bool,
+    /// A signal has ended it: what became of it is not its own doing.
+    pub is_interrupted: bool,
 }
 
 /// An engine, and what its cells have shown.
@@ -76,7 +78,8 @@ impl<E: Engine> Stepwise<E> {
             marks: outputs.take_marks(),
             outputs: outputs.cells().flatten().cloned().collect(),
             took: began.elapsed(),
-            is_last: ended.lost || ended.interrupted,
+            is_last: ended.lost,
+            is_interrupted: ended.interrupted,
         }
     }
 

@@ -39,12 +39,19 @@ impl Cgroup {
     pub(super) fn new(bounds: Bounds) -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let name = format!("oxtorch-{}", uuid::Uuid::new_v4());
-        v2(&own, &name, bounds).or_else(|| v1(&own, &name, bounds))
+        // Where both are mounted, the controllers are in version 1.
+        let is_v2 = Path::new(ROOT).join("cgroup.controllers").is_file();
+        if is_v2 { v2(&own, &name, bounds) } else { v1(&own, &name, bounds) }
     }
 
-    pub(super) fn joiner(&self) -> Joiner {
-        let open = |folder: &PathBuf| File::options().write(true).open(folder.join("cgroup.procs")).ok();
-        Joiner(self.folders.iter().filter_map(open).collect())
+    /// What puts a process into it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be joined: then nothing would be bounded.
+    pub(super) fn joiner(&self) -> io::Result<Joiner> {
+        let open = |folder: &PathBuf| File::options().write(true).open(folder.join("cgroup.procs"));
+        self.folders.iter().map(open).collect::<io::Result<_>>().map(Joiner)
     }
 
     /// Whether a process in it was ended because memory had run out.
@@ -88,7 +95,12 @@ impl Cgroup {
 fn made(above: &Path, name: &str, bounds: &[(&str, String)]) -> Option<PathBuf> {
     let folder = above.join(name);
     fs::create_dir(&folder).ok()?;
-    let written = bounds.iter().all(|(file, value)| fs::write(folder.join(file), value).is_ok());
+    // A file that is not there belongs to a controller that is not there, and none is made.
+    let write = |file: &str, value: &str| {
+        let mut file = File::options().write(true).open(folder.join(file))?;
+        file.write_all(value.as_bytes())
+    };
+    let written = bounds.iter().all(|(file, value)| write(file, value).is_ok());
     if !written {
         let _ = fs::remove_dir(&folder);
     }
@@ -98,11 +110,7 @@ fn made(above: &Path, name: &str, bounds: &[(&str, String)]) -> Option<PathBuf> 
 fn v2(own: &str, name: &str, bounds: Bounds) -> Option<Cgroup> {
     let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     let above = Path::new(ROOT).join(path.trim_start_matches('/'));
-    let bounds = [
-        ("memory.max", bounds.memory.to_string()),
-        ("memory.swap.max", "0".to_owned()),
-        ("pids.max", bounds.processes.to_string()),
-    ];
+    let bounds = [("memory.max", bounds.memory.to_string()), ("pids.max", bounds.processes.to_string())];
     // The group of this process has processes, so its children get no controllers; one beside it may.
     let places = [Some(above.as_path()), above.parent()];
     let folder = places.into_iter().flatten().find_map(|above| made(above, name, &bounds))?;

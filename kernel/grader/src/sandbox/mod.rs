@@ -132,7 +132,7 @@ impl Sandbox {
         command.arg(COMMAND).env(THREADS, session.threads.to_string());
         command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let cgroup = Cgroup::new(session.bounds);
-        let join = cgroup.as_ref().map(Cgroup::joiner);
+        let join = cgroup.as_ref().map(Cgroup::joiner).transpose()?;
         let (files, processes) = (session.bounds.disk, session.bounds.processes);
         // SAFETY: between fork and exec this calls only functions that may be called there: it writes a number that was
         // made before to files that were opened before, and sets limits.

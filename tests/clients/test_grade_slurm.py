@@ -1,0 +1,72 @@
+"""A class that Slurm grades, on two nodes of which one dies in the middle."""
+
+import contextlib
+import json
+import os
+import subprocess
+
+import pytest
+from conftest import OXTORCH, PATIENCE
+from servers import SLURM, Slurm, missing
+
+CLASS = 12
+
+MASTER = [
+    ("l", None, "fn close(a: f64, b: f64) -> bool { (a - b).abs() < 1e-9 }"),
+    ("s", None, "fn twice(x: f64) -> f64 {\n    // BEGIN SOLUTION\n    2.0 * x\n    // END SOLUTION\n}"),
+    ("gl", 2, "for at in 0..200 {\n    assert!(close(twice(at as f64), 2.0 * at as f64));\n}"),
+]
+
+
+def cell(number, flags, points, source):
+    nbgrader = {"schema_version": 3, "grade_id": f"c{number}", "task": False}
+    nbgrader |= {"grade": "g" in flags, "solution": "s" in flags, "locked": "l" in flags}
+    if points is not None:
+        nbgrader["points"] = points
+    metadata = {"nbgrader": nbgrader}
+    return {"cell_type": "code", "metadata": metadata, "source": source, "outputs": [], "execution_count": None}
+
+
+def write(path, sources):
+    cells = [cell(number, flags, points, source) for number, (flags, points, source) in enumerate(sources)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells}))
+
+
+@pytest.fixture
+def homework(tmp_path):
+    """A master, and what a class has handed in: half of them right."""
+    write(tmp_path / "master.ipynb", MASTER)
+    for student in range(CLASS):
+        factor = 2.0 if student % 2 else 2.0 + student
+        solution = f"fn twice(x: f64) -> f64 {{ {factor} * x }} // {student}"
+        write(tmp_path / f"submitted/student{student:02}/hw/hw.ipynb", [MASTER[0], ("s", None, solution), MASTER[2]])
+    return tmp_path
+
+
+def grade(folder, *options, **more):
+    command = [OXTORCH, "grade", "master.ipynb", "submitted", "-j", "1", *options]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+
+
+@pytest.mark.skipif(bool(missing([*SLURM, "bwrap"])), reason=missing([*SLURM, "bwrap"]) or "all there")
+def test_a_class_is_graded_by_the_nodes_that_are_left(homework, tmp_path_factory):
+    alone = grade(homework, "-o", "alone")
+    alone.communicate(timeout=PATIENCE)
+    assert alone.returncode == 0
+    folder = tmp_path_factory.mktemp("slurm")
+    with contextlib.closing(Slurm(folder, processors=1, megabytes=16_000, nodes=2)) as slurm:
+        environment = {**os.environ, **slurm.environment}
+        options = ["--slurm", "--slurm-tasks", "4", "-o", "graded"]
+        process = grade(homework, *options, env=environment)
+        # The first result is there, so tasks run.
+        first = process.stdout.readline()
+        assert "student" in first
+        slurm.kill("node1")
+        rest, said = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, said
+    assert len({line.split()[-1] for line in [first, *rest.splitlines()] if " s  student" in line}) == CLASS
+    grades = (homework / "graded/grades.csv").read_text()
+    assert grades == (homework / "alone/grades.csv").read_text()
+    marks = [line.split(",")[1] for line in grades.splitlines()[1:]]
+    assert marks == ["0" if student % 2 == 0 and student > 0 else "2" for student in range(CLASS)]
