@@ -76,7 +76,8 @@ pub struct GradeArgs {
     /// Let notebooks reach the network
     #[arg(long)]
     network: bool,
-    /// How notebooks are kept from everything else: bwrap, or none for notebooks that you have read
+    /// How notebooks are kept from everything else: bwrap; landlock, where that is not there; or none, for notebooks that
+    /// you have read
     #[arg(long, value_name = "KIND", default_value = "bwrap")]
     sandbox: Sandbox,
     /// When it had to be handed in, such as 2026-11-30T23:59, or with an offset, 2026-11-30T23:59+08:00
@@ -88,6 +89,10 @@ pub struct GradeArgs {
     /// Where the student stands in the name of a file, such as '{student}_*'
     #[arg(long, value_name = "PATTERN", default_value = "{student}")]
     name: Pattern,
+    /// A folder of files that cells read, which stands beside each notebook and cannot be changed there [default: the
+    /// folder data beside the master, if there is one]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
     /// Grade only this student; may be given several times
     #[arg(long, value_name = "STUDENT")]
     only: Vec<String>,
@@ -125,6 +130,8 @@ pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
     let path = arguments.master.clone().unwrap_or_default();
     let master = assignment::read(&path)?;
     let rules = rules(&arguments)?;
+    let beside = std::path::absolute(&path)?.with_file_name("data");
+    let beside = Some(beside).filter(|folder| folder.is_dir());
     let mut options = Options {
         master: path,
         submissions: arguments.submissions,
@@ -143,6 +150,7 @@ pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
         timeout: arguments.timeout,
         output_limit: usize::from(arguments.output_limit) << 20,
         names: arguments.name,
+        data: arguments.data.map_or_else(|| Ok(beside), |data| std::path::absolute(data).map(Some))?,
         only: arguments.only,
         resume: arguments.resume,
         rules,

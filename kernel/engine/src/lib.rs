@@ -29,5 +29,6 @@ mod source;
 
 pub use cell::NativeEngine;
 pub use compile::cache::Cache;
+pub use host::Confinement;
 pub use plan::prelude::names_of_every_cell;
 pub use source::words::declared_names;

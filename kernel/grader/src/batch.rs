@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::batch::files::{Class, Files, Kept};
 use crate::batch::one::grade_one;
 use crate::batch::reference::try_solution;
+use crate::crates;
 use crate::sandbox::{Bounds, Sandbox};
 use crate::submissions::{Pattern, Submission, Submissions, fingerprint};
 use crate::worker::Setting;
@@ -51,6 +52,8 @@ pub struct Options {
     pub output_limit: usize,
     /// The student in the name of a file.
     pub names: Pattern,
+    /// A folder that stands beside each notebook, as it stands beside the master.
+    pub data: Option<PathBuf>,
     /// Only these students, if there are any.
     pub only: Vec<String>,
     /// Take what an earlier run has left, where nothing has changed since.
@@ -94,7 +97,8 @@ pub async fn grade(
     options.sandbox.check()?;
     let Work { assignment, submissions, files, of_all } = Work::prepare(options)?;
     let cache = files.cache()?;
-    let setting = Arc::new(Setting {
+    let crates = crates::of_master(master);
+    let mut setting = Setting {
         sandbox: options.sandbox,
         runtime,
         program,
@@ -104,7 +108,14 @@ pub async fn grade(
         timeout: options.timeout,
         output_limit: options.output_limit,
         threads: options.threads,
-    });
+        crates: (crates, None),
+        data: options.data.clone(),
+    };
+    if let Some(data) = &setting.data {
+        anyhow::ensure!(data.is_dir(), "{} is no folder", data.display());
+    }
+    setting.crates.1 = crates::build(&setting, &setting.crates.0).await?;
+    let setting = Arc::new(setting);
     let master = Arc::new(master.clone());
     let (mut running, mut graded) = (JoinSet::new(), Vec::new());
     let mut waiting = Vec::new();
@@ -122,7 +133,7 @@ pub async fn grade(
         }
     }
     if !waiting.is_empty() {
-        let reference = Arc::new(try_solution(&setting, &master, &options.master).await?);
+        let reference = Arc::new(try_solution(&setting, &master).await?);
         let places = Arc::new(Semaphore::new(options.jobs.max(1)));
         for (key, submission, earlier) in waiting {
             let (setting, master, reference) = (Arc::clone(&setting), Arc::clone(&master), Arc::clone(&reference));

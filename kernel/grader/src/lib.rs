@@ -9,6 +9,7 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod batch;
+mod crates;
 mod messages;
 pub mod sandbox;
 pub mod session;

@@ -37,6 +37,10 @@ pub(crate) struct Begin {
     pub(crate) is_master: bool,
     /// Whether it is in a sandbox, and gives up what leads around that.
     pub(crate) is_confined: bool,
+    /// Whether the network can be reached.
+    pub(crate) network: bool,
+    /// The lines by which a student's cell may ask for crates.
+    pub(crate) crates: Vec<String>,
 }
 
 /// The folders of a session.
@@ -46,10 +50,14 @@ pub(crate) struct Places {
     pub(crate) work: PathBuf,
     /// Where the session itself writes.
     pub(crate) own: PathBuf,
+    /// Where temporary files go.
+    pub(crate) temporary: PathBuf,
     /// The compiled cells of the master.
     pub(crate) cache: PathBuf,
     /// The files that came with the notebook.
     pub(crate) files: Option<PathBuf>,
+    /// A folder of the teacher's that is to be put beside the notebook, unless it stands there already.
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// A cell.

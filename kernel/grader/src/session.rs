@@ -8,13 +8,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use oxtorch_engine::{Cache, NativeEngine};
+use oxtorch_engine::{Cache, Confinement, NativeEngine};
 use oxtorch_notebook::{Limits, Step, Stepwise};
 use oxtorch_protocol::{read_message, write_message};
-use oxtorch_session::{Author as CellAuthor, CellRequest, Engine};
+use oxtorch_session::{Author as CellAuthor, CellRequest, Engine, ErrorKind};
 
+use crate::crates;
 use crate::messages::{Author, Begin, FromSession, Ran, RunCell, Said, ToSession};
-use crate::sandbox::system_calls;
+use crate::sandbox::{self, system_calls};
 
 /// What a session keeps of compiled cells, in bytes: more than any notebook has.
 const CACHE_BYTES: u64 = 1 << 30;
@@ -31,6 +32,7 @@ pub async fn serve() -> anyhow::Result<()> {
     let Some(ToSession::Begin(begin)) = next(&mut reading)? else { anyhow::bail!("the grader has said nothing") };
     let secret = begin.secret.clone();
     let say = |said| write_message(&mut &socket, &FromSession { secret: secret.clone(), said });
+    let crates = begin.crates.clone();
     let mut session = match start(*begin).await {
         Ok(session) => session,
         Err(error) => return Ok(say(Said::Failed { why: format!("{error:#}") })?),
@@ -38,6 +40,13 @@ pub async fn serve() -> anyhow::Result<()> {
     say(Said::Ready)?;
     while let Some(message) = next(&mut reading)? {
         let ToSession::Run(cell) = message else { anyhow::bail!("a session begins once") };
+        if let Some(line) = crates::refused(&cell, &crates) {
+            let told = format!("`{line}`: this homework can use the crates that its master asks for, and no others");
+            let error = Some((ErrorKind::Dependency.name().to_owned(), told));
+            let names = session.engine().names();
+            say(Said::Ran(Box::new(Ran { error, names, ..Ran::default() })))?;
+            continue;
+        }
         let Some(said) = run(&mut session, &cell).await else {
             // Whoever ends this ends the grader too, or wants to be taken for that: nothing is said of the cell.
             anyhow::bail!("a signal has ended the session");
@@ -70,24 +79,37 @@ fn control_socket() -> io::Result<UnixStream> {
 }
 
 async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
-    let Begin { runtime, places, output_limit, is_master, is_confined, .. } = begin;
+    let Begin { runtime, places, output_limit, is_master, is_confined, network, .. } = begin;
     if is_confined {
         system_calls::refuse().context("cannot refuse system calls")?;
     }
-    for folder in [&places.work, &places.own] {
+    let cells = places.own.join(sandbox::CELLS);
+    for folder in [&places.work, &places.own, &cells] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     if let Some(files) = &places.files {
         copy_files(files, &places.work).context("cannot copy the files that came with the notebook")?;
     }
+    if let Some(data) = &places.data {
+        let beside = places.work.join(data.file_name().unwrap_or_default());
+        fs::create_dir_all(&beside)?;
+        copy_files(data, &beside).with_context(|| format!("cannot copy {}", data.display()))?;
+    }
     std::env::set_current_dir(&places.work).context("cannot work in the student's folder")?;
     // What a student's cells are compiled to goes with the session: its own cells could read it, and change it.
     let cache = if is_master {
-        Cache::new(places.cache, CACHE_BYTES).of_teacher()
+        Cache::new(places.cache.clone(), CACHE_BYTES).of_teacher()
     } else {
-        Cache::new(places.own.join("cache"), 0).on_top_of(places.cache)
+        Cache::new(places.own.join("cache"), 0).on_top_of(places.cache.clone())
     };
-    let engine = NativeEngine::start(runtime, places.own.join("cells"), cache).await?;
+    let confinement = if is_confined {
+        let rules = sandbox::rules_of_cells(&runtime, &places, network).ready().context("cannot confine cells")?;
+        // SAFETY: it makes two system calls.
+        Some(unsafe { Confinement::new(move || rules.put_on()) })
+    } else {
+        None
+    };
+    let engine = NativeEngine::start_confined(runtime, cells, cache, confinement).await?;
     Stepwise::new(engine, output_limit)
 }
 

@@ -44,6 +44,10 @@ pub(crate) struct Setting {
     pub(crate) output_limit: usize,
     /// How many threads the operations of a notebook use.
     pub(crate) threads: usize,
+    /// The lines by which a student's cell may ask for crates, and where those are.
+    pub(crate) crates: (Vec<String>, Option<PathBuf>),
+    /// A folder of the teacher's that stands beside each notebook.
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// A cell that is to be run.
@@ -167,6 +171,8 @@ impl Session {
             files: files.as_deref(),
             bounds: setting.bounds,
             threads: setting.threads,
+            crates: setting.crates.1.as_deref(),
+            data: setting.data.as_deref(),
         };
         let stdin = OwnedFd::from(theirs).into();
         let (confined, places) = setting.sandbox.start(&starting, stdin).map_err(not_started)?;
@@ -187,6 +193,8 @@ impl Session {
             output_limit: setting.output_limit,
             is_master,
             is_confined: setting.sandbox != Sandbox::None,
+            network: setting.bounds.network,
+            crates: setting.crates.0.clone(),
         };
         let said = session.ask(&ToSession::Begin(Box::new(begin)), GRACE).await;
         match said {

@@ -5,25 +5,51 @@ use ra_ap_rustc_lexer::TokenKind;
 use uuid::Uuid;
 
 use crate::cell::Execution;
+use crate::commands::{Command, Env, Segment};
 use crate::compile::state::State;
 use crate::compile::{CompiledCell, Compiler};
+use crate::report::errors::command_error;
 use crate::report::render;
 use crate::source::fragment::{Author, CellText};
 use crate::source::source_map::Place;
 use crate::source::words::tokens;
 
-/// What leads around the checks of the compiler, or around this very list. With it a function could speak for the test
-/// that calls it.
-const REFUSED: [&str; 8] = [
+/// Words that lead around the checks of the compiler, with which a function could speak for the test that calls it, or
+/// to files that nobody has checked.
+const REFUSED: [&str; 6] = [
     "unsafe",
     "global_asm",
     "naked_asm",
-    "feature",
     "include",
-    // Macros of the runtime that are for the code around a cell.
+    // Macros of the runtime that are for the code around a cell, and have unsafe code of their own.
     "export_run",
     "carry_variable",
-    "number",
+];
+
+/// The modules of the runtime that a student's cell may name by a path. The others are for the code around a cell.
+const OPEN: [&str; 22] = [
+    "anyhow",
+    "audio",
+    "autograd",
+    "data",
+    "device",
+    "display",
+    "distributions",
+    "io",
+    "metrics",
+    "ndarray",
+    "nn",
+    "optim",
+    "plot",
+    "plotters",
+    "prelude",
+    "rand",
+    "rl",
+    "tch",
+    "text",
+    "train",
+    "vision",
+    "widgets",
 ];
 
 /// The state as a cell of this author sees it.
@@ -71,9 +97,24 @@ pub(super) fn refuse_compiled(state: &State, ready: &CompiledCell, text: &CellTe
     if text.author != Author::Student {
         return Ok(());
     }
-    let Some(name) = state.scope.changed_for_teacher(&ready.plan) else { return Ok(()) };
-    let message = format!("`{name}` has a meaning in the given cells that this would change: choose another name");
+    let Some(message) = state.scope.changed_for_teacher(&ready.plan) else { return Ok(()) };
     Err(render::failure("error", &message, &[], &[]).into_error(ErrorKind::Compile))
+}
+
+/// Why the commands of a student's cell are not done: some change the process that runs the cells, or are done by this
+/// one.
+pub(super) fn refuse_commands(segments: &[Segment], author: oxtorch_session::Author<'_>) -> Result<(), CellError> {
+    if !matches!(author, oxtorch_session::Author::Student) {
+        return Ok(());
+    }
+    let is_refused = |segment: &Segment| {
+        matches!(segment, Segment::Command(Command::WriteFile { .. } | Command::Env(Env::Set { .. })))
+    };
+    if !segments.iter().any(is_refused) {
+        return Ok(());
+    }
+    let notes = ["write files in code, by `std::fs::write`".to_owned()];
+    Err(command_error("`%%writefile` and `%env NAME=VALUE` are not allowed in homework that is graded", &notes))
 }
 
 /// Where a word stands that is refused.
@@ -83,17 +124,21 @@ fn refused(text: &str) -> Option<std::ops::Range<usize>> {
     };
     let words: Vec<_> = tokens(text).filter(|(kind, _)| !is_blank(*kind)).collect();
     let word = |at: usize| words.get(at).map_or("", |(_, range)| &text[range.clone()]);
+    let before = |at: usize| at.checked_sub(1).map_or("", word);
     let found = (0..words.len()).find(|&at| {
         let is_name = matches!(words[at].0, TokenKind::Ident | TokenKind::RawIdent);
         let own = word(at).trim_start_matches("r#");
-        // Macros are called, and features stand in an attribute: elsewhere these are names as any.
         let is_refused = match own {
-            "unsafe" => true,
-            "feature" => word(at + 1) == "(" && at > 0 && word(at - 1) == "[",
-            own => REFUSED.contains(&own) && (word(at + 1) == "!" || (at > 0 && word(at - 1) == ":")),
+            // `#[path = "a.rs"] mod a;`, also where a macro puts it together.
+            "path" => ["[", ",", "("].contains(&before(at)) && word(at + 1) == "=" && word(at + 2).starts_with('"'),
+            "mod" => word(at + 2) == ";",
+            "oxtorch" => {
+                let is_path = word(at + 1) == ":" && word(at + 2) == ":";
+                !(is_path && OPEN.contains(&word(at + 3))) && before(at) != "."
+            }
+            own => REFUSED.contains(&own) || own.to_ascii_lowercase().starts_with("__oxtorch"),
         };
-        let in_file = own == "mod" && word(at + 2) == ";";
-        is_name && (is_refused || in_file || own.starts_with("__oxtorch"))
+        is_name && is_refused
     });
     found.map(|at| words[at].1.clone())
 }
@@ -111,20 +156,27 @@ mod tests {
             "include!(\"a.rs\");",
             "use std::include as inc;",
             "include /* */ ! (\"a.rs\")",
+            "mod b { use std::{include as inc}; inc!(\"a.rs\"); }",
+            "use std::arch::{global_asm as g}; g!(\"ret\");",
+            "#[path = \"a.rs\"] mod a { }",
+            "#[cfg_attr(all(), path = \"a.rs\")] mod a { }",
+            "use oxtorch::{carry_variable as cv};",
+            "use oxtorch as o;",
+            "oxtorch::cell::put(\"data\", 7, 1);",
+            "__OXTORCH_TEST.begin();",
             "mod evil;",
             "core::arch::global_asm!(\"ret\");",
-            "#![feature(core_intrinsics)]",
             "oxtorch::carry_variable!(\"x\")",
             "crate::__oxtorch_run()",
         ] {
             assert!(refused(code).is_some(), "{code}");
         }
         for code in [
-            "let feature = 1; feature(2);",
             "// unsafe\nlet number = \"unsafe\";",
             "mod a { pub fn f() {} }",
-            "let include = true; if include {}",
+            "let path = \"data.csv\"; read(path)",
             "text.include_str",
+            "use oxtorch::nn::linear; oxtorch::prelude::seed(1)",
         ] {
             assert_eq!(refused(code), None, "{code}");
         }

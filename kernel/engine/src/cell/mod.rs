@@ -29,7 +29,7 @@ use crate::compile::{CompiledCell, Compiler, Purpose};
 use crate::crate_names::rewriting;
 use crate::emit::RUN_SYMBOL;
 use crate::host::standby::Standby;
-use crate::host::{BetweenCells, Host, RunInterrupter};
+use crate::host::{BetweenCells, Confinement, Host, RunInterrupter};
 use crate::perform::wrong_commands;
 use crate::report::errors::interrupted;
 use crate::report::unused;
@@ -113,11 +113,21 @@ impl Phase {
 impl NativeEngine {
     /// Starts a host on a runtime; cells are compiled in `scratch`, which is removed at the end, and kept in `cache`.
     pub async fn start(runtime: Runtime, scratch: PathBuf, cache: Cache) -> anyhow::Result<Self> {
+        Self::start_confined(runtime, scratch, cache, None).await
+    }
+
+    /// The same, and what runs the user's code is confined. It has to be able to read the folder of the cells.
+    pub async fn start_confined(
+        runtime: Runtime,
+        scratch: PathBuf,
+        cache: Cache,
+        confinement: Option<Confinement>,
+    ) -> anyhow::Result<Self> {
         tokio::fs::create_dir_all(&scratch)
             .await
             .with_context(|| format!("cannot create the folder for compiled cells, {}", scratch.display()))?;
         let surroundings = Surroundings::default();
-        let host = Host::start(&runtime, &surroundings)?;
+        let host = Host::start(&runtime, &surroundings, confinement.clone())?;
         let cache = Arc::new(cache);
         let swept = Arc::clone(&cache);
         // What is not swept now is swept by a later session.
@@ -126,7 +136,7 @@ impl NativeEngine {
             analyzer: Analyzer::new(runtime.recipe.clone(), &scratch),
             compiler: Arc::new(Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache)),
             speculation: Speculation::default(),
-            standby: Standby::new(runtime),
+            standby: Standby::new(runtime, confinement),
             scratch,
             host: Some(host),
             aside: None,
@@ -290,6 +300,10 @@ impl Engine for NativeEngine {
         let result = match wrong_commands(&segments) {
             Some(error) => Err(error),
             None => {
+                if let Err(error) = graded::refuse_commands(&segments, request.author) {
+                    *self.phase.lock() = Phase::Idle;
+                    return Err(error);
+                }
                 self.run_segments(segments, Execution { request: CellRequest { code: &code, ..request }, events }).await
             }
         };

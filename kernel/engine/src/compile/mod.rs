@@ -246,6 +246,7 @@ impl Compiler {
                 links: state.dependencies.links_for_rustc(),
                 externs: &next.externs,
                 purpose: if next.emission.questions.is_empty() { purpose } else { Purpose::Check },
+                only_safe: writer.text.author == Author::Student,
             };
             let compiled = self.call(krate).await?;
             if compiled.library.is_some() {
@@ -368,6 +369,7 @@ impl Compiler {
             links: &links,
             externs: &[],
             purpose: Purpose::Check,
+            only_safe: false,
         };
         let mut compiled = match self.call(krate).await {
             Ok(compiled) => compiled,

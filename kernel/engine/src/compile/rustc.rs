@@ -74,6 +74,8 @@ pub struct Crate<'a> {
     pub externs: &'a [(String, PathBuf)],
     /// What it is compiled for.
     pub purpose: Purpose,
+    /// Whether it may have no unsafe code, whatever it says itself.
+    pub only_safe: bool,
 }
 
 /// The compiler of a session's cells.
@@ -275,6 +277,9 @@ impl Rustc {
             look_in(&mut command, "native", dir);
         }
         krate.crates.iter().for_each(|name| give_crate(&mut command, name, &self.library(name)));
+        if krate.only_safe {
+            command.args(["--forbid", "unsafe_code"]);
+        }
         if krate.depth > USUAL_DEPTH {
             command.env("RUST_MIN_STACK", (krate.depth * STACK_PER_LEVEL).to_string());
         }

@@ -7,6 +7,7 @@ use crate::compile::CompiledCell;
 use crate::compile::deps::Dependencies;
 use crate::emit::VariableId;
 use crate::plan::scope::Scope;
+use crate::plan::teacher::taken_as;
 use crate::plan::variables::{Gone, Unnamed, Variables};
 use crate::report::hints::Known;
 use crate::source::fragment::CellText;
@@ -52,9 +53,9 @@ impl State {
         self.variables.live.contains_key(name) || self.scope.find(name).is_some() || is_imported()
     }
 
-    /// The names that mean something to the cells of the session because a cell says so.
+    /// The names that mean something to the cells of the session because a cell says so; a trait's as `trait Name`.
     pub fn names(&self) -> BTreeSet<String> {
-        let items = self.scope.names().map(|(name, _)| name.to_owned());
+        let items = self.scope.names().map(|(name, kind)| taken_as(name, kind));
         let uses = self.scope.declared_uses().iter().filter_map(|leaf| leaf.name.clone());
         items.chain(uses).chain(self.variables.live.keys().cloned()).collect()
     }

@@ -10,6 +10,7 @@
 //! (`shell_group`). It writes to the same pipes, and does not outlive the host either.
 
 pub(crate) mod between;
+mod confinement;
 pub(crate) mod exit_reason;
 pub(crate) mod interrupts;
 pub(crate) mod messages;
@@ -35,6 +36,7 @@ use tokio::sync::oneshot;
 
 pub use crate::host::between::BetweenCells;
 use crate::host::between::Reader;
+pub use crate::host::confinement::Confinement;
 pub use crate::host::interrupts::RunInterrupter;
 use crate::host::interrupts::{Interrupts, Running};
 use crate::host::messages::{Messages, Requests};
@@ -70,6 +72,8 @@ pub struct Host {
     runs: u64,
     /// The key of the test that runs.
     test: Option<String>,
+    /// What shells are confined by, as the host is.
+    confinement: Option<Confinement>,
     /// Of the last run.
     interrupts: Arc<Interrupts>,
     ready: Arc<OnceLock<Ready>>,
@@ -249,6 +253,9 @@ impl Host {
         let group = Group::start()?;
         let [stdout, stderr] = &self.writers;
         command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+        if let Some(confinement) = &self.confinement {
+            confinement.confine(&mut command);
+        }
         command.process_group(group.id().as_raw_nonzero().get()).kill_on_drop(true);
         self.begin_reading(outlet).await?;
         self.interrupts = Arc::default();

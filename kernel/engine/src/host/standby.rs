@@ -8,7 +8,7 @@ use oxtorch_setup::Runtime;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::host::Host;
+use crate::host::{Confinement, Host};
 
 /// How long after a cell the host is started: the next cell may come at once, and is not to share the processor with
 /// it.
@@ -18,6 +18,7 @@ const QUIET: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Standby {
     runtime: Runtime,
+    confinement: Option<Confinement>,
     enabled: bool,
     waiting: Arc<Mutex<Option<Host>>>,
     preparing: Option<JoinHandle<()>>,
@@ -25,8 +26,8 @@ pub(crate) struct Standby {
 
 impl Standby {
     /// Starts hosts on a runtime when they are needed.
-    pub fn new(runtime: Runtime) -> Self {
-        Self { runtime, enabled: false, waiting: Arc::default(), preparing: None }
+    pub fn new(runtime: Runtime, confinement: Option<Confinement>) -> Self {
+        Self { runtime, confinement, enabled: false, waiting: Arc::default(), preparing: None }
     }
 
     /// The same, and keeps one waiting.
@@ -42,10 +43,11 @@ impl Standby {
             return;
         }
         let (runtime, waiting) = (self.runtime.clone(), Arc::clone(&self.waiting));
+        let confinement = self.confinement.clone();
         self.preparing = Some(tokio::spawn(async move {
             tokio::time::sleep(QUIET).await;
             // Where none can be started now, one is started, or the error told, when it is needed.
-            if let Ok(host) = Host::start(&runtime, &Surroundings::default()) {
+            if let Ok(host) = Host::start(&runtime, &Surroundings::default(), confinement) {
                 *waiting.lock() = Some(host);
             }
         }));
@@ -61,7 +63,7 @@ impl Standby {
             host.surround(surroundings);
             return Ok(host);
         }
-        Host::start(&self.runtime, surroundings)
+        Host::start(&self.runtime, surroundings, self.confinement.clone())
     }
 
     /// Ends the host that waits.

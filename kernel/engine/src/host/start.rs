@@ -22,7 +22,7 @@ use crate::host::between::Reader;
 use crate::host::interrupts::Running;
 use crate::host::messages::{Messages, Requests};
 use crate::host::text::Text;
-use crate::host::{Host, Streams};
+use crate::host::{Confinement, Host, Streams};
 
 /// How the threads of an operation wait for the next one. By itself GNU's OpenMP lets them spin so long that training
 /// slows several times as soon as anything else uses the processors. A sixth of that is still long enough for the next
@@ -38,11 +38,19 @@ const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "1000"), ("MIMALL
 
 impl Host {
     /// Starts a host in these surroundings; it loads libtorch while this returns.
-    pub fn start(runtime: &Runtime, surroundings: &Surroundings) -> anyhow::Result<Self> {
-        Self::start_process(runtime, surroundings).context("cannot start the process that runs the cells")
+    pub fn start(
+        runtime: &Runtime,
+        surroundings: &Surroundings,
+        confinement: Option<Confinement>,
+    ) -> anyhow::Result<Self> {
+        Self::start_process(runtime, surroundings, confinement).context("cannot start the process that runs the cells")
     }
 
-    fn start_process(runtime: &Runtime, surroundings: &Surroundings) -> anyhow::Result<Self> {
+    fn start_process(
+        runtime: &Runtime,
+        surroundings: &Surroundings,
+        confinement: Option<Confinement>,
+    ) -> anyhow::Result<Self> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut command = Command::new(&runtime.host);
@@ -64,6 +72,9 @@ impl Host {
         let (stderr, stderr_writer) = io::pipe()?;
         // An interrupt that comes while it loads libtorch is for the cell, which hears of it over the socket.
         signals::ignore_from_start(command.as_std_mut(), &[libc::SIGINT]);
+        if let Some(confinement) = &confinement {
+            confinement.confine(&mut command);
+        }
         let child = command
             // Rust's runtime would print the frames of the runtime and of the standard library where memory runs out.
             .env_remove("RUST_BACKTRACE")
@@ -94,6 +105,7 @@ impl Host {
             ready: Arc::default(),
             writers: [stdout_writer, stderr_writer],
             shells: Vec::new(),
+            confinement,
             works_elsewhere: works_elsewhere && surroundings.dir.is_none(),
         };
         if surroundings.dir.is_some() {

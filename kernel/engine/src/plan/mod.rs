@@ -16,6 +16,7 @@ pub(crate) mod prelude;
 #[cfg(test)]
 pub(crate) mod random_programs;
 pub(crate) mod scope;
+pub(crate) mod teacher;
 pub(crate) mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -186,8 +187,8 @@ struct Affected<'a> {
     impls: BTreeSet<usize>,
     /// Those that their cell no longer has: it was edited and is run again.
     withdrawn: BTreeSet<usize>,
-    /// Whether a student has written the cell.
-    is_students: bool,
+    /// Who has written the cell.
+    author: Author,
 }
 
 impl<'a> Affected<'a> {
@@ -206,7 +207,7 @@ impl<'a> Affected<'a> {
             items: BTreeSet::new(),
             impls: BTreeSet::new(),
             withdrawn: BTreeSet::new(),
-            is_students: cell.text().is_some_and(|text| text.author == Author::Student),
+            author: cell.text().map(|text| text.author).unwrap_or_default(),
         };
         for (index, live) in scope.items.iter().enumerate() {
             if is_in(&live.item.names, &affected.local) {
@@ -283,7 +284,8 @@ impl<'a> Affected<'a> {
                 live.item.heads.iter().for_each(|head| self.house(head));
             }
             for (index, block) in self.scope.impls.iter().enumerate() {
-                if !self.impls.contains(&index) && self.depends(&block.mentions, &[], true) {
+                let is_others = self.author.is_teacher() && block.fragment.cell.author == Author::Student;
+                if !is_others && !self.impls.contains(&index) && self.depends(&block.mentions, &[], true) {
                     self.impls.insert(index);
                     block.heads.iter().for_each(|head| self.house(head));
                 }
@@ -301,12 +303,17 @@ impl<'a> Affected<'a> {
         if hidden || self.replaced.contains(&index) || self.items.contains(&index) {
             return true;
         }
+        // What a student has written never lives among what the teacher's crate has for itself.
+        if self.author.is_teacher() && item.fragment.cell.author == Author::Student {
+            return true;
+        }
         // A static would lose its state; its initial value is a constant, which can call no method of a trait.
         let by_members = item.kind != ItemKind::Static;
         let moves = is_in(&item.names, self.stale)
             || is_in(&item.names, &self.wanted)
             || self.depends(&item.mentions, &item.names, by_members);
-        !moves || (self.is_students && item.fragment.cell.author.is_teacher() && !self.is_moved_along(item))
+        !moves
+            || (self.author == Author::Student && item.fragment.cell.author.is_teacher() && !self.is_moved_along(item))
     }
 
     /// Whether one of the teacher's items has to follow something that moves. What a student defines under a name that

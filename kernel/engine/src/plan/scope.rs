@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::plan::prelude::{self, OF_RUST};
+use crate::plan::prelude::OF_RUST;
+use crate::plan::teacher::Graded;
 use crate::plan::{Plan, is_in};
 use crate::source::fragment::{Author, CellText};
 use crate::source::identifiers::Names;
@@ -26,17 +27,7 @@ pub struct LiveItem {
     /// Whether a later `use` has taken its name, or it is not for the cell that is compiled.
     pub(super) hidden: bool,
     /// Whether it is only a student who has taken the name of an item of the teacher's.
-    hidden_by_student: bool,
-}
-
-impl LiveItem {
-    fn author(&self) -> Author {
-        self.item.fragment.cell.author
-    }
-
-    fn is_named_by(&self, names: &BTreeSet<String>) -> bool {
-        self.item.names.iter().any(|name| names.contains(name))
-    }
+    pub(super) hidden_by_student: bool,
 }
 
 /// Everything with a name that later cells can use, but for variables.
@@ -47,16 +38,7 @@ pub struct Scope {
     pub(super) impls: Vec<Arc<Impl>>,
     pub(super) uses: Vec<UseLeaf>,
     /// What the teacher's cells see in place of that, where homework is graded.
-    graded: Graded,
-}
-
-/// What is to be known of `use` declarations where homework is graded.
-#[derive(Debug, Clone, Default)]
-struct Graded {
-    /// The teacher's, one a name.
-    of_teacher: Vec<UseLeaf>,
-    /// The student's, as code.
-    of_student: BTreeSet<String>,
+    pub(super) graded: Graded,
 }
 
 /// An import at the head of a cell's crate.
@@ -167,58 +149,6 @@ impl Scope {
         }
     }
 
-    /// Hides the teacher's items that a student has defined again, and returns what is gone for good.
-    fn shadow(&mut self, plan: &Plan, author: Author) -> BTreeSet<usize> {
-        let defined: BTreeSet<String> = plan.new_items.iter().flat_map(|item| item.names.iter().cloned()).collect();
-        let is_shadowed =
-            |live: &LiveItem| author == Author::Student && live.author().is_teacher() && live.is_named_by(&defined);
-        let (shadowed, gone): (BTreeSet<usize>, _) =
-            plan.replaced.iter().partition(|index| is_shadowed(&self.items[**index]));
-        for index in shadowed {
-            let live = &mut self.items[index];
-            live.hidden_by_student |= !live.hidden;
-            live.hidden = true;
-        }
-        gone
-    }
-
-    /// Leaves what a cell of the teacher's sees: its own items and declarations whatever a student has made of their
-    /// names, and of the student's those with these names alone. No item gets another place in the list.
-    pub fn show_to_teacher(&mut self, takes: &BTreeSet<String>) {
-        let own = |live: &&LiveItem| live.author().is_teacher();
-        let own: BTreeSet<String> = self.items.iter().filter(own).flat_map(|live| live.item.names.clone()).collect();
-        for live in &mut self.items {
-            live.hidden = match live.author() {
-                Author::Student => live.hidden || !live.is_named_by(takes) || live.is_named_by(&own),
-                Author::Teacher | Author::Test | Author::User => live.hidden && !live.hidden_by_student,
-            };
-        }
-        let Graded { of_teacher, of_student } = &self.graded;
-        let is_taken = |name: &String| takes.contains(name) && !own.contains(name);
-        self.uses.retain(|leaf| {
-            let is_seen = !of_student.contains(&leaf.code) || leaf.name.as_ref().is_some_and(is_taken);
-            is_seen && !of_teacher.iter().any(|own| own.name == leaf.name)
-        });
-        self.uses.extend(of_teacher.iter().cloned());
-    }
-
-    /// A name that a student has defined and that would change what the teacher's items mean which the plan moves to
-    /// the student's crate.
-    pub fn changed_for_teacher(&self, plan: &Plan) -> Option<String> {
-        let is_students = |item: &&Arc<Item>| item.fragment.cell.author == Author::Student;
-        let items = self.items.iter().filter(|live| !live.hidden).map(|live| &live.item).chain(&plan.new_items);
-        let takes_a_name = |item: &&Arc<Item>| {
-            let has_other = |live: &LiveItem| {
-                live.author().is_teacher() && is_in(&item.names, &live.item.names.iter().cloned().collect())
-            };
-            prelude::has(item) || self.items.iter().any(has_other)
-        };
-        let shadowing: Vec<&Arc<Item>> = items.filter(is_students).filter(takes_a_name).collect();
-        let moved = plan.moved_items.iter().filter(|item| item.fragment.cell.author.is_teacher());
-        let names = || shadowing.iter().flat_map(|item| &item.names);
-        moved.flat_map(|item| names().find(|name| item.mentions.contains(*name))).next().cloned()
-    }
-
     /// Items that are defined again unchanged stay where they are, and their cell has another number now.
     pub fn renumber(&self, cell: &CellText) {
         let items = self.items.iter().map(|live| &live.item.fragment.cell);
@@ -264,19 +194,6 @@ impl Scope {
     /// The live item of that name.
     pub fn find(&self, name: &str) -> Option<&LiveItem> {
         self.items.iter().find(|live| !live.hidden && live.item.names.iter().any(|other| other == name))
-    }
-}
-
-impl Graded {
-    fn learn(&mut self, leaf: &UseLeaf, author: Author) {
-        match author {
-            Author::User => {}
-            Author::Student => drop(self.of_student.insert(leaf.code.clone())),
-            Author::Teacher | Author::Test => {
-                self.of_teacher.retain(|other| other.name.is_none() || other.name != leaf.name);
-                self.of_teacher.push(leaf.clone());
-            }
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The master's own run: its solution has to pass its tests, and tells what tests can take from a student.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use oxtorch_engine::declared_names;
 use oxtorch_grading::{Master, Part, Role, Verdict};
@@ -20,7 +19,7 @@ pub(super) struct Reference {
 }
 
 /// Runs the master's solution, and finds out what tests can take from a student.
-pub(super) async fn try_solution(setting: &Setting, master: &Master, path: &Path) -> anyhow::Result<Reference> {
+pub(super) async fn try_solution(setting: &Setting, master: &Master) -> anyhow::Result<Reference> {
     let code = || master.cells.iter().enumerate().filter(|(_, cell)| cell.part == Part::Code);
     let steps: Vec<Step> = (1..)
         .zip(code())
@@ -35,8 +34,7 @@ pub(super) async fn try_solution(setting: &Setting, master: &Master, path: &Path
             takes: BTreeSet::new(),
         })
         .collect();
-    let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
-    let Executed { outcomes, .. } = execute(setting, &steps, folder, true).await;
+    let Executed { outcomes, .. } = execute(setting, &steps, None, true).await;
     let mut reference = Reference { takes: vec![BTreeSet::new(); master.cells.len()], given: BTreeSet::new() };
     let mut names = BTreeSet::new();
     for ((at, cell), outcome) in code().zip(&outcomes) {

@@ -11,12 +11,16 @@ use oxtorch_system::child;
 use tokio::process::Command;
 
 use crate::messages::Places;
-use crate::sandbox::{SandboxError, Session, THREADS, folders_of};
+use crate::sandbox::{SandboxError, Session, folders_of};
 
+/// Who a notebook runs as.
+const USER: &str = "1000";
 /// Where cells work.
 const WORK: &str = "/home/student";
 /// Where the session itself writes.
 const OWN: &str = "/oxtorch";
+/// Where temporary files go.
+const TEMPORARY: &str = "/tmp";
 /// Where the compiled cells of the master are.
 const CACHE: &str = "/given";
 /// Where the files are that came with the notebook.
@@ -48,14 +52,30 @@ pub(super) fn check() -> Result<(), SandboxError> {
 /// The folders of a session, as it sees them.
 pub(super) fn places(session: &Session<'_>) -> Places {
     let files = session.files.map(|_| FILES.into());
-    Places { work: WORK.into(), own: OWN.into(), cache: CACHE.into(), files }
+    let (work, own, temporary, cache) = (WORK.into(), OWN.into(), TEMPORARY.into(), CACHE.into());
+    // It stands beside the notebook already, and cannot be changed there.
+    Places { work, own, temporary, cache, files, data: None }
+}
+
+/// Where a folder of the teacher's stands.
+fn beside(data: &Path) -> PathBuf {
+    Path::new(WORK).join(data.file_name().unwrap_or_default())
 }
 
 /// The command that starts this program in namespaces of its own.
 pub(super) fn command(session: &Session<'_>) -> Command {
     let Session { program, runtime, bounds, .. } = *session;
     let mut command = StdCommand::new("bwrap");
-    command.args(["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]);
+    command.args([
+        "--unshare-all",
+        "--unshare-user",
+        "--disable-userns",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+    ]);
+    // Root outside is an ordinary user in there.
+    command.args(["--uid", USER, "--gid", USER, "--cap-drop", "ALL"]);
     if bounds.network {
         command.arg("--share-net");
         for file in ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl", "/etc/ca-certificates"] {
@@ -69,34 +89,22 @@ pub(super) fn command(session: &Session<'_>) -> Command {
     }
     command.args(["--dev", "/dev"]);
     let size = bounds.disk.to_string();
-    for folder in [WORK, OWN, "/tmp"] {
+    for folder in [WORK, OWN, TEMPORARY] {
         command.args(["--size", &size, "--tmpfs", folder]);
     }
-    for path in folders_of(runtime).iter().map(PathBuf::as_path).chain([program]) {
+    for path in folders_of(runtime).iter().map(PathBuf::as_path).chain(session.crates).chain([program]) {
         command.arg("--ro-bind").arg(path).arg(path);
     }
     command.arg(if session.is_master { "--bind" } else { "--ro-bind" }).arg(session.cache).arg(CACHE);
     if let Some(files) = session.files {
         command.arg("--ro-bind").arg(files).arg(FILES);
     }
-    command.args(["--remount-ro", "/dev", "--remount-ro", "/"]);
-    for (name, value) in [
-        ("HOME", WORK),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        ("LANG", "C.UTF-8"),
-        ("OXTORCH_CACHE", OWN),
-        // Who is root outside is nobody in here, and everything was bound by the grader.
-        (oxtorch_system::home::trust::VARIABLE, "1"),
-    ] {
-        command.args(["--setenv", name, value]);
+    if let Some(data) = session.data {
+        command.arg("--ro-bind").arg(data).arg(beside(data));
     }
-    command.args(["--setenv", THREADS, &session.threads.to_string()]);
-    if let Some(sysroot) = runtime.rustc.parent().and_then(Path::parent) {
-        // Without `/proc` no program finds the libraries that lie beside itself.
-        let of_target = runtime.libraries.iter().filter(|folder| folder.starts_with(sysroot)).cloned();
-        if let Ok(folders) = std::env::join_paths([sysroot.join("lib")].into_iter().chain(of_target)) {
-            command.arg("--setenv").arg(oxtorch_protocol::LIBRARY_PATH).arg(folders);
-        }
+    command.args(["--remount-ro", "/dev", "--remount-ro", "/"]);
+    for (name, value) in session.environment(&places(session)) {
+        command.arg("--setenv").arg(name).arg(value);
     }
     command.arg("--").arg(program);
     Command::from(command)

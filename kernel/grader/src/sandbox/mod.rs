@@ -2,8 +2,10 @@
 
 mod bwrap;
 mod cgroup;
+pub(crate) mod landlock;
 pub(crate) mod system_calls;
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,6 +17,30 @@ use tokio::process::{Child, Command};
 use crate::messages::Places;
 use crate::sandbox::cgroup::Cgroup;
 
+/// What of the system programs read: themselves, their libraries, and which processor and how much memory there is.
+const SYSTEM: [&str; 14] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/stat",
+];
+
+/// Where the devices are that everybody may use.
+const DEVICES: &str = "/dev";
+
+/// Where cells are compiled, below the folder that the session itself writes to.
+pub(crate) const CELLS: &str = "cells";
+
 /// What of this program runs in a sandbox.
 const COMMAND: &str = "grade-session";
 
@@ -24,8 +50,10 @@ const THREADS: &str = "OXTORCH_THREADS";
 /// How a notebook is kept apart from everything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sandbox {
-    /// In namespaces of its own, by bubblewrap.
+    /// In namespaces of its own, by bubblewrap, and within those with Landlock.
     Bwrap,
+    /// With Landlock alone: it sees other processes, and how much memory it takes may have no bound.
+    Landlock,
     /// Not at all: for notebooks that one has read, or written.
     None,
 }
@@ -36,8 +64,9 @@ impl FromStr for Sandbox {
     fn from_str(name: &str) -> Result<Self, String> {
         match name {
             "bwrap" => Ok(Self::Bwrap),
+            "landlock" => Ok(Self::Landlock),
             "none" => Ok(Self::None),
-            _ => Err("must be bwrap or none".to_owned()),
+            _ => Err("must be bwrap, landlock or none".to_owned()),
         }
     }
 }
@@ -51,15 +80,23 @@ pub enum SandboxError {
     /// It does not work here.
     #[error("`bwrap` does not work here: {0}")]
     Refused(String),
+    /// The system has no Landlock.
+    #[error("Landlock does not work here, so nothing keeps a notebook's cells from what they are compiled to: {0}")]
+    NoLandlock(String),
 }
 
 impl SandboxError {
     /// What to do.
     pub fn help(&self) -> String {
-        let otherwise = "--sandbox none runs them as you, which is for notebooks that you have read";
+        let otherwise = "--sandbox landlock does without it where Linux has that, and --sandbox none runs them as you, which is for notebooks that you have read";
         match self {
             Self::NoBwrap => format!("install it (Debian: apt install bubblewrap); {otherwise}"),
             Self::Refused(_) => format!("it needs user namespaces, which this machine may forbid; {otherwise}"),
+            Self::NoLandlock(_) => {
+                "it needs Linux 5.13 or later, with Landlock switched on; --sandbox none runs notebooks as \
+                                    you, which is for notebooks that you have read"
+                    .to_owned()
+            }
         }
     }
 }
@@ -113,21 +150,29 @@ impl Sandbox {
     ///
     /// Where it does not, with the reason.
     pub fn check(self) -> Result<(), SandboxError> {
-        match self {
-            Self::Bwrap => bwrap::check(),
-            Self::None => Ok(()),
+        if self != Self::None {
+            let rules = landlock::Rules { network: true, ..landlock::Rules::default() };
+            rules.ready().map_err(|error| SandboxError::NoLandlock(error.to_string()))?;
         }
+        if self == Self::Bwrap { bwrap::check() } else { Ok(()) }
     }
 
     /// Starts a session in it, and says where its folders are, as the session sees them.
     pub(crate) fn start(self, session: &Session<'_>, stdin: Stdio) -> io::Result<(Confined, Places)> {
         let folder = match self {
             Self::Bwrap => None,
-            Self::None => Some(tempfile::Builder::new().prefix("oxtorch-").tempdir()?),
+            Self::Landlock | Self::None => Some(tempfile::Builder::new().prefix("oxtorch-").tempdir()?),
         };
         let (mut command, places) = match &folder {
             None => (bwrap::command(session), bwrap::places(session)),
-            Some(folder) => (Command::new(session.program), session.places_in(folder.path())),
+            Some(folder) => (Command::new(session.program), session.places_in(folder.path())?),
+        };
+        let rules = match &folder {
+            Some(_) if self == Self::Landlock => {
+                command.env_clear().envs(session.environment(&places));
+                Some(session.rules(&places).ready()?)
+            }
+            _ => None,
         };
         command.arg(COMMAND).env(THREADS, session.threads.to_string());
         command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
@@ -144,7 +189,7 @@ impl Sandbox {
                     Some(join) => join.join()?,
                     None => limit(libc::RLIMIT_NPROC, processes),
                 }
-                Ok(())
+                rules.as_ref().map_or(Ok(()), landlock::Confined::put_on)
             });
         }
         Ok((Confined { child: command.spawn()?, cgroup, _folder: folder }, places))
@@ -168,13 +213,56 @@ pub(crate) struct Session<'a> {
     pub(crate) bounds: Bounds,
     /// How many threads its operations use.
     pub(crate) threads: usize,
+    /// Where crates are that it may ask for.
+    pub(crate) crates: Option<&'a Path>,
+    /// A folder of the teacher's that stands beside the notebook.
+    pub(crate) data: Option<&'a Path>,
 }
 
 impl Session<'_> {
-    /// The folders of a session without a sandbox.
-    fn places_in(&self, folder: &Path) -> Places {
-        let files = self.files.map(Path::to_owned);
-        Places { work: folder.join("work"), own: folder.join("own"), cache: self.cache.to_owned(), files }
+    /// The folders of a session without namespaces.
+    fn places_in(&self, folder: &Path) -> io::Result<Places> {
+        let [work, own, temporary] = ["work", "own", "tmp"].map(|name| folder.join(name));
+        for folder in [&work, &own, &temporary] {
+            std::fs::create_dir(folder)?;
+        }
+        let (cache, files) = (self.cache.to_owned(), self.files.map(Path::to_owned));
+        Ok(Places { work, own, temporary, cache, files, data: self.data.map(Path::to_owned) })
+    }
+
+    /// The environment of a session: nothing of the grader's.
+    fn environment(&self, places: &Places) -> Vec<(&'static str, OsString)> {
+        let mut variables: Vec<(&str, OsString)> = vec![
+            ("HOME", places.work.clone().into()),
+            ("TMPDIR", places.temporary.clone().into()),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin".into()),
+            ("LANG", "C.UTF-8".into()),
+            ("OXTORCH_CACHE", places.work.join(".cache").into()),
+            (THREADS, self.threads.to_string().into()),
+            // Who is root outside is nobody in there, and everything was put there by the grader.
+            (oxtorch_system::home::trust::VARIABLE, "1".into()),
+        ];
+        if let Some(sysroot) = self.runtime.rustc.parent().and_then(Path::parent) {
+            // Without `/proc` no program finds the libraries that lie beside itself.
+            let of_target = self.runtime.libraries.iter().filter(|folder| folder.starts_with(sysroot)).cloned();
+            if let Ok(folders) = std::env::join_paths([sysroot.join("lib")].into_iter().chain(of_target)) {
+                variables.push((oxtorch_protocol::LIBRARY_PATH, folders));
+            }
+        }
+        variables
+    }
+
+    /// What a session without namespaces can open.
+    fn rules(&self, places: &Places) -> landlock::Rules {
+        let mut read = folders_of(self.runtime);
+        read.extend(SYSTEM.iter().map(PathBuf::from));
+        read.extend([self.program, self.cache].into_iter().chain(self.crates).map(Path::to_owned));
+        read.extend(self.files.into_iter().chain(self.data).map(Path::to_owned));
+        let mut write = vec![places.work.clone(), places.own.clone(), places.temporary.clone(), DEVICES.into()];
+        if self.is_master {
+            write.push(self.cache.to_owned());
+        }
+        landlock::Rules { read, write, network: self.bounds.network }
     }
 }
 
@@ -188,6 +276,16 @@ fn limit(what: libc::__rlimit_resource_t, to: u64) {
             libc::setrlimit(what, &libc::rlimit { rlim_cur: to, rlim_max: to });
         }
     }
+}
+
+/// What cells can open: the system, the runtime, and the compiled cells, to be read; their own folder, and that of
+/// temporary files.
+pub(crate) fn rules_of_cells(runtime: &Runtime, places: &Places, network: bool) -> landlock::Rules {
+    let mut read = folders_of(runtime);
+    read.extend(SYSTEM.iter().map(PathBuf::from));
+    read.extend(places.files.iter().chain(&places.data).cloned());
+    read.push(places.own.join(CELLS));
+    landlock::Rules { read, write: vec![places.work.clone(), places.temporary.clone(), DEVICES.into()], network }
 }
 
 /// The folders that a session has to read.
