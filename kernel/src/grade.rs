@@ -28,7 +28,7 @@ Examples:
   oxtorch grade master.ipynb submitted -o graded --deadline 2026-11-30T23:59 -j 4
   oxtorch grade master.ipynb submitted -o graded --resume     what is graded and has not changed stays
 
-Each student gets a folder in OUT with the executed notebook, feedback.html and Gradescope's results.json; OUT itself
+Each student gets a folder in OUT/students with the executed notebook, feedback.html and Gradescope's results.json; OUT itself
 gets grades.csv and report.html. Tests and given cells come from the master, whatever a submission has in their place.
 
 Exit status: 0 when everything was graded, whatever the marks are; 1 when something kept it from that; 2 when the

@@ -31,4 +31,4 @@ pub use cell::NativeEngine;
 pub use compile::cache::Cache;
 pub use host::Confinement;
 pub use plan::prelude::names_of_every_cell;
-pub use source::words::declared_names;
+pub use source::words::{declared_names, declared_variables};

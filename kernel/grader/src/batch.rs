@@ -154,6 +154,12 @@ pub async fn grade(
         tell(&kept.graded);
         graded.push(kept.graded);
     }
+    if !options.only.is_empty() {
+        // The others stay as they are.
+        let others = files.class().map(|class| class.students).unwrap_or_default();
+        let others = others.into_iter().filter(|student| !options.only.contains(student));
+        graded.extend(others.filter_map(|student| files.earlier(&student)).map(|kept| kept.graded));
+    }
     graded.sort_by(|one, other| one.student.cmp(&other.student));
     if options.share.is_none() {
         let students = graded.iter().map(|graded| graded.student.clone()).collect();

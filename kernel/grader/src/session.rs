@@ -84,7 +84,8 @@ async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
         system_calls::refuse().context("cannot refuse system calls")?;
     }
     let cells = places.own.join(sandbox::CELLS);
-    for folder in [&places.work, &places.own, &cells] {
+    let sources = places.own.join("sources");
+    for folder in [&places.work, &places.own, &cells, &sources] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     if let Some(files) = &places.files {
@@ -105,7 +106,7 @@ async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
     let confinement = if is_confined {
         let rules = sandbox::rules_of_cells(&runtime, &places, network).ready().context("cannot confine cells")?;
         // SAFETY: it makes two system calls.
-        Some(unsafe { Confinement::new(move || rules.put_on()) })
+        Some((unsafe { Confinement::new(move || rules.put_on()) }, sources))
     } else {
         None
     };

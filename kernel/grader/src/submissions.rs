@@ -45,11 +45,24 @@ pub struct Submissions {
     pub(crate) unpacked: Vec<TempDir>,
 }
 
-/// A notebook among others.
+/// Something that a student has handed in.
 struct Found {
-    path: PathBuf,
+    /// Where the notebook is, or why there is none.
+    notebook: Result<PathBuf, String>,
     /// The folder of the files that came with it.
     files: Option<PathBuf>,
+    handed_in: Option<i64>,
+}
+
+type Students = BTreeMap<String, Vec<Found>>;
+
+/// How submissions are found.
+#[derive(Clone, Copy)]
+struct Search<'a> {
+    assignment: &'a str,
+    names: &'a Pattern,
+    /// Whether what is looked at was in an archive.
+    in_archive: bool,
 }
 
 impl Submissions {
@@ -60,12 +73,13 @@ impl Submissions {
     /// Where a path is not there, or has no notebooks.
     pub fn find(paths: &[PathBuf], assignment: &str, names: &Pattern) -> anyhow::Result<Self> {
         let mut submissions = Self::default();
-        let mut students: BTreeMap<String, Vec<Found>> = BTreeMap::new();
+        let mut students = Students::new();
+        let search = Search { assignment, names, in_archive: false };
         for path in paths {
             // It is bound into the sandbox, whatever folder this runs in.
             let path = &std::path::absolute(path)?;
             let before = students.values().map(Vec::len).sum::<usize>();
-            submissions.add(path, assignment, names, &mut students)?;
+            submissions.add(path, &search, &mut students)?;
             let found = students.values().map(Vec::len).sum::<usize>() - before;
             anyhow::ensure!(found > 0, "{} has no notebooks", path.display());
         }
@@ -73,58 +87,57 @@ impl Submissions {
         Ok(submissions)
     }
 
-    fn add(
-        &mut self,
-        path: &Path,
-        assignment: &str,
-        names: &Pattern,
-        students: &mut BTreeMap<String, Vec<Found>>,
-    ) -> anyhow::Result<()> {
+    /// Adds what is in a folder, a file or an archive of a class.
+    fn add(&mut self, path: &Path, search: &Search<'_>, students: &mut Students) -> anyhow::Result<()> {
         // What was named on the command line may be a link.
         let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-        if metadata.is_file() {
-            return self.add_file(path, assignment, names, students);
+        if metadata.is_file() && has_ending(path, "zip") {
+            let folder = archive::unpack(path).with_context(|| format!("cannot unpack {}", path.display()))?;
+            let search = Search { in_archive: true, ..*search };
+            self.add(folder.path(), &search, students)?;
+            self.unpacked.push(folder);
+            return Ok(());
         }
-        let entries = list(path).with_context(|| format!("cannot read {}", path.display()))?;
-        for entry in entries {
+        if metadata.is_file() {
+            self.add_file(path, search, students);
+            return Ok(());
+        }
+        for entry in list(path).with_context(|| format!("cannot read {}", path.display()))? {
             if entry.is_dir() {
-                let notebooks = notebooks_of(&entry, assignment);
-                students.entry(name_of(&entry)).or_default().extend(notebooks);
+                let notebooks = notebooks_of(&entry, search, None);
+                students.entry(search.names.student(&name_of(&entry))).or_default().extend(notebooks);
             } else {
-                self.add_file(&entry, assignment, names, students)?;
+                self.add_file(&entry, search, students);
             }
         }
-        students.retain(|_, found| !found.is_empty());
         Ok(())
     }
 
-    fn add_file(
-        &mut self,
-        path: &Path,
-        assignment: &str,
-        names: &Pattern,
-        students: &mut BTreeMap<String, Vec<Found>>,
-    ) -> anyhow::Result<()> {
+    /// Adds what one student has handed in as a file: a notebook, or an archive, in which names mean nothing.
+    fn add_file(&mut self, path: &Path, search: &Search<'_>, students: &mut Students) {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let is = |extension: &str| path.extension().is_some_and(|other| other.eq_ignore_ascii_case(extension));
-        if is("ipynb") {
-            let found = Found { path: path.to_owned(), files: None };
-            students.entry(names.student(&stem)).or_default().push(found);
-        } else if is("zip") {
-            let folder = archive::unpack(path).with_context(|| format!("cannot unpack {}", path.display()))?;
-            let entries = list(folder.path())?;
-            let is_notebook = |path: &PathBuf| path.extension().is_some_and(|it| it == "ipynb");
-            // The archive of one student, or of a class.
-            if entries.iter().filter(|entry| is_notebook(entry)).count() == 1 {
-                let notebooks = notebooks_of(folder.path(), assignment);
-                students.entry(names.student(&stem)).or_default().extend(notebooks);
-            } else {
-                self.add(folder.path(), assignment, names, students)?;
+        let handed_in = handed_in(path, search);
+        if has_ending(path, "ipynb") {
+            let found = Found { notebook: Ok(path.to_owned()), files: None, handed_in };
+            students.entry(search.names.student(&stem)).or_default().push(found);
+        } else if has_ending(path, "zip") {
+            let found = students.entry(search.names.student(&stem)).or_default();
+            match archive::unpack(path) {
+                Ok(folder) => {
+                    found.extend(notebooks_of(folder.path(), search, Some(handed_in)));
+                    self.unpacked.push(folder);
+                }
+                Err(error) => {
+                    let notebook = Err(format!("the archive cannot be unpacked: {error}"));
+                    found.push(Found { notebook, files: None, handed_in });
+                }
             }
-            self.unpacked.push(folder);
         }
-        Ok(())
     }
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|other| other.eq_ignore_ascii_case(ending))
 }
 
 /// The files and folders of a folder, by name. What is neither, such as a link, is left out: it may lead to what only
@@ -147,39 +160,55 @@ fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// The notebooks in a student's folder: in it, or in the folder of the assignment.
-fn notebooks_of(folder: &Path, assignment: &str) -> Vec<Found> {
+/// The notebooks in a student's folder: in it, or in the folder of the assignment. Where there are none, that is what
+/// was handed in.
+fn notebooks_of(folder: &Path, search: &Search<'_>, handed_in_at: Option<Option<i64>>) -> Vec<Found> {
     let in_folder = |folder: &Path| -> Vec<Found> {
         let paths = list(folder).unwrap_or_default();
-        let notebooks = paths.into_iter().filter(|path| path.extension().is_some_and(|it| it == "ipynb"));
-        notebooks.map(|path| Found { path, files: Some(folder.to_owned()) }).collect()
+        let notebooks = paths.into_iter().filter(|path| has_ending(path, "ipynb"));
+        let found = notebooks.map(|path| Found {
+            handed_in: handed_in_at.unwrap_or_else(|| handed_in(&path, search)),
+            notebook: Ok(path),
+            files: Some(folder.to_owned()),
+        });
+        found.collect()
     };
     let own = in_folder(folder);
     if !own.is_empty() {
         return own;
     }
     let folders: Vec<PathBuf> = list(folder).unwrap_or_default().into_iter().filter(|path| path.is_dir()).collect();
-    match folders.iter().find(|path| name_of(path) == assignment) {
+    let found: Vec<Found> = match folders.iter().find(|path| name_of(path) == search.assignment) {
         Some(named) => in_folder(named),
         None => folders.iter().flat_map(|folder| in_folder(folder)).collect(),
+    };
+    if !found.is_empty() {
+        return found;
     }
+    let nothing = "no notebook was handed in: a file that ends in .ipynb, and is no link".to_owned();
+    vec![Found { notebook: Err(nothing), files: None, handed_in: handed_in_at.flatten() }]
 }
 
 /// The version that counts.
 fn submission(student: String, found: &[Found]) -> Option<Submission> {
-    let read: Vec<_> = found.iter().map(|found| (read(&found.path), handed_in(&found.path))).collect();
+    let read: Vec<Result<String, String>> = found
+        .iter()
+        .map(|found| {
+            found.notebook.as_ref().map_err(Clone::clone).and_then(|path| read(path).map_err(|it| it.to_string()))
+        })
+        .collect();
     let versions: Vec<Version> = read
         .iter()
-        .map(|(text, handed_in)| Version {
-            handed_in: *handed_in,
+        .zip(found)
+        .map(|(text, found)| Version {
+            handed_in: found.handed_in,
             fingerprint: fingerprint(text.as_deref().unwrap_or_default().as_bytes()),
         })
         .collect();
     let chosen = counted(&versions)?;
-    let text = read.into_iter().nth(chosen.index)?.0;
     Some(Submission {
         student,
-        text: text.map_err(|error| error.to_string()),
+        text: read.into_iter().nth(chosen.index)?,
         handed_in: chosen.handed_in,
         fingerprint: versions[chosen.index].fingerprint.clone(),
         files: found[chosen.index].files.clone(),
@@ -197,12 +226,15 @@ fn read(path: &Path) -> io::Result<String> {
     }
     let mut bytes = Vec::new();
     file.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    // Some editors begin a file with a mark of its encoding.
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    Ok(String::from_utf8_lossy(text).into_owned())
 }
 
-/// When a notebook was handed in: nbgrader's `timestamp.txt`, else when the file was changed last.
-fn handed_in(path: &Path) -> Option<i64> {
-    let told = path.parent().and_then(|folder| read(&folder.join("timestamp.txt")).ok());
+/// When something was handed in: nbgrader's `timestamp.txt`, else when the file was changed last. In an archive it is the
+/// student who could have written such a file.
+fn handed_in(path: &Path, search: &Search<'_>) -> Option<i64> {
+    let told = path.parent().filter(|_| !search.in_archive).and_then(|folder| read(&folder.join("timestamp.txt")).ok());
     let told = told.and_then(|text| {
         let time = text.trim().get(..19)?.replacen(' ', "T", 1);
         format!("{time}Z").parse::<Deadline>().ok()

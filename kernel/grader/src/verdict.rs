@@ -43,7 +43,8 @@ pub(crate) fn by_test(cell: &MasterCell, outcome: &Outcome, ran_out_of_memory: b
     let sum = given.iter().fold(0.0, |sum, points| sum + points).min(question.of);
     let has_ended = ran.error.is_none() && ran.marks.contains(&Told::Ended);
     let (points, verdict) = if has_ended {
-        let points = if given.is_empty() { question.of } else { sum };
+        // A test that gives points where something holds gives none where nothing does.
+        let points = if given.is_empty() && !gives_points(&cell.source) { question.of } else { sum };
         (points, of_points(points, question.of))
     } else {
         let verdict = why_not_ended(ran, ran_out_of_memory, &mut messages);
@@ -66,6 +67,16 @@ fn blank(cell: &MasterCell) -> Question {
     }
 }
 
+/// Whether the text of a test has a call of `points`.
+fn gives_points(source: &str) -> bool {
+    let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
+    code.flat_map(|line| line.match_indices("points").map(move |(at, word)| (&line[..at], &line[at + word.len()..])))
+        .any(|(before, behind)| {
+            behind.trim_start().starts_with('(')
+                && !before.ends_with(|last: char| last == '_' || last == '.' || last.is_alphanumeric())
+        })
+}
+
 fn of_points(points: f64, of: f64) -> Verdict {
     match points {
         points if points >= of => Verdict::Pass,
@@ -84,7 +95,10 @@ fn points_of(told: &Told) -> Option<f64> {
 
 fn message_of(told: &Told) -> Option<String> {
     match told {
-        Told::Points { points, message } => Some(format!("{points} points: {message}")),
+        Told::Points { points, message } => {
+            let unit = if *points == 1.0 { "point" } else { "points" };
+            Some(format!("{points} {unit}: {message}"))
+        }
         Told::Ended => None,
     }
 }
@@ -168,6 +182,19 @@ mod tests {
         assert_eq!(marked(vec![given(f64::NAN), given(-3.0), given(1.0), Told::Ended], None), (Verdict::Partial, 1.0));
         assert_eq!(marked(vec![given(1.0)], Some(("Panic", "then"))), (Verdict::Partial, 1.0));
         assert_eq!(marked(vec![given(1.0)], Some(("Timeout", "then"))), (Verdict::Timeout, 1.0));
+    }
+
+    #[test]
+    fn a_test_that_calls_points_gives_nothing_where_it_came_to_no_call() {
+        for (source, verdict) in [
+            ("if good { points(2, \"good\"); }", Verdict::Fail),
+            ("assert!(good); // points(2)", Verdict::Pass),
+            ("assert!(net.points(2) && data_points(3))", Verdict::Pass),
+        ] {
+            let cell = MasterCell { source: source.to_owned(), ..test(4.0) };
+            let ran = Ran { marks: vec![Told::Ended], ..Ran::default() };
+            assert_eq!(by_test(&cell, &Ok(ran), false).verdict, verdict, "{source}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod release;
 pub mod report;
 pub mod results;
 pub mod rules;
+pub mod signatures;
 pub mod similarity;
 pub mod trial;
 

@@ -84,6 +84,11 @@ impl Outputs {
         std::mem::take(&mut self.marks)
     }
 
+    /// What all of them take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether the cell has shown more than there is room for.
     pub(super) fn is_over(&self) -> bool {
         self.cells.last().is_some_and(|cell| cell.missed > 0)

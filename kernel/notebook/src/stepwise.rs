@@ -44,10 +44,15 @@ pub struct Stepwise<E> {
     aside: Aside,
     signals: Endings,
     room_of_cell: usize,
+    /// What is kept of all cells from here on, in bytes.
+    room: usize,
 }
 
+/// How many cells may show as much as one may.
+const LARGE_CELLS: usize = 4;
+
 impl<E: Engine> Stepwise<E> {
-    /// Takes an engine. So many bytes are kept of what each cell shows.
+    /// Takes an engine. So many bytes are kept of what each cell shows, and a few times as many of what all show.
     ///
     /// # Errors
     ///
@@ -55,12 +60,12 @@ impl<E: Engine> Stepwise<E> {
     pub fn new(mut engine: E, room_of_cell: usize) -> anyhow::Result<Self> {
         let aside = Aside::of(&mut engine);
         let signals = Endings::listen().context("cannot listen for signals")?;
-        Ok(Self { engine, aside, signals, room_of_cell })
+        Ok(Self { engine, aside, signals, room_of_cell, room: LARGE_CELLS * room_of_cell })
     }
 
     /// Runs a cell to its end.
     pub async fn run(&mut self, request: CellRequest<'_>, limits: Limits) -> Step {
-        let mut outputs = Outputs::with_room(Some(self.room_of_cell));
+        let mut outputs = Outputs::with_room(Some(self.room_of_cell.min(self.room)));
         outputs.next_cell(request.execution_count);
         while let Some(event) = self.aside.try_next() {
             outputs.take(event);
@@ -73,6 +78,7 @@ impl<E: Engine> Stepwise<E> {
             outputs.error(error);
         }
         outputs.tell_what_is_missed();
+        self.room = self.room.saturating_sub(outputs.bytes());
         Step {
             error,
             marks: outputs.take_marks(),

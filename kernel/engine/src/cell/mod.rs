@@ -116,13 +116,15 @@ impl NativeEngine {
         Self::start_confined(runtime, scratch, cache, None).await
     }
 
-    /// The same, and what runs the user's code is confined. It has to be able to read the folder of the cells.
+    /// The same, and what runs the user's code is confined. It has to be able to read the compiled cells in `scratch`,
+    /// and not their sources, which are in a folder of their own.
     pub async fn start_confined(
         runtime: Runtime,
         scratch: PathBuf,
         cache: Cache,
-        confinement: Option<Confinement>,
+        confined: Option<(Confinement, PathBuf)>,
     ) -> anyhow::Result<Self> {
+        let (confinement, sources) = confined.unzip();
         tokio::fs::create_dir_all(&scratch)
             .await
             .with_context(|| format!("cannot create the folder for compiled cells, {}", scratch.display()))?;
@@ -132,9 +134,13 @@ impl NativeEngine {
         let swept = Arc::clone(&cache);
         // What is not swept now is swept by a later session.
         tokio::task::spawn_blocking(move || drop(swept.sweep()));
+        let mut rustc = Rustc::new(runtime.clone(), scratch.clone());
+        if let Some(sources) = sources {
+            rustc = rustc.with_sources_in(sources);
+        }
         Ok(Self {
             analyzer: Analyzer::new(runtime.recipe.clone(), &scratch),
-            compiler: Arc::new(Compiler::new(Rustc::new(runtime.clone(), scratch.clone()), cache)),
+            compiler: Arc::new(Compiler::new(rustc, cache)),
             speculation: Speculation::default(),
             standby: Standby::new(runtime, confinement),
             scratch,

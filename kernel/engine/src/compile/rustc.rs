@@ -83,6 +83,8 @@ pub struct Crate<'a> {
 pub struct Rustc {
     runtime: Runtime,
     dir: PathBuf,
+    /// Where the sources are, which cells may have to be kept from.
+    sources: PathBuf,
     /// Everything but a crate's own source that decides what it is compiled to.
     identity: String,
 }
@@ -109,12 +111,17 @@ impl Rustc {
     /// Compiles into `dir`.
     pub fn new(runtime: Runtime, dir: PathBuf) -> Self {
         let identity = identity(&runtime);
-        Self { runtime, dir, identity }
+        Self { runtime, sources: dir.clone(), dir, identity }
+    }
+
+    /// The same with the sources in another folder, which has to be there.
+    pub fn with_sources_in(self, sources: PathBuf) -> Self {
+        Self { sources, ..self }
     }
 
     /// Where a crate's source lies.
     pub fn source(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{name}.rs"))
+        self.sources.join(format!("{name}.rs"))
     }
 
     /// Where its library lies.
@@ -229,7 +236,7 @@ impl Rustc {
     /// rustc as it is called for any crate: flags of the user's own builds must not change what that is.
     fn rustc(&self) -> StdCommand {
         let mut command = StdCommand::new(&self.runtime.rustc);
-        command.current_dir(&self.dir);
+        command.current_dir(&self.sources);
         for variable in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_LOG", "RUSTC_BOOTSTRAP"] {
             command.env_remove(variable);
         }
@@ -248,7 +255,7 @@ impl Rustc {
             .args(["--force-warn", "unused_results"])
             .args(FLAGS)
             // Where a session keeps its crates must not change what they are.
-            .arg(remap(&self.dir))
+            .arg(remap(&self.sources))
             .args(["-C", &format!("opt-level={}", krate.opt_level)])
             // A later cell finds the library by this name, loaded already or beside itself.
             .args(self.linking(krate.name))

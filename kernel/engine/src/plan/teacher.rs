@@ -101,6 +101,10 @@ impl Scope {
         if let Some(name) = replaced {
             return Some(format!("`{name}` is given: it cannot be defined again"));
         }
+        if let Some(name) = self.trait_with_name_of_another(plan) {
+            // Whoever imports the one has the methods of the other.
+            return Some(format!("`{name}` is a trait and something else: choose another name for the trait"));
+        }
         let moved = plan.moved_items.iter().filter(|item| item.fragment.cell.author.is_teacher());
         let moved = moved.map(|item| &item.mentions);
         let impls = plan.moved_impls.iter().filter(|block| block.fragment.cell.author.is_teacher());
@@ -113,6 +117,16 @@ impl Scope {
         let mut names = students.flat_map(|item| self.taken_from_teacher(item));
         let name = names.find(|name| mentions.iter().any(|mentions| mentions.contains(*name)))?;
         Some(format!("`{name}` has a meaning in the given cells that this would change: choose another name"))
+    }
+
+    fn trait_with_name_of_another<'a>(&'a self, plan: &'a Plan) -> Option<&'a String> {
+        let live = self.items.iter().filter(|live| !live.hidden).map(|live| &live.item);
+        let all: Vec<&Arc<Item>> = live.chain(&plan.new_items).collect();
+        let students =
+            |item: &&&Arc<Item>| item.kind == ItemKind::Trait && item.fragment.cell.author == Author::Student;
+        let is_others =
+            |name: &&String| all.iter().any(|item| item.kind != ItemKind::Trait && item.names.contains(name));
+        all.iter().filter(students).flat_map(|item| &item.names).find(is_others)
     }
 
     /// The names by which an item of a student's could change what is compiled together with it.

@@ -50,6 +50,16 @@ pub fn nearest<'a, T>(name: &str, named: impl Iterator<Item = (&'a str, T)>) -> 
 
 /// The names that the `let`s and items at the top level of a text define, whether or not it can be parsed.
 pub fn declared_names(text: &str) -> BTreeSet<String> {
+    declared(text).into_iter().map(|(name, _)| name).collect()
+}
+
+/// Those of them that `let`s define.
+pub fn declared_variables(text: &str) -> BTreeSet<String> {
+    declared(text).into_iter().filter(|(_, is_variable)| *is_variable).map(|(name, _)| name).collect()
+}
+
+/// These names, each with whether a `let` defines it.
+fn declared(text: &str) -> BTreeSet<(String, bool)> {
     let (mut names, mut depth) = (BTreeSet::new(), 0usize);
     // Within the pattern of a `let`, up to its type or value; or behind the word that begins an item.
     let (mut in_pattern, mut begins_item) = (false, false);
@@ -62,7 +72,7 @@ pub fn declared_names(text: &str) -> BTreeSet<String> {
             TokenKind::Ident | TokenKind::RawIdent if depth == 0 => {
                 let is_word = WORDS_OF_ITEMS.contains(&word) || matches!(word, "let" | "mut" | "ref");
                 if (in_pattern || begins_item) && !is_word {
-                    names.insert(word.trim_start_matches("r#").to_owned());
+                    names.insert((word.trim_start_matches("r#").to_owned(), in_pattern));
                 }
                 in_pattern |= word == "let";
                 begins_item = is_word && !in_pattern;

@@ -18,6 +18,8 @@ use crate::submissions::fingerprint;
 
 /// What grading has found, for a run that goes on.
 const RESULT: &str = "graded.json";
+/// Where the folders of the students are.
+const STUDENTS: &str = "students";
 /// What is known of the class.
 const CLASS: &str = "class.json";
 /// The master's compiled cells, as long as a class is graded.
@@ -59,7 +61,7 @@ impl Files {
     }
 
     fn of_student(&self, student: &str) -> PathBuf {
-        self.0.join(folder_name(student))
+        self.0.join(STUDENTS).join(folder_name(student))
     }
 
     /// What an earlier run has found of a student, and from what.

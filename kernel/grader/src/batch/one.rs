@@ -1,10 +1,11 @@
 //! One submission: what is run of it, and what each question gets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use oxtorch_engine::{declared_names, names_of_every_cell};
-use oxtorch_grading::{Collation, Flag, Graded, Master, Part, Question, Role};
+use oxtorch_grading::signatures::signatures;
+use oxtorch_grading::{Collation, Flag, Graded, Master, MasterCell, Part, Question, Role};
 
 use crate::batch::reference::Reference;
 use crate::messages::Author;
@@ -65,6 +66,7 @@ pub(super) async fn grade_one(
     graded.notebook = collation.notebook(&shown.collect::<Vec<_>>());
     graded.flags = collation.flags.clone();
     graded.flags.extend(taken_names(master, reference, &collation));
+    graded.flags.extend(other_signatures(master, &collation));
     graded.seconds = began.elapsed().as_secs_f64();
     graded
 }
@@ -106,7 +108,28 @@ fn taken_names(master: &Master, reference: &Reference, collation: &Collation) ->
             (is_given || of_every_cell.contains(name.as_str())) && !of_master.contains(name)
         });
         let place = cell.place;
-        taken.map(move |name| Flag { cell: place, what: format!("defines `{name}`, which tests do not take from it") })
+        taken.map(move |name| {
+            let what = match reference.variables.contains(&name) {
+                true => format!("defines `{name}` again, which is given: tests use this one"),
+                false => format!("defines `{name}`, which tests do not take from it"),
+            };
+            Flag { cell: place, what }
+        })
+    });
+    flags.collect()
+}
+
+/// Functions that take or return something else than those of the master.
+fn other_signatures(master: &Master, collation: &Collation) -> Vec<Flag> {
+    let written = |cell: &&MasterCell| cell.part == Part::Code && cell.role.is_written_by_students();
+    let wanted: BTreeMap<String, String> =
+        master.cells.iter().filter(written).flat_map(|cell| signatures(&cell.source)).collect();
+    let students = collation.cells.iter().filter(|cell| cell.part == Part::Code && !cell.is_teachers);
+    let flags = students.flat_map(|cell| {
+        let others = signatures(&cell.source).into_iter();
+        let others = others.filter(|(name, types)| wanted.get(name).is_some_and(|wanted| wanted != types));
+        let place = cell.place;
+        others.map(move |(name, types)| Flag { cell: place, what: format!("`{name}` has another signature: {types}") })
     });
     flags.collect()
 }

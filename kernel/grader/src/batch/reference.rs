@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oxtorch_engine::declared_names;
+use oxtorch_engine::{declared_names, declared_variables};
 use oxtorch_grading::{Master, Part, Role, Verdict};
 
 use crate::messages::Author;
@@ -16,6 +16,8 @@ pub(super) struct Reference {
     pub(super) takes: Vec<BTreeSet<String>>,
     /// The names that its given cells define.
     pub(super) given: BTreeSet<String>,
+    /// Those of them that are variables, which have one value in a session, whoever gives it.
+    pub(super) variables: BTreeSet<String>,
 }
 
 /// Runs the master's solution, and finds out what tests can take from a student.
@@ -35,7 +37,11 @@ pub(super) async fn try_solution(setting: &Setting, master: &Master) -> anyhow::
         })
         .collect();
     let Executed { outcomes, .. } = execute(setting, &steps, None, true).await;
-    let mut reference = Reference { takes: vec![BTreeSet::new(); master.cells.len()], given: BTreeSet::new() };
+    let mut reference = Reference {
+        takes: vec![BTreeSet::new(); master.cells.len()],
+        given: BTreeSet::new(),
+        variables: BTreeSet::new(),
+    };
     let mut names = BTreeSet::new();
     for ((at, cell), outcome) in code().zip(&outcomes) {
         reference.takes[at].clone_from(&names);
@@ -57,6 +63,7 @@ pub(super) async fn try_solution(setting: &Setting, master: &Master) -> anyhow::
         }
         if cell.role == Role::Given {
             reference.given.extend(declared_names(&cell.source));
+            reference.variables.extend(declared_variables(&cell.source));
         }
         if let Ok(ran) = outcome {
             names.extend(ran.names.iter().cloned());
