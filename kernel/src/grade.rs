@@ -28,8 +28,9 @@ Examples:
   oxtorch grade master.ipynb submitted -o graded --deadline 2026-11-30T23:59 -j 4
   oxtorch grade master.ipynb submitted -o graded --resume     what is graded and has not changed stays
 
-Each student gets a folder in OUT/students with the executed notebook, feedback.html and Gradescope's results.json; OUT itself
-gets grades.csv and report.html. Tests and given cells come from the master, whatever a submission has in their place.
+Each student gets a folder in OUT/students with the executed notebook, feedback.html and Gradescope's results.json;
+OUT itself gets grades.csv and report.html. Tests and given cells come from the master, whatever a submission has in
+their place.
 
 Exit status: 0 when everything was graded, whatever the marks are; 1 when something kept it from that; 2 when the
 notebook cannot be a master.";
@@ -76,8 +77,8 @@ pub struct GradeArgs {
     /// Let notebooks reach the network
     #[arg(long)]
     network: bool,
-    /// How notebooks are kept from everything else: bwrap; landlock, where that is not there; or none, for notebooks that
-    /// you have read
+    /// How notebooks are kept from everything else: bwrap; landlock, where that is not there; or none, for notebooks
+    /// that you have read
     #[arg(long, value_name = "KIND", default_value = "bwrap")]
     sandbox: Sandbox,
     /// When it had to be handed in, such as 2026-11-30T23:59, or with an offset, 2026-11-30T23:59+08:00

@@ -1,4 +1,5 @@
-//! A class: the master is run once, then each submission, some at the same time; what became of each is written at once.
+//! A class: the master is run once, then each submission, some at the same time; what became of each is written at
+//! once.
 
 mod files;
 mod one;
@@ -85,8 +86,8 @@ impl FromStr for Share {
 ///
 /// # Errors
 ///
-/// Where the master or the submissions cannot be read, where the sandbox does not work, where the master's solution does
-/// not pass its own tests, or where the results cannot be written. What is wrong with one submission is no error.
+/// Where the master or the submissions cannot be read, where the sandbox does not work, where the master's solution
+/// does not pass its own tests, or where the results cannot be written. What is wrong with one submission is no error.
 pub async fn grade(
     options: &Options,
     master: &Master,

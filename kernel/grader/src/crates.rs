@@ -1,6 +1,7 @@
 //! The crates that a homework may use: those that its master asks for by `:dep`. They are built ahead of all runs, for
 //! nothing can be downloaded in a sandbox.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use oxtorch_grading::{Master, Part};
@@ -42,7 +43,7 @@ pub(crate) async fn build(setting: &Setting, allowed: &[String]) -> anyhow::Resu
         return Ok(None);
     }
     let trusted = Setting { sandbox: Sandbox::None, ..setting.clone() };
-    let step = Step { number: 1, code: allowed.join("\n"), author: Author::Master, takes: Default::default() };
+    let step = Step { number: 1, code: allowed.join("\n"), author: Author::Master, names: BTreeSet::new() };
     let executed = execute(&trusted, &[step], None, true).await;
     match executed.outcomes.into_iter().next() {
         Some(Ok(ran)) => match ran.error {
@@ -55,8 +56,6 @@ pub(crate) async fn build(setting: &Setting, allowed: &[String]) -> anyhow::Resu
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
@@ -65,7 +64,7 @@ mod tests {
             number: 1,
             code: code.to_owned(),
             author,
-            takes: BTreeSet::new(),
+            names: BTreeSet::new(),
             timeout: 1.0,
             anyway: false,
         };

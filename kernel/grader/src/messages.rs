@@ -69,8 +69,9 @@ pub(crate) struct RunCell {
     pub(crate) code: String,
     /// Who has written it.
     pub(crate) author: Author,
-    /// The names that the teacher's cells see of a student's.
-    pub(crate) takes: BTreeSet<String>,
+    /// The names that a teacher's cell sees of a student's; of a student's cell, the variables that it is to leave as
+    /// they are.
+    pub(crate) names: BTreeSet<String>,
     /// The longest that it may run, in seconds.
     pub(crate) timeout: f64,
     /// Run it even if the process that runs the cells is a new one.

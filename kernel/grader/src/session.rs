@@ -136,9 +136,9 @@ async fn run(session: &mut Stepwise<NativeEngine>, cell: &RunCell) -> Option<Sai
     }
     let author = match cell.author {
         Author::Master => CellAuthor::User,
-        Author::Student => CellAuthor::Student,
-        Author::Teacher => CellAuthor::Teacher(&cell.takes),
-        Author::Test => CellAuthor::Test(&cell.takes),
+        Author::Student => CellAuthor::Student(&cell.names),
+        Author::Teacher => CellAuthor::Teacher(&cell.names),
+        Author::Test => CellAuthor::Test(&cell.names),
     };
     let request = CellRequest { author, ..CellRequest::new(&cell.code, cell.number) };
     let timeout = Duration::try_from_secs_f64(cell.timeout).ok();

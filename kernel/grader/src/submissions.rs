@@ -1,5 +1,5 @@
-//! What was handed in: as nbgrader has it (`submitted/<student>/<assignment>/`), as a folder of files, or as the archive
-//! of a learning platform.
+//! What was handed in: as nbgrader has it (`submitted/<student>/<assignment>/`), as a folder of files, or as the
+//! archive of a learning platform.
 
 mod archive;
 mod pattern;
@@ -231,8 +231,8 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(text).into_owned())
 }
 
-/// When something was handed in: nbgrader's `timestamp.txt`, else when the file was changed last. In an archive it is the
-/// student who could have written such a file.
+/// When something was handed in: nbgrader's `timestamp.txt`, else when the file was changed last. In an archive it is
+/// the student who could have written such a file.
 fn handed_in(path: &Path, search: &Search<'_>) -> Option<i64> {
     let told = path.parent().filter(|_| !search.in_archive).and_then(|folder| read(&folder.join("timestamp.txt")).ok());
     let told = told.and_then(|text| {

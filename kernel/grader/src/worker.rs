@@ -19,8 +19,8 @@ use crate::sandbox::{self, Bounds, Confined, Sandbox};
 /// How much longer than its cell may run a session is waited for: it compiles, interrupts, ends a process.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// How long after the end of a session it is tried again. What ends all processes of a job at once has ended this one by
-/// then.
+/// How long after the end of a session it is tried again. What ends all processes of a job at once has ended this one
+/// by then.
 const BEFORE_NEXT_TRY: Duration = Duration::from_secs(2);
 
 /// How often the cells before a test run again because the process that ran them has ended.
@@ -56,7 +56,8 @@ pub(crate) struct Step {
     pub(crate) number: u32,
     pub(crate) code: String,
     pub(crate) author: Author,
-    pub(crate) takes: BTreeSet<String>,
+    /// See [`RunCell::names`].
+    pub(crate) names: BTreeSet<String>,
 }
 
 /// Why a cell was not run.
@@ -215,7 +216,7 @@ impl Session {
             number: step.number,
             code: step.code.clone(),
             author: step.author,
-            takes: step.takes.clone(),
+            names: step.names.clone(),
             timeout: self.cell_timeout.as_secs_f64(),
             anyway: lost == Lost::IsNoReason,
         };

@@ -1,8 +1,8 @@
 //! What of a submission is run: what the student has written, and everything else as the master has it.
 //!
 //! A cell is known by its `grade_id`. Tests and given cells come from the master whatever the submission has in their
-//! place, stand where they stand in the master, and are put back where they were deleted. What a student has added stays
-//! behind the cell that it follows. No tag of the submission counts.
+//! place, stand where they stand in the master, and are put back where they were deleted. What a student has added
+//! stays behind the cell that it follows. No tag of the submission counts.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -15,7 +15,8 @@ pub fn signatures(text: &str) -> BTreeMap<String, String> {
         let end = (at + 2..words.len()).find(|end| ["{", ";"].contains(&word(*end))).unwrap_or(words.len());
         let mut types = String::new();
         for at in at + 2..end {
-            let names_something = word(at + 1) == ":" && word(at + 2) != ":" && word(at - 1) != ":";
+            let is_name = word(at).starts_with(in_name);
+            let names_something = is_name && word(at + 1) == ":" && word(at + 2) != ":" && word(at - 1) != ":";
             let is_colon = word(at) == ":" && word(at + 1) != ":" && word(at - 1) != ":";
             if !(names_something || is_colon || word(at) == "mut" && word(at - 1) != "&") {
                 types += word(at);

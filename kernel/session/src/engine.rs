@@ -36,8 +36,9 @@ pub enum Author<'a> {
     /// Whose session it is.
     #[default]
     User,
-    /// A student. What could reach around the compiler's checks is refused.
-    Student,
+    /// A student, who leaves the variables of these names as they are. What could reach around the compiler's checks is
+    /// refused.
+    Student(&'a BTreeSet<String>),
     /// The teacher, who sees of the student's names these alone.
     Teacher(&'a BTreeSet<String>),
     /// As [`Teacher`](Author::Teacher), and the cell is a test: it tells [`Event::Mark`].

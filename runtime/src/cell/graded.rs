@@ -59,7 +59,8 @@ impl GradedTest {
 
 /// Says how many points a test gives for what it has found, such as `points(2.5, "accuracy 0.63 of 0.80")`. Where tests
 /// are graded, the sum of these is what the test gives, up to what it is worth, and one that fails keeps what it gave
-/// before; a test that has no such call in its text gives all it is worth if it comes to its end. Anywhere else it prints a line.
+/// before; a test that has no such call in its text gives all it is worth if it comes to its end. Anywhere else it
+/// prints a line.
 pub fn points(points: impl Into<f64>, message: impl Display) {
     println!("{} points: {message}", points.into());
 }

@@ -1,5 +1,7 @@
 //! Homework that is graded: what a student's cell may not have, and what the teacher's cells see of it.
 
+use std::sync::Arc;
+
 use oxtorch_session::{CellError, ErrorKind};
 use ra_ap_rustc_lexer::TokenKind;
 use uuid::Uuid;
@@ -8,11 +10,12 @@ use crate::cell::Execution;
 use crate::commands::{Command, Env, Segment};
 use crate::compile::state::State;
 use crate::compile::{CompiledCell, Compiler};
+use crate::emit::CellVariable;
 use crate::report::errors::command_error;
 use crate::report::render;
 use crate::source::fragment::{Author, CellText};
 use crate::source::source_map::Place;
-use crate::source::words::tokens;
+use crate::source::words::{declared_variables, tokens};
 
 /// Words that lead around the checks of the compiler, with which a function could speak for the test that calls it, or
 /// to files that nobody has checked.
@@ -81,40 +84,60 @@ pub(super) fn hide(compiler: &Compiler, ready: &CompiledCell, text: &CellText) -
 }
 
 /// Why a student's cell is not compiled.
-pub(super) fn refuse(text: &std::sync::Arc<CellText>) -> Result<(), CellError> {
-    if text.author != Author::Student {
-        return Ok(());
+pub(super) fn refuse(text: &Arc<CellText>, call: Execution<'_>) -> Result<(), CellError> {
+    let oxtorch_session::Author::Student(given) = call.request.author else { return Ok(()) };
+    if let Some(range) = refused(&text.text) {
+        let word = text.text[range.clone()].to_owned();
+        let message = format!("`{word}` is not allowed in homework that is graded");
+        let place = Place { cell: Arc::clone(text), range };
+        return Err(render::failure("error", &message, &[place], &[]).into_error(ErrorKind::Compile));
     }
-    let Some(range) = refused(&text.text) else { return Ok(()) };
-    let word = text.text[range.clone()].to_owned();
-    let message = format!("`{word}` is not allowed in homework that is graded");
-    let place = Place { cell: text.clone(), range };
-    Err(render::failure("error", &message, &[place], &[]).into_error(ErrorKind::Compile))
+    match declared_variables(&text.text).into_iter().find(|name| given.contains(name)) {
+        Some(name) => Err(not_compiled(&format!("`{name}` is given, and tests use it: choose another name"))),
+        None => Ok(()),
+    }
 }
 
 /// Why a compiled cell of a student's is not run.
-pub(super) fn refuse_compiled(state: &State, ready: &CompiledCell, text: &CellText) -> Result<(), CellError> {
-    if text.author != Author::Student {
-        return Ok(());
+pub(super) fn refuse_compiled(state: &State, ready: &CompiledCell, call: Execution<'_>) -> Result<(), CellError> {
+    let oxtorch_session::Author::Student(given) = call.request.author else { return Ok(()) };
+    if let Some(message) = state.scope.changed_for_teacher(&ready.plan) {
+        return Err(not_compiled(&message));
     }
-    let Some(message) = state.scope.changed_for_teacher(&ready.plan) else { return Ok(()) };
-    Err(render::failure("error", &message, &[], &[]).into_error(ErrorKind::Compile))
+    let moved = ready.lessons.decisions.moved.iter().filter_map(|id| ready.emission.variables.get(*id));
+    let mut moved = moved.filter(|variable| variable.taken.is_some());
+    match moved.find(|variable| given.contains(&variable.name)) {
+        Some(CellVariable { name, .. }) => Err(not_compiled(&format!(
+            "`{name}` is given, tests use it, and this cell moves it away: use `&{name}`, or `{name}.clone()`"
+        ))),
+        None => Ok(()),
+    }
 }
 
-/// Why the commands of a student's cell are not done: some change the process that runs the cells, or are done by this
-/// one.
+fn not_compiled(message: &str) -> CellError {
+    render::failure("error", message, &[], &[]).into_error(ErrorKind::Compile)
+}
+
+/// Why the commands of a student's cell are not done: some change the process that runs the cells, some are done by
+/// this one, and some forget what is given.
 pub(super) fn refuse_commands(segments: &[Segment], author: oxtorch_session::Author<'_>) -> Result<(), CellError> {
-    if !matches!(author, oxtorch_session::Author::Student) {
-        return Ok(());
-    }
-    let is_refused = |segment: &Segment| {
-        matches!(segment, Segment::Command(Command::WriteFile { .. } | Command::Env(Env::Set { .. })))
-    };
-    if !segments.iter().any(is_refused) {
+    if !matches!(author, oxtorch_session::Author::Student(_)) || !segments.iter().any(is_refused_command) {
         return Ok(());
     }
     let notes = ["write files in code, by `std::fs::write`".to_owned()];
-    Err(command_error("`%%writefile` and `%env NAME=VALUE` are not allowed in homework that is graded", &notes))
+    let told = "`:reset`, `:cache`, `%%writefile` and `%env NAME=VALUE` are not allowed in homework that is graded";
+    Err(command_error(told, &notes))
+}
+
+fn is_refused_command(segment: &Segment) -> bool {
+    match segment {
+        Segment::Command(Command::Time(body)) => body.iter().any(is_refused_command),
+        Segment::Command(command) => matches!(
+            command,
+            Command::Reset { .. } | Command::Cache { .. } | Command::WriteFile { .. } | Command::Env(Env::Set { .. })
+        ),
+        Segment::Code(_) => false,
+    }
 }
 
 /// Where a word stands that is refused.

@@ -198,7 +198,7 @@ impl NativeEngine {
         parsed: Result<ParsedCell, ParseError>,
         call: Execution<'_>,
     ) -> Result<Told, CellError> {
-        graded::refuse(text)?;
+        graded::refuse(text, call)?;
         let seen = graded::seen_by(&self.state, call);
         let start = Instant::now();
         let cancelled = self.cancelled();
@@ -218,7 +218,7 @@ impl NativeEngine {
             self.state.fail(text);
         }
         let (cell, ready) = compiled?;
-        graded::refuse_compiled(&self.state, &ready, text)?;
+        graded::refuse_compiled(&self.state, &ready, call)?;
         self.state.scope.renumber(text);
         if !ready.library {
             return Ok(Told::default());

@@ -40,7 +40,7 @@ impl Author {
     fn of(author: oxtorch_session::Author<'_>) -> Self {
         match author {
             oxtorch_session::Author::User => Self::User,
-            oxtorch_session::Author::Student => Self::Student,
+            oxtorch_session::Author::Student(_) => Self::Student,
             oxtorch_session::Author::Teacher(_) => Self::Teacher,
             oxtorch_session::Author::Test(_) => Self::Test,
         }

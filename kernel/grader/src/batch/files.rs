@@ -1,6 +1,6 @@
 //! The folder of the results: a folder for each student, and what there is of the class.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,8 @@ const STUDENTS: &str = "students";
 const CLASS: &str = "class.json";
 /// The master's compiled cells, as long as a class is graded.
 const CACHE: &str = ".cache-";
+/// The file in it that its run holds locked.
+const LOCK: &str = "lock";
 
 /// What was found of a student.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +45,20 @@ pub(super) struct Class {
     pub(super) students: Vec<String>,
 }
 
+/// The master's compiled cells.
+pub(super) struct Cache {
+    folder: TempDir,
+    /// Held as long as the folder is in use.
+    _lock: File,
+}
+
+impl Cache {
+    /// Where they are.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 /// Where the results go.
 pub(crate) struct Files(PathBuf);
 
@@ -55,9 +71,27 @@ impl Files {
     }
 
     /// An empty folder for what the master compiles, which goes with the value.
-    pub(super) fn cache(&self) -> anyhow::Result<TempDir> {
-        let cache = tempfile::Builder::new().prefix(CACHE).tempdir_in(&self.0);
-        cache.with_context(|| format!("cannot write into {}", self.0.display()))
+    pub(super) fn cache(&self) -> anyhow::Result<Cache> {
+        self.remove_leftovers();
+        let made = || -> io::Result<Cache> {
+            let folder = tempfile::Builder::new().prefix(CACHE).tempdir_in(&self.0)?;
+            let lock = File::create(folder.path().join(LOCK))?;
+            lock.lock()?;
+            Ok(Cache { folder, _lock: lock })
+        };
+        made().with_context(|| format!("cannot write into {}", self.0.display()))
+    }
+
+    /// Removes the folders of runs that were killed. Those of other runs are locked.
+    fn remove_leftovers(&self) {
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let is_cache = entry.file_name().to_string_lossy().starts_with(CACHE);
+            let is_left = || File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+            if is_cache && is_left() {
+                // What cannot be removed now takes some space, and is tried again.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     fn of_student(&self, student: &str) -> PathBuf {

@@ -85,8 +85,8 @@ fn steps_of(master: &Master, reference: &Reference, collation: &Collation) -> Ve
             Some(Role::Test { .. }) => Author::Test,
             Some(_) => Author::Teacher,
         };
-        let takes = of_master.map(|at| reference.takes[at].clone()).unwrap_or_default();
-        Some(Step { number, code: cell.source.clone(), author, takes })
+        let names = of_master.map_or(&reference.variables, |at| &reference.takes[at]).clone();
+        Some(Step { number, code: cell.source.clone(), author, names })
     });
     steps.collect()
 }
@@ -108,13 +108,7 @@ fn taken_names(master: &Master, reference: &Reference, collation: &Collation) ->
             (is_given || of_every_cell.contains(name.as_str())) && !of_master.contains(name)
         });
         let place = cell.place;
-        taken.map(move |name| {
-            let what = match reference.variables.contains(&name) {
-                true => format!("defines `{name}` again, which is given: tests use this one"),
-                false => format!("defines `{name}`, which tests do not take from it"),
-            };
-            Flag { cell: place, what }
-        })
+        taken.map(move |name| Flag { cell: place, what: format!("defines `{name}`, which tests do not take from it") })
     });
     flags.collect()
 }

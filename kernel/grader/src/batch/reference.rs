@@ -16,7 +16,7 @@ pub(super) struct Reference {
     pub(super) takes: Vec<BTreeSet<String>>,
     /// The names that its given cells define.
     pub(super) given: BTreeSet<String>,
-    /// Those of them that are variables, which have one value in a session, whoever gives it.
+    /// Those of them that are variables, and that the solution leaves as they are: a session has one value of each.
     pub(super) variables: BTreeSet<String>,
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn try_solution(setting: &Setting, master: &Master) -> anyhow::
                 Role::Given | Role::Free => Author::Teacher,
                 Role::Solution | Role::Answer { .. } | Role::Task { .. } => Author::Master,
             },
-            takes: BTreeSet::new(),
+            names: BTreeSet::new(),
         })
         .collect();
     let Executed { outcomes, .. } = execute(setting, &steps, None, true).await;
@@ -68,6 +68,10 @@ pub(super) async fn try_solution(setting: &Setting, master: &Master) -> anyhow::
         if let Ok(ran) = outcome {
             names.extend(ran.names.iter().cloned());
         }
+    }
+    let own = code().filter(|(_, cell)| cell.role != Role::Given && !matches!(cell.role, Role::Test { .. }));
+    for name in own.flat_map(|(_, cell)| declared_names(&cell.source)) {
+        reference.variables.remove(&name);
     }
     Ok(reference)
 }

@@ -1,8 +1,8 @@
 //! Namespaces of its own, by bubblewrap: other processes, files, users and the network are not there.
 //!
 //! A session sees the system's programs and libraries, the compiler and the runtime, all read-only, and an empty folder
-//! of its own, whose size is bounded. There is no `/proc`: by it a process could write its own memory, without a line of
-//! unsafe code.
+//! of its own, whose size is bounded. There is no `/proc`: by it a process could write its own memory, without a line
+//! of unsafe code.
 
 use std::path::{Path, PathBuf};
 use std::process::Command as StdCommand;
