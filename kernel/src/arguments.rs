@@ -103,7 +103,7 @@ Exit status: 0 when it can be handed in, 1 when something costs points or the no
     Assignment(AssignmentCommand),
     /// Grade what a class has handed in, each notebook in a sandbox with the tests of the master
     #[command(after_help = grade::HELP)]
-    Grade(GradeArgs),
+    Grade(Box<GradeArgs>),
     /// Print the settings that nbgrader needs for Rust, for nbgrader_config.py
     NbgraderConfig,
     /// What `grade` runs in a sandbox

@@ -72,7 +72,7 @@ fn run_command() -> ExitCode {
             Command::Doctor => diagnose(),
             Command::Data(DataCommand::List { json }) => result(data::list(json)),
             Command::Data(DataCommand::Fetch { names }) => result(data::fetch(&names).await),
-            Command::Grade(arguments) => result(grade::grade(arguments).await),
+            Command::Grade(arguments) => result(grade::grade(*arguments).await),
             Command::NbgraderConfig => {
                 answer(format_args!("{}", grade::NBGRADER_CONFIG.trim_end()));
                 ExitCode::SUCCESS

@@ -56,13 +56,16 @@ pub struct Collation {
     pub flags: Vec<Flag>,
 }
 
+/// A cell that a student has added: its place, from 1, what it is written in, and its text.
+type Added = (usize, Part, String);
+
 /// What stands in a submission behind a cell of the master.
 #[derive(Default)]
 struct Found {
     /// The cell itself: its place, and its text.
     own: Option<(usize, String)>,
     /// The cells that the student has added behind it.
-    added: Vec<(usize, Part, String)>,
+    added: Vec<Added>,
 }
 
 impl Collation {
@@ -101,7 +104,7 @@ impl Collation {
     }
 
     /// Adds cells of the student's own.
-    fn add(&mut self, cells: Vec<(usize, Part, String)>) {
+    fn add(&mut self, cells: Vec<Added>) {
         self.cells.extend(cells.into_iter().map(|(place, part, source)| Collated {
             part,
             shown: source.clone(),
@@ -179,11 +182,7 @@ pub fn rubric(cell: &MasterCell) -> String {
 }
 
 /// Sorts the cells of a submission by the master's cell that each follows or is.
-fn sort(
-    master: &Master,
-    cells: &[Value],
-    flags: &mut Vec<Flag>,
-) -> (Vec<(usize, Part, String)>, BTreeMap<usize, Found>) {
+fn sort(master: &Master, cells: &[Value], flags: &mut Vec<Flag>) -> (Vec<Added>, BTreeMap<usize, Found>) {
     let ids: BTreeMap<&str, usize> = master
         .cells
         .iter()

@@ -6,16 +6,10 @@ use std::str::FromStr;
 const STUDENT: &str = "{student}";
 
 /// What the names of files are like: text, `{student}`, and `*` for anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pattern {
     before: String,
     after: String,
-}
-
-impl Default for Pattern {
-    fn default() -> Self {
-        Self { before: String::new(), after: String::new() }
-    }
 }
 
 impl FromStr for Pattern {
