@@ -46,6 +46,9 @@ let until = std::time::Instant::now() + std::time::Duration::from_secs(3);
 std::thread::spawn(move || while !SEEN.load(Relaxed) && std::time::Instant::now() < until {{
     SEEN.store(anywhere({HIDDEN}), Relaxed);
 }});"""
+WATCH_BY_SHELL = """!setsid sh -c 'for i in $(seq 1000); do
+    grep -rqs "its own"" mean" /oxtorch /given /tmp /dev/shm && touch seen
+done' >/dev/null 2>&1 </dev/null &""".replace("\n", " ")
 # What a mark looks like on its way from a test to the grader.
 FORGED = r'{"type":"mark","key":"","told":{"type":"ended"}}'
 DESCRIPTORS = f"""for fd in 0..64 {{
@@ -61,6 +64,16 @@ OWN_ASSERTS = """macro_rules! assert { ($($t:tt)*) => { () } }
 macro_rules! assert_eq { ($($t:tt)*) => { () } }"""
 OWN_STD = """mod std { pub use ::std::*; #[macro_export] macro_rules! assert { ($($t:tt)*) => {} } }
 mod core {}"""
+OWN_MODULE = """#[macro_use]
+mod own {
+    macro_rules! assert { ($($t:tt)*) => {} }
+    macro_rules! assert_eq { ($($t:tt)*) => {} }
+    pub fn close(_: f64, _: f64) -> bool { true }
+}
+pub use own::*;"""
+OWN_GIVEN = """:reset
+let data = vec![7.0];
+fn close(a: f64, b: f64) -> bool { true }"""
 OWN_TENSOR = """struct Tensor;
 impl Tensor { fn from_slice(x: &[f32]) -> Tensor { Tensor } }"""
 EQUALS_ALL = """struct All;
@@ -108,7 +121,8 @@ NAMES = [
         mean("0.0", "fn close(a: f64, b: f64) -> bool { true }"),
         flags=("defines `close`",),
     ),
-    Student("own-data", "FPP?", "a given variable", mean("values[0]", "let data = vec![3.0];"), flags=("`data`",)),
+    Student("own-data", "CPP?", "a given variable", mean("values[0]", "let data = vec![3.0];"), flags=("`data`",)),
+    Student("reset", "*PP?", "what the session knows", mean("4.0", OWN_GIVEN), flags=("`close`", "`data`")),
     Student("own-tensor", "PCC?", "a type of every cell", softmax("Tensor", OWN_TENSOR), flags=("defines `Tensor`",)),
     Student(
         "own-digits",
@@ -119,6 +133,7 @@ NAMES = [
     ),
     Student("own-std", "FPP?", "the standard library", mean("0.0", OWN_STD)),
     Student("use-as", "FPP?", "a `use`", mean("0.0", "use std::stringify as assert; use std::stringify as assert_eq;")),
+    Student("globs", "FPP?", "a `use` of all, and macros of a module", mean("0.0", OWN_MODULE)),
     Student("equals-all", "CPP?", "a type that equals everything", {"mean": EQUALS_ALL}),
     Student(
         "exported",
@@ -246,6 +261,13 @@ READS = [
         mean_if(f"anywhere({HIDDEN})", HOLDS) | zeros_if(f"anywhere({HIDDEN})"),
     ),
     Student("watches", "PPF?", "the same before it is compiled", zeros_if("SEEN.load(Relaxed)"), first=WATCH),
+    Student(
+        "watches-by-shell",
+        "PPF?",
+        "the same by a program",
+        zeros_if('std::path::Path::new("seen").exists()'),
+        first=WATCH_BY_SHELL,
+    ),
     Student("rewrites", "FPP?", "changes the text of a test before it is compiled", mean("0.0"), first=REWRITE),
     Student(
         "neighbours",

@@ -177,12 +177,12 @@ def run(tmp_path_factory):
 def test_a_student_gets_what_was_earned(run, student):
     found = run.results[student.name]
     verdicts = [question["verdict"] for question in found["questions"]]
-    for verdict, letter in zip(verdicts, student.verdicts, strict=True):
-        assert is_expected(verdict, letter), verdicts
-    for question in found["questions"]:
+    for question, letter in zip(found["questions"], student.verdicts, strict=True):
+        assert is_expected(question["verdict"], letter), verdicts
         worth = POINTS[question["id"]]
-        points = {"pass": worth, "partial": student.partial}.get(question["verdict"], 0)
-        assert (question["points"], question["of"]) == (points, worth)
+        points = {"P": worth, "p": student.partial}.get(letter, 0)
+        assert question["of"] == worth
+        assert question["points"] == points or letter == ".", question
     flags = [flag["what"] for flag in found["flags"]]
     for flag in student.flags:
         assert any(flag in other for other in flags), flags
@@ -263,20 +263,38 @@ def test_a_class_graded_twice_gets_the_same_marks(small, tmp_path):
     assert (tmp_path / "out/grades.csv").read_bytes() == (small / "out/grades.csv").read_bytes()
 
 
-def test_a_grader_that_was_killed_goes_on_where_it_was(small, tmp_path):
-    output = tmp_path / "out"
+@pytest.fixture(scope="module")
+def resumed(small, tmp_path_factory):
+    """Results of a grader that was killed, and of another that went on: with what the first had left."""
+    output = tmp_path_factory.mktemp("resumed") / "out"
     command = [OXTORCH, *map(str, grade_command(small, output))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as killed:
         line = killed.stdout.readline()
         killed.kill()
-    before = {path: path.stat().st_mtime_ns for path in output.glob("students/*/graded.json")}
-    assert line.split()[-1] in [path.parent.name for path in before]
-    assert len(before) < len(SMALL) and not (output / "grades.csv").exists()
+    left = times(output)
+    assert line.split()[-1] in [path.parent.name for path in left]
+    assert len(left) < len(SMALL) and not (output / "grades.csv").exists()
     done = grade(small, output, "--resume")
     assert done.returncode == 0, done.stderr
-    assert {path: path.stat().st_mtime_ns for path in before} == before
+    return output, left
+
+
+def times(output):
+    """When what was found of each student was written."""
+    return {path: path.stat().st_mtime_ns for path in output.glob("students/*/graded.json")}
+
+
+def test_a_grader_that_was_killed_goes_on_where_it_was(small, resumed):
+    output, left = resumed
+    now = times(output)
+    assert {path: now[path] for path in left} == left
     assert (output / "grades.csv").read_bytes() == (small / "out/grades.csv").read_bytes()
     assert marks(output) == marks(small / "out")
+
+
+def test_nothing_of_a_killed_grader_is_left(resumed):
+    output, _ = resumed
+    assert [path.name for path in output.glob(".*")] == []
 
 
 def test_one_student_alone(small, tmp_path):
