@@ -50,7 +50,7 @@ pub struct GradeArgs {
     /// The folder of the results
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// How many notebooks run at the same time [default: as many as there are processors]
+    /// How many notebooks run at the same time [default: as many as there are processors, and 1 in each task of Slurm]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
     /// How many threads the operations of one notebook use
@@ -137,7 +137,8 @@ pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
         master: path,
         submissions: arguments.submissions,
         output: arguments.output,
-        jobs: arguments.jobs.map_or_else(processors, usize::from),
+        // The login node has other processors than those that do the work.
+        jobs: arguments.jobs.map_or_else(|| if arguments.slurm { 1 } else { processors() }, usize::from),
         threads: arguments.threads.into(),
         share: arguments.share,
         sandbox: arguments.sandbox,
@@ -162,7 +163,7 @@ pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
     say(format_args!("{}", report::legend()));
     let tell = |graded: &_| answer(format_args!("{}", report::line(graded)));
     if arguments.slurm {
-        let command = command_of_task()?;
+        let command = command_of_task(options.jobs)?;
         let cluster = Cluster { tasks: arguments.slurm_tasks.into(), options: arguments.slurm_option, command };
         in_terminal(oxtorch_grader::grade_on_cluster(&options, &cluster, tell), INTERRUPTED).await?;
         options.resume = true;
@@ -195,14 +196,16 @@ fn finish(class: &[Graded], output: &Path, csv: Option<&Path>) -> anyhow::Result
     let at = output.display();
     let by_hand = match waiting {
         0 => String::new(),
+        1 => format!("; 1 answer waits for a reader: {at}/manual.html, its points go into {at}/manual.csv"),
         _ => format!("; {waiting} answers wait for a reader: {at}/manual.html, points go into {at}/manual.csv"),
     };
-    answer(format_args!("graded {} submissions: {at}/grades.csv, {at}/report.html{by_hand}", class.len()));
+    let submissions = if class.len() == 1 { "submission" } else { "submissions" };
+    answer(format_args!("graded {} {submissions}: {at}/grades.csv, {at}/report.html{by_hand}", class.len()));
     Ok(())
 }
 
 /// The command of a task: this one, without what is for the login node.
-fn command_of_task() -> anyhow::Result<Vec<OsString>> {
+fn command_of_task(jobs: usize) -> anyhow::Result<Vec<OsString>> {
     let program = std::env::current_exe().context("cannot find the path of this program")?;
     let mut command = vec![program.into_os_string()];
     let mut arguments = std::env::args_os().skip(1);
@@ -210,14 +213,16 @@ fn command_of_task() -> anyhow::Result<Vec<OsString>> {
         let text = argument.to_string_lossy();
         match text.split_once('=').map_or(&*text, |(name, _)| name) {
             "--slurm" => {}
-            "--slurm-tasks" | "--slurm-option" | "--csv" => {
+            "--slurm-tasks" | "--slurm-option" | "--csv" | "--jobs" | "-j" => {
                 if !text.contains('=') {
                     arguments.next();
                 }
             }
+            name if name.starts_with("-j") => {}
             _ => command.push(argument),
         }
     }
+    command.extend(["--jobs".into(), jobs.to_string().into()]);
     if !command.iter().any(|argument| argument == "--resume") {
         command.push("--resume".into());
     }

@@ -1,5 +1,6 @@
 //! The session in the sandbox: runs the cells that the grader names, and says what became of each.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::os::fd::AsFd;
@@ -12,6 +13,7 @@ use oxtorch_engine::{Cache, Confinement, NativeEngine};
 use oxtorch_notebook::{Limits, Step, Stepwise};
 use oxtorch_protocol::{read_message, write_message};
 use oxtorch_session::{Author as CellAuthor, CellRequest, Engine, ErrorKind};
+use serde_json::json;
 
 use crate::crates;
 use crate::messages::{Author, Begin, FromSession, Ran, RunCell, Said, ToSession};
@@ -41,10 +43,7 @@ pub async fn serve() -> anyhow::Result<()> {
     while let Some(message) = next(&mut reading)? {
         let ToSession::Run(cell) = message else { anyhow::bail!("a session begins once") };
         if let Some(line) = crates::refused(&cell, &crates) {
-            let told = format!("`{line}`: this homework can use the crates that its master asks for, and no others");
-            let error = Some((ErrorKind::Dependency.name().to_owned(), told));
-            let names = session.engine().names();
-            say(Said::Ran(Box::new(Ran { error, names, ..Ran::default() })))?;
+            say(refused(line, session.engine().names()))?;
             continue;
         }
         let Some(said) = run(&mut session, &cell).await else {
@@ -55,6 +54,16 @@ pub async fn serve() -> anyhow::Result<()> {
     }
     session.end().await;
     Ok(())
+}
+
+/// What became of a cell that asks for a crate which it cannot have.
+fn refused(line: &str, names: BTreeSet<String>) -> Said {
+    let kind = ErrorKind::Dependency.name();
+    let told = format!("`{line}`: this homework can use the crates that its master asks for, and no others");
+    let traceback = [format!("{kind}: {told}")];
+    let output = json!({"output_type": "error", "ename": kind, "evalue": told, "traceback": traceback});
+    let error = Some((kind.to_owned(), told));
+    Said::Ran(Box::new(Ran { error, names, outputs: vec![output], ..Ran::default() }))
 }
 
 /// The next message. Nothing else happens between two cells, but for what reads the output of threads.
@@ -81,7 +90,7 @@ fn control_socket() -> io::Result<UnixStream> {
 async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
     let Begin { runtime, places, output_limit, is_master, is_confined, network, .. } = begin;
     if is_confined {
-        system_calls::refuse().context("cannot refuse system calls")?;
+        system_calls::refuse(network).context("cannot refuse system calls")?;
     }
     let cells = places.own.join(sandbox::CELLS);
     let sources = places.own.join("sources");

@@ -20,6 +20,8 @@ use crate::submissions::fingerprint;
 const RESULT: &str = "graded.json";
 /// Where the folders of the students are.
 const STUDENTS: &str = "students";
+/// The table of what has to be read by hand.
+const SHEET: &str = "manual.csv";
 /// What is known of the class.
 const CLASS: &str = "class.json";
 /// The master's compiled cells, as long as a class is graded.
@@ -105,6 +107,19 @@ impl Files {
         (kept.graded.student == student).then_some(kept)
     }
 
+    /// Puts a table aside in which somebody has written, before a new one takes its place.
+    fn keep_filled_in(&self, graded: &[Graded]) -> anyhow::Result<()> {
+        let path = self.0.join(SHEET);
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
+        // What cannot be read was changed by somebody too.
+        if matches!(report::fill_in(&text, &mut graded.to_vec()), Ok(0)) {
+            return Ok(());
+        }
+        let mut others = (1..).map(|number| self.0.join(format!("manual-{number}.csv")));
+        let free = others.find(|other| !other.exists()).unwrap_or_else(|| path.clone());
+        fs::rename(&path, &free).with_context(|| format!("cannot put {} aside", path.display()))
+    }
+
     /// Has nothing of an earlier run be taken for one of this. What somebody has given for answers is kept.
     pub(crate) fn forget(&self, student: &str) {
         if let Some(mut kept) = self.earlier(student) {
@@ -142,7 +157,8 @@ impl Files {
         write(&self.0.join("grades.csv"), &report::grades(graded, rules))?;
         write(&self.0.join("report.html"), &report::class(assignment, graded, rules, alike))?;
         write(&self.0.join("manual.html"), &report::manual(assignment, graded))?;
-        write(&self.0.join("manual.csv"), &report::sheet(graded))?;
+        self.keep_filled_in(graded)?;
+        write(&self.0.join(SHEET), &report::sheet(graded))?;
         write(&self.0.join(CLASS), &serde_json::to_string(class)?)
     }
 }

@@ -12,7 +12,7 @@ use crate::sandbox::Bounds;
 const ROOT: &str = "/sys/fs/cgroup";
 
 /// How often and how long apart it is tried to remove a group whose processes end.
-const TRIES: u32 = 50;
+const TRIES: u32 = 250;
 const BETWEEN: Duration = Duration::from_millis(20);
 
 /// A control group that is removed at its end.

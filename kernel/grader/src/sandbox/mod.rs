@@ -35,8 +35,8 @@ const SYSTEM: [&str; 14] = [
     "/proc/stat",
 ];
 
-/// Where the devices are that everybody may use.
-const DEVICES: &str = "/dev";
+/// The devices that everybody may use.
+const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 
 /// Where cells are compiled, below the folder that the session itself writes to.
 pub(crate) const CELLS: &str = "cells";
@@ -178,7 +178,7 @@ impl Sandbox {
         command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let cgroup = Cgroup::new(session.bounds);
         let join = cgroup.as_ref().map(Cgroup::joiner).transpose()?;
-        let (files, processes) = (session.bounds.disk, session.bounds.processes);
+        let Bounds { disk: files, processes, memory, .. } = session.bounds;
         // SAFETY: between fork and exec this calls only functions that may be called there: it writes a number that was
         // made before to files that were opened before, and sets limits.
         unsafe {
@@ -187,7 +187,11 @@ impl Sandbox {
                 limit(libc::RLIMIT_FSIZE, files);
                 match &join {
                     Some(join) => join.join()?,
-                    None => limit(libc::RLIMIT_NPROC, processes),
+                    None => {
+                        limit(libc::RLIMIT_NPROC, processes);
+                        // Of each process, for want of a bound of all together.
+                        limit(libc::RLIMIT_DATA, memory);
+                    }
                 }
                 rules.as_ref().map_or(Ok(()), landlock::Confined::put_on)
             });
@@ -258,7 +262,8 @@ impl Session<'_> {
         read.extend(SYSTEM.iter().map(PathBuf::from));
         read.extend([self.program, self.cache].into_iter().chain(self.crates).map(Path::to_owned));
         read.extend(self.files.into_iter().chain(self.data).map(Path::to_owned));
-        let mut write = vec![places.work.clone(), places.own.clone(), places.temporary.clone(), DEVICES.into()];
+        let mut write = vec![places.work.clone(), places.own.clone(), places.temporary.clone()];
+        write.extend(DEVICES.iter().map(PathBuf::from));
         if self.is_master {
             write.push(self.cache.to_owned());
         }
@@ -285,7 +290,8 @@ pub(crate) fn rules_of_cells(runtime: &Runtime, places: &Places, network: bool) 
     read.extend(SYSTEM.iter().map(PathBuf::from));
     read.extend(places.files.iter().chain(&places.data).cloned());
     read.push(places.own.join(CELLS));
-    landlock::Rules { read, write: vec![places.work.clone(), places.temporary.clone(), DEVICES.into()], network }
+    let own = [places.work.clone(), places.temporary.clone()];
+    landlock::Rules { read, write: own.into_iter().chain(DEVICES.iter().map(PathBuf::from)).collect(), network }
 }
 
 /// The folders that a session has to read.

@@ -54,23 +54,32 @@ const REFUSED: [libc::c_long; 38] = [
     libc::SYS_acct,
 ];
 
-/// Refuses them to this process and to all that it starts from now on.
+/// The networks that a socket can be for.
+const NETWORKS: [libc::c_int; 4] = [libc::AF_INET, libc::AF_INET6, libc::AF_PACKET, libc::AF_NETLINK];
+
+/// Refuses them to this process and to all that it starts from now on, and sockets of networks unless it may have some.
 ///
 /// # Errors
 ///
 /// Where this system has no such filters.
-pub(crate) fn refuse() -> io::Result<()> {
-    let none_or = |error: u32| SeccompAction::Errno(error);
+pub(crate) fn refuse(network: bool) -> io::Result<()> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = REFUSED.into_iter().map(|call| (call, Vec::new())).collect();
     // The flags of `clone` can be looked at, and those of `clone3` cannot: whoever is told that it is not there takes
     // the other.
     let new_user = libc::CLONE_NEWUSER as u64;
-    let has_new_user = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(new_user), new_user)
-        .and_then(|condition| SeccompRule::new(vec![condition]))
-        .map_err(io::Error::other)?;
-    rules.insert(libc::SYS_clone, vec![has_new_user]);
-    apply(rules, none_or(libc::EPERM as u32))?;
-    apply(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), none_or(libc::ENOSYS as u32))
+    rules.insert(libc::SYS_clone, vec![rule(SeccompCmpOp::MaskedEq(new_user), new_user)?]);
+    if !network {
+        let of_network = |network: &libc::c_int| rule(SeccompCmpOp::Eq, *network as u64);
+        rules.insert(libc::SYS_socket, NETWORKS.iter().map(of_network).collect::<io::Result<_>>()?);
+    }
+    apply(rules, SeccompAction::Errno(libc::EPERM as u32))?;
+    apply(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), SeccompAction::Errno(libc::ENOSYS as u32))
+}
+
+/// For calls whose first argument is like this.
+fn rule(is: SeccompCmpOp, value: u64) -> io::Result<SeccompRule> {
+    let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, is, value);
+    condition.and_then(|condition| SeccompRule::new(vec![condition])).map_err(io::Error::other)
 }
 
 fn apply(rules: BTreeMap<i64, Vec<SeccompRule>>, then: SeccompAction) -> io::Result<()> {
