@@ -232,6 +232,8 @@ def by_nbgrader(folder, python, students):
         **os.environ,
         "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}",
         "JUPYTER_PATH": str(course / "kernel/share/jupyter"),
+        # Cells that nobody has compiled, as those of a class are.
+        "OXTORCH_CACHE": str(course / "cache"),
         "OXTORCH_HISTORY": "off",
     }
 
