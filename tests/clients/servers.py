@@ -35,6 +35,15 @@ def missing(programs):
     return f"no {', '.join(absent)}" if absent else ""
 
 
+def missing_sandbox():
+    """Why notebooks cannot be graded in a sandbox here, or nothing."""
+    if shutil.which("bwrap") is None:
+        return "no bwrap"
+    command = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--ro-bind", "/", "/", "true"]
+    tried = subprocess.run(command, capture_output=True, text=True)
+    return "" if tried.returncode == 0 else f"bwrap does not work here: {tried.stderr.strip()}"
+
+
 def everybodys_python():
     """A Python that other users of this machine can run as well, if there is one; else that of the tests."""
     for python in map(Path, [sys._base_executable, "/usr/bin/python3"]):

@@ -17,6 +17,7 @@ from conftest import OXTORCH
 from homework import ANSWERS, LETTERS, MASTER, POINTS, Student, mean
 from hostile import CLASS
 from nbformat.v4 import new_code_cell, new_notebook
+from servers import missing_sandbox
 
 SECRET = "a-secret-of-the-grader"
 # What a page and a notebook of a student may take beside what was handed in: what is shown of a cell is bounded.
@@ -25,7 +26,7 @@ LIMITS = "--cell-timeout 4 --timeout 20 --output-limit 1 --memory 640 --disk 64 
 # A few who take no long time.
 SMALL = ["ada", "bob", "dora", "own-close"]
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="there is no bwrap")
+pytestmark = pytest.mark.skipif(bool(missing_sandbox()), reason=missing_sandbox() or "all there")
 
 
 def oxtorch(*arguments, **options):

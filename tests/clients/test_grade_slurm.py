@@ -7,9 +7,11 @@ import subprocess
 
 import pytest
 from conftest import OXTORCH, PATIENCE
-from servers import SLURM, Slurm, missing
+from servers import SLURM, Slurm, missing, missing_sandbox
 
 CLASS = 12
+
+WHY_NOT = missing(SLURM) or missing_sandbox()
 
 MASTER = [
     ("l", None, "fn close(a: f64, b: f64) -> bool { (a - b).abs() < 1e-9 }"),
@@ -49,7 +51,7 @@ def grade(folder, *options, **more):
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
-@pytest.mark.skipif(bool(missing([*SLURM, "bwrap"])), reason=missing([*SLURM, "bwrap"]) or "all there")
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "all there")
 def test_a_class_is_graded_by_the_nodes_that_are_left(homework, tmp_path_factory):
     alone = grade(homework, "-o", "alone")
     alone.communicate(timeout=PATIENCE)

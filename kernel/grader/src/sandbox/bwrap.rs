@@ -39,7 +39,15 @@ const OF_PROC: [&str; 3] = ["/proc/cpuinfo", "/proc/meminfo", "/proc/stat"];
 /// Whether it works here.
 pub(super) fn check() -> Result<(), SandboxError> {
     let mut command = child::command("bwrap");
-    command.args(["--unshare-all", "--die-with-parent", "--ro-bind", "/usr", "/usr"]);
+    command.args([
+        "--unshare-all",
+        "--unshare-user",
+        "--disable-userns",
+        "--die-with-parent",
+        "--ro-bind",
+        "/usr",
+        "/usr",
+    ]);
     system(&mut command);
     match command.arg("/usr/bin/true").output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(SandboxError::NoBwrap),
