@@ -33,7 +33,7 @@ pub(crate) struct Begin {
     pub(crate) places: Places,
     /// What is kept of a cell's outputs, in bytes.
     pub(crate) output_limit: usize,
-    /// Whether it is the master: what its given cells are compiled to is kept for the others.
+    /// Whether it is the master.
     pub(crate) is_master: bool,
     /// Whether it is in a sandbox, and gives up what leads around that.
     pub(crate) is_confined: bool,
@@ -52,7 +52,7 @@ pub(crate) struct Places {
     pub(crate) own: PathBuf,
     /// Where temporary files go.
     pub(crate) temporary: PathBuf,
-    /// The compiled cells of the master.
+    /// The compiled cells of the class.
     pub(crate) cache: PathBuf,
     /// The files that came with the notebook.
     pub(crate) files: Option<PathBuf>,

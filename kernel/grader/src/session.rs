@@ -106,11 +106,12 @@ async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
         copy_files(data, &beside).with_context(|| format!("cannot copy {}", data.display()))?;
     }
     std::env::set_current_dir(&places.work).context("cannot work in the student's folder")?;
-    // What a student's cells are compiled to goes with the session: its own cells could read it, and change it.
-    let cache = if is_master {
-        Cache::new(places.cache.clone(), CACHE_BYTES).of_teacher()
-    } else {
-        Cache::new(places.own.join("cache"), 0).on_top_of(places.cache.clone())
+    // Cells that are confined cannot open it. Others could read what is in it, and change it: then it has given cells
+    // alone, and only the master writes it.
+    let cache = match (is_confined, is_master) {
+        (true, _) => Cache::new(places.cache.clone(), CACHE_BYTES),
+        (false, true) => Cache::new(places.cache.clone(), CACHE_BYTES).of_teacher(),
+        (false, false) => Cache::new(places.own.join("cache"), 0).on_top_of(places.cache.clone()),
     };
     let confinement = if is_confined {
         let rules = sandbox::rules_of_cells(&runtime, &places, network).ready().context("cannot confine cells")?;

@@ -33,7 +33,7 @@ pub(crate) struct Setting {
     pub(crate) runtime: Runtime,
     /// This program.
     pub(crate) program: PathBuf,
-    /// What the master compiled.
+    /// What the class has compiled.
     pub(crate) cache: PathBuf,
     pub(crate) bounds: Bounds,
     /// The longest that a cell may run.
@@ -168,7 +168,6 @@ impl Session {
             program: &setting.program,
             runtime: &setting.runtime,
             cache: &setting.cache,
-            is_master,
             files: files.as_deref(),
             bounds: setting.bounds,
             threads: setting.threads,

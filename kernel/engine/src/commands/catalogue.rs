@@ -45,7 +45,7 @@ const fn entry(names: &'static [&'static str], usage: &'static str, about: &'sta
 }
 
 /// All commands, in the order in which they are listed.
-pub const CATALOGUE: [Entry; 20] = [
+pub const CATALOGUE: [Entry; 21] = [
     entry(&["help", "lsmagic", "quickref", "magic"], ":help", "this list"),
     entry(
         &["vars", "whos", "who", "who_ls", "variables"],
@@ -91,6 +91,11 @@ pub const CATALOGUE: [Entry; 20] = [
         &["env", "set_env"],
         "%env [NAME[=VALUE]]",
         "environment variables, for cells and shell commands: list, show, set",
+    ),
+    entry(
+        &["check"],
+        ":check [NOTEBOOK]",
+        "what a grader would see of this homework, as it is saved: it runs from the top in another kernel",
     ),
     entry(&["version"], ":version", "the versions of Oxtorch and of the compiler"),
     entry(&["cd", "chdir"], "%cd [FOLDER]", "go to a folder, or back to the last one with `-`"),

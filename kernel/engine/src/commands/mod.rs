@@ -47,6 +47,8 @@ pub enum Command {
     Cd(Option<String>),
     /// List the crates that the session has asked for.
     Deps,
+    /// Check a homework, which the frontend names if the user does not.
+    Check(Option<String>),
     /// Say which versions are at work.
     Version,
     /// Say the folder.

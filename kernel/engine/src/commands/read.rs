@@ -85,6 +85,8 @@ impl Line<'_> {
             ("items", []) => Command::Items,
             ("pwd", []) => Command::Pwd,
             ("deps", []) => Command::Deps,
+            ("check", []) => Command::Check(None),
+            ("check", _) => Command::Check(Some(unquoted(self.plain()).to_owned())),
             ("version", []) => Command::Version,
             ("reset", [] | ["-f"]) => Command::Reset { keep_items: false },
             ("reset", ["vars" | "variables"]) => Command::Reset { keep_items: true },

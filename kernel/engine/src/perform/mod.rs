@@ -42,6 +42,7 @@ impl NativeEngine {
             Command::Env(env) => self.environment(env, call).await?,
             Command::Cd(to) => self.change_dir(to.as_deref(), call).await?,
             Command::Deps => say(call, &self.state.dependencies.list()).await,
+            Command::Check(notebook) => self.check(notebook, call).await?,
             Command::Version => {
                 let rustc = self.compiler.rustc().runtime().toolchain.lines().next().unwrap_or_default().to_owned();
                 say(call, &format!("oxtorch {}\n{rustc}", env!("CARGO_PKG_VERSION"))).await;

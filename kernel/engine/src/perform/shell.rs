@@ -1,6 +1,8 @@
-//! `!command`: runs a shell, and shows what it prints as it prints it.
+//! `!command`: runs a shell, and shows what it prints as it prints it. `:check` is the command of this program that says
+//! what a grader would see of a homework.
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 
 use oxtorch_session::CellError;
 use tokio::process::Command;
@@ -14,7 +16,26 @@ use crate::report::errors::{command_error, internal, interrupted};
 /// For programs that would wait for a terminal's user, or hold back what they print from a pipe.
 const VARIABLES: [(&str, &str); 3] = [("PYTHONUNBUFFERED", "1"), ("PAGER", "cat"), ("GIT_PAGER", "cat")];
 
+/// In which Jupyter's server tells a kernel the notebook that it was started for.
+const NOTEBOOK: &str = "JPY_SESSION_NAME";
+
 impl NativeEngine {
+    /// Checks a notebook as it is saved.
+    pub(super) async fn check(&mut self, named: Option<String>, call: Execution<'_>) -> Result<(), CellError> {
+        let folder = self.current_dir()?;
+        let notebook = match named {
+            Some(named) => folder.join(named),
+            None => of_frontend().or_else(|| only_one_in(&folder)).ok_or_else(|| {
+                let note = "write it as `:check homework.ipynb`".to_owned();
+                command_error("this frontend does not say which notebook it is", &[note])
+            })?,
+        };
+        let program = std::env::current_exe()
+            .map_err(|error| command_error(&format!("cannot find the path of this program: {error}"), &[]))?;
+        let script = format!("{} check {}", quoted(&program), quoted(&notebook));
+        self.run_shell(Shell { program: "sh", script, strict: false }, call).await
+    }
+
     /// Runs a shell to its end.
     pub(super) async fn run_shell(&mut self, shell: Shell, call: Execution<'_>) -> Result<(), CellError> {
         let Shell { program, script, strict } = shell;
@@ -52,6 +73,21 @@ impl NativeEngine {
     }
 }
 
+fn of_frontend() -> Option<PathBuf> {
+    std::env::var_os(NOTEBOOK).map(PathBuf::from).filter(|path| path.is_file())
+}
+
+fn only_one_in(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let mut notebooks = entries.filter(|path| path.extension().is_some_and(|it| it == "ipynb"));
+    notebooks.next().filter(|_| notebooks.next().is_none())
+}
+
+/// A path as a shell reads it back.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
+}
+
 /// What a user may have hoped for who changes the shell itself.
 fn effect_that_ends_with_the_shell(script: &str) -> Option<String> {
     let (first, rest) = script.split_once(char::is_whitespace)?;
@@ -72,5 +108,18 @@ mod tests {
         let told = |script: &str| effect_that_ends_with_the_shell(script).is_some();
         assert!(told("cd data") && told("export A=1"));
         assert!(!told("cd data && ls") && !told("cdrecord x") && !told("ls"));
+    }
+
+    #[test]
+    fn the_only_notebook_of_a_folder_is_meant() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(only_one_in(folder.path()), None);
+        std::fs::write(folder.path().join("it's mine.ipynb"), "").expect("can be written");
+        std::fs::write(folder.path().join("data.csv"), "").expect("can be written");
+        let only = only_one_in(folder.path()).expect("there is one");
+        let shell = std::process::Command::new("sh").arg("-c").arg(format!("test -f {}", quoted(&only))).status();
+        assert!(shell.expect("there is a shell").success());
+        std::fs::write(folder.path().join("another.ipynb"), "").expect("can be written");
+        assert_eq!(only_one_in(folder.path()), None);
     }
 }

@@ -21,7 +21,7 @@ const WORK: &str = "/home/student";
 const OWN: &str = "/oxtorch";
 /// Where temporary files go.
 const TEMPORARY: &str = "/tmp";
-/// Where the compiled cells of the master are.
+/// Where the compiled cells of the class are, for the session and not for cells.
 const CACHE: &str = "/given";
 /// Where the files are that came with the notebook.
 const FILES: &str = "/handed-in";
@@ -103,7 +103,7 @@ pub(super) fn command(session: &Session<'_>) -> Command {
     for path in folders_of(runtime).iter().map(PathBuf::as_path).chain(session.crates).chain([program]) {
         command.arg("--ro-bind").arg(path).arg(path);
     }
-    command.arg(if session.is_master { "--bind" } else { "--ro-bind" }).arg(session.cache).arg(CACHE);
+    command.arg("--bind").arg(session.cache).arg(CACHE);
     if let Some(files) = session.files {
         command.arg("--ro-bind").arg(files).arg(FILES);
     }

@@ -207,10 +207,8 @@ pub(crate) struct Session<'a> {
     pub(crate) program: &'a Path,
     /// What cells run against.
     pub(crate) runtime: &'a Runtime,
-    /// The compiled cells of the master.
+    /// The compiled cells of the class.
     pub(crate) cache: &'a Path,
-    /// Whether it is the master, which fills that.
-    pub(crate) is_master: bool,
     /// The files that came with the notebook.
     pub(crate) files: Option<&'a Path>,
     /// What it may take.
@@ -260,13 +258,10 @@ impl Session<'_> {
     fn rules(&self, places: &Places) -> landlock::Rules {
         let mut read = folders_of(self.runtime);
         read.extend(SYSTEM.iter().map(PathBuf::from));
-        read.extend([self.program, self.cache].into_iter().chain(self.crates).map(Path::to_owned));
+        read.extend([self.program].into_iter().chain(self.crates).map(Path::to_owned));
         read.extend(self.files.into_iter().chain(self.data).map(Path::to_owned));
-        let mut write = vec![places.work.clone(), places.own.clone(), places.temporary.clone()];
+        let mut write = vec![places.work.clone(), places.own.clone(), places.temporary.clone(), self.cache.to_owned()];
         write.extend(DEVICES.iter().map(PathBuf::from));
-        if self.is_master {
-            write.push(self.cache.to_owned());
-        }
         landlock::Rules { read, write, network: self.bounds.network }
     }
 }
