@@ -124,7 +124,8 @@ pub struct GradeArgs {
 pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
     if let Some(table) = &arguments.manual {
         let (filled, class) = oxtorch_grader::fill_in(&arguments.output, table)?;
-        answer(format_args!("took the points of {filled} answers"));
+        let answers = if filled == 1 { "answer" } else { "answers" };
+        answer(format_args!("took the points of {filled} {answers}"));
         return finish(&class, &arguments.output, arguments.csv.as_deref());
     }
     // The command line has one, or the table that takes its place.

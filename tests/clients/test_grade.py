@@ -312,10 +312,10 @@ def test_points_by_hand_arrive_in_the_table_and_on_the_page(small, tmp_path):
     shutil.copytree(small / "out", output)
     sheet = tmp_path / "filled.csv"
     waiting = (output / "manual.csv").read_text(encoding="utf-8-sig")
-    assert "ada,why,,\n" in waiting
-    sheet.write_text(waiting.replace("ada,why,,\n", "ada,why,2.5,Say <b>which</b> one.\n"))
+    assert "ada,why,,," in waiting
+    sheet.write_text(waiting.replace("ada,why,,,", "ada,why,2.5,Say <b>which</b> one.,"))
     done = oxtorch("grade", "-o", output, "--manual", sheet)
-    assert done.returncode == 0 and "took the points of 1 answers" in done.stdout, done.stderr
+    assert done.returncode == 0 and "took the points of 1 answer" in done.stdout, done.stderr
     row = {row["student"]: row for row in rows(output)}["ada"]
     assert (row["why"], row["total"], row["waiting"]) == ("2.5", "11.5", "0")
     assert "Say &lt;b&gt;which&lt;/b&gt; one." in (output / "students/ada/feedback.html").read_text()

@@ -126,7 +126,12 @@ pub async fn grade(
         let key = key(&of_all, &submission);
         let earlier = files.earlier(&submission.student);
         match earlier {
-            Some(kept) if options.resume && kept.key == key => {
+            Some(mut kept) if options.resume && kept.key == key => {
+                // The time is no part of what was graded.
+                if kept.graded.handed_in != submission.handed_in {
+                    kept.graded.handed_in = submission.handed_in;
+                    files.write_student(&assignment, &kept, &options.rules)?;
+                }
                 tell(&kept.graded);
                 graded.push(kept.graded);
             }

@@ -35,6 +35,8 @@ pub struct Submission {
     pub files: Option<PathBuf>,
     /// How many versions there were.
     pub versions: usize,
+    /// What is to be looked at, before anything is run.
+    pub notes: Vec<String>,
 }
 
 /// All that was handed in, and the folders that archives were unpacked into.
@@ -52,6 +54,8 @@ struct Found {
     /// The folder of the files that came with it.
     files: Option<PathBuf>,
     handed_in: Option<i64>,
+    /// What is to be known of that.
+    note: Option<String>,
 }
 
 type Students = BTreeMap<String, Vec<Found>>;
@@ -63,6 +67,8 @@ struct Search<'a> {
     names: &'a Pattern,
     /// Whether what is looked at was in an archive.
     in_archive: bool,
+    /// Whether students have a folder for each assignment.
+    by_assignment: bool,
 }
 
 impl Submissions {
@@ -74,7 +80,7 @@ impl Submissions {
     pub fn find(paths: &[PathBuf], assignment: &str, names: &Pattern) -> anyhow::Result<Self> {
         let mut submissions = Self::default();
         let mut students = Students::new();
-        let search = Search { assignment, names, in_archive: false };
+        let search = Search { assignment, names, in_archive: false, by_assignment: false };
         for path in paths {
             // It is bound into the sandbox, whatever folder this runs in.
             let path = &std::path::absolute(path)?;
@@ -102,7 +108,10 @@ impl Submissions {
             self.add_file(path, search, students);
             return Ok(());
         }
-        for entry in list(path).with_context(|| format!("cannot read {}", path.display()))? {
+        let entries = list(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let by_assignment = entries.iter().any(|entry| entry.join(search.assignment).is_dir());
+        let search = &Search { by_assignment, ..*search };
+        for entry in entries {
             if entry.is_dir() {
                 let notebooks = notebooks_of(&entry, search, None);
                 students.entry(search.names.student(&name_of(&entry))).or_default().extend(notebooks);
@@ -116,9 +125,9 @@ impl Submissions {
     /// Adds what one student has handed in as a file: a notebook, or an archive, in which names mean nothing.
     fn add_file(&mut self, path: &Path, search: &Search<'_>, students: &mut Students) {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let handed_in = handed_in(path, search);
+        let (handed_in, note) = handed_in(path, search);
         if has_ending(path, "ipynb") {
-            let found = Found { notebook: Ok(path.to_owned()), files: None, handed_in };
+            let found = Found { notebook: Ok(path.to_owned()), files: None, handed_in, note };
             students.entry(search.names.student(&stem)).or_default().push(found);
         } else if has_ending(path, "zip") {
             let found = students.entry(search.names.student(&stem)).or_default();
@@ -129,7 +138,7 @@ impl Submissions {
                 }
                 Err(error) => {
                     let notebook = Err(format!("the archive cannot be unpacked: {error}"));
-                    found.push(Found { notebook, files: None, handed_in });
+                    found.push(Found { notebook, files: None, handed_in, note });
                 }
             }
         }
@@ -166,10 +175,9 @@ fn notebooks_of(folder: &Path, search: &Search<'_>, handed_in_at: Option<Option<
     let in_folder = |folder: &Path| -> Vec<Found> {
         let paths = list(folder).unwrap_or_default();
         let notebooks = paths.into_iter().filter(|path| has_ending(path, "ipynb"));
-        let found = notebooks.map(|path| Found {
-            handed_in: handed_in_at.unwrap_or_else(|| handed_in(&path, search)),
-            notebook: Ok(path),
-            files: Some(folder.to_owned()),
+        let found = notebooks.map(|path| {
+            let (handed_in, note) = handed_in_at.map_or_else(|| handed_in(&path, search), |time| (time, None));
+            Found { notebook: Ok(path), files: Some(folder.to_owned()), handed_in, note }
         });
         found.collect()
     };
@@ -180,13 +188,15 @@ fn notebooks_of(folder: &Path, search: &Search<'_>, handed_in_at: Option<Option<
     let folders: Vec<PathBuf> = list(folder).unwrap_or_default().into_iter().filter(|path| path.is_dir()).collect();
     let found: Vec<Found> = match folders.iter().find(|path| name_of(path) == search.assignment) {
         Some(named) => in_folder(named),
+        // The others have a folder of this assignment: what is here is for another one.
+        None if search.by_assignment => Vec::new(),
         None => folders.iter().flat_map(|folder| in_folder(folder)).collect(),
     };
     if !found.is_empty() {
         return found;
     }
     let nothing = "no notebook was handed in: a file that ends in .ipynb, and is no link".to_owned();
-    vec![Found { notebook: Err(nothing), files: None, handed_in: handed_in_at.flatten() }]
+    vec![Found { notebook: Err(nothing), files: None, handed_in: handed_in_at.flatten(), note: None }]
 }
 
 /// The version that counts.
@@ -213,6 +223,7 @@ fn submission(student: String, found: &[Found]) -> Option<Submission> {
         fingerprint: versions[chosen.index].fingerprint.clone(),
         files: found[chosen.index].files.clone(),
         versions: found.len(),
+        notes: found[chosen.index].note.clone().into_iter().collect(),
     })
 }
 
@@ -231,21 +242,54 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(text).into_owned())
 }
 
-/// When something was handed in: nbgrader's `timestamp.txt`, else when the file was changed last. In an archive it is
-/// the student who could have written such a file.
-fn handed_in(path: &Path, search: &Search<'_>) -> Option<i64> {
+/// When something was handed in: nbgrader's `timestamp.txt`, else when the file was changed last. In an archive it is the
+/// student who could have written such a file. A time that cannot be read is noted.
+fn handed_in(path: &Path, search: &Search<'_>) -> (Option<i64>, Option<String>) {
     let told = path.parent().filter(|_| !search.in_archive).and_then(|folder| read(&folder.join("timestamp.txt")).ok());
-    let told = told.and_then(|text| {
-        let time = text.trim().get(..19)?.replacen(' ', "T", 1);
-        format!("{time}Z").parse::<Deadline>().ok()
-    });
-    told.map(Deadline::seconds).or_else(|| {
+    let changed = || {
         let changed = fs::symlink_metadata(path).ok()?.modified().ok()?;
         i64::try_from(changed.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
-    })
+    };
+    match told.as_deref().map(str::trim).map(|text| (text, timestamp(text))) {
+        None => (changed(), None),
+        Some((_, Some(time))) => (Some(time), None),
+        Some((text, None)) => {
+            let note = format!("its timestamp.txt cannot be read ({text:.40}): the time of the file counts");
+            (changed(), Some(note))
+        }
+    }
+}
+
+/// A time as nbgrader writes it, `2026-11-30 23:59:00.123456 UTC`, also with an offset from UTC; without either it is
+/// UTC.
+fn timestamp(text: &str) -> Option<i64> {
+    let (time, rest) = text.split_at_checked(19)?;
+    let rest = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit()).trim();
+    let zone = match rest {
+        "" | "UTC" | "GMT" | "Z" => "Z",
+        offset if offset.starts_with(['+', '-']) => offset,
+        _ => return None,
+    };
+    format!("{}{zone}", time.replacen(' ', "T", 1)).parse::<Deadline>().ok().map(Deadline::seconds)
 }
 
 /// The SHA-256 of bytes, in hexadecimal digits.
 pub(crate) fn fingerprint(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_counts_with_its_zone() {
+        let utc = timestamp("2026-11-30 00:30:00.123456 UTC").expect("is a time");
+        assert_eq!(timestamp("2026-11-30T00:30:00"), Some(utc));
+        assert_eq!(timestamp("2026-11-30 01:30:00 +0100"), Some(utc));
+        assert_eq!(timestamp("2026-11-30 01:30:00.5 +01:00"), Some(utc));
+        for text in ["", "yesterday", "2026-11-30 00:30:00 CET", "Nov 29, 2026 23:00:00"] {
+            assert_eq!(timestamp(text), None, "{text}");
+        }
+    }
 }

@@ -1,9 +1,8 @@
 //! What a question gets, from what became of its test.
 
 use oxtorch_grading::collate::rubric;
-use oxtorch_grading::homework::is_unwritten;
 use oxtorch_grading::marks::{self, Region};
-use oxtorch_grading::{Collation, Master, MasterCell, Question, Role, Verdict};
+use oxtorch_grading::{Collation, Master, MasterCell, Question, Verdict, gives_points};
 use oxtorch_protocol::Told;
 
 use crate::messages::Ran;
@@ -15,16 +14,13 @@ const LONGEST_MESSAGE: usize = 500;
 /// A question that no test marks.
 pub(crate) fn by_hand(master: &Master, at: usize, collation: &Collation) -> Question {
     let cell = &master.cells[at];
-    let answer = collation.answer(master, at);
-    let is_empty = match cell.role {
-        Role::Task { .. } => answer.trim().is_empty(),
-        _ => is_unwritten(cell, &answer),
-    };
-    let question = blank(cell);
-    if is_empty {
+    let (answer, cells) = collation.answer(master, at);
+    // With the rubric, a reader can give points also where nothing was found.
+    let question = Question { rubric: Some(rubric(cell)), ..blank(cell) };
+    if answer.trim().is_empty() {
         return Question { messages: vec!["nothing was written".to_owned()], ..question };
     }
-    Question { verdict: Verdict::Manual, answer: Some(answer), rubric: Some(rubric(cell)), ..question }
+    Question { verdict: Verdict::Manual, answer: Some(answer), cells, ..question }
 }
 
 /// A question that a test marks.
@@ -64,17 +60,8 @@ fn blank(cell: &MasterCell) -> Question {
         seconds: 0.0,
         answer: None,
         rubric: None,
+        cells: Vec::new(),
     }
-}
-
-/// Whether the text of a test has a call of `points`.
-fn gives_points(source: &str) -> bool {
-    let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
-    code.flat_map(|line| line.match_indices("points").map(move |(at, word)| (&line[..at], &line[at + word.len()..])))
-        .any(|(before, behind)| {
-            behind.trim_start().starts_with('(')
-                && !before.ends_with(|last: char| last == '_' || last == '.' || last.is_alphanumeric())
-        })
 }
 
 fn of_points(points: f64, of: f64) -> Verdict {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
+use crate::homework::is_unwritten;
 use crate::marks::{self, Region};
 use crate::master::{Master, MasterCell, Part, Role, text_of};
 use crate::release::{as_lines, given};
@@ -137,17 +138,18 @@ impl Collation {
         self.cells.push(Collated { part: cell.part, source, shown, of_master: Some(at), place, is_teachers });
     }
 
-    /// What a student has written for a question that somebody has to read: the cell itself, or what stands behind a
-    /// task.
-    pub fn answer(&self, master: &Master, at: usize) -> String {
-        let Some(start) = self.cells.iter().position(|cell| cell.of_master == Some(at)) else { return String::new() };
-        match master.cells[at].role {
-            Role::Task { .. } => {
-                let added = self.cells[start + 1..].iter().take_while(|cell| cell.of_master.is_none());
-                added.map(|cell| cell.source.as_str()).collect::<Vec<_>>().join("\n\n")
-            }
-            _ => self.cells[start].source.clone(),
-        }
+    /// What a student has written for a question that somebody has to read, and in which cells: the cell itself, or what
+    /// was added behind it. A task is answered behind it; other answers may be, by whoever has left the stub as it was.
+    pub fn answer(&self, master: &Master, at: usize) -> (String, Vec<usize>) {
+        let Some(start) = self.cells.iter().position(|cell| cell.of_master == Some(at)) else {
+            return Default::default();
+        };
+        let cell = &master.cells[at];
+        let is_own = !matches!(cell.role, Role::Task { .. }) && !is_unwritten(cell, &self.cells[start].source);
+        let added = (start + 1..self.cells.len()).take_while(|place| self.cells[*place].of_master.is_none());
+        let places: Vec<usize> = if is_own { vec![start] } else { added.collect() };
+        let texts: Vec<&str> = places.iter().map(|place| self.cells[*place].source.as_str()).collect();
+        (texts.join("\n\n"), places)
     }
 
     /// The notebook as its student may see it, with what each cell has shown.
@@ -268,8 +270,9 @@ mod tests {
         assert_eq!(sources[..4], ["mine", "let x = 1;", "fn f() -> i64 { 41 }", "f()"]);
         assert!(sources[4].contains("assert_eq!(f(), 42)") && !collation.cells[4].shown.contains("42"));
         assert_eq!(told(&collation), [""; 0]);
-        assert_eq!(collation.answer(&master(), 3), "YOUR ANSWER HERE");
-        assert_eq!(collation.answer(&master(), 4), "plot()");
+        // The stub is left, and nothing stands behind it.
+        assert_eq!(collation.answer(&master(), 3), (String::new(), vec![]));
+        assert_eq!(collation.answer(&master(), 4), ("plot()".to_owned(), vec![7]));
         assert_eq!(rubric(&master().cells[4]), "axes: 1");
         let shown = collation.notebook(&vec![Vec::new(); collation.cells.len()]).to_string();
         assert!(!shown.contains("42") && !shown.contains("axes") && !shown.contains("tags"), "{shown}");
@@ -299,6 +302,12 @@ mod tests {
                 "`why` was deleted",
             ]
         );
+    }
+
+    #[test]
+    fn an_answer_beside_its_stub_is_one() {
+        let collation = collate(|cells| cells.insert(4, free("// Since it is.")));
+        assert_eq!(collation.answer(&master(), 3), ("// Since it is.".to_owned(), vec![4]));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::master::MasterCell;
+use crate::master::{MasterCell, text_of};
 
 /// A cell with this tag may fail.
 pub(crate) const MAY_FAIL: &str = "raises-exception";
@@ -28,6 +28,33 @@ impl fmt::Display for CellError {
 pub(crate) fn outputs<'a>(notebook: &'a Map<String, Value>, cell: &MasterCell) -> &'a [Value] {
     let cell = notebook.get("cells").and_then(|cells| cells.get(cell.index));
     cell.and_then(|cell| cell["outputs"].as_array()).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// What a test has given that is run without a grader: `points` prints a line then. All it is worth where its text has
+/// no call of that.
+pub(crate) fn points_given(notebook: &Map<String, Value>, cell: &MasterCell) -> f64 {
+    let of = cell.role.points().unwrap_or_default();
+    if !gives_points(&cell.source) {
+        return if error_of(notebook, cell).is_none() { of } else { 0.0 };
+    }
+    let texts = outputs(notebook, cell).iter().filter(|output| output["name"] == "stdout");
+    let texts: String = texts.map(|output| text_of(&output["text"])).collect();
+    let given = texts.lines().filter_map(|line| {
+        let (points, rest) = line.split_once(' ')?;
+        (rest.starts_with("points: ") || rest.starts_with("point: ")).then(|| points.parse::<f64>().ok()).flatten()
+    });
+    given.filter(|points| *points > 0.0).sum()
+}
+
+/// Whether the text of a test has a call of `points`: then it gives points where something holds, and none where nothing
+/// does.
+pub fn gives_points(source: &str) -> bool {
+    let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
+    code.flat_map(|line| line.match_indices("points").map(move |(at, word)| (&line[..at], &line[at + word.len()..])))
+        .any(|(before, behind)| {
+            behind.trim_start().starts_with('(')
+                && !before.ends_with(|last: char| last == '_' || last == '.' || last.is_alphanumeric())
+        })
 }
 
 /// The error that ended a cell, if one did.

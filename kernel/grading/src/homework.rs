@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::executed::{error_of, failure_of, has_tag, outputs};
+use crate::executed::{failure_of, has_tag, outputs, points_given};
 use crate::master::{MasterCell, Part, Role, read_cells, text_of};
 use crate::release::TEXT_STUB;
 
@@ -54,9 +54,11 @@ impl Homework {
     /// The points of the visible tests that pass, and those of all of them.
     pub fn points(&self) -> (f64, f64) {
         let tests = self.cells.iter().filter(|cell| matches!(cell.role, Role::Test { .. }));
-        let points =
-            tests.map(|cell| (error_of(&self.executed, cell).is_none(), cell.role.points().unwrap_or_default()));
-        points.fold((0.0, 0.0), |(got, of), (passes, points)| (got + if passes { points } else { 0.0 }, of + points))
+        let points = tests.map(|cell| {
+            let of = cell.role.points().unwrap_or_default();
+            (points_given(&self.executed, cell).min(of), of)
+        });
+        points.fold((0.0, 0.0), |(got, of), (given, worth)| (got + given, of + worth))
     }
 
     /// What its author should know, from the first cell to the last.
@@ -85,6 +87,11 @@ impl Homework {
             if let Some(error) = failure_of(&self.executed, cell) {
                 let what = if matches!(cell.role, Role::Test { .. }) { "the test does not pass" } else { "it fails" };
                 find(true, format!("{what} in a run from the top: {error}"));
+            } else if let Some((given, of)) = self.partial(cell) {
+                find(
+                    false,
+                    format!("the test that you see gives {given} of {of} points; what is hidden may give more"),
+                );
             } else if prompt.is_some() && shown(&self.saved, cell) != shown(&self.executed, cell) {
                 find(false, "what it shows in a run from the top is not what is saved".to_owned());
             }
@@ -93,6 +100,13 @@ impl Homework {
             }
         }
         findings
+    }
+
+    /// What a test gives, if that is not all that it is worth.
+    fn partial(&self, cell: &MasterCell) -> Option<(f64, f64)> {
+        let Role::Test { points: of } = cell.role else { return None };
+        let given = points_given(&self.executed, cell);
+        (given < of).then_some((given, of))
     }
 
     fn shows_figure(&self, cell: &MasterCell) -> bool {

@@ -28,6 +28,7 @@ pub mod similarity;
 pub mod trial;
 
 pub use collate::{Collated, Collation, NoSubmission};
+pub use executed::gives_points;
 pub use homework::{Finding, Homework};
 pub use master::{Master, MasterCell, Part, Problem, Role};
 pub use release::release;

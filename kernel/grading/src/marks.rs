@@ -100,6 +100,22 @@ pub fn replace(text: &str, replaced: impl Fn(Region) -> Option<&'static str>) ->
     }
 }
 
+/// A line that looks like a mark and is none, and the mark that may be meant: what it was to keep from students would be
+/// in what they get.
+pub fn mistyped(text: &str) -> Option<(usize, String)> {
+    let words =
+        |text: &str| -> String { text.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_uppercase() };
+    let marks =
+        || ["BEGIN", "END"].into_iter().flat_map(|side| Region::ALL.map(|region| format!("{side} {}", region.name())));
+    (1..).zip(text.lines()).find_map(|(number, line)| {
+        let spelled = words(line);
+        // In the singular as well.
+        let is_near = |mark: &String| spelled == words(mark) || spelled == words(mark).trim_end_matches('S');
+        let meant = marks().find(is_near)?;
+        (!marks().any(|mark| line.contains(&mark))).then_some((number, meant))
+    })
+}
+
 /// What stands in the regions of this kind, without their marks.
 pub fn within(text: &str, region: Region) -> String {
     let mut is_in = false;
@@ -134,6 +150,21 @@ mod tests {
         assert_eq!(replace(CELL, student).as_deref(), Ok(told));
         assert!(has(CELL, Region::HiddenTests) && !has(CELL, Region::MarkScheme));
         assert_eq!(replace("x + 1", student).as_deref(), Ok("x + 1"));
+    }
+
+    #[test]
+    fn a_mark_that_is_mistyped_is_found() {
+        for (text, meant) in [
+            ("a\n// BEGIN HIDDEN TEST", "BEGIN HIDDEN TESTS"),
+            ("\n# begin hidden tests", "BEGIN HIDDEN TESTS"),
+            ("\n<!-- END MARKSCHEME -->", "END MARK SCHEME"),
+            ("\n// Begin_Solution", "BEGIN SOLUTION"),
+        ] {
+            assert_eq!(mistyped(text), Some((2, meant.to_owned())), "{text}");
+        }
+        for text in [CELL, "// the solution begins here", "let begin = solution;"] {
+            assert_eq!(mistyped(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -234,6 +234,9 @@ fn role(metadata: &Metadata, part: Part) -> Result<Role, String> {
 /// Whether the marks in a cell fit what it is for.
 fn check(source: &str, role: Role, part: Part) -> Result<(), String> {
     marks::replace(source, |_| None).map_err(|error: MarkError| error.to_string())?;
+    if let Some((line, mark)) = marks::mistyped(source) {
+        return Err(format!("line {line} looks like a mark and is none: write `{mark}`"));
+    }
     if part == Part::Code && marks::has(source, Region::Solution) && !role.is_written_by_students() {
         return Err("it has a solution, and is no cell that students write: set `solution` in its metadata".to_owned());
     }

@@ -22,6 +22,7 @@ pub fn release(master: &Master) -> Value {
             to["outputs"] = json!([]);
             to["execution_count"] = Value::Null;
         }
+        complete(&mut to["metadata"]["nbgrader"]);
         match cell.role {
             Role::Free => {}
             Role::Solution | Role::Answer { .. } => to["metadata"]["deletable"] = false.into(),
@@ -32,6 +33,14 @@ pub fn release(master: &Master) -> Value {
         }
     }
     document
+}
+
+/// Writes out what nbgrader wants to find in a cell's metadata, where there is some.
+fn complete(metadata: &mut Value) {
+    let Some(metadata) = metadata.as_object_mut() else { return };
+    for key in ["grade", "solution", "locked", "task"] {
+        metadata.entry(key).or_insert(false.into());
+    }
 }
 
 /// The text that students get of a cell.

@@ -91,6 +91,9 @@ pub struct Question {
     pub answer: Option<String>,
     /// How it is to be marked, from the master, where somebody has to read it.
     pub rubric: Option<String>,
+    /// The cells of the answer, by their places in the executed notebook from 0.
+    #[serde(default)]
+    pub cells: Vec<usize>,
 }
 
 impl Question {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::executed::{error_of, failure_of, outputs};
+use crate::executed::{error_of, failure_of, outputs, points_given};
 use crate::master::{Master, MasterCell, Problem, Role};
 
 /// What came of a master notebook's solution in several runs, and of the students' version in one.
@@ -36,6 +36,12 @@ impl<'a> Trial<'a> {
         }
         if matches!(cell.role, Role::Test { .. }) && on_stubs.is_none() {
             return Some(format!("the test{named} passes on the stubs: it gives points for nothing"));
+        }
+        if let (Role::Test { points }, Some(run)) = (cell.role, self.runs.last()) {
+            let given = points_given(run, cell);
+            if given != points {
+                return Some(format!("the test{named} gives {given} of its {points} points on the solution"));
+            }
         }
         if cell.role == Role::Solution
             && let Some(error) = on_stubs.filter(|error| error.kind == "CompileError")

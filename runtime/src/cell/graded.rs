@@ -62,5 +62,6 @@ impl GradedTest {
 /// before; a test that has no such call in its text gives all it is worth if it comes to its end. Anywhere else it
 /// prints a line.
 pub fn points(points: impl Into<f64>, message: impl Display) {
-    println!("{} points: {message}", points.into());
+    let points = points.into();
+    println!("{points} {}: {message}", if points == 1.0 { "point" } else { "points" });
 }

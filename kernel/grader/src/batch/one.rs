@@ -11,7 +11,7 @@ use crate::batch::reference::Reference;
 use crate::messages::Author;
 use crate::submissions::Submission;
 use crate::verdict::{by_hand, by_test};
-use crate::worker::{Executed, NotRun, Setting, Step, execute};
+use crate::worker::{Executed, NotRun, Outcome, Setting, Step, execute};
 
 /// Runs a submission and marks it. Whatever is wrong with it is in the result.
 pub(super) async fn grade_one(
@@ -67,6 +67,8 @@ pub(super) async fn grade_one(
     graded.flags = collation.flags.clone();
     graded.flags.extend(taken_names(master, reference, &collation));
     graded.flags.extend(other_signatures(master, &collation));
+    graded.flags.extend(refused_cells(&collation, &outcomes));
+    graded.flags.extend(submission.notes.into_iter().map(|what| Flag { cell: None, what }));
     graded.seconds = began.elapsed().as_secs_f64();
     graded
 }
@@ -124,6 +126,18 @@ fn other_signatures(master: &Master, collation: &Collation) -> Vec<Flag> {
         let others = others.filter(|(name, types)| wanted.get(name).is_some_and(|wanted| wanted != types));
         let place = cell.place;
         others.map(move |(name, types)| Flag { cell: place, what: format!("`{name}` has another signature: {types}") })
+    });
+    flags.collect()
+}
+
+/// A student's cells that were not run, since they would have changed what tests mean.
+fn refused_cells(collation: &Collation, outcomes: &[Option<Outcome>]) -> Vec<Flag> {
+    let cells = collation.cells.iter().zip(outcomes).filter(|(cell, _)| !cell.is_teachers);
+    let flags = cells.filter_map(|(cell, outcome)| {
+        let (_, told) = outcome.as_ref()?.as_ref().ok()?.error.as_ref()?;
+        let is_refused =
+            ["homework that is graded", "is given", "in the given cells"].iter().any(|part| told.contains(part));
+        is_refused.then(|| Flag { cell: cell.place, what: format!("was not run: {told}") })
     });
     flags.collect()
 }

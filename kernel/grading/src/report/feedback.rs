@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::html::notebook::notebook;
+use super::html::notebook::{notebook, outputs};
 use super::html::{beside, lines, page, verdict};
 use super::text::{printed, visible};
 use crate::points::Points;
@@ -21,7 +21,7 @@ pub fn feedback(assignment: &str, graded: &Graded, mark: &Mark) -> String {
         }
         h2 { "Questions" }
         (questions(&graded.questions))
-        @for question in &graded.questions { (read_by_hand(question)) }
+        @for question in &graded.questions { (read_by_hand(graded, question)) }
         h2 { "Your notebook in this run" }
         (notebook(graded))
     };
@@ -54,11 +54,12 @@ fn messages(messages: &[String]) -> Markup {
 }
 
 /// What a student has written for a reader, beside how it is marked.
-fn read_by_hand(question: &Question) -> Markup {
+fn read_by_hand(graded: &Graded, question: &Question) -> Markup {
     let Some(answer) = &question.answer else { return html! {} };
     html! {
         h3 { "Your answer to " (visible(&question.id)) }
         (beside("what you wrote", answer, question.rubric.as_deref()))
+        (outputs(graded, &question.cells))
     }
 }
 

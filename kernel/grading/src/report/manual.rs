@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::html::notebook::outputs;
 use super::html::{lines, page};
 use super::text::one_line;
 use super::{Answer, by_hand};
@@ -33,16 +34,17 @@ fn question(answers: &[Answer<'_>]) -> Markup {
 }
 
 fn answer_of(answer: &Answer<'_>) -> Markup {
-    let Answer { student, question } = answer;
+    let Answer { graded, question } = answer;
     html! {
         h3 {
-            (one_line(student))
+            (one_line(&graded.student))
             @if !question.waits() { span.faint { ": " (Points(question.points)) " points" } }
         }
         @match question.answer.as_deref().filter(|answer| !answer.trim().is_empty()) {
             Some(written) => { div.source { (lines(written)) } }
             None => { p.faint { "nothing" } }
         }
+        (outputs(graded, &question.cells))
     }
 }
 

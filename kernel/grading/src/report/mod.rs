@@ -37,16 +37,15 @@ fn question_ids(class: &[Graded]) -> Vec<&str> {
 
 /// What a student has written for a reader.
 struct Answer<'a> {
-    student: &'a str,
+    graded: &'a Graded,
     question: &'a Question,
 }
 
 /// What somebody has to read or has read, question by question.
 fn by_hand(class: &[Graded]) -> Vec<Answer<'_>> {
     let answers_to = |id| {
-        let all = class.iter().flat_map(|Graded { student, questions, .. }| {
-            questions.iter().map(move |question| Answer { student, question })
-        });
+        let all =
+            class.iter().flat_map(|graded| graded.questions.iter().map(move |question| Answer { graded, question }));
         all.filter(move |answer| answer.question.id == id && is_by_hand(answer.question))
     };
     question_ids(class).into_iter().flat_map(answers_to).collect()
@@ -58,7 +57,7 @@ fn is_by_hand(question: &Question) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::{Value, json};
 
     use crate::results::{Flag, Graded, Question, Verdict};
@@ -88,10 +87,11 @@ mod tests {
             seconds: 1.0,
             answer: None,
             rubric: None,
+            cells: Vec::new(),
         }
     }
 
-    pub(super) fn graded(student: &str, questions: Vec<Question>) -> Graded {
+    pub(crate) fn graded(student: &str, questions: Vec<Question>) -> Graded {
         Graded {
             student: student.to_owned(),
             questions,
@@ -123,6 +123,7 @@ mod tests {
             messages: vec![text.clone()],
             answer: Some(text.clone()),
             rubric: Some(text.clone()),
+            cells: Vec::new(),
             ..question("", Verdict::Manual, 0.0)
         };
         let cells = [code(&text, outputs), json!({"cell_type": "markdown", "source": text}), json!({"source": text})];

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest, Sha256};
+
 use super::spreadsheet::{field, table};
 use super::{by_hand, is_by_hand};
 use crate::points::Points;
@@ -10,16 +12,27 @@ use crate::results::{Graded, Question, Verdict};
 /// The columns, which may stand in another order when the table comes back, with others between them.
 const COLUMNS: [&str; 4] = ["student", "question", "points", "comment"];
 
+/// The column that tells whether an answer is still the one that was read. It may be missing.
+const STAMP: &str = "answer";
+
 /// Ahead of the table: without it, Excel takes names for what another alphabet makes of their bytes.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A table to fill in: a row for each answer that waits for a reader, question by question.
 pub fn sheet(class: &[Graded]) -> String {
     let waiting = by_hand(class).into_iter().filter(|answer| answer.question.waits());
-    let row =
-        |student: &str, question: &Question| vec![field(student), field(&question.id), String::new(), String::new()];
-    let rows = waiting.map(|answer| row(answer.student, answer.question));
-    format!("{BYTE_ORDER_MARK}{}", table(COLUMNS.map(str::to_owned).into(), rows))
+    let row = |student: &str, question: &Question| {
+        vec![field(student), field(&question.id), String::new(), String::new(), stamp(question)]
+    };
+    let rows = waiting.map(|answer| row(&answer.graded.student, answer.question));
+    let columns = COLUMNS.into_iter().chain([STAMP]).map(str::to_owned).collect();
+    format!("{BYTE_ORDER_MARK}{}", table(columns, rows))
+}
+
+/// Stands for the answer that a row is about.
+fn stamp(question: &Question) -> String {
+    let digest = Sha256::digest(question.answer.as_deref().unwrap_or_default().as_bytes());
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A row of a table that cannot be taken as it is.
@@ -54,6 +67,14 @@ pub enum SheetProblem {
         points: String,
         /// What the question is worth.
         of: String,
+    },
+    /// The student has handed in another answer since.
+    #[error("the answer of `{student}` to `{question}` is another one now; read it, and take a new table")]
+    OtherAnswer {
+        /// The student.
+        student: String,
+        /// The question.
+        question: String,
     },
     /// There is a comment and no points.
     #[error("it has a comment and no points; write points, or take the comment out until you do")]
@@ -131,6 +152,8 @@ struct Rows<'a> {
     class: &'a [Graded],
     /// Where [`COLUMNS`] are.
     columns: [usize; 4],
+    /// Where [`STAMP`] is.
+    stamp: Option<usize>,
     /// The students by their names, as they are and as the table has them.
     students: HashMap<String, usize>,
     /// The lines of the answers so far.
@@ -140,13 +163,14 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn new(header: &csv::StringRecord, class: &'a [Graded]) -> Result<Self, SheetProblem> {
         let mut columns = [0; COLUMNS.len()];
+        let find = |name: &str| header.iter().position(|other| other.trim().eq_ignore_ascii_case(name));
         for (column, name) in columns.iter_mut().zip(COLUMNS) {
-            let at = header.iter().position(|other| other.trim().eq_ignore_ascii_case(name));
-            *column = at.ok_or(SheetProblem::Column(name))?;
+            *column = find(name).ok_or(SheetProblem::Column(name))?;
         }
+        let stamp = find(STAMP);
         let names = class.iter().enumerate().map(|(at, graded)| (graded.student.clone(), at));
         let fields = class.iter().enumerate().map(|(at, graded)| (field(&graded.student), at));
-        Ok(Self { class, columns, students: names.chain(fields).collect(), lines: HashMap::new() })
+        Ok(Self { class, columns, stamp, students: names.chain(fields).collect(), lines: HashMap::new() })
     }
 
     /// What a row says; nothing if it has no points yet.
@@ -162,6 +186,10 @@ impl<'a> Rows<'a> {
         let questions = &self.class[student].questions;
         let is_meant = |question: &Question| (question.id == id || field(&question.id) == id) && is_by_hand(question);
         let question = questions.iter().position(is_meant).ok_or_else(|| SheetProblem::Question(id.to_owned()))?;
+        let told = self.stamp.and_then(|column| record.get(column)).map_or("", str::trim);
+        if !told.is_empty() && told != stamp(&questions[question]) {
+            return Err(SheetProblem::OtherAnswer { student: name.to_owned(), question: id.to_owned() });
+        }
         let points = in_range(points, questions[question].of)?;
         match self.lines.insert((student, question), line) {
             Some(before) => Err(SheetProblem::Twice(before)),
@@ -204,8 +232,19 @@ mod tests {
         class[0].questions[0].verdict = Verdict::Partial;
         assert_eq!(
             sheet(&class),
-            "\u{feff}student,question,points,comment\n\"'=bob, b.\",why,,\nada,plot,,\n\"'=bob, b.\",plot,,\n"
+            "\u{feff}student,question,points,comment,answer\n\"'=bob, b.\",why,,,8e18bd2e\nada,plot,,,e3b0c442\n\
+             \"'=bob, b.\",plot,,,e3b0c442\n"
         );
+    }
+
+    #[test]
+    fn points_for_an_answer_are_not_taken_for_another_one() {
+        let mut class = class(&["ada"]);
+        let filled = sheet(&class).replace("ada,why,,,", "ada,why,2,,");
+        assert_eq!(fill_in(&filled, &mut class), Ok(1));
+        class[0].questions[0].answer = Some("Because of something else.".to_owned());
+        let errors = fill_in(&filled, &mut class).expect_err("is about another answer");
+        assert!(errors[0].to_string().contains("the answer of `ada` to `why` is another one now"), "{errors:?}");
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub(in super::super) fn notebook(graded: &Graded) -> Markup {
     html! { @for shown in cells { (cell(shown, tests_hidden(graded, shown))) } }
 }
 
+/// What these cells showed, by their places from 0.
+pub(in super::super) fn outputs(graded: &Graded, places: &[usize]) -> Markup {
+    let shown = places.iter().filter_map(|place| graded.notebook["cells"][*place]["outputs"].as_array()).flatten();
+    html! { @for shown in shown { (output(shown)) } }
+}
+
 /// Whether a cell has tests that students do not see.
 fn tests_hidden(graded: &Graded, cell: &Value) -> bool {
     let id = &cell["metadata"]["nbgrader"]["grade_id"];
