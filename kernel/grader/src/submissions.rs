@@ -242,8 +242,8 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(text).into_owned())
 }
 
-/// When something was handed in: nbgrader's `timestamp.txt`, else when the file was changed last. In an archive it is the
-/// student who could have written such a file. A time that cannot be read is noted.
+/// When something was handed in: nbgrader's `timestamp.txt`, else when the file was changed last. In an archive it is
+/// the student who could have written such a file. A time that cannot be read is noted.
 fn handed_in(path: &Path, search: &Search<'_>) -> (Option<i64>, Option<String>) {
     let told = path.parent().filter(|_| !search.in_archive).and_then(|folder| read(&folder.join("timestamp.txt")).ok());
     let changed = || {

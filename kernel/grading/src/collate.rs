@@ -138,8 +138,9 @@ impl Collation {
         self.cells.push(Collated { part: cell.part, source, shown, of_master: Some(at), place, is_teachers });
     }
 
-    /// What a student has written for a question that somebody has to read, and in which cells: the cell itself, or what
-    /// was added behind it. A task is answered behind it; other answers may be, by whoever has left the stub as it was.
+    /// What a student has written for a question that somebody has to read, and in which cells: the cell itself, or
+    /// what was added behind it. A task is answered behind it; other answers may be, by whoever has left the stub as it
+    /// was.
     pub fn answer(&self, master: &Master, at: usize) -> (String, Vec<usize>) {
         let Some(start) = self.cells.iter().position(|cell| cell.of_master == Some(at)) else {
             return Default::default();

@@ -46,8 +46,8 @@ pub(crate) fn points_given(notebook: &Map<String, Value>, cell: &MasterCell) -> 
     given.filter(|points| *points > 0.0).sum()
 }
 
-/// Whether the text of a test has a call of `points`: then it gives points where something holds, and none where nothing
-/// does.
+/// Whether the text of a test has a call of `points`: then it gives points where something holds, and none where
+/// nothing does.
 pub fn gives_points(source: &str) -> bool {
     let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
     code.flat_map(|line| line.match_indices("points").map(move |(at, word)| (&line[..at], &line[at + word.len()..])))

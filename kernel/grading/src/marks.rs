@@ -100,8 +100,8 @@ pub fn replace(text: &str, replaced: impl Fn(Region) -> Option<&'static str>) ->
     }
 }
 
-/// A line that looks like a mark and is none, and the mark that may be meant: what it was to keep from students would be
-/// in what they get.
+/// A line that looks like a mark and is none, and the mark that may be meant: what it was to keep from students would
+/// be in what they get.
 pub fn mistyped(text: &str) -> Option<(usize, String)> {
     let words =
         |text: &str| -> String { text.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_uppercase() };

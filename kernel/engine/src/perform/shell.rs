@@ -1,5 +1,5 @@
-//! `!command`: runs a shell, and shows what it prints as it prints it. `:check` is the command of this program that says
-//! what a grader would see of a homework.
+//! `!command`: runs a shell, and shows what it prints as it prints it. `:check` is the command of this program that
+//! says what a grader would see of a homework.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
