@@ -19,7 +19,7 @@ fn close(a: f64, b: f64) -> bool {
 }"""
 MEAN_TEST = """assert!(close(mean(&data), 3.0));
 // BEGIN HIDDEN TESTS
-assert_eq!(mean(&[4.0]), 4.0, "one value is its own mean");
+assert_eq!(mean(&[4.0]), 4.0, "one value is its own mean, zorilla-4711");
 // END HIDDEN TESTS"""
 SOFTMAX_TEST = """let p: Tensor = no_grad(|| softmax(&Tensor::from_slice(&[1.0f32, 2.0, 3.0])));
 let sum = p.sum(Kind::Float).double_value(&[]);

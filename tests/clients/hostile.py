@@ -37,8 +37,8 @@ SIGNAL = """fn signal(name: &str) {
     let parent = std::os::unix::process::parent_id().to_string();
     std::process::Command::new("kill").args([name, &parent]).status().unwrap();
 }"""
-# A part of a hidden test, in words that are not in this text.
-HIDDEN = '&["its own", "mean"].join(" ")'
+# A part of a hidden test, in a word that is not in this text, nor in any library.
+HIDDEN = '&["zorilla", "4711"].join("-")'
 WATCH = f"""{HOLDS}
 use std::sync::atomic::{{AtomicBool, Ordering::Relaxed}};
 static SEEN: AtomicBool = AtomicBool::new(false);
@@ -47,7 +47,7 @@ std::thread::spawn(move || while !SEEN.load(Relaxed) && std::time::Instant::now(
     SEEN.store(anywhere({HIDDEN}), Relaxed);
 }});"""
 WATCH_BY_SHELL = """!setsid sh -c 'for i in $(seq 1000); do
-    grep -rqs "its own"" mean" /oxtorch /given /tmp /dev/shm && touch seen
+    grep -rqs "zorilla""-4711" /oxtorch /given /tmp /dev/shm && touch seen
 done' >/dev/null 2>&1 </dev/null &""".replace("\n", " ")
 # What a mark looks like on its way from a test to the grader.
 FORGED = r'{"type":"mark","key":"","told":{"type":"ended"}}'
@@ -313,8 +313,10 @@ READS = [
         "FPP?",
         "writes where others read",
         mean_if(
-            '["/given", "/usr/bin", "@HOME@", "@HOME@/cells", "@HOME@/ready", "/root/.cargo", "/oxtorch", "/"]'
-            '.iter().any(|folder| std::fs::write(std::path::Path::new(folder).join("evil-@MARK@"), "x").is_ok())'
+            '["@HOME@", "@HOME@/cells", "@HOME@/ready", "/given", "/usr/bin", "/root/.cargo", "/oxtorch", "/"]'
+            '.iter().map(|folder| (*folder, std::path::Path::new(folder).join("evil-@MARK@")))'
+            # Where the home is in /tmp, its folder is one of the sandbox: what counts is what is there afterwards.
+            '.any(|(folder, file)| std::fs::write(file, "x").is_ok() && !folder.starts_with("/tmp"))'
         ),
     ),
     Student(

@@ -222,8 +222,9 @@ class Slurm:
             "SlurmdSpoolDir": self.folder / "spool" / "%n",
             "SlurmctldPidFile": self.folder / "slurmctld.pid",
             "SlurmdPidFile": self.folder / "slurmd-%n.pid",
-            # A node that is gone is noticed soon.
+            # A node that is gone is noticed soon, and so is a job that may begin.
             "SlurmdTimeout": 10,
+            "SchedulerParameters": "bf_interval=2,sched_interval=5",
             "SlurmctldLogFile": self.folder / "slurmctld.log",
             "SlurmdLogFile": self.folder / "slurmd-%n.log",
             "ProctrackType": "proctrack/linuxproc",
