@@ -44,7 +44,7 @@ pub(crate) async fn build(setting: &Setting, allowed: &[String]) -> anyhow::Resu
     }
     let trusted = Setting { sandbox: Sandbox::None, ..setting.clone() };
     let step = Step { number: 1, code: allowed.join("\n"), author: Author::Master, names: BTreeSet::new() };
-    let executed = execute(&trusted, &[step], None, true).await;
+    let executed = execute(&trusted, &[step], None).await;
     match executed.outcomes.into_iter().next() {
         Some(Ok(ran)) => match ran.error {
             None => Ok(Some(setting.runtime.recipe.sessions().root().join(BUILT))),

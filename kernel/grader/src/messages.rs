@@ -33,8 +33,6 @@ pub(crate) struct Begin {
     pub(crate) places: Places,
     /// What is kept of a cell's outputs, in bytes.
     pub(crate) output_limit: usize,
-    /// Whether it is the master.
-    pub(crate) is_master: bool,
     /// Whether it is in a sandbox, and gives up what leads around that.
     pub(crate) is_confined: bool,
     /// Whether the network can be reached.

@@ -88,7 +88,7 @@ fn control_socket() -> io::Result<UnixStream> {
 }
 
 async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
-    let Begin { runtime, places, output_limit, is_master, is_confined, network, .. } = begin;
+    let Begin { runtime, places, output_limit, is_confined, network, .. } = begin;
     if is_confined {
         system_calls::refuse(network).context("cannot refuse system calls")?;
     }
@@ -106,13 +106,8 @@ async fn start(begin: Begin) -> anyhow::Result<Stepwise<NativeEngine>> {
         copy_files(data, &beside).with_context(|| format!("cannot copy {}", data.display()))?;
     }
     std::env::set_current_dir(&places.work).context("cannot work in the student's folder")?;
-    // Cells that are confined cannot open it. Others could read what is in it, and change it: then it has given cells
-    // alone, and only the master writes it.
-    let cache = match (is_confined, is_master) {
-        (true, _) => Cache::new(places.cache.clone(), CACHE_BYTES),
-        (false, true) => Cache::new(places.cache.clone(), CACHE_BYTES).of_teacher(),
-        (false, false) => Cache::new(places.own.join("cache"), 0).on_top_of(places.cache.clone()),
-    };
+    // No cell that is confined can open it.
+    let cache = Cache::new(places.cache.clone(), CACHE_BYTES);
     let confinement = if is_confined {
         let rules = sandbox::rules_of_cells(&runtime, &places, network).ready().context("cannot confine cells")?;
         // SAFETY: it makes two system calls.

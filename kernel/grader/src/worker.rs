@@ -87,17 +87,17 @@ pub(crate) struct Executed {
 
 /// Runs a notebook in a session of its own. If that has ended otherwise than by the end of a cell, once more: it may
 /// have been ended together with this program, which is then not there any more to take the first for the result.
-pub(crate) async fn execute(setting: &Setting, steps: &[Step], files: Option<PathBuf>, is_master: bool) -> Executed {
-    let executed = try_to_execute(setting, steps, files.clone(), is_master).await;
+pub(crate) async fn execute(setting: &Setting, steps: &[Step], files: Option<PathBuf>) -> Executed {
+    let executed = try_to_execute(setting, steps, files.clone()).await;
     if !executed.outcomes.contains(&Err(NotRun::SessionEnded)) {
         return executed;
     }
     tokio::time::sleep(BEFORE_NEXT_TRY).await;
-    try_to_execute(setting, steps, files, is_master).await
+    try_to_execute(setting, steps, files).await
 }
 
-async fn try_to_execute(setting: &Setting, steps: &[Step], files: Option<PathBuf>, is_master: bool) -> Executed {
-    let mut session = match Session::start(setting, files, is_master).await {
+async fn try_to_execute(setting: &Setting, steps: &[Step], files: Option<PathBuf>) -> Executed {
+    let mut session = match Session::start(setting, files).await {
         Ok(session) => session,
         Err(why) => {
             return Executed { outcomes: steps.iter().map(|_| Err(why.clone())).collect(), ..Executed::default() };
@@ -160,7 +160,7 @@ struct Session {
 }
 
 impl Session {
-    async fn start(setting: &Setting, files: Option<PathBuf>, is_master: bool) -> Result<Self, NotRun> {
+    async fn start(setting: &Setting, files: Option<PathBuf>) -> Result<Self, NotRun> {
         let not_started = |error: io::Error| NotRun::NotStarted(error.to_string());
         let (ours, theirs) = StdUnixStream::pair().map_err(not_started)?;
         ours.set_nonblocking(true).map_err(not_started)?;
@@ -191,7 +191,6 @@ impl Session {
             runtime: setting.runtime.clone(),
             places,
             output_limit: setting.output_limit,
-            is_master,
             is_confined: setting.sandbox != Sandbox::None,
             network: setting.bounds.network,
             crates: setting.crates.0.clone(),

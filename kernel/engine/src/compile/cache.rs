@@ -18,8 +18,6 @@ use oxtorch_system::home::marker::{UNFINISHED, is_cached};
 use oxtorch_system::home::{link, trust};
 use serde::{Deserialize, Serialize};
 
-use crate::source::fragment::Author;
-
 /// The bound where `OXTORCH_CACHE_MB` says nothing: some thousands of cells.
 const DEFAULT_LIMIT: u64 = 1 << 30;
 /// How full the cache is after it was swept, in percent of its bound.
@@ -36,10 +34,6 @@ const SWEEPER: &str = "sweeper.lock";
 pub struct Cache {
     /// `None` where the cache is switched off.
     folder: Option<PathBuf>,
-    /// Others that are only read.
-    base: Vec<PathBuf>,
-    /// Whether it is for the teacher's cells alone: students read it.
-    of_teacher: bool,
     limit: u64,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -77,24 +71,7 @@ impl Cache {
     /// A cache in a folder, which need not exist, with a bound in bytes; a bound of 0 switches it off.
     pub fn new(folder: PathBuf, limit: u64) -> Self {
         let folder = (limit > 0).then_some(folder);
-        Self { folder, base: Vec::new(), of_teacher: false, limit, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
-    }
-
-    /// The same, which keeps given cells alone, and neither solutions nor tests.
-    pub fn of_teacher(mut self) -> Self {
-        self.of_teacher = true;
-        self
-    }
-
-    /// Whether it keeps the cells of an author.
-    pub(crate) fn keeps(&self, author: Author) -> bool {
-        !self.of_teacher || author == Author::Teacher
-    }
-
-    /// The same, which also reads what is in another folder and writes nothing there.
-    pub fn on_top_of(mut self, base: PathBuf) -> Self {
-        self.base.push(base);
-        self
+        Self { folder, limit, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// A cache in a folder with the bound that the environment names: `OXTORCH_CACHE_MB`, in megabytes.
@@ -107,7 +84,7 @@ impl Cache {
     ///
     /// Errors are misses: a cell can always be compiled.
     pub fn get<T: for<'a> Deserialize<'a>>(&self, first_name: &str, scratch: &Path) -> Option<T> {
-        let found = self.folder.iter().chain(&self.base).find_map(|folder| read(folder, first_name, scratch));
+        let found = self.folder.as_deref().and_then(|folder| read(folder, first_name, scratch));
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found

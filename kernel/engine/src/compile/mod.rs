@@ -209,7 +209,7 @@ impl Compiler {
         let types = next.types(&compiled.diagnostics);
         let unused = unused_values(&compiled.diagnostics, &next.file());
         let lessons = Lessons { decisions: next.decisions.clone(), types, unused };
-        self.learnt(first_name, &next.name, lessons.clone(), text.author);
+        self.learnt(first_name, &next.name, lessons.clone());
         self.remember_source(&next, purpose);
         Ok(next.ready(lessons, true))
     }
@@ -287,12 +287,9 @@ impl Compiler {
         Some(lessons)
     }
 
-    fn learnt(&self, first_name: CrateName, name: &str, lessons: Lessons, author: Author) {
+    fn learnt(&self, first_name: CrateName, name: &str, lessons: Lessons) {
         let (cache, library) = (Arc::clone(&self.cache), self.rustc.library(name));
         self.compiled.lock().insert(first_name.clone(), lessons.clone());
-        if !cache.keeps(author) {
-            return;
-        }
         let mut keeping = self.keeping.lock();
         while keeping.try_join_next().is_some() {}
         keeping.spawn_blocking(move || {

@@ -42,7 +42,7 @@ pub(super) async fn grade_one(
     };
     let steps = steps_of(master, reference, &collation);
     let code: Vec<Step> = steps.iter().flatten().cloned().collect();
-    let Executed { outcomes, ran_out_of_memory } = execute(setting, &code, submission.files, false).await;
+    let Executed { outcomes, ran_out_of_memory } = execute(setting, &code, submission.files).await;
     if let Some(Err(NotRun::NotStarted(why))) = outcomes.first() {
         graded.problem = Some(why.clone());
     }

@@ -36,7 +36,7 @@ pub(super) async fn try_solution(setting: &Setting, master: &Master) -> anyhow::
             names: BTreeSet::new(),
         })
         .collect();
-    let Executed { outcomes, .. } = execute(setting, &steps, None, true).await;
+    let Executed { outcomes, .. } = execute(setting, &steps, None).await;
     let mut reference = Reference {
         takes: vec![BTreeSet::new(); master.cells.len()],
         given: BTreeSet::new(),
