@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context;
 use oxtorch_grading::rules::Rules;
 use oxtorch_grading::similarity::alike;
-use oxtorch_grading::{Graded, Master, report};
+use oxtorch_grading::{Graded, Master, fingerprint, report};
 use oxtorch_setup::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -23,7 +23,7 @@ use crate::batch::one::grade_one;
 use crate::batch::reference::try_solution;
 use crate::crates;
 use crate::sandbox::{Bounds, Sandbox};
-use crate::submissions::{Pattern, Submission, Submissions, fingerprint};
+use crate::submissions::{Pattern, Submission, Submissions};
 use crate::worker::Setting;
 
 /// What is graded, and how.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use oxtorch_grading::Graded;
+use oxtorch_system::child::quoted;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
@@ -112,39 +113,10 @@ async fn submit(options: &Options, cluster: &Cluster, submissions: usize) -> any
     let mut script = b"#!/bin/sh\nexec".to_vec();
     for argument in &cluster.command {
         script.push(b' ');
-        script.extend(quoted(argument.as_bytes()));
+        script.extend(quoted(argument).as_bytes());
     }
     script.extend(format!(" --share \"$SLURM_ARRAY_TASK_ID/{tasks}\"\n").into_bytes());
     let mut stdin = child.stdin.take().context("`sbatch` reads nothing")?;
     stdin.write_all(&script).await.context("`sbatch` does not take the job")?;
     Ok(child)
-}
-
-/// An argument as a shell reads it back, whatever it has in it.
-fn quoted(argument: &[u8]) -> Vec<u8> {
-    let mut quoted = vec![b'\''];
-    for byte in argument {
-        match byte {
-            b'\'' => quoted.extend(b"'\\''"),
-            byte => quoted.push(*byte),
-        }
-    }
-    quoted.push(b'\'');
-    quoted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_reads_back_what_was_quoted() {
-        for argument in ["plain", "two words", "it's", "$HOME `id` \"x\" \\ ; |", "李四", ""] {
-            let script = [b"printf %s ".as_slice(), &quoted(argument.as_bytes())].concat();
-            let shell =
-                std::process::Command::new("sh").arg("-c").arg(String::from_utf8_lossy(&script).as_ref()).output();
-            let output = shell.expect("there is a shell");
-            assert_eq!(String::from_utf8_lossy(&output.stdout), argument);
-        }
-    }
 }

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
+use oxtorch_grading::fingerprint;
 use oxtorch_grading::rules::{Deadline, Version, counted};
 pub use pattern::Pattern;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// A notebook of more bytes is not read.
@@ -271,11 +271,6 @@ fn timestamp(text: &str) -> Option<i64> {
         _ => return None,
     };
     format!("{}{zone}", time.replacen(' ', "T", 1)).parse::<Deadline>().ok().map(Deadline::seconds)
-}
-
-/// The SHA-256 of bytes, in hexadecimal digits.
-pub(crate) fn fingerprint(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::master::{MasterCell, text_of};
+use crate::words::words;
 
 /// A cell with this tag may fail.
 pub(crate) const MAY_FAIL: &str = "raises-exception";
@@ -49,12 +50,8 @@ pub(crate) fn points_given(notebook: &Map<String, Value>, cell: &MasterCell) -> 
 /// Whether the text of a test has a call of `points`: then it gives points where something holds, and none where
 /// nothing does.
 pub fn gives_points(source: &str) -> bool {
-    let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
-    code.flat_map(|line| line.match_indices("points").map(move |(at, word)| (&line[..at], &line[at + word.len()..])))
-        .any(|(before, behind)| {
-            behind.trim_start().starts_with('(')
-                && !before.ends_with(|last: char| last == '_' || last == '.' || last.is_alphanumeric())
-        })
+    let words: Vec<&str> = words(source).map(|(_, word)| word).collect();
+    (0..words.len()).any(|at| words[at..].starts_with(&["points", "("]) && (at == 0 || words[at - 1] != "."))
 }
 
 /// The error that ended a cell, if one did.

@@ -26,12 +26,13 @@ pub mod rules;
 pub mod signatures;
 pub mod similarity;
 pub mod trial;
+mod words;
 
 pub use collate::{Collated, Collation, NoSubmission};
 pub use executed::gives_points;
 pub use homework::{Finding, Homework};
 pub use master::{Master, MasterCell, Part, Problem, Role};
 pub use release::release;
-pub use results::{Flag, Graded, Question, Verdict};
+pub use results::{Flag, Graded, Question, Verdict, fingerprint};
 pub use rules::{Mark, Rules};
 pub use trial::Trial;

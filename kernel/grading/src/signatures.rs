@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
+use crate::words::words;
 
 /// The functions that a text declares, each with its types as text. Names of parameters say nothing of a type, and are
 /// left out. The text need not be valid.
 pub fn signatures(text: &str) -> BTreeMap<String, String> {
-    let words = words(text);
+    let words: Vec<&str> = words(text).map(|(_, word)| word).collect();
     let word = |at: usize| words.get(at).copied().unwrap_or_default();
     let functions = (0..words.len()).filter(|at| word(*at) == "fn" && word(at + 1).starts_with(in_name));
     let signature = |at: usize| {
@@ -30,24 +30,6 @@ pub fn signatures(text: &str) -> BTreeMap<String, String> {
 
 fn in_name(char: char) -> bool {
     char == '_' || char.is_alphanumeric()
-}
-
-/// The tokens of a text without blanks and comments.
-fn words(text: &str) -> Vec<&str> {
-    let mut at = 0;
-    let mut words = Vec::new();
-    for token in tokenize(text, FrontmatterAllowed::No) {
-        let start = at;
-        at += token.len as usize;
-        let is_blank = matches!(
-            token.kind,
-            TokenKind::Whitespace | TokenKind::LineComment { .. } | TokenKind::BlockComment { .. }
-        );
-        if !is_blank {
-            words.push(&text[start..at]);
-        }
-    }
-    words
 }
 
 #[cfg(test)]

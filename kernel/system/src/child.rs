@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -198,6 +199,19 @@ impl Drop for Guard {
     }
 }
 
+/// An argument as a shell reads it back, whatever it has in it.
+pub fn quoted(argument: &OsStr) -> OsString {
+    let mut quoted = vec![b'\''];
+    for byte in argument.as_bytes() {
+        match byte {
+            b'\'' => quoted.extend(b"'\\''"),
+            byte => quoted.push(*byte),
+        }
+    }
+    quoted.push(b'\'');
+    OsString::from_vec(quoted)
+}
+
 /// An argument that ends in a path.
 pub fn with_path(prefix: &str, path: &Path) -> OsString {
     let mut argument = OsString::from(prefix);
@@ -293,6 +307,16 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
 
     use super::*;
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        for argument in ["plain", "two words", "it's mine.ipynb", "$HOME `id` \"x\" \\ ; |", "李四", ""] {
+            let mut script = OsString::from("printf %s ");
+            script.push(quoted(argument.as_ref()));
+            let output = Command::new("sh").arg("-c").arg(script).output().expect("there is a shell");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), argument);
+        }
+    }
 
     #[test]
     fn lines_are_told_as_they_come_and_kept_as_they_were() {

@@ -55,7 +55,7 @@ fn shown(text: &str, allowed: impl Fn(&str) -> usize) -> Cow<'_, str> {
 
 /// Whether a terminal does something other than show the character; changing the direction of the text around it is
 /// that too.
-fn is_control(char: char) -> bool {
+pub fn is_control(char: char) -> bool {
     const BREAKS: [char; 2] = ['\u{2028}', '\u{2029}'];
     let changes_direction =
         matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

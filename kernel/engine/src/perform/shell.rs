@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
 use oxtorch_session::CellError;
+use oxtorch_system::child::quoted;
 use tokio::process::Command;
 
 use crate::cell::{Execution, NativeEngine};
@@ -32,7 +33,9 @@ impl NativeEngine {
         };
         let program = std::env::current_exe()
             .map_err(|error| command_error(&format!("cannot find the path of this program: {error}"), &[]))?;
-        let script = format!("{} check {}", quoted(&program), quoted(&notebook));
+        let [program, notebook] =
+            [program, notebook].map(|path| quoted(path.as_os_str()).to_string_lossy().into_owned());
+        let script = format!("{program} check {notebook}");
         self.run_shell(Shell { program: "sh", script, strict: false }, call).await
     }
 
@@ -83,11 +86,6 @@ fn only_one_in(folder: &Path) -> Option<PathBuf> {
     notebooks.next().filter(|_| notebooks.next().is_none())
 }
 
-/// A path as a shell reads it back.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
-}
-
 /// What a user may have hoped for who changes the shell itself.
 fn effect_that_ends_with_the_shell(script: &str) -> Option<String> {
     let (first, rest) = script.split_once(char::is_whitespace)?;
@@ -114,11 +112,10 @@ mod tests {
     fn the_only_notebook_of_a_folder_is_meant() {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(only_one_in(folder.path()), None);
-        std::fs::write(folder.path().join("it's mine.ipynb"), "").expect("can be written");
+        std::fs::write(folder.path().join("mine.ipynb"), "").expect("can be written");
         std::fs::write(folder.path().join("data.csv"), "").expect("can be written");
         let only = only_one_in(folder.path()).expect("there is one");
-        let shell = std::process::Command::new("sh").arg("-c").arg(format!("test -f {}", quoted(&only))).status();
-        assert!(shell.expect("there is a shell").success());
+        assert!(only.ends_with("mine.ipynb"));
         std::fs::write(folder.path().join("another.ipynb"), "").expect("can be written");
         assert_eq!(only_one_in(folder.path()), None);
     }

@@ -6,15 +6,12 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use oxtorch_grading::Graded;
-use oxtorch_grading::report;
 use oxtorch_grading::rules::Rules;
 use oxtorch_grading::similarity::Pair;
+use oxtorch_grading::{Graded, fingerprint, report};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::submissions::fingerprint;
 
 /// What grading has found, for a run that goes on.
 const RESULT: &str = "graded.json";

@@ -11,7 +11,7 @@ use oxtorch_system::child;
 use tokio::process::Command;
 
 use crate::messages::Places;
-use crate::sandbox::{SandboxError, Session, folders_of};
+use crate::sandbox::{OF_ETC, OF_PROC, OF_SYSTEM, SandboxError, Session, folders_of};
 
 /// Who a notebook runs as.
 const USER: &str = "1000";
@@ -26,28 +26,13 @@ const CACHE: &str = "/given";
 /// Where the files are that came with the notebook.
 const FILES: &str = "/handed-in";
 
-/// What the system has beside `/usr`. Where one is a link, so it is in the sandbox.
-const OF_SYSTEM: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
-
-/// What programs read of `/etc`: where libraries are, and which programs stand for a name.
-const OF_ETC: [&str; 5] =
-    ["/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/fonts"];
-
-/// What says which processor this is and how much memory there is. The rest of `/proc` is not there.
-const OF_PROC: [&str; 3] = ["/proc/cpuinfo", "/proc/meminfo", "/proc/stat"];
+/// What keeps a process apart.
+const APART: [&str; 4] = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"];
 
 /// Whether it works here.
 pub(super) fn check() -> Result<(), SandboxError> {
     let mut command = child::command("bwrap");
-    command.args([
-        "--unshare-all",
-        "--unshare-user",
-        "--disable-userns",
-        "--die-with-parent",
-        "--ro-bind",
-        "/usr",
-        "/usr",
-    ]);
+    command.args(APART);
     system(&mut command);
     match command.arg("/usr/bin/true").output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(SandboxError::NoBwrap),
@@ -74,14 +59,7 @@ fn beside(data: &Path) -> PathBuf {
 pub(super) fn command(session: &Session<'_>) -> Command {
     let Session { program, runtime, bounds, .. } = *session;
     let mut command = StdCommand::new("bwrap");
-    command.args([
-        "--unshare-all",
-        "--unshare-user",
-        "--disable-userns",
-        "--die-with-parent",
-        "--new-session",
-        "--clearenv",
-    ]);
+    command.args(APART).args(["--new-session", "--clearenv"]);
     // Root outside is an ordinary user in there.
     command.args(["--uid", USER, "--gid", USER, "--cap-drop", "ALL"]);
     if bounds.network {
@@ -90,7 +68,6 @@ pub(super) fn command(session: &Session<'_>) -> Command {
             command.args(["--ro-bind-try", file, file]);
         }
     }
-    command.args(["--ro-bind", "/usr", "/usr"]);
     system(&mut command);
     for file in OF_ETC.into_iter().chain(OF_PROC) {
         command.args(["--ro-bind-try", file, file]);
@@ -118,7 +95,7 @@ pub(super) fn command(session: &Session<'_>) -> Command {
     Command::from(command)
 }
 
-/// Binds what the system has beside `/usr`.
+/// Binds programs and libraries. Where a folder is a link, so it is in the sandbox.
 fn system(command: &mut StdCommand) {
     for path in OF_SYSTEM {
         match std::fs::read_link(path) {

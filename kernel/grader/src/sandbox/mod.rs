@@ -17,23 +17,15 @@ use tokio::process::{Child, Command};
 use crate::messages::Places;
 use crate::sandbox::cgroup::Cgroup;
 
-/// What of the system programs read: themselves, their libraries, and which processor and how much memory there is.
-const SYSTEM: [&str; 14] = [
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/alternatives",
-    "/etc/fonts",
-    "/proc/cpuinfo",
-    "/proc/meminfo",
-    "/proc/stat",
-];
+/// Where programs and libraries are.
+const OF_SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/// What programs read of `/etc`: where libraries are, and which programs stand for a name.
+const OF_ETC: [&str; 5] =
+    ["/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/fonts"];
+
+/// What says which processor this is and how much memory there is. The rest of `/proc` is not there.
+const OF_PROC: [&str; 3] = ["/proc/cpuinfo", "/proc/meminfo", "/proc/stat"];
 
 /// The devices that everybody may use.
 const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
@@ -256,8 +248,7 @@ impl Session<'_> {
 
     /// What a session without namespaces can open.
     fn rules(&self, places: &Places) -> landlock::Rules {
-        let mut read = folders_of(self.runtime);
-        read.extend(SYSTEM.iter().map(PathBuf::from));
+        let mut read = readable_by_all(self.runtime);
         read.extend([self.program].into_iter().chain(self.crates).map(Path::to_owned));
         read.extend(self.files.into_iter().chain(self.data).map(Path::to_owned));
         let mut write = vec![places.work.clone(), places.own.clone(), places.temporary.clone(), self.cache.to_owned()];
@@ -281,12 +272,17 @@ fn limit(what: libc::__rlimit_resource_t, to: u64) {
 /// What cells can open: the system, the runtime, and the compiled cells, to be read; their own folder, and that of
 /// temporary files.
 pub(crate) fn rules_of_cells(runtime: &Runtime, places: &Places, network: bool) -> landlock::Rules {
-    let mut read = folders_of(runtime);
-    read.extend(SYSTEM.iter().map(PathBuf::from));
+    let mut read = readable_by_all(runtime);
     read.extend(places.files.iter().chain(&places.data).cloned());
     read.push(places.own.join(CELLS));
     let own = [places.work.clone(), places.temporary.clone()];
     landlock::Rules { read, write: own.into_iter().chain(DEVICES.iter().map(PathBuf::from)).collect(), network }
+}
+
+/// What sessions and cells read: the system and the runtime.
+fn readable_by_all(runtime: &Runtime) -> Vec<PathBuf> {
+    let system = OF_SYSTEM.iter().chain(&OF_ETC).chain(&OF_PROC);
+    folders_of(runtime).into_iter().chain(system.map(PathBuf::from)).collect()
 }
 
 /// The folders that a session has to read.

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use sha2::{Digest, Sha256};
-
 use super::spreadsheet::{field, table};
 use super::{by_hand, is_by_hand};
 use crate::points::Points;
-use crate::results::{Graded, Question, Verdict};
+use crate::results::{Graded, Question, Verdict, fingerprint};
 
 /// The columns, which may stand in another order when the table comes back, with others between them.
 const COLUMNS: [&str; 4] = ["student", "question", "points", "comment"];
@@ -31,8 +29,7 @@ pub fn sheet(class: &[Graded]) -> String {
 
 /// Stands for the answer that a row is about.
 fn stamp(question: &Question) -> String {
-    let digest = Sha256::digest(question.answer.as_deref().unwrap_or_default().as_bytes());
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    fingerprint(question.answer.as_deref().unwrap_or_default().as_bytes())[..8].to_owned()
 }
 
 /// A row of a table that cannot be taken as it is.

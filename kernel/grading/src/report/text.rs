@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use oxtorch_system::terminal::is_control;
+
 /// The most characters of one text that are shown: a browser takes long for a line of some megabytes.
 const LONGEST: usize = 100_000;
 
@@ -49,15 +51,6 @@ fn shown(text: &str, allowed: impl Fn(char) -> bool) -> Cow<'_, str> {
         let _ = write!(shown, "… ({left} more characters)");
     }
     Cow::Owned(shown)
-}
-
-/// Whether a character shows nothing of its own: control characters, separators of lines, and what changes the
-/// direction of the text around it.
-fn is_control(char: char) -> bool {
-    const BREAKS: [char; 2] = ['\u{2028}', '\u{2029}'];
-    let changes_direction =
-        matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    char.is_control() || changes_direction || BREAKS.contains(&char)
 }
 
 #[cfg(test)]

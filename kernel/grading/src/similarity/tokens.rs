@@ -1,7 +1,9 @@
 //! A cell's text as tokens, in which names and values are all the same: whoever renames variables or changes numbers
 //! keeps the tokens.
 
-use ra_ap_rustc_lexer::{FrontmatterAllowed, TokenKind, tokenize};
+use ra_ap_rustc_lexer::TokenKind;
+
+use crate::words::words;
 
 const NAME: u8 = b'a';
 const VALUE: u8 = b'0';
@@ -17,24 +19,18 @@ const KEYWORDS: [&str; 36] = [
 
 /// The tokens of a text, a byte each, without comments. It need not be Rust that can be parsed.
 pub(super) fn tokens(text: &str) -> impl Iterator<Item = u8> {
-    let mut rest = text;
-    tokenize(text, FrontmatterAllowed::No).filter_map(move |token| {
-        let (text, behind) = rest.split_at(token.len as usize);
-        rest = behind;
-        code(token.kind, text)
-    })
+    words(text).map(|(kind, text)| code(kind, text))
 }
 
-fn code(kind: TokenKind, text: &str) -> Option<u8> {
-    Some(match kind {
-        TokenKind::Whitespace | TokenKind::LineComment { .. } | TokenKind::BlockComment { .. } => return None,
+fn code(kind: TokenKind, text: &str) -> u8 {
+    match kind {
         TokenKind::Ident => keyword(text).unwrap_or(NAME),
         TokenKind::InvalidIdent | TokenKind::RawIdent | TokenKind::UnknownPrefix => NAME,
         TokenKind::Literal { .. } => VALUE,
         TokenKind::Lifetime { .. } | TokenKind::RawLifetime | TokenKind::UnknownPrefixLifetime => LIFETIME,
         // The others are characters of ASCII, but for what the lexer does not know.
         _ => text.bytes().next().filter(u8::is_ascii).unwrap_or(UNKNOWN),
-    })
+    }
 }
 
 fn keyword(text: &str) -> Option<u8> {
