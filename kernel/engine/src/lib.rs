@@ -30,5 +30,5 @@ mod source;
 pub use cell::NativeEngine;
 pub use compile::cache::Cache;
 pub use host::Confinement;
-pub use plan::prelude::names_of_every_cell;
+pub use plan::prelude::is_name_of_every_cell;
 pub use source::words::{declared_names, declared_variables};

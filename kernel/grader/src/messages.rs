@@ -127,6 +127,8 @@ pub(crate) struct Ran {
     pub(crate) seconds: f64,
     /// The names that later cells can use.
     pub(crate) names: BTreeSet<String>,
+    /// The process that runs cells has ended by it.
+    pub(crate) has_ended_process: bool,
     /// Nothing more can be run.
     pub(crate) is_last: bool,
 }

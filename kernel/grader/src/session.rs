@@ -58,7 +58,7 @@ pub async fn serve() -> anyhow::Result<()> {
 
 /// What became of a cell that asks for a crate which it cannot have.
 fn refused(line: &str, names: BTreeSet<String>) -> Said {
-    let kind = ErrorKind::Dependency.name();
+    let kind = ErrorKind::Refused.name();
     let told = format!("`{line}`: this homework can use the crates that its master asks for, and no others");
     let traceback = [format!("{kind}: {told}")];
     let output = json!({"output_type": "error", "ename": kind, "evalue": told, "traceback": traceback});
@@ -149,6 +149,7 @@ async fn run(session: &mut Stepwise<NativeEngine>, cell: &RunCell) -> Option<Sai
     let timeout = Duration::try_from_secs_f64(cell.timeout).ok();
     let step = session.run(request, Limits { timeout, ends_at_output_limit: true }).await;
     let names = session.engine().names();
+    let has_ended_process = !session.engine().keeps_variables();
     let Step { error, outputs, marks, took, is_last, is_interrupted } = step;
     let ran = Ran {
         error: error.map(|error| (error.kind.name().to_owned(), error.evalue)),
@@ -156,6 +157,7 @@ async fn run(session: &mut Stepwise<NativeEngine>, cell: &RunCell) -> Option<Sai
         marks,
         seconds: took.as_secs_f64(),
         names,
+        has_ended_process,
         is_last,
     };
     (!is_interrupted).then(|| Said::Ran(Box::new(ran)))

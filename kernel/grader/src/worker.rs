@@ -120,7 +120,7 @@ async fn try_to_execute(setting: &Setting, steps: &[Step], files: Option<PathBuf
             Ok(Said::Lost | Said::Ready | Said::Failed { .. }) => Err(NotRun::SessionEnded),
             Err(why) => Err(why),
         };
-        if outcome.as_ref().is_ok_and(ends_the_process) {
+        if outcome.as_ref().is_ok_and(|ran| ran.has_ended_process) {
             left_out.insert(at);
         }
         let is_last = outcome.as_ref().map_or(true, |ran| ran.is_last);
@@ -134,11 +134,6 @@ async fn try_to_execute(setting: &Setting, steps: &[Step], files: Option<PathBuf
     let ran_out_of_memory = session.confined.ran_out_of_memory();
     session.confined.end().await;
     Executed { outcomes, ran_out_of_memory }
-}
-
-/// Whether a cell has ended the process that runs cells.
-fn ends_the_process(ran: &Ran) -> bool {
-    ran.error.as_ref().is_some_and(|(kind, message)| kind == "HostDied" || message.contains("its process was ended"))
 }
 
 /// What it means for a cell that the process which ran the cells before it has ended.
@@ -228,7 +223,7 @@ impl Session {
                 continue;
             }
             if let Said::Ran(ran) = self.run(step, Lost::IsNoReason).await?
-                && ends_the_process(&ran)
+                && ran.has_ended_process
             {
                 left_out.insert(at);
             }

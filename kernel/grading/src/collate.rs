@@ -88,16 +88,14 @@ impl Collation {
         if language.as_str().is_some_and(|language| language != "rust") {
             flags.push(whole("it was written for another kernel"));
         }
-        let (first, found) = sort(master, cells, &mut flags);
+        let (first, mut found) = sort(master, cells, &mut flags);
         let mut collation = Self { cells: Vec::new(), flags };
         collation.add(first);
         for (at, cell) in master.cells.iter().enumerate() {
             if cell.role == Role::Free {
                 continue;
             }
-            let Found { own, added } = found
-                .get(&at)
-                .map_or_else(Found::default, |found| Found { own: found.own.clone(), added: found.added.clone() });
+            let Found { own, added } = found.remove(&at).unwrap_or_default();
             collation.put(at, cell, own);
             collation.add(added);
         }

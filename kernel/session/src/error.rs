@@ -18,6 +18,8 @@ pub struct CellError {
 pub enum ErrorKind {
     /// rustc refuses the cell.
     Compile,
+    /// A student's cell has what may not be in homework that is graded.
+    Refused,
     /// The cell panicked.
     Panic,
     /// The cell ended early with an error value, by `?` or `bail!`.
@@ -55,6 +57,7 @@ impl ErrorKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Compile => "CompileError",
+            Self::Refused => "Refused",
             Self::Panic => "Panic",
             Self::Error => "Error",
             Self::Interrupted => "KeyboardInterrupt",

@@ -11,7 +11,6 @@ use crate::commands::{Command, Env, Segment};
 use crate::compile::state::State;
 use crate::compile::{CompiledCell, Compiler};
 use crate::emit::CellVariable;
-use crate::report::errors::command_error;
 use crate::report::render;
 use crate::source::fragment::{Author, CellText};
 use crate::source::source_map::Place;
@@ -90,10 +89,10 @@ pub(super) fn refuse(text: &Arc<CellText>, call: Execution<'_>) -> Result<(), Ce
         let word = text.text[range.clone()].to_owned();
         let message = format!("`{word}` is not allowed in homework that is graded");
         let place = Place { cell: Arc::clone(text), range };
-        return Err(render::failure("error", &message, &[place], &[]).into_error(ErrorKind::Compile));
+        return Err(refusal(&message, &[place], &[]));
     }
     match declared_variables(&text.text).into_iter().find(|name| given.contains(name)) {
-        Some(name) => Err(not_compiled(&format!("`{name}` is given, and tests use it: choose another name"))),
+        Some(name) => Err(refusal(&format!("`{name}` is given, and tests use it: choose another name"), &[], &[])),
         None => Ok(()),
     }
 }
@@ -102,20 +101,21 @@ pub(super) fn refuse(text: &Arc<CellText>, call: Execution<'_>) -> Result<(), Ce
 pub(super) fn refuse_compiled(state: &State, ready: &CompiledCell, call: Execution<'_>) -> Result<(), CellError> {
     let oxtorch_session::Author::Student(given) = call.request.author else { return Ok(()) };
     if let Some(message) = state.scope.changed_for_teacher(&ready.plan) {
-        return Err(not_compiled(&message));
+        return Err(refusal(&message, &[], &[]));
     }
     let moved = ready.lessons.decisions.moved.iter().filter_map(|id| ready.emission.variables.get(*id));
     let mut moved = moved.filter(|variable| variable.taken.is_some());
     match moved.find(|variable| given.contains(&variable.name)) {
-        Some(CellVariable { name, .. }) => Err(not_compiled(&format!(
-            "`{name}` is given, tests use it, and this cell moves it away: use `&{name}`, or `{name}.clone()`"
-        ))),
+        Some(CellVariable { name, .. }) => {
+            let told = "is given, tests use it, and this cell moves it away: use";
+            Err(refusal(&format!("`{name}` {told} `&{name}`, or `{name}.clone()`"), &[], &[]))
+        }
         None => Ok(()),
     }
 }
 
-fn not_compiled(message: &str) -> CellError {
-    render::failure("error", message, &[], &[]).into_error(ErrorKind::Compile)
+fn refusal(message: &str, places: &[Place], notes: &[String]) -> CellError {
+    render::failure("error", message, places, notes).into_error(ErrorKind::Refused)
 }
 
 /// Why the commands of a student's cell are not done: some change the process that runs the cells, some are done by
@@ -126,7 +126,7 @@ pub(super) fn refuse_commands(segments: &[Segment], author: oxtorch_session::Aut
     }
     let notes = ["write files in code, by `std::fs::write`".to_owned()];
     let told = "`:reset`, `:cache`, `%%writefile` and `%env NAME=VALUE` are not allowed in homework that is graded";
-    Err(command_error(told, &notes))
+    Err(refusal(told, &[], &notes))
 }
 
 fn is_refused_command(segment: &Segment) -> bool {

@@ -20,9 +20,9 @@ pub fn has(item: &Item) -> bool {
     is_in(&item.names, names)
 }
 
-/// The names that every cell has in scope.
-pub fn names_of_every_cell() -> impl Iterator<Item = &'static str> {
-    PRELUDE.values.iter().chain(&PRELUDE.others).map(String::as_str)
+/// Whether every cell has the name in scope.
+pub fn is_name_of_every_cell(name: &str) -> bool {
+    PRELUDE.values.contains(name) || PRELUDE.others.contains(name)
 }
 
 static PRELUDE: LazyLock<Prelude> = LazyLock::new(|| {

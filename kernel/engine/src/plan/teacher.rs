@@ -55,9 +55,11 @@ fn is_taken(item: &Item, takes: &BTreeSet<String>) -> bool {
 impl Scope {
     /// Hides the teacher's items that a student has defined again, and returns what is gone for good.
     pub(super) fn shadow(&mut self, plan: &Plan, author: Author) -> BTreeSet<usize> {
+        if author != Author::Student {
+            return plan.replaced.clone();
+        }
         let defined: BTreeSet<String> = plan.new_items.iter().flat_map(|item| item.names.iter().cloned()).collect();
-        let is_shadowed =
-            |live: &LiveItem| author == Author::Student && live.author().is_teacher() && has_name(&live.item, &defined);
+        let is_shadowed = |live: &LiveItem| live.author().is_teacher() && has_name(&live.item, &defined);
         let (shadowed, gone): (BTreeSet<usize>, _) =
             plan.replaced.iter().partition(|index| is_shadowed(&self.items[**index]));
         for index in shadowed {

@@ -1,11 +1,12 @@
 //! One submission: what is run of it, and what each question gets.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use oxtorch_engine::{declared_names, names_of_every_cell};
+use oxtorch_engine::{declared_names, is_name_of_every_cell};
 use oxtorch_grading::signatures::signatures;
-use oxtorch_grading::{Collation, Flag, Graded, Master, MasterCell, Part, Question, Role};
+use oxtorch_grading::{Collation, Flag, Graded, Master, Part, Question, Role};
+
+use oxtorch_session::ErrorKind;
 
 use crate::batch::reference::Reference;
 use crate::messages::Author;
@@ -65,8 +66,8 @@ pub(super) async fn grade_one(
     });
     graded.notebook = collation.notebook(&shown.collect::<Vec<_>>());
     graded.flags = collation.flags.clone();
-    graded.flags.extend(taken_names(master, reference, &collation));
-    graded.flags.extend(other_signatures(master, &collation));
+    graded.flags.extend(taken_names(reference, &collation));
+    graded.flags.extend(other_signatures(reference, &collation));
     graded.flags.extend(refused_cells(&collation, &outcomes));
     graded.flags.extend(submission.notes.into_iter().map(|what| Flag { cell: None, what }));
     graded.seconds = began.elapsed().as_secs_f64();
@@ -94,20 +95,13 @@ fn steps_of(master: &Master, reference: &Reference, collation: &Collation) -> Ve
 }
 
 /// Names that a student's cells take from the given cells, or from what every cell has: tests do not see them.
-fn taken_names(master: &Master, reference: &Reference, collation: &Collation) -> Vec<Flag> {
-    let of_every_cell: BTreeSet<&str> = names_of_every_cell().collect();
-    let of_master: BTreeSet<String> = master
-        .cells
-        .iter()
-        .filter(|cell| cell.part == Part::Code && cell.role.is_written_by_students())
-        .flat_map(|cell| declared_names(&cell.source))
-        .collect();
+fn taken_names(reference: &Reference, collation: &Collation) -> Vec<Flag> {
     let students = collation.cells.iter().filter(|cell| cell.part == Part::Code && !cell.is_teachers);
     let flags = students.flat_map(|cell| {
         let names = declared_names(&cell.source);
         let taken = names.into_iter().filter(|name| {
             let is_given = reference.given.contains(name);
-            (is_given || of_every_cell.contains(name.as_str())) && !of_master.contains(name)
+            (is_given || is_name_of_every_cell(name)) && !reference.solved.contains(name)
         });
         let place = cell.place;
         taken.map(move |name| Flag { cell: place, what: format!("defines `{name}`, which tests do not take from it") })
@@ -116,14 +110,12 @@ fn taken_names(master: &Master, reference: &Reference, collation: &Collation) ->
 }
 
 /// Functions that take or return something else than those of the master.
-fn other_signatures(master: &Master, collation: &Collation) -> Vec<Flag> {
-    let written = |cell: &&MasterCell| cell.part == Part::Code && cell.role.is_written_by_students();
-    let wanted: BTreeMap<String, String> =
-        master.cells.iter().filter(written).flat_map(|cell| signatures(&cell.source)).collect();
+fn other_signatures(reference: &Reference, collation: &Collation) -> Vec<Flag> {
     let students = collation.cells.iter().filter(|cell| cell.part == Part::Code && !cell.is_teachers);
     let flags = students.flat_map(|cell| {
         let others = signatures(&cell.source).into_iter();
-        let others = others.filter(|(name, types)| wanted.get(name).is_some_and(|wanted| wanted != types));
+        let others =
+            others.filter(|(name, types)| reference.signatures.get(name).is_some_and(|wanted| wanted != types));
         let place = cell.place;
         others.map(move |(name, types)| Flag { cell: place, what: format!("`{name}` has another signature: {types}") })
     });
@@ -134,9 +126,8 @@ fn other_signatures(master: &Master, collation: &Collation) -> Vec<Flag> {
 fn refused_cells(collation: &Collation, outcomes: &[Option<Outcome>]) -> Vec<Flag> {
     let cells = collation.cells.iter().zip(outcomes).filter(|(cell, _)| !cell.is_teachers);
     let flags = cells.filter_map(|(cell, outcome)| {
-        let (_, told) = outcome.as_ref()?.as_ref().ok()?.error.as_ref()?;
-        let is_refused =
-            ["homework that is graded", "is given", "in the given cells"].iter().any(|part| told.contains(part));
+        let (kind, told) = outcome.as_ref()?.as_ref().ok()?.error.as_ref()?;
+        let is_refused = kind == ErrorKind::Refused.name();
         is_refused.then(|| Flag { cell: cell.place, what: format!("was not run: {told}") })
     });
     flags.collect()

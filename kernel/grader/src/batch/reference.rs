@@ -1,8 +1,9 @@
 //! The master's own run: its solution has to pass its tests, and tells what tests can take from a student.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oxtorch_engine::{declared_names, declared_variables};
+use oxtorch_grading::signatures::signatures;
 use oxtorch_grading::{Master, Part, Role, Verdict};
 
 use crate::messages::Author;
@@ -10,7 +11,7 @@ use crate::verdict::by_test;
 use crate::worker::{Executed, NotRun, Setting, Step, execute};
 
 /// What the master's own run has told.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reference {
     /// The names that cells have defined ahead of each of the master's cells.
     pub(super) takes: Vec<BTreeSet<String>>,
@@ -18,6 +19,10 @@ pub(super) struct Reference {
     pub(super) given: BTreeSet<String>,
     /// Those of them that are variables, and that the solution leaves as they are: a session has one value of each.
     pub(super) variables: BTreeSet<String>,
+    /// The names that the cells of its solution define.
+    pub(super) solved: BTreeSet<String>,
+    /// What the functions among those take and return.
+    pub(super) signatures: BTreeMap<String, String>,
 }
 
 /// Runs the master's solution, and finds out what tests can take from a student.
@@ -37,11 +42,7 @@ pub(super) async fn try_solution(setting: &Setting, master: &Master) -> anyhow::
         })
         .collect();
     let Executed { outcomes, .. } = execute(setting, &steps, None).await;
-    let mut reference = Reference {
-        takes: vec![BTreeSet::new(); master.cells.len()],
-        given: BTreeSet::new(),
-        variables: BTreeSet::new(),
-    };
+    let mut reference = Reference { takes: vec![BTreeSet::new(); master.cells.len()], ..Reference::default() };
     let mut names = BTreeSet::new();
     for ((at, cell), outcome) in code().zip(&outcomes) {
         reference.takes[at].clone_from(&names);
@@ -64,6 +65,10 @@ pub(super) async fn try_solution(setting: &Setting, master: &Master) -> anyhow::
         if cell.role == Role::Given {
             reference.given.extend(declared_names(&cell.source));
             reference.variables.extend(declared_variables(&cell.source));
+        }
+        if cell.role.is_written_by_students() {
+            reference.solved.extend(declared_names(&cell.source));
+            reference.signatures.extend(signatures(&cell.source));
         }
         if let Ok(ran) = outcome {
             names.extend(ran.names.iter().cloned());
