@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use oxtorch_grader::submissions::Pattern;
-use oxtorch_grader::{Bounds, Cluster, Options, Sandbox, Share};
+use oxtorch_grader::{Bounds, Cluster, Limits, Options, Sandbox, Share};
 use oxtorch_grading::rules::{Deadline, Rules};
 use oxtorch_grading::{Graded, report};
 use oxtorch_system::home::Home;
@@ -140,18 +140,20 @@ pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
         output: arguments.output,
         // The login node has other processors than those that do the work.
         jobs: arguments.jobs.map_or_else(|| if arguments.slurm { 1 } else { processors() }, usize::from),
-        threads: arguments.threads.into(),
         share: arguments.share,
         sandbox: arguments.sandbox,
-        bounds: Bounds {
-            memory: arguments.memory << 20,
-            disk: arguments.disk << 20,
-            processes: arguments.processes,
-            network: arguments.network,
+        limits: Limits {
+            bounds: Bounds {
+                memory: arguments.memory << 20,
+                disk: arguments.disk << 20,
+                processes: arguments.processes,
+                network: arguments.network,
+            },
+            cell_timeout: arguments.cell_timeout,
+            timeout: arguments.timeout,
+            output_limit: usize::from(arguments.output_limit) << 20,
+            threads: arguments.threads.into(),
         },
-        cell_timeout: arguments.cell_timeout,
-        timeout: arguments.timeout,
-        output_limit: usize::from(arguments.output_limit) << 20,
         names: arguments.name,
         data: arguments.data.map_or_else(|| Ok(beside), |data| std::path::absolute(data).map(Some))?,
         only: arguments.only,

@@ -8,7 +8,6 @@ mod reference;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use oxtorch_grading::rules::Rules;
@@ -22,9 +21,9 @@ use crate::batch::files::{Class, Files, Kept};
 use crate::batch::one::grade_one;
 use crate::batch::reference::try_solution;
 use crate::crates;
-use crate::sandbox::{Bounds, Sandbox};
+use crate::sandbox::Sandbox;
 use crate::submissions::{Pattern, Submission, Submissions};
-use crate::worker::Setting;
+use crate::worker::{Limits, Setting};
 
 /// What is graded, and how.
 #[derive(Debug, Clone)]
@@ -37,20 +36,12 @@ pub struct Options {
     pub output: PathBuf,
     /// How many notebooks run at the same time.
     pub jobs: usize,
-    /// How many threads the operations of each use: as many at any time, so that what is computed is the same.
-    pub threads: usize,
     /// Grade this part alone, and write nothing of the class.
     pub share: Option<Share>,
     /// How a notebook is kept apart.
     pub sandbox: Sandbox,
     /// What a notebook may take.
-    pub bounds: Bounds,
-    /// The longest that a cell may run.
-    pub cell_timeout: Duration,
-    /// The longest that a notebook may run.
-    pub timeout: Duration,
-    /// What is kept of a cell's outputs, in bytes.
-    pub output_limit: usize,
+    pub limits: Limits,
     /// The student in the name of a file.
     pub names: Pattern,
     /// A folder that stands beside each notebook, as it stands beside the master.
@@ -86,8 +77,9 @@ impl FromStr for Share {
 ///
 /// # Errors
 ///
-/// Where the master or the submissions cannot be read, where the sandbox does not work, where the master's solution
-/// does not pass its own tests, or where the results cannot be written. What is wrong with one submission is no error.
+/// Where the master or the submissions cannot be read, where the master's solution does not pass its own tests, or
+/// where the results cannot be written. What is wrong with one submission is no error, so see first that the sandbox
+/// works.
 pub async fn grade(
     options: &Options,
     master: &Master,
@@ -95,7 +87,6 @@ pub async fn grade(
     program: PathBuf,
     tell: impl Fn(&Graded),
 ) -> anyhow::Result<Vec<Graded>> {
-    options.sandbox.check()?;
     let Work { assignment, submissions, files, of_all } = Work::prepare(options)?;
     let cache = files.cache()?;
     let crates = crates::of_master(master);
@@ -104,11 +95,7 @@ pub async fn grade(
         runtime,
         program,
         cache: cache.path().to_owned(),
-        bounds: options.bounds,
-        cell_timeout: options.cell_timeout,
-        timeout: options.timeout,
-        output_limit: options.output_limit,
-        threads: options.threads,
+        limits: options.limits,
         crates: (crates, None),
         data: options.data.clone(),
     };
@@ -199,8 +186,7 @@ impl Work {
         }
         let text =
             std::fs::read(&options.master).with_context(|| format!("cannot read {}", options.master.display()))?;
-        let limits = (options.bounds, options.cell_timeout, options.timeout, options.output_limit, options.threads);
-        let of_all = format!("{} {limits:?}", fingerprint(&text));
+        let of_all = format!("{} {:?}", fingerprint(&text), options.limits);
         Ok(Self { assignment, submissions, files: Files::in_folder(&options.output)?, of_all })
     }
 

@@ -21,3 +21,4 @@ mod worker;
 pub use batch::{Options, Share, fill_in, grade};
 pub use sandbox::{Bounds, Sandbox, SandboxError};
 pub use slurm::{Cluster, grade_on_cluster};
+pub use worker::Limits;

@@ -98,12 +98,12 @@ async fn submit(options: &Options, cluster: &Cluster, submissions: usize) -> any
     std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let tasks = cluster.tasks.clamp(1, submissions);
     let each = submissions.div_ceil(tasks).div_ceil(options.jobs.max(1)) as u64;
-    let minutes = (each * options.timeout.as_secs()).div_ceil(60) + 5;
-    let megabytes = options.jobs as u64 * (options.bounds.memory >> 20) + OWN_MEGABYTES;
+    let minutes = (each * options.limits.timeout.as_secs()).div_ceil(60) + 5;
+    let megabytes = options.jobs as u64 * (options.limits.bounds.memory >> 20) + OWN_MEGABYTES;
     let mut command = Command::new("sbatch");
     command.args(["--wait", "--requeue", "--open-mode=append", "--job-name=oxtorch-grade"]);
     command.arg(format!("--array=0-{}", tasks - 1));
-    command.arg(format!("--cpus-per-task={}", options.jobs * options.threads));
+    command.arg(format!("--cpus-per-task={}", options.jobs * options.limits.threads));
     command.arg(format!("--mem={megabytes}M"));
     command.arg(format!("--time={minutes}"));
     command.arg(format!("--output={}", logs.join("task-%a.log").display()));

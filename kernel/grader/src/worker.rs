@@ -14,7 +14,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::Instant;
 
 use crate::messages::{Author, Begin, FromSession, Ran, RunCell, Said, ToSession};
-use crate::sandbox::{self, Bounds, Confined, Sandbox};
+use crate::sandbox::{self, Bounds, Running, Sandbox};
 
 /// How much longer than its cell may run a session is waited for: it compiles, interrupts, ends a process.
 const GRACE: Duration = Duration::from_secs(30);
@@ -26,6 +26,21 @@ const BEFORE_NEXT_TRY: Duration = Duration::from_secs(2);
 /// How often the cells before a test run again because the process that ran them has ended.
 const MOST_RESTARTS: usize = 5;
 
+/// What a notebook may take. What it is marked by depends on this, and on nothing else of how it is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// What all that it starts may take.
+    pub bounds: Bounds,
+    /// The longest that a cell may run.
+    pub cell_timeout: Duration,
+    /// The longest that a notebook may run.
+    pub timeout: Duration,
+    /// What is kept of a cell's outputs, in bytes.
+    pub output_limit: usize,
+    /// How many threads its operations use: as many at any time, so that what is computed is the same.
+    pub threads: usize,
+}
+
 /// What all notebooks of a class are run with.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
@@ -35,15 +50,7 @@ pub(crate) struct Setting {
     pub(crate) program: PathBuf,
     /// What the class has compiled.
     pub(crate) cache: PathBuf,
-    pub(crate) bounds: Bounds,
-    /// The longest that a cell may run.
-    pub(crate) cell_timeout: Duration,
-    /// The longest that a notebook may run.
-    pub(crate) timeout: Duration,
-    /// What is kept of a cell's outputs, in bytes.
-    pub(crate) output_limit: usize,
-    /// How many threads the operations of a notebook use.
-    pub(crate) threads: usize,
+    pub(crate) limits: Limits,
     /// The lines by which a student's cell may ask for crates, and where those are.
     pub(crate) crates: (Vec<String>, Option<PathBuf>),
     /// A folder of the teacher's that stands beside each notebook.
@@ -131,8 +138,8 @@ async fn try_to_execute(setting: &Setting, steps: &[Step], files: Option<PathBuf
             break;
         }
     }
-    let ran_out_of_memory = session.confined.ran_out_of_memory();
-    session.confined.end().await;
+    let ran_out_of_memory = session.running.ran_out_of_memory();
+    session.running.end().await;
     Executed { outcomes, ran_out_of_memory }
 }
 
@@ -146,7 +153,7 @@ enum Lost {
 }
 
 struct Session {
-    confined: Confined,
+    running: Running,
     reading: BufReader<OwnedReadHalf>,
     writing: OwnedWriteHalf,
     secret: String,
@@ -159,42 +166,42 @@ impl Session {
         let not_started = |error: io::Error| NotRun::NotStarted(error.to_string());
         let (ours, theirs) = StdUnixStream::pair().map_err(not_started)?;
         ours.set_nonblocking(true).map_err(not_started)?;
-        let starting = sandbox::Session {
+        let launch = sandbox::Launch {
             program: &setting.program,
             runtime: &setting.runtime,
             cache: &setting.cache,
             files: files.as_deref(),
-            bounds: setting.bounds,
-            threads: setting.threads,
+            bounds: setting.limits.bounds,
+            threads: setting.limits.threads,
             crates: setting.crates.1.as_deref(),
             data: setting.data.as_deref(),
         };
         let stdin = OwnedFd::from(theirs).into();
-        let (confined, places) = setting.sandbox.start(&starting, stdin).map_err(not_started)?;
+        let (running, places) = setting.sandbox.start(&launch, stdin).map_err(not_started)?;
         let (reading, writing) = tokio::net::UnixStream::from_std(ours).map_err(not_started)?.into_split();
         let secret = uuid::Uuid::new_v4().to_string();
         let mut session = Self {
-            confined,
+            running,
             reading: BufReader::new(reading),
             writing,
             secret: secret.clone(),
-            deadline: Instant::now() + setting.timeout,
-            cell_timeout: setting.cell_timeout,
+            deadline: Instant::now() + setting.limits.timeout,
+            cell_timeout: setting.limits.cell_timeout,
         };
         let begin = Begin {
             secret,
             runtime: setting.runtime.clone(),
             places,
-            output_limit: setting.output_limit,
+            output_limit: setting.limits.output_limit,
             is_confined: setting.sandbox != Sandbox::None,
-            network: setting.bounds.network,
+            network: setting.limits.bounds.network,
             crates: setting.crates.0.clone(),
         };
         let said = session.ask(&ToSession::Begin(Box::new(begin)), GRACE).await;
         match said {
             Ok(Said::Ready) => Ok(session),
             other => {
-                session.confined.end().await;
+                session.running.end().await;
                 Err(match other {
                     Ok(Said::Failed { why }) => NotRun::NotStarted(why),
                     Ok(_) => NotRun::SessionEnded,

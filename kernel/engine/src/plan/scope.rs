@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::plan::prelude::OF_RUST;
-use crate::plan::teacher::Graded;
+use crate::plan::teacher::UsesByAuthor;
 use crate::plan::{Plan, is_in};
 use crate::source::fragment::{Author, CellText};
 use crate::source::identifiers::Names;
@@ -38,7 +38,7 @@ pub struct Scope {
     pub(super) impls: Vec<Arc<Impl>>,
     pub(super) uses: Vec<UseLeaf>,
     /// What the teacher's cells see in place of that, where homework is graded.
-    pub(super) graded: Graded,
+    pub(super) uses_by_author: UsesByAuthor,
 }
 
 /// An import at the head of a cell's crate.
@@ -145,7 +145,7 @@ impl Scope {
                 self.uses.retain(|other| other != leaf);
             }
             self.uses.push(leaf.clone());
-            self.graded.learn(leaf, author);
+            self.uses_by_author.learn(leaf, author);
         }
     }
 

@@ -11,14 +11,14 @@ use crate::source::parse::{Impl, Item, ItemKind, UseLeaf};
 
 /// What is to be known of `use` declarations.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Graded {
+pub(super) struct UsesByAuthor {
     /// The teacher's, one a name.
     of_teacher: Vec<UseLeaf>,
     /// The student's, as code.
     of_student: BTreeSet<String>,
 }
 
-impl Graded {
+impl UsesByAuthor {
     /// Puts down a declaration.
     pub(super) fn learn(&mut self, leaf: &UseLeaf, author: Author) {
         match author {
@@ -75,7 +75,7 @@ impl Scope {
     pub fn show_to_teacher(&mut self, takes: &BTreeSet<String>) {
         let own = self.items.iter().filter(|live| live.author().is_teacher());
         let own: BTreeSet<String> = own.flat_map(|live| live.item.names.clone()).collect();
-        let Graded { of_teacher, of_student } = &self.graded;
+        let UsesByAuthor { of_teacher, of_student } = &self.uses_by_author;
         let is_taken_use =
             |leaf: &UseLeaf| leaf.name.as_ref().is_some_and(|name| takes.contains(name) && !own.contains(name));
         self.uses.retain(|leaf| {

@@ -11,7 +11,7 @@ use oxtorch_system::child;
 use tokio::process::Command;
 
 use crate::messages::Places;
-use crate::sandbox::{OF_ETC, OF_PROC, OF_SYSTEM, SandboxError, Session, folders_of};
+use crate::sandbox::{Launch, OF_ETC, OF_PROC, OF_SYSTEM, SandboxError, folders_of};
 
 /// Who a notebook runs as.
 const USER: &str = "1000";
@@ -43,8 +43,8 @@ pub(super) fn check() -> Result<(), SandboxError> {
 }
 
 /// The folders of a session, as it sees them.
-pub(super) fn places(session: &Session<'_>) -> Places {
-    let files = session.files.map(|_| FILES.into());
+pub(super) fn places(launch: &Launch<'_>) -> Places {
+    let files = launch.files.map(|_| FILES.into());
     let (work, own, temporary, cache) = (WORK.into(), OWN.into(), TEMPORARY.into(), CACHE.into());
     // It stands beside the notebook already, and cannot be changed there.
     Places { work, own, temporary, cache, files, data: None }
@@ -56,8 +56,8 @@ fn beside(data: &Path) -> PathBuf {
 }
 
 /// The command that starts this program in namespaces of its own.
-pub(super) fn command(session: &Session<'_>) -> Command {
-    let Session { program, runtime, bounds, .. } = *session;
+pub(super) fn command(launch: &Launch<'_>) -> Command {
+    let Launch { program, runtime, bounds, .. } = *launch;
     let mut command = StdCommand::new("bwrap");
     command.args(APART).args(["--new-session", "--clearenv"]);
     // Root outside is an ordinary user in there.
@@ -77,18 +77,18 @@ pub(super) fn command(session: &Session<'_>) -> Command {
     for folder in [WORK, OWN, TEMPORARY] {
         command.args(["--size", &size, "--tmpfs", folder]);
     }
-    for path in folders_of(runtime).iter().map(PathBuf::as_path).chain(session.crates).chain([program]) {
+    for path in folders_of(runtime).iter().map(PathBuf::as_path).chain(launch.crates).chain([program]) {
         command.arg("--ro-bind").arg(path).arg(path);
     }
-    command.arg("--bind").arg(session.cache).arg(CACHE);
-    if let Some(files) = session.files {
+    command.arg("--bind").arg(launch.cache).arg(CACHE);
+    if let Some(files) = launch.files {
         command.arg("--ro-bind").arg(files).arg(FILES);
     }
-    if let Some(data) = session.data {
+    if let Some(data) = launch.data {
         command.arg("--ro-bind").arg(data).arg(beside(data));
     }
     command.args(["--remount-ro", "/dev", "--remount-ro", "/"]);
-    for (name, value) in session.environment(&places(session)) {
+    for (name, value) in launch.environment(&places(launch)) {
         command.arg("--setenv").arg(name).arg(value);
     }
     command.arg("--").arg(program);

@@ -17,7 +17,7 @@ const WANTED: ABI = ABI::V6;
 
 /// What can be opened.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Rules {
+pub(crate) struct Access {
     /// To be read and run.
     pub(crate) read: Vec<PathBuf>,
     /// To be written as well.
@@ -26,17 +26,17 @@ pub(crate) struct Rules {
     pub(crate) network: bool,
 }
 
-impl Rules {
+impl Access {
     /// Makes them ready to be put on a process.
     ///
     /// # Errors
     ///
     /// Where this system has no Landlock.
-    pub(crate) fn ready(&self) -> io::Result<Confined> {
+    pub(crate) fn ready(&self) -> io::Result<ReadyRules> {
         let rules = self.created().map_err(io::Error::other)?;
         let rules: Option<OwnedFd> = rules.into();
         let rules = rules.ok_or_else(|| io::Error::other("this system has no Landlock (Linux 5.13 has it)"))?;
-        Ok(Confined(Arc::new(rules)))
+        Ok(ReadyRules(Arc::new(rules)))
     }
 
     fn created(&self) -> Result<RulesetCreated, landlock::RulesetError> {
@@ -56,11 +56,11 @@ impl Rules {
     }
 }
 
-/// Rules that are ready to be put on a process.
+/// Access that are ready to be put on a process.
 #[derive(Debug, Clone)]
-pub(crate) struct Confined(Arc<OwnedFd>);
+pub(crate) struct ReadyRules(Arc<OwnedFd>);
 
-impl Confined {
+impl ReadyRules {
     /// Puts them on this thread, and on all that it starts. May be called between fork and exec.
     pub(crate) fn put_on(&self) -> io::Result<()> {
         // SAFETY: two system calls that take numbers; the descriptor is one of rules, and open as long as this is.
@@ -88,7 +88,7 @@ mod tests {
             std::fs::write(folder.join("text"), "a").expect("can be written");
         }
         let system = ["/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache"].map(PathBuf::from);
-        let rules = Rules { read: system.into(), write: vec![own.clone(), "/dev/null".into()], network: false };
+        let rules = Access { read: system.into(), write: vec![own.clone(), "/dev/null".into()], network: false };
         let Ok(confined) = rules.ready() else {
             eprintln!("skipped: this system has no Landlock");
             return;

@@ -108,7 +108,7 @@ pub struct Bounds {
 
 /// A session that was started.
 #[derive(Debug)]
-pub(crate) struct Confined {
+pub(crate) struct Running {
     pub(crate) child: Child,
     /// Removed with what is in it, when the session has ended.
     cgroup: Option<Cgroup>,
@@ -116,7 +116,7 @@ pub(crate) struct Confined {
     _folder: Option<tempfile::TempDir>,
 }
 
-impl Confined {
+impl Running {
     /// Ends it, with all that it has started.
     pub(crate) async fn end(mut self) {
         let _ = self.child.start_kill();
@@ -143,34 +143,34 @@ impl Sandbox {
     /// Where it does not, with the reason.
     pub fn check(self) -> Result<(), SandboxError> {
         if self != Self::None {
-            let rules = landlock::Rules { network: true, ..landlock::Rules::default() };
+            let rules = landlock::Access { network: true, ..landlock::Access::default() };
             rules.ready().map_err(|error| SandboxError::NoLandlock(error.to_string()))?;
         }
         if self == Self::Bwrap { bwrap::check() } else { Ok(()) }
     }
 
     /// Starts a session in it, and says where its folders are, as the session sees them.
-    pub(crate) fn start(self, session: &Session<'_>, stdin: Stdio) -> io::Result<(Confined, Places)> {
+    pub(crate) fn start(self, launch: &Launch<'_>, stdin: Stdio) -> io::Result<(Running, Places)> {
         let folder = match self {
             Self::Bwrap => None,
             Self::Landlock | Self::None => Some(tempfile::Builder::new().prefix("oxtorch-").tempdir()?),
         };
         let (mut command, places) = match &folder {
-            None => (bwrap::command(session), bwrap::places(session)),
-            Some(folder) => (Command::new(session.program), session.places_in(folder.path())?),
+            None => (bwrap::command(launch), bwrap::places(launch)),
+            Some(folder) => (Command::new(launch.program), launch.places_in(folder.path())?),
         };
         let rules = match &folder {
             Some(_) if self == Self::Landlock => {
-                command.env_clear().envs(session.environment(&places));
-                Some(session.rules(&places).ready()?)
+                command.env_clear().envs(launch.environment(&places));
+                Some(launch.rules(&places).ready()?)
             }
             _ => None,
         };
-        command.arg(COMMAND).env(THREADS, session.threads.to_string());
+        command.arg(COMMAND).env(THREADS, launch.threads.to_string());
         command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let cgroup = Cgroup::new(session.bounds);
+        let cgroup = Cgroup::new(launch.bounds);
         let join = cgroup.as_ref().map(Cgroup::joiner).transpose()?;
-        let Bounds { disk: files, processes, memory, .. } = session.bounds;
+        let Bounds { disk: files, processes, memory, .. } = launch.bounds;
         // SAFETY: between fork and exec this calls only functions that may be called there: it writes a number that was
         // made before to files that were opened before, and sets limits.
         unsafe {
@@ -185,16 +185,16 @@ impl Sandbox {
                         limit(libc::RLIMIT_DATA, memory);
                     }
                 }
-                rules.as_ref().map_or(Ok(()), landlock::Confined::put_on)
+                rules.as_ref().map_or(Ok(()), landlock::ReadyRules::put_on)
             });
         }
-        Ok((Confined { child: command.spawn()?, cgroup, _folder: folder }, places))
+        Ok((Running { child: command.spawn()?, cgroup, _folder: folder }, places))
     }
 }
 
 /// What is to be started in a sandbox.
 #[derive(Debug)]
-pub(crate) struct Session<'a> {
+pub(crate) struct Launch<'a> {
     /// This program.
     pub(crate) program: &'a Path,
     /// What cells run against.
@@ -213,7 +213,7 @@ pub(crate) struct Session<'a> {
     pub(crate) data: Option<&'a Path>,
 }
 
-impl Session<'_> {
+impl Launch<'_> {
     /// The folders of a session without namespaces.
     fn places_in(&self, folder: &Path) -> io::Result<Places> {
         let [work, own, temporary] = ["work", "own", "tmp"].map(|name| folder.join(name));
@@ -247,13 +247,13 @@ impl Session<'_> {
     }
 
     /// What a session without namespaces can open.
-    fn rules(&self, places: &Places) -> landlock::Rules {
+    fn rules(&self, places: &Places) -> landlock::Access {
         let mut read = readable_by_all(self.runtime);
         read.extend([self.program].into_iter().chain(self.crates).map(Path::to_owned));
         read.extend(self.files.into_iter().chain(self.data).map(Path::to_owned));
         let mut write = vec![places.work.clone(), places.own.clone(), places.temporary.clone(), self.cache.to_owned()];
         write.extend(DEVICES.iter().map(PathBuf::from));
-        landlock::Rules { read, write, network: self.bounds.network }
+        landlock::Access { read, write, network: self.bounds.network }
     }
 }
 
@@ -271,12 +271,12 @@ fn limit(what: libc::__rlimit_resource_t, to: u64) {
 
 /// What cells can open: the system, the runtime, and the compiled cells, to be read; their own folder, and that of
 /// temporary files.
-pub(crate) fn rules_of_cells(runtime: &Runtime, places: &Places, network: bool) -> landlock::Rules {
+pub(crate) fn rules_of_cells(runtime: &Runtime, places: &Places, network: bool) -> landlock::Access {
     let mut read = readable_by_all(runtime);
     read.extend(places.files.iter().chain(&places.data).cloned());
     read.push(places.own.join(CELLS));
     let own = [places.work.clone(), places.temporary.clone()];
-    landlock::Rules { read, write: own.into_iter().chain(DEVICES.iter().map(PathBuf::from)).collect(), network }
+    landlock::Access { read, write: own.into_iter().chain(DEVICES.iter().map(PathBuf::from)).collect(), network }
 }
 
 /// What sessions and cells read: the system and the runtime.
