@@ -10,12 +10,13 @@ use syn::spanned::Spanned as _;
 use syn::visit::Visit;
 
 use crate::diagnostic::Diagnostic;
-use crate::emit::Emission;
+use crate::emit::{Emission, VariableId};
 use crate::emit::emission::{CellVariable, shared};
 use crate::emit::repair::values_moved_into_closures;
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, mentions, raw};
 use crate::source::nesting::parsed;
+use crate::source::parse::LetValue;
 
 /// A closure within a statement, and what it gets for itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,6 +96,18 @@ impl Emission {
     fn handed_on_at(&self, place: Range<usize>, all: &BTreeSet<HandedOn>) -> Option<HandedOn> {
         let (statement, _) = self.fragment(place)?;
         all.iter().find(|closure| closure.is_in(statement)).cloned()
+    }
+
+    /// Whether a closure is the value of a new variable: of such a one, the variable decides what it has for itself.
+    pub(super) fn is_value_of(&self, closure: &HandedOn, id: VariableId) -> bool {
+        let CellVariable { value: LetValue::Closure(value), declared, .. } = &self.variables[id] else { return false };
+        let declares = |statement: &&Fragment| {
+            closure.is_in(statement)
+                && Arc::ptr_eq(&statement.cell, &declared.cell)
+                && statement.range.contains(&declared.range.start)
+        };
+        let statement = self.fragments.iter().find(declares);
+        statement.is_some_and(|statement| statement.range.start + closure.start == value.range.start)
     }
 
     /// What a statement means by a name, if it is a variable.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
+use crate::emit::handed_on::HandedOn;
 use crate::emit::{CellVariable, Decisions, Emission, Inserted, Number, VariableId};
 use crate::plan::opaque::Naming;
 use crate::source::identifiers::Names;
@@ -273,6 +274,7 @@ fn learn_one(
                 && !before.sharing.contains(&id)
             {
                 next.sharing.insert(id);
+                next.handed_on.retain(|closure| !emission.is_value_of(closure, id));
                 return;
             }
             next.lenders.extend(borrowers.iter().filter_map(|id| Some((*id, lender.clone()?))));
@@ -426,7 +428,11 @@ fn hand_on(errors: &[&Diagnostic], emission: &Emission, file: &str, decisions: &
         let of_variable =
             marks_of(error, emission, file).iter().any(|marked| matches!(marked.mark, Inserted::Probe(_)));
         let closure = if of_variable { None } else { emission.handed_on(error, file) };
-        next.handed_on.extend(closure.filter(|closure| !decisions.handed_on_as_written.contains(closure)));
+        let has_its_own = |closure: &HandedOn| {
+            decisions.handed_on_as_written.contains(closure)
+                || decisions.sharing.iter().any(|id| emission.is_value_of(closure, *id))
+        };
+        next.handed_on.extend(closure.filter(|closure| !has_its_own(closure)));
     }
     (next != *decisions).then_some(next)
 }
