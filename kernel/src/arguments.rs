@@ -113,10 +113,10 @@ Exit status: 0 when it can be handed in, 1 when something costs points or the no
 
 #[derive(Debug, Subcommand)]
 pub enum AssignmentCommand {
-    /// Run the solution three times and the students' version once, and say what does not hold
+    /// Run the solution three times, the students' version and wrong solutions once, and say what does not hold
     #[command(after_help = "\
 Every test has to pass on the solution and to fail on the stubs, stubs have to compile, and the solution has to show the
-same each time.
+same each time. Files wrong/*.rs beside the master are typical mistakes, each with the tests that lose points by it.
 
 Exit status: 0 when all holds, 1 when something does not, 2 when the notebook cannot be a master.")]
     Check {

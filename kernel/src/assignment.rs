@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use oxtorch_grading::{Homework, Master, Problem, Role, Trial, release};
+use oxtorch_grading::{Homework, Master, Problem, Role, Trial, WrongSolution, release};
 use oxtorch_system::terminal::{answer, say};
 use serde_json::{Map, Value};
 use tokio::process::Command;
@@ -65,11 +65,14 @@ fn write(document: &Value, to: &Path) -> anyhow::Result<()> {
     std::fs::write(to, text).with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// Runs the solution several times and the students' version once, and says what does not hold: every test passes on
-/// the solution and fails on the stubs, stubs compile, and the solution shows the same each time. It is an error where
-/// something does not hold.
+/// Runs the solution several times, the students' version once, and each wrong solution that lies in the folder `wrong`
+/// beside the master. Says what does not hold: every test passes on the solution and fails on the stubs, stubs compile,
+/// the solution shows the same each time, and a wrong solution loses the points that it should lose, and no others. It
+/// is an error where something does not hold.
 pub async fn check(path: &Path, timeout: Option<Duration>) -> anyhow::Result<()> {
     let master = read(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (wrong, mut problems) = wrong_solutions(&folder.join("wrong"), &master)?;
     let work = tempfile::tempdir().context("cannot create a temporary folder")?;
     let mut runs = Vec::new();
     for number in 1..=RUNS {
@@ -78,22 +81,58 @@ pub async fn check(path: &Path, timeout: Option<Duration>) -> anyhow::Result<()>
         let took = begin.elapsed().as_secs_f64();
         say(format_args!("run {number} of {RUNS} of the solution: {took:.1} s"));
     }
-    // Beside the master: cells read files from there.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let released = tempfile::Builder::new()
-        .prefix(".oxtorch-")
-        .suffix(".ipynb")
-        .tempfile_in(folder)
-        .with_context(|| format!("cannot write into {}", folder.display()))?;
-    write(&release(&master), released.path())?;
-    let stubs = execute(released.path(), &work.path().join("stubs.ipynb"), timeout).await?;
-
+    let stubs = execute_beside(folder, &release(&master), work.path(), timeout).await?;
     let trial = Trial::new(&master, runs, stubs);
-    let problems = trial.problems();
+    problems.extend(trial.problems());
+    for (number, mistake) in wrong.iter().enumerate() {
+        say(format_args!("wrong solution {} of {}: {}", number + 1, wrong.len(), mistake.name));
+        let run = execute_beside(folder, &mistake.notebook(&master), work.path(), timeout).await?;
+        problems.extend(mistake.problems(&master, &run));
+    }
     answer(format_args!("{}{} points in all", trial.table(), master.points()));
     tell(&problems);
     anyhow::ensure!(problems.is_empty(), "{} of the cells are not as they have to be", problems.len());
     Ok(())
+}
+
+/// The wrong solutions in a folder, which need not be there, and what is wrong with those that cannot be used.
+fn wrong_solutions(folder: &Path, master: &Master) -> anyhow::Result<(Vec<WrongSolution>, Vec<Problem>)> {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    if !folder.is_dir() {
+        return Ok((found, problems));
+    }
+    let cannot = || format!("cannot read {}", folder.display());
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        paths.push(entry.with_context(cannot)?.path());
+    }
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    paths.sort();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        match WrongSolution::read(&name, &text, master) {
+            Ok(wrong) => found.push(wrong),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok((found, problems))
+}
+
+/// Runs a notebook that was made of a master, beside it: cells read files from there.
+async fn execute_beside(
+    folder: &Path,
+    notebook: &Value,
+    work: &Path,
+    timeout: Option<Duration>,
+) -> anyhow::Result<Map<String, Value>> {
+    let beside = tempfile::Builder::new()
+        .prefix(".oxtorch-")
+        .suffix(".ipynb")
+        .tempfile_in(folder)
+        .with_context(|| format!("cannot write into {}", folder.display()))?;
+    write(notebook, beside.path())?;
+    execute(beside.path(), &work.join("made.ipynb"), timeout).await
 }
 
 /// Runs a notebook from its first cell to its last and says what its author should know before it is handed in. It is

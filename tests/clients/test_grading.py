@@ -82,6 +82,26 @@ def test_what_does_not_hold_is_said_cell_by_cell(assignment):
         assert line in done.stderr, done.stderr
 
 
+def test_a_wrong_solution_that_keeps_points_it_should_lose_is_said(assignment, tmp_path):
+    (tmp_path / "wrong").mkdir()
+    zero = "//! It gives 0 for what is empty.\n//! fails: test-mean\n\n// cell: mean\n"
+    zero += "fn mean(values: &[f64]) -> Option<f64> { Some(values.iter().sum::<f64>() / values.len().max(1) as f64) }\n"
+    (tmp_path / "wrong/zero.rs").write_text(zero)
+    cells = [GIVEN, solution(MEAN), graded(TEST)]
+    done = assignment("check", cells)
+    assert done.returncode == 0, done.stderr
+    assert "wrong solution 1 of 1: zero" in done.stderr
+    (tmp_path / "wrong/unlike.rs").write_text(zero.replace("cell: mean", "cell: median"))
+    done = assignment("check", [*cells[:2], graded("assert_eq!(mean(&[1.0, 2.0]), Some(1.5));")])
+    assert done.returncode == 1
+    for line in [
+        "the wrong solution `unlike`: the master has no cell `median` that students write",
+        "cell 3 of the notebook: the test `test-mean` gives all its points on the wrong solution `zero`: It gives 0",
+    ]:
+        assert line in done.stderr, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["master.ipynb", "wrong"]
+
+
 def test_students_get_stubs_that_compile(assignment, tmp_path):
     cells = [GIVEN, solution(MEAN), graded(TEST), answer("It divides by zero.")]
     done = assignment("release", cells, "-o", "homework.ipynb")

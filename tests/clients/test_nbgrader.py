@@ -96,7 +96,7 @@ def course(python, tmp_path_factory):
     course.nbgrader("generate_assignment", NAME)
     course.nbgrader("db", "assignment", "add", NAME, f"--duedate={DUE} UTC")
     solution = read(MASTER)
-    overflows, _ = with_mistake(COURSE / NAME / "wrong/01-softmax-overflows.json")
+    overflows, _ = with_mistake(COURSE / NAME / "wrong/01-softmax-overflows.rs")
     course.submit("solves", solution)
     course.submit("overflows", overflows)
     course.submit("deletes", solution, deleted=["test-gradient"])

@@ -35,4 +35,4 @@ pub use master::{Master, MasterCell, Part, Problem, Role};
 pub use release::release;
 pub use results::{Flag, Graded, Question, Verdict, fingerprint};
 pub use rules::{Mark, Rules};
-pub use trial::Trial;
+pub use trial::{Trial, WrongSolution};
