@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use oxtorch_engine::IS_CHECKED;
 use oxtorch_grading::{Homework, Master, Problem, Role, Trial, WrongSolution, release};
 use oxtorch_system::terminal::{answer, say};
 use serde_json::{Map, Value};
@@ -164,6 +165,7 @@ async fn execute(notebook: &Path, to: &Path, timeout: Option<Duration>) -> anyho
     let program = std::env::current_exe().context("cannot find the path of this program")?;
     let mut command = Command::new(program);
     command.arg("run").arg(notebook).arg("-o").arg(to).arg("--allow-errors").stdin(Stdio::null());
+    command.env(IS_CHECKED, "1");
     if let Some(timeout) = timeout {
         command.arg("--timeout").arg(timeout.as_secs_f64().to_string());
     }

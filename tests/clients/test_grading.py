@@ -82,6 +82,17 @@ def test_what_does_not_hold_is_said_cell_by_cell(assignment):
         assert line in done.stderr, done.stderr
 
 
+def test_a_check_that_stands_in_the_notebook_does_not_check_itself(tmp_path):
+    cells = [new_code_cell("let x = 1;\nx + 1"), new_code_cell(":check homework.ipynb")]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "homework.ipynb")
+    run = subprocess.run([OXTORCH, "run", "homework.ipynb"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert "it can be handed in" in read(tmp_path / "homework.ipynb").cells[1].outputs[0].text
+    command = [OXTORCH, "check", "homework.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "it can be handed in\n"), done.stderr
+
+
 def test_a_wrong_solution_that_keeps_points_it_should_lose_is_said(assignment, tmp_path):
     (tmp_path / "wrong").mkdir()
     zero = "//! It gives 0 for what is empty.\n//! fails: test-mean\n\n// cell: mean\n"

@@ -30,5 +30,6 @@ mod source;
 pub use cell::NativeEngine;
 pub use compile::cache::Cache;
 pub use host::Confinement;
+pub use perform::shell::IS_CHECKED;
 pub use plan::prelude::is_name_of_every_cell;
 pub use source::words::{declared_names, declared_variables};

@@ -19,10 +19,15 @@ const VARIABLES: [(&str, &str); 3] = [("PYTHONUNBUFFERED", "1"), ("PAGER", "cat"
 
 /// In which Jupyter's server tells a kernel the notebook that it was started for.
 const NOTEBOOK: &str = "JPY_SESSION_NAME";
+/// Which the command `check` sets while it runs a notebook: a `:check` in there would check the same without end.
+pub const IS_CHECKED: &str = "OXTORCH_IS_CHECKED";
 
 impl NativeEngine {
     /// Checks a notebook as it is saved.
     pub(super) async fn check(&mut self, named: Option<String>, call: Execution<'_>) -> Result<(), CellError> {
+        if std::env::var_os(IS_CHECKED).is_some() {
+            return Ok(());
+        }
         let folder = self.current_dir()?;
         let notebook = match named {
             Some(named) => folder.join(named),
