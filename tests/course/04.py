@@ -85,7 +85,7 @@ def main():
         recipe = {"epochs": 5, "batch": 32, "rate": 0.01}
         net = fit(residual_network([12, 24, 48]), images[train], labels[train], **recipe, most=1)
         seconds = time.perf_counter() - start
-        print(f"seed {seed}: accuracy {accuracy(net, images[test], labels[test]):.4f}, {seconds:.1f} s")
+        print(f"seed {seed}: accuracy {accuracy(net, images[test], labels[test]):.4f}, {seconds:.1f} s", flush=True)
     count = sum(weights.numel() for weights in net.parameters())
     plain = fit(residual_network([12, 24, 48]), images[train], labels[train], **recipe, most=0)
     recipe = {"epochs": 10, "batch": 32, "rate": 0.005}
@@ -95,7 +95,7 @@ def main():
     x, y = images[test[:1000]], labels[test[:1000]]
     for name, net in networks.items():
         curve = [accuracy(net, F.pad(x, [shift, 0, 0, 0])[..., :28], y) for shift in range(11)]
-        print(f"{name:22}", " ".join(f"{value:.3f}" for value in curve))
+        print(f"{name:22}", " ".join(f"{value:.3f}" for value in curve), flush=True)
 
 
 if __name__ == "__main__":
