@@ -22,7 +22,7 @@ from torch.nn import functional as F
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY / "notebooks/course/07-large-models/data"
 LAYERS, HEADS, KV_HEADS, HEAD = 4, 4, 2, 32
-MATRICES = ["attn_q", "attn_v", "attn_output", "ffn_up", "ffn_down"]
+MATRICES = ["ffn_gate", "ffn_up", "ffn_down"]
 
 
 def read(name):
@@ -124,7 +124,7 @@ def nats_per_character(w, tokenizer, names, loras=None):
     return loss_of(w, windows, loras).item() * (len(tokens) - 1) / (len(text) - 1)
 
 
-def adapt(w, tokens, steps=60, rank=2, rate=1.5e-2):
+def adapt(w, tokens, steps=60, rank=2, rate=2e-2, batch=8):
     loras = {}
     for layer in range(LAYERS):
         for matrix in MATRICES:
@@ -135,7 +135,7 @@ def adapt(w, tokens, steps=60, rank=2, rate=1.5e-2):
     optimizer = torch.optim.Adam([x for a, b, _ in loras.values() for x in (a, b)])
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
-        windows = tokens[torch.randint(len(tokens) - 64, (16, 1)) + torch.arange(65)]
+        windows = tokens[torch.randint(len(tokens) - 64, (batch, 1)) + torch.arange(65)]
         optimizer.zero_grad()
         loss_of(w, windows, loras).backward()
         optimizer.step()
