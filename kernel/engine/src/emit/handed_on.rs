@@ -10,9 +10,9 @@ use syn::spanned::Spanned as _;
 use syn::visit::Visit;
 
 use crate::diagnostic::Diagnostic;
-use crate::emit::{Emission, VariableId};
 use crate::emit::emission::{CellVariable, shared};
 use crate::emit::repair::values_moved_into_closures;
+use crate::emit::{Emission, VariableId};
 use crate::source::fragment::{Edit, Fragment};
 use crate::source::identifiers::{Names, mentions, raw};
 use crate::source::nesting::parsed;

@@ -21,7 +21,8 @@ const HELP: [(&[&str], &str); 51] = [
     (&["index out of range in self"], "an embedding with n rows takes the indices 0 to n-1"),
     (
         &["backward through the graph a second time"],
-        "compute the loss again before each `backward()`; keep totals as numbers, `loss.double_value(&[])`",
+        "compute the loss again before each `backward()`; keep totals as numbers, `loss.double_value(&[])`; what the next step \
+         begins with, such as the state of an RNN, is `state.detach()`",
     ),
     (
         &["grad can be implicitly created only for scalar"],

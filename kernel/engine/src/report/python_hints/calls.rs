@@ -54,12 +54,12 @@ pub(super) const CALLS: [(&str, &str); 73] = [
     ("randperm", NUMBERS),
     (
         "sum",
-        "the argument is the kind of the result, as in `x.sum(Kind::Float)`; over one dimension it is \
+        "the argument is the kind of the result, as in `x.sum(Kind::Float)`, where `None` keeps that of `x`; over one dimension it is \
              `x.sum_dim_intlist(-1, false, Kind::Float)`",
     ),
     (
         "mean",
-        "the argument is the kind of the result, as in `x.mean(Kind::Float)`; over one dimension it is \
+        "the argument is the kind of the result, as in `x.mean(Kind::Float)`, where `None` keeps that of `x`; over one dimension it is \
               `x.mean_dim(0, false, Kind::Float)`",
     ),
     ("prod", "`x.prod(Kind::Float)`; over one dimension `x.prod_dim_int(0, false, Kind::Float)`"),
@@ -77,7 +77,7 @@ pub(super) const CALLS: [(&str, &str); 73] = [
     ("argsort", ORDER),
     ("topk", "`let (values, indices) = x.topk(3, -1, true, true);`: how many, the dimension, the largest ones, sorted"),
     ("softmax", SHARES),
-    ("log_softmax", SHARES),
+    ("log_softmax", "the dimension comes with a kind: `x.log_softmax(-1, Kind::Float)`"),
     ("cumsum", "the dimension comes with a kind: `x.cumsum(0, Kind::Float)`"),
     ("flatten", "from which dimension to which: `x.flatten(0, -1)`, or `x.flatten(1, -1)` for all but the batch"),
     ("size", "`x.size()` is the whole shape, `x.size()[0]` one of its sizes"),

@@ -90,7 +90,8 @@ fn comparison(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         }
     };
     let left = as_value(unborrowed(left));
-    let is_of_numbers = right.trim_start_matches('-').starts_with(|char: char| char.is_ascii_digit());
+    let is_of_numbers = right.trim_start_matches('-').starts_with(|char: char| char.is_ascii_digit())
+        || error.labels().any(|label| is_number(readable(label).trim_matches('`')));
     let compared = if is_of_numbers {
         format!("{left}.{method}({right})")
     } else {

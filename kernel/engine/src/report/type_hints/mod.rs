@@ -41,6 +41,16 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
             let to = [one, other].into_iter().find(|ty| ty.starts_with('f')).map_or("f64", |ty| ty);
             Some(Advice::help(format!("numbers of different types do not mix. Convert one of them, as in `n as {to}`")))
         }
+        ("E0277", [bound, ..]) if is_order_of_floats(bound) => {
+            let least = if text == "max" {
+                "`.copied().fold(f64::NEG_INFINITY, f64::max)`"
+            } else {
+                "`.copied().fold(f64::INFINITY, f64::min)`"
+            };
+            Some(Advice::instead(format!(
+                "floats have no total order, as NaN has no place in it. Write {least} behind `.iter()`, or `list.sort_by(f64::total_cmp)`"
+            )))
+        }
         ("E0277", [_, index])
             if message.contains("cannot be indexed by") && is_number(index) && *index != "{float}" =>
         {
@@ -90,8 +100,28 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
             "what outlives the cell, such as a thread, has to own what it uses: give it a clone, with `move ||`, or wait for it \
              inside `std::thread::scope`",
         )),
+        ("E0308", _) => integer_for_float(error).map(|ty| {
+            Advice::help(format!("`x as {ty}` makes an integer of a float and drops what is behind the point"))
+        }),
         _ => None,
     }
+}
+
+/// Whether a bound asks for an order of floats: `{float}: Ord`, `&f64: Ord`.
+fn is_order_of_floats(bound: &str) -> bool {
+    let ty = bound.strip_suffix(": Ord").map(|ty| ty.trim_start_matches('&'));
+    ty.is_some_and(|ty| is_number(ty) && (ty.starts_with('f') || ty == "{float}"))
+}
+
+/// The type of the integer that is expected where a float stands.
+fn integer_for_float(error: &Diagnostic) -> Option<String> {
+    error.labels().find_map(|label| {
+        let label = readable(label);
+        let (expected, found) = label.strip_prefix("expected `")?.split_once("`, found ")?;
+        let is_integer = is_number(expected) && expected.starts_with(['u', 'i']);
+        let is_float = found.starts_with("`f") || found == "floating-point number";
+        (is_integer && is_float).then(|| expected.to_owned())
+    })
 }
 
 /// The value that a part of is moved: `cache` of "`cache.0` moved here".
