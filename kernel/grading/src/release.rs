@@ -22,7 +22,9 @@ pub fn release(master: &Master) -> Value {
             to["outputs"] = json!([]);
             to["execution_count"] = Value::Null;
         }
-        complete(&mut to["metadata"]["nbgrader"]);
+        if let Some(metadata) = to["metadata"].get_mut("nbgrader") {
+            complete(metadata);
+        }
         match cell.role {
             Role::Free => {}
             Role::Solution | Role::Answer { .. } => to["metadata"]["deletable"] = false.into(),
@@ -80,9 +82,11 @@ mod tests {
             ),
             cell("markdown", "why", "gs", Some(2.0), "Since 42 is the answer."),
             cell("markdown", "task", "tl", Some(2.0), "Plot.\n// BEGIN MARK SCHEME\naxes: 1\n// END MARK SCHEME"),
+            json!({"cell_type": "markdown", "metadata": {}, "source": "Read this."}),
         ];
         let master = Master::read(&notebook(&cells)).expect("makes sense");
         let released = release(&master);
+        assert_eq!(released["cells"][6]["metadata"], json!({}), "a cell for nobody gets no metadata");
         let texts: Vec<String> = (0..6).map(|at| text_of(&released["cells"][at]["source"])).collect();
         assert_eq!(
             texts,
