@@ -18,6 +18,7 @@ mod executed;
 pub mod homework;
 pub mod marks;
 pub mod master;
+mod methods;
 mod points;
 pub mod release;
 pub mod report;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::marks::{self, MarkError, Region};
+use crate::methods;
 
 /// The version of nbgrader's metadata that is read and written.
 pub const SCHEMA: u64 = 3;
@@ -142,6 +143,7 @@ impl Master {
         }
         let (cells, mut problems) = read_cells(&document);
         problems.extend(twice(&cells));
+        problems.extend(methods::lost(&cells));
         if problems.is_empty() && !cells.iter().any(|cell| cell.role.points().is_some()) {
             let what = "nothing in it is worth points: give a test cell `points` in the panel \"Create Assignment\"";
             problems.extend(whole(what.to_owned()));
