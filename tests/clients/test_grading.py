@@ -80,6 +80,8 @@ def test_what_does_not_hold_is_said_cell_by_cell(assignment):
         "error: 4 of the cells are not as they have to be",
     ]:
         assert line in done.stderr, done.stderr
+    cells[3].metadata["tags"] = ["times"]
+    assert "the cell `time`" not in assignment("check", cells).stderr
 
 
 def test_a_check_that_stands_in_the_notebook_does_not_check_itself(tmp_path):
