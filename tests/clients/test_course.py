@@ -1,7 +1,7 @@
 """The assignments of the course: each holds what it promises, and marks typical mistakes where they are.
 
-`oxtorch assignment check` runs the same things one after the other, the solution three times. Here a class is graded:
-the solution, the students' version, and each wrong solution.
+`oxtorch assignment check` runs the solution three times, and each wrong solution by itself. Here a class is graded: the
+solution, the students' version, and somebody who makes all the mistakes, as far as they are in different cells.
 """
 
 import csv
@@ -19,6 +19,7 @@ ASSIGNMENTS = sorted(path.parent for path in COURSE.glob("*/master.ipynb"))
 # Who has handed in nothing but what was handed out.
 STUBS = "stubs"
 SOLUTION = "solution"
+MISTAKEN = "mistaken"
 # How far numbers may be from the saved ones: processors round differently, and training carries that on.
 NEAR = 0.05
 
@@ -42,12 +43,30 @@ def mistake(path):
 
 def with_mistake(path):
     """The solution of an assignment with the cells of a wrong one, and the tests that lose points then."""
-    notebook = read(path.parents[1] / "master.ipynb")
     fails, sources = mistake(path)
+    return with_cells(path.parents[1], sources), fails
+
+
+def with_cells(folder, sources):
+    notebook = read(folder / "master.ipynb")
     cells = {grade_id(cell): cell for cell in notebook.cells}
     for name, source in sources.items():
         cells[name].source = source
-    return notebook, fails
+    return notebook
+
+
+def mistaken(folder):
+    """Notebooks with as many of an assignment's mistakes as fit into one, and the tests that lose points in each."""
+    together = []
+    for path in sorted(folder.glob("wrong/*.rs")):
+        fails, sources = mistake(path)
+        fitting = (one for one in together if not one[1].keys() & sources.keys())
+        one = next(fitting, None)
+        if one is None:
+            together.append(one := (set(), {}))
+        one[0].update(fails)
+        one[1].update(sources)
+    return [(with_cells(folder, sources), fails) for fails, sources in together]
 
 
 def released(folder, to):
@@ -66,9 +85,9 @@ class Graded:
         submitted.mkdir()
         released(folder, submitted / f"{STUBS}.ipynb")
         nbformat.write(read(folder / "master.ipynb"), submitted / f"{SOLUTION}.ipynb")
-        self.mistakes = sorted(folder.glob("wrong/*.rs"))
-        for path in self.mistakes:
-            nbformat.write(with_mistake(path)[0], submitted / f"{path.stem}.ipynb")
+        self.mistaken = mistaken(folder)
+        for number, (notebook, _) in enumerate(self.mistaken):
+            nbformat.write(notebook, submitted / f"{MISTAKEN}-{number}.ipynb")
         # What stands in these notebooks is ours, so this needs no sandbox.
         command = [OXTORCH, "grade", folder / "master.ipynb", submitted, "-o", work / "out", "--sandbox", "none"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
@@ -102,11 +121,10 @@ def test_stubs_have_no_points_and_compile(graded):
     assert "C" not in letters, graded.said
 
 
-def test_a_typical_mistake_costs_points_of_its_own_tests_and_of_no_others(graded):
-    assert len(graded.mistakes) >= 3
-    for path in graded.mistakes:
-        points, (fails, _) = graded.points(path.stem), mistake(path)
-        assert [name for name, worth in graded.worth().items() if points[name] < worth] == fails, path.stem
+def test_typical_mistakes_cost_points_of_their_own_tests_and_of_no_others(graded):
+    for number, (_, fails) in enumerate(graded.mistaken):
+        points = graded.points(f"{MISTAKEN}-{number}")
+        assert {name for name, worth in graded.worth().items() if points[name] < worth} == fails, graded.said
 
 
 def texts(cell):
@@ -139,7 +157,8 @@ def test_what_lies_beside_the_master_is_made_of_it(graded, tmp_path):
             assert_alike(one, other, saved.source)
 
 
-def test_an_assignment_is_worth_100_points():
+def test_an_assignment_is_worth_100_points_and_has_mistakes_to_be_tried_with():
     for folder in ASSIGNMENTS:
+        assert len(list(folder.glob("wrong/*.rs"))) >= 3, folder.name
         cells = json.loads((folder / "master.ipynb").read_text())["cells"]
         assert sum(cell["metadata"].get("nbgrader", {}).get("points", 0) for cell in cells) == 100, folder.name
