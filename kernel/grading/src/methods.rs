@@ -1,5 +1,5 @@
-//! Types that get methods in a cell. Where homework is graded, a type and all of its methods live in one crate, and what
-//! a student has written never lives in the teacher's.
+//! Types that get methods in a cell. Where homework is graded, a type and all of its methods live in one crate, and
+//! what a student has written never lives in the teacher's.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
 //! The heads are made by `view` alone, so that a head gets parts of several places.
-//! fails: test-heads test-cache test-names
+//! fails: test-heads, test-cache, test-names
 
 // cell: attention
 impl Attention {
