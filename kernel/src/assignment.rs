@@ -164,6 +164,12 @@ pub async fn check_homework(path: &Path, timeout: Option<Duration>) -> anyhow::R
 async fn execute(notebook: &Path, to: &Path, timeout: Option<Duration>) -> anyhow::Result<Map<String, Value>> {
     let program = std::env::current_exe().context("cannot find the path of this program")?;
     let mut command = Command::new(program);
+    // Cells read files from beside their notebook, as in Jupyter. What is not there is named as it was written.
+    let whole = notebook.canonicalize();
+    let notebook = whole.as_deref().unwrap_or(notebook);
+    if let (true, Some(folder)) = (notebook.is_absolute(), notebook.parent()) {
+        command.current_dir(folder);
+    }
     command.arg("run").arg(notebook).arg("-o").arg(to).arg("--allow-errors").stdin(Stdio::null());
     command.env(IS_CHECKED, "1");
     if let Some(timeout) = timeout {

@@ -329,6 +329,24 @@ def test_points_by_hand_arrive_in_the_table_and_on_the_page(small, tmp_path):
     assert (output / "grades.csv").read_bytes() == before
 
 
+def test_points_by_hand_for_what_came_in_another_way_stay_when_the_class_is_graded_anew(small, tmp_path):
+    folder, output = tmp_path / "class", tmp_path / "out"
+    [ada] = (small / "submitted/ada").rglob("*.ipynb")
+    broken = folder / "submitted/broken" / ada.relative_to(small / "submitted/ada")
+    broken.parent.mkdir(parents=True)
+    broken.write_text("no JSON")
+    shutil.copytree(small / "hw", folder / "hw")
+    assert grade(folder, output).returncode == 0
+    sheet = tmp_path / "filled.csv"
+    sheet.write_text("student,question,points,comment\nbroken,why,2,by mail\n")
+    done = oxtorch("grade", "-o", output, "--manual", sheet)
+    assert done.returncode == 0, done.stderr
+    for options in ([], ["--resume"], ["--only", "broken"]):
+        assert grade(folder, output, *options).returncode == 0
+        [row] = rows(output)
+        assert (row["student"], row["why"], row["total"]) == ("broken", "2", "2"), options
+
+
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
     """Rows of the table of a class that has handed in by a folder of nbgrader's, by files, and by an archive."""

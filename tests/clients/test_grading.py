@@ -95,6 +95,17 @@ def test_a_check_that_stands_in_the_notebook_does_not_check_itself(tmp_path):
     assert (done.returncode, done.stdout) == (0, "it can be handed in\n"), done.stderr
 
 
+def test_cells_read_files_from_beside_the_notebook_wherever_it_is_checked(tmp_path):
+    folder = tmp_path / "homework"
+    folder.mkdir()
+    (folder / "numbers.txt").write_text("7")
+    reads = new_code_cell('assert_eq!(std::fs::read_to_string("numbers.txt")?, "7");')
+    nbformat.write(new_notebook(cells=[reads]), folder / "homework.ipynb")
+    command = [OXTORCH, "check", "homework/homework.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_wrong_solution_that_keeps_points_it_should_lose_is_said(assignment, tmp_path):
     (tmp_path / "wrong").mkdir()
     zero = "//! It gives 0 for what is empty.\n//! fails: test-mean\n\n// cell: mean\n"

@@ -159,9 +159,10 @@ impl Graded {
         self.questions.iter().map(|question| question.of).sum()
     }
 
-    /// Takes over what somebody has given for answers that are still the same.
+    /// Takes over what somebody has given for answers that are still the same, also for none: it may have come in
+    /// another way.
     pub fn take_over(&mut self, earlier: &Self) {
-        for question in self.questions.iter_mut().filter(|question| question.waits()) {
+        for question in self.questions.iter_mut().filter(|question| question.waits() || question.rubric.is_some()) {
             let is_same = |other: &&Question| {
                 (&other.id, other.of, &other.answer) == (&question.id, question.of, &question.answer) && !other.waits()
             };

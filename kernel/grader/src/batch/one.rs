@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use oxtorch_engine::{declared_names, is_name_of_every_cell};
+use oxtorch_grading::collate::rubric;
 use oxtorch_grading::signatures::signatures;
-use oxtorch_grading::{Collation, Flag, Graded, Master, Part, Question, Role};
+use oxtorch_grading::{Collation, Flag, Graded, Master, MasterCell, Part, Question, Role};
 
 use oxtorch_session::ErrorKind;
 
@@ -137,5 +138,10 @@ fn refused_cells(collation: &Collation, outcomes: &[Option<Outcome>]) -> Vec<Fla
 fn missing(master: &Master, problem: &str) -> Vec<Question> {
     let worth = master.cells.iter().filter(|cell| cell.role.points().is_some());
     let why = Err(NotRun::NotStarted(problem.to_owned()));
-    worth.map(|cell| by_test(cell, &why, false)).collect()
+    let question = |cell: &MasterCell| {
+        // With the rubric, a reader can give points for what came in another way.
+        let rubric = (!matches!(cell.role, Role::Test { .. })).then(|| rubric(cell));
+        Question { rubric, ..by_test(cell, &why, false) }
+    };
+    worth.map(question).collect()
 }
