@@ -107,6 +107,16 @@ impl Question {
     pub fn waits(&self) -> bool {
         self.verdict == Verdict::Manual
     }
+
+    /// Whether it is somebody's to read, also where nothing was found.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.waits() || self.answer.is_some() || self.rubric.is_some()
+    }
+
+    /// Whether somebody has given points for it.
+    fn was_read(&self) -> bool {
+        self.is_by_hand() && !matches!(self.verdict, Verdict::Manual | Verdict::Missing)
+    }
 }
 
 /// Something that somebody should look at. It changes no mark.
@@ -162,9 +172,10 @@ impl Graded {
     /// Takes over what somebody has given for answers that are still the same, also for none: it may have come in
     /// another way.
     pub fn take_over(&mut self, earlier: &Self) {
-        for question in self.questions.iter_mut().filter(|question| question.waits() || question.rubric.is_some()) {
+        for question in self.questions.iter_mut().filter(|question| question.is_by_hand()) {
             let is_same = |other: &&Question| {
-                (&other.id, other.of, &other.answer) == (&question.id, question.of, &question.answer) && !other.waits()
+                (&other.id, other.of, &other.answer) == (&question.id, question.of, &question.answer)
+                    && other.was_read()
             };
             if let Some(read) = earlier.questions.iter().find(is_same) {
                 *question = read.clone();
@@ -175,5 +186,31 @@ impl Graded {
     /// How many questions somebody still has to read.
     pub fn waiting(&self) -> usize {
         self.questions.iter().filter(|question| question.waits()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::{graded, question};
+
+    #[test]
+    fn points_by_hand_are_taken_over_and_what_nobody_has_read_is_not() {
+        let why = |verdict, points, told: &str| Question {
+            messages: vec![told.to_owned()],
+            rubric: Some("1 for the reason".to_owned()),
+            ..question("why", verdict, points)
+        };
+        let new = || why(Verdict::Missing, 0.0, "nothing was written");
+        let over = |earlier: Question| {
+            let mut now = graded("ada", vec![new()]);
+            now.take_over(&graded("ada", vec![earlier]));
+            now.questions.remove(0)
+        };
+        let by_mail = why(Verdict::Partial, 1.0, "by mail");
+        assert_eq!(over(by_mail.clone()), by_mail);
+        assert_eq!(over(why(Verdict::Missing, 0.0, "nothing could be run: it is not JSON")), new());
+        // Its answer has changed since.
+        assert_eq!(over(Question { answer: Some("because".to_owned()), ..by_mail }), new());
     }
 }

@@ -46,14 +46,9 @@ fn by_hand(class: &[Graded]) -> Vec<Answer<'_>> {
     let answers_to = |id| {
         let all =
             class.iter().flat_map(|graded| graded.questions.iter().map(move |question| Answer { graded, question }));
-        all.filter(move |answer| answer.question.id == id && is_by_hand(answer.question))
+        all.filter(move |answer| answer.question.id == id && answer.question.is_by_hand())
     };
     question_ids(class).into_iter().flat_map(answers_to).collect()
-}
-
-/// Whether somebody has to read it, or has done so.
-fn is_by_hand(question: &Question) -> bool {
-    question.waits() || question.answer.is_some() || question.rubric.is_some()
 }
 
 #[cfg(test)]
@@ -76,7 +71,7 @@ pub(crate) mod tests {
         ["<script", "<img onerror", "\" onerror", "\u{1b}", "\0", "\u{202e}"].iter().any(|text| page.contains(text))
     }
 
-    pub(super) fn question(id: &str, verdict: Verdict, points: f64) -> Question {
+    pub(crate) fn question(id: &str, verdict: Verdict, points: f64) -> Question {
         Question {
             id: id.to_owned(),
             verdict,

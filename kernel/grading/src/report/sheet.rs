@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::by_hand;
 use super::spreadsheet::{field, table};
-use super::{by_hand, is_by_hand};
 use crate::points::Points;
 use crate::results::{Graded, Question, Verdict, fingerprint};
 
@@ -181,7 +181,7 @@ impl<'a> Rows<'a> {
         }
         let student = *self.students.get(name).ok_or_else(|| SheetProblem::Student(name.to_owned()))?;
         let questions = &self.class[student].questions;
-        let is_meant = |question: &Question| (question.id == id || field(&question.id) == id) && is_by_hand(question);
+        let is_meant = |question: &Question| (question.id == id || field(&question.id) == id) && question.is_by_hand();
         let question = questions.iter().position(is_meant).ok_or_else(|| SheetProblem::Question(id.to_owned()))?;
         let told = self.stamp.and_then(|column| record.get(column)).map_or("", str::trim);
         if !told.is_empty() && told != stamp(&questions[question]) {
