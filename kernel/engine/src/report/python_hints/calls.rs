@@ -19,7 +19,10 @@ const SMALLEST: &str = "`x.min()` is over all; over one dimension `let (values, 
                         tensors `x.minimum(&y)`";
 const SPREAD: &str =
     "`x.std(true)` is over all, `x.var(true)` its square; over one dimension `x.std_dim(0, true, false)`";
-const SHARES: &str = "the dimension comes with a kind: `x.softmax(-1, Kind::Float)`";
+/// Also what is said where another argument stands there.
+pub(in crate::report) const MEAN: &str = "the argument is the kind of the result, as in `x.mean(Kind::Float)`, where \
+                                          `None` keeps that of `x`; over one dimension it is \
+                                          `x.mean_dim(0, false, Kind::Float)`";
 const WHERE: &str =
     "dimension, and whether it is kept: `x.argmax(1, false)`; over all elements `x.argmax(None, false)`";
 const ORDER: &str = "dimension, and whether it descends: `let (values, indices) = x.sort(-1, false);`";
@@ -54,14 +57,10 @@ pub(super) const CALLS: [(&str, &str); 73] = [
     ("randperm", NUMBERS),
     (
         "sum",
-        "the argument is the kind of the result, as in `x.sum(Kind::Float)`, where `None` keeps that of `x`; over one dimension it is \
-             `x.sum_dim_intlist(-1, false, Kind::Float)`",
+        "the argument is the kind of the result, as in `x.sum(Kind::Float)`, where `None` keeps that of `x`; over one \
+         dimension it is `x.sum_dim_intlist(-1, false, Kind::Float)`",
     ),
-    (
-        "mean",
-        "the argument is the kind of the result, as in `x.mean(Kind::Float)`, where `None` keeps that of `x`; over one dimension it is \
-              `x.mean_dim(0, false, Kind::Float)`",
-    ),
+    ("mean", MEAN),
     ("prod", "`x.prod(Kind::Float)`; over one dimension `x.prod_dim_int(0, false, Kind::Float)`"),
     ("mean_dim", DIMENSIONS),
     ("sum_dim_intlist", DIMENSIONS),
@@ -76,7 +75,7 @@ pub(super) const CALLS: [(&str, &str); 73] = [
     ("sort", ORDER),
     ("argsort", ORDER),
     ("topk", "`let (values, indices) = x.topk(3, -1, true, true);`: how many, the dimension, the largest ones, sorted"),
-    ("softmax", SHARES),
+    ("softmax", "the dimension comes with a kind: `x.softmax(-1, Kind::Float)`"),
     ("log_softmax", "the dimension comes with a kind: `x.log_softmax(-1, Kind::Float)`"),
     ("cumsum", "the dimension comes with a kind: `x.cumsum(0, Kind::Float)`"),
     ("flatten", "from which dimension to which: `x.flatten(0, -1)`, or `x.flatten(1, -1)` for all but the batch"),

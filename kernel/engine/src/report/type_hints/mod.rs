@@ -10,6 +10,7 @@ mod signatures;
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, NUMBERS, Span, is_number, quoted};
 use crate::report::hints::Advice;
+use crate::report::python_hints::calls::MEAN;
 use crate::source::source_map::Place;
 use crate::source::words::in_name;
 
@@ -70,10 +71,7 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
         ("E0277", [bound, ..]) if bound.contains(": From<") && bound.contains("Tensor>") => Some(Advice::help(
             "to get one number, use `x.double_value(&[])` or `x.int64_value(&[])`; for many, `Vec::<f32>::try_from(&x)?`",
         )),
-        ("E0277", [bound, ..]) if bound.starts_with("Option<Kind>: From<") => Some(Advice::help(
-            "the argument is the kind of the result, as in `x.mean(Kind::Float)`; over one dimension it is \
-             `x.mean_dim(0, false, Kind::Float)`",
-        )),
+        ("E0277", [bound, ..]) if bound.starts_with("Option<Kind>: From<") => Some(Advice::help(MEAN)),
         ("E0061", _) if suggestions(error).any(|code| code.contains("dtype")) => {
             Some(Advice::help("`dtype` is the kind of the result, as in `x.sum(Kind::Float)`"))
         }
