@@ -10,6 +10,7 @@ import time
 
 import torch
 from sklearn.datasets import load_digits
+from spread import tell
 
 CANDIDATES = [1, 3, 5, 9, 15]
 
@@ -64,9 +65,7 @@ def main():
         w = softmax_regression(x[train], y[train])
         ones = torch.ones(len(test), 1)
         found["softmax regression"].append(accuracy((torch.cat([x[test], ones], 1) @ w).argmax(1), y[test]))
-    for name, values in found.items():
-        values = torch.tensor(values)
-        print(f"{name}: {values.mean():.4f} +- {values.std():.4f}")
+    tell(found)
     print(f"{(time.perf_counter() - begin) / 5:.2f} s for one split")
 
 

@@ -12,6 +12,7 @@ import time
 
 import torch
 import torch.nn.functional as F
+from spread import tell
 
 DATA = pathlib.Path(__file__).parents[2] / "runtime/data/mnist_10k.gz"
 
@@ -93,9 +94,7 @@ def main():
         small, bits = pruned(weights, x, y)
         found.setdefault("lost when pruned", []).append(before - accuracy(small, new_x, new_y))
         found.setdefault("bits when pruned", []).append(bits)
-    for name, values in found.items():
-        values = torch.tensor(values)
-        print(f"{name}: {values.mean():.4f} +- {values.std():.4f}")
+    tell(found)
     print(f"{(time.perf_counter() - begin) / 3:.2f} s for one start")
 
 
