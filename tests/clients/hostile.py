@@ -8,8 +8,12 @@ from homework import RIGHT, Student, added, beside, both, edited, linked, mean, 
 from homework import with_crate, without, written, zeros, zeros_if
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-# Tells whether a file below one of some folders holds a text.
+# Tells whether a file below one of some folders holds a text. Oxtorch's own libraries, which stand below /tmp where its
+# home does, are the same for everybody, and too large to be searched.
 HOLDS = r"""fn holds(path: &std::path::Path, text: &[u8]) -> bool {
+    if path == "@HOME@" {
+        return false;
+    }
     if let Ok(entries) = std::fs::read_dir(path) {
         return entries.flatten().any(|entry| !entry.path().is_symlink() && holds(&entry.path(), text));
     }

@@ -48,7 +48,19 @@ def homework(tmp_path):
 
 def grade(folder, *options, **more):
     command = [OXTORCH, "grade", "master.ipynb", "submitted", "-j", "1", *options]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    together = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, cwd=folder, text=True, **together, **more)
+
+
+def is_student(line):
+    return " s  student" in line
+
+
+def until_a_student(lines):
+    for line in lines:
+        yield line
+        if is_student(line):
+            return
 
 
 @pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "all there")
@@ -62,12 +74,12 @@ def test_a_class_is_graded_by_the_nodes_that_are_left(homework, tmp_path_factory
         options = ["--slurm", "--slurm-tasks", "4", "-o", "graded"]
         process = grade(homework, *options, env=environment)
         # The first result is there, so tasks run.
-        first = process.stdout.readline()
-        assert "student" in first
+        before = list(until_a_student(process.stdout))
         slurm.kill("node1")
-        rest, said = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, said
-    assert len({line.split()[-1] for line in [first, *rest.splitlines()] if " s  student" in line}) == CLASS
+        # Read to the end here: `communicate` would lose what came with the first result.
+        said = "".join([*before, *process.stdout])
+        assert process.wait(PATIENCE) == 0, said
+    assert len({line.split()[-1] for line in said.splitlines() if is_student(line)}) == CLASS
     grades = (homework / "graded/grades.csv").read_text()
     assert grades == (homework / "alone/grades.csv").read_text()
     marks = [line.split(",")[1] for line in grades.splitlines()[1:]]
