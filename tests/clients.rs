@@ -7,11 +7,28 @@ mod python;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::{PoisonError, RwLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// The binary that the kernelspec starts.
 const OXTORCH: &str = env!("CARGO_BIN_EXE_oxtorch");
+
+/// What measures times or memory, or gives notebooks little of both, has the machine to itself; the rest runs in pairs.
+const ALONE: [&str; 9] = [
+    "test_commands",
+    "test_grade",
+    "test_interrupt",
+    "test_load",
+    "test_notebooks",
+    "test_rust_analyzer",
+    "test_soak",
+    "test_streams",
+    "test_while_typing",
+];
+
+/// Held by all that runs, and for itself by what runs alone.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -30,16 +47,17 @@ fn main() -> ExitCode {
         }
     }
     let skip = missing.is_some();
+    let mut files: Vec<(bool, String, PathBuf)> = files.into_iter().map(described).collect();
+    // What runs alone waits for all that has begun, so it comes last.
+    files.sort();
     let trials = files
         .into_iter()
-        .map(|path| {
-            let name = path.file_stem().expect("a listed file has a name").to_string_lossy().into_owned();
+        .map(|(alone, name, path)| {
             let python = python.clone().unwrap_or_default();
-            Trial::test(name, move || run(&python, &path)).with_ignored_flag(skip)
+            Trial::test(name, move || run(&python, &path, alone)).with_ignored_flag(skip)
         })
         .collect();
-    // These tests measure times and memory, so they run one after the other.
-    arguments.test_threads.get_or_insert(1);
+    arguments.test_threads.get_or_insert(2);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -49,16 +67,20 @@ fn in_ci() -> bool {
 
 fn test_files() -> Vec<PathBuf> {
     let folder = folder();
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+    std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()))
         .map(|entry| entry.expect("a readable folder").path())
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             name.starts_with("test_") && name.ends_with(".py")
         })
-        .collect();
-    files.sort();
-    files
+        .collect()
+}
+
+/// Whether a file's tests run alone, their name, and the file.
+fn described(path: PathBuf) -> (bool, String, PathBuf) {
+    let name = path.file_stem().expect("a listed file has a name").to_string_lossy().into_owned();
+    (ALONE.contains(&name.as_str()), name, path)
 }
 
 fn folder() -> PathBuf {
@@ -66,7 +88,13 @@ fn folder() -> PathBuf {
 }
 
 /// Runs one file of tests; what they print is shown where one fails.
-fn run(python: &Path, path: &Path) -> Result<(), Failed> {
+fn run(python: &Path, path: &Path, alone: bool) -> Result<(), Failed> {
+    // One that failed has left nothing half done behind this lock.
+    let (_alone, _beside) = if alone {
+        (Some(MACHINE.write().unwrap_or_else(PoisonError::into_inner)), None)
+    } else {
+        (None, Some(MACHINE.read().unwrap_or_else(PoisonError::into_inner)))
+    };
     let output = Command::new(python)
         .args(["-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5", "--timeout=240"])
         .arg(path)
