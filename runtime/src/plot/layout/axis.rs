@@ -129,12 +129,13 @@ fn name(tick: f64, ticks: &[f64]) -> String {
     }
 }
 
-/// `2e-7`, `1.25e6`.
+/// `2e-7`, `1.25e6`; `1` without its exponent of 0.
 fn exponential(value: f64) -> String {
     let text = format!("{value:.5e}");
     match text.split_once('e') {
         Some((mantissa, exponent)) => {
-            format!("{}e{exponent}", mantissa.trim_end_matches('0').trim_end_matches('.'))
+            let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+            if exponent == "0" { mantissa.to_owned() } else { format!("{mantissa}e{exponent}") }
         }
         None => text,
     }
@@ -194,6 +195,7 @@ mod tests {
         assert_eq!(names((-2.0, 1.0)), ["0.01", "0.1", "1", "10"]);
         assert_eq!(names((3.0, 7.0)), ["1e3", "1e4", "1e5", "1e6", "1e7"]);
         assert_eq!(names((-5.0, -2.0)), ["1e-5", "1e-4", "1e-3", "1e-2"]);
+        assert_eq!(names((-8.0, 2.0)), ["1e-8", "1e-6", "1e-4", "1e-2", "1", "1e2"]);
         assert_eq!(names((5.1, 5.8)), ["200000", "300000", "500000"]);
         assert_eq!(names((5.8, 6.8)), ["1e6", "2e6", "5e6"]);
         let narrow = names((5.0, 100_100f64.log10()));

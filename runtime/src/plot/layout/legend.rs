@@ -10,12 +10,15 @@ const SWATCH: f64 = 20.0;
 const PADDING: f64 = 8.0;
 /// From the axes.
 const MARGIN: f64 = 9.0;
+/// The steps between the corners in which a free place is looked for.
+const ACROSS: usize = 4;
+const DOWN: usize = 8;
 
 /// Where the legend of a figure stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Legend {
-    /// In the corner where it covers no data; beside the plot where there is none.
+    /// Where it covers no data: in a corner, else elsewhere in the plot; beside the plot where there is no such place.
     #[default]
     Auto,
     /// Nowhere.
@@ -101,6 +104,22 @@ impl Entries {
         ]
     }
 
+    /// Where a legend may stand of its own accord, the best places first: the corners, then from the right to the left,
+    /// each from the top down.
+    fn places(&self, plot: &Rect) -> impl Iterator<Item = Rect> {
+        let corners = self.corners(plot).map(|(_, at)| at);
+        let (width, height) = (self.width(), self.height());
+        let free = (plot.width() - 2.0 * MARGIN - width, plot.height() - 2.0 * MARGIN - height);
+        let shares = |count: usize| (0..=count).map(move |place| place as f64 / count as f64);
+        let between = shares(ACROSS).flat_map(move |x| shares(DOWN).map(move |y| (x, y)));
+        let plot = *plot;
+        let between = between.map(move |(x, y)| {
+            let (left, top) = (plot.right - MARGIN - width - x * free.0, plot.top + MARGIN + y * free.1);
+            Rect::new(left, top, left + width, top + height)
+        });
+        corners.into_iter().chain(between)
+    }
+
     /// Where the legend stands in a plot whose data are drawn as `shapes`; `None` where `Auto` finds no place that is
     /// free.
     pub(in crate::plot) fn place(&self, place: Legend, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
@@ -115,8 +134,8 @@ impl Entries {
             Legend::Auto => {
                 let drawn = touched(shapes);
                 let fits = width < 0.6 * plot.width() && height < 0.6 * plot.height();
-                let free = |corner: &Rect| !drawn.iter().any(|point| corner.grown(4.0).holds(*point));
-                corners.map(|(_, at)| at).find(|corner| fits && free(corner))
+                let free = |place: &Rect| !drawn.iter().any(|point| place.grown(4.0).holds(*point));
+                self.places(plot).find(|place| fits && free(place))
             }
             chosen => corners.find(|(corner, _)| *corner == chosen).map(|(_, at)| at),
         }
@@ -125,8 +144,7 @@ impl Entries {
     /// The place that covers least.
     pub(in crate::plot) fn least(&self, plot: &Rect, shapes: &[Shape]) -> Option<Rect> {
         let drawn = touched(shapes);
-        let places = self.corners(plot).map(|(_, at)| at);
-        places.into_iter().min_by_key(|place| drawn.iter().filter(|point| place.holds(**point)).count())
+        self.places(plot).min_by_key(|place| drawn.iter().filter(|point| place.holds(**point)).count())
     }
 
     pub(in crate::plot) fn shapes(&self, at: &Rect) -> Vec<Shape> {
@@ -150,6 +168,14 @@ impl Entries {
         }
         shapes
     }
+}
+
+/// The room to the right of a plot that is full of data, where its legend will stand.
+pub(in crate::plot) fn room_beside(figure: &Figure) -> f64 {
+    let layers: Vec<(&Layer, Ink)> = figure.layers.iter().map(|layer| (layer, Ink::TEXT)).collect();
+    let entries = Entries::of(figure, &layers);
+    let is_beside = matches!(figure.legend, Legend::Auto | Legend::Outside) && !entries.is_empty();
+    if is_beside { entries.room() } else { 0.0 }
 }
 
 /// Points that the shapes cover, close enough together that no legend slips in between.
@@ -224,7 +250,10 @@ mod tests {
         assert_eq!(place(&corners[..1]), Some((false, true)));
         assert_eq!(place(&corners[..2]), Some((true, false)));
         assert_eq!(place(&corners[..3]), Some((false, false)));
-        assert_eq!(place(&corners), None);
+        let all = entries().place(Legend::Auto, &PLOT, &corners).expect("the middle of the right is free");
+        assert!(all.right > 430.0 && all.top > 30.0 && all.bottom < 290.0);
+        let everywhere = Shape::Rect { at: PLOT, ink: Ink::TEXT };
+        assert_eq!(place(&[everywhere]), None);
     }
 
     #[test]
@@ -236,6 +265,15 @@ mod tests {
         let area = Shape::Area { points, ink: Ink::TEXT };
         let at = entries().place(Legend::Auto, &PLOT, &[area]).expect("the bottom is free");
         assert!(at.top > 150.0);
+    }
+
+    #[test]
+    fn a_matrix_is_as_large_with_a_legend_beside_it() {
+        let matrix = Figure::new().heat_map(&[[0.0, 1.0], [1.0, 2.0]]);
+        let (width, height) = matrix.pixels();
+        let marked = matrix.line_xy("way", &[0.0, 1.0], &[0.0, 1.0]);
+        assert!(marked.pixels().0 > width + 50 && marked.pixels().1 == height);
+        assert_eq!(marked.legend(Legend::LowerLeft).pixels(), (width, height));
     }
 
     #[test]

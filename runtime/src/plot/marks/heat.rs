@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::layout::axis::around;
 use super::super::layout::colors::ColorMap;
+use super::super::layout::legend::room_beside;
 use super::super::numbers::{Grid, Matrix, Numbers};
 use super::super::write::scene::{Anchor, Ink, Pixels, Point, Rect, Shape, Text, centered, picture};
 use super::{Axes, Figure, Frame, LeftOut, Mark, PlotError, Shared, Span, names_fit};
@@ -354,7 +355,7 @@ impl Mark for Heat {
         let ratio = grid.rows.max(1) as f64 / grid.columns.max(1) as f64;
         // The room for names and the bar of colors is about the same for all.
         let height = if ratio < 1.0 { (f64::from(width) * ratio) as u32 } else { height }.max(180);
-        Some((width + 170, height + 100))
+        Some((width + 170 + room_beside(figure) as u32, height + 100))
     }
 }
 
