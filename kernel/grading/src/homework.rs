@@ -14,6 +14,9 @@ const TO_WRITE: &str = "YOUR CODE HERE";
 /// A cell with this tag has to show a figure.
 const FIGURE: &str = "figure";
 
+/// What is found of a cell without a number.
+const UNRUN: &str = "it was not run, and has no outputs";
+
 /// Something that a student should look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -77,7 +80,7 @@ impl Homework {
                 continue;
             }
             match (prompt, last) {
-                (None, _) => find(false, "it was not run, and has no outputs".to_owned()),
+                (None, _) => find(false, UNRUN.to_owned()),
                 (Some(prompt), Some((before, place))) if prompt < before => find(
                     false,
                     format!("it ran before cell {place} above it, [{before}]: run all cells from the top, and save"),
@@ -99,7 +102,7 @@ impl Homework {
                 find(true, "it has to show a figure, and shows none".to_owned());
             }
         }
-        findings
+        together(findings)
     }
 
     /// What a test gives, if that is not all that it is worth.
@@ -113,6 +116,21 @@ impl Homework {
         let is_picture = |data: &Map<String, Value>| data.keys().any(|kind| kind.starts_with("image/"));
         outputs(&self.executed, cell).iter().any(|output| output["data"].as_object().is_some_and(is_picture))
     }
+}
+
+/// Findings in which cells that were not run are one, with how many they are.
+fn together(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let is_unrun = |finding: &Finding| finding.what == UNRUN;
+    let others = match findings.iter().filter(|finding| is_unrun(finding)).count() {
+        0 | 1 => return findings,
+        2 => "was 1 other cell".to_owned(),
+        count => format!("were {} other cells", count - 1),
+    };
+    if let Some(first) = findings.iter_mut().find(|finding| is_unrun(finding)) {
+        first.what = format!("it was not run, and neither {others}: run all cells from the top, and save");
+    }
+    findings.retain(|finding| !is_unrun(finding));
+    findings
 }
 
 /// Whether a cell asks for this very check, which shows nothing within itself.
@@ -191,6 +209,22 @@ mod tests {
         ]);
         assert_eq!(homework.findings(), []);
         assert_eq!(homework.points(), (2.0, 2.0));
+    }
+
+    #[test]
+    fn cells_that_were_not_run_are_told_once() {
+        let unrun = (free("x", "-"), None, "", "");
+        let told = |count: usize| -> Vec<String> {
+            let cells = vec![unrun.clone(); count];
+            homework(&cells).findings().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(told(1), ["cell 1 of the notebook: it was not run, and has no outputs"]);
+        let end = "run all cells from the top, and save";
+        assert_eq!(told(2), [format!("cell 1 of the notebook: it was not run, and neither was 1 other cell: {end}")]);
+        assert_eq!(
+            told(4)[0],
+            format!("cell 1 of the notebook: it was not run, and neither were 3 other cells: {end}")
+        );
     }
 
     #[test]
