@@ -32,7 +32,7 @@ use crate::host::standby::Standby;
 use crate::host::{BetweenCells, Confinement, Host, RunInterrupter};
 use crate::perform::wrong_commands;
 use crate::report::errors::interrupted;
-use crate::report::unused;
+use crate::report::notes::{floor_division, shadowed, unused};
 use crate::source::fragment::CellText;
 use crate::source::identifiers::one_form_of_names;
 use crate::source::parse::{ParseError, ParsedCell, parse};
@@ -202,6 +202,8 @@ impl NativeEngine {
         let seen = graded::seen_by(&self.state, call);
         let start = Instant::now();
         let cancelled = self.cancelled();
+        let members: Vec<String> =
+            parsed.iter().flat_map(|cell| &cell.impls).flat_map(|block| block.member_paths()).collect();
         let compiled = tokio::select! {
             compiled = async {
                 self.speculation.wait_for(&text.text).await;
@@ -215,7 +217,7 @@ impl NativeEngine {
         };
         self.spent.compiling += start.elapsed();
         if compiled.as_ref().is_err_and(|error| error.kind == ErrorKind::Compile) {
-            self.state.fail(text);
+            self.state.fail(text, members);
         }
         let (cell, ready) = compiled?;
         graded::refuse_compiled(&self.state, &ready, call)?;
@@ -226,6 +228,8 @@ impl NativeEngine {
         let committed = self.state.commit_items(&ready, &cell, text.number());
         call.tell(&committed.notes).await;
         call.tell(&unused::notes(&ready.lessons.unused, &ready.emission.source, text)).await;
+        call.tell(&floor_division::notes(&text.text, |name| self.state.variables.live.contains_key(name))).await;
+        call.tell(&shadowed::notes(&text.text)).await;
         self.speculation.go_on(&self.compiler, &self.state, &ready);
         let run = Run {
             library: Some(self.compiler.rustc().library(&ready.name)),

@@ -35,7 +35,7 @@ use crate::plan::variables::{Unnamed, named};
 use crate::plan::{Plan, expand};
 use crate::report::brackets::unbalanced;
 use crate::report::errors::{compile_error, internal};
-use crate::report::unused::{Unused, unused_values};
+use crate::report::notes::unused::{Unused, unused_values};
 use crate::report::{python_hints, render};
 use crate::source::fragment::{Author, CellText, Fragment};
 use crate::source::identifiers::Names;

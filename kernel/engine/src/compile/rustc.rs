@@ -337,7 +337,7 @@ const LEARNING: [&str; 12] = [
     include_str!("rustc.rs"),
     include_str!("../plan/opaque.rs"),
     include_str!("../plan/variables.rs"),
-    include_str!("../report/unused.rs"),
+    include_str!("../report/notes/unused.rs"),
     include_str!("../source/instrument/numbers.rs"),
     include_str!("../source/words.rs"),
 ];

@@ -29,7 +29,8 @@ pub(crate) struct State {
     pub variables: Variables,
     /// Items that no longer fit what a later cell redefined: the cell that they were in, and the one that redefined.
     pub stale: BTreeMap<String, (u32, u32)>,
-    /// Names that cells would define which did not compile: the last such cell.
+    /// Names that cells would define which did not compile, those of members behind their type's (`Net::forward`): the
+    /// last such cell.
     pub failed: BTreeMap<String, u32>,
     /// Crates of other people.
     pub dependencies: Dependencies,
@@ -75,14 +76,35 @@ impl State {
         if cell.measured { level.max(2) } else { level }
     }
 
-    /// Puts down what a cell would have defined that did not compile.
-    pub fn fail(&mut self, text: &CellText) {
-        self.failed.extend(declared_names(&text.text).into_iter().map(|name| (name, text.number())));
+    /// Puts down what a cell would have defined that did not compile, among that the members of its impls.
+    pub fn fail(&mut self, text: &CellText, members: Vec<String>) {
+        let names = declared_names(&text.text).into_iter().chain(members);
+        self.failed.extend(names.map(|name| (name, text.number())));
+    }
+
+    /// What is said of names that a cell uses and that a later cell would have defined anew, had it compiled: once.
+    fn older_than_failed(&mut self, ready: &CompiledCell, cell: &ParsedCell) -> Vec<String> {
+        let is_own = |name: &String| {
+            ready.plan.items().any(|item| item.names.contains(name)) || ready.emission.variable(name).is_some()
+        };
+        let mut notes = Vec::new();
+        for name in cell.mentions.iter().filter(|name| !is_own(name)) {
+            let Some(failed) = self.failed.get(name) else { continue };
+            let item = self.scope.find(name).map(|live| live.item.fragment.cell.number());
+            let variable = self.variables.live.get(name).map(|variable| variable.declared.cell.number());
+            if let Some(from) = item.or(variable).filter(|from| from < failed) {
+                notes.push(format!(
+                    "`{name}` is still that of cell [{from}]: cell [{failed}], which would define it anew, did not compile."
+                ));
+                self.failed.remove(name);
+            }
+        }
+        notes
     }
 
     /// Makes the items of a compiled cell the session's, whatever becomes of its statements.
     pub fn commit_items(&mut self, ready: &CompiledCell, cell: &ParsedCell, number: u32) -> Committed {
-        let mut notes = Vec::new();
+        let mut notes = self.older_than_failed(ready, cell);
         for name in &ready.lessons.decisions.stale {
             let (what, from) = if let Some(live) = self.scope.find(name) {
                 let from = live.item.fragment.cell.number();
@@ -111,6 +133,9 @@ impl State {
         for name in ready.plan.items().flat_map(|item| &item.names) {
             self.stale.remove(name);
             self.failed.remove(name);
+        }
+        for path in ready.plan.impls().flat_map(|block| block.member_paths()) {
+            self.failed.remove(&path);
         }
         for variable in &ready.emission.variables {
             self.failed.remove(&variable.name);

@@ -211,6 +211,12 @@ impl Impl {
         self.members.is_empty() || self.heads.iter().any(|head| head.trait_name.is_some())
     }
 
+    /// Its methods and constants, each behind the name of the type: `Net::forward`.
+    pub fn member_paths(&self) -> impl Iterator<Item = String> {
+        let types = self.heads.iter().filter_map(|head| head.self_name.as_ref());
+        types.flat_map(|ty| self.members.iter().map(move |(member, _)| format!("{ty}::{member}")))
+    }
+
     /// The names of the type that it is for, and of the trait.
     pub fn owners(&self) -> impl Iterator<Item = String> {
         self.heads.iter().flat_map(|head| [&head.self_name, &head.trait_name]).flatten().cloned()
