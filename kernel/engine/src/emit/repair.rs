@@ -10,7 +10,6 @@ use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
 use crate::emit::handed_on::HandedOn;
 use crate::emit::{CellVariable, Decisions, Emission, Inserted, Number, VariableId};
 use crate::plan::opaque::Naming;
-use crate::source::identifiers::Names;
 
 /// A move out of a place that was moved, or never assigned, or is borrowed.
 const MOVED: [&str; 3] = ["E0382", "E0381", "E0505"];
@@ -493,11 +492,4 @@ pub fn answers(diagnostics: &[Diagnostic], emission: &Emission, file: &str) -> B
         }
     }
     answers
-}
-
-/// The names that the errors say do not exist.
-pub fn unresolved_names(errors: &[&Diagnostic]) -> Names {
-    let unresolved =
-        errors.iter().filter(|error| matches!(error.code(), "E0425" | "E0423" | "E0433" | "E0432" | "E0412"));
-    unresolved.filter_map(|error| quoted(&error.message).next().map(str::to_owned)).collect()
 }

@@ -8,6 +8,7 @@ use crate::report::hints::Advice;
 use crate::report::layout::listed;
 use crate::report::render::{imports, patches, says_nothing, text_of_file, without_folder};
 use crate::source::source_map::{CrateSource, Place};
+use crate::source::words::in_name;
 
 /// More errors than this are not mended at once.
 const MOST: usize = 12;
@@ -176,7 +177,8 @@ fn help(error: &Diagnostic, advice: &Advice, source: &CrateSource, file: &str) -
 /// The line that a suggestion makes; of one that is too long, what it writes there, if that is all in one place.
 fn code_with(patches: Vec<(Place, String)>) -> Option<String> {
     let written = match &patches[..] {
-        [(_, code)] => Some(code.trim().to_owned()).filter(|code| !code.is_empty() && !code.contains('\n')),
+        // A `&` by itself says nothing.
+        [(_, code)] => Some(code.trim().to_owned()).filter(|code| code.contains(in_name) && !code.contains('\n')),
         _ => None,
     };
     line_with(patches).or(written)

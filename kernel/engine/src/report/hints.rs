@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
-use crate::emit::repair::unresolved_names;
 use crate::plan::prelude::exports_of_runtime;
 use crate::plan::scope::Scope;
 use crate::plan::variables::{Variable, Variables};
+use crate::report::type_hints::results::may_return_errors;
 use crate::report::type_hints::{of_a_value, of_types, of_what_is_taken};
 use crate::report::type_names::readable_type;
 use crate::report::{inference, python_hints};
@@ -83,14 +83,19 @@ impl<'a> Known<'a> {
         let why = why.or_else(|| self.not_captured(error, place?)).or_else(|| self.failure(error, place?));
         let why = why.or_else(|| self.without_generics(error, place?));
         let why = why.map(Advice::instead);
-        why.or_else(|| self.meant(error, place?))
+        let advice = why
+            .or_else(|| self.meant(error, place?))
             .or_else(|| of_a_value(error, place?))
             .or_else(|| python_hints::advice(error, place?))
             .or_else(|| self.derive(error))
             .or_else(|| of_types(error, place))
             .or_else(|| of_what_is_taken(error, placed))
-            .or_else(|| inference::advice(error, placed))
-            .unwrap_or_default()
+            .or_else(|| inference::advice(error, placed));
+        let mut advice = advice.unwrap_or_default();
+        if place.is_some_and(|place| !may_return_errors(place)) {
+            advice.help.iter_mut().for_each(|help| *help = unwrapped(help));
+        }
+        advice
     }
 
     /// Whether an error is about a name that every cell or the session has, or has had.
@@ -99,12 +104,12 @@ impl<'a> Known<'a> {
         let is_live =
             |name: &str| self.variables.live.contains_key(name) || self.scope.find(name).is_some() || is_offered(name);
         let is_gone = |name: &str| self.why_gone(name).is_some() || self.failed.contains_key(name);
-        unresolved_names(&[error]).iter().any(|name| is_live(name) || is_gone(name))
+        unresolved_name(error).is_some_and(|name| is_live(name) || is_gone(name))
     }
 
     /// Why a name that was there once is not.
     fn loss(&self, error: &Diagnostic) -> Option<String> {
-        unresolved_names(&[error]).iter().find_map(|name| self.why_gone(name))
+        self.why_gone(unresolved_name(error)?)
     }
 
     /// Why a name means a function where a variable was to be: `let net = net(&vs.root());` was not kept.
@@ -171,14 +176,22 @@ impl<'a> Known<'a> {
 
     /// The cell that would define a name, had it compiled.
     fn failure(&self, error: &Diagnostic, place: &Place) -> Option<String> {
+        let message = readable(&error.message);
+        if message.starts_with("no ") && message.contains(" named `") {
+            // "no method named `forward` found for struct `Net` in the current scope"
+            let mut told = quoted(&message);
+            let (member, ty) = (told.next()?, told.next()?.trim_start_matches(['&', ' ']).trim_start_matches("mut "));
+            let ty = ty.split('<').next().unwrap_or(ty).rsplit("::").next()?;
+            let cell = self.failed.get(&format!("{ty}::{member}"))?;
+            return Some(uncompiled(*cell, member));
+        }
         let is_a_name = error.message.ends_with("in this scope") || error.code() == "E0423";
         if !is_a_name || python_hints::is_assigned(place) {
             return None;
         }
         let own = declared_names(&place.cell.text);
-        let names = unresolved_names(&[error]).into_iter().filter(|name| !own.contains(name));
-        let (name, cell) = names.into_iter().find_map(|name| self.failed.get(&name).map(|cell| (name, cell)))?;
-        Some(format!("cell [{cell}] would define `{name}`, but it did not compile. Correct it and run it again"))
+        let name = unresolved_name(error).filter(|name| !own.contains(*name))?;
+        Some(uncompiled(*self.failed.get(name)?, name))
     }
 
     fn why_gone(&self, name: &str) -> Option<String> {
@@ -291,6 +304,25 @@ impl<'a> Known<'a> {
         };
         Some(Advice { patch: Some(patch), ..Advice::default() })
     }
+}
+
+/// A help for a function that returns no `Result`: its code has `.unwrap()` in place of each `?`.
+fn unwrapped(help: &str) -> String {
+    let is_code = |(at, part): (usize, &str)| match at % 2 {
+        1 if part.len() > 1 => part.replace(")?", ").unwrap()"),
+        _ => part.to_owned(),
+    };
+    help.split('`').enumerate().map(is_code).collect::<Vec<_>>().join("`")
+}
+
+/// The name that an error says does not exist.
+fn unresolved_name(error: &Diagnostic) -> Option<&str> {
+    const CODES: [&str; 8] = ["E0405", "E0412", "E0422", "E0423", "E0425", "E0432", "E0433", "E0531"];
+    quoted(&error.message).next().filter(|_| CODES.contains(&error.code()))
+}
+
+fn uncompiled(cell: u32, name: &str) -> String {
+    format!("cell [{cell}] would define `{name}`, but it did not compile. Correct it and run it again")
 }
 
 /// A variable as an argument, by its type where that is short.

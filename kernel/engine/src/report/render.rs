@@ -295,9 +295,13 @@ pub(super) fn patches(spans: &[&Span], source: &CrateSource, file: &str) -> Opti
     if !patches.iter().all(|(place, _)| Arc::ptr_eq(&place.cell, &first.cell)) {
         return None;
     }
-    // Alternatives come as several patches of one place; only the first can be drawn.
-    let alternatives = patches.iter().skip(1).any(|(place, _)| place.range == first.range && !first.range.is_empty());
-    patches.truncate(if alternatives { 1 } else { patches.len() });
+    // Alternatives come one behind the other, and only the first can be drawn: it ends where a place comes again.
+    let meets = |one: &Range<usize>, other: &Range<usize>| {
+        one.start == other.start || (one.start < other.end && other.start < one.end)
+    };
+    let comes_again = |at: &usize| patches[..*at].iter().any(|(place, _)| meets(&place.range, &patches[*at].0.range));
+    let end = (1..patches.len()).find(comes_again).unwrap_or(patches.len());
+    patches.truncate(end);
     Some(patches)
 }
 

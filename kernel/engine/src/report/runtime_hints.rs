@@ -5,7 +5,7 @@ const NO_GPU: &str =
 const INDICES: &str = "indices are integers: `.to_kind(Kind::Int64)` makes them from numbers of another kind";
 
 /// Pieces of messages, and the help for those that hold them all.
-const HELP: [(&[&str], &str); 51] = [
+const HELP: [(&[&str], &str); 52] = [
     (&["from the 'CUDA' backend"], NO_GPU),
     (&["No CUDA GPUs are available"], NO_GPU),
     (&["Found no NVIDIA driver"], NO_GPU),
@@ -111,6 +111,10 @@ const HELP: [(&[&str], &str); 51] = [
         "this tensor is undefined, like a gradient before `loss.backward()`, or one that the loss does not depend on; \
          check `x.grad().defined()`",
     ),
+    (
+        &["Index tensor must have the same number of dimensions"],
+        "the index has as many axes as the tensor: `x.gather(1, &index.unsqueeze(1), false)` takes one number of each row",
+    ),
     (&["Dimension out of range"], "dimensions count from 0, and from -1 backwards: -1 is the last one"),
     (
         &["to have the same dtype, but got"],
@@ -156,11 +160,16 @@ const HELP: [(&[&str], &str); 51] = [
         "try smaller batches, `no_grad` where nothing is trained, or drop what is no longer needed; `:vars` lists tensors",
     ),
     (&["can't allocate memory"], "there is not that much memory: check the shape, or work on smaller batches"),
-    (&["RefCell already"], "an earlier borrow is still alive: end it with `drop(...)` or a block `{ ... }` around it"),
+    (
+        &["RefCell already"],
+        "an earlier `borrow()` or `borrow_mut()` is still alive, maybe in the function that calls this one: use what that has given, \
+         or end it ahead of the call, with `drop(...)` or a block `{ ... }` around it",
+    ),
     (&["on an `Err` value: Any { .. }"], "the thread has panicked; its message is above"),
     (
         &["attempt to subtract with overflow"],
-        "the result is too small for its type: a `usize`, such as a length, is never negative",
+        "the result is too small for its type: a `usize`, such as a length, is never negative. `a.saturating_sub(b)` stops at 0; `a as i64 - b \
+         as i64` goes below it",
     ),
     (&["attempt to add with overflow"], "the result is too large for its type; `i64` and `f64` can hold more"),
     (&["attempt to multiply with overflow"], "the result is too large for its type; `i64` and `f64` can hold more"),

@@ -17,14 +17,16 @@ const LARGEST: &str = "`x.max()` is over all; over one dimension `let (values, i
                        tensors `x.maximum(&y)`";
 const SMALLEST: &str = "`x.min()` is over all; over one dimension `let (values, indices) = x.min_dim(0, false);`; of two \
                         tensors `x.minimum(&y)`";
-const SPREAD: &str =
-    "`x.std(true)` is over all, `x.var(true)` its square; over one dimension `x.std_dim(0, true, false)`";
+const SPREAD: &str = "`x.std(true)` is over all; over one dimension `x.std_dim(0, true, false)`, unbiased and not kept";
+const VARIANCE: &str =
+    "`x.var(true)` is over all; over one dimension `x.var_dim(0, true, false)`, unbiased and not kept";
 /// Also what is said where another argument stands there.
 pub(in crate::report) const MEAN: &str = "the argument is the kind of the result, as in `x.mean(Kind::Float)`, where \
                                           `None` keeps that of `x`; over one dimension it is \
                                           `x.mean_dim(0, false, Kind::Float)`";
 const WHERE: &str =
     "dimension, and whether it is kept: `x.argmax(1, false)`; over all elements `x.argmax(None, false)`";
+const KEPT: &str = "dimension, and whether it is kept: `x.amax(1, false)`";
 const ORDER: &str = "dimension, and whether it descends: `let (values, indices) = x.sort(-1, false);`";
 const JOINED: &str = "the tensors are a slice: `Tensor::cat(&[&a, &b], 1)`, `Tensor::stack(&[&a, &b], 0)`";
 const LAYER: &str = "a layer is made at a path of a `VarStore`, with its settings last: \
@@ -32,7 +34,7 @@ const LAYER: &str = "a layer is made at a path of a `VarStore`, with its setting
 const REDUCED: &str = "`x.mse_loss(&target, Reduction::Mean)`";
 
 /// Functions of tensors and layers, by name, and how they are called.
-pub(super) const CALLS: [(&str, &str); 73] = [
+pub(super) const CALLS: [(&str, &str); 75] = [
     ("Tensor::new", FROM_LIST),
     ("requires_grad_", "`let x = x.set_requires_grad(true);`"),
     ("no_grad", "`no_grad(|| net.forward(&x))`: what is to run without a graph is a closure"),
@@ -69,7 +71,9 @@ pub(super) const CALLS: [(&str, &str); 73] = [
     ("max", LARGEST),
     ("min", SMALLEST),
     ("std", SPREAD),
-    ("var", SPREAD),
+    ("var", VARIANCE),
+    ("amax", KEPT),
+    ("amin", KEPT),
     ("argmax", WHERE),
     ("argmin", WHERE),
     ("sort", ORDER),
@@ -139,11 +143,24 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     if is_about_no_tensor(error) {
         return Some(Advice::instead("no tensor is `None::<Tensor>` for an argument that may be left out"));
     }
+    if error.code() == "E0277" && error.message.contains(": Module` is not satisfied") {
+        return Some(Advice::instead(
+            "what is to know whether it trains is applied by `x.apply_t(&layer, false)`, or with `true` in training",
+        ));
+    }
+    if error.code() == "E0063" && error.message.contains("Config") {
+        return Some(Advice::instead("`..Default::default()` behind the last setting gives those that you do not set"));
+    }
     let path = match error.code() {
         "E0061" => spot.word,
         "E0308" | "E0277" | "E0283" => called(spot.before)?,
         _ => return None,
     };
+    if error.code() == "E0061" && path == "pop" && is_of_a_list(error) {
+        return Some(Advice::instead(
+            "`list.remove(0)` takes out what is at a place, `list.pop()` the last element, as an `Option`",
+        ));
+    }
     if !is_of_a_tensor(error) {
         return None;
     }
@@ -152,6 +169,12 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let is_it = |function: &str| function == path || function == last_name(path);
     let (_, rust) = CALLS.iter().find(|(function, _)| is_it(function) && !offers_reference)?;
     Some(Advice::instead(write(rust)))
+}
+
+/// Whether rustc shows a function of the standard library's lists as what was called.
+fn is_of_a_list(error: &Diagnostic) -> bool {
+    let files = error.children.iter().flat_map(|child| &child.spans).map(|span| span.file_name.as_str());
+    files.into_iter().any(|file| file.contains("/vec/") || file.contains("vec_deque"))
 }
 
 /// Whether nothing tells the type of a `None` that stands for a tensor.

@@ -26,7 +26,7 @@ pub(super) fn of_a_part(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
             let after = format!("{}{}", spot.word, spot.after);
             Some(set(base(before), index, &assigned(&after)?))
         }
-        "E0277" => from_the_end(error, spot),
+        "E0277" | "E0600" => from_the_end(error, spot),
         "E0061" if matches!(spot.word, "i" | "set_i") && spot.before.ends_with('.') => {
             let example = if spot.word == "i" { "x.i((.., 0))" } else { "x.set_i((.., 0), 1.0)" };
             Some(Advice::instead(format!("an index of several axes is a tuple, in its own parentheses: `{example}`")))
@@ -67,10 +67,14 @@ pub(super) fn of_python(spot: &Spot<'_>) -> Option<Advice> {
 
 /// Help for an index of a list that counts from the end, as in `list[-n]` and `&list[-20..]`.
 fn from_the_end(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
-    if !(error.message.contains("usize: Neg`") || error.message.contains("cannot be indexed by")) {
+    let is_negated = error.code() == "E0600" && error.message.contains("operator `-` to type `usize`");
+    if !(is_negated || error.message.contains("usize: Neg`") || error.message.contains("cannot be indexed by")) {
         return None;
     }
     let open = open_bracket(spot.before).or_else(|| spot.before.len().checked_sub(1))?;
+    if is_negated && !spot.before[..open].ends_with(|char| in_name(char) || char == ')') {
+        return None;
+    }
     let index = bracketed(spot.line.get(open + 1..)?)?.trim();
     let base = base(&spot.before[..open]);
     let counts = |bound: &str| bound.trim().starts_with('-');

@@ -4,6 +4,7 @@ use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::names as foreign;
 use crate::report::hints::Advice;
+use crate::report::python_hints::expressions::base;
 use crate::report::python_hints::names::CLASS_MODULES;
 use crate::report::python_hints::{Spot, write};
 
@@ -59,6 +60,9 @@ const TENSOR: Names = &[
     ("into_iter", "`x.unbind(0)` is a list of the rows, as in `for row in x.unbind(0) { ... }`"),
     ("copy_from", "`x.copy_(&y)`"),
     ("masked_fill_", "`x.masked_fill_(&mask, 0.0)`"),
+    ("sum_dim", "`x.sum_dim_intlist(1, false, Kind::Float)`"),
+    ("cross_entropy", "`logits.cross_entropy_for_logits(&labels)`"),
+    ("zip", "`x.unbind(0)`, a list of the rows, as in `for (row, y) in x.unbind(0).iter().zip(&list) { ... }`"),
 ];
 
 /// What is called on the type itself, as in `Tensor::tensor([1.0])`.
@@ -99,7 +103,13 @@ const LIST: Names = &[
     ("max", "`list.iter().max()`; of floats `list.iter().copied().fold(f64::MIN, f64::max)`"),
     ("min", "`list.iter().min()`; of floats `list.iter().copied().fold(f64::MAX, f64::min)`"),
     ("enumerate", "`list.iter().enumerate()`"),
-    ("zip", "`a.iter().zip(&b)`"),
+    ("argmax", "`(0..list.len()).max_by(|&a, &b| list[a].total_cmp(&list[b]))`, which is an `Option`"),
+    ("argmin", "`(0..list.len()).min_by(|&a, &b| list[a].total_cmp(&list[b]))`, which is an `Option`"),
+    ("abs", "`list.iter().map(|x| x.abs()).collect::<Vec<_>>()`"),
+    (
+        "zip",
+        "`a.iter().zip(&b)`, or `a.iter_mut().zip(&b)` to change those of `a`: `for (x, y) in a.iter_mut().zip(&b) { *x += y; }`",
+    ),
     ("copy", "`list.clone()`"),
     ("to_list", "`list.clone()`"),
     ("sorted", "`list.sort()` sorts in place"),
@@ -204,6 +214,15 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     if is_of_type && name == "new" {
         return made_otherwise(ty);
     }
+    if let Some(advice) = of_a_field(error, spot, name).or_else(|| of_training(ty, name)) {
+        return Some(advice);
+    }
+    if ty.starts_with('[') && ["push", "extend", "insert", "pop"].contains(&name) {
+        return Some(Advice::instead("`[]` is an array, whose length is fixed: a list that grows is `vec![]`"));
+    }
+    if ty.ends_with("Figure") {
+        return Some(Advice::instead(foreign::find(&format!("matplotlib.pyplot.{name}"))?.told(name)));
+    }
     let own = match ty {
         _ if ty.ends_with("Tensor") && is_of_type => TENSOR_TYPE,
         _ if ty.ends_with("Tensor") => TENSOR,
@@ -216,6 +235,26 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     };
     let (_, rust) = own.iter().chain(ANY).find(|(other, _)| *other == name)?;
     Some(Advice::instead(write(rust)))
+}
+
+/// Help for a field that is called, as `self.fc(x)` is in PyTorch.
+fn of_a_field(error: &Diagnostic, spot: &Spot<'_>, name: &str) -> Option<Advice> {
+    let tells = |text: &str| error.children.iter().any(|child| child.message.contains(text));
+    let is_called = error.labels().any(|label| label == "field, not a method");
+    (is_called && !tells("closure") && !tells("stored in")).then(|| {
+        let field = format!("{}.{name}", base(spot.before));
+        Advice::instead(format!("`{name}` is a field: a layer is called by `{field}.forward(&x)`"))
+    })
+}
+
+/// Help for what has to be told whether it is in training.
+fn of_training(ty: &str, name: &str) -> Option<Advice> {
+    let is_told = ty.contains("ModuleT") || ty.ends_with("SequentialT") || ty.ends_with("BatchNorm");
+    (is_told && name == "forward").then(|| {
+        Advice::instead(
+            "write `net.forward_t(&x, false)`, or with `true` in training; a layer alone `x.apply_t(&layer, false)`",
+        )
+    })
 }
 
 /// `nn::Adam::new(..)`: how what Python makes by a class is made here.

@@ -15,7 +15,7 @@ pub(super) mod unpacking;
 use std::ops::Range;
 
 use crate::crate_names::readable;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::names as foreign;
 use crate::report::hints::Advice;
 use crate::source::source_map::{CrateSource, Place};
@@ -56,7 +56,8 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
             .or_else(|| of_module_elsewhere(&spot)),
         "E0599" | "E0609" | "E0610" | "E0615" => members::advice(error, &spot)
             .or_else(|| numbers::advice(error, &spot))
-            .or_else(|| of_a_member_elsewhere(error, &spot)),
+            .or_else(|| of_a_member_elsewhere(error, &spot))
+            .or_else(|| of_no_value(error)),
         "E0689" => members::advice(error, &spot).or_else(|| numbers::advice(error, &spot)),
         "E0560" => members::of_setting(error),
         "E0605" | "E0606" if readable(&error.message).contains("Tensor`") => Some(Advice::instead(
@@ -65,6 +66,9 @@ pub fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
         "E0614" if spot.word.starts_with('*') && spot.before.ends_with('*') => Some(Advice::instead(POWER)),
         "E0369" if spot.before.trim_end().ends_with(']') && error.message.starts_with("cannot multiply `[") => {
             Some(Advice::instead("a list of equal values is `vec![0; 10]`"))
+        }
+        "" if text[place.range.end..].trim_start().starts_with("todo!(") && is_about_an_end(error) => {
+            Some(Advice::instead("what you have written takes the place of `todo!();`: delete that line"))
         }
         "" => syntax::advice(error, &spot),
         _ => {
@@ -149,6 +153,22 @@ fn of_module_elsewhere(spot: &Spot<'_>) -> Option<Advice> {
              `:find WORDS` finds one by words"
         ))
     })
+}
+
+/// Whether the parser has found something behind the end of an expression.
+fn is_about_an_end(error: &Diagnostic) -> bool {
+    error.message.starts_with("expected `;`") || error.message.starts_with("expected one of ")
+}
+
+/// Help for a method of what is no tensor and no list, where Python has one.
+fn of_no_value(error: &Diagnostic) -> Option<Advice> {
+    let message = readable(&error.message);
+    let text = match quoted(&message).last()? {
+        "bool" => operators::EQUALITY,
+        "()" => operators::NOTHING,
+        _ => return None,
+    };
+    Some(Advice::alone(text))
 }
 
 /// Help for a method or an attribute that tensors have elsewhere.

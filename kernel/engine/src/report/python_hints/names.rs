@@ -15,10 +15,13 @@ const FUNCTIONS: [(&str, &str); 53] = [
     ),
     ("range", "a range is `0..10`; `(0..10).step_by(2)` goes in steps, `(0..10).rev()` backwards"),
     ("enumerate", "`list.iter().enumerate()`"),
-    ("zip", "`a.iter().zip(&b)`"),
+    (
+        "zip",
+        "`a.iter().zip(&b)`, or `a.iter_mut().zip(&b)` to change those of `a`: `for (x, y) in a.iter_mut().zip(&b) { *x += y; }`",
+    ),
     ("sum", "`list.iter().sum::<f64>()`; of a tensor `x.sum(Kind::Float)`"),
-    ("max", "`a.max(b)`; for a list `list.iter().max()`"),
-    ("min", "`a.min(b)`; for a list `list.iter().min()`"),
+    ("max", "`a.max(b)`; for a list `list.iter().max()`; of a tensor `x.clamp_min(0.0)`, of two `x.maximum(&y)`"),
+    ("min", "`a.min(b)`; for a list `list.iter().min()`; of a tensor `x.clamp_max(1.0)`, of two `x.minimum(&y)`"),
     ("abs", "`x.abs()`"),
     ("sqrt", "`x.sqrt()`"),
     ("exp", "`x.exp()`"),
@@ -44,7 +47,7 @@ const FUNCTIONS: [(&str, &str); 53] = [
     ("rand", MADE),
     ("tensor", MADE),
     ("sorted", "`list.sort()` sorts in place; floats by `list.sort_by(f64::total_cmp)`"),
-    ("reversed", "`list.iter().rev()`"),
+    ("reversed", "`list.iter().rev()`, of a range `(0..10).rev()`"),
     ("map", "`list.iter().map(|x| x * 2).collect::<Vec<_>>()`"),
     ("filter", "`list.iter().filter(|x| **x > 2).collect::<Vec<_>>()`"),
     ("any", "`list.iter().any(|x| *x > 2)`"),
@@ -214,7 +217,7 @@ fn of_a_class(spot: &Spot<'_>) -> Option<Advice> {
 
 /// Help for a name that is not there, or is none of a value.
 pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<Advice> {
-    if let Some(advice) = of_a_class(spot) {
+    if let Some(advice) = of_a_class(spot).or_else(|| of_a_block(error)) {
         return Some(advice);
     }
     let (name, behind) = name_and_behind(spot);
@@ -252,6 +255,17 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>, text: &str) -> Option<
         return imported(spot);
     };
     Some(Advice::instead(write(rust)))
+}
+
+/// Help for a variable that has ended with its block, as Python's do not.
+fn of_a_block(error: &Diagnostic) -> Option<Advice> {
+    let is_of_one = error.children.iter().any(|child| child.message.contains("is available in a different scope"));
+    is_of_one.then(|| {
+        Advice::instead(
+            "a variable ends with the block that it is made in: make it ahead of that, `let mut x = 0;`, and assign to it \
+             inside; or let the block be its value, `let x = if ready { 1 } else { 2 };`",
+        )
+    })
 }
 
 /// Whether it is a value that there is none of, and not a type or a function.

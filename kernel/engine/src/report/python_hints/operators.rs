@@ -3,6 +3,7 @@
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, is_number, quoted};
 use crate::report::hints::Advice;
+use crate::report::python_hints::calls::called;
 use crate::report::python_hints::expressions::{as_value, is_value, left_side, right_side};
 use crate::report::python_hints::{Spot, names, write};
 use crate::source::words::in_name;
@@ -35,7 +36,26 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         ("E0277", [ty]) if message.ends_with("is not an iterator") && is_tensor(ty) => {
             "`x.unbind(0)` is a list of the rows: `for row in x.unbind(0) { ... }`; a part is `x.i(0)`"
         }
-        ("E0308", _) => return mismatch(error),
+        ("E0277", ["bool"]) if message.ends_with("is not an iterator") => EQUALITY,
+        ("E0608", ["()"]) => return Some(Advice::alone(NOTHING)),
+        ("E0608", [ty]) if ty.starts_with("Option<") => {
+            "it is an `Option`: `if let Some(value) = option { ... }` takes out what is in it, `option.as_ref().unwrap()` where there \
+             is always something"
+        }
+        ("E0369", ["==" | "!=", ty]) if ty.starts_with("Option<") && spot.line.contains("None") => {
+            "write `option.is_none()` or `option.is_some()`"
+        }
+        ("E0369", [left, _]) if message.starts_with("cannot divide") && left.ends_with("VarStore") => {
+            "a path begins at the root of the store: `vs.root() / \"name\"`"
+        }
+        ("E0600", ["-", ty]) if is_number(ty) && ty.starts_with('u') => {
+            "a `usize`, such as a length, is never negative: `-(n as i64)`; to sort from the greatest down, `std::cmp::Reverse(n)` is \
+             the key"
+        }
+        ("E0594", [ty, ..]) if message.contains("in an index of") && ty.contains("Map<") && is_added(spot) => {
+            "a key is counted by `*map.entry(key).or_insert(0) += 1;`, and `map` has to be `mut`"
+        }
+        ("E0308", _) => return mismatch(error, spot),
         ("E0369", [left, right]) if message.starts_with("cannot multiply") && *left == "str" && is_number(right) => {
             "write `\"ab\".repeat(3)`"
         }
@@ -71,6 +91,24 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     Some(Advice::instead(text))
 }
 
+/// Of what `==` gives.
+pub(super) const EQUALITY: &str = "`==` compares two tensors as a whole; for each element it is `a.eq_tensor(&b)`, and \
+                                   `a.eq(3)` with a number";
+
+/// Of what a method gives that changes a list itself.
+pub(super) const NOTHING: &str =
+    "what made it gives nothing back: methods such as `list.sort()` and `list.push(x)` change the list itself";
+
+/// Whether a place is the exponent of a number's power.
+fn is_exponent(spot: &Spot<'_>) -> bool {
+    matches!(called(spot.before), Some("pow" | "powf" | "powi"))
+}
+
+/// Whether something is added to the value of a key.
+fn is_added(spot: &Spot<'_>) -> bool {
+    spot.line.contains("+=") || spot.line.contains("-=")
+}
+
 const LOGIC: &str = "`x.logical_and(&y)`, `x.logical_or(&y)` and `x.logical_not()` are for each element; `x.any()` and `x.all()` over all";
 
 /// `x > 0.5` of a tensor.
@@ -84,7 +122,9 @@ fn comparison(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let (left, (operator, method), right) = match at_operator {
         Some(found) => (left_side(spot.before), found, right_side(spot.after)),
         None => {
-            let before = spot.before.trim_end();
+            // What a function returns, and what an arm gives, is no side of a comparison.
+            let before =
+                Some(spot.before.trim_end()).filter(|before| !(before.ends_with("->") || before.ends_with("=>")))?;
             let found = COMPARISONS.iter().find(|(operator, _)| before.ends_with(operator))?;
             (left_side(before.strip_suffix(found.0)?), found, spot.word)
         }
@@ -108,7 +148,7 @@ fn unborrowed(text: &str) -> &str {
 }
 
 /// A tensor where a number or a condition is to be, or the other way round.
-fn mismatch(error: &Diagnostic) -> Option<Advice> {
+fn mismatch(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let expected_and_found = |label: &str| {
         let label = readable(label);
         let (expected, found) = label.strip_prefix("expected `")?.split_once("`, found ")?;
@@ -125,6 +165,12 @@ fn mismatch(error: &Diagnostic) -> Option<Advice> {
             "a condition is a `bool`: `bool::try_from(x.any())?` for a tensor of one element, or compare its number, \
              `x.double_value(&[]) > 0.5`",
         ),
+        path if path.contains("Path") && found.ends_with("VarStore") => {
+            Advice::instead("a network is made at a path of its store: `&vs.root()`")
+        }
+        number if is_number(number) && is_tensor(found) && is_exponent(spot) => {
+            Advice::instead("a number to the power of a tensor is `Tensor::pow_scalar(10.0, &x)`")
+        }
         number if is_number(number) && is_tensor(found) => Advice::instead(ONE_NUMBER),
         "Tensor" if matches!(found, "integer" | "floating-point number") || is_number(found) => {
             Advice::instead("a tensor of one number is `Tensor::from(0.5)`")

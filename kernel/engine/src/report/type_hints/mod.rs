@@ -4,13 +4,14 @@
 mod closures;
 pub(super) mod handles;
 mod lists;
-mod results;
+pub(in crate::report) mod results;
 mod signatures;
 
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, NUMBERS, Span, is_number, quoted};
 use crate::report::hints::Advice;
 use crate::report::python_hints::calls::MEAN;
+use crate::report::python_hints::expressions::{as_value, split};
 use crate::source::source_map::Place;
 use crate::source::words::in_name;
 
@@ -28,6 +29,20 @@ pub(super) fn of_what_is_taken(error: &Diagnostic, place: impl Fn(&Span) -> Opti
         .or_else(|| at_primary(signatures::advice))
 }
 
+fn is_float(ty: &&&str) -> bool {
+    ty.trim_start_matches(['&', '{']).starts_with('f')
+}
+
+/// The integer literal on a side of an operator.
+fn integer_literal(place: &Place) -> Option<&str> {
+    let text = &place.cell.text;
+    let (left, right) = (text[..place.range.start].trim_end(), text[place.range.end..].trim_start());
+    let left = &left[left.trim_end_matches(|char| in_name(char) || char == '.').len()..];
+    let right = &right[..right.find(|char| !in_name(char) && char != '.').unwrap_or(right.len())];
+    let is_integer = |side: &&str| !side.is_empty() && side.bytes().all(|byte| byte.is_ascii_digit());
+    [left, right].into_iter().find(is_integer)
+}
+
 /// Help with types that rustc has no words for.
 pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advice> {
     let message = readable(&error.message);
@@ -39,24 +54,33 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
             Advice::help(format!("if `{krate}` is a crate, the line `:dep {krate} = \"*\"` before the code adds it")),
         ),
         ("E0277", [one, other]) if message.starts_with("cannot ") && is_number(one) && is_number(other) => {
+            if let Some(literal) = place.and_then(integer_literal).filter(|_| [one, other].iter().any(is_float)) {
+                return Some(Advice::alone(format!(
+                    "`{literal}` is an integer, the other number a float: write `{literal}.0`"
+                )));
+            }
             let to = [one, other].into_iter().find(|ty| ty.starts_with('f')).map_or("f64", |ty| ty);
             Some(Advice::help(format!("numbers of different types do not mix. Convert one of them, as in `n as {to}`")))
         }
         ("E0277", [bound, ..]) if is_order_of_floats(bound) => {
-            let least = if text == "max" {
-                "`.copied().fold(f64::NEG_INFINITY, f64::max)`"
-            } else {
-                "`.copied().fold(f64::INFINITY, f64::min)`"
-            };
+            let ty = if bound.contains("f32") { "f32" } else { "f64" };
+            let (begin, choice) = if text == "max" { ("NEG_INFINITY", "max") } else { ("INFINITY", "min") };
+            let is_of_references = tells_of(error, &format!("required for `&{ty}`")) || bound.starts_with('&');
+            let copied = if is_of_references { ".copied()" } else { "" };
             Some(Advice::instead(format!(
-                "floats have no total order, as NaN has no place in it. Write {least} behind `.iter()`, or `list.sort_by(f64::total_cmp)`"
+                "floats have no total order, as NaN has no place in it. In place of `.{choice}()` write \
+                 `{copied}.fold({ty}::{begin}, {ty}::{choice})`; a list is sorted by `list.sort_by({ty}::total_cmp)`"
             )))
         }
         ("E0277", [_, index])
             if message.contains("cannot be indexed by") && is_number(index) && *index != "{float}" =>
         {
-            let index = if text.chars().all(in_name) { text } else { "index" };
-            Some(Advice::help(format!("an index is a `usize`: write `{index} as usize`")))
+            let name = if text.chars().all(in_name) { text } else { "index" };
+            Some(match index.strip_prefix('&') {
+                Some("usize") => Advice::alone(format!("an index is no reference: write `*{name}`")),
+                Some(_) => Advice::alone(format!("an index is a `usize`, and no reference: write `*{name} as usize`")),
+                None => Advice::help(format!("an index is a `usize`: write `{name} as usize`")),
+            })
         }
         ("E0277", [bound, ..]) if bound.ends_with("Control") && bound.starts_with(['[', 'V']) => {
             Some(Advice::instead("several controls are a tuple: `interact((first, second), |(a, b)| ...)`"))
@@ -65,9 +89,9 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
             "a step has its parts by name: `let step = env.step(1);`, then `step.observation`, `step.reward`, \
              `step.terminated`, `step.truncated`, and `step.done()` for one of the last two",
         )),
-        ("E0277", [bound]) if bound.starts_with("Scalar: From<") => {
-            Some(Advice::help("a tensor takes `i64` and `f64` as numbers: write `n as i64` or `x as f64`"))
-        }
+        ("E0277", [bound]) if bound.starts_with("Scalar: From<") => Some(Advice::help(
+            "a tensor takes `i64` and `f64` as numbers: write `n as i64` or `x as f64`, and a literal as `4i64` or `4.0`",
+        )),
         ("E0277", [bound, ..]) if bound.contains(": From<") && bound.contains("Tensor>") => Some(Advice::help(
             "to get one number, use `x.double_value(&[])` or `x.int64_value(&[])`; for many, `Vec::<f32>::try_from(&x)?`",
         )),
@@ -80,6 +104,10 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
             "to copy a network, make a second one the same way in its own store, then `second.copy(&vs)?`",
         )),
         ("E0283", _) => of_other_crates(error),
+        ("E0277", [bound, ..]) if bound.ends_with("Vec<i64>: Shape") || bound.ends_with("Vec<i64>: tch::Shape") => {
+            Some(Advice::instead("a shape in a `Vec` is lent as a slice: `x.view(size.as_slice())`"))
+        }
+        ("E0277", _) if message.contains(" between threads safely") => of_threads(error, &message),
         ("E0382", told) if is_of_exclusive_reference(error) => {
             let name = told.first().copied().unwrap_or_else(|| moved_part(error).unwrap_or("x"));
             Some(Advice::instead(format!(
@@ -87,6 +115,18 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
                  change it or to pass it on, `{name}.as_deref_mut()`, with `mut {name}` where it is declared"
             )))
         }
+        ("E0382", _) if tells_of(error, "Figure`, which does not implement") => Some(Advice::instead(
+            "a method of a figure takes it and gives it back: `figure = figure.line(\"loss\", &losses);`, with `mut figure` where it \
+             is declared, or one chain, `Figure::new().line(..).x_label(..)`",
+        )),
+        (_, _) if message == "lifetime may not live long enough" && is_of_a_key(place) => Some(Advice::instead(
+            "a key is a value of its own and refers to nothing: a `*` ahead of each part copies it, as in \
+             `.max_by_key(|(name, count)| (**count, std::cmp::Reverse(**name)))`",
+        )),
+        ("E0382", [name]) if is_made_anew(error, place, name) => Some(Advice::instead(format!(
+            "`let {name}` makes another variable in each round, and the one ahead of the loop is used up: declare that as \
+             `let mut {name}`, and write `{name} = ...;` in the loop"
+        ))),
         ("E0382" | "E0507", _) if tells_of(error, "has type `Tensor`") => {
             Some(Advice::help("pass a reference, `&x`, or a second handle to the same data, `x.shallow_clone()`"))
         }
@@ -98,6 +138,7 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
             "what outlives the cell, such as a thread, has to own what it uses: give it a clone, with `move ||`, or wait for it \
              inside `std::thread::scope`",
         )),
+        ("E0308", _) if quotient(error, text).is_some() => quotient(error, text),
         ("E0308", _) => integer_for_float(error).map(|ty| {
             Advice::help(format!("`x as {ty}` makes an integer of a float and drops what is behind the point"))
         }),
@@ -109,6 +150,63 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
 fn is_order_of_floats(bound: &str) -> bool {
     let ty = bound.strip_suffix(": Ord").map(|ty| ty.trim_start_matches('&'));
     ty.is_some_and(|ty| is_number(ty) && (ty.starts_with('f') || ty == "{float}"))
+}
+
+/// Help for what cannot go to another thread.
+fn of_threads(error: &Diagnostic, message: &str) -> Option<Advice> {
+    let is_function = message.contains("impl Fn");
+    if is_function && message.contains("cannot be sent") {
+        return Some(Advice::instead(
+            "lend the function to the threads: `let work = &work;` ahead of `std::thread::scope`, and `move ||` takes the reference",
+        ));
+    }
+    let is_tensor = message.contains("C_tensor") || tells_of(error, "C_tensor");
+    is_tensor.then(|| {
+        Advice::instead(
+            "a tensor is not lent to another thread: give it a handle of its own, `let x = x.shallow_clone();` ahead of the \
+             thread and `move ||`",
+        )
+    })
+}
+
+/// Whether a place is in the closure that gives the key of a `max_by_key`, or of another method like that.
+fn is_of_a_key(place: Option<&Place>) -> bool {
+    place.is_some_and(|place| {
+        let before = &place.cell.text[..place.range.start];
+        before.rfind("_by_key(").is_some_and(|at| !before[at..].contains(';'))
+    })
+}
+
+/// Whether a value is moved in a loop by a `let` of the same name.
+fn is_made_anew(error: &Diagnostic, place: Option<&Place>, name: &str) -> bool {
+    let is_in_loop = error.labels().any(|label| label.contains("in previous iteration of loop"));
+    let line = place.map_or("", |place| {
+        let before = &place.cell.text[..place.range.start];
+        before[before.rfind('\n').map_or(0, |at| at + 1)..].trim_start()
+    });
+    let declared = line.strip_prefix("let ").map(|rest| rest.trim_start_matches("mut "));
+    is_in_loop && declared.is_some_and(|rest| rest.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', ':'])))
+}
+
+/// Help for a division of integers where a float is expected.
+fn quotient(error: &Diagnostic, text: &str) -> Option<Advice> {
+    let ty = error.labels().find_map(|label| {
+        let label = readable(label);
+        let (expected, found) = label.strip_prefix("expected `")?.split_once("`, found ")?;
+        let found = found.trim_matches('`');
+        let is_integer = found == "integer" || (is_number(found) && found.starts_with(['u', 'i']));
+        (is_number(expected) && expected.starts_with('f') && is_integer).then(|| expected.to_owned())
+    })?;
+    let [left, right] = split(text, '/')[..] else { return None };
+    let as_float = |side: &str| match side.trim() {
+        side if side.bytes().all(|byte| byte.is_ascii_digit()) => format!("{side}.0"),
+        side => format!("{} as {ty}", as_value(side)),
+    };
+    Some(Advice::instead(format!(
+        "integers divide without a remainder, so make floats of them first: `{} / {}`",
+        as_float(left),
+        as_float(right)
+    )))
 }
 
 /// The type of the integer that is expected where a float stands.

@@ -1,11 +1,14 @@
 //! A `Result` where its value is meant, and a `?` where no `Result` can be returned.
 
+use ra_ap_rustc_lexer::TokenKind;
+
 use crate::crate_names::readable;
 use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
 use crate::report::hints::Advice;
 use crate::report::python_hints::calls::called;
 use crate::report::python_hints::expressions::{as_variable, base, left_side, right_side, statement};
 use crate::source::source_map::Place;
+use crate::source::words::tokens;
 
 /// An expression that is longer than this is not repeated.
 const LONGEST: usize = 60;
@@ -41,6 +44,12 @@ fn is_on_the_left(message: &str) -> bool {
 
 /// What to write for the value in a `Result`.
 fn taken_out_of(result: &str, place: &Place) -> String {
+    if !may_return_errors(place) {
+        let value = if result.is_empty() || result.len() > LONGEST || result.contains('\n') { "x" } else { result };
+        return format!(
+            "it is a `Result`, and this function returns none: `{value}.unwrap()` takes the value out of it"
+        );
+    }
     if let Some(name) = as_variable(result) {
         let made = declaration(name, place);
         let made = made.unwrap_or_else(|| format!("let {name} = ...?;"));
@@ -61,6 +70,30 @@ fn declaration(name: &str, place: &Place) -> Option<String> {
         let fits = value.len() <= LONGEST && !value.contains('\n');
         fits.then(|| format!("{head}{value}?;"))
     })
+}
+
+/// Whether a `?` may stand at a place: in a function that returns a `Result` or an `Option`, or in none.
+pub(in crate::report) fn may_return_errors(place: &Place) -> bool {
+    let text = &place.cell.text[..place.range.start];
+    let (mut open, mut head) = (Vec::new(), 0);
+    for (kind, range) in tokens(text) {
+        match kind {
+            TokenKind::OpenBrace => {
+                let ahead = &text[head..range.start];
+                open.push(tokens(ahead).any(|(_, word)| &ahead[word] == "fn").then_some(ahead));
+                head = range.end;
+            }
+            TokenKind::CloseBrace => {
+                open.pop();
+                head = range.end;
+            }
+            TokenKind::Semi => head = range.end,
+            _ => {}
+        }
+    }
+    let function = open.into_iter().rev().flatten().next();
+    let returned = function.map(|head| head.rsplit_once("->").map_or("", |(_, ty)| ty));
+    returned.is_none_or(|ty| ty.contains("Result") || ty.contains("Option"))
 }
 
 fn is_result(ty: &str) -> bool {
@@ -119,7 +152,8 @@ pub(super) fn of_question_mark(error: &Diagnostic, place: impl Fn(&Span) -> Opti
     }
     if error.message.contains("in a function that returns") || error.message.contains("in a method that returns") {
         return Some(Advice::help(
-            "have the function return `Result<...>`, and end it with `Ok(...)` around the value",
+            "have the function return `Result<...>`, and end it with `Ok(...)` around the value; where its result is given, write \
+             `.unwrap()` in place of the `?`",
         ));
     }
     if error.message.contains("applied to values") {
@@ -172,12 +206,24 @@ fn around(place: &Place) -> (&str, &str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::fragment::CellText;
 
     #[test]
     fn the_side_of_an_operator_is_told_by_its_message() {
         assert!(is_on_the_left("cannot add `{float}` to `Result<f64, TchError>`"));
         assert!(is_on_the_left("cannot multiply `Result<f64, TchError>` by `{float}`"));
         assert!(!is_on_the_left("cannot add `Result<f64, TchError>` to `{float}`"));
+    }
+
+    #[test]
+    fn a_question_mark_stands_where_an_error_can_go() {
+        let check = |text: &str| {
+            let at = text.find('@').unwrap_or(0);
+            may_return_errors(&Place { cell: CellText::new(1, text), range: at..at })
+        };
+        assert!(check("let x = @") && check("fn f() -> Result<i64> { @ }") && check("fn f() -> i64 { 1 }\n@"));
+        assert!(!check("fn f(x: &Tensor) -> Tensor {\n    for i in 0..3 { @ }\n}"));
+        assert!(!check("impl Net { fn f(&self) { let g = |x| { x }; @ } }"));
     }
 
     #[test]

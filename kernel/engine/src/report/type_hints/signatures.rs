@@ -21,7 +21,10 @@ pub(super) fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
             let path = &place.cell.text[place.range.clone()];
             of_keyword(path).or_else(|| of_arguments(error, path))
         }
-        "E0599" => of_keyword(&place.cell.text[place.range.clone()]).or_else(|| of_longer_names(error)),
+        "E0599" => {
+            let name = &place.cell.text[place.range.clone()];
+            of_keyword(name).or_else(|| of_longer_names(error)).or_else(|| of_fields(error, name))
+        }
         _ => None,
     }
 }
@@ -65,6 +68,19 @@ fn of_longer_names(error: &Diagnostic) -> Option<Advice> {
     let methods: Vec<String> = texts.flat_map(|text| methods(text, ty, name)).collect();
     let methods: Vec<String> = methods.into_iter().map(|method| format!("`{method}`")).collect();
     (!methods.is_empty()).then(|| Advice::instead(format!("`{ty}` has {}", methods.join(" and "))))
+}
+
+/// Help for a method that only fields have: which of them rustc names is chance.
+fn of_fields(error: &Diagnostic, name: &str) -> Option<Advice> {
+    if !error.children.iter().any(|child| child.message.contains("expressions' fields ha")) {
+        return None;
+    }
+    Some(match name {
+        "forward" => Advice::instead(
+            "a network of your own gets it by `impl nn::Module for Net { fn forward(&self, xs: &Tensor) -> Tensor { ... } }`",
+        ),
+        _ => Advice { hides_suggestions: true, ..Advice::default() },
+    })
 }
 
 /// The signatures of a type's own methods whose names are longer than a name, by `_` and more.
