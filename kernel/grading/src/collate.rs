@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::homework::is_unwritten;
 use crate::marks::{self, Region};
 use crate::master::{Master, MasterCell, Part, Role, text_of};
-use crate::release::{as_lines, given};
+use crate::release::{as_lines, given, kernelspec};
 use crate::results::Flag;
 
 /// A notebook that is no submission.
@@ -168,8 +168,7 @@ impl Collation {
             }
         });
         let cells: Vec<Value> = cells.collect();
-        let kernelspec = json!({"name": "oxtorch", "display_name": "Rust (Oxtorch)", "language": "rust"});
-        json!({"nbformat": 4, "nbformat_minor": 4, "metadata": {"kernelspec": kernelspec}, "cells": cells})
+        json!({"nbformat": 4, "nbformat_minor": 4, "metadata": {"kernelspec": kernelspec()}, "cells": cells})
     }
 }
 

@@ -15,6 +15,9 @@ pub const TEXT_STUB: &str = "YOUR ANSWER HERE";
 /// not theirs to change. The metadata stays, so that what comes back can be graded.
 pub fn release(master: &Master) -> Value {
     let mut document = Value::Object(master.document.clone());
+    if document["metadata"]["kernelspec"].is_null() {
+        document["metadata"]["kernelspec"] = kernelspec();
+    }
     for cell in &master.cells {
         let to = &mut document["cells"][cell.index];
         to["source"] = as_lines(&given(cell));
@@ -35,6 +38,11 @@ pub fn release(master: &Master) -> Value {
         }
     }
     document
+}
+
+/// How a notebook says that its kernel is this one: a frontend asks for a kernel where nothing says it.
+pub(crate) fn kernelspec() -> Value {
+    json!({"name": "oxtorch", "display_name": "Rust (Oxtorch)", "language": "rust"})
 }
 
 /// Writes out what nbgrader wants to find in a cell's metadata, where there is some.
@@ -107,6 +115,7 @@ mod tests {
             assert_eq!(metadata["deletable"] == false, !deletable, "{at}");
             assert_eq!(metadata["nbgrader"], master.document["cells"][at]["metadata"]["nbgrader"]);
         }
+        assert_eq!(released["metadata"]["kernelspec"]["name"], "oxtorch", "a frontend has to know the kernel");
         // What was made is a master again: what comes back is read by the same code.
         assert!(Master::read(&text).is_ok());
     }

@@ -98,6 +98,12 @@ impl Rules {
         Ok(rules)
     }
 
+    /// The students with a deadline of their own who have handed in nothing, or have another name there.
+    pub fn strangers(&self, class: &[Graded]) -> Vec<&str> {
+        let is_there = |name: &&str| class.iter().any(|graded| graded.student == *name);
+        self.extensions.keys().map(String::as_str).filter(|name| !is_there(name)).collect()
+    }
+
     /// The mark of what a student has handed in.
     pub fn mark(&self, graded: &Graded) -> Mark {
         let deadline = self.extensions.get(&graded.student).copied().or(self.deadline);
@@ -148,6 +154,8 @@ mod tests {
         let handed_in = Some(rules.deadline.expect("has one").seconds() + 30 * HOUR);
         let mark = |student: &str| rules.mark(&Graded { handed_in, ..crate::report::tests::graded(student, vec![]) });
         assert_eq!((mark("ada l").factor, mark("bob").factor), (1.0, 0.7));
+        let class = ["ada", "bob"].map(|student| crate::report::tests::graded(student, vec![]));
+        assert_eq!(rules.strangers(&class), ["ada l"]);
     }
 
     fn factor(rules: &Rules, seconds: i64) -> f64 {
