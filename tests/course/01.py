@@ -1,4 +1,5 @@
-"""Assignment 1 in PyTorch: nearest neighbours with k by cross-validation, and softmax regression, on the same digits.
+"""Assignment 1 in PyTorch: nearest neighbours with k by cross-validation, and softmax regression, on the same digits;
+then nearest neighbours among copies that are moved, by the mean accuracy on digits as they are and moved.
 
     python tests/course/01.py        # needs torch and scikit-learn; not a part of the tests
 
@@ -51,6 +52,23 @@ def softmax_regression(x, y, steps=300, rate=0.5):
     return w.detach()
 
 
+SIDES = [(-1, 0), (1, 0), (0, -1), (0, 1)]
+
+
+def moved(images, down, right):
+    padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
+    return padded[:, 1 - down : 9 - down, 1 - right : 9 - right]
+
+
+def mean_of_two(x, y, new_x, new_y, copies):
+    """The mean accuracy on digits as they are and moved by one pixel to each side in turn, half of them to learn from."""
+    images = x.view(-1, 8, 8)
+    known = torch.cat([moved(images, *side).flatten(1) for side in [(0, 0), *SIDES][: copies + 1]])
+    rows = [moved(new_x[[at]].view(1, 8, 8), *SIDES[at % 4]).flatten(1) for at in range(len(new_x))]
+    labels = y.repeat(copies + 1)
+    return sum(accuracy(knn(known, labels, digits, 3), new_y) for digits in (new_x, torch.cat(rows))) / 2
+
+
 def main():
     torch.set_num_threads(1)
     digits = load_digits()
@@ -65,8 +83,15 @@ def main():
         w = softmax_regression(x[train], y[train])
         ones = torch.ones(len(test), 1)
         found["softmax regression"].append(accuracy((torch.cat([x[test], ones], 1) @ w).argmax(1), y[test]))
+    seconds = (time.perf_counter() - begin) / 5
+    for name, copies in [("half of them, as they are", 0), ("half of them, with four copies", 4)]:
+        found[name] = []
+        for seed in range(3):
+            order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+            known, new = order[: len(x) // 2], order[len(x) // 2 :]
+            found[name].append(mean_of_two(x[known], y[known], x[new], y[new], copies))
     tell(found)
-    print(f"{(time.perf_counter() - begin) / 5:.2f} s for one split")
+    print(f"{seconds:.2f} s for one split")
 
 
 if __name__ == "__main__":
