@@ -218,7 +218,7 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         return Some(advice);
     }
     if ty.starts_with('[') && ["push", "extend", "insert", "pop"].contains(&name) {
-        return Some(Advice::instead("`[]` is an array, whose length is fixed: a list that grows is `vec![]`"));
+        return Some(Advice::instead("arrays and slices have a fixed length: a list that grows is a `Vec`, `vec![]`"));
     }
     if ty.ends_with("Figure") {
         return Some(Advice::instead(foreign::find(&format!("matplotlib.pyplot.{name}"))?.told(name)));
