@@ -82,12 +82,12 @@ pub async fn check(path: &Path, timeout: Option<Duration>) -> anyhow::Result<()>
         let took = begin.elapsed().as_secs_f64();
         say(format_args!("run {number} of {RUNS} of the solution: {took:.1} s"));
     }
-    let stubs = execute_beside(folder, &release(&master), work.path(), timeout).await?;
+    let stubs = execute_made(folder, &release(&master), work.path(), timeout).await?;
     let trial = Trial::new(&master, runs, stubs);
     problems.extend(trial.problems());
     for (number, mistake) in wrong.iter().enumerate() {
         say(format_args!("wrong solution {} of {}: {}", number + 1, wrong.len(), mistake.name));
-        let run = execute_beside(folder, &mistake.notebook(&master), work.path(), timeout).await?;
+        let run = execute_made(folder, &mistake.notebook(&master), work.path(), timeout).await?;
         problems.extend(mistake.problems(&master, &run));
     }
     answer(format_args!("{}{} points in all", trial.table(), master.points()));
@@ -120,20 +120,16 @@ fn wrong_solutions(folder: &Path, master: &Master) -> anyhow::Result<(Vec<WrongS
     Ok((found, problems))
 }
 
-/// Runs a notebook that was made of a master, beside it: cells read files from there.
-async fn execute_beside(
+/// Runs a notebook that was made of a master in the master's folder: cells read files from there.
+async fn execute_made(
     folder: &Path,
     notebook: &Value,
     work: &Path,
     timeout: Option<Duration>,
 ) -> anyhow::Result<Map<String, Value>> {
-    let beside = tempfile::Builder::new()
-        .prefix(".oxtorch-")
-        .suffix(".ipynb")
-        .tempfile_in(folder)
-        .with_context(|| format!("cannot write into {}", folder.display()))?;
-    write(notebook, beside.path())?;
-    execute(beside.path(), &work.join("made.ipynb"), timeout).await
+    let made = work.join("made.ipynb");
+    write(notebook, &made)?;
+    execute_in(folder, &made, &work.join("executed.ipynb"), timeout).await
 }
 
 /// Runs a notebook from its first cell to its last and says what its author should know before it is handed in. It is
@@ -160,16 +156,24 @@ pub async fn check_homework(path: &Path, timeout: Option<Duration>) -> anyhow::R
     Ok(())
 }
 
-/// Runs a notebook to its end, in a process of its own, and reads what came of it.
+/// Runs a notebook in its folder, from which cells read files as in Jupyter.
 async fn execute(notebook: &Path, to: &Path, timeout: Option<Duration>) -> anyhow::Result<Map<String, Value>> {
+    // What is not there is named as it was written.
+    let whole = notebook.canonicalize();
+    let folder = whole.as_ref().ok().and_then(|whole| whole.parent()).unwrap_or(Path::new("."));
+    execute_in(folder, whole.as_deref().unwrap_or(notebook), to, timeout).await
+}
+
+/// Runs a notebook to its end, in a process of its own that works in a folder, and reads what came of it.
+async fn execute_in(
+    folder: &Path,
+    notebook: &Path,
+    to: &Path,
+    timeout: Option<Duration>,
+) -> anyhow::Result<Map<String, Value>> {
     let program = std::env::current_exe().context("cannot find the path of this program")?;
     let mut command = Command::new(program);
-    // Cells read files from beside their notebook, as in Jupyter. What is not there is named as it was written.
-    let whole = notebook.canonicalize();
-    let notebook = whole.as_deref().unwrap_or(notebook);
-    if let (true, Some(folder)) = (notebook.is_absolute(), notebook.parent()) {
-        command.current_dir(folder);
-    }
+    command.current_dir(folder);
     command.arg("run").arg(notebook).arg("-o").arg(to).arg("--allow-errors").stdin(Stdio::null());
     command.env(IS_CHECKED, "1");
     if let Some(timeout) = timeout {

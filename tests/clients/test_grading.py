@@ -106,6 +106,15 @@ def test_cells_read_files_from_beside_the_notebook_wherever_it_is_checked(tmp_pa
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_check_leaves_nothing_beside_the_master_not_even_while_it_runs(assignment, tmp_path_factory):
+    seen = tmp_path_factory.mktemp("seen")
+    look = f"""let names: Vec<_> = std::fs::read_dir(".")?.map(|entry| entry.unwrap().file_name()).collect();
+std::fs::write(format!("{seen}/{{}}", std::process::id()), format!("{{names:?}}"))?;"""
+    done = assignment("check", [cell(look, "look", locked=True), solution(MEAN), graded(TEST)])
+    assert done.returncode == 0, done.stderr
+    assert {path.read_text() for path in seen.iterdir()} == {'["master.ipynb"]'}
+
+
 def test_a_wrong_solution_that_keeps_points_it_should_lose_is_said(assignment, tmp_path):
     (tmp_path / "wrong").mkdir()
     zero = "//! It gives 0 for what is empty.\n//! fails: test-mean\n\n// cell: mean\n"
