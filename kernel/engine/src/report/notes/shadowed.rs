@@ -2,17 +2,24 @@
 
 use std::ops::Range;
 
+use syn::parse::Parse as _;
 use syn::spanned::Spanned as _;
 use syn::visit::Visit;
 
+use crate::source::nesting;
 use crate::source::words::in_name;
 
 /// What the user reads of the `let`s in a cell's loops whose variable nothing uses, and which begin with the variable of
 /// that name ahead of the loop.
 pub fn notes(text: &str) -> Vec<String> {
-    let Ok(block) = syn::parse_str::<syn::Block>(&format!("{{{text}\n}}")) else { return Vec::new() };
-    let mut loops = Loops { text, found: Vec::new() };
-    loops.visit_block(&block);
+    let read = nesting::read(syn::Block::parse, &format!("{{{text}\n}}"), |block| {
+        let mut loops = Loops { text, found: Vec::new() };
+        if let Ok(block) = block {
+            loops.visit_block(&block);
+        }
+        loops.found
+    });
+    let found = read.unwrap_or_default();
     let note = |(name, at): (String, usize)| {
         let line = text[..at].matches('\n').count() + 1;
         format!(
@@ -20,7 +27,7 @@ pub fn notes(text: &str) -> Vec<String> {
              ahead of the loop, which has to be `mut`, write `{name} = ...;`"
         )
     };
-    loops.found.into_iter().map(note).collect()
+    found.into_iter().map(note).collect()
 }
 
 /// The loops of a text.

@@ -61,7 +61,7 @@ const TENSOR: Names = &[
     ("copy_from", "`x.copy_(&y)`"),
     ("masked_fill_", "`x.masked_fill_(&mask, 0.0)`"),
     ("sum_dim", "`x.sum_dim_intlist(1, false, Kind::Float)`"),
-    ("cross_entropy", "`logits.cross_entropy_for_logits(&labels)`"),
+    ("cross_entropy", "`nn::cross_entropy(&logits, &labels)`"),
     ("zip", "`x.unbind(0)`, a list of the rows, as in `for (row, y) in x.unbind(0).iter().zip(&list) { ... }`"),
 ];
 

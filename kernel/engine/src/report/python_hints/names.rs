@@ -91,7 +91,7 @@ const MODULES: [(&str, &str); 27] = [
     ("numpy", TORCH),
     (
         "F",
-        "what is in `F` are methods of tensors: `x.relu()`, `x.softmax(-1, Kind::Float)`, `logits.cross_entropy_for_logits(&labels)`",
+        "what is in `F` are methods of tensors: `x.relu()`, `x.softmax(-1, Kind::Float)`; a loss is `nn::cross_entropy(&logits, &labels)`",
     ),
     ("math", "numbers have methods, as in `x.sqrt()`; `std::f64::consts::PI`"),
     ("plt", FIGURES),
@@ -144,7 +144,7 @@ const LAYERS: &str = "layers are functions in small letters that take a path of 
                       `nn::linear(vs.root() / \"fc\", 3, 4, Default::default())`, `nn::conv2d`, `nn::lstm`";
 const ACTIVATIONS: &str =
     "an activation is a method of tensors, `x.relu()`; in a chain `nn::seq().add_fn(|x| x.relu())`";
-const LOSSES: &str = "a loss is a method of the outputs: `logits.cross_entropy_for_logits(&labels)`, `x.mse_loss(&target, Reduction::Mean)`";
+const LOSSES: &str = "a loss is a function of the outputs: `nn::cross_entropy(&logits, &labels)`, `x.mse_loss(&target, Reduction::Mean)`";
 const DROPOUT: &str = "`nn::dropout(0.5)` in a chain `nn::seq_t().add(...)`; or the method `x.dropout(0.5, train)`";
 const CHAIN: &str =
     "a chain is `nn::seq().add(nn::linear(vs.root() / \"fc\", 3, 4, Default::default())).add_fn(|x| x.relu())`";
