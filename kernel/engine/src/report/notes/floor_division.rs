@@ -42,8 +42,8 @@ fn ends_a_value(kind: TokenKind) -> bool {
     matches!(kind, TokenKind::Ident | TokenKind::Literal { .. } | TokenKind::CloseParen | TokenKind::CloseBracket)
 }
 
-/// Whether a comment is what Python would divide by: a name that is there, or a number behind a variable or a sum. Behind
-/// a call a number is what comes of it: `fibonacci(10) // 55`.
+/// Whether a comment is what Python would divide by: a name that is there, or a number behind a variable or a sum.
+/// Behind a call a number is what comes of it: `fibonacci(10) // 55`.
 fn is_division(left: &str, right: &str, is_known: impl Fn(&str) -> bool) -> bool {
     let is_number = right.bytes().all(|byte| byte.is_ascii_digit());
     if is_number {

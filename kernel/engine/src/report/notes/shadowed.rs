@@ -9,8 +9,8 @@ use syn::visit::Visit;
 use crate::source::nesting;
 use crate::source::words::in_name;
 
-/// What the user reads of the `let`s in a cell's loops whose variable nothing uses, and which begin with the variable of
-/// that name ahead of the loop.
+/// What the user reads of the `let`s in a cell's loops whose variable nothing uses, and whose value mentions the
+/// variable of that name ahead of the loop.
 pub fn notes(text: &str) -> Vec<String> {
     let read = nesting::read(syn::Block::parse, &format!("{{{text}\n}}"), |block| {
         let mut loops = Loops { text, found: Vec::new() };
@@ -93,7 +93,8 @@ fn names(pattern: &syn::Pat) -> Vec<String> {
     }
 }
 
-/// Whether a name is a word of a text, also of a format string in it. As a field or a method of something it is another.
+/// Whether a name is a word of a text, also of a format string in it. As a field or a method of something it is
+/// another.
 fn mentions(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let (before, behind) = (&text[..at], &text[at + name.len()..]);
