@@ -11,8 +11,8 @@ use std::sync::{PoisonError, RwLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// The binary that the kernelspec starts.
-const OXTORCH: &str = env!("CARGO_BIN_EXE_oxtorch");
+/// The binary that the kernelspec starts, as cargo built it.
+const BUILT: &str = env!("CARGO_BIN_EXE_oxtorch");
 
 /// What measures times or memory, or gives notebooks little of both, has the machine to itself; the rest runs in pairs.
 const ALONE: [&str; 9] = [
@@ -34,8 +34,9 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     let files = test_files();
     let python = if arguments.list { Err("not asked for".to_owned()) } else { python::environment() };
+    let program = if arguments.list { PathBuf::from(BUILT) } else { copied() };
     // The first of the tests that need libtorch and the runtime: here the set-up can show its progress.
-    if !arguments.list && !Command::new(OXTORCH).arg("setup").status().is_ok_and(|status| status.success()) {
+    if !arguments.list && !Command::new(&program).arg("setup").status().is_ok_and(|status| status.success()) {
         return ExitCode::FAILURE;
     }
     let missing = python.as_ref().err().filter(|_| !arguments.list);
@@ -53,12 +54,23 @@ fn main() -> ExitCode {
     let trials = files
         .into_iter()
         .map(|(alone, name, path)| {
-            let python = python.clone().unwrap_or_default();
-            Trial::test(name, move || run(&python, &path, alone)).with_ignored_flag(skip)
+            let (python, program) = (python.clone().unwrap_or_default(), program.clone());
+            Trial::test(name, move || run(&python, &program, &path, alone)).with_ignored_flag(skip)
         })
         .collect();
     arguments.test_threads.get_or_insert(2);
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The program, where it stays: building a wheel moves what cargo built away for a while, and tests beside it start it.
+fn copied() -> PathBuf {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("oxtorch");
+    // Beside it first: a kernel of an earlier run may still have the file open.
+    let new = program.with_extension("new");
+    std::fs::copy(BUILT, &new)
+        .and_then(|_| std::fs::rename(&new, &program))
+        .expect("a folder of cargo's for the tests");
+    program
 }
 
 fn in_ci() -> bool {
@@ -88,7 +100,7 @@ fn folder() -> PathBuf {
 }
 
 /// Runs one file of tests; what they print is shown where one fails.
-fn run(python: &Path, path: &Path, alone: bool) -> Result<(), Failed> {
+fn run(python: &Path, program: &Path, path: &Path, alone: bool) -> Result<(), Failed> {
     // One that failed has left nothing half done behind this lock.
     let (_alone, _beside) = if alone {
         (Some(MACHINE.write().unwrap_or_else(PoisonError::into_inner)), None)
@@ -99,7 +111,7 @@ fn run(python: &Path, path: &Path, alone: bool) -> Result<(), Failed> {
         .args(["-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5", "--timeout=240"])
         .arg(path)
         .current_dir(folder())
-        .env("OXTORCH", OXTORCH)
+        .env("OXTORCH", program)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::null())
         .output()?;

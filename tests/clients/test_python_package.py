@@ -59,17 +59,18 @@ def build_wheel(folder):
     """Builds the wheel as pip does, from what cargo has built for the tests already."""
     environment = dict(os.environ)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    environment["CARGO_TARGET_DIR"] = str(Path(OXTORCH).resolve().parents[1])
+    target = Path(OXTORCH).resolve().parents[1]
+    environment["CARGO_TARGET_DIR"] = str(target)
     arguments = ["--no-build-isolation", "--no-deps", "--quiet", "--wheel-dir", str(folder), str(REPOSITORY)]
-    # maturin moves the program out of cargo's folder, and the other tests want it there.
-    kept = folder / "oxtorch"
-    shutil.copy2(OXTORCH, kept)
+    # maturin moves the program out of cargo's folder, and the tests after these want it there.
+    built, kept = target / "release/oxtorch", folder / "oxtorch"
+    shutil.copy2(built, kept)
     try:
         subprocess.run([sys.executable, "-m", "pip", "wheel", *arguments], env=environment, check=True)
     finally:
-        restored = Path(f"{OXTORCH}.restored")
+        restored = built.with_name("oxtorch.restored")
         shutil.copy2(kept, restored)
-        restored.replace(OXTORCH)
+        restored.replace(built)
     (wheel,) = folder.glob("oxtorch-*.whl")
     return wheel
 
