@@ -183,15 +183,14 @@ pub async fn grade(arguments: GradeArgs) -> anyhow::Result<()> {
     };
     let work = oxtorch_grader::grade(&options, &master, runtime, program, tell);
     let class = in_terminal(work, INTERRUPTED).await?;
-    if options.only.is_empty() && options.share.is_none() {
-        for name in options.rules.strangers(&class) {
-            say(format_args!(
-                "warning: the rules have a deadline for {name}, of whom nothing was handed in by that name"
-            ));
-        }
-    }
     if options.share.is_some() {
         return Ok(());
+    }
+    // A part of a class says nothing of the whole.
+    if options.only.is_empty() {
+        for name in options.rules.strangers(&class) {
+            say(format_args!("warning: the rules have a deadline for {name}, and nobody of that name has handed in"));
+        }
     }
     finish(&class, &options.output, arguments.csv.as_deref())
 }

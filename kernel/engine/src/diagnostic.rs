@@ -71,6 +71,12 @@ pub fn quoted(message: &str) -> impl Iterator<Item = &str> {
     message.split('`').skip(1).step_by(2)
 }
 
+/// The types that do not match by a label: "expected `Tensor`, found `&Tensor`", "expected `f64`, found integer".
+pub fn expected_and_found(label: &str) -> Option<(&str, &str)> {
+    let (expected, found) = label.strip_prefix("expected `")?.split_once("`, found ")?;
+    Some((expected, found.trim_matches('`')))
+}
+
 /// The types of numbers.
 pub const NUMBERS: [&str; 13] =
     ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize", "isize", "f32", "f64", "i128"];

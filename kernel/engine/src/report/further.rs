@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::report::hints::Advice;
 use crate::report::layout::listed;
 use crate::report::render::{imports, patches, says_nothing, text_of_file, without_folder};
-use crate::source::source_map::{CrateSource, Place};
+use crate::source::source_map::{CrateSource, Place, line_of};
 use crate::source::words::in_name;
 
 /// More errors than this are not mended at once.
@@ -123,7 +123,7 @@ fn spot(error: &Diagnostic, source: &CrateSource, file: &str) -> Option<Spot> {
     let text = text_of_file(span, source)?;
     let (before, file) = (&text[..span.byte_start], without_folder(&span.file_name, source));
     let column = before[before.rfind('\n').map_or(0, |at| at + 1)..].chars().count() + 1;
-    Some(Spot { cell: u32::MAX, file, line: before.matches('\n').count() + 1, column })
+    Some(Spot { cell: u32::MAX, file, line: line_of(&text, span.byte_start), column })
 }
 
 /// The message, with the label where that alone says what it is about: "mismatched types".

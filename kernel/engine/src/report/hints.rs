@@ -12,7 +12,7 @@ use crate::plan::scope::Scope;
 use crate::plan::variables::{Variable, Variables};
 use crate::report::type_hints::results::may_return_errors;
 use crate::report::type_hints::{of_a_value, of_types, of_what_is_taken};
-use crate::report::type_names::readable_type;
+use crate::report::type_names::{bare_name, readable_type};
 use crate::report::{inference, python_hints};
 use crate::source::parse::ItemKind;
 use crate::source::source_map::{CrateSource, Place};
@@ -180,8 +180,7 @@ impl<'a> Known<'a> {
         if message.starts_with("no ") && message.contains(" named `") {
             // "no method named `forward` found for struct `Net` in the current scope"
             let mut told = quoted(&message);
-            let (member, ty) = (told.next()?, told.next()?.trim_start_matches(['&', ' ']).trim_start_matches("mut "));
-            let ty = ty.split('<').next().unwrap_or(ty).rsplit("::").next()?;
+            let (member, ty) = (told.next()?, bare_name(told.next()?));
             let cell = self.failed.get(&format!("{ty}::{member}"))?;
             return Some(uncompiled(*cell, member));
         }
@@ -394,7 +393,7 @@ fn distance(name: &str, candidate: &str) -> Option<usize> {
 fn lacking(error: &Diagnostic) -> Option<(String, String)> {
     let message = readable(&error.message);
     let quoted: Vec<&str> = quoted(&message).collect();
-    let bare = |text: &str| text.rsplit("::").next().unwrap_or(text).split('<').next().unwrap_or(text).to_owned();
+    let bare = |text: &str| bare_name(text).to_owned();
     let pair = match quoted[..] {
         [ty, wanted] if message.contains("doesn't implement") => (bare(wanted), bare(ty)),
         [operator, ty] if message.starts_with("binary operation") => {

@@ -20,6 +20,13 @@ pub fn readable_type(ty: &str) -> String {
     written.unwrap_or_else(|| without_paths(&readable(&without_places(ty))))
 }
 
+/// The name alone of a type in one of rustc's messages: `Net` of `&mut my::Net<f64>`.
+pub fn bare_name(ty: &str) -> &str {
+    let ty = ty.trim_start_matches(['&', ' ']).trim_start_matches("mut ");
+    let path = ty.split('<').next().unwrap_or(ty);
+    path.rsplit("::").next().unwrap_or(path)
+}
+
 struct Shorten;
 
 impl VisitMut for Shorten {

@@ -15,10 +15,15 @@ pub struct Place {
     pub range: Range<usize>,
 }
 
+/// The 1-based line of a place in a text.
+pub fn line_of(text: &str, at: usize) -> usize {
+    text[..at].matches('\n').count() + 1
+}
+
 impl Place {
     /// The 1-based line of the start.
     pub fn line(&self) -> usize {
-        self.cell.text[..self.range.start].matches('\n').count() + 1
+        line_of(&self.cell.text, self.range.start)
     }
 
     /// The 1-based column of the start, in characters.

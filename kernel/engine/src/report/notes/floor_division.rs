@@ -1,16 +1,19 @@
 //! Python's `n // batch`, which is `n` and a comment: it compiles where nothing has to follow.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use ra_ap_rustc_lexer::TokenKind;
 
-use crate::report::python_hints::expressions::{as_variable, base};
+use crate::report::python_hints::expressions::{as_variable, base, divisor};
+use crate::source::source_map::line_of;
 use crate::source::words::{first_name, tokens};
 
 /// What the user reads of the comments in a text that were probably to be divisions. `is_variable` tells of a name
 /// whether an earlier cell has it.
 pub fn notes(text: &str, is_variable: impl Fn(&str) -> bool) -> Vec<String> {
+    if !text.contains("//") {
+        return Vec::new();
+    }
     let tokens: Vec<_> = tokens(text).filter(|(kind, _)| !matches!(kind, TokenKind::Whitespace)).collect();
     let names = tokens.iter().filter(|(kind, _)| *kind == TokenKind::Ident).map(|(_, range)| &text[range.clone()]);
     let names: BTreeSet<&str> = names.collect();
@@ -19,23 +22,18 @@ pub fn notes(text: &str, is_variable: impl Fn(&str) -> bool) -> Vec<String> {
     let divided = comments.filter_map(|pair| {
         let (ahead, comment) = (pair[0].1.clone(), pair[1].1.clone());
         let is_on_its_line = !text[ahead.end..comment.start].contains('\n');
-        let operands = operands(text, ahead.end, comment.clone()).filter(|_| is_on_its_line && ends_a_value(pair[0].0));
-        operands.filter(|(left, right)| is_division(left, right, is_known)).map(|operands| (comment, operands))
+        let right = divisor(&text[comment.clone()]).filter(|_| is_on_its_line && ends_a_value(pair[0].0))?;
+        let left = base(&text[..ahead.end]);
+        is_division(left, right, is_known).then_some((comment.start, left, right))
     });
-    let note = |(comment, (left, right)): (Range<usize>, (&str, &str))| {
-        let line = text[..comment.start].matches('\n').count() + 1;
+    let note = |(at, left, right): (usize, &str, &str)| {
         format!(
-            "line {line}: `// {right}` is a comment, and the value `{left}`. `{left} / {right}` divides integers without a \
-             remainder, as Python's `//` does"
+            "line {}: `// {right}` is a comment, and the value `{left}`. `{left} / {right}` divides integers without a \
+             remainder, as Python's `//` does",
+            line_of(text, at)
         )
     };
     divided.map(note).collect()
-}
-
-/// What a division would have on its sides.
-fn operands(text: &str, end: usize, comment: Range<usize>) -> Option<(&str, &str)> {
-    let right = text[comment].strip_prefix("//")?.trim().trim_end_matches([';', ',']).trim_end();
-    (!right.is_empty()).then(|| (base(&text[..end]), right))
 }
 
 fn ends_a_value(kind: TokenKind) -> bool {

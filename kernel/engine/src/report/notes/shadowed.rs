@@ -1,30 +1,30 @@
 //! A `let` in a loop that was to change a variable ahead of it: `let w = &w - &step;` makes another `w` in each round.
 
-use std::ops::Range;
-
-use syn::parse::Parse as _;
+use syn::Block;
 use syn::spanned::Spanned as _;
 use syn::visit::Visit;
 
-use crate::source::nesting;
+use crate::source::nesting::read;
+use crate::source::source_map::line_of;
 use crate::source::words::in_name;
 
 /// What the user reads of the `let`s in a cell's loops whose variable nothing uses, and whose value mentions the
 /// variable of that name ahead of the loop.
 pub fn notes(text: &str) -> Vec<String> {
-    let read = nesting::read(syn::Block::parse, &format!("{{{text}\n}}"), |block| {
+    if !["for ", "while ", "loop"].iter().any(|word| text.contains(word)) {
+        return Vec::new();
+    }
+    let read = read(Block::parse_within, text, |statements| {
         let mut loops = Loops { text, found: Vec::new() };
-        if let Ok(block) = block {
-            loops.visit_block(&block);
-        }
+        statements.iter().flatten().for_each(|statement| loops.visit_stmt(statement));
         loops.found
     });
     let found = read.unwrap_or_default();
     let note = |(name, at): (String, usize)| {
-        let line = text[..at].matches('\n').count() + 1;
         format!(
-            "line {line}: this `let` makes another `{name}` in each round of the loop, and nothing uses it. To change the one \
-             ahead of the loop, which has to be `mut`, write `{name} = ...;`"
+            "line {}: this `let` makes another `{name}` in each round of the loop, and nothing uses it. To change the one \
+             ahead of the loop, which has to be `mut`, write `{name} = ...;`",
+            line_of(text, at)
         )
     };
     found.into_iter().map(note).collect()
@@ -38,18 +38,12 @@ struct Loops<'a> {
 }
 
 impl Loops<'_> {
-    fn look_at(&mut self, body: &syn::Block) {
-        let place = |node: &dyn Fn() -> Range<usize>| {
-            // Of the brace ahead of the text.
-            let range = node();
-            range.start.saturating_sub(1)..range.end.saturating_sub(1)
-        };
-        let end = place(&|| body.brace_token.span.close().byte_range()).start;
+    fn look_at(&mut self, body: &Block) {
+        let end = body.brace_token.span.close().byte_range().start;
         for (at, statement) in body.stmts.iter().enumerate() {
             let syn::Stmt::Local(local) = statement else { continue };
             let Some(init) = &local.init else { continue };
-            let range = place(&|| local.span().byte_range());
-            let value = place(&|| init.expr.span().byte_range());
+            let (range, value) = (local.span().byte_range(), init.expr.span().byte_range());
             let (Some(behind), Some(value)) = (self.text.get(range.end..end), self.text.get(value)) else { continue };
             let earlier = body.stmts[..at].iter().flat_map(declared).collect::<Vec<_>>();
             let is_lost = |name: &String| mentions(value, name) && !mentions(behind, name) && !earlier.contains(name);

@@ -1,9 +1,10 @@
 //! Arguments as Python's libraries take them, and as they are taken here.
 
-use crate::diagnostic::Diagnostic;
+use crate::crate_names::readable;
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::report::hints::Advice;
 use crate::report::python_hints::expressions::open_parenthesis;
-use crate::report::python_hints::members::FROM_LIST;
+use crate::report::python_hints::members::{FROM_LIST, is_told_of_training};
 use crate::report::python_hints::{Spot, write};
 use crate::source::words::in_name;
 
@@ -143,7 +144,7 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     if is_about_no_tensor(error) {
         return Some(Advice::instead("no tensor is `None::<Tensor>` for an argument that may be left out"));
     }
-    if error.code() == "E0277" && error.message.contains(": Module` is not satisfied") {
+    if error.code() == "E0277" && applied(&readable(&error.message)).is_some_and(is_told_of_training) {
         return Some(Advice::instead(
             "what is to know whether it trains is applied by `x.apply_t(&layer, false)`, or with `true` in training",
         ));
@@ -169,6 +170,12 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     let is_it = |function: &str| function == path || function == last_name(path);
     let (_, rust) = CALLS.iter().find(|(function, _)| is_it(function) && !offers_reference)?;
     Some(Advice::instead(write(rust)))
+}
+
+/// The type that is applied and is no `Module`: "the trait bound `SequentialT: Module` is not satisfied".
+fn applied(message: &str) -> Option<&str> {
+    let (ty, bound) = quoted(message).next()?.rsplit_once(": ")?;
+    bound.ends_with("Module").then_some(ty)
 }
 
 /// Whether rustc shows a function of the standard library's lists as what was called.

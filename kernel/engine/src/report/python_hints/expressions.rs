@@ -161,6 +161,12 @@ pub(in crate::report) fn arguments(text: &str) -> Option<&str> {
     Some(&text[..end])
 }
 
+/// The name or the number in a comment by which Python would divide: `n // batch`.
+pub(in crate::report) fn divisor(comment: &str) -> Option<&str> {
+    let by = comment.strip_prefix("//")?.trim().trim_end_matches([';', ',']).trim_end();
+    (!by.is_empty() && by.chars().all(|char| in_name(char) || char == '.')).then_some(by)
+}
+
 /// The variable, or field of one, that a text is; `None` of other expressions.
 pub(in crate::report) fn as_variable(text: &str) -> Option<&str> {
     let is_name = text.chars().all(|char| in_name(char) || char == '.');

@@ -249,12 +249,16 @@ fn of_a_field(error: &Diagnostic, spot: &Spot<'_>, name: &str) -> Option<Advice>
 
 /// Help for what has to be told whether it is in training.
 fn of_training(ty: &str, name: &str) -> Option<Advice> {
-    let is_told = ty.contains("ModuleT") || ty.ends_with("SequentialT") || ty.ends_with("BatchNorm");
-    (is_told && name == "forward").then(|| {
+    (is_told_of_training(ty) && name == "forward").then(|| {
         Advice::instead(
             "write `net.forward_t(&x, false)`, or with `true` in training; a layer alone `x.apply_t(&layer, false)`",
         )
     })
+}
+
+/// Whether what has this type behaves otherwise in training, and is told so.
+pub(super) fn is_told_of_training(ty: &str) -> bool {
+    ty.contains("ModuleT") || ty.ends_with("SequentialT") || ty.ends_with("BatchNorm")
 }
 
 /// `nn::Adam::new(..)`: how what Python makes by a class is made here.

@@ -1,12 +1,12 @@
 //! Operators and conditions that Python has for tensors, lists and texts.
 
 use crate::crate_names::readable;
-use crate::diagnostic::{Diagnostic, is_number, quoted};
+use crate::diagnostic::{Diagnostic, expected_and_found, is_number, quoted};
 use crate::report::hints::Advice;
 use crate::report::python_hints::calls::called;
 use crate::report::python_hints::expressions::{as_value, is_value, left_side, right_side};
 use crate::report::python_hints::{Spot, names, write};
-use crate::source::words::in_name;
+use crate::source::words::{first_name, in_name};
 
 /// Comparisons, and the methods of tensors for them.
 const COMPARISONS: [(&str, &str); 6] =
@@ -54,6 +54,12 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         }
         ("E0594", [ty, ..]) if message.contains("in an index of") && ty.contains("Map<") && is_added(spot) => {
             "a key is counted by `*map.entry(key).or_insert(0) += 1;`, and `map` has to be `mut`"
+        }
+        ("E0382", [name]) if is_made_anew(error, spot, name) => {
+            return Some(Advice::instead(format!(
+                "`let {name}` makes another variable in each round, and the one ahead of the loop is used up: declare that as \
+                 `let mut {name}`, and write `{name} = ...;` in the loop"
+            )));
         }
         ("E0308", _) => return mismatch(error, spot),
         ("E0369", [left, right]) if message.starts_with("cannot multiply") && *left == "str" && is_number(right) => {
@@ -104,6 +110,14 @@ fn is_exponent(spot: &Spot<'_>) -> bool {
     matches!(called(spot.before), Some("pow" | "powf" | "powi"))
 }
 
+/// Whether a value is moved in a loop by a `let` of the same name.
+fn is_made_anew(error: &Diagnostic, spot: &Spot<'_>, name: &str) -> bool {
+    let is_in_loop = error.labels().any(|label| label.contains("in previous iteration of loop"));
+    let declared =
+        spot.before.trim_start().strip_prefix("let ").map(|rest| first_name(rest.trim_start_matches("mut ")));
+    is_in_loop && declared == Some(name)
+}
+
 /// Whether something is added to the value of a key.
 fn is_added(spot: &Spot<'_>) -> bool {
     spot.line.contains("+=") || spot.line.contains("-=")
@@ -149,13 +163,13 @@ fn unborrowed(text: &str) -> &str {
 
 /// A tensor where a number or a condition is to be, or the other way round.
 fn mismatch(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
-    let expected_and_found = |label: &str| {
+    let types = |label: &str| {
         let label = readable(label);
-        let (expected, found) = label.strip_prefix("expected `")?.split_once("`, found ")?;
+        let (expected, found) = expected_and_found(&label)?;
         Some((expected.to_owned(), found.to_owned()))
     };
-    let (expected, found) = error.labels().find_map(expected_and_found)?;
-    let found = found.trim_matches('`').trim_start_matches('&');
+    let (expected, found) = error.labels().find_map(types)?;
+    let found = found.trim_start_matches('&');
     let is_tensor = |ty: &str| ty.trim_start_matches('&').ends_with("Tensor");
     Some(match expected.as_str() {
         "bool" if found == "integer" || is_number(found) => {

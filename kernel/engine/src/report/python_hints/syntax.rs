@@ -3,7 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::names as foreign;
 use crate::report::hints::Advice;
-use crate::report::python_hints::expressions::base;
+use crate::report::python_hints::expressions::{base, divisor};
 use crate::report::python_hints::{Spot, begins_with_assignment, indexing, of_another_library};
 use crate::source::words::{first_name, in_name};
 
@@ -120,8 +120,8 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
         return Some(advice);
     } else if message.contains("found `:`") && spot.word == ":" {
         of_colon(spot)?
-    } else if message.starts_with("expected `;`") && divides(behind) {
-        return Some(Advice::instead(of_two_slashes(spot.before, behind)));
+    } else if let Some(by) = divisor(behind).filter(|_| message.starts_with("expected `;`")) {
+        return Some(Advice::instead(of_two_slashes(spot.before, by)));
     } else {
         return None;
     };
@@ -185,19 +185,12 @@ fn is_declared_with_type(line: &str, spot: &Spot<'_>) -> bool {
     !spot.first.is_empty() && ty.is_some_and(|rest| begins_with_assignment(rest, ""))
 }
 
-/// Whether a comment is a name or a number, by which Python would divide.
-fn divides(comment: &str) -> bool {
-    let by = comment.strip_prefix("//").unwrap_or_default().trim().trim_end_matches(';').trim_end();
-    !by.is_empty() && by.chars().all(|char| in_name(char) || char == '.')
-}
-
 /// Help for Python's division without a remainder.
-fn of_two_slashes(before: &str, behind: &str) -> String {
-    let (left, right) = (base(before), behind.trim_start_matches('/').trim().trim_end_matches(';'));
-    let by = right;
-    let is_number = right.chars().all(|char| char.is_ascii_digit() || char == '.');
+fn of_two_slashes(before: &str, by: &str) -> String {
+    let left = base(before);
+    let is_number = by.chars().all(|char| char.is_ascii_digit() || char == '.');
     let (method, right) =
-        if is_number { ("floor_divide_scalar", right.to_owned()) } else { ("floor_divide", format!("&{right}")) };
+        if is_number { ("floor_divide_scalar", by.to_owned()) } else { ("floor_divide", format!("&{by}")) };
     let tensor = if left.starts_with(|char: char| char.is_ascii_digit()) { "x" } else { left };
     format!(
         "`//` begins a comment; `/` between integers divides without a remainder: `{left} / {by}`. Of a tensor write \

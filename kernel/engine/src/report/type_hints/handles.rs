@@ -1,7 +1,7 @@
 //! A tensor where a reference to one is, or the other way round; and lists of either.
 
 use crate::crate_names::readable;
-use crate::diagnostic::{Diagnostic, quoted};
+use crate::diagnostic::{Diagnostic, expected_and_found, quoted};
 use crate::report::hints::Advice;
 use crate::report::python_hints::calls::called;
 use crate::report::python_hints::expressions::{as_value, as_variable};
@@ -34,8 +34,7 @@ pub(super) fn advice(error: &Diagnostic, place: &Place) -> Option<Advice> {
 
 /// By "expected `Tensor`, found `&Tensor`".
 fn mismatch(label: &str, word: &str, called: Option<&str>) -> Option<Advice> {
-    let (expected, found) = label.strip_prefix("expected `")?.split_once("`, found ")?;
-    let found = found.trim_matches('`');
+    let (expected, found) = expected_and_found(label)?;
     let borrow = if expected.starts_with('&') { "&" } else { "" };
     let text = match (expected, found, element(expected), element(found)) {
         // `to_owned` copies what is `Clone`.

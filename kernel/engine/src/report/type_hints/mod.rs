@@ -8,7 +8,7 @@ pub(in crate::report) mod results;
 mod signatures;
 
 use crate::crate_names::readable;
-use crate::diagnostic::{Diagnostic, NUMBERS, Span, is_number, quoted};
+use crate::diagnostic::{Diagnostic, NUMBERS, Span, expected_and_found, is_number, quoted};
 use crate::report::hints::Advice;
 use crate::report::python_hints::calls::MEAN;
 use crate::report::python_hints::expressions::{as_value, split};
@@ -123,10 +123,6 @@ pub(super) fn of_types(error: &Diagnostic, place: Option<&Place>) -> Option<Advi
             "a key is a value of its own and refers to nothing: a `*` ahead of each part copies it, as in \
              `.max_by_key(|(name, count)| (**count, std::cmp::Reverse(**name)))`",
         )),
-        ("E0382", [name]) if is_made_anew(error, place, name) => Some(Advice::instead(format!(
-            "`let {name}` makes another variable in each round, and the one ahead of the loop is used up: declare that as \
-             `let mut {name}`, and write `{name} = ...;` in the loop"
-        ))),
         ("E0382" | "E0507", _) if tells_of(error, "has type `Tensor`") => {
             Some(Advice::help("pass a reference, `&x`, or a second handle to the same data, `x.shallow_clone()`"))
         }
@@ -177,23 +173,11 @@ fn is_of_a_key(place: Option<&Place>) -> bool {
     })
 }
 
-/// Whether a value is moved in a loop by a `let` of the same name.
-fn is_made_anew(error: &Diagnostic, place: Option<&Place>, name: &str) -> bool {
-    let is_in_loop = error.labels().any(|label| label.contains("in previous iteration of loop"));
-    let line = place.map_or("", |place| {
-        let before = &place.cell.text[..place.range.start];
-        before[before.rfind('\n').map_or(0, |at| at + 1)..].trim_start()
-    });
-    let declared = line.strip_prefix("let ").map(|rest| rest.trim_start_matches("mut "));
-    is_in_loop && declared.is_some_and(|rest| rest.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', ':'])))
-}
-
 /// Help for a division of integers where a float is expected.
 fn quotient(error: &Diagnostic, text: &str) -> Option<Advice> {
     let ty = error.labels().find_map(|label| {
         let label = readable(label);
-        let (expected, found) = label.strip_prefix("expected `")?.split_once("`, found ")?;
-        let found = found.trim_matches('`');
+        let (expected, found) = expected_and_found(&label)?;
         let is_integer = found == "integer" || (is_number(found) && found.starts_with(['u', 'i']));
         (is_number(expected) && expected.starts_with('f') && is_integer).then(|| expected.to_owned())
     })?;
@@ -213,9 +197,9 @@ fn quotient(error: &Diagnostic, text: &str) -> Option<Advice> {
 fn integer_for_float(error: &Diagnostic) -> Option<String> {
     error.labels().find_map(|label| {
         let label = readable(label);
-        let (expected, found) = label.strip_prefix("expected `")?.split_once("`, found ")?;
+        let (expected, found) = expected_and_found(&label)?;
         let is_integer = is_number(expected) && expected.starts_with(['u', 'i']);
-        let is_float = found.starts_with("`f") || found == "floating-point number";
+        let is_float = found == "floating-point number" || (is_number(found) && found.starts_with('f'));
         (is_integer && is_float).then(|| expected.to_owned())
     })
 }

@@ -3,7 +3,7 @@
 use ra_ap_rustc_lexer::TokenKind;
 
 use crate::crate_names::readable;
-use crate::diagnostic::{Diagnostic, Span, is_number, quoted};
+use crate::diagnostic::{Diagnostic, Span, expected_and_found, is_number, quoted};
 use crate::report::hints::Advice;
 use crate::report::python_hints::calls::called;
 use crate::report::python_hints::expressions::{as_variable, base, left_side, right_side, statement};
@@ -126,10 +126,7 @@ fn is_about_a_result(error: &Diagnostic) -> bool {
 
 /// Whether a label says that there is a `Result` of what is expected, or that a `Result` is taken apart.
 fn stands_for_value(label: &str) -> bool {
-    let Some((expected, found)) = label.strip_prefix("expected `").and_then(|rest| rest.split_once("`, found ")) else {
-        return false;
-    };
-    let found = found.trim_matches('`');
+    let Some((expected, found)) = expected_and_found(label) else { return false };
     if is_result(expected) {
         return expected.split_once('<').is_some_and(|(_, value)| value.starts_with('(') && !value.starts_with("()"))
             && found.starts_with('(');

@@ -7,6 +7,7 @@ use crate::diagnostic::{Diagnostic, quoted};
 use crate::names as foreign;
 use crate::report::hints::Advice;
 use crate::report::python_hints::expressions::arguments;
+use crate::report::type_names::bare_name;
 use crate::source::identifiers::raw;
 use crate::source::source_map::Place;
 use crate::source::words::in_name;
@@ -60,8 +61,7 @@ fn is_called(ours: &str, path: &str) -> bool {
 fn of_longer_names(error: &Diagnostic) -> Option<Advice> {
     let message = readable(&error.message);
     let mut told = quoted(&message).filter(|_| message.starts_with("no method named "));
-    let (name, ty) = (told.next()?, told.next()?);
-    let ty = ty.split('<').next()?.rsplit("::").next()?;
+    let (name, ty) = (told.next()?, bare_name(told.next()?));
     let sources = sources::all().ok()?;
     let texts = sources.iter().filter(|file| file.path.starts_with("runtime/src/") && file.path.ends_with(".rs"));
     let texts = texts.filter_map(|file| std::str::from_utf8(&file.contents).ok());
