@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 
 import pytest
 from conftest import OXTORCH, PATIENCE
@@ -61,6 +62,43 @@ def until_a_student(lines):
         yield line
         if is_student(line):
             return
+
+
+# Runs the tasks of an array one after the other. The first time it leaves the last one, waits to be told, and fails.
+SBATCH = """#!{python}
+import os, subprocess, sys, time
+from pathlib import Path
+
+here = Path(__file__).parent
+(array,) = [option for option in sys.argv if option.startswith("--array=0-")]
+last = int(array.removeprefix("--array=0-"))
+is_first = not (here / "ran").exists()
+(here / "ran").touch()
+script = sys.stdin.read()
+for task in range(last if is_first else last + 1):
+    subprocess.run(["sh", "-c", script], env={{**os.environ, "SLURM_ARRAY_TASK_ID": str(task)}})
+if is_first:
+    while not (here / "told").exists():
+        time.sleep(0.05)
+    sys.exit(1)
+"""
+
+
+@pytest.mark.skipif(bool(missing_sandbox()), reason=missing_sandbox() or "all there")
+def test_what_a_task_leaves_is_submitted_again_also_if_all_else_was_graded_meanwhile(homework, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "sbatch").write_text(SBATCH.format(python=sys.executable))
+    (folder / "sbatch").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    process = grade(homework, "--slurm", "--slurm-tasks", "4", "-o", "graded", env=environment)
+    said = []
+    while sum(map(is_student, said)) < CLASS * 3 // 4:
+        said.append(process.stdout.readline())
+        assert said[-1], said
+    (folder / "told").touch()
+    said += process.stdout
+    assert process.wait(PATIENCE) == 0, said
+    assert len({line.split()[-1] for line in said if is_student(line)}) == CLASS
 
 
 @pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "all there")

@@ -65,14 +65,15 @@ pub async fn grade_on_cluster(options: &Options, cluster: &Cluster, tell: impl F
         if left.is_empty() {
             return Ok(());
         }
-        let mut job = submit(options, cluster, left.len()).await?;
+        // What is graded while the job runs counts as well as what is found at its end.
+        let before = left.len();
+        let mut job = submit(options, cluster, before).await?;
         let ended = loop {
             tokio::select! {
                 ended = job.wait() => break ended?,
                 () = tokio::time::sleep(BETWEEN_LOOKS) => take_new(&mut left),
             }
         };
-        let before = left.len();
         take_new(&mut left);
         if left.len() == before && !ended.success() {
             break;
