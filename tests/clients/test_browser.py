@@ -175,7 +175,7 @@ def server(tmp_path_factory):
         yield address, root / "work", settings
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=240)
         log.close()
 
 
