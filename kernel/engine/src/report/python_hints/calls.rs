@@ -1,6 +1,6 @@
 //! Arguments as Python's libraries take them, and as they are taken here.
 
-use crate::crate_names::readable;
+use crate::crate_names::{hashed_name, readable};
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::report::hints::Advice;
 use crate::report::python_hints::expressions::open_parenthesis;
@@ -144,10 +144,10 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
     if is_about_no_tensor(error) {
         return Some(Advice::instead("no tensor is `None::<Tensor>` for an argument that may be left out"));
     }
-    if error.code() == "E0277" && applied(&readable(&error.message)).is_some_and(is_told_of_training) {
-        return Some(Advice::instead(
-            "what is to know whether it trains is applied by `x.apply_t(&layer, false)`, or with `true` in training",
-        ));
+    if error.code() == "E0277"
+        && let Some(ty) = applied(&readable(&error.message))
+    {
+        return applied_otherwise(ty, error);
     }
     if error.code() == "E0063" && error.message.contains("Config") {
         return Some(Advice::instead("`..Default::default()` behind the last setting gives those that you do not set"));
@@ -176,6 +176,24 @@ pub(super) fn advice(error: &Diagnostic, spot: &Spot<'_>) -> Option<Advice> {
 fn applied(message: &str) -> Option<&str> {
     let (ty, bound) = quoted(message).next()?.rsplit_once(": ")?;
     bound.ends_with("Module").then_some(ty)
+}
+
+/// Help for applying what has this type.
+fn applied_otherwise(ty: &str, error: &Diagnostic) -> Option<Advice> {
+    if is_told_of_training(ty) {
+        return Some(Advice::instead(
+            "what is to know whether it trains is applied by `x.apply_t(&layer, false)`, or with `true` in training",
+        ));
+    }
+    // rustc shows the definition of the type.
+    let mut shown = error.children.iter().flat_map(|child| &child.spans);
+    let is_of_a_cell = shown.any(|span| hashed_name(&span.file_name).is_some());
+    is_of_a_cell.then(|| {
+        Advice::instead(format!(
+            "a layer of your own has `#[derive(Debug)]`, and \
+             `impl nn::Module for {ty} {{ fn forward(&self, x: &Tensor) -> Tensor {{ .. }} }}`"
+        ))
+    })
 }
 
 /// Whether rustc shows a function of the standard library's lists as what was called.
