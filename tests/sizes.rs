@@ -4,6 +4,7 @@ mod session;
 
 use std::fmt::Write;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use oxtorch_engine::{Cache, NativeEngine};
 use session::Notebook;
@@ -72,9 +73,7 @@ async fn a_session_of_three_hundred_cells_remembers_its_first() {
 #[tokio::test]
 async fn a_cell_that_trains_a_network_compiles_nothing_of_the_maps_below_its_store_and_optimizer() {
     let scratch = session::home().scratch(|_| ()).expect("a folder for the session's cells");
-    let cache = Cache::from_environment(session::home().cache());
-    let engine = NativeEngine::start(session::runtime(), scratch.path().to_owned(), cache).await;
-    let mut notebook = Notebook::on(engine.expect("the engine starts with a fresh host"));
+    let mut notebook = notebook_in(scratch.path()).await;
     let shown = notebook
         .run(
             "fn train(images: &Tensor) -> f64 {
@@ -90,16 +89,62 @@ async fn a_cell_that_trains_a_network_compiles_nothing_of_the_maps_below_its_sto
         )
         .await;
     assert_eq!(shown.text(), Some("true"), "{:?}", shown.report());
-    let files = fs::read_dir(scratch.path()).expect("the folder of the cells").flatten().map(|entry| entry.path());
-    let libraries: Vec<_> = files.filter(|file| file.extension().is_some_and(|ending| ending == "so")).collect();
-    assert!(!libraries.is_empty(), "the cell is compiled to a library");
-    for library in libraries {
-        let contents = fs::read(&library).expect("the library can be read");
-        // As they stand in the names of functions.
-        for map in ["btree", "RawTable"] {
-            let is_there = contents.windows(map.len()).any(|bytes| bytes == map.as_bytes());
-            assert!(!is_there, "{} has code of {map}", library.display());
-        }
+    // As they stand in the names of functions.
+    for map in ["btree", "RawTable"] {
+        assert_eq!(cells_with(map, scratch.path()), 0, "cells have code of {map}");
     }
     notebook.end().await;
+}
+
+#[tokio::test]
+async fn cells_take_the_functions_of_tensors_that_are_compiled_with_the_runtime() {
+    // Part of what an error of `tch` looks like, which each function that may fail has if a cell compiles it.
+    const PART: &str = "TensorNameNotFound";
+    let calls = [
+        "Tensor::zeros([2, 3], (Kind::Float, Device::Cpu))",
+        "Tensor::randn(&[2, 3], (Kind::Float, Device::Cpu))",
+        "Tensor::from_slice(&[1.0_f32, 2.0])",
+        "x * 2.0 + 1 - x / 3.0",
+        "x.sum(Kind::Float) / x.mean(None::<Kind>)",
+        "x.softmax(-1, Kind::Float).sum_dim_intlist(-1, true, Kind::Float)",
+        "x.argmax(-1, false).eq(1)",
+        "x.view([-1, 1]).reshape([1, -1])",
+        "x.i((.., 0)) + x.i(0..1)",
+        "Tensor::cat(&[x, x], 0).clamp(0.0, 1.0)",
+    ];
+    let scratch = session::home().scratch(|_| ()).expect("a folder for the session's cells");
+    let mut notebook = notebook_in(scratch.path()).await;
+    for (number, call) in calls.iter().enumerate() {
+        // A function is optimised, and statements alone are not.
+        let optimised = format!("fn call_{number}(x: &Tensor) -> Tensor {{ {call} }}");
+        let plain = format!("let x = &Tensor::ones([2, 2], (Kind::Float, Device::Cpu));\nlet y = {call};\ny.numel()");
+        for cell in [optimised, plain] {
+            let shown = notebook.run(&cell).await;
+            assert_eq!(shown.ending(), "ok", "{:?}", shown.report());
+            assert_eq!(cells_with(PART, scratch.path()), 0, "rustc compiled an error's parts for {cell}");
+        }
+    }
+    let shown = notebook.run("Tensor::f_zeros([2, 3], (Kind::Float, Device::Cpu)).unwrap().numel()").await;
+    assert_eq!(shown.text(), Some("6"), "{:?}", shown.report());
+    assert_eq!(cells_with(PART, scratch.path()), 1, "a cell that asks for the error has it");
+    notebook.end().await;
+}
+
+/// A session that keeps its cells in a folder.
+async fn notebook_in(folder: &Path) -> Notebook {
+    let cache = Cache::from_environment(session::home().cache());
+    let engine = NativeEngine::start(session::runtime(), folder.to_owned(), cache).await;
+    Notebook::on(engine.expect("the engine starts with a fresh host"))
+}
+
+/// How many of the compiled cells in a folder have a text in them.
+fn cells_with(text: &str, folder: &Path) -> usize {
+    let files = fs::read_dir(folder).expect("the folder of the cells").flatten().map(|entry| entry.path());
+    let libraries: Vec<_> = files.filter(|file| file.extension().is_some_and(|ending| ending == "so")).collect();
+    assert!(!libraries.is_empty(), "cells are compiled to libraries");
+    let has_it = |library: &&PathBuf| {
+        let contents = fs::read(library).expect("the library can be read");
+        contents.windows(text.len()).any(|bytes| bytes == text.as_bytes())
+    };
+    libraries.iter().filter(has_it).count()
 }

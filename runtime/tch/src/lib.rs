@@ -7,6 +7,8 @@
 
 pub mod gradients;
 pub mod index;
+#[doc(hidden)]
+pub mod instances;
 
 pub use gradients::{NoGradGuard, no_grad, no_grad_guard, with_grad};
 pub use index::IndexOp;

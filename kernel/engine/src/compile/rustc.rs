@@ -9,6 +9,7 @@ use anyhow::Context;
 use oxtorch_setup::{Linker, Runtime};
 use oxtorch_system::child::{end_with_parent, with_path};
 use oxtorch_system::home::key;
+use ra_ap_rustc_lexer::TokenKind;
 use rustix::process::{Pid, setpriority_process};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -16,6 +17,7 @@ use tokio::process::Command;
 use crate::compile::deps::{Links, OFFERED};
 use crate::crate_names::crate_name;
 use crate::diagnostic::Diagnostic;
+use crate::source::words::tokens;
 
 /// As `nice` counts, where 0 is usual and 19 the lowest.
 const LOW_PRIORITY: i32 = 10;
@@ -76,6 +78,19 @@ pub struct Crate<'a> {
     pub purpose: Purpose,
     /// Whether it may have no unsafe code, whatever it says itself.
     pub only_safe: bool,
+}
+
+impl Crate<'_> {
+    /// Whether it takes generic functions from the crates below it where they are compiled there, as rustc does by
+    /// itself where it does not optimise. Those of earlier cells may be slow ones, and are not inlined, so a cell that
+    /// names an earlier one compiles its own. A loop over numbers may get slower by it, so a cell without tensors does
+    /// without.
+    fn takes_compiled(&self) -> bool {
+        let mut tokens = tokens(self.source);
+        self.opt_level >= 2
+            && self.crates.is_empty()
+            && tokens.any(|(kind, at)| kind == TokenKind::Ident && &self.source[at] == "Tensor")
+    }
 }
 
 /// The compiler of a session's cells.
@@ -294,7 +309,13 @@ impl Rustc {
             // A long type would be cut in the middle to fit a terminal.
             command.args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"]);
         }
-        if krate.full_paths || !krate.features.is_empty() {
+        let takes_compiled = krate.takes_compiled();
+        if takes_compiled {
+            // What was put into the cell before code is generated is no longer a function that the runtime has. LLVM
+            // inlines later, and what asks for it, as iterators do, is still put there.
+            command.args(["-Zshare-generics=yes", "-Zinline-mir-threshold=0"]);
+        }
+        if krate.full_paths || takes_compiled || !krate.features.is_empty() {
             // That is for us: a cell may use what is stable.
             let features: Vec<&str> = krate.features.iter().copied().collect();
             command.env("RUSTC_BOOTSTRAP", krate.name).arg(format!("-Zallow-features={}", features.join(",")));
