@@ -42,8 +42,8 @@ const NAMED: &str = "crates.json";
 /// Calls rustc so that the same crate comes of the same source wherever it lies: what is built here goes with what was
 /// built elsewhere, and no folder of this machine is in it. As a flag it would change the names of the files.
 ///
-/// What cells call of `tch` is compiled with `tch`: it hands on what it has of generic functions, and gives cells none of
-/// its functions to compile again. A cell that adds two tensors would else compile all that an error may consist of.
+/// What cells call of `tch` is compiled with `tch`: it hands on what it has of generic functions, and gives cells none
+/// of its functions to compile again. A cell that adds two tensors would else compile all that an error may consist of.
 const WRAPPER: &str = r#"#!/bin/sh
 [ -n "$CARGO_MANIFEST_DIR" ] || exec "$@"
 name=/crates/$CARGO_PKG_NAME-$CARGO_PKG_VERSION

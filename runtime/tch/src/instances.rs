@@ -84,7 +84,8 @@ fn reduces(x: &Tensor) {
     each!(kind in [Kind::Float, None::<Kind>], {
         let of_all = (x.sum(kind), x.mean(kind));
         let along_one = (x.sum_dim_intlist(0, keepdim, kind), x.mean_dim(0, keepdim, kind));
-        let along_several = (x.sum_dim_intlist([0].as_slice(), keepdim, kind), x.mean_dim([0].as_slice(), keepdim, kind));
+        let several = [0].as_slice();
+        let along_several = (x.sum_dim_intlist(several, keepdim, kind), x.mean_dim(several, keepdim, kind));
         (of_all, along_one, along_several, x.softmax(-1, kind), x.log_softmax(-1, kind), x.cumsum(-1, kind))
     });
     each!(dim in [0, [0].as_slice()], x.std_dim(dim, true, keepdim));
