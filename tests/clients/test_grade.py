@@ -381,6 +381,34 @@ def test_late_work_loses_its_share_by_the_time_in_timestamp_txt(places):
     assert found == [("9", "1", "9"), ("9", "0.7", "6.3")]
 
 
+def test_a_run_that_goes_on_keeps_the_deadline_and_with_other_rules_all_marks_are_others(small, tmp_path):
+    folder, out = tmp_path / "class", tmp_path / "out"
+    for part in ("hw", "submitted"):
+        shutil.copytree(small / part, folder / part)
+    for student in (folder / "submitted").iterdir():
+        (student / "hw/timestamp.txt").write_text("2026-12-01 12:00:00 UTC")
+
+    def factors(*options):
+        done = grade(folder, out, *options)
+        assert done.returncode == 0, done.stderr
+        found = {row["student"]: row["factor"] for row in rows(out)}
+        for student in found:
+            told = json.loads((out / "students" / student / "results.json").read_text())["output"]
+            assert ("× 0.9 " in told, "× 0.25 " in told) == (found[student] == "0.9", found[student] == "0.25"), told
+        return set(found.values()), done.stderr
+
+    assert factors("--deadline", "2026-11-30T23:59Z")[0] == {"0.9"}
+    for goes_on in [("--resume",), ("--only", "ada")]:
+        found, said = factors(*goes_on)
+        assert found == {"0.9"}
+        assert "late is what came after 2026-11-30 23:59" in said
+    (tmp_path / "rules.toml").write_text('deadline = "2026-11-30T23:59Z"\nlate = [{ factor = 0.25 }]\n')
+    for goes_on in [("--resume",), ("--only", "ada")]:
+        assert factors(*goes_on, "--rules", tmp_path / "rules.toml")[0] == {"0.25"}
+        assert factors(*goes_on)[0] == {"0.25"}
+        assert factors(*goes_on, "--deadline", "2026-12-01T23:59Z")[0] == {"1"}
+
+
 def test_of_several_files_of_a_student_the_last_counts(places):
     assert (places["eva"]["total"], places["max"]["total"]) == ("7", "9")
 

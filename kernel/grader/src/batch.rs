@@ -105,6 +105,8 @@ pub async fn grade(
     setting.crates.1 = crates::build(&setting, &setting.crates.0).await?;
     let setting = Arc::new(setting);
     let master = Arc::new(master.clone());
+    // What is written of students has their marks.
+    let has_other_rules = !files.class().is_ok_and(|class| class.rules == options.rules);
     let (mut running, mut graded) = (JoinSet::new(), Vec::new());
     let mut waiting = Vec::new();
     // The folders of archives stay until all is graded.
@@ -115,7 +117,7 @@ pub async fn grade(
         match earlier {
             Some(mut kept) if options.resume && kept.key == key => {
                 // The time is no part of what was graded.
-                if kept.graded.handed_in != submission.handed_in {
+                if has_other_rules || kept.graded.handed_in != submission.handed_in {
                     kept.graded.handed_in = submission.handed_in;
                     files.write_student(&assignment, &kept, &options.rules)?;
                 }
@@ -148,10 +150,15 @@ pub async fn grade(
         graded.push(kept.graded);
     }
     if !options.only.is_empty() {
-        // The others stay as they are.
+        // The others stay as they are, but for their marks.
         let others = files.class().map(|class| class.students).unwrap_or_default();
         let others = others.into_iter().filter(|student| !options.only.contains(student));
-        graded.extend(others.filter_map(|student| files.earlier(&student)).map(|kept| kept.graded));
+        for kept in others.filter_map(|student| files.earlier(&student)) {
+            if has_other_rules {
+                files.write_student(&assignment, &kept, &options.rules)?;
+            }
+            graded.push(kept.graded);
+        }
     }
     graded.sort_by(|one, other| one.student.cmp(&other.student));
     if options.share.is_none() {
@@ -200,6 +207,11 @@ impl Work {
 /// Stands for what a result is made from.
 fn key(of_all: &str, submission: &Submission) -> String {
     fingerprint(format!("{of_all} {}", submission.fingerprint).as_bytes())
+}
+
+/// The rules by which the class in a folder was graded, if one was.
+pub fn earlier_rules(output: &Path) -> Option<Rules> {
+    files::class_in(output).ok().map(|class| class.rules)
 }
 
 /// Puts the points that somebody has written into a table into the results of a class, and writes all reports again.

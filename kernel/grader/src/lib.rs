@@ -18,7 +18,7 @@ pub mod submissions;
 mod verdict;
 mod worker;
 
-pub use batch::{Options, Share, fill_in, grade};
+pub use batch::{Options, Share, earlier_rules, fill_in, grade};
 pub use sandbox::{Bounds, Sandbox, SandboxError};
 pub use slurm::{Cluster, grade_on_cluster};
 pub use worker::Limits;

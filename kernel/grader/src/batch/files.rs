@@ -129,9 +129,7 @@ impl Files {
 
     /// The class as it was written last.
     pub(super) fn class(&self) -> anyhow::Result<Class> {
-        let path = self.0.join(CLASS);
-        let text = fs::read(&path).with_context(|| format!("nothing was graded in {}", self.0.display()))?;
-        serde_json::from_slice(&text).with_context(|| format!("cannot read {}", path.display()))
+        class_in(&self.0)
     }
 
     /// Writes all that there is of a student. What says that it is whole comes last.
@@ -158,6 +156,13 @@ impl Files {
         write(&self.0.join(SHEET), &report::sheet(graded))?;
         write(&self.0.join(CLASS), &serde_json::to_string(class)?)
     }
+}
+
+/// The class of a folder of results as it was written last.
+pub(super) fn class_in(folder: &Path) -> anyhow::Result<Class> {
+    let path = folder.join(CLASS);
+    let text = fs::read(&path).with_context(|| format!("nothing was graded in {}", folder.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn make(folder: &Path) -> io::Result<()> {
