@@ -381,10 +381,27 @@ def test_late_work_loses_its_share_by_the_time_in_timestamp_txt(places):
     assert found == [("9", "1", "9"), ("9", "0.7", "6.3")]
 
 
-def test_a_run_that_goes_on_keeps_the_deadline_and_with_other_rules_all_marks_are_others(small, tmp_path):
-    folder, out = tmp_path / "class", tmp_path / "out"
+def copied(small, tmp_path):
+    """The same class, to be changed."""
     for part in ("hw", "submitted"):
-        shutil.copytree(small / part, folder / part)
+        shutil.copytree(small / part, tmp_path / "class" / part)
+    return tmp_path / "class"
+
+
+def test_a_time_that_was_put_right_is_no_longer_to_be_looked_at(small, tmp_path):
+    folder, out = copied(small, tmp_path), tmp_path / "out"
+    timestamp = folder / "submitted/ada/hw/timestamp.txt"
+    for text, is_flagged in [("at noon", True), ("2026-12-01 12:00:00 UTC", False), ("at noon", True)]:
+        timestamp.write_text(text)
+        done = grade(folder, out, "--resume", "--only", "ada")
+        assert done.returncode == 0, done.stderr
+        flags = [flag["what"] for flag in results(out)["ada"]["flags"]]
+        assert [("timestamp.txt cannot be read" in flag) for flag in flags] == [True] * is_flagged, flags
+        assert ("timestamp.txt cannot be read" in (out / "report.html").read_text()) == is_flagged
+
+
+def test_a_run_that_goes_on_keeps_the_deadline_and_with_other_rules_all_marks_are_others(small, tmp_path):
+    folder, out = copied(small, tmp_path), tmp_path / "out"
     for student in (folder / "submitted").iterdir():
         (student / "hw/timestamp.txt").write_text("2026-12-01 12:00:00 UTC")
 

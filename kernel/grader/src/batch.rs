@@ -116,8 +116,7 @@ pub async fn grade(
         let earlier = files.earlier(&submission.student);
         match earlier {
             Some(mut kept) if options.resume && kept.key == key => {
-                // The time is no part of what was graded.
-                if has_other_rules || kept.graded.handed_in != submission.handed_in {
+                if kept.update(&submission) || has_other_rules {
                     kept.graded.handed_in = submission.handed_in;
                     files.write_student(&assignment, &kept, &options.rules)?;
                 }
@@ -135,11 +134,12 @@ pub async fn grade(
             let places = Arc::clone(&places);
             running.spawn(async move {
                 let _place = places.acquire().await;
+                let notes = submission.notes.clone();
                 let mut graded = grade_one(&setting, &master, &reference, submission).await;
                 if let Some(earlier) = earlier {
                     graded.take_over(&earlier.graded);
                 }
-                Kept { key, graded }
+                Kept { key, graded, notes }
             });
         }
     }
@@ -222,20 +222,20 @@ pub fn earlier_rules(output: &Path) -> Option<Rules> {
 pub fn fill_in(output: &Path, table: &Path) -> anyhow::Result<(usize, Vec<Graded>)> {
     let files = Files::in_folder(output)?;
     let class = files.class()?;
-    let mut keys = Vec::new();
+    let mut students = Vec::new();
     let mut graded = Vec::new();
     for student in &class.students {
         let kept = files.earlier(student).with_context(|| format!("the results of {student:?} are gone"))?;
-        keys.push(kept.key);
-        graded.push(kept.graded);
+        graded.push(kept.graded.clone());
+        students.push(kept);
     }
     let text = std::fs::read_to_string(table).with_context(|| format!("cannot read {}", table.display()))?;
     let filled = report::fill_in(&text, &mut graded).map_err(|errors| {
         let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{} cannot be taken:\n{}", table.display(), told.join("\n"))
     })?;
-    for (key, graded) in keys.into_iter().zip(&graded) {
-        files.write_student(&class.assignment, &Kept { key, graded: graded.clone() }, &class.rules)?;
+    for (kept, graded) in students.into_iter().zip(&graded) {
+        files.write_student(&class.assignment, &Kept { graded: graded.clone(), ..kept }, &class.rules)?;
     }
     files.write_class(&class, &graded)?;
     Ok((filled, graded))

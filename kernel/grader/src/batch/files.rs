@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use oxtorch_grading::rules::Rules;
 use oxtorch_grading::similarity::Pair;
-use oxtorch_grading::{Graded, fingerprint, report};
+use oxtorch_grading::{Flag, Graded, fingerprint, report};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::submissions::Submission;
 
 /// What grading has found, for a run that goes on.
 const RESULT: &str = "graded.json";
@@ -32,6 +34,24 @@ pub(super) struct Kept {
     /// What it was made from.
     pub(super) key: String,
     pub(super) graded: Graded,
+    /// What was to be looked at before anything was run; it is among the flags.
+    #[serde(default)]
+    pub(super) notes: Vec<String>,
+}
+
+impl Kept {
+    /// Takes over what is no part of what was graded: when it was handed in, and what is to be said of that. Says whether
+    /// it was something else before.
+    pub(super) fn update(&mut self, submission: &Submission) -> bool {
+        let is_same = self.graded.handed_in == submission.handed_in && self.notes == submission.notes;
+        self.graded.handed_in = submission.handed_in;
+        if self.notes != submission.notes {
+            let earlier = std::mem::replace(&mut self.notes, submission.notes.clone());
+            self.graded.flags.retain(|flag| !earlier.contains(&flag.what));
+            self.graded.flags.extend(submission.notes.iter().map(|what| Flag { cell: None, what: what.clone() }));
+        }
+        !is_same
+    }
 }
 
 /// What is known of a class beside its students.
