@@ -40,8 +40,8 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Takes over what is no part of what was graded: when it was handed in, and what is to be said of that. Says whether
-    /// it was something else before.
+    /// Takes over what is no part of what was graded: when it was handed in, and what is to be said of that. Says
+    /// whether it was something else before.
     pub(super) fn update(&mut self, submission: &Submission) -> bool {
         let is_same = self.graded.handed_in == submission.handed_in && self.notes == submission.notes;
         self.graded.handed_in = submission.handed_in;
