@@ -347,8 +347,15 @@ pub(super) fn self_name(block: &syn::ItemImpl) -> Option<String> {
 pub(crate) fn names_in(module: &str) -> Vec<(String, Kind)> {
     let mut names = Vec::new();
     for file in files().filter(|file| file.place.rsplit("::").next() == Some(module)) {
+        let mut is_hidden = false;
         for line in file.text.lines() {
-            let Some((word, name)) = public_name(line) else { continue };
+            is_hidden |= line == "#[doc(hidden)]";
+            if line.starts_with("//") || line.starts_with('#') {
+                continue;
+            }
+            // What the documentation leaves out is not for cells.
+            let is_left_out = std::mem::take(&mut is_hidden);
+            let Some((word, name)) = public_name(line).filter(|_| !is_left_out) else { continue };
             let kind = match word {
                 "fn" => Kind::Function,
                 "struct" | "enum" | "trait" | "type" => Kind::Class,
@@ -383,6 +390,13 @@ pub(super) fn nearest(name: &str, session: Vec<String>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_documentation_leaves_out_is_in_no_module() {
+        let has = |module: &str, name: &str| names_in(module).iter().any(|(other, _)| other == name);
+        assert!(has("tch", "index") && !has("tch", "instances"));
+        assert!(has("oxtorch", "nn") && !has("oxtorch", "host"));
+    }
 
     #[test]
     fn names_of_the_runtime_are_found_in_its_own_sources() {
