@@ -84,10 +84,11 @@ impl Crate<'_> {
     /// Whether it takes generic functions from the crates below it where they are compiled there, as rustc does by
     /// itself where it does not optimise. Those of earlier cells may be slow ones, and are not inlined, so a cell that
     /// names an earlier one compiles its own. A loop over numbers may get slower by it, so a cell without tensors does
-    /// without.
+    /// without. For messages to readers there are no flags of ours.
     fn takes_compiled(&self) -> bool {
         let mut tokens = tokens(self.source);
-        self.opt_level >= 2
+        self.full_paths
+            && self.opt_level >= 2
             && self.crates.is_empty()
             && tokens.any(|(kind, at)| kind == TokenKind::Ident && &self.source[at] == "Tensor")
     }
