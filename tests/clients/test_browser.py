@@ -175,7 +175,12 @@ def server(tmp_path_factory):
         yield address, root / "work", settings
     finally:
         process.terminate()
-        process.wait(timeout=240)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            # It has ended its kernels, and waits for a thread of a request that it has cut off.
+            process.kill()
+            process.wait()
         log.close()
 
 
