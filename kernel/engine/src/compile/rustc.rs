@@ -66,7 +66,7 @@ pub struct Crate<'a> {
     pub depth: usize,
     /// How far to optimise, 0 to 3.
     pub opt_level: u8,
-    /// Whether types are named in full, as code needs them, or as a reader likes them.
+    /// Whether it is compiled for code, with flags of ours and types that are named in full, or for a reader of errors.
     pub full_paths: bool,
     /// The unstable features that what is ours in it needs.
     pub features: &'a BTreeSet<&'static str>,
@@ -84,11 +84,10 @@ impl Crate<'_> {
     /// Whether it takes generic functions from the crates below it where they are compiled there, as rustc does by
     /// itself where it does not optimise. Those of earlier cells may be slow ones, and are not inlined, so a cell that
     /// names an earlier one compiles its own. A loop over numbers may get slower by it, so a cell without tensors does
-    /// without. For messages to readers there are no flags of ours.
+    /// without.
     fn takes_compiled(&self) -> bool {
         let mut tokens = tokens(self.source);
-        self.full_paths
-            && self.opt_level >= 2
+        self.opt_level >= 2
             && self.crates.is_empty()
             && tokens.any(|(kind, at)| kind == TokenKind::Ident && &self.source[at] == "Tensor")
     }
@@ -309,14 +308,13 @@ impl Rustc {
         if krate.full_paths {
             // A long type would be cut in the middle to fit a terminal.
             command.args(["-Ztrim-diagnostic-paths=no", "--diagnostic-width=100000"]);
+            if krate.takes_compiled() {
+                // What was put into the cell before code is generated is no longer a function that the runtime has.
+                // LLVM inlines later, and what asks for it, as iterators do, is still put there.
+                command.args(["-Zshare-generics=yes", "-Zinline-mir-threshold=0"]);
+            }
         }
-        let takes_compiled = krate.takes_compiled();
-        if takes_compiled {
-            // What was put into the cell before code is generated is no longer a function that the runtime has. LLVM
-            // inlines later, and what asks for it, as iterators do, is still put there.
-            command.args(["-Zshare-generics=yes", "-Zinline-mir-threshold=0"]);
-        }
-        if krate.full_paths || takes_compiled || !krate.features.is_empty() {
+        if krate.full_paths || !krate.features.is_empty() {
             // That is for us: a cell may use what is stable.
             let features: Vec<&str> = krate.features.iter().copied().collect();
             command.env("RUSTC_BOOTSTRAP", krate.name).arg(format!("-Zallow-features={}", features.join(",")));
