@@ -245,20 +245,20 @@ fn processors() -> usize {
 /// The rules of the command line; where it has none, those of the run that it goes on from.
 fn rules(arguments: &GradeArgs) -> anyhow::Result<Rules> {
     let goes_on = (arguments.resume || !arguments.only.is_empty()) && arguments.share.is_none();
-    let earlier = || oxtorch_grader::earlier_rules(&arguments.output).filter(|_| goes_on);
     let mut rules = match &arguments.rules {
         Some(file) => {
             let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
             Rules::read(&text).with_context(|| format!("{} has no rules", file.display()))?
         }
-        None => earlier().unwrap_or_default(),
+        None if goes_on => {
+            let rules = oxtorch_grader::earlier_rules(&arguments.output)?.unwrap_or_default();
+            if let Some(deadline) = rules.deadline.filter(|_| arguments.deadline.is_none()) {
+                say(format_args!("late is what came after {deadline}, as in the earlier run"));
+            }
+            rules
+        }
+        None => Rules::default(),
     };
-    if let Some(deadline) = rules.deadline
-        && arguments.rules.is_none()
-        && arguments.deadline.is_none()
-    {
-        say(format_args!("late is what came after {deadline}, as in the earlier run"));
-    }
     rules.deadline = arguments.deadline.or(rules.deadline);
     Ok(rules)
 }

@@ -414,7 +414,11 @@ def test_a_run_that_goes_on_keeps_the_deadline_and_with_other_rules_all_marks_ar
             assert ("× 0.9 " in told, "× 0.25 " in told) == (found[student] == "0.9", found[student] == "0.25"), told
         return set(found.values()), done.stderr
 
-    assert factors("--deadline", "2026-11-30T23:59Z")[0] == {"0.9"}
+    deadline = ["--deadline", "2026-11-30T23:59Z"]
+    command = [OXTORCH, *map(str, grade_command(folder, out)), *deadline]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as killed:
+        assert killed.stdout.readline()
+        killed.kill()
     for goes_on in [("--resume",), ("--only", "ada")]:
         found, said = factors(*goes_on)
         assert found == {"0.9"}

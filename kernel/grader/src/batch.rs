@@ -105,8 +105,6 @@ pub async fn grade(
     setting.crates.1 = crates::build(&setting, &setting.crates.0).await?;
     let setting = Arc::new(setting);
     let master = Arc::new(master.clone());
-    // What is written of students has their marks.
-    let has_other_rules = !files.class().is_ok_and(|class| class.rules == options.rules);
     let (mut running, mut graded) = (JoinSet::new(), Vec::new());
     let mut waiting = Vec::new();
     // The folders of archives stay until all is graded.
@@ -116,10 +114,10 @@ pub async fn grade(
         let earlier = files.earlier(&submission.student);
         match earlier {
             Some(mut kept) if options.resume && kept.key == key => {
-                if kept.update(&submission) || has_other_rules {
-                    kept.graded.handed_in = submission.handed_in;
-                    files.write_student(&assignment, &kept, &options.rules)?;
-                }
+                // The time and the rules are no part of what was graded.
+                kept.graded.handed_in = submission.handed_in;
+                kept.note(submission.notes);
+                files.write_student(&assignment, &kept, &options.rules)?;
                 tell(&kept.graded);
                 graded.push(kept.graded);
             }
@@ -139,7 +137,9 @@ pub async fn grade(
                 if let Some(earlier) = earlier {
                     graded.take_over(&earlier.graded);
                 }
-                Kept { key, graded, notes }
+                let mut kept = Kept { key, graded, notes: Vec::new() };
+                kept.note(notes);
+                kept
             });
         }
     }
@@ -154,9 +154,7 @@ pub async fn grade(
         let others = files.class().map(|class| class.students).unwrap_or_default();
         let others = others.into_iter().filter(|student| !options.only.contains(student));
         for kept in others.filter_map(|student| files.earlier(&student)) {
-            if has_other_rules {
-                files.write_student(&assignment, &kept, &options.rules)?;
-            }
+            files.write_student(&assignment, &kept, &options.rules)?;
             graded.push(kept.graded);
         }
     }
@@ -164,7 +162,7 @@ pub async fn grade(
     if options.share.is_none() {
         let students = graded.iter().map(|graded| graded.student.clone()).collect();
         let alike = alike(&master, &graded);
-        files.write_class(&Class { assignment, rules: options.rules.clone(), alike, students }, &graded)?;
+        files.write_class(&Class { assignment, alike, students }, &graded, &options.rules)?;
     }
     Ok(graded)
 }
@@ -194,7 +192,11 @@ impl Work {
         let text =
             std::fs::read(&options.master).with_context(|| format!("cannot read {}", options.master.display()))?;
         let of_all = format!("{} {:?}", fingerprint(&text), options.limits);
-        Ok(Self { assignment, submissions, files: Files::in_folder(&options.output)?, of_all })
+        let files = Files::in_folder(&options.output)?;
+        if options.share.is_none() {
+            files.write_rules(&options.rules)?;
+        }
+        Ok(Self { assignment, submissions, files, of_all })
     }
 
     /// What was found of a submission, if nothing has changed since.
@@ -209,9 +211,13 @@ fn key(of_all: &str, submission: &Submission) -> String {
     fingerprint(format!("{of_all} {}", submission.fingerprint).as_bytes())
 }
 
-/// The rules by which the class in a folder was graded, if one was.
-pub fn earlier_rules(output: &Path) -> Option<Rules> {
-    files::class_in(output).ok().map(|class| class.rules)
+/// The rules of the last run with its results in a folder, if there was one.
+///
+/// # Errors
+///
+/// Where they are there and cannot be read.
+pub fn earlier_rules(output: &Path) -> anyhow::Result<Option<Rules>> {
+    files::rules_in(output)
 }
 
 /// Puts the points that somebody has written into a table into the results of a class, and writes all reports again.
@@ -222,6 +228,7 @@ pub fn earlier_rules(output: &Path) -> Option<Rules> {
 pub fn fill_in(output: &Path, table: &Path) -> anyhow::Result<(usize, Vec<Graded>)> {
     let files = Files::in_folder(output)?;
     let class = files.class()?;
+    let rules = earlier_rules(output)?.unwrap_or_default();
     let mut students = Vec::new();
     let mut graded = Vec::new();
     for student in &class.students {
@@ -235,9 +242,9 @@ pub fn fill_in(output: &Path, table: &Path) -> anyhow::Result<(usize, Vec<Graded
         anyhow::anyhow!("{} cannot be taken:\n{}", table.display(), told.join("\n"))
     })?;
     for (kept, graded) in students.into_iter().zip(&graded) {
-        files.write_student(&class.assignment, &Kept { graded: graded.clone(), ..kept }, &class.rules)?;
+        files.write_student(&class.assignment, &Kept { graded: graded.clone(), ..kept }, &rules)?;
     }
-    files.write_class(&class, &graded)?;
+    files.write_class(&class, &graded, &rules)?;
     Ok((filled, graded))
 }
 

@@ -9,11 +9,10 @@ use anyhow::Context;
 use oxtorch_grading::rules::Rules;
 use oxtorch_grading::similarity::Pair;
 use oxtorch_grading::{Flag, Graded, fingerprint, report};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::submissions::Submission;
 
 /// What grading has found, for a run that goes on.
 const RESULT: &str = "graded.json";
@@ -23,6 +22,8 @@ const STUDENTS: &str = "students";
 const SHEET: &str = "manual.csv";
 /// What is known of the class.
 const CLASS: &str = "class.json";
+/// The rules of the last run, from its beginning on: one that was killed has marked students by them as well.
+const RULES: &str = "rules.json";
 /// The master's compiled cells, as long as a class is graded.
 const CACHE: &str = ".cache-";
 /// The file in it that its run holds locked.
@@ -40,17 +41,11 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Takes over what is no part of what was graded: when it was handed in, and what is to be said of that. Says
-    /// whether it was something else before.
-    pub(super) fn update(&mut self, submission: &Submission) -> bool {
-        let is_same = self.graded.handed_in == submission.handed_in && self.notes == submission.notes;
-        self.graded.handed_in = submission.handed_in;
-        if self.notes != submission.notes {
-            let earlier = std::mem::replace(&mut self.notes, submission.notes.clone());
-            self.graded.flags.retain(|flag| !earlier.contains(&flag.what));
-            self.graded.flags.extend(submission.notes.iter().map(|what| Flag { cell: None, what: what.clone() }));
-        }
-        !is_same
+    /// Has the flags say what is to be looked at now, in the place of what was said of that before.
+    pub(super) fn note(&mut self, notes: Vec<String>) {
+        let earlier = std::mem::replace(&mut self.notes, notes);
+        self.graded.flags.retain(|flag| !earlier.contains(&flag.what));
+        self.graded.flags.extend(self.notes.iter().map(|what| Flag { cell: None, what: what.clone() }));
     }
 }
 
@@ -58,7 +53,6 @@ impl Kept {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Class {
     pub(super) assignment: String,
-    pub(super) rules: Rules,
     pub(super) alike: Vec<Pair>,
     /// Who is in it, by name.
     pub(super) students: Vec<String>,
@@ -149,7 +143,12 @@ impl Files {
 
     /// The class as it was written last.
     pub(super) fn class(&self) -> anyhow::Result<Class> {
-        class_in(&self.0)
+        read(&self.0.join(CLASS))?.with_context(|| format!("nothing was graded in {}", self.0.display()))
+    }
+
+    /// Keeps the rules for runs that go on from this one.
+    pub(super) fn write_rules(&self, rules: &Rules) -> anyhow::Result<()> {
+        write(&self.0.join(RULES), &serde_json::to_string(rules)?)
     }
 
     /// Writes all that there is of a student. What says that it is whole comes last.
@@ -167,8 +166,8 @@ impl Files {
     }
 
     /// Writes what there is of the class.
-    pub(super) fn write_class(&self, class: &Class, graded: &[Graded]) -> anyhow::Result<()> {
-        let Class { assignment, rules, alike, .. } = class;
+    pub(super) fn write_class(&self, class: &Class, graded: &[Graded], rules: &Rules) -> anyhow::Result<()> {
+        let Class { assignment, alike, .. } = class;
         write(&self.0.join("grades.csv"), &report::grades(graded, rules))?;
         write(&self.0.join("report.html"), &report::class(assignment, graded, rules, alike))?;
         write(&self.0.join("manual.html"), &report::manual(assignment, graded))?;
@@ -178,11 +177,19 @@ impl Files {
     }
 }
 
-/// The class of a folder of results as it was written last.
-pub(super) fn class_in(folder: &Path) -> anyhow::Result<Class> {
-    let path = folder.join(CLASS);
-    let text = fs::read(&path).with_context(|| format!("nothing was graded in {}", folder.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("cannot read {}", path.display()))
+/// The rules that were kept in a folder of results, if any were.
+pub(super) fn rules_in(folder: &Path) -> anyhow::Result<Option<Rules>> {
+    read(&folder.join(RULES))
+}
+
+/// What an earlier run has written, if the file is there.
+fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
+    let cannot_read = || format!("cannot read {}", path.display());
+    match fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text).map(Some).with_context(cannot_read),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(cannot_read),
+    }
 }
 
 fn make(folder: &Path) -> io::Result<()> {

@@ -70,7 +70,6 @@ pub(super) async fn grade_one(
     graded.flags.extend(taken_names(reference, &collation));
     graded.flags.extend(other_signatures(reference, &collation));
     graded.flags.extend(refused_cells(&collation, &outcomes));
-    graded.flags.extend(submission.notes.into_iter().map(|what| Flag { cell: None, what }));
     graded.seconds = began.elapsed().as_secs_f64();
     graded
 }
